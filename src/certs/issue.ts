@@ -1,0 +1,185 @@
+import { randomBytes } from 'node:crypto';
+import { promisify } from 'node:util';
+import forge from 'node-forge';
+import type { Pem } from '../encodings.ts';
+import { messageOf, OperatorError } from '../errors.ts';
+import {
+  BACKDATE_MS,
+  type CertificateOptions,
+  type CertificatePair,
+  type ServerNames,
+  type Subject,
+} from './certificate-set.ts';
+
+const { pki, md, asn1, util } = forge;
+// Missing in the types.
+const { bytesFromIP } = util as unknown as { bytesFromIP(address: string): string };
+
+// The callback form runs in Node's thread pool; the promise form of forge and the synchronous one block the event loop.
+const generateKeyPair = promisify(
+  pki.rsa.generateKeyPair as (
+    options: { bits: number },
+    callback: (error: Error, keys: forge.pki.rsa.KeyPair) => void,
+  ) => void,
+);
+
+/**
+ * Issues a self-signed certificate authority that can sign for the names served and for nothing else (RFC 5280
+ * §4.2.1.10): a stolen key is worth nothing elsewhere in the cluster.
+ *
+ * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`
+ */
+export function issueCertificateAuthority(options: CertificateOptions, now: Date): Promise<CertificatePair> {
+  return issue('certificate authority', async () => {
+    const keys = await generateKeyPair({ bits: options.keySize });
+    const subject = distinguishedName(options.caSubject);
+    const certificate = template(keys.publicKey, subject, now, new Date(now.getTime() + options.caLifetimeMs));
+    certificate.setIssuer(subject);
+    certificate.setExtensions([
+      { name: 'basicConstraints', cA: true, pathLenConstraint: 0, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, critical: true },
+      { id: '2.5.29.30', critical: true, value: nameConstraints(options.names) },
+      { name: 'subjectKeyIdentifier' },
+    ]);
+    return sign(certificate, keys.privateKey, keys.privateKey);
+  });
+}
+
+/**
+ * Issues a serving certificate for the names wanted, signed by `ca`. It never outlives its authority.
+ *
+ * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`
+ */
+export function issueServingCertificate(
+  options: CertificateOptions,
+  ca: CertificatePair,
+  now: Date,
+): Promise<CertificatePair> {
+  return issue('serving certificate', async () => {
+    const authority = pki.certificateFromPem(ca.certificate);
+    const keys = await generateKeyPair({ bits: options.keySize });
+    const wantedEnd = now.getTime() + options.servingLifetimeMs;
+    const notAfter = new Date(Math.min(wantedEnd, authority.validity.notAfter.getTime()));
+    const certificate = template(keys.publicKey, distinguishedName(options.servingSubject), now, notAfter);
+    certificate.setIssuer(nameOf(authority));
+    certificate.setExtensions([
+      { name: 'basicConstraints', cA: false, critical: true },
+      { name: 'keyUsage', digitalSignature: true, keyEncipherment: true, critical: true },
+      { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
+      { name: 'subjectAltName', altNames: alternativeNames(options.names) },
+      { name: 'subjectKeyIdentifier' },
+      { name: 'authorityKeyIdentifier', keyIdentifier: authority.generateSubjectKeyIdentifier().getBytes() },
+    ]);
+    return sign(certificate, keys.privateKey, pki.privateKeyFromPem(ca.privateKey));
+  });
+}
+
+/** Whether the authority may sign for the names wanted and for no other: only an authority that was issued for them is. */
+export function isConstrainedTo(ca: Pem, names: ServerNames): boolean {
+  const extension = pki.certificateFromPem(ca).getExtension({ name: 'nameConstraints' }) as
+    | { value?: string }
+    | undefined;
+  return extension?.value === asn1.toDer(nameConstraints(names)).getBytes();
+}
+
+async function issue(what: string, work: () => Promise<CertificatePair>): Promise<CertificatePair> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new OperatorError('CERTIFICATE_ISSUE_FAILED', `cannot issue the ${what}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function template(
+  publicKey: forge.pki.rsa.PublicKey,
+  subject: forge.pki.CertificateField[],
+  now: Date,
+  notAfter: Date,
+): forge.pki.Certificate {
+  const certificate = pki.createCertificate();
+  certificate.publicKey = publicKey;
+  certificate.serialNumber = serialNumber();
+  certificate.validity = { notBefore: new Date(now.getTime() - BACKDATE_MS), notAfter };
+  certificate.setSubject(subject);
+  return certificate;
+}
+
+/** 127 random bits. The first byte is 0x40 to 0x7f: positive, as Go insists, and without a leading zero, as DER does. */
+function serialNumber(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8(0x40 | (bytes.readUInt8(0) & 0x3f));
+  return bytes.toString('hex');
+}
+
+function sign(
+  certificate: forge.pki.Certificate,
+  ownKey: forge.pki.rsa.PrivateKey,
+  issuerKey: forge.pki.rsa.PrivateKey,
+): CertificatePair {
+  // Without the second argument forge signs with SHA-1.
+  certificate.sign(issuerKey, md.sha256.create());
+  return {
+    certificate: toUnixPem(pki.certificateToPem(certificate)),
+    privateKey: toUnixPem(pki.privateKeyToPem(ownKey)),
+  };
+}
+
+/** forge ends lines with CRLF; a Secret that people read with `kubectl` and `base64 -d` should not. */
+const toUnixPem = (pem: string): Pem => pem.replaceAll('\r\n', '\n') as Pem;
+
+function distinguishedName(subject: Subject): forge.pki.CertificateField[] {
+  // UTF8String as RFC 5280 §4.1.2.4 wants; countryName is a PrintableString by definition, forge's default.
+  const text = (shortName: string, value: string) => ({ shortName, value, valueTagClass: asn1.Type.UTF8 as never });
+  return [
+    { shortName: 'C', value: subject.country },
+    text('ST', subject.state),
+    text('L', subject.locality),
+    text('O', subject.organization),
+    text('OU', subject.organizationalUnit),
+    text('CN', subject.commonName),
+  ];
+}
+
+/** The authority's subject in the form that forge encodes again: it hands out UTF-8 as bytes but takes text. */
+function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] {
+  return authority.subject.attributes.map((attribute) =>
+    Number(attribute.valueTagClass) === asn1.Type.UTF8
+      ? { ...attribute, value: util.decodeUtf8(String(attribute.value)) }
+      : attribute,
+  );
+}
+
+/** Tags of a GeneralName (RFC 5280 §4.2.1.6). */
+const DNS_NAME = 2;
+const IP_ADDRESS = 7;
+
+function alternativeNames({ dns, ip }: ServerNames): object[] {
+  return [...dns.map((value) => ({ type: DNS_NAME, value })), ...ip.map((ip) => ({ type: IP_ADDRESS, ip }))];
+}
+
+/**
+ * Permits the names served. A kind of name that is not permitted at all would be unconstrained, so the other kind is
+ * excluded as a whole: every address by a zero mask, every DNS name by the empty one.
+ */
+function nameConstraints({ dns, ip }: ServerNames): forge.asn1.Asn1 {
+  const permitted = [
+    ...dns.map((name) => subtree(DNS_NAME, name)),
+    ...ip.map((address) => subtree(IP_ADDRESS, exactly(bytesFromIP(address)))),
+  ];
+  const excluded =
+    dns.length > 0 ? everyAddress.map((addresses) => subtree(IP_ADDRESS, addresses)) : [subtree(DNS_NAME, '')];
+  const list = (tag: number, subtrees: forge.asn1.Asn1[]) =>
+    asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, true, subtrees);
+  return asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [list(0, permitted), list(1, excluded)]);
+}
+
+const subtree = (tag: number, value: string): forge.asn1.Asn1 =>
+  asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [
+    asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, false, value),
+  ]);
+
+/** In a constraint an address is followed by its mask. */
+const exactly = (address: string): string => address + '\xff'.repeat(address.length);
+const everyAddress = ['\0'.repeat(8), '\0'.repeat(32)]; // 0.0.0.0/0 and ::/0

@@ -1,0 +1,74 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { Pem } from '../encodings.ts';
+import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
+import type { Reason } from './reasons.ts';
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+
+/** The first certificate of a PEM text, or `undefined` when there is none that can be read. */
+export function parseCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A private key, or `undefined` when it cannot be read. */
+export function parsePrivateKey(pem: string): KeyObject | undefined {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+/** When the certificate was issued, which is later than the moment from which it is valid. */
+export const issuedAt = (certificate: X509Certificate): Date =>
+  new Date(certificate.validFromDate.getTime() + BACKDATE_MS);
+
+/** Two thirds of the way from issue to expiry: the last third is left for retries. */
+export function renewalMoment(certificate: X509Certificate): Date {
+  const start = issuedAt(certificate).getTime();
+  return new Date(start + (2 / 3) * (certificate.validToDate.getTime() - start));
+}
+
+export function validityProblem(certificate: X509Certificate, now: Date): Reason | undefined {
+  if (now < certificate.validFromDate) return 'not-yet-valid';
+  return now >= certificate.validToDate ? 'expired' : undefined;
+}
+
+/** Whether the certificate may be presented for all of the names. */
+export function servingProblem(certificate: X509Certificate, { dns, ip }: ServerNames): Reason | undefined {
+  if (certificate.ca || certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
+  const covered =
+    dns.every((name) => certificate.checkHost(name, { subject: 'never' }) !== undefined) &&
+    ip.every((address) => isIP(address) !== 0 && certificate.checkIP(address) !== undefined);
+  return covered ? undefined : 'missing-name';
+}
+
+/**
+ * Whether a chain leads from the certificate to one of the bundle, as Go's x509 sees it: a certificate that is itself in
+ * the bundle is trusted. Blocks of the bundle that cannot be read are passed over, as the API server does.
+ *
+ * @param intermediates what the endpoint sends beside its certificate; empty for those that the daemon issues.
+ */
+export function isTrusted(
+  certificate: X509Certificate,
+  bundle: readonly Pem[],
+  now: Date,
+  intermediates: readonly X509Certificate[] = [],
+): boolean {
+  const roots = bundle.flatMap((pem) => parseCertificate(pem) ?? []);
+  if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256)) return true;
+  const signs = (issuer: X509Certificate) =>
+    issuer.ca &&
+    !validityProblem(issuer, now) &&
+    certificate.checkIssued(issuer) &&
+    certificate.verify(issuer.publicKey);
+  if (roots.some(signs)) return true;
+  const next = intermediates.find(signs);
+  const rest = intermediates.filter((intermediate) => intermediate !== next);
+  return next !== undefined && isTrusted(next, bundle, now, rest);
+}

@@ -1,0 +1,147 @@
+import { isIP } from 'node:net';
+import type { CertificateOptions } from './certs/certificate-set.ts';
+import { OperatorError } from './errors.ts';
+import {
+  environmentName,
+  type OptionDefinition,
+  type OptionName,
+  type OptionValues,
+  optionNames,
+  options,
+} from './options.ts';
+import type { RegistrationOptions } from './registration/desired.ts';
+
+/** Everything the daemon was told, checked and frozen. Durations are milliseconds. */
+export interface Config {
+  readonly kubeconfig: string | undefined;
+  readonly namespace: string;
+  readonly secretName: string;
+  readonly certificates: CertificateOptions;
+  /** Folder of `cert.pem` and `key.pem`; then the Secret is left alone. */
+  readonly certificateDirectory: string | undefined;
+  readonly rotateOnStart: boolean;
+  readonly registration: RegistrationOptions;
+  readonly endpoint: { readonly port: number; readonly address: string | undefined; readonly drainMs: number };
+  readonly probes: { readonly port: number; readonly address: string | undefined };
+  readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
+}
+
+/** Where the endpoint answers. The registration names it, the app routes it. */
+export const WEBHOOK_PATH = '/modify-terraform-job';
+
+export const DEFAULT_NAMESPACE = 'vela-system';
+
+/** What the user wrote, by flag name; an empty text counts as not said, so that an unset variable in a manifest is harmless. */
+export type RawOptions = Partial<Record<OptionName, string>>;
+
+/**
+ * Checks all options at once and builds the configuration.
+ *
+ * @param podNamespace the namespace of the Pod that this process runs in, if it does.
+ * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: flag, variable, found, allowed.
+ */
+export function readConfig(raw: RawOptions, podNamespace?: string): Config {
+  const problems: string[] = [];
+  const values = Object.fromEntries(
+    optionNames.map((name) => [name, readOption(name, raw[name], problems)]),
+  ) as OptionValues;
+  problems.push(...contradictions(values));
+  if (problems.length > 0) {
+    throw new OperatorError('CONFIG_INVALID', problems.map((problem) => `  ${problem}`).join('\n'));
+  }
+  return toConfig(values, podNamespace);
+}
+
+function readOption(name: OptionName, raw: string | undefined, problems: string[]): unknown {
+  const definition: OptionDefinition<unknown> = options[name];
+  const text = raw || definition.default;
+  if (text === undefined) return undefined;
+  const parsed = definition.parse(text);
+  if ('value' in parsed) return parsed.value;
+  problems.push(`--${name} (${environmentName(name)}): found ${JSON.stringify(text)}; allowed is ${parsed.allowed}`);
+  return undefined;
+}
+
+/** Options that are fine one by one but not together. Values that did not parse are `undefined` here. */
+function contradictions(values: { readonly [Name in OptionName]?: OptionValues[Name] | undefined }): string[] {
+  const problems: string[] = [];
+  const url = values['webhook-url'];
+  if (url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH) {
+    problems.push(`--webhook-url: found the path "${url.pathname}"; allowed is ${WEBHOOK_PATH}, or none`);
+  }
+  const { 'ca-lifetime': caMs, 'cert-lifetime': servingMs } = values;
+  if (caMs !== undefined && servingMs !== undefined && servingMs > caMs) {
+    problems.push(
+      `--cert-lifetime: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
+    );
+  }
+  const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
+  if (endpoint !== undefined && endpoint !== 0 && endpoint === probes) {
+    problems.push(`--metrics-bind-port: found ${probes}, which --webhook-bind-port has; allowed is any other port`);
+  }
+  return problems;
+}
+
+function toConfig(values: OptionValues, podNamespace: string | undefined): Config {
+  const namespace = values.namespace ?? podNamespace ?? DEFAULT_NAMESPACE;
+  const service = { name: values['service-name'], namespace, port: values['service-port'] };
+  const url = values['webhook-url'];
+  if (url) url.pathname = WEBHOOK_PATH;
+  const address = values['webhook-bind-address'];
+  const common = {
+    organization: values['subject-organization'],
+    country: values['subject-country'],
+    state: values['subject-state'],
+    locality: values['subject-locality'],
+  };
+  return {
+    kubeconfig: values.kubeconfig,
+    namespace,
+    secretName: values['secret-name'],
+    certificates: {
+      names: url ? urlNames(url) : serviceNames(service),
+      caSubject: {
+        commonName: values['subject-ca-common-name'],
+        organizationalUnit: values['subject-ca-organizational-unit'],
+        ...common,
+      },
+      servingSubject: {
+        commonName: values['subject-common-name'],
+        organizationalUnit: values['subject-organizational-unit'],
+        ...common,
+      },
+      caLifetimeMs: values['ca-lifetime'],
+      servingLifetimeMs: values['cert-lifetime'],
+      keySize: values['key-size'],
+    },
+    certificateDirectory: values['webhook-cert-path'],
+    rotateOnStart: values['rotate-on-start'],
+    registration: {
+      name: values['webhook-configuration-name'],
+      target: url ? { url: url.href } : { service: { ...service, path: WEBHOOK_PATH } },
+      failurePolicy: values['failure-policy'],
+      timeoutSeconds: values['timeout-seconds'],
+    },
+    endpoint: { port: values['webhook-bind-port'], address, drainMs: values['drain-time'] },
+    probes: { port: values['metrics-bind-port'], address },
+    log: { level: values['log-level'], format: values['log-format'] },
+  };
+}
+
+/** The API server asks for the first; the shorter ones are for people with curl inside the cluster. */
+function serviceNames({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): CertificateOptions['names'] {
+  const full = `${name}.${namespace}.svc`;
+  return { dns: [full, `${full}.cluster.local`, `${name}.${namespace}`, name], ip: [] };
+}
+
+function urlNames(url: URL): CertificateOptions['names'] {
+  // WHATWG writes an IPv6 host in brackets; a SAN has none.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return isIP(host) === 0 ? { dns: [host], ip: [] } : { dns: [], ip: [host] };
+}

@@ -1,0 +1,21 @@
+/** PEM text (RFC 7468): one block or several. */
+export type Pem = string & { readonly encoding: 'pem' };
+
+/** Base64 of some text, as Secret data and `caBundle` carry it. */
+export type Base64 = string & { readonly encoding: 'base64' };
+
+export const toBase64 = (text: string): Base64 => Buffer.from(text, 'utf8').toString('base64') as Base64;
+
+export const fromBase64 = (base64: string): string => Buffer.from(base64, 'base64').toString('utf8');
+
+const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** The single certificates of a PEM text, in order; text around them is ignored as RFC 7468 §2 allows. */
+export function splitCertificates(text: string): Pem[] {
+  return (text.match(certificateBlock) ?? []).map((block) => `${block}\n` as Pem);
+}
+
+/** One PEM text of several, without repeats and in the order given. */
+export function joinCertificates(texts: readonly string[]): Pem {
+  return [...new Set(texts.flatMap(splitCertificates))].join('') as Pem;
+}

@@ -1,0 +1,41 @@
+/**
+ * Every way in which the daemon fails on purpose. The README's table "When something is wrong" has a row for each;
+ * a test compares the two, both ways.
+ */
+export const errorCodes = [
+  'CONFIG_INVALID',
+  'CERTIFICATE_ISSUE_FAILED',
+  'CERTIFICATE_FILES_INVALID',
+  'SECRET_NOT_OURS',
+  'KUBE_FORBIDDEN',
+  'KUBE_REJECTED',
+  'KUBE_CONFLICT',
+  'KUBE_UNAVAILABLE',
+  'REVIEW_MALFORMED',
+  'SERVER_LISTEN_FAILED',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Codes that pass by themselves: the same call may succeed a moment later. */
+const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
+
+/** An expected failure. Callers branch on `code` and `retryable`, never on the text. */
+export class OperatorError extends Error {
+  override readonly name = 'OperatorError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+
+  get retryable(): boolean {
+    return retryableCodes.has(this.code);
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,38 @@
+import winston from 'winston';
+import { messageOf, OperatorError } from './errors.ts';
+
+/** One event: a constant lower-case message, and all that varies in fields. */
+export interface Log {
+  error(message: string, fields?: object): void;
+  warn(message: string, fields?: object): void;
+  info(message: string, fields?: object): void;
+  debug(message: string, fields?: object): void;
+}
+
+export interface LogOptions {
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  readonly format: 'json' | 'pretty';
+}
+
+const { combine, timestamp, json, printf } = winston.format;
+
+/** A log on standard output. */
+export function createLog({ level, format }: LogOptions): Log {
+  return winston.createLogger({
+    level,
+    format: combine(timestamp(), format === 'json' ? json() : printf(prettyLine)),
+    transports: [new winston.transports.Console()],
+  });
+}
+
+/** Values are JSON, so that a name with a line break in it stays on its line. */
+function prettyLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
+  const values = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return [String(timestamp).slice(11, 23), level.toUpperCase().padEnd(5), message, ...values].join(' ');
+}
+
+/** An error as log fields. An expected one is told in a line; anything else is a bug and comes with its stack. */
+export function errorFields(error: unknown): object {
+  if (error instanceof OperatorError) return { code: error.code, error: error.message };
+  return { error: messageOf(error), ...(error instanceof Error ? { stack: error.stack } : {}) };
+}

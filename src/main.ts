@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { parseCommandLine } from './command-line.ts';
+import type { RawOptions } from './config.ts';
+import { readConfig } from './config.ts';
+import { messageOf, OperatorError } from './errors.ts';
+import { connect, createRegistrationStore, createSecretStore, podNamespace } from './kube.ts';
+import { createLog, errorFields, type Log } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { runOperator } from './operator.ts';
+import { version } from './version.ts';
+
+/** What the process ends with: 2 means that it was called wrongly, as with most commands. */
+const FAILED = 1;
+const MISUSED = 2;
+
+const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
+
+async function run(raw: RawOptions): Promise<void> {
+  const config = readConfig(raw, podNamespace());
+  const clients = connect(config.kubeconfig);
+  const log = createLog(config.log);
+  log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
+  try {
+    await runOperator(
+      config,
+      {
+        // The host's name is the Pod's; the rest tells two starts of one Pod apart.
+        secrets: createSecretStore(
+          clients,
+          config.namespace,
+          config.secretName,
+          `${hostname()}/${randomUUID().slice(0, 8)}`,
+        ),
+        registrations: createRegistrationStore(clients, config.registration.name),
+        log,
+        metrics: createMetrics(version),
+        now: () => new Date(),
+      },
+      stopSignal(log),
+    );
+    log.info('stopped');
+  } catch (error) {
+    log.error('cannot go on', errorFields(error));
+    process.exitCode = FAILED;
+  }
+}
+
+/** Aborted by the first SIGTERM or SIGINT. The second one ends the process at once. */
+function stopSignal(log: Log): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, number] of Object.entries(signalNumbers)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(128 + number);
+      log.info('asked to stop', { signal: name });
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+try {
+  await parseCommandLine(process.argv, { run });
+} catch (error) {
+  if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;
+  process.stderr.write(
+    `terraform-daemon: these options cannot be used\n${messageOf(error)}\n(--help lists all options)\n`,
+  );
+  process.exitCode = MISUSED;
+}

@@ -1,0 +1,73 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Verdict } from './certs/judge.ts';
+import type { Outcome } from './webhook/app.ts';
+
+/** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
+export interface Metrics {
+  admissionAnswered(outcome: Outcome, seconds: number): void;
+  certificatesJudged(verdict: Verdict): void;
+  notAfter(certificate: 'ca' | 'serving', at: Date): void;
+  registered(result: 'created' | 'updated' | 'unchanged'): void;
+  reconciled(result: 'success' | 'failure', seconds: number): void;
+  /** The text that Prometheus scrapes, and its content type. */
+  expose(): Promise<{ readonly text: string; readonly contentType: string }>;
+}
+
+const PREFIX = 'terraform_daemon_';
+
+export function createMetrics(version: string): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  collectDefaultMetrics({ register });
+  const admissions = new Counter({
+    name: `${PREFIX}admission_requests_total`,
+    help: 'Admission requests by how they ended.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const admissionSeconds = new Histogram({
+    name: `${PREFIX}admission_duration_seconds`,
+    help: 'Time from the parsed admission request to its answer.',
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
+    registers,
+  });
+  const issued = new Counter({
+    name: `${PREFIX}certificates_issued_total`,
+    help: 'Serving certificates renewed and certificate authorities rotated by this replica, by reason.',
+    labelNames: ['action', 'reason'],
+    registers,
+  });
+  const notAfter = new Gauge({
+    name: `${PREFIX}certificate_not_after_timestamp_seconds`,
+    help: 'When the certificate in use expires, in seconds since the epoch.',
+    labelNames: ['certificate'],
+    registers,
+  });
+  const registrations = new Counter({
+    name: `${PREFIX}registrations_total`,
+    help: 'Looks at the MutatingWebhookConfiguration, by what had to be done.',
+    labelNames: ['result'],
+    registers,
+  });
+  const reconciles = new Histogram({
+    name: `${PREFIX}reconcile_duration_seconds`,
+    help: 'Reconciles by result, and how long they took.',
+    labelNames: ['result'],
+    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+    registers,
+  });
+  new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
+  return {
+    admissionAnswered(outcome, seconds) {
+      admissions.inc({ outcome });
+      admissionSeconds.observe(seconds);
+    },
+    certificatesJudged(verdict) {
+      if (verdict.action !== 'keep') issued.inc({ action: verdict.action, reason: verdict.reason });
+    },
+    notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
+    registered: (result) => registrations.inc({ result }),
+    reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
+    expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
+  };
+}

@@ -1,0 +1,270 @@
+import { isIP } from 'node:net';
+import { parseDuration } from './durations.ts';
+
+/** What a parser answers: the value, or in words what would have been allowed. */
+export type Parsed<T> = { readonly value: T } | { readonly allowed: string };
+
+export interface OptionDefinition<T> {
+  /** How `--help` names the value. */
+  readonly placeholder: string;
+  readonly description: string;
+  /** As a user would write it; absent means that the option is off, or that `defaultText` tells where it comes from. */
+  readonly default?: string;
+  readonly defaultText?: string;
+  readonly parse: (text: string) => Parsed<T>;
+}
+
+const integer =
+  (what: string, low: number, high: number) =>
+  (text: string): Parsed<number> => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= low && value <= high ? { value } : { allowed: `${what} from ${low} to ${high}` };
+  };
+
+const oneOf =
+  <const T extends string>(...words: readonly T[]) =>
+  (text: string): Parsed<T> => {
+    const value = words.find((word) => word === text);
+    return value === undefined ? { allowed: words.join(', ') } : { value };
+  };
+
+const duration =
+  (lowest: string) =>
+  (text: string): Parsed<number> => {
+    const value = parseDuration(text);
+    return value !== undefined && value >= (parseDuration(lowest) ?? 0)
+      ? { value }
+      : { allowed: `a duration of at least ${lowest}, written like 87600h, 90m or 60s` };
+  };
+
+const matching =
+  (pattern: RegExp, longest: number, allowed: string) =>
+  (text: string): Parsed<string> =>
+    pattern.test(text) && text.length <= longest ? { value: text } : { allowed };
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+const label = matching(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'a DNS label: at most 63 of a-z, 0-9 and "-"');
+const serviceLabel = matching(
+  /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+  63,
+  'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
+);
+const subdomain = matching(
+  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  253,
+  'a DNS subdomain: at most 253 of a-z, 0-9, "-" and "."',
+);
+
+const text = (text: string): Parsed<string> => ({ value: text });
+
+/** Upper bounds of X.520 attributes (RFC 5280 appendix A.1). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const subject = (longest: number) => matching(/^[^\u0000-\u001f\u007f]+$/u, longest, `1 to ${longest} characters`);
+
+const boolean = (text: string): Parsed<boolean> =>
+  text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
+
+const address = (text: string): Parsed<string> =>
+  isIP(text) === 0 ? { allowed: 'an IP address such as 127.0.0.1 or ::' } : { value: text };
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url */
+const webhookUrl = (text: string): Parsed<URL> => {
+  const url = URL.parse(text);
+  const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';
+  return isPlain && !text.includes('?') && !text.includes('#')
+    ? { value: url }
+    : { allowed: 'https://host[:port][/path] without user, query or fragment' };
+};
+
+const keySize = (text: string): Parsed<number> => {
+  const sizes = oneOf('2048', '3072', '4096')(text);
+  return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
+};
+
+/** Every option of `terraform-daemon run`, by the name of its flag. `--help` and the README's table show this. */
+export const options = {
+  kubeconfig: {
+    placeholder: 'file',
+    description: 'how to reach the API server',
+    defaultText: "the Pod's own service account, else $KUBECONFIG, else ~/.kube/config",
+    parse: text,
+  },
+  namespace: {
+    placeholder: 'name',
+    description: 'namespace of the Service and of the Secret',
+    defaultText: "the Pod's own, else vela-system",
+    parse: label,
+  },
+  'service-name': {
+    placeholder: 'name',
+    description: 'Service through which the API server calls the endpoint; the serving certificate is for its name',
+    default: 'terraform-job-webhook-service',
+    parse: serviceLabel,
+  },
+  'service-port': {
+    placeholder: 'port',
+    description: 'port of that Service',
+    default: '443',
+    parse: integer('a port', 1, 65535),
+  },
+  'secret-name': {
+    placeholder: 'name',
+    description: 'Secret that holds the certificate authority and the serving certificate',
+    default: 'terraform-job-webhook-cert',
+    parse: subdomain,
+  },
+  'webhook-configuration-name': {
+    placeholder: 'name',
+    description: 'MutatingWebhookConfiguration that the daemon creates and keeps',
+    default: 'terraform-job-webhook-configuration',
+    parse: subdomain,
+  },
+  'webhook-bind-port': {
+    placeholder: 'port',
+    description: 'port of the HTTPS endpoint; 0 takes a free one',
+    default: '8090',
+    parse: integer('a port', 0, 65535),
+  },
+  'webhook-bind-address': {
+    placeholder: 'ip',
+    description: 'address that the endpoint and the metrics listen on',
+    defaultText: 'all addresses',
+    parse: address,
+  },
+  'webhook-cert-path': {
+    placeholder: 'dir',
+    description:
+      'bring your own: cert.pem, key.pem and optionally ca.pem from this folder; nothing is issued or stored, and the files are read again when they change',
+    parse: text,
+  },
+  'webhook-url': {
+    placeholder: 'url',
+    description:
+      'register this URL instead of the Service, for local debugging; the certificate is for its host or IP address',
+    parse: webhookUrl,
+  },
+  'failure-policy': {
+    placeholder: 'policy',
+    description: 'what the API server does with a matching Job when the endpoint cannot be called: Ignore or Fail',
+    default: 'Ignore',
+    parse: oneOf('Ignore', 'Fail'),
+  },
+  'timeout-seconds': {
+    placeholder: 'seconds',
+    description: 'how long the API server waits for an answer',
+    default: '5',
+    parse: integer('whole seconds', 1, 30),
+  },
+  'ca-lifetime': {
+    placeholder: 'duration',
+    description: 'how long a new certificate authority is valid',
+    default: '87600h',
+    parse: duration('10s'),
+  },
+  'cert-lifetime': {
+    placeholder: 'duration',
+    description: 'how long a new serving certificate is valid; it is renewed at two thirds of that',
+    default: '2160h',
+    parse: duration('10s'),
+  },
+  'key-size': {
+    placeholder: 'bits',
+    description: 'size of new RSA keys: 2048, 3072 or 4096',
+    default: '2048',
+    parse: keySize,
+  },
+  'rotate-on-start': {
+    placeholder: 'boolean',
+    description: 'renew the serving certificate, from the same certificate authority, at every start',
+    default: 'true',
+    parse: boolean,
+  },
+  'subject-ca-common-name': {
+    placeholder: 'name',
+    description: 'CN of the certificate authority',
+    default: 'Kubernetes',
+    parse: subject(64),
+  },
+  'subject-ca-organizational-unit': {
+    placeholder: 'name',
+    description: 'OU of the certificate authority',
+    default: 'CA',
+    parse: subject(64),
+  },
+  'subject-common-name': {
+    placeholder: 'name',
+    description: 'CN of the serving certificate',
+    default: 'admission',
+    parse: subject(64),
+  },
+  'subject-organizational-unit': {
+    placeholder: 'name',
+    description: 'OU of the serving certificate',
+    default: 'Kubernetes',
+    parse: subject(64),
+  },
+  'subject-organization': {
+    placeholder: 'name',
+    description: 'O of both certificates',
+    default: 'Kubernetes',
+    parse: subject(64),
+  },
+  'subject-country': {
+    placeholder: 'code',
+    description: 'C of both certificates',
+    default: 'US',
+    parse: matching(/^[A-Z]{2}$/, 2, 'two capital letters (ISO 3166)'),
+  },
+  'subject-state': {
+    placeholder: 'name',
+    description: 'ST of both certificates',
+    default: 'Oregon',
+    parse: subject(128),
+  },
+  'subject-locality': {
+    placeholder: 'name',
+    description: 'L of both certificates',
+    default: 'Portland',
+    parse: subject(128),
+  },
+  'metrics-bind-port': {
+    placeholder: 'port',
+    description: 'port of /healthz, /readyz and /metrics (plain HTTP); 0 takes a free one',
+    default: '8080',
+    parse: integer('a port', 0, 65535),
+  },
+  'drain-time': {
+    placeholder: 'duration',
+    description: 'how long to go on answering after SIGTERM, so that the Service can take this Pod out first',
+    default: '5s',
+    parse: duration('0s'),
+  },
+  'log-level': {
+    placeholder: 'level',
+    description: 'error, warn, info or debug',
+    default: 'info',
+    parse: oneOf('error', 'warn', 'info', 'debug'),
+  },
+  'log-format': {
+    placeholder: 'format',
+    description: 'json (a line per event) or pretty',
+    default: 'json',
+    parse: oneOf('json', 'pretty'),
+  },
+} as const satisfies Record<string, OptionDefinition<unknown>>;
+
+export type OptionName = keyof typeof options;
+type ValueOf<D> = D extends { readonly parse: (text: string) => Parsed<infer T> } ? T : never;
+
+/** The parsed values. Only options without a default can be absent. */
+export type OptionValues = {
+  readonly [Name in OptionName]:
+    | ValueOf<(typeof options)[Name]>
+    | ((typeof options)[Name] extends { readonly default: string } ? never : undefined);
+};
+
+export const optionNames = Object.keys(options) as OptionName[];
+
+/** `--service-name` is `TERRAFORM_DAEMON_SERVICE_NAME` in the environment. */
+export const environmentName = (name: OptionName): string =>
+  `TERRAFORM_DAEMON_${name.toUpperCase().replaceAll('-', '_')}`;

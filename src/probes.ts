@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { messageOf, OperatorError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+import type { Check } from './status.ts';
+
+export interface ProbeSources {
+  readonly ready: () => Check[];
+  readonly live: () => Check[];
+  readonly metrics: Pick<Metrics, 'expose'>;
+}
+
+/** The plain HTTP server of `/healthz`, `/readyz` and `/metrics`. */
+export interface ProbeServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts to listen.
+ *
+ * @throws OperatorError `SERVER_LISTEN_FAILED`
+ */
+export async function startProbes(
+  sources: ProbeSources,
+  { port, address }: { readonly port: number; readonly address: string | undefined },
+): Promise<ProbeServer> {
+  const server = createServer(probeListener(sources));
+  server.listen({ port, host: address });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen on port ${port}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function probeListener({ ready, live, metrics }: ProbeSources): RequestListener {
+  return (request, response) => {
+    const url = URL.parse(request.url ?? '', 'http://probe');
+    const isVerbose = url?.searchParams.has('verbose') ?? false;
+    if (url?.pathname === '/healthz') sendChecks(response, live(), isVerbose);
+    else if (url?.pathname === '/readyz') sendChecks(response, ready(), isVerbose);
+    else if (url?.pathname === '/metrics') void sendMetrics(response, metrics);
+    else sendText(response, 404, 'there are /healthz, /readyz and /metrics');
+  };
+}
+
+async function sendMetrics(response: ServerResponse, metrics: ProbeSources['metrics']): Promise<void> {
+  try {
+    const { text, contentType } = await metrics.expose();
+    response.writeHead(200, { 'Content-Type': contentType }).end(text);
+  } catch (error) {
+    sendText(response, 500, messageOf(error));
+  }
+}
+
+/** The form of the API server's own probes: `ok`, or a line for each check. */
+function sendChecks(response: ServerResponse, checks: readonly Check[], isVerbose: boolean): void {
+  const isOk = checks.every(({ problem }) => problem === undefined);
+  const lines = checks.map(({ name, problem }) => (problem ? `[-]${name} failed: ${problem}` : `[+]${name} ok`));
+  sendText(response, isOk ? 200 : 503, isOk && !isVerbose ? 'ok' : lines.join('\n'));
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}

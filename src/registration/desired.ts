@@ -1,0 +1,88 @@
+import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type Pem, toBase64 } from '../encodings.ts';
+import type { MatchCondition } from '../policy.ts';
+
+/** The name of the one webhook in the registration. */
+export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
+
+/** How the API server finds the endpoint. */
+export type Target =
+  | { readonly url: string }
+  | {
+      readonly service: {
+        readonly namespace: string;
+        readonly name: string;
+        readonly port: number;
+        readonly path: string;
+      };
+    };
+
+export interface RegistrationOptions {
+  readonly name: string;
+  readonly target: Target;
+  readonly failurePolicy: 'Ignore' | 'Fail';
+  readonly timeoutSeconds: number;
+}
+
+/** Our entry, with every field that the API server would fill in. */
+export type DesiredWebhook = Required<V1MutatingWebhook>;
+
+/** The whole wanted registration: the body of a server-side apply. */
+export interface DesiredRegistration extends V1MutatingWebhookConfiguration {
+  readonly webhooks: [DesiredWebhook];
+}
+
+/** The entry that is ours among those of a live registration. */
+export const ownWebhook = (live: V1MutatingWebhookConfiguration | undefined): V1MutatingWebhook | undefined =>
+  live?.webhooks?.find(({ name }) => name === WEBHOOK_NAME);
+
+/**
+ * The registration as it should be. Fields with a default are spelled out: what the API server filled in would
+ * otherwise look like drift for ever.
+ *
+ * @param live the selectors of our own entry are kept as they are: platforms add conditions of theirs there, and to
+ *   take them out again starts a fight without end (AKS does so).
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+ */
+export function desiredRegistration(
+  options: RegistrationOptions,
+  caBundle: Pem,
+  matchConditions: readonly MatchCondition[],
+  live?: V1MutatingWebhookConfiguration,
+): DesiredRegistration {
+  const current = ownWebhook(live);
+  return {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'MutatingWebhookConfiguration',
+    metadata: {
+      name: options.name,
+      labels: { 'app.kubernetes.io/managed-by': 'terraform-daemon' },
+      // Only on the state that was looked at: should it change in between, the API server answers 409.
+      ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
+    },
+    webhooks: [
+      {
+        name: WEBHOOK_NAME,
+        admissionReviewVersions: ['v1'],
+        clientConfig: { ...options.target, caBundle: toBase64(caBundle) },
+        rules: [
+          {
+            apiGroups: ['batch'],
+            apiVersions: ['v1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['jobs'],
+            scope: '*',
+          },
+        ],
+        matchConditions: matchConditions.map((condition) => ({ ...condition })),
+        failurePolicy: options.failurePolicy,
+        matchPolicy: 'Equivalent',
+        namespaceSelector: current?.namespaceSelector ?? {},
+        objectSelector: current?.objectSelector ?? {},
+        reinvocationPolicy: 'IfNeeded',
+        sideEffects: 'None',
+        timeoutSeconds: options.timeoutSeconds,
+      },
+    ],
+  };
+}

@@ -1,0 +1,59 @@
+import type { ServerNames } from './certs/certificate-set.ts';
+import { reasons } from './certs/reasons.ts';
+import { isTrusted, parseCertificate, servingProblem, validityProblem } from './certs/x509.ts';
+import { type Pem, splitCertificates } from './encodings.ts';
+
+/** What the daemon knows of itself. The operator writes it, the probes read it. */
+export interface Status {
+  phase: 'starting' | 'running' | 'draining';
+  /** What the endpoint presents, once it listens. */
+  presented?: Pem;
+  /** The CA bundle that was last read back from the API server. */
+  liveBundle?: Pem;
+  /** When the reconcile loop was last awake. */
+  beatAt?: Date;
+}
+
+/** One thing that is looked at, and what is wrong with it. */
+export interface Check {
+  readonly name: string;
+  readonly problem: string | undefined;
+}
+
+/** A loop that wakes up every minute and was not seen for this long hangs. */
+const STALE_MS = 5 * 60_000;
+
+/** Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. */
+export function readiness(status: Status, names: ServerNames, now: Date): Check[] {
+  return [
+    { name: 'endpoint', problem: status.presented ? undefined : 'does not listen yet' },
+    { name: 'certificate', problem: certificateProblem(status, names, now) },
+    { name: 'registration', problem: trustProblem(status, now) },
+    { name: 'shutdown', problem: status.phase === 'draining' ? 'the replica is shutting down' : undefined },
+  ];
+}
+
+/** Whether the replica works at all, or must be restarted. */
+export function liveness({ beatAt }: Status, now: Date): Check[] {
+  const ageMs = beatAt ? now.getTime() - beatAt.getTime() : 0;
+  const problem = ageMs > STALE_MS ? `the reconcile loop was last awake ${Math.round(ageMs / 1000)} s ago` : undefined;
+  return [{ name: 'reconcile-loop', problem }];
+}
+
+function certificateProblem({ presented }: Status, { dns, ip }: ServerNames, now: Date): string | undefined {
+  const certificate = parseCertificate(presented ?? '');
+  if (certificate === undefined) return 'there is none yet';
+  // The one name that the API server asks for.
+  const asked = dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip };
+  const reason = servingProblem(certificate, asked) ?? validityProblem(certificate, now);
+  return reason && reasons[reason];
+}
+
+function trustProblem({ presented, liveBundle }: Status, now: Date): string | undefined {
+  if (liveBundle === undefined) return 'the CA bundle was not read back from the API server yet';
+  const [certificate, ...intermediates] = splitCertificates(presented ?? '').flatMap(
+    (pem) => parseCertificate(pem) ?? [],
+  );
+  const isVerified = certificate && isTrusted(certificate, splitCertificates(liveBundle), now, intermediates);
+  return isVerified ? undefined : 'the live CA bundle does not verify the serving certificate';
+}

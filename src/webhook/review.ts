@@ -1,0 +1,119 @@
+import { OperatorError } from '../errors.ts';
+
+/** JSON as it came: fields that this program does not know stay untouched. */
+export type JsonObject = { readonly [field: string]: unknown };
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The half of an AdmissionReview that the API server fills in, as far as a decision reads it. */
+export interface AdmissionRequest {
+  readonly uid: string;
+  /** `group/version/resource`, and `/subresource` where there is one. */
+  readonly resource: string;
+  readonly operation: string;
+  readonly namespace: string;
+  /** Empty on a CREATE with `generateName`. */
+  readonly name: string;
+  readonly isDryRun: boolean;
+  readonly object: unknown;
+  readonly oldObject: unknown;
+}
+
+/** One operation of a JSON Patch (RFC 6902). */
+export interface Operation {
+  readonly op: 'add';
+  readonly path: string;
+  readonly value: unknown;
+}
+
+/** The half that we fill in. `uid` ties it to its request. */
+export interface AdmissionResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: { readonly code: number; readonly message: string };
+  readonly patchType?: 'JSONPatch';
+  /** Base64 of the JSON Patch. */
+  readonly patch?: string;
+  readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+}
+
+const API_VERSION = 'admission.k8s.io/v1';
+
+/**
+ * Reads an AdmissionReview v1.
+ *
+ * @throws OperatorError `REVIEW_MALFORMED` that names the field. Without a uid there is nobody to answer.
+ * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
+ */
+export function readReview(body: unknown): AdmissionRequest {
+  if (!isObject(body)) throw malformed('body', body, 'a JSON object');
+  if (body.kind !== 'AdmissionReview') throw malformed('kind', body.kind, '"AdmissionReview"');
+  if (body.apiVersion !== API_VERSION) throw malformed('apiVersion', body.apiVersion, `"${API_VERSION}"`);
+  const { request } = body;
+  if (!isObject(request)) throw malformed('request', request, 'an object');
+  if (typeof request.uid !== 'string' || request.uid === '') throw malformed('request.uid', request.uid, 'a text');
+  return {
+    uid: request.uid,
+    resource: resourceOf(request),
+    operation: textOf(request, 'operation'),
+    namespace: textOf(request, 'namespace'),
+    name: textOf(request, 'name'),
+    isDryRun: request.dryRun === true,
+    object: request.object,
+    oldObject: request.oldObject,
+  };
+}
+
+const textOf = (request: JsonObject, field: string): string => {
+  const value = request[field];
+  if (value === undefined) return '';
+  if (typeof value !== 'string') throw malformed(`request.${field}`, value, 'a text');
+  return value;
+};
+
+function resourceOf(request: JsonObject): string {
+  const resource = isObject(request.resource) ? request.resource : {};
+  const subResource = textOf(request, 'subResource');
+  return [resource.group, resource.version, resource.resource, ...(subResource ? [subResource] : [])].join('/');
+}
+
+const malformed = (field: string, found: unknown, allowed: string): OperatorError =>
+  new OperatorError('REVIEW_MALFORMED', `${field}: found ${describe(found)}; allowed is ${allowed}`);
+
+/** A value in an error message: short, on one line, and cheap however large it is. */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (Array.isArray(value)) return 'a list';
+  return isObject(value) ? 'an object' : String(value);
+}
+
+export const allowed = (uid: string): AdmissionResponse => ({ uid, allowed: true });
+
+export const refused = (uid: string, message: string): AdmissionResponse => ({
+  uid,
+  allowed: false,
+  status: { code: 400, message },
+});
+
+export const patched = (
+  uid: string,
+  operations: readonly Operation[],
+  notes: { readonly warning: string; readonly auditAnnotations: Readonly<Record<string, string>> },
+): AdmissionResponse => ({
+  uid,
+  allowed: true,
+  patchType: 'JSONPatch',
+  patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
+  warnings: [notes.warning],
+  auditAnnotations: notes.auditAnnotations,
+});
+
+/** The envelope of an answer. */
+export const toReview = (response: AdmissionResponse): object => ({
+  apiVersion: API_VERSION,
+  kind: 'AdmissionReview',
+  response,
+});

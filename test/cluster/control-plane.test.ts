@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { readGoModule } from '../control-plane/go-module.ts';
+import { kubectl } from '../control-plane/kubectl.ts';
+
+const MAIN = join(import.meta.dirname, '../control-plane/main.ts');
+const SERVICE_ACCOUNT = 'system:serviceaccount:some-namespace:some-account';
+
+describe('a control plane', () => {
+  let controlPlane: ControlPlane;
+
+  before(async () => {
+    controlPlane = await startControlPlane({ users: [{ name: 'nobody' }, { name: SERVICE_ACCOUNT }] });
+  });
+  after(() => controlPlane?.stop());
+
+  test('serves the Kubernetes version that go.mod asks for', async () => {
+    const { kubernetesVersion } = await readGoModule();
+    assert.equal(await serverVersion(controlPlane.kubeconfig), kubernetesVersion);
+  });
+
+  test('forbids a user without rights what it allows the admin', async () => {
+    const getSecrets = ['get', 'secrets', '--namespace=kube-system', '--output=name'];
+    await kubectl(controlPlane.kubeconfig, getSecrets);
+    await assert.rejects(kubectl(controlPlane.kubeconfigFor('nobody'), getSecrets), /User "nobody" cannot list/);
+  });
+
+  test('knows a service account by its name and the groups that go with it', async () => {
+    const answer = await kubectl(controlPlane.kubeconfigFor(SERVICE_ACCOUNT), ['auth', 'whoami', '--output=json']);
+    const { username, groups } = JSON.parse(answer).status.userInfo;
+    assert.equal(username, SERVICE_ACCOUNT);
+    assert.deepEqual(groups, [
+      'system:serviceaccounts',
+      'system:serviceaccounts:some-namespace',
+      'system:authenticated',
+    ]);
+  });
+
+  test('has no kubeconfig for a user that it was not started with', () => {
+    assert.throws(() => controlPlane.kubeconfigFor('somebody'), /somebody is not among the users/);
+  });
+
+  test('leaves no process and no folder when it is stopped, and may be stopped twice', async () => {
+    const folder = dirname(controlPlane.kubeconfig);
+    assert.notDeepEqual(await processesOf(folder), []);
+    await Promise.all([controlPlane.stop(), controlPlane.stop()]);
+    assert.deepEqual(await processesOf(folder), []);
+    assert.equal(existsSync(folder), false);
+  });
+});
+
+test('a control plane that cannot start says why in the words of its log', async () => {
+  const start = startControlPlane({ apiServerArgs: ['--no-such-flag'] });
+  await assert.rejects(start, /kube-apiserver ended at its start \(exit code 1\)[^]*unknown flag: --no-such-flag/);
+});
+
+describe('the control plane command', () => {
+  test('prints a kubeconfig that works, and takes all down on SIGINT', async (t) => {
+    const command = startCommand();
+    t.after(() => command.kill('SIGKILL'));
+    const kubeconfig = await printedKubeconfig(command);
+    assert.match(await serverVersion(kubeconfig), /^v1\./);
+
+    const closed = once(command, 'close');
+    command.kill('SIGINT');
+    assert.deepEqual(await within(10_000, closed), [0, null]);
+    assert.deepEqual(await processesOf(dirname(kubeconfig)), []);
+    assert.equal(existsSync(dirname(kubeconfig)), false);
+  });
+
+  test('leaves nothing behind when it is killed', async (t) => {
+    const command = startCommand();
+    t.after(() => command.kill('SIGKILL'));
+    const folder = dirname(await printedKubeconfig(command));
+    command.kill('SIGKILL');
+    const isGone = async () => !existsSync(folder) && (await processesOf(folder)).length === 0;
+    await within(
+      10_000,
+      (async () => {
+        while (!(await isGone())) await sleep(50);
+      })(),
+    );
+  });
+
+  test('says what to install when there is no Go to build with', async (t) => {
+    const emptyFolder = await mkdtemp(join(tmpdir(), 'no-go-'));
+    t.after(() => rm(emptyFolder, { recursive: true }));
+    const env = { HOME: emptyFolder, PATH: emptyFolder, XDG_CACHE_HOME: emptyFolder };
+    const failed = await promisify(execFile)(process.execPath, [MAIN], { env }).catch((error: unknown) => error);
+    assert.partialDeepStrictEqual(failed, { code: 1, stdout: '' });
+    const { stderr } = failed as { stderr: string };
+    assert.match(stderr, /PATH has no "go"\. Install Go \d\S* or newer, or set KUBEBUILDER_ASSETS/);
+    assert.doesNotMatch(stderr, /^\s+at /m, 'has no stack trace');
+  });
+});
+
+async function serverVersion(kubeconfig: string): Promise<string> {
+  return JSON.parse(await kubectl(kubeconfig, ['version', '--output=json'])).serverVersion.gitVersion;
+}
+
+function startCommand(): ChildProcess {
+  return spawn(process.execPath, [MAIN], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+async function printedKubeconfig({ stdout }: ChildProcess): Promise<string> {
+  assert.ok(stdout !== null);
+  const [line] = await once(stdout.setEncoding('utf8'), 'data');
+  const path = /^export KUBECONFIG=(.+)\n$/.exec(line)?.[1];
+  assert.ok(path !== undefined, `not a line for the shell: ${line}`);
+  return path;
+}
+
+/** Command lines of the processes that name the folder. */
+async function processesOf(folder: string): Promise<readonly string[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'args=']);
+  return stdout.split('\n').filter((line) => line.includes(folder));
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const late = sleep(ms, undefined, { ref: false }).then(() => assert.fail(`takes more than ${ms} ms`));
+  return Promise.race([promise, late]);
+}
