@@ -14,15 +14,20 @@ export interface LogOptions {
   readonly format: 'json' | 'pretty';
 }
 
-const { combine, timestamp, json, printf } = winston.format;
+const { combine, timestamp, printf } = winston.format;
 
 /** A log on standard output. */
 export function createLog({ level, format }: LogOptions): Log {
   return winston.createLogger({
     level,
-    format: combine(timestamp(), format === 'json' ? json() : printf(prettyLine)),
+    format: combine(timestamp(), printf(format === 'json' ? jsonLine : prettyLine)),
     transports: [new winston.transports.Console()],
   });
+}
+
+/** winston's own JSON sorts the fields by name; people read from the left. */
+function jsonLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
+  return JSON.stringify({ timestamp, level, message, ...fields });
 }
 
 /** Values are JSON, so that a name with a line break in it stays on its line. */

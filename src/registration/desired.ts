@@ -64,7 +64,7 @@ export function desiredRegistration(
       {
         name: WEBHOOK_NAME,
         admissionReviewVersions: ['v1'],
-        clientConfig: { ...options.target, caBundle: toBase64(caBundle) },
+        clientConfig: { ...exactly(options.target), caBundle: toBase64(caBundle) },
         rules: [
           {
             apiGroups: ['batch'],
@@ -86,3 +86,9 @@ export function desiredRegistration(
     ],
   };
 }
+
+/**
+ * The target, and that there is no other: a URL or Service which another manager wrote stays beside an applied one
+ * unless it is applied as null, and the API server refuses an entry with both.
+ */
+const exactly = (target: Target): Target => ({ url: null, service: null, ...target }) as unknown as Target;

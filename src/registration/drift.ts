@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { type DesiredRegistration, type DesiredWebhook, ownWebhook } from './desired.ts';
+import { type DesiredRegistration, ownWebhook } from './desired.ts';
 
 /**
  * The owned fields in which the live registration differs from the desired one, by name and sorted; empty when nothing
@@ -13,19 +13,10 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
   const { clientConfig: wantedClient, ...wantedFields } = wanted;
   return [
     ...differing(current, wantedFields),
-    ...differing({ url: undefined, service: undefined, ...current.clientConfig }, clientFields(wantedClient)).map(
-      (field) => `clientConfig.${field}`,
-    ),
+    ...differing(current.clientConfig, wantedClient).map((field) => `clientConfig.${field}`),
     ...differing(live.metadata?.labels ?? {}, desired.metadata?.labels ?? {}).map((label) => `labels.${label}`),
   ].sort();
 }
-
-/** A URL where a Service is wanted, or the other way round, is drift as well. */
-const clientFields = (client: DesiredWebhook['clientConfig']): object => ({
-  url: undefined,
-  service: undefined,
-  ...client,
-});
 
 function differing(current: object, wanted: object): string[] {
   return Object.entries(wanted)
@@ -33,5 +24,5 @@ function differing(current: object, wanted: object): string[] {
     .map(([field]) => field);
 }
 
-/** Values as JSON would carry them: the client's own classes and absent fields compare by content. */
-const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
+/** Values as JSON would carry them: the client's own classes compare by content, and null is as good as absent. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));

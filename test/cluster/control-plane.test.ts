@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -23,7 +24,8 @@ describe('a control plane', () => {
   });
   after(() => controlPlane?.stop());
 
-  test('serves the Kubernetes version that go.mod asks for', async () => {
+  const notOurs = process.env.KUBEBUILDER_ASSETS !== undefined && 'KUBEBUILDER_ASSETS may have another version';
+  test('serves the Kubernetes version that go.mod asks for', { skip: notOurs }, async () => {
     const { kubernetesVersion } = await readGoModule();
     assert.equal(await serverVersion(controlPlane.kubeconfig), kubernetesVersion);
   });
@@ -60,7 +62,10 @@ describe('a control plane', () => {
 
 test('a control plane that cannot start says why in the words of its log', async () => {
   const start = startControlPlane({ apiServerArgs: ['--no-such-flag'] });
-  await assert.rejects(start, /kube-apiserver ended at its start \(exit code 1\)[^]*unknown flag: --no-such-flag/);
+  await assert.rejects(
+    start,
+    /^Error: kube-apiserver ended at its start \(exit code 1\).*unknown flag: --no-such-flag/s,
+  );
 });
 
 describe('the control plane command', () => {
@@ -70,9 +75,9 @@ describe('the control plane command', () => {
     const kubeconfig = await printedKubeconfig(command);
     assert.match(await serverVersion(kubeconfig), /^v1\./);
 
-    const closed = once(command, 'close');
+    const exited = once(command, 'exit');
     command.kill('SIGINT');
-    assert.deepEqual(await within(10_000, closed), [0, null]);
+    assert.deepEqual(await within(10_000, exited), [0, null]);
     assert.deepEqual(await processesOf(dirname(kubeconfig)), []);
     assert.equal(existsSync(dirname(kubeconfig)), false);
   });
@@ -95,9 +100,12 @@ describe('the control plane command', () => {
     const emptyFolder = await mkdtemp(join(tmpdir(), 'no-go-'));
     t.after(() => rm(emptyFolder, { recursive: true }));
     const env = { HOME: emptyFolder, PATH: emptyFolder, XDG_CACHE_HOME: emptyFolder };
-    const failed = await promisify(execFile)(process.execPath, [MAIN], { env }).catch((error: unknown) => error);
-    assert.partialDeepStrictEqual(failed, { code: 1, stdout: '' });
-    const { stderr } = failed as { stderr: string };
+    const command = promisify(execFile)(process.execPath, [MAIN], { env });
+    const { code, stdout, stderr } = await command.then(
+      () => assert.fail('it succeeds'),
+      (error) => error,
+    );
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
     assert.match(stderr, /PATH has no "go"\. Install Go \d\S* or newer, or set KUBEBUILDER_ASSETS/);
     assert.doesNotMatch(stderr, /^\s+at /m, 'has no stack trace');
   });
@@ -113,10 +121,12 @@ function startCommand(): ChildProcess {
 
 async function printedKubeconfig({ stdout }: ChildProcess): Promise<string> {
   assert.ok(stdout !== null);
-  const [line] = await once(stdout.setEncoding('utf8'), 'data');
-  const path = /^export KUBECONFIG=(.+)\n$/.exec(line)?.[1];
-  assert.ok(path !== undefined, `not a line for the shell: ${line}`);
-  return path;
+  for await (const line of createInterface({ input: stdout })) {
+    const path = /^export KUBECONFIG=(.+)$/.exec(line)?.[1];
+    assert.ok(path !== undefined, `not a line for the shell: ${line}`);
+    return path;
+  }
+  assert.fail('the command ended without a kubeconfig');
 }
 
 /** Command lines of the processes that name the folder. */

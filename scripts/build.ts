@@ -1,0 +1,29 @@
+import { build } from 'esbuild';
+import packageJson from '../package.json' with { type: 'json' };
+
+/** `npm run build`: the daemon and all that it needs in one file, which plain `node` runs. */
+
+const [lowest = ''] = packageJson.engines.node.match(/\d+/) ?? [];
+
+// Comes before everything else: on an older Node.js a dependency would end it with a stack trace.
+const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
+  console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version);
+  process.exit(2);
+}`;
+
+// Some dependencies are CommonJS and call require, which an ES module does not have by itself.
+const require = `import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);`;
+
+await build({
+  entryPoints: ['src/main.ts'],
+  outfile: 'dist/terraform-daemon.js',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: `node${lowest}`,
+  banner: { js: `${require}\n${checkNode}` },
+  legalComments: 'none',
+  minifyWhitespace: true,
+  logLevel: 'warning',
+});

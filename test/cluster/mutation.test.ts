@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { V1Job } from '@kubernetes/client-node';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+
+const AUDIT_POLICY = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    resources: [{group: batch, resources: [jobs]}]
+  - level: None
+`;
+
+/** As JSON: without the classes of the client. */
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
+
+const once = ({ spec }: V1Job) => [spec?.backoffLimit, spec?.template.spec?.restartPolicy];
+
+describe('Jobs on a real API server', () => {
+  let cluster: Cluster;
+  let daemon: Daemon;
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-audit-'));
+    await writeFile(join(folder, 'policy.yaml'), AUDIT_POLICY);
+    cluster = await startCluster({
+      apiServerArgs: [
+        `--audit-policy-file=${join(folder, 'policy.yaml')}`,
+        `--audit-log-path=${join(folder, 'audit.log')}`,
+      ],
+    });
+    for (const namespace of ['team-a', 'before']) await cluster.createNamespace(namespace);
+  });
+  after(async () => {
+    await daemon?.stop();
+    await cluster.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const job = async (file: string, name: string, namespace = 'team-a'): Promise<V1Job> => {
+    const recorded = await recordedJob(file, namespace);
+    return { ...recorded, metadata: { ...recorded.metadata, name } };
+  };
+  /** What the endpoint was asked about a Job. */
+  const calls = (name: string) => daemon.lines.filter((line) => line.uid !== undefined && line.name === name);
+
+  it('come as the controller made them while there is no daemon', async () => {
+    const stored = await cluster.createJob(await job('create-terraform-apply', 'earlier-apply', 'before'));
+    assert.deepEqual(once(stored), [2147483647, 'OnFailure']);
+  });
+
+  it('run once from when the daemon is ready', async () => {
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    await daemon.line('ready');
+    await eventually(async () => {
+      const stored = await cluster.createJob(await job('create-terraform-apply', `first-${Date.now()}`));
+      assert.deepEqual(once(stored), [0, 'Never']);
+    });
+  });
+
+  for (const file of ['create-terraform-apply', 'create-terraform-apply-controller-namespace']) {
+    it(`of the recorded kind ${file} are stored with backoffLimit 0 and restartPolicy Never`, async () => {
+      const { metadata } = await cluster.createJob(await recordedJob(file, 'team-a'));
+      const stored = await cluster.batch.readNamespacedJob({ namespace: 'team-a', name: metadata?.name ?? '' });
+      assert.deepEqual(once(stored), [0, 'Never']);
+      const [line] = calls(metadata?.name ?? '');
+      assert.deepEqual(
+        [line?.message, line?.namespace, line?.operation, line?.backoffLimit, line?.restartPolicy],
+        ['job capped', 'team-a', 'CREATE', 2147483647, 'OnFailure'],
+      );
+    });
+  }
+
+  it('keep everything else that was in them', async () => {
+    const sent = await job('create-terraform-apply', 'whole-apply');
+    const stored = await cluster.createJob(sent);
+    const { containers, initContainers, volumes } = stored.spec?.template.spec ?? {};
+    const wanted = sent.spec?.template.spec;
+    assert.deepEqual(JSON.parse(JSON.stringify({ containers, initContainers, volumes })), {
+      containers: wanted?.containers,
+      initContainers: wanted?.initContainers,
+      volumes: wanted?.volumes,
+    });
+  });
+
+  it("that are not terraform's never reach the endpoint", async () => {
+    const plain = await cluster.createJob(await job('create-plain-job', 'plain'));
+    await cluster.annotateJob(plain);
+    const sent = await job('create-plain-job', 'ends-in-apply');
+    assert.deepEqual(once(await cluster.createJob(sent)), once(sent));
+    // A Job that is asked about comes after them, so their calls would be there by now.
+    await cluster.createJob(await job('create-terraform-apply', 'after-plain-apply'));
+    assert.equal(calls('after-plain-apply').length, 1);
+    assert.deepEqual([...calls('plain'), ...calls('ends-in-apply')], []);
+  });
+
+  it('from before are lowered by an UPDATE, which touches backoffLimit alone', async () => {
+    const name = { namespace: 'before', name: 'earlier-apply' };
+    const before = await cluster.batch.readNamespacedJob(name);
+    const after = await cluster.annotateJob(before);
+    assert.deepEqual(once(after), [0, 'OnFailure']);
+    assert.deepEqual(plain(after.spec), { ...plain(before.spec), backoffLimit: 0 });
+  });
+
+  it('are not changed by a dry run, whose answer is as it would be', async () => {
+    const namespace = 'before';
+    await daemon.stop('SIGKILL');
+    const stored = await cluster.createJob(await job('create-terraform-apply', 'dry-apply', namespace));
+    assert.deepEqual(once(stored), [2147483647, 'OnFailure'], 'failurePolicy Ignore lets it through');
+
+    const { port } = daemon;
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
+    await daemon.line('ready');
+    await eventually(async () => {
+      assert.equal((await cluster.annotateJob(stored, { isDryRun: true })).spec?.backoffLimit, 0);
+    });
+    assert.equal(calls('dry-apply').at(-1)?.dryRun, true);
+    const after = await cluster.batch.readNamespacedJob({ namespace, name: 'dry-apply' });
+    assert.equal(after.spec?.backoffLimit, 2147483647);
+  });
+
+  it('that run once already are not asked about', async () => {
+    const first = await cluster.createJob(await job('create-terraform-apply', 'done-apply'));
+    await cluster.annotateJob(first);
+    assert.deepEqual(
+      calls('done-apply').map(({ operation }) => operation),
+      ['CREATE'],
+    );
+  });
+
+  it('do not slip by with a status or a deletion that the client made up', async () => {
+    const recorded = await job('create-terraform-apply', 'born-failed-apply');
+    const stored = await cluster.createJob({
+      ...recorded,
+      metadata: { ...recorded.metadata, deletionTimestamp: new Date() },
+      status: {
+        conditions: [
+          { type: 'Failed', status: 'True' },
+          { type: 'Complete', status: 'True' },
+        ],
+      },
+    });
+    assert.deepEqual(once(stored), [0, 'Never']);
+  });
+
+  it('with generateName are capped as well', async () => {
+    const recorded = await job('create-terraform-apply', '');
+    const { name: _name, ...metadata } = recorded.metadata ?? {};
+    const stored = await cluster.createJob({ ...recorded, metadata: { ...metadata, generateName: 'made-up-' } });
+    assert.deepEqual(once(stored), [0, 'Never']);
+  });
+
+  it('say in the audit log which rule changed them', async () => {
+    await cluster.createJob(await job('create-terraform-apply', 'audited-apply'));
+    await eventually(async () => {
+      const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).trim().split('\n');
+      const event = lines.map((line) => JSON.parse(line)).find(({ objectRef }) => objectRef?.name === 'audited-apply');
+      assert.equal(event?.annotations['modify.terraform.job.kb.io/rule'], 'terraform');
+      assert.match(event?.annotations['modify.terraform.job.kb.io/changes'], /backoffLimit 2147483647 -> 0/);
+    });
+  });
+});

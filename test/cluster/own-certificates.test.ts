@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
+import { readConfig } from '../../src/config.ts';
+import { freePort } from '../control-plane/free-port.ts';
+import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+import { presentedCertificate } from '../support/tls-client.ts';
+
+const { certificates } = readConfig({});
+
+describe('certificates brought by the user, and a URL instead of the Service', () => {
+  let cluster: Cluster;
+  let folder: string;
+  before(async () => {
+    cluster = await startCluster();
+    await cluster.createNamespace('team-a');
+  });
+  after(() => cluster.stop());
+  beforeEach(async () => {
+    await cluster.forgetDaemon();
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-own-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  async function bring(): Promise<{ readonly ca: string; readonly certificate: string }> {
+    const ca = await issueCertificateAuthority(certificates, new Date());
+    const serving = await issueServingCertificate(certificates, ca, new Date());
+    const files = { 'ca.pem': ca.certificate, 'cert.pem': serving.certificate, 'key.pem': serving.privateKey };
+    for (const [file, content] of Object.entries(files)) {
+      // As an editor or `mv` would put them there: never half a file.
+      await writeFile(join(folder, `.${file}`), content);
+      await rename(join(folder, `.${file}`), join(folder, file));
+    }
+    return { ca: ca.certificate, certificate: serving.certificate };
+  }
+
+  const liveBundle = async (): Promise<string> => {
+    const registration = await cluster.registration();
+    return Buffer.from(registration?.webhooks?.[0]?.clientConfig.caBundle ?? '', 'base64').toString();
+  };
+
+  const capsJobs = async (name: string) => {
+    const job = await recordedJob('create-terraform-apply', 'team-a');
+    await eventually(async () => {
+      const stored = await cluster.createJob({ ...job, metadata: { ...job.metadata, name: `${name}-${Date.now()}` } });
+      assert.equal(stored.spec?.backoffLimit, 0);
+    });
+  };
+
+  it('are served and trusted, reloaded when the files change, and no Secret is written', async (t) => {
+    const first = await bring();
+    const flags = [`--webhook-cert-path=${folder}`];
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags });
+    t.after(() => daemon.stop());
+    await daemon.line('ready');
+    assert.equal(await liveBundle(), first.ca);
+    await presentedCertificate(daemon.port, { ca: first.ca, servername: SERVER_NAME });
+    await capsJobs('first');
+
+    const second = await bring();
+    await daemon.line('serving certificate swapped');
+    await presentedCertificate(daemon.port, { ca: second.ca, servername: SERVER_NAME });
+    await presentedCertificate(daemon.port, { ca: await liveBundle(), servername: SERVER_NAME });
+    await capsJobs('second');
+    assert.equal(await cluster.secret(), undefined);
+  });
+
+  it('that are damaged while running are reported, and the last good ones stay in use', async (t) => {
+    const { ca } = await bring();
+    const daemon = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags: [`--webhook-cert-path=${folder}`],
+    });
+    t.after(() => daemon.stop());
+    await daemon.line('ready');
+    await writeFile(join(folder, 'cert.pem'), 'junk');
+    const failure = await daemon.line('reconcile failed, will try again at the next wake-up');
+    assert.equal(failure.code, 'CERTIFICATE_FILES_INVALID');
+    assert.match(String(failure.error), /cert\.pem/);
+    await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });
+    assert.equal((await daemon.probe('/readyz')).status, 200);
+  });
+
+  it('that are missing at the start are named', async () => {
+    const daemon = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags: [`--webhook-cert-path=${folder}`],
+    });
+    assert.equal(await daemon.ended, 1);
+    const failure = await daemon.line('cannot go on');
+    assert.equal(failure.code, 'CERTIFICATE_FILES_INVALID');
+    assert.match(String(failure.error), /cert\.pem/);
+  });
+
+  for (const host of ['127.0.0.1', 'localhost']) {
+    it(`are issued for ${host} where the URL says so`, async (t) => {
+      const port = await freePort();
+      const flags = [`--webhook-url=https://${host}:${port}`];
+      const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, port });
+      t.after(() => daemon.stop());
+      await daemon.line('ready');
+      const registration = await cluster.registration();
+      assert.equal(registration?.webhooks?.[0]?.clientConfig.url, `https://${host}:${port}/modify-terraform-job`);
+      assert.equal(registration?.webhooks?.[0]?.clientConfig.service, undefined);
+      await capsJobs(`url-${host.replaceAll('.', '-')}`);
+    });
+  }
+});

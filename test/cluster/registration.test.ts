@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+
+const OWN = 'modify.terraform.job.kb.io';
+
+describe('the registration on a real API server', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster.stop());
+  beforeEach(() => cluster.forgetDaemon());
+
+  /** Lets a daemon run until it is ready, and answers the port that it had and what it said of the registration. */
+  async function runOnce(port?: number, ...flags: string[]) {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, ...(port ? { port } : {}) });
+    await daemon.line('ready');
+    assert.equal(await daemon.stop(), 0);
+    const written = daemon.lines.find(({ message }) => message.startsWith('registration '));
+    return { port: daemon.port, message: written?.message, drift: written?.drift };
+  }
+
+  async function live(): Promise<V1MutatingWebhookConfiguration> {
+    const registration = await cluster.registration();
+    assert.ok(registration);
+    return registration;
+  }
+
+  const own = ({ webhooks }: V1MutatingWebhookConfiguration): V1MutatingWebhook => {
+    const webhook = webhooks?.find(({ name }) => name === OWN);
+    assert.ok(webhook);
+    return webhook;
+  };
+
+  const replace = (body: V1MutatingWebhookConfiguration) =>
+    cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body });
+
+  it('is written once: a second start finds nothing to change', async () => {
+    const { port, message } = await runOnce();
+    assert.equal(message, 'registration created');
+    const before = await live();
+    assert.equal((await runOnce(port)).message, undefined);
+    assert.equal((await live()).metadata?.resourceVersion, before.metadata?.resourceVersion);
+  });
+
+  it('has the shape that it is documented to have', async () => {
+    const { port } = await runOnce();
+    const { clientConfig, matchConditions, ...webhook } = own(await live());
+    assert.deepEqual(JSON.parse(JSON.stringify(webhook)), {
+      name: OWN,
+      admissionReviewVersions: ['v1'],
+      failurePolicy: 'Ignore',
+      matchPolicy: 'Equivalent',
+      namespaceSelector: {},
+      objectSelector: {},
+      reinvocationPolicy: 'IfNeeded',
+      rules: [
+        {
+          apiGroups: ['batch'],
+          apiVersions: ['v1'],
+          operations: ['CREATE', 'UPDATE'],
+          resources: ['jobs'],
+          scope: '*',
+        },
+      ],
+      sideEffects: 'None',
+      timeoutSeconds: 5,
+    });
+    assert.deepEqual(JSON.parse(JSON.stringify(clientConfig.service)), {
+      name: 'terraform-job-webhook-service',
+      namespace: 'vela-system',
+      path: '/modify-terraform-job',
+      port,
+    });
+    assert.deepEqual(matchConditions?.map(({ name }) => name).sort(), [
+      'has-container',
+      'has-service-account',
+      'needs-a-change',
+      'not-deleting',
+      'not-finished',
+    ]);
+  });
+
+  const edits: { name: string; field: string; edit: Partial<V1MutatingWebhook> }[] = [
+    { name: 'rules', field: 'rules', edit: { rules: [] } },
+    { name: 'a failure policy', field: 'failurePolicy', edit: { failurePolicy: 'Fail' } },
+    { name: 'match conditions', field: 'matchConditions', edit: { matchConditions: [] } },
+    { name: 'a timeout', field: 'timeoutSeconds', edit: { timeoutSeconds: 29 } },
+  ];
+  for (const { name, field, edit } of edits) {
+    it(`is mended when somebody edited ${name}`, async () => {
+      const { port } = await runOnce();
+      const registration = await live();
+      const before = own(registration)[field as keyof V1MutatingWebhook];
+      await replace({ ...registration, webhooks: [{ ...own(registration), ...edit }] });
+
+      const { drift } = await runOnce(port);
+      assert.deepEqual(drift, [field]);
+      assert.deepEqual(own(await live())[field as keyof V1MutatingWebhook], before);
+    });
+  }
+
+  it('is mended when the CA bundle is emptied, or garbage, or the entry is gone', async () => {
+    const { port } = await runOnce();
+    const healthy = own(await live()).clientConfig.caBundle;
+    for (const caBundle of [undefined, Buffer.from('garbage').toString('base64')]) {
+      const registration = await live();
+      const { caBundle: _caBundle, ...clientConfig } = own(registration).clientConfig;
+      const broken = caBundle === undefined ? clientConfig : { ...clientConfig, caBundle };
+      await replace({ ...registration, webhooks: [{ ...own(registration), clientConfig: broken }] });
+      assert.deepEqual((await runOnce(port)).drift, ['clientConfig.caBundle']);
+      assert.equal(own(await live()).clientConfig.caBundle, healthy);
+    }
+    await replace({ ...(await live()), webhooks: [] });
+    assert.deepEqual((await runOnce(port)).drift, ['webhook']);
+    assert.equal(own(await live()).clientConfig.caBundle, healthy);
+  });
+
+  it('keeps the entries and the selectors of others', async () => {
+    const { port } = await runOnce();
+    const registration = await live();
+    const foreign = { ...own(registration), name: 'other.example.com' };
+    const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
+    await replace({ ...registration, webhooks: [foreign, { ...own(registration), namespaceSelector }] });
+
+    assert.deepEqual((await runOnce(port, '--timeout-seconds=7')).drift, ['timeoutSeconds']);
+    const after = await live();
+    assert.deepEqual(after.webhooks?.map(({ name }) => name).sort(), [OWN, 'other.example.com']);
+    assert.deepEqual(JSON.parse(JSON.stringify(own(after).namespaceSelector)), namespaceSelector);
+    assert.equal(own(after).timeoutSeconds, 7);
+  });
+
+  it('is taken over from the manual set-up of the same name', async () => {
+    await cluster.admission.createMutatingWebhookConfiguration({
+      body: {
+        metadata: { name: REGISTRATION },
+        webhooks: [
+          {
+            name: OWN,
+            admissionReviewVersions: ['v1'],
+            clientConfig: { url: 'https://old.example.com/modify', caBundle: Buffer.from('old').toString('base64') },
+            sideEffects: 'None',
+          },
+        ],
+      },
+    });
+    const { message } = await runOnce();
+    assert.equal(message, 'registration updated');
+    const { url, service } = own(await live()).clientConfig;
+    assert.equal(url, undefined);
+    assert.equal(service?.name, 'terraform-job-webhook-service');
+  });
+});

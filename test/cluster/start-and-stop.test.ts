@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream';
+import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { AuthorizationV1Api, KubeConfig } from '@kubernetes/client-node';
+import { freePort } from '../control-plane/free-port.ts';
+import { type Cluster, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+
+describe('starting and stopping', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster.stop());
+  beforeEach(() => cluster.forgetDaemon());
+
+  it('is ready when every check holds, and says which one does not', async (t) => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=60s'] });
+    t.after(() => daemon.stop('SIGKILL'));
+    assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
+    assert.equal((await daemon.probe('/healthz')).status, 200);
+    void daemon.stop('SIGTERM');
+    await daemon.line('draining');
+    const { status, text } = await daemon.probe('/readyz');
+    assert.equal(status, 503);
+    assert.match(text, /\[-\]shutdown failed: the replica is shutting down/);
+    assert.equal((await daemon.probe('/healthz')).status, 200, 'it must not be killed while it drains');
+  });
+
+  it('ends with 0 on SIGTERM and on SIGINT', async () => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+      await daemon.line('ready');
+      assert.equal(await daemon.stop(signal), 0);
+      assert.equal(daemon.lines.at(-1)?.message, 'stopped');
+    }
+  });
+
+  it('ends at once on a second signal', async () => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=1h'] });
+    await daemon.line('ready');
+    void daemon.stop('SIGTERM');
+    await daemon.line('draining');
+    assert.equal(await daemon.stop('SIGTERM'), 128 + 15);
+  });
+
+  it('ends with 0 on a signal that comes before it is ready', async (t) => {
+    const { kubeconfig } = await kubeconfigOfProxy(t);
+    const daemon = await startDaemon({ kubeconfig });
+    await daemon.line('will try again');
+    assert.equal(await daemon.stop(), 0);
+  });
+
+  it('waits for an API server that is away, and is ready when that is there', async (t) => {
+    const { kubeconfig, open } = await kubeconfigOfProxy(t);
+    const daemon = await startDaemon({ kubeconfig });
+    t.after(() => daemon.stop());
+    const attempt = await daemon.line('will try again');
+    assert.equal(attempt.code, 'KUBE_UNAVAILABLE');
+    assert.match(String(attempt.error), /ECONNREFUSED/);
+    await open();
+    await daemon.line('ready');
+  });
+
+  it('names the verb and the object that it has no right to', async () => {
+    const name = 'not-allowed';
+    const secretDenied = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags: [`--secret-name=${name}`],
+    });
+    assert.equal(await secretDenied.ended, 1);
+    const failure = await secretDenied.line('cannot go on');
+    assert.equal(failure.code, 'KUBE_FORBIDDEN');
+    assert.match(String(failure.error), /cannot read Secret vela-system\/not-allowed.*cannot get resource "secrets"/s);
+    assert.match(String(failure.error), /manifests\/rbac\.yaml/);
+  });
+
+  it('has no right that is not tied to a name', async () => {
+    const config = new KubeConfig();
+    config.loadFromFile(cluster.kubeconfig);
+    const authorization = config.makeApiClient(AuthorizationV1Api);
+    const review = async (resourceAttributes: object) => {
+      const user = 'system:serviceaccount:vela-system:terraform-daemon';
+      const groups = ['system:serviceaccounts', 'system:authenticated'];
+      const body = { spec: { user, groups, resourceAttributes } };
+      return (await authorization.createSubjectAccessReview({ body })).status?.allowed;
+    };
+    const secrets = { resource: 'secrets', namespace: 'vela-system' };
+    const registrations = { group: 'admissionregistration.k8s.io', resource: 'mutatingwebhookconfigurations' };
+    for (const verb of ['get', 'create', 'patch']) {
+      assert.equal(await review({ ...secrets, verb, name: SECRET }), true, `${verb} its own Secret`);
+      assert.equal(await review({ ...secrets, verb, name: 'other' }), false, `${verb} another Secret`);
+      assert.equal(await review({ ...secrets, verb }), false, `${verb} any Secret`);
+      assert.equal(await review({ ...registrations, verb, name: REGISTRATION }), true);
+      assert.equal(await review({ ...registrations, verb, name: 'other' }), false);
+      assert.equal(await review({ ...registrations, verb }), false);
+    }
+    for (const verb of ['list', 'watch', 'delete', 'update']) {
+      assert.equal(await review({ ...secrets, verb }), false, `${verb} Secrets`);
+    }
+  });
+
+  /** The daemon's kubeconfig, by way of a port at which nobody listens until it is opened. */
+  async function kubeconfigOfProxy(t: TestContext) {
+    const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-proxy-'));
+    const port = await freePort();
+    const config = JSON.parse(await readFile(cluster.daemonKubeconfig, 'utf8'));
+    const { server: apiServer } = config.clusters[0].cluster;
+    config.clusters[0].cluster.server = `https://127.0.0.1:${port}`;
+    const kubeconfig = join(folder, 'kubeconfig');
+    await writeFile(kubeconfig, JSON.stringify(config), { mode: 0o600 });
+    const proxy = createServer((socket) => {
+      const upstream = connect({ host: '127.0.0.1', port: Number(new URL(apiServer).port) });
+      // A connection that one side cuts is cut on the other: that is what the test is not about.
+      pipeline(socket, upstream, socket, () => {});
+    });
+    t.after(async () => {
+      proxy.close();
+      await rm(folder, { recursive: true });
+    });
+    const open = async () => {
+      proxy.listen(port, '127.0.0.1');
+      await once(proxy, 'listening');
+    };
+    return { kubeconfig, open };
+  }
+});

@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import { get } from 'node:https';
+
+export interface ApiAccess {
+  readonly url: string;
+  /** File of the certificate to trust; need not exist before the API server has started. */
+  readonly caFile: string;
+  readonly token: string;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+const TIMEOUT_MS = 5_000;
+
+/** GETs a path of the API server. Rejects when there is no answer; any answer, also a 403, resolves. */
+export async function apiGet({ url, caFile, token }: ApiAccess, path: string): Promise<ApiAnswer> {
+  const ca = await readFile(caFile);
+  return new Promise((resolve, reject) => {
+    const options = {
+      ca,
+      agent: false, // one connection per call: an idle one would delay the API server's own shutdown
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    } as const;
+    const request = get(new URL(path, url), options, (response) => {
+      response.toArray().then((chunks) => {
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
+      }, reject);
+    });
+    request.on('error', reject);
+  });
+}

@@ -1,0 +1,116 @@
+import { access, constants, rename, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { inBuildFolder } from './build-folder.ts';
+import { checkGo, goBuild } from './go-build.ts';
+import { type GoModule, readGoModule } from './go-module.ts';
+import { type Progress, stderrProgress } from './progress.ts';
+
+export type Binary = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
+
+interface Command {
+  readonly package: string;
+  /** The file name that `go build` gives it. */
+  readonly file: string;
+}
+
+const COMMANDS: Readonly<Record<Binary, Command>> = {
+  etcd: { package: 'go.etcd.io/etcd/server/v3', file: 'server' },
+  'kube-apiserver': { package: 'k8s.io/kubernetes/cmd/kube-apiserver', file: 'kube-apiserver' },
+  'kube-controller-manager': {
+    package: 'k8s.io/kubernetes/cmd/kube-controller-manager',
+    file: 'kube-controller-manager',
+  },
+  kubectl: { package: 'k8s.io/kubernetes/cmd/kubectl', file: 'kubectl' },
+};
+
+/** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
+const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: number }[] = [
+  { names: ['etcd', 'kube-apiserver'], minutes: 5 },
+  { names: ['kube-controller-manager', 'kubectl'], minutes: 2 },
+];
+
+/**
+ * Answers the absolute paths of the named executables. With `KUBEBUILDER_ASSETS` set they come from that folder;
+ * what is not there is built from this folder's go.mod, once, into the user's cache folder.
+ * Safe to call in several processes at once: one builds, the others wait for it.
+ *
+ * @param progress by default, lines on stderr. Nothing is reported when nothing has to be built.
+ */
+export async function ensureBinaries<Name extends Binary>(
+  names: readonly Name[],
+  progress: Progress = stderrProgress(),
+  signal?: AbortSignal,
+): Promise<Record<Name, string>> {
+  const module = await readGoModule();
+  const cache = cacheFolder(module);
+  const assets = await assetsFolder();
+  const absent = new Set<Binary>(assets === undefined ? names : await missing(assets, names));
+  for (const { names: group, minutes } of GROUPS) {
+    const wanted = group.filter((name) => absent.has(name));
+    await ensureBuilt({ module, cache, wanted, minutes, progress, signal });
+  }
+  const paths = names.map((name) => [name, join(absent.has(name) || assets === undefined ? cache : assets, name)]);
+  return Object.fromEntries(paths) as Record<Name, string>;
+}
+
+interface GroupBuild {
+  readonly module: GoModule;
+  readonly cache: string;
+  readonly wanted: readonly Binary[];
+  readonly minutes: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }: GroupBuild): Promise<void> {
+  if ((await missing(cache, wanted)).length === 0) return;
+  await checkGo(module, wanted);
+  const onWait = (seconds: number) =>
+    progress(`another process builds the test control plane: waiting for it, ${seconds} s`, true);
+  await inBuildFolder(cache, { onWait, signal }, async (outputFolder) => {
+    const names = await missing(cache, wanted); // again: whoever had the folder before may have built them
+    if (names.length === 0) return;
+    progress(
+      `building ${names.join(' and ')} ${module.kubernetesVersion} for tests, because ${cache} does not have them; ` +
+        `takes about ${minutes} minutes on two cores the first time`,
+    );
+    const startedAt = performance.now();
+    const packages = names.map((name) => COMMANDS[name].package);
+    await goBuild({ module, packages, outputFolder, progress, signal });
+    for (const name of names) await rename(join(outputFolder, COMMANDS[name].file), join(cache, name));
+    progress(`built ${names.join(' and ')} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
+  });
+}
+
+async function missing(folder: string, names: readonly Binary[]): Promise<readonly Binary[]> {
+  const found = await Promise.all(names.map((name) => isExecutable(join(folder, name))));
+  return names.filter((_, index) => !found[index]);
+}
+
+/** Rejects when `KUBEBUILDER_ASSETS` names no folder: to build everything instead would hide the mistake. */
+async function assetsFolder(): Promise<string | undefined> {
+  const value = process.env.KUBEBUILDER_ASSETS;
+  if (value === undefined || value === '') return undefined;
+  const folder = resolve(value);
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw new Error(`KUBEBUILDER_ASSETS is set to ${value}, which is not a folder`);
+  return folder;
+}
+
+function cacheFolder({ key }: GoModule): string {
+  const configured = process.env.XDG_CACHE_HOME;
+  // The XDG base directory specification: a relative path is to be ignored.
+  const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
+  return join(base, 'terraform-daemon', 'control-plane', key);
+}
+
+function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}

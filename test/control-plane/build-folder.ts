@@ -1,0 +1,68 @@
+import { mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const BEAT_MS = 2_000;
+const ABANDONED_MS = 20_000; // ten missed beats: the owner was killed
+const ASK_AGAIN_MS = 1_000;
+
+export interface BuildFolderOptions {
+  /** Called every second while another process has the folder. */
+  readonly onWait: (waitedSeconds: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Runs `work` in an empty folder below `parent` that one process at a time can have, and removes it afterwards.
+ * The folder itself is the lock: making it is atomic, and its owner touches it while it lives, which also holds
+ * between containers that share a cache, where process ids mean nothing.
+ *
+ * Two processes that find the same abandoned folder in the same instant may break each other's build;
+ * what they built is renamed into place, so the next run repairs that.
+ */
+export async function inBuildFolder(
+  parent: string,
+  { onWait, signal }: BuildFolderOptions,
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = join(parent, 'building');
+  await mkdir(parent, { recursive: true });
+  for (let waited = 0; !(await isClaimed(folder)); waited += ASK_AGAIN_MS) {
+    onWait(waited / 1000);
+    await sleep(ASK_AGAIN_MS, undefined, signal && { signal });
+  }
+  const beat = setInterval(() => void utimes(folder, new Date(), new Date()).catch(() => {}), BEAT_MS);
+  try {
+    await work(folder);
+  } finally {
+    clearInterval(beat);
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function isClaimed(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+  try {
+    const { mtimeMs } = await stat(folder);
+    if (Date.now() - mtimeMs > ABANDONED_MS) await removeAbandoned(folder);
+  } catch (error) {
+    // ENOENT: its owner finished, or another waiter removed it, in between.
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  return false;
+}
+
+async function removeAbandoned(folder: string): Promise<void> {
+  const grave = `${folder}-abandoned-${process.pid}`;
+  await rename(folder, grave);
+  await rm(grave, { recursive: true, force: true });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

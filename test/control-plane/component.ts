@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const TERMINATE_MS = 5_000;
+const QUOTED_LINES = 12;
+
+/** A running process of the control plane. It does not keep this process alive. */
+export interface Component {
+  readonly name: string;
+  readonly pid: number;
+  /** Path of the file that gets its output. */
+  readonly log: string;
+  /** Resolves with how it ended, e.g. `exit code 1`. Never rejects. */
+  readonly ended: Promise<string>;
+  readonly hasEnded: () => boolean;
+  /** SIGTERM, then SIGKILL. Resolves when the process is gone. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts `binary` in `folder`, where its log goes too. Rejects when it cannot be executed. */
+export async function startComponent(
+  name: string,
+  binary: string,
+  args: readonly string[],
+  folder: string,
+): Promise<Component> {
+  const log = join(folder, `${name}.log`);
+  const output = await open(log, 'a');
+  // Detached: Ctrl-C on the terminal is for us to handle, not for all components at once.
+  const child = spawn(binary, args, { cwd: folder, stdio: ['ignore', output.fd, output.fd], detached: true });
+  try {
+    await once(child, 'spawn');
+  } finally {
+    await output.close();
+  }
+  child.unref();
+  const ended = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  return { name, pid: child.pid as number, log, ended, hasEnded, stop: () => stopProcess(child, ended) };
+}
+
+/** The last lines of a component's log, for an error message. */
+export async function lastLogLines({ log }: Component): Promise<string> {
+  const text = await readFile(log, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-QUOTED_LINES).join('\n');
+}
+
+async function stopProcess(child: ChildProcess, ended: Promise<string>): Promise<void> {
+  child.ref();
+  child.kill('SIGTERM');
+  const cancel = new AbortController();
+  const late = sleep(TERMINATE_MS, 'late' as const, { signal: cancel.signal }).catch(() => 'late' as const);
+  if ((await Promise.race([ended, late])) === 'late') child.kill('SIGKILL');
+  cancel.abort();
+  await ended;
+}

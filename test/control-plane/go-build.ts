@@ -1,0 +1,126 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { type GoModule, versionFlags } from './go-module.ts';
+import type { Progress } from './progress.ts';
+
+const REPORT_MS = 10_000;
+const QUOTED_LINES = 15;
+
+export interface GoBuild {
+  readonly module: GoModule;
+  /** Import paths of commands; each becomes a file named after the last part that is not a version. */
+  readonly packages: readonly string[];
+  /** Takes the executables, and Go's scratch files, so that removing it removes all that a killed build left. */
+  readonly outputFolder: string;
+  readonly progress: Progress;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Rejects with what to do about it when there is no Go that can build the module. */
+export async function checkGo(module: GoModule, wanted: readonly string[]): Promise<void> {
+  const advice =
+    `Install Go ${module.goVersion} or newer, or set KUBEBUILDER_ASSETS to a folder ` +
+    `that has the executables (needed from Go now: ${wanted.join(', ')}).`;
+  const found = await run(module, ['env', 'GOVERSION']).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+      throw new Error(`The test control plane is built with Go, and PATH has no "go". ${advice}`);
+    }
+    throw error;
+  });
+  const version = found.trim().replace(/^go/, '');
+  if (version.localeCompare(module.goVersion, 'en', { numeric: true }) < 0) {
+    throw new Error(`The test control plane cannot be built with Go ${version}. ${advice}`);
+  }
+}
+
+/** Builds all packages with one `go build`. Rejects with the last lines of Go's output, or with the signal's reason. */
+export async function goBuild({ module, packages, outputFolder, progress, signal }: GoBuild): Promise<void> {
+  const startedAt = performance.now();
+  let downloaded = 0;
+  let compiled = 0;
+  let total: number | undefined;
+  const report = () => {
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
+    const elapsed = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+    // "At most": Go does not compile again what its build cache has.
+    const done =
+      total === undefined ? `${downloaded} modules downloaded` : `${compiled} packages compiled of at most ${total}`;
+    progress(`building, ${elapsed} min: ${done}`, true);
+  };
+  const timer = setInterval(report, REPORT_MS);
+  const onDownload = (line: string) => {
+    if (line.startsWith('go: downloading')) downloaded++;
+  };
+  const onPackage = (line: string) => {
+    if (!line.startsWith('go: ')) compiled++;
+  };
+  try {
+    const list = await run(module, ['list', '-mod=readonly', '-deps', ...packages], { onLine: onDownload, signal });
+    total = list.split('\n').length - 1;
+    const flags = [
+      '-mod=readonly',
+      '-buildvcs=false',
+      '-trimpath',
+      `-ldflags=${versionFlags(module.kubernetesVersion)}`,
+    ];
+    await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
+      onLine: onPackage,
+      signal,
+      env: { GOTMPDIR: outputFolder },
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+interface RunOptions {
+  readonly onLine?: (line: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Answers what `go` wrote to stdout; `onLine` gets its stderr. */
+async function run({ folder }: GoModule, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { onLine = () => {}, signal, env = {} } = options;
+  signal?.throwIfAborted();
+  const child = spawn('go', args, {
+    cwd: folder,
+    // A go.work above this repository must not change what is built, and no C compiler is needed for it.
+    env: { ...process.env, GOWORK: 'off', CGO_ENABLED: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that a stop reaches Go's compilers too. If this process is killed instead,
+    // Go dies of the broken pipe as soon as it prints the next package.
+    detached: true,
+  });
+  const interrupt = () => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      process.kill(-child.pid, 'SIGINT');
+    }
+  };
+  signal?.addEventListener('abort', interrupt);
+  try {
+    const ended = once(child, 'close');
+    const [stdout, lastLines] = await Promise.all([text(child.stdout), follow(child.stderr, onLine), ended]);
+    signal?.throwIfAborted();
+    if (child.exitCode === 0) return stdout;
+    throw new Error(`"go ${args[0]}" of the test control plane failed:\n${lastLines.join('\n')}`);
+  } finally {
+    signal?.removeEventListener('abort', interrupt);
+  }
+}
+
+async function text(stream: Readable): Promise<string> {
+  return Buffer.concat(await stream.toArray()).toString();
+}
+
+async function follow(stream: Readable, onLine: (line: string) => void): Promise<readonly string[]> {
+  const lastLines: string[] = [];
+  for await (const line of createInterface({ input: stream })) {
+    onLine(line);
+    lastLines.push(line);
+    if (lastLines.length > QUOTED_LINES) lastLines.shift();
+  }
+  return lastLines;
+}

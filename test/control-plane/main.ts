@@ -1,0 +1,53 @@
+import { dirname } from 'node:path';
+import { ensureBinaries } from './binaries.ts';
+import { startControlPlane } from './control-plane.ts';
+import { type Progress, stderrProgress } from './progress.ts';
+
+/** Runs a control plane to look around in, until SIGINT or SIGTERM. stdout gets only the line for the shell. */
+async function main(progress: Progress, signal: AbortSignal): Promise<void> {
+  const { kubectl } = await ensureBinaries(
+    ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'],
+    progress,
+    signal,
+  );
+  const controlPlane = await startControlPlane({ controllerManager: true, progress, signal });
+  try {
+    process.stdout.write(`export KUBECONFIG=${controlPlane.kubeconfig}\n`);
+    progress(`The control plane serves at ${controlPlane.url}; its logs are in ${dirname(controlPlane.kubeconfig)}.`);
+    progress(`Paste the line above into another shell, and look around with ${kubectl}`);
+    progress('Ctrl-C stops it and removes all of it.');
+    await until(signal, controlPlane.failed);
+  } finally {
+    await controlPlane.stop();
+  }
+}
+
+/** Resolves when the signal is aborted; rejects when the control plane fails. */
+async function until(signal: AbortSignal, failed: Promise<string>): Promise<void> {
+  const keepAlive = setInterval(() => {}, 60_000); // neither the components nor signal handlers do
+  try {
+    const interrupted = new Promise<undefined>((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      else signal.addEventListener('abort', () => resolve(undefined));
+    });
+    const failure = await Promise.race([interrupted, failed]);
+    if (failure !== undefined) throw new Error(failure);
+  } finally {
+    clearInterval(keepAlive);
+  }
+}
+
+const progress = stderrProgress();
+const interruption = new AbortController();
+interruption.signal.addEventListener('abort', () => progress('stopping'));
+// Not once: npm and the terminal may both pass on the same Ctrl-C.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interruption.abort());
+try {
+  await main(progress, interruption.signal);
+} catch (error) {
+  const isInterruption = error instanceof Error && error.name === 'AbortError';
+  if (!isInterruption) {
+    progress(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}

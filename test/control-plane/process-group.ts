@@ -1,0 +1,54 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Component, lastLogLines, startComponent } from './component.ts';
+import { startWatchdog } from './watchdog.ts';
+
+/** Processes with a temporary folder in common, which end together and at the latest with this process. */
+export interface ProcessGroup {
+  readonly folder: string;
+  /** Those that run, in the order of their start. */
+  readonly components: readonly Component[];
+  readonly start: (name: string, binary: string, args: readonly string[]) => Promise<Component>;
+  /** Resolves when a component ends before `stop` is called; says which, how, and the last lines of its log. */
+  readonly failed: Promise<string>;
+  /** Ends the processes, the last started first, and removes the folder. Safe to call again. */
+  readonly stop: () => Promise<void>;
+}
+
+export async function createProcessGroup(): Promise<ProcessGroup> {
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-'));
+  const watchdog = startWatchdog(folder);
+  const components: Component[] = [];
+  const failure = Promise.withResolvers<string>();
+  let stopped: Promise<void> | undefined;
+
+  const watch = () => watchdog.watch(components.filter(({ hasEnded }) => !hasEnded()).map(({ pid }) => pid));
+  const onEnd = async (component: Component, how: string) => {
+    watch();
+    if (stopped !== undefined) return;
+    failure.resolve(`${component.name} ended (${how}); the last lines of its log:\n${await lastLogLines(component)}`);
+  };
+  const stop = async () => {
+    // One after the other: the API server takes its time to stop when etcd is gone first.
+    for (const component of components.toReversed()) await component.stop();
+    await watchdog.end();
+    await rm(folder, { recursive: true, force: true }); // in case somebody killed the watchdog
+  };
+  return {
+    folder,
+    components,
+    start: async (name, binary, args) => {
+      const component = await startComponent(name, binary, args, folder);
+      components.push(component);
+      watch();
+      void component.ended.then((how) => onEnd(component, how));
+      return component;
+    },
+    failed: failure.promise,
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ApiAccess, apiGet } from './api-request.ts';
+import { type Component, lastLogLines } from './component.ts';
+
+const POLL_MS = 100;
+const DEADLINE_MS = 120_000; // it takes 5 s; a loaded machine may take many times that
+
+/** The API server's port was taken by another process between the choice and the use of it. */
+export class PortTakenError extends Error {}
+
+/**
+ * Resolves when each of the paths answers 200. Rejects, with the last lines of the log of the component to blame,
+ * when one of them ends, or when the paths do not answer in two minutes.
+ *
+ * @param paths asked in order, the next when the one before has answered.
+ * @param components the last is the one that the paths tell about.
+ */
+export async function untilReady(
+  access: ApiAccess,
+  paths: readonly string[],
+  components: readonly Component[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  for (const path of paths) {
+    for (;;) {
+      const answer = await ask(access, path);
+      await throwIfEnded(components);
+      if (answer === 'ok') break;
+      if (performance.now() > deadline) throw await notReady(components, `${path} says: ${answer}`);
+      await sleep(POLL_MS, undefined, signal && { signal });
+    }
+  }
+}
+
+/** Answers `ok` or what is wrong. */
+async function ask(access: ApiAccess, path: string): Promise<string> {
+  try {
+    const { status, body } = await apiGet(access, path);
+    return status === 200 ? 'ok' : `${status} ${body}`;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+async function throwIfEnded(components: readonly Component[]): Promise<void> {
+  const dead = components.find((component) => component.hasEnded());
+  if (dead === undefined) return;
+  const lines = await lastLogLines(dead);
+  const message = `${dead.name} ended at its start (${await dead.ended}); the last lines of its log:\n${lines}`;
+  throw lines.includes('address already in use') ? new PortTakenError(message) : new Error(message);
+}
+
+async function notReady(components: readonly Component[], symptom: string): Promise<Error> {
+  const suspect = components.at(-1);
+  const lines = suspect === undefined ? '' : await lastLogLines(suspect);
+  return new Error(`${suspect?.name} is not ready after ${DEADLINE_MS / 1000} s, ${symptom}; its log ends:\n${lines}`);
+}

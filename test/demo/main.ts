@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { styleText } from 'node:util';
+import type { V1Job } from '@kubernetes/client-node';
+import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+import { presentedCertificate } from '../support/tls-client.ts';
+import {
+  describeChain,
+  describeExpectation,
+  describeJob,
+  describeRegistration,
+  type Expectation,
+  title,
+} from './report.ts';
+
+/**
+ * `npm run demo`: the main job on a real API server. Exit code 0 only if all of it held; `--keep` leaves everything up.
+ */
+
+const TEAM = 'team-a';
+const print = (...lines: string[]) => process.stdout.write(`${lines.join('\n')}\n`);
+
+const isKept = process.argv.includes('--keep');
+const unknown = process.argv.slice(2).filter((argument) => argument !== '--keep');
+if (unknown.length > 0) {
+  print(`npm run demo: found ${unknown.join(' ')}; allowed is --keep (as in: npm run demo -- --keep)`);
+  process.exit(2);
+}
+
+const start = performance.now();
+print(title('A control plane: etcd and kube-apiserver'));
+const cluster = await startCluster();
+let daemon: Daemon | undefined;
+try {
+  print(`  ${cluster.url}, up after ${seconds()}`);
+  daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+  const expectations = await show(cluster, daemon);
+  print(title('What had to hold'), ...expectations.map(describeExpectation));
+  const isAllWell = expectations.every(({ holds }) => holds);
+  if (!isAllWell) process.exitCode = 1;
+  print(
+    '',
+    `${isAllWell ? styleText('green', 'All of it held') : styleText('red', 'Not all of it held')}, in ${seconds()}.`,
+  );
+  if (isKept) await keep(cluster);
+} finally {
+  await daemon?.stop();
+  await cluster.stop();
+}
+
+function seconds(): string {
+  return `${((performance.now() - start) / 1000).toFixed(1)} s`;
+}
+
+async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
+  print(title('The daemon: rights by name only, no certificate, no registration yet'));
+  const { sinceStartMs } = await daemon.line('ready');
+  print(`  ready after ${sinceStartMs} ms`);
+
+  const [secret, registration] = [await cluster.secret(), await cluster.registration()];
+  if (!secret || !registration) throw new Error(`the daemon is ready but has not written both:\n${daemon.output()}`);
+  print(title(`Secret ${secret.metadata?.namespace}/${secret.metadata?.name}`), ...describeChain(secret));
+  print(title('MutatingWebhookConfiguration'), ...describeRegistration(registration));
+
+  await cluster.createNamespace(TEAM);
+  const terraform = await recordedJob('create-terraform-apply', TEAM);
+  const plain = await recordedJob('create-plain-job', TEAM);
+  const storedTerraform = await createOnceCapped(cluster, terraform);
+  const storedPlain = await cluster.createJob(plain);
+  print(title('A Job of terraform-controller'), ...describeJob(terraform, storedTerraform));
+  print(title('A Job of somebody else'), ...describeJob(plain, storedPlain));
+
+  const logged = daemon.lines.find(
+    ({ message, name }) => message === 'job capped' && name === terraform.metadata?.name,
+  );
+  print(title('What the daemon logged'), `  ${JSON.stringify(logged)}`);
+
+  const caBundle = registration.webhooks?.[0]?.clientConfig.caBundle;
+  return [
+    { text: "the live CA bundle is the Secret's", holds: caBundle === secret.data?.['ca.crt'] },
+    {
+      text: `the endpoint presents a chain that it verifies, for ${SERVER_NAME}`,
+      holds: await isVerified(daemon, caBundle),
+    },
+    {
+      text: 'the terraform Job is stored with backoffLimit 0 and restartPolicy Never',
+      holds: storedTerraform.spec?.backoffLimit === 0 && storedTerraform.spec.template.spec?.restartPolicy === 'Never',
+    },
+    { text: 'the daemon logged it with namespace and name', holds: logged?.namespace === TEAM },
+    {
+      text: 'the other Job is stored as it came, and the endpoint was not asked about it',
+      holds:
+        storedPlain.spec?.backoffLimit === plain.spec?.backoffLimit &&
+        !daemon.lines.some(({ name, uid }) => uid !== undefined && name === plain.metadata?.name),
+    },
+  ];
+}
+
+/** The API server takes up a new registration a moment after it was written; until then Jobs come as they were sent. */
+async function createOnceCapped(cluster: Cluster, job: V1Job): Promise<V1Job> {
+  await eventually(async () => {
+    const probe = { ...job, metadata: { ...job.metadata, name: `probe-${Date.now()}` } };
+    const { spec } = await cluster.createJob(probe);
+    if (spec?.backoffLimit !== 0) throw new Error('the API server does not call the endpoint yet');
+  });
+  return cluster.createJob(job);
+}
+
+async function isVerified(daemon: Daemon, caBundle: string | undefined): Promise<boolean> {
+  const ca = Buffer.from(caBundle ?? '', 'base64').toString();
+  return presentedCertificate(daemon.port, { ca, servername: SERVER_NAME }).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function keep(cluster: Cluster): Promise<void> {
+  print(
+    title('Left up. To look around, with a kubectl of yours:'),
+    `  export KUBECONFIG=${cluster.kubeconfig}`,
+    `  kubectl -n ${TEAM} get jobs -o custom-columns=NAME:.metadata.name,LIMIT:.spec.backoffLimit`,
+    '  kubectl -n vela-system describe secret terraform-job-webhook-cert',
+    '  kubectl get mutatingwebhookconfiguration terraform-job-webhook-configuration -o yaml',
+    'Ctrl-C ends it and leaves nothing behind.',
+  );
+  const timer = setInterval(() => {}, 60_000);
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  clearInterval(timer);
+}

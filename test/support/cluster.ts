@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import {
+  AdmissionregistrationV1Api,
+  ApiException,
+  BatchV1Api,
+  CoreV1Api,
+  KubeConfig,
+  KubernetesObjectApi,
+  loadAllYaml,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1Job,
+  type V1MutatingWebhookConfiguration,
+  type V1Secret,
+} from '@kubernetes/client-node';
+import { startControlPlane } from '../control-plane/control-plane.ts';
+
+export const NAMESPACE = 'vela-system';
+export const SERVICE = 'terraform-job-webhook-service';
+export const SECRET = 'terraform-job-webhook-cert';
+export const REGISTRATION = 'terraform-job-webhook-configuration';
+/** The name that the API server asks for. */
+export const SERVER_NAME = `${SERVICE}.${NAMESPACE}.svc`;
+const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
+
+/** A real control plane as a cluster admin sees it, set up for the daemon. */
+export interface Cluster {
+  /** The daemon's: its user has the rights of `manifests/rbac.yaml` and no other. */
+  readonly daemonKubeconfig: string;
+  /** The cluster admin's. */
+  readonly kubeconfig: string;
+  readonly core: CoreV1Api;
+  readonly batch: BatchV1Api;
+  readonly admission: AdmissionregistrationV1Api;
+  readonly url: string;
+  secret(): Promise<V1Secret | undefined>;
+  registration(): Promise<V1MutatingWebhookConfiguration | undefined>;
+  createNamespace(name: string): Promise<void>;
+  createJob(job: V1Job): Promise<V1Job>;
+  /** Adds an annotation to a Job, as `kubectl annotate` does. */
+  annotateJob(job: V1Job, options?: { readonly isDryRun?: boolean }): Promise<V1Job>;
+  /** Removes what the daemons of an earlier test have left. */
+  forgetDaemon(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly apiServerArgs?: readonly string[];
+}
+
+export async function startCluster({ apiServerArgs = [] }: ClusterOptions = {}): Promise<Cluster> {
+  const controlPlane = await startControlPlane({ users: [{ name: DAEMON_USER }], apiServerArgs });
+  try {
+    return await setUp(controlPlane);
+  } catch (error) {
+    await controlPlane.stop();
+    throw error;
+  }
+}
+
+async function setUp(controlPlane: Awaited<ReturnType<typeof startControlPlane>>): Promise<Cluster> {
+  const config = new KubeConfig();
+  config.loadFromFile(controlPlane.kubeconfig);
+  const core = config.makeApiClient(CoreV1Api);
+  const batch = config.makeApiClient(BatchV1Api);
+  const admission = config.makeApiClient(AdmissionregistrationV1Api);
+  const secretName = { namespace: NAMESPACE, name: SECRET };
+  const registrationName = { name: REGISTRATION };
+
+  const createNamespace = async (name: string) => {
+    await core.createNamespace({ body: { metadata: { name } } });
+  };
+  await createNamespace(NAMESPACE);
+  const objects = KubernetesObjectApi.makeApiClient(config);
+  const rbac = await readFile(new URL('../../manifests/rbac.yaml', import.meta.url), 'utf8');
+  for (const object of loadAllYaml(rbac)) await objects.create(object);
+  // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
+  // and still asks for the Service's name in the certificate.
+  await core.createNamespacedService({
+    namespace: NAMESPACE,
+    body: { metadata: { name: SERVICE }, spec: { type: 'ExternalName', externalName: 'localhost' } },
+  });
+  return {
+    daemonKubeconfig: controlPlane.kubeconfigFor(DAEMON_USER),
+    kubeconfig: controlPlane.kubeconfig,
+    core,
+    batch,
+    admission,
+    url: controlPlane.url,
+    secret: () => orAbsent(core.readNamespacedSecret(secretName)),
+    registration: () => orAbsent(admission.readMutatingWebhookConfiguration(registrationName)),
+    createNamespace,
+    createJob: (body) => batch.createNamespacedJob({ namespace: body.metadata?.namespace ?? 'default', body }),
+    annotateJob: ({ metadata }, { isDryRun = false } = {}) =>
+      batch.patchNamespacedJob(
+        {
+          namespace: metadata?.namespace ?? 'default',
+          name: metadata?.name ?? '',
+          body: { metadata: { annotations: { touched: 'true' } } },
+          ...(isDryRun ? { dryRun: 'All' } : {}),
+        },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      ),
+    async forgetDaemon() {
+      await orAbsent(admission.deleteMutatingWebhookConfiguration(registrationName));
+      await orAbsent(core.deleteNamespacedSecret(secretName));
+    },
+    stop: controlPlane.stop,
+  };
+}
+
+async function orAbsent<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ApiException && error.code === 404) return undefined;
+    throw error;
+  }
+}

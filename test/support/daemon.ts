@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../control-plane/free-port.ts';
+
+/** The bundle as it is shipped: `npm run build` makes it. */
+const BUNDLE = fileURLToPath(new URL('../../dist/terraform-daemon.js', import.meta.url));
+
+export interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+/** A daemon in a process of its own, on ports of its own. */
+export interface Daemon {
+  readonly port: number;
+  /** What it has logged so far. */
+  readonly lines: readonly LogLine[];
+  /** Everything that it has written so far, as it wrote it. */
+  readonly output: () => string;
+  /** Resolves with the first line that has this message, also one from before. Rejects when the process ends first. */
+  line(message: string): Promise<LogLine>;
+  /** A path of the probes' port. */
+  probe(path: string): Promise<{ readonly status: number; readonly text: string }>;
+  /** Sends the signal and resolves with the exit code, or with the signal's name when that ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
+  /** Resolves with the same, whoever ends it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+export interface DaemonOptions {
+  readonly kubeconfig: string;
+  readonly flags?: readonly string[];
+  /** Where several are to share one Service, whose port is one. */
+  readonly port?: number;
+}
+
+/** Starts a daemon out of cluster. It listens on loopback, and its Service's port is the one that it listens on. */
+export async function startDaemon({ kubeconfig, flags = [], port }: DaemonOptions): Promise<Daemon> {
+  const ownPort = port ?? (await freePort());
+  const child = spawn(process.execPath, [BUNDLE, ...baseFlags(kubeconfig, ownPort), ...flags], {
+    env: { PATH: process.env.PATH },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return observe(child, ownPort);
+}
+
+const baseFlags = (kubeconfig: string, port: number): string[] => [
+  `--kubeconfig=${kubeconfig}`,
+  '--webhook-bind-address=127.0.0.1',
+  `--webhook-bind-port=${port}`,
+  `--service-port=${port}`,
+  '--metrics-bind-port=0',
+  '--drain-time=0s',
+  '--log-level=debug',
+];
+
+function observe(child: ChildProcess, port: number): Daemon {
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error('the daemon has no output');
+  const lines: LogLine[] = [];
+  const raw: string[] = [];
+  const news = new EventTarget();
+  createInterface({ input: stdout }).on('line', (line) => {
+    raw.push(line);
+    lines.push(JSON.parse(line) as LogLine);
+    news.dispatchEvent(new Event('line'));
+  });
+  stderr.setEncoding('utf8').on('data', (text: string) => raw.push(text));
+  const ended = once(child, 'close').then(() => child.exitCode ?? child.signalCode);
+  const output = () => raw.join('\n');
+
+  async function line(message: string): Promise<LogLine> {
+    for (;;) {
+      const found = lines.find((candidate) => candidate.message === message);
+      if (found) return found;
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`the daemon ended before it said "${message}":\n${output()}`);
+      }
+      await Promise.race([once(news, 'line'), ended]);
+    }
+  }
+  return {
+    port,
+    lines,
+    output,
+    line,
+    ended,
+    async probe(path) {
+      const { probesPort } = await line('ready');
+      const response = await fetch(`http://127.0.0.1:${probesPort}${path}`);
+      return { status: response.status, text: await response.text() };
+    },
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}

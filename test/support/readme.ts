@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises';
+import { type OptionDefinition, optionNames, options } from '../../src/options.ts';
+
+export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
+
+/** The README's table of options, as the code would have it. */
+export function optionsTable(): string {
+  const rows = optionNames.map((name) => {
+    const { description, default: value, defaultText = '' }: OptionDefinition<unknown> = options[name];
+    return `| \`--${name}\` | ${value === undefined ? defaultText : `\`${value}\``} | ${description} |`;
+  });
+  return ['| option | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+/** The commands in the README's shell blocks, a line each. */
+export function shellCommands(readme: string): string[] {
+  return [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block]) => (block ?? '').trim().split('\n'));
+}
+
+/** The first column of the table under a heading, without back quotes. */
+export function firstColumn(readme: string, heading: string): string[] {
+  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+  return [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, cell]) => cell ?? '');
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { reasons } from '../../src/certs/reasons.ts';
+import { errorCodes } from '../../src/errors.ts';
+import { firstColumn, optionsTable, readReadme, shellCommands } from '../support/readme.ts';
+
+describe('the README', () => {
+  it('has the options that the code has, with their defaults', async () => {
+    const readme = await readReadme();
+    assert.ok(readme.includes(optionsTable()), `the table should be:\n${optionsTable()}`);
+  });
+
+  it('has a row for each reason, in the words of the code', async () => {
+    const rows = Object.entries(reasons).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
+    assert.ok((await readReadme()).includes(rows.join('\n')), `the table should be:\n${rows.join('\n')}`);
+  });
+
+  it('has a row for each error code, and no other', async () => {
+    assert.deepEqual(firstColumn(await readReadme(), 'When something is wrong').sort(), [...errorCodes].sort());
+  });
+
+  it('starts with the two commands, of which CI runs the second', async () => {
+    const commands = shellCommands(await readReadme());
+    assert.deepEqual(commands.slice(0, 2), ['npm ci && npm run demo', 'npm ci && npm test']);
+    const ci = await readFile(new URL('../../.ci/run', import.meta.url), 'utf8');
+    assert.ok(ci.includes('\nnpm ci && npm test\n'));
+  });
+
+  it('names only scripts that there are', async () => {
+    const { scripts } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    const texts = await Promise.all(
+      ['README.md', 'CONTRIBUTING.md'].map((file) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8')),
+    );
+    const named = texts.flatMap((text) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script ?? ''));
+    assert.ok(named.length > 5);
+    for (const script of named) assert.ok(script in scripts, `there is no script ${script}`);
+  });
+});
