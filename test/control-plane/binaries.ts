@@ -25,9 +25,9 @@ const COMMANDS: Readonly<Record<Binary, Command>> = {
 };
 
 /** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
-const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: number }[] = [
-  { names: ['etcd', 'kube-apiserver'], minutes: 5 },
-  { names: ['kube-controller-manager', 'kubectl'], minutes: 2 },
+const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: string }[] = [
+  { names: ['etcd', 'kube-apiserver'], minutes: '5 to 10' },
+  { names: ['kube-controller-manager', 'kubectl'], minutes: '2 to 5' },
 ];
 
 /**
@@ -58,7 +58,7 @@ interface GroupBuild {
   readonly module: GoModule;
   readonly cache: string;
   readonly wanted: readonly Binary[];
-  readonly minutes: number;
+  readonly minutes: string;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
@@ -73,7 +73,7 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
     if (names.length === 0) return;
     progress(
       `building ${names.join(' and ')} ${module.kubernetesVersion} for tests, because ${cache} does not have them; ` +
-        `takes about ${minutes} minutes on two cores the first time`,
+        `takes ${minutes} minutes on two cores the first time`,
     );
     const startedAt = performance.now();
     const packages = names.map((name) => COMMANDS[name].package);
