@@ -30,9 +30,15 @@ function jsonLine({ timestamp, level, message, ...fields }: winston.Logform.Tran
   return JSON.stringify({ timestamp, level, message, ...fields });
 }
 
+/** What JSON leaves as it is but a terminal may act upon. */
+const controls = /[\u007f-\u009f\u2028\u2029]/g;
+const escaped = (control: string) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** Values are JSON, so that a name with a line break in it stays on its line. */
 function prettyLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
-  const values = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const values = Object.entries(fields).map(
+    ([name, value]) => `${name}=${String(JSON.stringify(value)).replace(controls, escaped)}`,
+  );
   return [String(timestamp).slice(11, 23), level.toUpperCase().padEnd(5), message, ...values].join(' ');
 }
 

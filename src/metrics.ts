@@ -4,7 +4,7 @@ import type { Outcome } from './webhook/app.ts';
 
 /** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
 export interface Metrics {
-  admissionAnswered(outcome: Outcome, seconds: number): void;
+  admissionAnswered(outcome: Outcome, seconds?: number): void;
   certificatesJudged(verdict: Verdict): void;
   notAfter(certificate: 'ca' | 'serving', at: Date): void;
   registered(result: 'created' | 'updated' | 'unchanged'): void;
@@ -60,7 +60,7 @@ export function createMetrics(version: string): Metrics {
   return {
     admissionAnswered(outcome, seconds) {
       admissions.inc({ outcome });
-      admissionSeconds.observe(seconds);
+      if (seconds !== undefined) admissionSeconds.observe(seconds);
     },
     certificatesJudged(verdict) {
       if (verdict.action !== 'keep') issued.inc({ action: verdict.action, reason: verdict.reason });

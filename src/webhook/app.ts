@@ -1,5 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import { messageOf, OperatorError } from '../errors.ts';
+import { errorFields, type Log } from '../log.ts';
 import type { Policy } from '../policy.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';
@@ -22,14 +23,9 @@ export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'error';
 export interface AppDependencies {
   readonly path: string;
   readonly policy: Policy;
-  readonly log: {
-    info(message: string, fields?: object): void;
-    warn(message: string, fields?: object): void;
-    error(message: string, fields?: object): void;
-    debug(message: string, fields?: object): void;
-  };
-  /** Told once for each request, with the time it took. */
-  readonly observe: (outcome: Outcome, seconds: number) => void;
+  readonly log: Log;
+  /** Told once for each JSON body, with the time from there to the answer where it came to a decision. */
+  readonly observe: (outcome: Outcome, seconds?: number) => void;
 }
 
 /**
@@ -54,6 +50,10 @@ export function createApp(dependencies: AppDependencies): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // Else express prints stacks, and puts them into the answer.
+  app.set('env', 'production');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
   app.set('query parser', false);
   app.all(
     dependencies.path,
@@ -73,7 +73,8 @@ const requirePost: RequestHandler = (request, response, next) => {
 };
 
 const requireJson: RequestHandler = (request, response, next) => {
-  if (request.is('application/json')) next();
+  // `null` is a request without a body, which is for the reader of the review to refuse.
+  if (request.is('application/json') !== false) next();
   else
     sendText(
       response,
@@ -86,8 +87,10 @@ function answer(body: unknown, response: Response, dependencies: AppDependencies
   const start = performance.now();
   const request = readReview(body);
   const decision = decide(request, dependencies.policy);
-  response.json(toReview(toResponse(request, decision, dependencies.policy)));
+  const review = toReview(toResponse(request, decision, dependencies.policy));
+  // Before the answer: what fails here can still be answered with 500.
   logDecision(request, decision, dependencies);
+  response.json(review);
   dependencies.observe(outcomes[decision.action], (performance.now() - start) / 1000);
 }
 
@@ -107,12 +110,20 @@ function logDecision(request: AdmissionRequest, decision: Decision, { policy, lo
 function toResponse({ uid }: AdmissionRequest, decision: Decision, policy: Policy): AdmissionResponse {
   if (decision.action === 'allow') return allowed(uid);
   if (decision.action === 'refuse') return refused(uid, decision.problem);
-  const changes = decision.changes.map(({ field, from, to }) => `${field} ${from ?? 'unset'} -> ${to}`);
+  const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
   return patched(uid, patchBetween(decision.job, decision.wanted), {
     warning: `terraform-daemon: this Job runs once (${changes.join(', ')})`,
     auditAnnotations: { rule: policy.rule, changes: changes.join(', ') },
   });
 }
+
+/** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
+const printable = (value: Change['from']): string =>
+  value === undefined || value === null
+    ? 'unset'
+    : String(value)
+        .replace(/[^\w.+-]/g, '?')
+        .slice(0, 20);
 
 const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionRequest): object => ({
   namespace,
@@ -131,13 +142,13 @@ function answerError({ log, observe }: AppDependencies): ErrorRequestHandler {
   return (error, _request, response, _next) => {
     const status = statusOf(error);
     if (status === 500) {
-      log.error('cannot answer an admission request', { error: messageOf(error), stack: error?.stack });
-      observe('error', 0);
+      log.error('cannot answer an admission request', errorFields(error));
+      observe('error');
       sendText(response, 500, 'internal error');
       return;
     }
     log.warn('malformed admission request', { code: 'REVIEW_MALFORMED', status, error: messageOf(error) });
-    observe('malformed', 0);
+    observe('malformed');
     sendText(response, status, messageOf(error));
   };
 }

@@ -28,7 +28,9 @@ export function readJob(object: unknown): Job | Unreadable {
   if (!isObject(template)) return unreadable('object.spec.template', template, 'an object');
   const podSpec = template.spec;
   if (!isObject(podSpec)) return unreadable('object.spec.template.spec', podSpec, 'an object');
-  const { containers, serviceAccountName, restartPolicy } = podSpec;
+  const { serviceAccountName, restartPolicy } = podSpec;
+  // Go writes null for an empty list; that a Job has none is for the API server to refuse, in its own words.
+  const containers = podSpec.containers === null ? [] : podSpec.containers;
   if (!Array.isArray(containers) || !containers.every(isObject)) {
     return unreadable('object.spec.template.spec.containers', containers, 'a list of objects');
   }

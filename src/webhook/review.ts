@@ -68,15 +68,18 @@ export function readReview(body: unknown): AdmissionRequest {
 
 const textOf = (request: JsonObject, field: string): string => {
   const value = request[field];
-  if (value === undefined) return '';
+  if (value === undefined || value === null) return '';
   if (typeof value !== 'string') throw malformed(`request.${field}`, value, 'a text');
   return value;
 };
 
 function resourceOf(request: JsonObject): string {
-  const resource = isObject(request.resource) ? request.resource : {};
+  const { group, version, resource } = isObject(request.resource) ? request.resource : {};
   const subResource = textOf(request, 'subResource');
-  return [resource.group, resource.version, resource.resource, ...(subResource ? [subResource] : [])].join('/');
+  // Only texts: joining anything else would call a toString that the client wrote.
+  return [group, version, resource, ...(subResource ? [subResource] : [])]
+    .map((part) => (typeof part === 'string' ? part : ''))
+    .join('/');
 }
 
 const malformed = (field: string, found: unknown, allowed: string): OperatorError =>

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, OperatorError } from '../errors.ts';
 
@@ -51,11 +52,20 @@ export async function startServer(
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
     headersTimeout: HEADERS_MS,
+    handshakeTimeout: HEADERS_MS,
+    connectionsCheckingInterval: 1_000,
   });
   let isDraining = false;
+  const connections = new Set<Duplex>();
+  const answering = new Set<ServerResponse>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('request', (request, response) => {
-    // The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise.
-    if (isDraining) response.setHeader('Connection', 'close');
+    answering.add(response);
+    response.once('close', () => answering.delete(response));
+    if (isDraining) sendAway(response);
     app(request, response);
   });
   server.listen({ port, host: address });
@@ -71,14 +81,24 @@ export async function startServer(
     present: (next) => server.setSecureContext(tlsOptions(next)),
     async close() {
       isDraining = true;
+      answering.forEach(sendAway);
       await delay(drainMs);
       const closed = once(server, 'close');
       server.close();
-      const lastCall = setTimeout(() => server.closeAllConnections(), REQUEST_MS);
+      // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
+      await Promise.race([
+        Promise.all([...answering].map((response) => once(response, 'close'))),
+        delay(REQUEST_MS, undefined, { ref: false }),
+      ]);
+      for (const socket of connections) socket.destroy();
       await closed;
-      clearTimeout(lastCall);
     },
   };
+}
+
+/** The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise. */
+function sendAway(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
 }
 
 // setSecureContext forgets what it is not told again.

@@ -7,6 +7,9 @@ import { freePort } from '../control-plane/free-port.ts';
 /** The bundle as it is shipped: `npm run build` makes it. */
 const BUNDLE = fileURLToPath(new URL('../../dist/terraform-daemon.js', import.meta.url));
 
+/** A line that has not come by then does not come. */
+const LINE_MS = 30_000;
+
 export interface LogLine {
   readonly level: string;
   readonly message: string;
@@ -73,13 +76,15 @@ function observe(child: ChildProcess, port: number): Daemon {
   const output = () => raw.join('\n');
 
   async function line(message: string): Promise<LogLine> {
+    const deadline = AbortSignal.timeout(LINE_MS);
     for (;;) {
       const found = lines.find((candidate) => candidate.message === message);
       if (found) return found;
       if (child.exitCode !== null || child.signalCode !== null) {
         throw new Error(`the daemon ended before it said "${message}":\n${output()}`);
       }
-      await Promise.race([once(news, 'line'), ended]);
+      if (deadline.aborted) throw new Error(`the daemon has not said "${message}":\n${output()}`);
+      await Promise.race([once(news, 'line'), ended, once(deadline, 'abort')]);
     }
   }
   return {

@@ -18,3 +18,12 @@ export async function eventually<T>(check: () => T | Promise<T>, { withinMs = 5_
     await delay(PAUSE_MS);
   }
 }
+
+/** Waits for what should be done by now; rejects where it is not. */
+export function promptly<T>(promise: Promise<T>, { withinMs = 5_000 } = {}): Promise<T> {
+  const late = async (): Promise<never> => {
+    await delay(withinMs, undefined, { ref: false });
+    throw new Error(`not done after ${withinMs} ms`);
+  };
+  return Promise.race([promise, late()]);
+}

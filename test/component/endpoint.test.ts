@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import jsonpatch from 'fast-json-patch';
+import { aJob, aTerraformJob, type JobFields, type Json } from '../support/a-job.ts';
+import { anUpdate, aReview } from '../support/a-review.ts';
+import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '../support/endpoint.ts';
+import { recordedReviews } from '../support/fixtures.ts';
+
+const MIB = 1024 * 1024;
+const cappedLimit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
+const cappedPolicy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
+
+/** An answer that allows the request as it is, and says nothing else. */
+function assertAllowed({ status, review }: Reply, uid: string): void {
+  const response = { uid, allowed: true };
+  assert.deepEqual(
+    { status, review },
+    {
+      status: 200,
+      review: { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response },
+    },
+  );
+}
+
+suite('what a real API server sent is answered', () => {
+  const patches: Readonly<Record<string, readonly object[]>> = {
+    'create-generate-name': [],
+    'create-plain-job': [],
+    'create-terraform-apply': [cappedPolicy, cappedLimit],
+    'create-terraform-apply-controller-namespace': [cappedPolicy, cappedLimit],
+    'update-plain-job-server-side-apply': [],
+    'update-terraform-apply-annotate': [cappedLimit],
+    'update-terraform-apply-dry-run': [cappedLimit],
+  };
+  test('all of it', () =>
+    assert.deepEqual(
+      recordedReviews.map(({ name }) => name),
+      Object.keys(patches),
+    ));
+
+  for (const { name, text, review } of recordedReviews) {
+    test(name, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const reply = await endpoint.post(text);
+      const expected = patches[name] ?? [];
+      if (expected.length === 0) return assertAllowed(reply, review.request.uid);
+      const { apiVersion, kind, response } = reply.review;
+      assert.deepEqual([reply.status, apiVersion, kind], [200, 'admission.k8s.io/v1', 'AdmissionReview']);
+      const { patch, warnings, auditAnnotations, ...rest } = response;
+      assert.deepEqual(rest, { uid: review.request.uid, allowed: true, patchType: 'JSONPatch' });
+      assert.deepEqual(patchOf(reply), expected);
+      const { newDocument } = jsonpatch.applyPatch(review.request.object, patchOf(reply), true);
+      assert.equal(newDocument.spec.backoffLimit, 0);
+      assertPresentable(warnings, auditAnnotations);
+    });
+  }
+});
+
+/** What the API server passes on: it drops a warning with control characters, and an annotation whose key is no name. */
+function assertPresentable(warnings: readonly string[], auditAnnotations: Readonly<Record<string, string>>): void {
+  assert.equal(warnings.length, 1);
+  for (const warning of warnings) {
+    assert.match(warning, /^terraform-daemon: this Job runs once \(.+\)$/);
+    assert.ok(warning.length <= 120, `${warning.length} characters`);
+    assert.doesNotMatch(warning, /\p{Cc}/u);
+  }
+  for (const key of Object.keys(auditAnnotations)) assert.match(key, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
+}
+
+suite('a capped Job is explained', () => {
+  test('in the warning and the audit annotations', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { review } = await endpoint.post(aReview({ object: aTerraformJob({ backoffLimit: undefined }) }));
+    const changes = 'backoffLimit unset -> 0, restartPolicy OnFailure -> Never';
+    assert.deepEqual(review.response.warnings, [`terraform-daemon: this Job runs once (${changes})`]);
+    assert.deepEqual(review.response.auditAnnotations, { rule: 'terraform', changes });
+  });
+
+  // The API server looks at the values of a Job only after admission.
+  const odd: [name: string, fields: JobFields][] = [
+    ['a restart policy with control characters', { restartPolicy: 'Always\n\u0007\u0085' }],
+    ['a restart policy without end', { restartPolicy: 'x'.repeat(5_000) }],
+    ['a restart policy in many words', { restartPolicy: 'this one has forty characters, and spaces' }],
+  ];
+  for (const [name, fields] of odd) {
+    test(`also where it has ${name}`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const { review } = await endpoint.post(aReview({ object: aTerraformJob(fields) }));
+      assertPresentable(review.response.warnings, review.response.auditAnnotations);
+      assert.ok(review.response.auditAnnotations.changes.length <= 120, 'the audit log is not ours to fill');
+    });
+  }
+});
+
+suite('each answer is logged in one line, and counted', () => {
+  const of = (name: string, operation: string) => ({
+    namespace: 'team-a',
+    name,
+    operation,
+    uid: aReview().request.uid,
+  });
+  const rows: [name: string, review: Json, outcome: string, line: object][] = [
+    [
+      'a Job that is capped',
+      aReview(),
+      'capped',
+      {
+        level: 'info',
+        message: 'job capped',
+        fields: {
+          ...of('oss-bucket-apply', 'CREATE'),
+          rule: 'terraform',
+          backoffLimit: 2147483647,
+          restartPolicy: 'OnFailure',
+        },
+      },
+    ],
+    [
+      'a Job that is capped in a dry run',
+      anUpdate({ dryRun: true, object: aTerraformJob({ backoffLimit: undefined }) }),
+      'capped',
+      {
+        level: 'info',
+        message: 'job capped',
+        fields: { ...of('oss-bucket-apply', 'UPDATE'), dryRun: true, rule: 'terraform', backoffLimit: null },
+      },
+    ],
+    [
+      'a Job that is let through',
+      aReview({ object: aJob() }),
+      'allowed',
+      { level: 'debug', message: 'job allowed', fields: { ...of('report', 'CREATE'), reason: 'not-terraform' } },
+    ],
+    [
+      'a Job that cannot be read',
+      aReview({ object: aJob({ backoffLimit: '6' }) }),
+      'refused',
+      {
+        level: 'warn',
+        message: 'job refused',
+        fields: { ...of('report', 'CREATE'), problem: 'object.spec.backoffLimit: found "6"; allowed is a number' },
+      },
+    ],
+    [
+      'no review at all',
+      {},
+      'malformed',
+      {
+        level: 'warn',
+        message: 'malformed admission request',
+        fields: { code: 'REVIEW_MALFORMED', status: 400, error: 'kind: found nothing; allowed is "AdmissionReview"' },
+      },
+    ],
+  ];
+  for (const [name, review, outcome, line] of rows) {
+    test(name, async (t) => {
+      const { post, lines, outcomes } = await startEndpoint(t);
+      await post(review);
+      assert.deepEqual({ lines, outcomes }, { lines: [line], outcomes: [outcome] });
+    });
+  }
+});
+
+suite('a request is let through, or refused with a reason', () => {
+  const rows: [name: string, review: Json, status?: object][] = [
+    ['a subresource', anUpdate({ subResource: 'status' })],
+    ['a DELETE', aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() })],
+    ['a Job of somebody else', aReview({ object: aJob({ name: 'oss-bucket-apply' }) })],
+    [
+      'a Job that has failed',
+      anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'True' }] }) }),
+    ],
+    ['a Job that runs once', aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) })],
+    ['no object', aReview({ object: null }), { code: 400, message: 'object: found null; allowed is a Job' }],
+  ];
+  for (const [name, review, status] of rows) {
+    test(name, async (t) => {
+      const reply = await (await startEndpoint(t)).post(review);
+      if (status === undefined) return assertAllowed(reply, review.request.uid);
+      assert.equal(reply.status, 200);
+      assert.deepEqual(reply.review.response, { uid: review.request.uid, allowed: false, status });
+    });
+  }
+});
+
+suite('what is no admission request is answered with a text', () => {
+  const json = (type: string) => ({ headers: { 'Content-Type': type } });
+  const ofSize = (bytes: number) => {
+    const empty = JSON.stringify(aReview({ padding: '' })).length;
+    return aReview({ padding: 'x'.repeat(bytes - empty) });
+  };
+  const rows: [name: string, body: unknown, options: object, status: number, text: RegExp][] = [
+    ['another path', aReview(), { path: '/' }, 404, /^the endpoint is \/modify-terraform-job$/],
+    ['a path below', aReview(), { path: `${ENDPOINT_PATH}/x` }, 404, /^the endpoint is/],
+    ['a GET', '', { method: 'GET' }, 405, /^method: found GET; allowed is POST$/],
+    ['a PUT', aReview(), { method: 'PUT' }, 405, /^method: found PUT; allowed is POST$/],
+    [
+      'another content type',
+      aReview(),
+      json('text/plain'),
+      415,
+      /^Content-Type: found text\/plain; allowed is application\/json$/,
+    ],
+    ['a content type that is like JSON', aReview(), json('application/json-patch+json'), 415, /^Content-Type: found /],
+    ['no content type', aReview(), { headers: {} }, 415, /^Content-Type: found nothing; allowed is application\/json$/],
+    ['an unknown charset', aReview(), json('application/json; charset=klingon'), 415, /unsupported charset/],
+    ['a byte more than 7 MiB', ofSize(7 * MIB + 1), {}, 413, /too large/],
+    ['an empty body', '', {}, 400, /allowed is/],
+    ['half a body', JSON.stringify(aReview()).slice(0, 500), {}, 400, /JSON/],
+    ['what is not JSON', 'apiVersion: admission.k8s.io/v1', {}, 400, /JSON/],
+    ['JSON that is no object', 'null', {}, 400, /^body: found null; allowed is a JSON object$/],
+    ['JSON that is no review', aJob(), {}, 400, /^kind: found "Job"; allowed is "AdmissionReview"$/],
+    ['a review without uid', aReview({ uid: undefined }), {}, 400, /^request\.uid: found nothing; allowed is a text$/],
+    ['v1beta1', { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' }, {}, 400, /^apiVersion: found .*v1beta1"/],
+  ];
+  for (const [name, body, options, status, text] of rows) {
+    test(`${status}: ${name}`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const reply = await endpoint.post(body, options);
+      assert.equal(reply.status, status);
+      assert.equal(reply.headers['content-type'], 'text/plain; charset=utf-8');
+      assert.match(reply.text.trimEnd(), text);
+      assert.equal(reply.headers.allow, status === 405 ? 'POST' : undefined);
+    });
+  }
+
+  const accepted: [name: string, body: unknown, options: object][] = [
+    ['exactly 7 MiB', ofSize(7 * MIB), {}],
+    ['a charset', aReview(), json('application/json; charset=utf-8')],
+    ['no query string', aReview(), { path: ENDPOINT_PATH }],
+    ['the query string of the API server', aReview(), { path: `${ENDPOINT_PATH}?timeout=5s` }],
+    ['a query string of many parts', aReview(), { path: `${ENDPOINT_PATH}?timeout=5s&timeout=6s&__proto__[a]=b&x` }],
+  ];
+  for (const [name, body, options] of accepted) {
+    test(`but not: ${name}`, async (t) => {
+      const reply = await (await startEndpoint(t)).post(body, options);
+      assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedPolicy, cappedLimit]]);
+    });
+  }
+
+  test('413: more than 7 MiB of a length that was not told', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { request, reply } = startPost(endpoint);
+    request.write('{"padding":"');
+    request.end('x'.repeat(7 * MIB));
+    assert.equal((await reply).status, 413);
+  });
+});

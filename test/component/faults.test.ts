@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import { type Policy, terraformPolicy } from '../../src/policy.ts';
+import { aReview } from '../support/a-review.ts';
+import { startEndpoint } from '../support/endpoint.ts';
+
+const boom = (): never => {
+  throw new Error('boom');
+};
+
+suite('a fault of our own is answered with 500, so that failurePolicy decides', () => {
+  const faultyPolicy: Policy = {
+    ...terraformPolicy,
+    get serviceAccountName() {
+      return boom();
+    },
+  };
+
+  test('and never denies the Job, nor tells the inside', async (t) => {
+    const endpoint = await startEndpoint(t, { policy: faultyPolicy });
+    const { status, text, headers } = await endpoint.post(aReview());
+    assert.deepEqual([status, text], [500, 'internal error\n']);
+    assert.equal(headers['content-type'], 'text/plain; charset=utf-8');
+  });
+
+  test('and told once, with its stack', async (t) => {
+    const { post, lines, outcomes } = await startEndpoint(t, { policy: faultyPolicy });
+    await post(aReview());
+    const [line, ...others] = lines;
+    assert.deepEqual([others, outcomes], [[], ['error']]);
+    assert.deepEqual(
+      [line?.level, line?.message, line?.fields.error],
+      ['error', 'cannot answer an admission request', 'boom'],
+    );
+    assert.match(line?.fields.stack, /^Error: boom\n +at /);
+  });
+
+  test('and the next request is answered as ever', async (t) => {
+    let faults = 1;
+    const endpoint = await startEndpoint(t, {
+      policy: {
+        ...terraformPolicy,
+        get containerName() {
+          return faults-- > 0 ? boom() : terraformPolicy.containerName;
+        },
+      },
+    });
+    assert.equal((await endpoint.post(aReview())).status, 500);
+    assert.equal((await endpoint.post(aReview())).review.response.allowed, true);
+  });
+
+  test('also when it is the log that fails: no answer goes out that was not told', async (t) => {
+    const { post, outcomes } = await startEndpoint(t, { log: { info: boom } });
+    assert.equal((await post(aReview())).status, 500);
+    assert.deepEqual(outcomes, ['error']);
+  });
+});

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { aReview } from '../support/a-review.ts';
+import { withValue } from '../support/any-job.ts';
+import { connectTo, ENDPOINT_PATH, type Endpoint, patchOf, startEndpoint, startPost } from '../support/endpoint.ts';
+import { eventually } from '../support/eventually.ts';
+
+const CRLF = '\r\n';
+const good = JSON.stringify(aReview());
+
+/** A request as it goes over the wire, with whatever headers. */
+const wire = (headers: readonly string[], body = ''): string =>
+  [
+    `POST ${ENDPOINT_PATH}?timeout=10s HTTP/1.1`,
+    'Host: x',
+    'Content-Type: application/json',
+    ...headers,
+    '',
+    body,
+  ].join(CRLF);
+
+const length = (bytes: number): string => `Content-Length: ${bytes}`;
+const LAST = 'Connection: close';
+
+/** Sends bytes as they are, and answers all that comes back until the server closes. */
+async function exchange(endpoint: Endpoint, bytes: string): Promise<string> {
+  const socket = await connectTo(endpoint);
+  socket.write(bytes);
+  return Buffer.concat(await socket.toArray()).toString('utf8');
+}
+
+const statusesIn = (answer: string): number[] =>
+  [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+
+async function assertServes(endpoint: Endpoint): Promise<void> {
+  assert.equal(patchOf(await endpoint.post(good)).length, 2);
+}
+
+suite('a client that speaks odd HTTP gets its answer', () => {
+  const chunk = (text: string) => `${text.length.toString(16)}${CRLF}${text}${CRLF}`;
+  const rows: [name: string, bytes: string, statuses: number[]][] = [
+    [
+      'a body in chunks',
+      wire(['Transfer-Encoding: chunked', LAST], `${chunk(good.slice(0, 9))}${chunk(good.slice(9))}${chunk('')}`),
+      [200],
+    ],
+    [
+      'three requests at once',
+      wire([length(good.length)], good).repeat(2) + wire([length(good.length), LAST], good),
+      [200, 200, 200],
+    ],
+    ['Expect: 100-continue', wire(['Expect: 100-continue', length(good.length), LAST], good), [100, 200]],
+    ['a body shorter than its length, then the end', wire([length(3), LAST], good), [400]],
+    ['two lengths that differ', wire([length(3), length(good.length)], good), [400]],
+    ['a length and chunks', wire([length(3), 'Transfer-Encoding: chunked'], chunk(good)), [400]],
+    ['headers of 20 kB', wire([`X-Padding: ${'x'.repeat(20_000)}`, length(good.length)], good), [431]],
+    ['neither a length nor chunks', wire([LAST]), [400]],
+    ['a length of nothing', wire([length(0), LAST]), [400]],
+    ['no HTTP', `hello${CRLF}${CRLF}`, [400]],
+  ];
+  for (const [name, bytes, statuses] of rows) {
+    test(name, async (t) => {
+      const endpoint = await startEndpoint(t);
+      assert.deepEqual(statusesIn(await exchange(endpoint, bytes)), statuses);
+      await assertServes(endpoint);
+    });
+  }
+
+  test('a compressed body: none is ever inflated', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const headers = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' };
+    assert.equal((await endpoint.post(gzipSync(good), { headers })).status, 415);
+  });
+
+  test('a client that goes away in the middle costs a line in the log', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { request, reply } = startPost(endpoint);
+    const isReset = assert.rejects(reply, { code: 'ECONNRESET' });
+    request.write(good.slice(0, 9), () => request.destroy());
+    await isReset;
+    await eventually(() =>
+      assert.deepEqual(
+        endpoint.lines.map(({ level }) => level),
+        ['warn'],
+      ),
+    );
+    assert.deepEqual(endpoint.outcomes, ['malformed']);
+    await assertServes(endpoint);
+  });
+});
+
+suite('JSON that is made to hurt gets its answer', () => {
+  const levels = 100_000;
+  const deep = {
+    lists: '['.repeat(levels) + ']'.repeat(levels),
+    objects: `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`,
+  };
+  /** A good review with JSON text in one place that `JSON.stringify` could not write. */
+  const spoiled = (path: string, text: string): string =>
+    JSON.stringify(withValue(aReview(), path.split('.'), '@here@')).replace('"@here@"', text);
+
+  const podSpec = 'request.object.spec.template.spec';
+  const rows: [path: string, outcome: string][] = [
+    ['request.options', 'capped'],
+    ['request.oldObject', 'capped'],
+    ['request.object.spec.novelty', 'capped'],
+    ['request.object', 'refused'],
+    [`${podSpec}.containers`, 'refused'],
+    [`${podSpec}.restartPolicy`, 'refused'],
+    ['request.name', 'malformed'],
+    ['request.uid', 'malformed'],
+  ];
+  for (const [kind, text] of Object.entries(deep)) {
+    for (const [path, outcome] of rows) {
+      test(`${kind} within ${kind} at ${path}`, async (t) => {
+        const endpoint = await startEndpoint(t);
+        await endpoint.post(spoiled(path, text));
+        assert.deepEqual(endpoint.outcomes, [outcome]);
+      });
+    }
+
+    test(`${kind} within ${kind} at request.resource.group, which is no fault of ours`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      await endpoint.post(spoiled('request.resource.group', text));
+      assert.notDeepEqual(endpoint.outcomes, ['error']);
+    });
+  }
+
+  test('bytes that are no UTF-8', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const body = Buffer.from(JSON.stringify(aReview({ name: 'a@b' })));
+    body[body.indexOf('@')] = 0xff;
+    assert.equal((await endpoint.post(body)).review.response.allowed, true);
+    assert.equal(endpoint.lines[0]?.fields.name, 'a\ufffdb');
+  });
+
+  test('a field twice: the last one counts, as it does for the API server', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { review } = await endpoint.post(
+      good.replace('"operation":"CREATE"', '"operation":"CREATE","operation":"DELETE"'),
+    );
+    assert.equal(review.response.patch, undefined);
+  });
+});

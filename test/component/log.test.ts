@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe as suite, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { LogOptions } from '../../src/log.ts';
+
+const sources = new URL('../../src/', import.meta.url);
+
+/** What a process prints that logs as the script says. The script has `log`, `errorFields` and `OperatorError`. */
+async function printed(script: string, options: Partial<LogOptions> = {}): Promise<string> {
+  const program = `
+    import { createLog, errorFields } from '${sources}log.ts';
+    import { OperatorError } from '${sources}errors.ts';
+    const log = createLog(${JSON.stringify({ level: 'info', format: 'json', ...options })});
+    ${script}`;
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
+  assert.equal(stderr, '');
+  return stdout;
+}
+
+/** The lines of a text that ends its last one. */
+function linesOf(text: string): string[] {
+  const lines = text.split('\n');
+  assert.equal(lines.pop(), '');
+  return lines;
+}
+
+const eventsOf = (text: string) => linesOf(text).map((line) => JSON.parse(line));
+
+suite('the log as JSON', () => {
+  test('has a line for each event: when, how grave, what, and the fields', async () => {
+    const text = await printed(`
+      log.info('job capped', { namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null });
+      log.warn('nothing to add');
+      log.error('third');`);
+    const events = eventsOf(text).map(({ timestamp, ...event }) => {
+      assert.equal(new Date(timestamp).toISOString(), timestamp);
+      return event;
+    });
+    assert.deepEqual(events, [
+      { level: 'info', message: 'job capped', namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null },
+      { level: 'warn', message: 'nothing to add' },
+      { level: 'error', message: 'third' },
+    ]);
+  });
+
+  test('has the fields in the order in which people read them', async () => {
+    const [line] = linesOf(await printed(`log.info('job capped', { namespace: 'team-a', backoffLimit: 6 });`));
+    const order = ['timestamp', 'level', 'message', 'namespace', 'backoffLimit'];
+    assert.deepEqual(Object.keys(JSON.parse(String(line))), order);
+  });
+
+  const levels = ['error', 'warn', 'info', 'debug'] as const;
+  for (const [index, level] of levels.entries()) {
+    test(`at level ${level} has that and what is graver`, async () => {
+      const text = await printed(`for (const level of ${JSON.stringify(levels)}) log[level]('x');`, { level });
+      assert.deepEqual(
+        eventsOf(text).map((event) => event.level),
+        levels.slice(0, index + 1),
+      );
+    });
+  }
+
+  test('tells an expected error by its code, without a stack', async () => {
+    const text = await printed(`
+      const error = new OperatorError('KUBE_CONFLICT', 'somebody was faster', { cause: new Error('409') });
+      log.warn('will try again', { attempt: 1, ...errorFields(error) });`);
+    const [{ timestamp, ...event }] = eventsOf(text);
+    const message = 'will try again';
+    assert.deepEqual(event, {
+      level: 'warn',
+      message,
+      attempt: 1,
+      code: 'KUBE_CONFLICT',
+      error: 'somebody was faster',
+    });
+  });
+
+  test('tells a bug with its stack', async () => {
+    const [event] = eventsOf(await printed(`log.error('cannot go on', errorFields(new TypeError('no such thing')));`));
+    assert.deepEqual([event.message, event.error, event.code], ['cannot go on', 'no such thing', undefined]);
+    assert.match(event.stack, /^TypeError: no such thing\n +at /);
+  });
+
+  test('tells what was thrown and is no error', async () => {
+    const [{ timestamp, ...event }] = eventsOf(await printed(`log.error('cannot go on', errorFields('a text'));`));
+    assert.deepEqual(event, { level: 'error', message: 'cannot go on', error: 'a text' });
+  });
+});
+
+suite('the log for people', () => {
+  test('has the time, the level, the message, and the fields as JSON', async () => {
+    const text = await printed(
+      `log.info('ready', { port: 8090, name: 'a b', drift: ['x'] }); log.error('broken'); log.debug('reconciled');`,
+      { format: 'pretty', level: 'debug' },
+    );
+    const lines = linesOf(text).map((line) => line.replace(/^\d\d:\d\d:\d\d\.\d{3} /, '<time> '));
+    assert.deepEqual(lines, [
+      '<time> INFO  ready port=8090 name="a b" drift=["x"]',
+      '<time> ERROR broken',
+      '<time> DEBUG reconciled',
+    ]);
+  });
+});
+
+suite('a value that would break its line does not', () => {
+  const values = ['two\nlines', 'a\r\nb', '\u001b[31mred\u0007', 'nul\u0000', 'tab\t', '"} {"level":"info', '\ud800'];
+  for (const format of ['json', 'pretty'] as const) {
+    test(`as ${format}`, async () => {
+      const script = `for (const name of ${JSON.stringify(values)}) log.info('x', { name });`;
+      const lines = linesOf(await printed(script, { format }));
+      assert.equal(lines.length, values.length);
+      for (const [index, line] of lines.entries()) {
+        assert.doesNotMatch(line, /\p{Cc}/u);
+        assert.ok(line.includes(JSON.stringify(values[index])), line);
+      }
+    });
+  }
+});

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { describe as suite, type TestContext, test } from 'node:test';
+import { joinCertificates } from '../../src/encodings.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { type ProbeSources, startProbes } from '../../src/probes.ts';
+import { liveness, readiness, type Status } from '../../src/status.ts';
+import { certificateOptions } from '../support/a-certificate-set.ts';
+import { someCertificates } from '../support/endpoint.ts';
+import { promptly } from '../support/eventually.ts';
+import { samplesOf } from '../support/exposition.ts';
+
+const LOCAL = '127.0.0.1';
+const at = (ms: number) => new Date(Date.now() + ms);
+const MINUTE = 60_000;
+
+/** The probes of a daemon in a certain status, and a client for them. */
+async function startProbesOf(
+  t: TestContext,
+  status: Status,
+  { now = at(0), ...sources }: Partial<ProbeSources> & { now?: Date } = {},
+) {
+  const { names } = certificateOptions();
+  const metrics = createMetrics('1.2.3');
+  const probes = await startProbes(
+    { ready: () => readiness(status, names, now), live: () => liveness(status, now), metrics, ...sources },
+    { port: 0, address: LOCAL },
+  );
+  t.after(() => probes.close());
+  const get = async (path: string, options?: RequestInit) => {
+    const response = await fetch(`http://${LOCAL}:${probes.port}${path}`, options);
+    return { status: response.status, text: await response.text(), type: response.headers.get('content-type') };
+  };
+  return { get, metrics, probes };
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+
+/** A daemon that may receive calls. */
+async function ready(): Promise<Status> {
+  const { serving, caBundle } = await someCertificates();
+  return { phase: 'running', presented: serving.certificate, liveBundle: caBundle, beatAt: at(0) };
+}
+
+suite('/readyz', () => {
+  test('is ok when all is well', async (t) => {
+    const { get } = await startProbesOf(t, await ready());
+    assert.deepEqual(await get('/readyz'), { status: 200, text: 'ok\n', type: TEXT });
+  });
+
+  test('tells each check when asked', async (t) => {
+    const { get } = await startProbesOf(t, await ready());
+    const text = '[+]endpoint ok\n[+]certificate ok\n[+]registration ok\n[+]shutdown ok\n';
+    assert.deepEqual(await get('/readyz?verbose'), { status: 200, text, type: TEXT });
+  });
+
+  test('says what is missing at the start', async (t) => {
+    const { get } = await startProbesOf(t, { phase: 'starting' });
+    const text = [
+      '[-]endpoint failed: does not listen yet',
+      '[-]certificate failed: there is none yet',
+      '[-]registration failed: the CA bundle was not read back from the API server yet',
+      '[+]shutdown ok\n',
+    ].join('\n');
+    assert.deepEqual(await get('/readyz'), { status: 503, text, type: TEXT });
+  });
+
+  const rows: [name: string, change: () => Promise<Partial<Status>>, now: Date, line: RegExp][] = [
+    [
+      'while it drains',
+      async () => ({ phase: 'draining' }),
+      at(0),
+      /^\[-\]shutdown failed: the replica is shutting down$/m,
+    ],
+    [
+      'with a certificate that has expired',
+      async () => ({}),
+      at(100 * 365 * 24 * 60 * MINUTE),
+      /^\[-\]certificate failed: the certificate is no longer valid$/m,
+    ],
+    [
+      'with a certificate that the live CA bundle does not verify',
+      async () => ({ liveBundle: (await someCertificates(2)).caBundle }),
+      at(0),
+      /^\[-\]registration failed: the live CA bundle does not verify the serving certificate$/m,
+    ],
+    [
+      'with a certificate that is not for the endpoint',
+      async () => ({ presented: (await someCertificates()).ca.certificate }),
+      at(0),
+      /^\[-\]certificate failed: /m,
+    ],
+  ];
+  for (const [name, change, now, line] of rows) {
+    test(`fails ${name}`, async (t) => {
+      const { get } = await startProbesOf(t, { ...(await ready()), ...(await change()) }, { now });
+      const { status, text } = await get('/readyz');
+      assert.equal(status, 503);
+      assert.match(text, line);
+    });
+  }
+
+  test('follows the daemon as it changes', async (t) => {
+    const status = await ready();
+    const { get } = await startProbesOf(t, status);
+    const next = await someCertificates(2);
+    status.presented = next.serving.certificate;
+    assert.equal((await get('/readyz')).status, 503);
+    status.liveBundle = joinCertificates([(await someCertificates()).caBundle, next.caBundle]);
+    assert.equal((await get('/readyz')).status, 200);
+  });
+});
+
+suite('/healthz', () => {
+  const rows: [name: string, beatAt: Date | undefined, status: number, text: RegExp][] = [
+    ['is ok before the loop began', undefined, 200, /^ok\n$/],
+    ['is ok while the loop is awake now and then', at(-4 * MINUTE), 200, /^ok\n$/],
+    [
+      'fails when the loop hangs',
+      at(-6 * MINUTE),
+      503,
+      /^\[-\]reconcile-loop failed: the reconcile loop was last awake 36\d s ago\n$/,
+    ],
+  ];
+  for (const [name, beatAt, status, text] of rows) {
+    test(name, async (t) => {
+      const { get } = await startProbesOf(t, { phase: 'running', ...(beatAt ? { beatAt } : {}) });
+      const answer = await get('/healthz');
+      assert.deepEqual([answer.status, answer.type], [status, TEXT]);
+      assert.match(answer.text, text);
+    });
+  }
+});
+
+suite('/metrics', () => {
+  test('describes each metric, also before there is anything to tell', async (t) => {
+    const { get } = await startProbesOf(t, await ready());
+    const { status, text, type } = await get('/metrics');
+    assert.deepEqual([status, type], [200, 'text/plain; version=0.0.4; charset=utf-8']);
+    const { types } = samplesOf(text);
+    const ours = Object.fromEntries([...types].filter(([name]) => name.startsWith('terraform_daemon_')));
+    assert.deepEqual(ours, {
+      terraform_daemon_admission_requests_total: 'counter',
+      terraform_daemon_admission_duration_seconds: 'histogram',
+      terraform_daemon_certificates_issued_total: 'counter',
+      terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
+      terraform_daemon_registrations_total: 'counter',
+      terraform_daemon_reconcile_duration_seconds: 'histogram',
+      terraform_daemon_build_info: 'gauge',
+    });
+    assert.equal(types.get('process_cpu_seconds_total'), 'counter');
+  });
+
+  test('counts what happens, by how it ended', async (t) => {
+    const { get, metrics } = await startProbesOf(t, await ready());
+    metrics.admissionAnswered('capped', 0.0003);
+    metrics.admissionAnswered('capped', 0.3);
+    metrics.admissionAnswered('error', 0);
+    metrics.certificatesJudged({ action: 'keep', until: at(0) });
+    metrics.certificatesJudged({ action: 'renew', reason: 'due' });
+    metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
+    metrics.registered('updated');
+    metrics.reconciled('failure', 2);
+    const { samples } = samplesOf((await get('/metrics')).text);
+    const ours = [...samples].filter(([name]) => /^terraform_daemon_(?!.*_bucket)/.test(name));
+    assert.deepEqual(Object.fromEntries(ours), {
+      'terraform_daemon_admission_requests_total{outcome="capped"}': 2,
+      'terraform_daemon_admission_requests_total{outcome="error"}': 1,
+      terraform_daemon_admission_duration_seconds_sum: 0.3003,
+      terraform_daemon_admission_duration_seconds_count: 3,
+      'terraform_daemon_certificates_issued_total{action="renew",reason="due"}': 1,
+      'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
+      'terraform_daemon_registrations_total{result="updated"}': 1,
+      'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
+      'terraform_daemon_reconcile_duration_seconds_count{result="failure"}': 1,
+      'terraform_daemon_build_info{version="1.2.3"}': 1,
+    });
+    const buckets = ['0.00025', '0.0005', '0.25', '1'];
+    assert.deepEqual(
+      buckets.map((le) => samples.get(`terraform_daemon_admission_duration_seconds_bucket{le="${le}"}`)),
+      [1, 2, 2, 3],
+    );
+  });
+
+  test('answers 500 when it cannot be told', async (t) => {
+    const metrics = { expose: () => Promise.reject(new Error('no memory')) };
+    const { get } = await startProbesOf(t, await ready(), { metrics });
+    assert.deepEqual(await get('/metrics'), { status: 500, text: 'no memory\n', type: TEXT });
+  });
+});
+
+suite('the probes', () => {
+  test('know no other path', async (t) => {
+    const { get } = await startProbesOf(t, await ready());
+    const notFound = { status: 404, text: 'there are /healthz, /readyz and /metrics\n', type: TEXT };
+    for (const path of ['/', '/readyz/x', '/metricsx']) assert.deepEqual(await get(path), notFound);
+  });
+
+  test('close at once, also under a client that keeps its connection and one that has asked for nothing yet', async (t) => {
+    const { get, probes } = await startProbesOf(t, await ready());
+    const socket = createConnection(probes.port, LOCAL);
+    socket.on('error', () => {}); // being cut off is what it is for
+    await once(socket, 'connect');
+    await get('/healthz');
+    await promptly(probes.close()).finally(() => socket.destroy());
+    await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
+  });
+
+  test('fail on a port that is taken, and name it', async (t) => {
+    const { probes } = await startProbesOf(t, await ready());
+    const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3') };
+    await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {
+      name: 'OperatorError',
+      code: 'SERVER_LISTEN_FAILED',
+      message: new RegExp(`^cannot listen on port ${probes.port}: .*EADDRINUSE`),
+    });
+  });
+});

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent } from 'node:https';
+import { createConnection, type Socket } from 'node:net';
+import { describe as suite, type TestContext, test } from 'node:test';
+import tls from 'node:tls';
+import { startServer } from '../../src/webhook/server.ts';
+import { SERVER_NAME } from '../support/a-certificate-set.ts';
+import { aReview } from '../support/a-review.ts';
+import {
+  connectTo,
+  type Endpoint,
+  post,
+  someCertificates,
+  startEndpoint,
+  startPost,
+  type Target,
+} from '../support/endpoint.ts';
+import { eventually, promptly } from '../support/eventually.ts';
+
+/** A client that keeps its one connection, as the API server does. To be made before the endpoint: the first to go. */
+function keepAlive(t: TestContext): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  return agent;
+}
+
+const isServed = async (target: Target): Promise<void> => assert.equal((await post(target, aReview())).status, 200);
+const isNotTrusted = (target: Target): Promise<void> =>
+  assert.rejects(post(target, aReview()), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+const isRefused = (target: Target): Promise<void> =>
+  assert.rejects(async () => (await connectTo(target)).destroy(), { code: 'ECONNREFUSED' });
+
+suite('a connection', () => {
+  test('is used again, and outlives the 90 s for which the API server keeps it', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t);
+    const replies = [await endpoint.post(aReview(), { agent }), await endpoint.post(aReview(), { agent })];
+    assert.deepEqual(
+      replies.map((reply) => [reply.status, reply.isConnectionReused]),
+      [
+        [200, false],
+        [200, true],
+      ],
+    );
+    const [, seconds] = /^timeout=(\d+)$/.exec(String(replies[1]?.headers['keep-alive'])) ?? [];
+    assert.ok(Number(seconds) > 90, `Keep-Alive: timeout=${seconds}`);
+  });
+
+  test('below TLS 1.2 is refused, also where Node and OpenSSL would take it, and after a swap', async (t) => {
+    const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
+    t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
+    Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
+    const { server, port, caBundle } = await startEndpoint(t);
+    const handshake = async (maxVersion: tls.SecureVersion) => {
+      const socket = tls.connect({ host: '127.0.0.1', port, ca: caBundle, servername: SERVER_NAME, maxVersion });
+      await once(socket, 'secureConnect');
+      socket.destroy();
+      return socket.getProtocol();
+    };
+    for (const swap of [() => {}, async () => server.present((await someCertificates()).serving)]) {
+      await swap();
+      await assert.rejects(handshake('TLSv1.1'), { code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' });
+      await handshake('TLSv1.2');
+    }
+  });
+});
+
+suite('a new serving certificate', () => {
+  test('is presented to new connections at once, while an open one goes on', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t);
+    const next = await someCertificates(2);
+    const trustsNext = { port: endpoint.port, caBundle: next.caBundle };
+    await endpoint.post(aReview(), { agent });
+    await isNotTrusted(trustsNext);
+
+    endpoint.server.present(next.serving);
+    const { status, isConnectionReused } = await endpoint.post(aReview(), { agent });
+    assert.deepEqual([status, isConnectionReused], [200, true]);
+    await isServed(trustsNext);
+  });
+
+  test('is refused by who trusts only the old certificate authority', async (t) => {
+    const endpoint = await startEndpoint(t);
+    await isServed(endpoint);
+    endpoint.server.present((await someCertificates(2)).serving);
+    await isNotTrusted(endpoint);
+  });
+
+  test('is refused under another name', async (t) => {
+    const { port, caBundle } = await startEndpoint(t);
+    const socket = tls.connect({ host: '127.0.0.1', port, ca: caBundle, servername: 'kubernetes.default.svc' });
+    await assert.rejects(once(socket, 'secureConnect'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  });
+
+  const bad: [name: string, privateKey: () => Promise<string>, error: RegExp][] = [
+    ['whose key is another’s', async () => (await someCertificates(2)).serving.privateKey, /key values mismatch/],
+    ['whose key cannot be read', async () => 'no key', /no start line|DECODER/],
+  ];
+  for (const [name, privateKey, error] of bad) {
+    test(`${name} throws, and the old one is still presented`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const { certificate } = (await someCertificates()).serving;
+      const pair = { certificate, privateKey: await privateKey() };
+      assert.throws(() => endpoint.server.present(pair), error);
+      await isServed(endpoint);
+    });
+  }
+});
+
+suite('to close', () => {
+  /** A request of which the endpoint has read the headers, and waits for the rest. */
+  async function startHalfARequest(endpoint: Endpoint, agent: Agent) {
+    const body = JSON.stringify(aReview());
+    const { request, reply } = startPost(endpoint, {
+      agent,
+      headers: { 'Content-Type': 'application/json', 'Content-Length': String(body.length), Expect: '100-continue' },
+    });
+    request.flushHeaders();
+    await once(request, 'continue');
+    request.write(body.slice(0, 100));
+    return { finish: () => request.end(body.slice(100)), reply };
+  }
+
+  test('lets the answers under way out, takes no new connection, and ends', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t);
+    const { finish, reply } = await startHalfARequest(endpoint, agent);
+    const closed = promptly(endpoint.server.close());
+    await eventually(() => isRefused(endpoint));
+    finish();
+    const { status, headers } = await reply;
+    assert.deepEqual([status, headers.connection], [200, 'close']);
+    await closed;
+  });
+
+  test('first goes on answering for the drain time, and sends each client away', async (t) => {
+    const [agent, slowAgent] = [keepAlive(t), keepAlive(t)];
+    const endpoint = await startEndpoint(t, { drainMs: 1_000 });
+    await endpoint.post(aReview(), { agent });
+    const { finish, reply } = await startHalfARequest(endpoint, slowAgent);
+    const start = performance.now();
+    const closed = endpoint.server.close();
+    const onTheOpenConnection = await endpoint.post(aReview(), { agent });
+    const onANewOne = await endpoint.post(aReview(), { agent });
+    finish();
+    const answers = [onTheOpenConnection, onANewOne, await reply];
+    assert.deepEqual(
+      answers.map(({ status, headers }) => [status, headers.connection]),
+      Array(3).fill([200, 'close']),
+    );
+    assert.deepEqual(
+      answers.map(({ isConnectionReused }) => isConnectionReused),
+      [true, false, false],
+    );
+    await closed;
+    assert.ok(performance.now() - start >= 990);
+    await isRefused(endpoint);
+  });
+
+  const idle: [name: string, connect: (target: Target) => Promise<Socket>][] = [
+    [
+      'keeps its connection',
+      async (target) => {
+        const socket = await connectTo(target);
+        socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+        await once(socket, 'data');
+        return socket;
+      },
+    ],
+    ['has connected and asks for nothing', connectTo],
+    [
+      'has connected and does not even begin with TLS',
+      async ({ port }) => {
+        const socket = createConnection(port, '127.0.0.1');
+        await once(socket, 'connect');
+        return socket;
+      },
+    ],
+  ];
+  for (const [name, connect] of idle) {
+    test(`does not wait for a client that ${name}`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const socket = await connect(endpoint);
+      socket.on('error', () => {}); // being cut off is what it is for
+      await isServed(endpoint); // connections are accepted in turn: the one before was
+      await promptly(endpoint.server.close()).finally(() => socket.destroy());
+    });
+  }
+});
+
+suite('to listen', () => {
+  const start = async (port: number, address: string) =>
+    startServer(() => {}, (await someCertificates()).serving, { port, address, drainMs: 0 });
+
+  test('on a port that is taken fails, and names the port', async (t) => {
+    const { port } = await startEndpoint(t);
+    await assert.rejects(start(port, '127.0.0.1'), {
+      name: 'OperatorError',
+      code: 'SERVER_LISTEN_FAILED',
+      message: new RegExp(`^cannot listen on port ${port}: .*EADDRINUSE`),
+    });
+  });
+
+  test('on an address that this host does not have fails', async () => {
+    // One of those that RFC 5737 sets aside for documentation.
+    await assert.rejects(start(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
+  });
+});

@@ -1,0 +1,53 @@
+/** What a test may say of a Job. `undefined` leaves the field out, as if the client had not sent it. */
+export interface JobFields {
+  readonly name?: unknown;
+  readonly backoffLimit?: unknown;
+  readonly restartPolicy?: unknown;
+  readonly serviceAccountName?: unknown;
+  readonly containers?: unknown;
+  readonly initContainers?: unknown;
+  readonly deletionTimestamp?: unknown;
+  readonly conditions?: unknown;
+}
+
+/** JSON that a test may look into. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read deep into JSON whose shape they wrote themselves.
+export type Json = any;
+
+export const executor = { name: 'terraform-executor', image: 'oamdev/docker-terraform:1.1.4' };
+
+/** A Job that is nobody's business. */
+export function aJob(fields: JobFields = {}): Json {
+  const { name, backoffLimit, deletionTimestamp, conditions, ...podFields } = {
+    name: 'report',
+    backoffLimit: 6,
+    restartPolicy: 'Never',
+    serviceAccountName: 'default',
+    containers: [{ name: 'report', image: 'busybox:1.37' }],
+    ...fields,
+  };
+  const job = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { name, namespace: 'team-a', deletionTimestamp },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit,
+      template: { metadata: { annotations: { 'sidecar.istio.io/inject': 'false' } }, spec: podFields },
+    },
+    status: conditions === undefined ? {} : { conditions },
+  };
+  return JSON.parse(JSON.stringify(job));
+}
+
+/** A Job as terraform-controller makes it: retried practically for ever. */
+export const aTerraformJob = (fields: JobFields = {}): Json =>
+  aJob({
+    name: 'oss-bucket-apply',
+    backoffLimit: 2147483647,
+    restartPolicy: 'OnFailure',
+    serviceAccountName: 'tf-executor-service-account',
+    containers: [executor],
+    ...fields,
+  });

@@ -1,0 +1,36 @@
+import { aTerraformJob, type Json } from './a-job.ts';
+
+/** The fields of the request that a test is about. `undefined` leaves the field out. */
+export type RequestFields = { readonly [field: string]: unknown };
+
+/** An AdmissionReview as the API server sends it: the CREATE of a Job of terraform-controller, unless told otherwise. */
+export function aReview(fields: RequestFields = {}): Json {
+  const object: Json = 'object' in fields ? fields.object : aTerraformJob();
+  const review = {
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: {
+      uid: '4b4f2f11-0000-4000-8000-3f1f9b3ef8e5',
+      kind: { group: 'batch', version: 'v1', kind: 'Job' },
+      resource: { group: 'batch', version: 'v1', resource: 'jobs' },
+      requestKind: { group: 'batch', version: 'v1', kind: 'Job' },
+      requestResource: { group: 'batch', version: 'v1', resource: 'jobs' },
+      name: object?.metadata?.name,
+      namespace: 'team-a',
+      operation: 'CREATE',
+      userInfo: { username: 'system:serviceaccount:vela-system:tf-controller-service-account' },
+      object,
+      oldObject: null,
+      dryRun: false,
+      options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
+      ...fields,
+    },
+  };
+  return JSON.parse(JSON.stringify(review));
+}
+
+/** The UPDATE of a Job, which by default changes nothing that we read. */
+export const anUpdate = (fields: RequestFields = {}): Json => {
+  const object = 'object' in fields ? fields.object : aTerraformJob();
+  return aReview({ operation: 'UPDATE', oldObject: object, ...fields, object });
+};

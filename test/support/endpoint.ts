@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import { type Agent, request } from 'node:https';
+import type { TestContext } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
+import type { CertificateSet } from '../../src/certs/certificate-set.ts';
+import { type Policy, terraformPolicy } from '../../src/policy.ts';
+import { type AppDependencies, createApp, type Outcome } from '../../src/webhook/app.ts';
+import { type EndpointServer, startServer } from '../../src/webhook/server.ts';
+import { aCertificateSet, SERVER_NAME } from './a-certificate-set.ts';
+import type { Json } from './a-job.ts';
+
+export const ENDPOINT_PATH = '/modify-terraform-job';
+
+const issuedAt = new Date();
+
+/** Certificates that are valid while the tests run; another number is another certificate authority. */
+export const someCertificates = (nth = 1): Promise<CertificateSet> => aCertificateSet({ issuedAt, nth });
+
+/** Where a client connects to, and the only certificate authorities that it trusts. */
+export interface Target {
+  readonly port: number;
+  readonly caBundle: string;
+}
+
+export interface PostOptions {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Connects anew for each call unless one is given. */
+  readonly agent?: Agent;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly text: string;
+  /** The AdmissionReview in the body. */
+  readonly review: Json;
+  readonly isConnectionReused: boolean;
+}
+
+/** Calls as the API server does: over TLS, by the Service's name, and only if the certificate is good. */
+export function post(target: Target, body: unknown, options: PostOptions = {}): Promise<Reply> {
+  const call = startPost(target, options);
+  call.request.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
+  return call.reply;
+}
+
+/** The same for a client that takes its time: the body is the caller's to write and to end. */
+export function startPost({ port, caBundle }: Target, options: PostOptions = {}) {
+  const { method = 'POST', path = `${ENDPOINT_PATH}?timeout=10s`, headers, agent = false } = options;
+  const call = request({
+    host: '127.0.0.1',
+    port,
+    ca: caBundle,
+    servername: SERVER_NAME,
+    method,
+    path,
+    agent,
+    headers: { Host: `${SERVER_NAME}:443`, ...(headers ?? { 'Content-Type': 'application/json' }) },
+  });
+  return { request: call, reply: readReply(call) };
+}
+
+async function readReply(call: ReturnType<typeof request>): Promise<Reply> {
+  const [message] = await once(call, 'response');
+  const text = Buffer.concat(await message.toArray()).toString('utf8');
+  const isJson = String(message.headers['content-type']).startsWith('application/json');
+  return {
+    status: message.statusCode,
+    headers: message.headers,
+    text,
+    review: isJson ? JSON.parse(text) : undefined,
+    isConnectionReused: call.reusedSocket,
+  };
+}
+
+/** The bare TLS connection, for a client that speaks its own kind of HTTP. */
+export async function connectTo({ port, caBundle }: Target): Promise<TLSSocket> {
+  const socket = connect({ host: '127.0.0.1', port, ca: caBundle, servername: SERVER_NAME });
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+/** The JSON Patch of an answer. */
+export function patchOf({ review }: Reply): Json {
+  return JSON.parse(Buffer.from(review.response.patch, 'base64').toString('utf8'));
+}
+
+/** A line that the endpoint logged. */
+export interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Json;
+}
+
+export interface Endpoint extends Target {
+  readonly server: EndpointServer;
+  readonly lines: readonly Line[];
+  readonly outcomes: readonly Outcome[];
+  post(body: unknown, options?: PostOptions): Promise<Reply>;
+}
+
+export interface EndpointFields {
+  readonly policy?: Policy;
+  readonly log?: Partial<AppDependencies['log']>;
+  readonly drainMs?: number;
+}
+
+/** The real app on the real server, on a free port; it is closed when the test ends. */
+export async function startEndpoint(t: TestContext, fields: EndpointFields = {}): Promise<Endpoint> {
+  const { serving, caBundle } = await someCertificates();
+  const lines: Line[] = [];
+  const outcomes: Outcome[] = [];
+  const app = createApp({
+    path: ENDPOINT_PATH,
+    policy: fields.policy ?? terraformPolicy,
+    log: { ...recordingLog(lines), ...fields.log },
+    observe: (outcome) => void outcomes.push(outcome),
+  });
+  const server = await startServer(app, serving, { port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 });
+  t.after(() => server.close());
+  const target = { port: server.port, caBundle };
+  return { ...target, server, lines, outcomes, post: (body, options) => post(target, body, options) };
+}
+
+function recordingLog(lines: Line[]): AppDependencies['log'] {
+  const at = (level: string) => (message: string, fields?: object) => void lines.push({ level, message, fields });
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
+}
