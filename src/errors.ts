@@ -39,3 +39,9 @@ export class OperatorError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** An error as log fields. An expected one is told in a line; anything else is a bug and comes with its stack. */
+export function errorFields(error: unknown): object {
+  if (error instanceof OperatorError) return { code: error.code, error: error.message };
+  return { error: messageOf(error), ...(error instanceof Error ? { stack: error.stack } : {}) };
+}

@@ -1,5 +1,4 @@
 import winston from 'winston';
-import { messageOf, OperatorError } from './errors.ts';
 
 /** One event: a constant lower-case message, and all that varies in fields. */
 export interface Log {
@@ -40,10 +39,4 @@ function prettyLine({ timestamp, level, message, ...fields }: winston.Logform.Tr
     ([name, value]) => `${name}=${String(JSON.stringify(value)).replace(controls, escaped)}`,
   );
   return [String(timestamp).slice(11, 23), level.toUpperCase().padEnd(5), message, ...values].join(' ');
-}
-
-/** An error as log fields. An expected one is told in a line; anything else is a bug and comes with its stack. */
-export function errorFields(error: unknown): object {
-  if (error instanceof OperatorError) return { code: error.code, error: error.message };
-  return { error: messageOf(error), ...(error instanceof Error ? { stack: error.stack } : {}) };
 }

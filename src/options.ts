@@ -29,12 +29,14 @@ const oneOf =
   };
 
 const duration =
-  (lowest: string) =>
+  (shortest: string, longest: string) =>
   (text: string): Parsed<number> => {
     const value = parseDuration(text);
-    return value !== undefined && value >= (parseDuration(lowest) ?? 0)
+    const isWithin =
+      value !== undefined && value >= (parseDuration(shortest) ?? 0) && value <= (parseDuration(longest) ?? 0);
+    return isWithin
       ? { value }
-      : { allowed: `a duration of at least ${lowest}, written like 87600h, 90m or 60s` };
+      : { allowed: `a duration from ${shortest} to ${longest}, written like 87600h, 90m or 60s` };
   };
 
 const matching =
@@ -159,13 +161,13 @@ export const options = {
     placeholder: 'duration',
     description: 'how long a new certificate authority is valid',
     default: '87600h',
-    parse: duration('10s'),
+    parse: duration('10s', '876000h'),
   },
   'cert-lifetime': {
     placeholder: 'duration',
     description: 'how long a new serving certificate is valid; it is renewed at two thirds of that',
     default: '2160h',
-    parse: duration('10s'),
+    parse: duration('10s', '876000h'),
   },
   'key-size': {
     placeholder: 'bits',
@@ -237,7 +239,7 @@ export const options = {
     placeholder: 'duration',
     description: 'how long to go on answering after SIGTERM, so that the Service can take this Pod out first',
     default: '5s',
-    parse: duration('0s'),
+    parse: duration('0s', '1h'),
   },
   'log-level': {
     placeholder: 'level',

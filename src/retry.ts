@@ -1,7 +1,6 @@
 import pRetry from 'p-retry';
-import { OperatorError } from './errors.ts';
+import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
-import { errorFields } from './log.ts';
 
 /**
  * Calls `attempt` until it succeeds, for as long as it fails with what passes by itself. Waits 0.2 s at first and 30 s
@@ -19,10 +18,10 @@ export function withRetries<T>(
     maxTimeout: 30_000,
     randomize: true,
     signal,
-    shouldRetry: ({ error }) => error instanceof OperatorError && error.retryable,
-    onFailedAttempt: ({ error, attemptNumber, retryDelay }) => {
-      if (retryDelay > 0)
-        log.warn('will try again', { attempt: attemptNumber, delayMs: retryDelay, ...errorFields(error) });
+    shouldRetry: ({ error, attemptNumber, retryDelay }) => {
+      const isRetried = error instanceof OperatorError && error.retryable;
+      if (isRetried) log.warn('will try again', { attempt: attemptNumber, delayMs: retryDelay, ...errorFields(error) });
+      return isRetried;
     },
   });
 }

@@ -74,12 +74,19 @@ export function issueServingCertificate(
   });
 }
 
-/** Whether the authority may sign for the names wanted and for no other: only an authority that was issued for them is. */
+/**
+ * Whether the authority may sign for the names wanted and for no other: only one that was issued for them is. Never
+ * throws: forge reads RSA certificates alone, and one with another kind of key is none of ours.
+ */
 export function isConstrainedTo(ca: Pem, names: ServerNames): boolean {
-  const extension = pki.certificateFromPem(ca).getExtension({ name: 'nameConstraints' }) as
-    | { value?: string }
-    | undefined;
-  return extension?.value === asn1.toDer(nameConstraints(names)).getBytes();
+  try {
+    const extension = pki.certificateFromPem(ca).getExtension({ name: 'nameConstraints' }) as
+      | { value?: string }
+      | undefined;
+    return extension?.value === asn1.toDer(nameConstraints(names)).getBytes();
+  } catch {
+    return false;
+  }
 }
 
 async function issue(what: string, work: () => Promise<CertificatePair>): Promise<CertificatePair> {

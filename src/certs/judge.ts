@@ -90,8 +90,9 @@ function pairProblem(
   if (certificate === undefined || key === undefined) return 'unparsable';
   if (!certificate.checkPrivateKey(key)) return 'key-mismatch';
   if (certificate.serialNumber.startsWith('-')) return 'negative-serial';
-  // A key that is not RSA has no modulus: not one of ours.
-  if ((key.asymmetricKeyDetails?.modulusLength ?? 0) < options.keySize) return 'weak-key';
+  // Another kind of key than we issue, RSA-PSS among them, is one that forge cannot sign with.
+  const bits = key.asymmetricKeyType === 'rsa' ? (key.asymmetricKeyDetails?.modulusLength ?? 0) : 0;
+  if (bits < options.keySize) return 'weak-key';
   return validityProblem(certificate, now);
 }
 

@@ -1,6 +1,6 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
-import { messageOf, OperatorError } from '../errors.ts';
-import { errorFields, type Log } from '../log.ts';
+import { errorFields, messageOf, OperatorError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { Policy } from '../policy.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';

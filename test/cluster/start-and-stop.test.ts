@@ -42,7 +42,7 @@ describe('starting and stopping', () => {
   });
 
   it('ends at once on a second signal', async () => {
-    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=1h'] });
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=30m'] });
     await daemon.line('ready');
     void daemon.stop('SIGTERM');
     await daemon.line('draining');

@@ -9,8 +9,8 @@ const sources = new URL('../../src/', import.meta.url);
 /** What a process prints that logs as the script says. The script has `log`, `errorFields` and `OperatorError`. */
 async function printed(script: string, options: Partial<LogOptions> = {}): Promise<string> {
   const program = `
-    import { createLog, errorFields } from '${sources}log.ts';
-    import { OperatorError } from '${sources}errors.ts';
+    import { createLog } from '${sources}log.ts';
+    import { errorFields, OperatorError } from '${sources}errors.ts';
     const log = createLog(${JSON.stringify({ level: 'info', format: 'json', ...options })});
     ${script}`;
   const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import type { ServerNames } from '../../../src/certs/certificate-set.ts';
+import { readCertificateFiles } from '../../../src/certs/files.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, SERVER_NAME } from '../../support/a-certificate-set.ts';
+import { isCalled, isForNames } from '../../support/a-damaged-set.ts';
+import { aFolder } from '../../support/a-folder.ts';
+import { altered } from '../../support/altered.ts';
+import { opensslAuthority } from '../../support/openssl.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const { names } = certificateOptions();
+
+const good = { 'cert.pem': set.serving.certificate, 'key.pem': set.serving.privateKey, 'ca.pem': set.caBundle };
+const { 'ca.pem': _ca, ...pinned } = good;
+
+interface Brought {
+  readonly files: Readonly<Record<string, string>>;
+  readonly names?: ServerNames;
+  readonly now?: Date;
+}
+
+async function bring(t: TestContext, { files, names: wanted = names, now = ISSUED_AT }: Brought) {
+  const folder = await aFolder(t, files);
+  return { folder, read: () => readCertificateFiles(folder, wanted, now) };
+}
+
+/** Rejects with the file, and what is wrong with it. */
+async function assertRefused(t: TestContext, brought: Brought, file: string, text: RegExp): Promise<void> {
+  const { folder, read } = await bring(t, brought);
+  await assert.rejects(read, (error) => {
+    assert.ok(error instanceof OperatorError);
+    assert.equal(error.code, 'CERTIFICATE_FILES_INVALID');
+    assert.ok(error.message.startsWith(`${join(folder, file)}: `), error.message);
+    assert.match(error.message, text);
+    assert.doesNotMatch(error.message, /PRIVATE KEY/);
+    return true;
+  });
+}
+
+describe('a folder with certificate files', () => {
+  test('is served as it is', async (t) => {
+    const { read } = await bring(t, { files: good });
+    assert.deepEqual(await read(), { serving: set.serving, caBundle: set.caBundle });
+  });
+
+  test('pins the certificate itself where there is no ca.pem, whoever has signed it', async (t) => {
+    const { read } = await bring(t, { files: pinned });
+    assert.deepEqual(await read(), { serving: set.serving, caBundle: set.serving.certificate });
+  });
+
+  test('pins the certificate itself where ca.pem is empty', async (t) => {
+    const { read } = await bring(t, { files: { ...pinned, 'ca.pem': '' } });
+    assert.equal((await read()).caBundle, set.serving.certificate);
+  });
+
+  test('may have intermediates after the certificate', async (t) => {
+    const intermediate = altered(set.ca, { signer: other.ca, change: isCalled('intermediate') });
+    const leaf = altered(set.serving, { signer: intermediate });
+    const chain = leaf.certificate + intermediate.certificate;
+    const files = { ...good, 'cert.pem': chain, 'ca.pem': other.caBundle };
+    const { read } = await bring(t, { files });
+    assert.equal((await read()).serving.certificate, chain);
+    await assertRefused(t, { files: { ...files, 'cert.pem': leaf.certificate } }, 'ca.pem', /does not verify cert.pem/);
+  });
+
+  test('may have several authorities in ca.pem', async (t) => {
+    const { read } = await bring(t, { files: { ...good, 'ca.pem': other.caBundle + set.caBundle } });
+    assert.equal((await read()).caBundle, other.caBundle + set.caBundle);
+  });
+
+  test('may have a key of any kind', async (t) => {
+    const ec = await opensslAuthority('ec');
+    const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
+    // It is a CA without a name, but it is the key that counts: the complaint is about something else.
+    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /may not be used/);
+  });
+
+  test('needs the first name only: others are the business of its owner', async (t) => {
+    const { certificate } = altered(set.serving, {
+      signer: set.ca,
+      change: isForNames([SERVER_NAME]),
+    });
+    const { read } = await bring(t, { files: { ...good, 'cert.pem': certificate } });
+    assert.equal((await read()).serving.certificate, certificate);
+  });
+
+  test('needs the address where that is what is asked for', async (t) => {
+    const wanted = { dns: [], ip: ['127.0.0.1'] };
+    const byAddress = await aCertificateSet({ options: { names: wanted } });
+    const files = { 'cert.pem': byAddress.serving.certificate, 'key.pem': byAddress.serving.privateKey };
+    const { read } = await bring(t, { files, names: wanted });
+    assert.equal((await read()).serving.certificate, byAddress.serving.certificate);
+    await assertRefused(
+      t,
+      { files: good, names: wanted },
+      'cert.pem',
+      /other names.*wanted: 127\.0\.0\.1; found: DNS:/,
+    );
+  });
+});
+
+describe('a problem names its file', () => {
+  for (const file of ['cert.pem', 'key.pem'] as const) {
+    test(`where ${file} is missing`, async (t) => {
+      const { [file]: _missing, ...files } = good;
+      await assertRefused(t, { files }, file, /ENOENT/);
+    });
+
+    test(`where ${file} holds something else`, async (t) => {
+      await assertRefused(t, { files: { ...good, [file]: 'junk' } }, file, /holds no .* in PEM form/);
+    });
+
+    test(`where ${file} is empty`, async (t) => {
+      await assertRefused(t, { files: { ...good, [file]: '' } }, file, /holds no .* in PEM form/);
+    });
+  }
+
+  test('where ca.pem is there but cannot be read', async (t) => {
+    const { folder, read } = await bring(t, { files: pinned });
+    await mkdir(join(folder, 'ca.pem'));
+    await assert.rejects(read, { code: 'CERTIFICATE_FILES_INVALID', message: /ca\.pem: EISDIR/ });
+  });
+
+  test('where the key needs a passphrase', async (t) => {
+    const encrypted = createPrivateKey(set.serving.privateKey).export({
+      ...{ type: 'pkcs8', format: 'pem' },
+      ...{ cipher: 'aes-256-cbc', passphrase: 'secret' },
+    });
+    await assertRefused(t, { files: { ...good, 'key.pem': String(encrypted) } }, 'key.pem', /without a passphrase/);
+  });
+
+  test('where the key belongs to another certificate', async (t) => {
+    const files = { ...good, 'key.pem': other.serving.privateKey };
+    await assertRefused(t, { files }, 'key.pem', /is not the key of cert\.pem/);
+  });
+
+  test('where the certificate is for another name, and tells both', async (t) => {
+    const wanted = { dns: ['job-webhook.ops.svc', SERVER_NAME], ip: [] };
+    const text = new RegExp(`wanted: job-webhook\\.ops\\.svc; found: DNS:${SERVER_NAME}`);
+    await assertRefused(t, { files: good, names: wanted }, 'cert.pem', text);
+  });
+
+  test('where the certificate has expired or is not yet valid', async (t) => {
+    const late = new Date(ISSUED_AT.getTime() + 90 * DAY_MS);
+    await assertRefused(t, { files: good, now: late }, 'cert.pem', /no longer valid/);
+    const early = new Date(ISSUED_AT.getTime() - DAY_MS);
+    await assertRefused(t, { files: good, now: early }, 'cert.pem', /begins to be valid in the future/);
+  });
+
+  test('where ca.pem does not verify the certificate', async (t) => {
+    await assertRefused(t, { files: { ...good, 'ca.pem': other.caBundle } }, 'ca.pem', /does not verify cert\.pem/);
+  });
+});

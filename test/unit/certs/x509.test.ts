@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { issuedAt, isTrusted, renewalMoment, servingProblem, validityProblem } from '../../../src/certs/x509.ts';
+import type { Pem } from '../../../src/encodings.ts';
+import {
+  aCertificateAuthority,
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+  SERVER_NAME,
+} from '../../support/a-certificate-set.ts';
+import { both, type Change, hasExtension, isCalled, isForNames } from '../../support/a-damaged-set.ts';
+import { altered } from '../../support/altered.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
+
+const set = await aCertificateSet({ options: { servingLifetimeMs: 90 * DAY_MS } });
+const other = await aCertificateSet({ nth: 2 });
+const serving = new X509Certificate(set.serving.certificate);
+const { names } = certificateOptions();
+
+describe('the moments of a certificate', () => {
+  test('are its issue, one hour after it begins to be valid, and its renewal, at two thirds from there', () => {
+    assert.deepEqual(issuedAt(serving), ISSUED_AT);
+    assert.deepEqual(renewalMoment(serving), after(60));
+  });
+
+  test('bound its validity: the first one is in, the last one is not', () => {
+    const [from, to] = [serving.validFromDate, serving.validToDate];
+    assert.equal(validityProblem(serving, new Date(from.getTime() - 1)), 'not-yet-valid');
+    assert.equal(validityProblem(serving, from), undefined);
+    assert.equal(validityProblem(serving, new Date(to.getTime() - 1)), undefined);
+    assert.equal(validityProblem(serving, to), 'expired');
+  });
+});
+
+describe('a serving certificate', () => {
+  const changed = (change: Change): X509Certificate => {
+    const { certificate } = altered(set.serving, { signer: set.ca, change });
+    return new X509Certificate(certificate);
+  };
+
+  test('serves every name that it was issued for', () => {
+    assert.equal(servingProblem(serving, names), undefined);
+  });
+
+  test('does not serve a name or an address beside those', () => {
+    assert.equal(servingProblem(serving, { dns: [...names.dns, 'other.ops.svc'], ip: [] }), 'missing-name');
+    assert.equal(servingProblem(serving, { ...names, ip: ['127.0.0.1'] }), 'missing-name');
+  });
+
+  test('serves the addresses that it was issued for, however they are written', async () => {
+    const byAddress = await aCertificateSet({ options: { names: { dns: [], ip: ['127.0.0.1', '::1'] } } });
+    const certificate = new X509Certificate(byAddress.serving.certificate);
+    assert.equal(servingProblem(certificate, { dns: [], ip: ['127.0.0.1', '0:0:0:0:0:0:0:1'] }), undefined);
+    assert.equal(servingProblem(certificate, { dns: [], ip: ['127.0.0.1', '::2'] }), 'missing-name');
+    assert.equal(servingProblem(certificate, { dns: [], ip: ['not an address'] }), 'missing-name');
+  });
+
+  test('serves the names that its wildcard covers', () => {
+    const wildcard = changed(isForNames(['*.vela-system.svc']));
+    assert.equal(servingProblem(wildcard, { dns: [SERVER_NAME], ip: [] }), undefined);
+    assert.equal(servingProblem(wildcard, names), 'missing-name');
+  });
+
+  test('does not serve the name in its subject, which no client looks at', () => {
+    const { certificate } = altered(set.serving, {
+      signer: set.ca,
+      change: both(isCalled(SERVER_NAME), hasExtension('subjectAltName', undefined)),
+    });
+    assert.equal(servingProblem(new X509Certificate(certificate), { dns: [SERVER_NAME], ip: [] }), 'missing-name');
+  });
+
+  test('may be for any usage where it names none, but not for clients alone', () => {
+    assert.equal(servingProblem(changed(hasExtension('extKeyUsage', undefined)), names), undefined);
+    assert.equal(servingProblem(changed(hasExtension('extKeyUsage', { clientAuth: true })), names), 'wrong-usage');
+  });
+
+  test('is not a CA', () => {
+    assert.equal(servingProblem(new X509Certificate(set.ca.certificate), names), 'wrong-usage');
+  });
+});
+
+describe('trust', () => {
+  const trusts = (bundle: readonly string[], now = ISSUED_AT) => isTrusted(serving, bundle as readonly Pem[], now);
+
+  test('comes from the CA that has signed, wherever it is in the bundle', () => {
+    assert.ok(trusts([set.ca.certificate]));
+    assert.ok(trusts([other.ca.certificate, 'junk', set.ca.certificate]));
+  });
+
+  test('does not come from another CA with the same subject, nor from nothing', () => {
+    assert.equal(trusts([other.ca.certificate]), false);
+    assert.equal(trusts([]), false);
+  });
+
+  test('does not come from a certificate with the subject, the key identifier, but not the key of the CA', () => {
+    const impostor = altered(set.ca, { privateKey: other.ca.privateKey });
+    assert.equal(trusts([impostor.certificate]), false);
+  });
+
+  test('does not come from a CA of another name, though it has the key', () => {
+    const renamed = altered(set.ca, {
+      change: both(isCalled('other'), (one) => one.setIssuer(one.subject.attributes)),
+    });
+    assert.equal(trusts([renamed.certificate]), false);
+  });
+
+  test('does not come from a CA outside of its own validity', async () => {
+    const { ca, serving: late } = await aCertificateSet({ options: { caLifetimeMs: 10 * DAY_MS } });
+    const certificate = new X509Certificate(late.certificate);
+    assert.ok(isTrusted(certificate, [ca.certificate], new Date(after(10).getTime() - 1)));
+    assert.equal(isTrusted(certificate, [ca.certificate], after(10)), false);
+  });
+
+  test('does not come from what is no CA, though it has the key', () => {
+    const demoted = altered(set.ca, {
+      change: hasExtension('basicConstraints', { cA: false, critical: true }),
+    });
+    assert.equal(trusts([demoted.certificate]), false);
+  });
+
+  test('comes from the certificate itself', () => {
+    assert.ok(trusts([set.serving.certificate]));
+  });
+});
+
+describe('trust over intermediates', async () => {
+  const root = await aCertificateAuthority({ nth: 3 });
+  const signedAs = (commonName: string) => ({ signer: root, change: isCalled(commonName) });
+  const intermediate = altered(set.ca, signedAs('intermediate'));
+  const leaf = new X509Certificate(altered(set.serving, { signer: intermediate }).certificate);
+  const between = new X509Certificate(intermediate.certificate);
+  const bystander = new X509Certificate(altered(other.ca, signedAs('bystander')).certificate);
+
+  test('follows them to the bundle, whatever else is sent', () => {
+    assert.ok(isTrusted(leaf, [root.certificate], ISSUED_AT, [bystander, between]));
+  });
+
+  test('follows several of them, in any order', () => {
+    const lower = altered(other.ca, { signer: intermediate, change: isCalled('lower') });
+    const below = new X509Certificate(lower.certificate);
+    const lowest = new X509Certificate(altered(other.serving, { signer: lower }).certificate);
+    assert.ok(isTrusted(lowest, [root.certificate], ISSUED_AT, [below, between]));
+    assert.ok(isTrusted(lowest, [root.certificate], ISSUED_AT, [between, below]));
+  });
+
+  test('ends where one is missing', () => {
+    assert.equal(isTrusted(leaf, [root.certificate], ISSUED_AT, []), false);
+    assert.equal(isTrusted(leaf, [root.certificate], ISSUED_AT, [bystander]), false);
+  });
+
+  test('ends where the bundle does not know the last one', () => {
+    assert.equal(isTrusted(leaf, [other.ca.certificate], ISSUED_AT, [between]), false);
+  });
+
+  test('starts at an intermediate that is itself in the bundle', () => {
+    assert.ok(isTrusted(leaf, [intermediate.certificate], ISSUED_AT, []));
+  });
+
+  test('ends with authorities that sign each other', () => {
+    const [one, two] = [set.ca, other.ca];
+    const first = altered(one, { signer: two });
+    const second = altered(two, { signer: one });
+    const circle = [first, second].map(({ certificate }) => new X509Certificate(certificate));
+    assert.equal(isTrusted(serving, [root.certificate], ISSUED_AT, circle), false);
+  });
+});

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { environmentName, type OptionDefinition, optionNames, options } from '../../src/options.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { runCommand } from '../support/command.ts';
+
+/** A kubeconfig for an API server that is not there. */
+async function aKubeconfig(t: TestContext): Promise<string> {
+  const kubeconfig = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'none', cluster: { server: 'https://127.0.0.1:1' } }],
+    contexts: [{ name: 'none', context: { cluster: 'none', user: 'nobody' } }],
+    users: [{ name: 'nobody', user: {} }],
+    'current-context': 'none',
+  });
+  return join(await aFolder(t, { kubeconfig }), 'kubeconfig');
+}
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+
+// Each of these starts a process, and most of their time is spent on that.
+describe('the command line', { concurrency: 3 }, () => {
+  describe('--help', () => {
+    test('has every option with its variable and its default, and ends with 0', async () => {
+      const { exitCode, stdout, stderr } = await runCommand(['--help']);
+      assert.deepEqual([exitCode, stderr], [0, '']);
+      const entries = new Map(
+        stdout.split(/\n(?= {2}--)/).map((entry) => [entry.trim().split(' ')[0], oneLine(entry)]),
+      );
+      for (const name of optionNames) {
+        const { placeholder, default: value, defaultText }: OptionDefinition<unknown> = options[name];
+        const entry = entries.get(`--${name}`) ?? '';
+        assert.ok(entry.startsWith(`--${name} <${placeholder}> `), `${name}: ${entry}`);
+        assert.ok(entry.includes(`env: ${environmentName(name)})`), `${name}: ${entry}`);
+        const said = value === undefined ? defaultText : JSON.stringify(value);
+        if (said !== undefined) assert.ok(entry.includes(`(default: ${said}`), `${name}: ${entry}`);
+      }
+    });
+
+    test('is there for the run command as well', async () => {
+      const { exitCode, stdout } = await runCommand(['run', '--help']);
+      assert.equal(exitCode, 0);
+      for (const name of optionNames) assert.ok(stdout.includes(`--${name} `), name);
+    });
+  });
+
+  test('--version answers the version of the package, and ends with 0', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.deepEqual(await runCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  describe('a command line that cannot be understood ends with 2, and says where help is', () => {
+    const cases = {
+      'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
+      'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
+      'an unknown command': [['no-such-command'], /error: /],
+      'a word too many': [['run', 'again'], /too many arguments/],
+    } as const;
+    for (const [what, [args, problem]] of Object.entries(cases)) {
+      test(what, async () => {
+        const { exitCode, stdout, stderr } = await runCommand(args);
+        assert.deepEqual([exitCode, stdout], [2, '']);
+        assert.match(stderr, problem);
+        assert.match(stderr, /--help lists all options/);
+      });
+    }
+  });
+
+  describe('options that cannot be used end with 2', () => {
+    test('and all problems are told at once', async () => {
+      const args = ['run', '--key-size=1024', '--namespace=A', '--log-level', 'loud'];
+      const { exitCode, stdout, stderr } = await runCommand(args);
+      assert.deepEqual([exitCode, stdout], [2, '']);
+      assert.equal(
+        stderr,
+        `terraform-daemon: these options cannot be used
+  --namespace (TERRAFORM_DAEMON_NAMESPACE): found "A"; allowed is a DNS label: at most 63 of a-z, 0-9 and "-"
+  --key-size (TERRAFORM_DAEMON_KEY_SIZE): found "1024"; allowed is 2048, 3072, 4096
+  --log-level (TERRAFORM_DAEMON_LOG_LEVEL): found "loud"; allowed is error, warn, info, debug
+(--help lists all options)
+`,
+      );
+    });
+
+    test('also a kubeconfig that is not there', async () => {
+      const { exitCode, stderr } = await runCommand(['--kubeconfig=/no/such/file']);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /--kubeconfig \(TERRAFORM_DAEMON_KUBECONFIG\): found \/no\/such\/file: ENOENT/);
+    });
+  });
+
+  test('a flag wins over its variable, which wins over the default', async () => {
+    const env = { TERRAFORM_DAEMON_SERVICE_PORT: '0', TERRAFORM_DAEMON_KEY_SIZE: '1', TERRAFORM_DAEMON_LOG_LEVEL: '' };
+    const { exitCode, stderr } = await runCommand(['--service-port=8443'], { env });
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /--key-size \(TERRAFORM_DAEMON_KEY_SIZE\): found "1"/);
+    assert.doesNotMatch(stderr, /service-port|log-level/);
+  });
+
+  describe('a daemon that has started', () => {
+    test('ends with 1 where it cannot go on, and logs why', async (t) => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      t.after(() => taken.close());
+      const address = taken.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
+      const { exitCode, stdout, stderr } = await runCommand([...flags, `--metrics-bind-port=${port}`]);
+      assert.deepEqual([exitCode, stderr], [1, '']);
+      const { level, message, code } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+      assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
+    });
+
+    test('waits for an API server that is not there, and ends with 0 when it is asked to stop', async (t) => {
+      const flags = [
+        `--kubeconfig=${await aKubeconfig(t)}`,
+        '--webhook-bind-address=127.0.0.1',
+        '--metrics-bind-port=0',
+      ];
+      const { exitCode, stdout } = await runCommand(flags, { stopAt: /"will try again"/ });
+      const messages = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).message);
+      assert.deepEqual([exitCode, messages.at(0), messages.at(-1)], [0, 'starting', 'stopped']);
+    });
+  });
+});

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { desiredRegistration, ownWebhook, WEBHOOK_NAME } from '../../../src/registration/desired.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
+
+const caBundle = aBundle('first');
+const condition = { name: 'not-deleting', expression: 'oldObject == null' };
+
+describe('the desired registration', () => {
+  test('is this, as a whole', () => {
+    assert.deepEqual(desiredRegistration(registrationOptions(), caBundle, [condition]), {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      metadata: {
+        name: 'terraform-job-webhook-configuration',
+        labels: { 'app.kubernetes.io/managed-by': 'terraform-daemon' },
+      },
+      webhooks: [
+        {
+          name: 'modify.terraform.job.kb.io',
+          admissionReviewVersions: ['v1'],
+          clientConfig: {
+            url: null,
+            service: {
+              name: 'terraform-job-webhook-service',
+              namespace: 'vela-system',
+              port: 443,
+              path: '/modify-terraform-job',
+            },
+            caBundle: Buffer.from(caBundle).toString('base64'),
+          },
+          rules: [
+            {
+              apiGroups: ['batch'],
+              apiVersions: ['v1'],
+              operations: ['CREATE', 'UPDATE'],
+              resources: ['jobs'],
+              scope: '*',
+            },
+          ],
+          matchConditions: [{ name: 'not-deleting', expression: 'oldObject == null' }],
+          failurePolicy: 'Ignore',
+          matchPolicy: 'Equivalent',
+          namespaceSelector: {},
+          objectSelector: {},
+          reinvocationPolicy: 'IfNeeded',
+          sideEffects: 'None',
+          timeoutSeconds: 5,
+        },
+      ],
+    });
+  });
+
+  test('asks for a URL where one is given, and for no Service then', () => {
+    const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
+    const [entry] = desiredRegistration(registrationOptions({ target }), caBundle, []).webhooks;
+    assert.deepEqual(entry.clientConfig, {
+      ...target,
+      service: null,
+      caBundle: Buffer.from(caBundle).toString('base64'),
+    });
+  });
+
+  test('has the name, the failure policy and the patience asked for', () => {
+    const options = registrationOptions({ name: 'other', failurePolicy: 'Fail', timeoutSeconds: 17 });
+    const { metadata, webhooks } = desiredRegistration(options, caBundle, []);
+    assert.equal(metadata?.name, 'other');
+    assert.deepEqual([webhooks[0].failurePolicy, webhooks[0].timeoutSeconds], ['Fail', 17]);
+  });
+
+  test('names the state that it was made for, so that a write on a later one is refused', () => {
+    const live = { metadata: { resourceVersion: '42' } };
+    assert.equal(desiredRegistration(registrationOptions(), caBundle, [], live).metadata?.resourceVersion, '42');
+  });
+
+  test('keeps the selectors that a platform has put into our entry, and no other entry’s', () => {
+    const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
+    const objectSelector = { matchLabels: { team: 'a' } };
+    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    const live = {
+      webhooks: [
+        { ...foreignEntry(), namespaceSelector: { matchLabels: { not: 'ours' } } },
+        { ...own, namespaceSelector, objectSelector },
+      ],
+    };
+    const { webhooks } = desiredRegistration(registrationOptions(), caBundle, [], live);
+    assert.equal(webhooks.length, 1);
+    assert.deepEqual(webhooks[0], { ...own, namespaceSelector, objectSelector });
+  });
+
+  test('takes nothing else over from the live one', () => {
+    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    const live = {
+      metadata: { labels: { team: 'a' }, annotations: { note: 'x' }, uid: 'y' },
+      webhooks: [{ ...own, timeoutSeconds: 30, failurePolicy: 'Fail', rules: [], matchConditions: [] }],
+    };
+    const fresh = desiredRegistration(registrationOptions(), caBundle, [condition]);
+    assert.deepEqual(desiredRegistration(registrationOptions(), caBundle, [condition], live), fresh);
+  });
+});
+
+describe('our entry', () => {
+  test('is found by its name, wherever it is', () => {
+    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    assert.equal(ownWebhook({ webhooks: [foreignEntry(), own] })?.name, WEBHOOK_NAME);
+  });
+
+  test('is not there among those of others, or in nothing', () => {
+    assert.equal(ownWebhook({ webhooks: [foreignEntry()] }), undefined);
+    assert.equal(ownWebhook({}), undefined);
+    assert.equal(ownWebhook(undefined), undefined);
+  });
+});

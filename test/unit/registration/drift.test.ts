@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { desiredRegistration } from '../../../src/registration/desired.ts';
+import { drift } from '../../../src/registration/drift.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
+
+const condition = { name: 'not-deleting', expression: 'oldObject == null' };
+const desired = desiredRegistration(registrationOptions(), aBundle('first'), [condition]);
+const [own] = desired.webhooks;
+const url = 'https://127.0.0.1:8090/modify-terraform-job';
+const { service, caBundle } = own.clientConfig;
+
+/** The desired registration as the API server has it, but for the fields of our entry that a test changes. */
+const live = (changes: Partial<V1MutatingWebhook> = {}): V1MutatingWebhookConfiguration => ({
+  ...desired,
+  metadata: { ...desired.metadata, uid: '1', resourceVersion: '42', generation: 3 },
+  webhooks: [{ ...own, ...changes }],
+});
+/** Our entry without one of its fields. */
+const without = (field: keyof V1MutatingWebhook): V1MutatingWebhookConfiguration => {
+  const { [field]: _gone, ...rest } = own;
+  return { ...live(), webhooks: [rest as V1MutatingWebhook] };
+};
+
+const [rule] = own.rules;
+assert.ok(rule && service);
+const changes: Readonly<Record<string, readonly Partial<V1MutatingWebhook>[]>> = {
+  admissionReviewVersions: [{ admissionReviewVersions: ['v1', 'v1beta1'] }, { admissionReviewVersions: [] }],
+  'clientConfig.caBundle': [
+    { clientConfig: { service, caBundle: Buffer.from(aBundle('second')).toString('base64') } },
+    { clientConfig: { service, caBundle: '' } },
+    { clientConfig: { service } },
+  ],
+  'clientConfig.service': [
+    { clientConfig: { service: { ...service, name: 'other' }, caBundle: caBundle ?? '' } },
+    { clientConfig: { service: { ...service, namespace: 'other' }, caBundle: caBundle ?? '' } },
+    { clientConfig: { service: { ...service, port: 8443 }, caBundle: caBundle ?? '' } },
+    { clientConfig: { service: { ...service, path: '/' }, caBundle: caBundle ?? '' } },
+    { clientConfig: { caBundle: caBundle ?? '' } },
+  ],
+  failurePolicy: [{ failurePolicy: 'Fail' }],
+  matchConditions: [
+    { matchConditions: [] },
+    { matchConditions: [{ ...condition, expression: 'true' }] },
+    { matchConditions: [condition, { name: 'other', expression: 'false' }] },
+  ],
+  matchPolicy: [{ matchPolicy: 'Exact' }],
+  reinvocationPolicy: [{ reinvocationPolicy: 'Never' }],
+  rules: [
+    { rules: [] },
+    { rules: [{ ...rule, operations: ['CREATE'] }] },
+    { rules: [{ ...rule, scope: 'Namespaced' }] },
+    { rules: [{ ...rule, resources: ['jobs', 'jobs/status'] }] },
+    { rules: [rule, rule] },
+  ],
+  sideEffects: [{ sideEffects: 'NoneOnDryRun' }],
+  timeoutSeconds: [{ timeoutSeconds: 30 }],
+};
+
+/** The selectors are the platform's to change; the name is how our entry is found. */
+const notOwned = ['name', 'namespaceSelector', 'objectSelector'];
+
+describe('drift', () => {
+  test('is not there where all is as it should be', () => {
+    assert.deepEqual(drift(live(), desired), []);
+  });
+
+  for (const [field, variants] of Object.entries(changes)) {
+    variants.forEach((variant, index) => {
+      test(`names ${field} where that alone differs (${index + 1})`, () => {
+        assert.deepEqual(drift(live(variant), desired), [field]);
+      });
+    });
+  }
+
+  for (const field of Object.keys(changes).filter((field) => !field.includes('.'))) {
+    test(`names ${field} where it is missing`, () => {
+      assert.deepEqual(drift(without(field as keyof V1MutatingWebhook), desired), [field]);
+    });
+  }
+
+  test('is looked for in every field of our entry', () => {
+    const tested = new Set(Object.keys(changes).map((field) => field.replace(/\..*$/, '')));
+    assert.deepEqual(
+      Object.keys(own)
+        .filter((field) => !tested.has(field))
+        .sort(),
+      notOwned,
+    );
+  });
+
+  test('names both ways to find the endpoint where one is in the place of the other', () => {
+    const byUrl = { url, caBundle: caBundle ?? '' };
+    assert.deepEqual(drift(live({ clientConfig: byUrl }), desired), ['clientConfig.service', 'clientConfig.url']);
+    const wanted = desiredRegistration(registrationOptions({ target: { url } }), aBundle('first'), [condition]);
+    assert.deepEqual(drift(live(), wanted), ['clientConfig.service', 'clientConfig.url']);
+    assert.deepEqual(drift(live({ clientConfig: byUrl }), wanted), []);
+  });
+
+  test('names all that differs, in alphabetical order', () => {
+    const differing = { timeoutSeconds: 30, failurePolicy: 'Fail', clientConfig: { service } };
+    const unlabelled = { ...live(differing), metadata: {} };
+    assert.deepEqual(drift(unlabelled, desired), [
+      'clientConfig.caBundle',
+      'failurePolicy',
+      'labels.app.kubernetes.io/managed-by',
+      'timeoutSeconds',
+    ]);
+  });
+
+  test('names our label where it is another one’s', () => {
+    const taken = { ...live(), metadata: { labels: { 'app.kubernetes.io/managed-by': 'Helm' } } };
+    assert.deepEqual(drift(taken, desired), ['labels.app.kubernetes.io/managed-by']);
+  });
+
+  test('is that the whole entry is missing', () => {
+    assert.deepEqual(drift({ ...live(), webhooks: [foreignEntry()] }, desired), ['webhook']);
+    assert.deepEqual(drift({ metadata: {} }, desired), ['webhook']);
+  });
+
+  test('is not looked for in the entries, labels and annotations of others', () => {
+    const shared = live();
+    const labels = { ...shared.metadata?.labels, team: 'platform' };
+    const metadata = { ...shared.metadata, labels, annotations: { note: 'x' } };
+    const webhooks = [foreignEntry(), ...(shared.webhooks ?? []), { ...foreignEntry(), name: 'third.example.com' }];
+    assert.deepEqual(drift({ ...shared, metadata, webhooks }, desired), []);
+  });
+
+  test('is not seen in selectors that the desired registration has taken over', () => {
+    const own = live({ namespaceSelector: { matchLabels: { a: 'b' } }, objectSelector: { matchLabels: { c: 'd' } } });
+    const wanted = desiredRegistration(registrationOptions(), aBundle('first'), [condition], own);
+    assert.deepEqual(drift(own, wanted), []);
+  });
+
+  test('is not seen in the order of fields, nor in fields that are there as undefined', () => {
+    const reversed = Object.fromEntries(Object.entries(own).reverse()) as unknown as V1MutatingWebhook;
+    const clientConfig = { caBundle, service, url: undefined };
+    const webhooks = [{ ...reversed, clientConfig }] as unknown as V1MutatingWebhook[];
+    assert.deepEqual(drift({ ...live(), webhooks }, desired), []);
+  });
+});

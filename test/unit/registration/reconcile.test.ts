@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { joinCertificates, type Pem, toBase64 } from '../../../src/encodings.ts';
+import { ownWebhook, type RegistrationOptions } from '../../../src/registration/desired.ts';
+import { liveBundle, reconcileRegistration } from '../../../src/registration/reconcile.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
+import { createFakeRegistrationStore, type FakeRegistrationStore } from '../../support/fake-registration-store.ts';
+
+const [first, second] = [aBundle('first'), aBundle('second')];
+const matchConditions = [{ name: 'not-deleting', expression: 'oldObject == null' }];
+
+interface Reconcile extends Partial<RegistrationOptions> {
+  readonly caBundle?: Pem;
+}
+async function reconcile(store: FakeRegistrationStore, { caBundle = first, ...options }: Reconcile = {}) {
+  const wanted = { caBundle, matchConditions };
+  return reconcileRegistration(store, registrationOptions(options), wanted, await store.read());
+}
+
+/** A store in which the registration is as it should be. */
+async function registered(): Promise<FakeRegistrationStore> {
+  const store = createFakeRegistrationStore();
+  await reconcile(store);
+  return store;
+}
+
+describe('reconciling the registration', () => {
+  test('creates it where there is none, and reads the CA bundle back', async () => {
+    const store = createFakeRegistrationStore();
+    assert.deepEqual(await reconcile(store), { result: 'created', drift: [], liveBundle: first });
+    assert.deepEqual(ownWebhook(store.current())?.matchConditions, matchConditions);
+    assert.equal(liveBundle(store.current()), first);
+  });
+
+  test('writes nothing the second time', async () => {
+    const store = await registered();
+    const before = store.current();
+    assert.deepEqual(await reconcile(store), { result: 'unchanged', drift: [], liveBundle: first });
+    assert.deepEqual(store.current(), before);
+    assert.equal(store.writes(), 1);
+  });
+
+  test('publishes another CA bundle, and answers what the API server has now', async () => {
+    const store = await registered();
+    const both = joinCertificates([second, first]);
+    assert.deepEqual(await reconcile(store, { caBundle: both }), {
+      result: 'updated',
+      drift: ['clientConfig.caBundle'],
+      liveBundle: both,
+    });
+    assert.equal(liveBundle(store.current()), both);
+  });
+
+  test('answers the CA bundle that came back, which need not be the one it asked for', async () => {
+    const store = await registered();
+    const apply = async (caBundle: string | undefined) => {
+      const live = store.current();
+      Object.assign(ownWebhook(live)?.clientConfig ?? {}, { caBundle });
+      return live ?? {};
+    };
+    for (const [found, answered] of [
+      [toBase64(second), second],
+      [undefined, ''],
+    ] as const) {
+      const overruled = { read: store.read, apply: () => apply(found) };
+      const wanted = { caBundle: joinCertificates([first, second]), matchConditions };
+      const { liveBundle } = await reconcileRegistration(overruled, registrationOptions(), wanted, await store.read());
+      assert.equal(liveBundle, answered);
+    }
+  });
+
+  const vandalism = {
+    'an emptied CA bundle': (entry: object) => Object.assign(entry, { clientConfig: { url: 'https://x.example.com' } }),
+    'an edited rule': (entry: object) => Object.assign(entry, { rules: [] }),
+    'another failure policy': (entry: object) => Object.assign(entry, { failurePolicy: 'Fail' }),
+    'a dropped condition': (entry: object) => Object.assign(entry, { matchConditions: [] }),
+  };
+  for (const [what, damage] of Object.entries(vandalism)) {
+    test(`repairs ${what}, and then writes nothing more`, async () => {
+      const store = await registered();
+      const healthy = ownWebhook(store.current());
+      store.edit((live) => damage(ownWebhook(live) ?? {}));
+      const { result, drift } = await reconcile(store);
+      assert.equal(result, 'updated');
+      assert.notDeepEqual(drift, []);
+      assert.deepEqual(ownWebhook(store.current()), healthy);
+      assert.equal((await reconcile(store)).result, 'unchanged');
+    });
+  }
+
+  test('puts its entry back beside those of others', async () => {
+    const store = await registered();
+    store.edit((live) => {
+      live.webhooks = [foreignEntry()];
+    });
+    assert.deepEqual((await reconcile(store)).drift, ['webhook']);
+    assert.deepEqual(
+      store.current()?.webhooks?.map(({ name }) => name),
+      [foreignEntry().name, 'modify.terraform.job.kb.io'],
+    );
+  });
+
+  test('keeps what others have added: entries, labels, annotations, and selectors in our entry', async () => {
+    const store = await registered();
+    const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
+    store.edit((live) => {
+      live.webhooks?.unshift(foreignEntry());
+      live.metadata = { ...live.metadata, annotations: { note: 'keep me' } };
+      live.metadata.labels = { ...live.metadata.labels, team: 'platform' };
+      Object.assign(ownWebhook(live) ?? {}, { namespaceSelector });
+    });
+    assert.equal((await reconcile(store)).result, 'unchanged');
+    await reconcile(store, { timeoutSeconds: 17 });
+    const live = store.current();
+    assert.deepEqual(live?.webhooks?.[0], foreignEntry());
+    assert.deepEqual(ownWebhook(live)?.namespaceSelector, namespaceSelector);
+    assert.equal(ownWebhook(live)?.timeoutSeconds, 17);
+    assert.deepEqual([live?.metadata?.labels?.team, live?.metadata?.annotations?.note], ['platform', 'keep me']);
+  });
+
+  test('does not overwrite a state that it has not seen', async () => {
+    const store = await registered();
+    const seen = await store.read();
+    const touched = { timeoutSeconds: 9 };
+    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, touched));
+    const wanted = { caBundle: second, matchConditions };
+    await assert.rejects(reconcileRegistration(store, registrationOptions(), wanted, seen), { code: 'KUBE_CONFLICT' });
+    assert.equal(ownWebhook(store.current())?.timeoutSeconds, 9);
+  });
+
+  test('makes one of two replicas that start at once try again, and then nothing is left to do', async () => {
+    const store = await registered();
+    const results = await Promise.allSettled([
+      reconcile(store, { timeoutSeconds: 17 }),
+      reconcile(store, { timeoutSeconds: 18 }),
+    ]);
+    assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+    await reconcile(store, { timeoutSeconds: 18 });
+    assert.equal((await reconcile(store, { timeoutSeconds: 18 })).result, 'unchanged');
+  });
+});
+
+describe('the live CA bundle', () => {
+  test('is that of our entry, as PEM', async () => {
+    const store = await registered();
+    store.edit((live) => live.webhooks?.unshift({ ...foreignEntry(), clientConfig: { caBundle: 'bm90IG91cnM=' } }));
+    assert.equal(liveBundle(store.current()), first);
+  });
+
+  test('is nothing where there is no registration, no entry of ours, or no bundle in it', () => {
+    assert.equal(liveBundle(undefined), undefined);
+    assert.equal(liveBundle({ webhooks: [foreignEntry()] }), undefined);
+    assert.equal(liveBundle({ webhooks: [{ ...foreignEntry(), name: 'modify.terraform.job.kb.io' }] }), undefined);
+  });
+});
