@@ -11,7 +11,7 @@ import {
 } from './options.ts';
 import type { RegistrationOptions } from './registration/desired.ts';
 
-/** Everything the daemon was told, checked and frozen. Durations are milliseconds. */
+/** Everything the daemon was told, checked. Durations are milliseconds. */
 export interface Config {
   readonly kubeconfig: string | undefined;
   readonly namespace: string;

@@ -151,6 +151,20 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
         throw kubeError(`apply MutatingWebhookConfiguration ${name}`, error);
       });
     },
+    async replaceEntry(live, index, entry) {
+      const body = [
+        // Not a test: that would answer 422, and this a conflict as everywhere.
+        { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
+        { op: 'replace', path: `/webhooks/${index}`, value: entry },
+      ];
+      const call = admission.patchMutatingWebhookConfiguration(
+        { name, body, fieldManager: FIELD_MANAGER },
+        setHeaderOptions('Content-Type', PatchStrategy.JsonPatch),
+      );
+      return call.catch((error) => {
+        throw kubeError(`patch MutatingWebhookConfiguration ${name}`, error);
+      });
+    },
   };
 }
 

@@ -73,7 +73,9 @@ const address = (text: string): Parsed<string> =>
 const webhookUrl = (text: string): Parsed<URL> => {
   const url = URL.parse(text);
   const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';
-  return isPlain && !text.includes('?') && !text.includes('#')
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  const isHost = isIP(host) !== 0 || 'value' in subdomain(host);
+  return isPlain && isHost && !text.includes('?') && !text.includes('#')
     ? { value: url }
     : { allowed: 'https://host[:port][/path] without user, query or fragment' };
 };

@@ -38,7 +38,12 @@ export async function* wakeUps(
   }
 }
 
-function watchFolder(directory: string, changed: () => void): FSWatcher {
-  // A folder that goes away ends its watch with an error: the resync tells what is missing.
-  return watch(directory, changed).on('error', changed);
+function watchFolder(directory: string, changed: () => void): FSWatcher | undefined {
+  try {
+    // A folder that goes away ends its watch with an error: the resync tells what is missing.
+    return watch(directory, changed).on('error', changed);
+  } catch {
+    changed();
+    return undefined;
+  }
 }

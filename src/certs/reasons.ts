@@ -17,3 +17,5 @@ export const reasons = {
 } as const;
 
 export type Reason = keyof typeof reasons;
+
+export const isReason = (word: string | undefined): word is Reason => word !== undefined && word in reasons;

@@ -1,6 +1,6 @@
 import { type Base64, fromBase64, type Pem, splitCertificates, toBase64 } from '../encodings.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import type { Reason } from './reasons.ts';
+import { isReason, type Reason } from './reasons.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** The label by which the daemon knows what is its own to overwrite. */
@@ -59,8 +59,10 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions, rea
 }
 
 /** Why the certificate authority in a Secret was issued, for when only the serving certificate is renewed. */
-export const caReason = (secret: StoredSecret): Reason =>
-  (secret.annotations[`${PREFIX}/ca-issued-because`] ?? 'absent') as Reason;
+export function caReason({ annotations }: StoredSecret): Reason {
+  const word = annotations[`${PREFIX}/ca-issued-because`];
+  return isReason(word) ? word : 'absent';
+}
 
 function describe(part: 'ca' | 'serving', pem: Pem, reason: Reason): Record<string, string> {
   const certificate = parseCertificate(pem);

@@ -1,7 +1,14 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { fromBase64, type Pem } from '../encodings.ts';
 import type { MatchCondition } from '../policy.ts';
-import { type DesiredRegistration, desiredRegistration, ownWebhook, type RegistrationOptions } from './desired.ts';
+import {
+  type DesiredRegistration,
+  type DesiredWebhook,
+  desiredRegistration,
+  ownWebhook,
+  type RegistrationOptions,
+  WEBHOOK_NAME,
+} from './desired.ts';
 import { drift } from './drift.ts';
 
 /** The one MutatingWebhookConfiguration of the daemon. */
@@ -9,6 +16,12 @@ export interface RegistrationStore {
   read(): Promise<V1MutatingWebhookConfiguration | undefined>;
   /** Server-side apply: creates or updates our entry and leaves those of others. Answers the object as stored. */
   apply(desired: DesiredRegistration): Promise<V1MutatingWebhookConfiguration>;
+  /** Replaces the entry at an index of `webhooks` as a whole, on the state given: also what an apply cannot take out. */
+  replaceEntry(
+    live: V1MutatingWebhookConfiguration,
+    index: number,
+    entry: DesiredWebhook,
+  ): Promise<V1MutatingWebhookConfiguration>;
 }
 
 export interface Registered {
@@ -41,10 +54,24 @@ export async function reconcileRegistration(
   if (live !== undefined && fields.length === 0) {
     return { result: 'unchanged', drift: [], liveBundle: wanted.caBundle };
   }
-  const stored = await store.apply(desired);
+  const stored = await applyWhole(store, desired);
   return {
     result: live === undefined ? 'created' : 'updated',
     drift: fields,
     liveBundle: liveBundle(stored) ?? ('' as Pem),
   };
+}
+
+/**
+ * An apply owns match conditions one by one, so it leaves those that somebody else added: one that is never true would
+ * silence the webhook for good.
+ */
+async function applyWhole(
+  store: RegistrationStore,
+  desired: DesiredRegistration,
+): Promise<V1MutatingWebhookConfiguration> {
+  const stored = await store.apply(desired);
+  if (drift(stored, desired).length === 0) return stored;
+  const index = stored.webhooks?.findIndex(({ name }) => name === WEBHOOK_NAME) ?? 0;
+  return store.replaceEntry(stored, index, desired.webhooks[0]);
 }

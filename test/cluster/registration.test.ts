@@ -5,6 +5,7 @@ import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts'
 import { startDaemon } from '../support/daemon.ts';
 
 const OWN = 'modify.terraform.job.kb.io';
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 describe('the registration on a real API server', () => {
   let cluster: Cluster;
@@ -102,6 +103,21 @@ describe('the registration on a real API server', () => {
       assert.deepEqual(own(await live())[field as keyof V1MutatingWebhook], before);
     });
   }
+
+  it('is mended when somebody added a match condition, which an apply alone does not take out', async () => {
+    const { port } = await runOnce();
+    const registration = await live();
+    const { matchConditions = [] } = own(registration);
+    const never = { name: 'never', expression: 'false' };
+    await replace({
+      ...registration,
+      webhooks: [{ ...own(registration), matchConditions: [...matchConditions, never] }],
+    });
+
+    assert.deepEqual((await runOnce(port)).drift, ['matchConditions']);
+    assert.deepEqual(plain(own(await live()).matchConditions), plain(matchConditions));
+    assert.equal((await runOnce(port)).message, undefined);
+  });
 
   it('is mended when the CA bundle is emptied, or garbage, or the entry is gone', async () => {
     const { port } = await runOnce();

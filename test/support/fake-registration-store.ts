@@ -32,17 +32,26 @@ export function createFakeRegistrationStore(): FakeRegistrationStore {
     live = plain({ ...next, metadata: { ...next.metadata, resourceVersion: String(revision) } });
     return true;
   }
+  function refuseStale(base: string | undefined): void {
+    if (live && base !== undefined && base !== live.metadata?.resourceVersion) {
+      throw new OperatorError('KUBE_CONFLICT', 'the object has been modified');
+    }
+  }
   return {
     async read() {
       await nextTurn();
       return structuredClone(live);
     },
+    async replaceEntry(base, index, entry) {
+      await nextTurn();
+      refuseStale(base.metadata?.resourceVersion);
+      const next = { ...structuredClone(live), webhooks: structuredClone(live?.webhooks ?? []).with(index, entry) };
+      if (store(next)) writes += 1;
+      return structuredClone(live) as V1MutatingWebhookConfiguration;
+    },
     async apply(desired) {
       await nextTurn();
-      const base = desired.metadata?.resourceVersion;
-      if (live && base !== undefined && base !== live.metadata?.resourceVersion) {
-        throw new OperatorError('KUBE_CONFLICT', 'the object has been modified');
-      }
+      refuseStale(desired.metadata?.resourceVersion);
       if (store(merged(live, desired))) writes += 1;
       return structuredClone(live) as V1MutatingWebhookConfiguration;
     },

@@ -99,6 +99,21 @@ export function registrationStoreContract(
       assert.equal(ownWebhook(stored)?.timeoutSeconds, 17);
     });
 
+    test('replaces an entry as a whole, with the match conditions that somebody else has added', async (t) => {
+      const { name, store, edit } = await make(t);
+      await store.apply(await desired(name));
+      await edit((live) => {
+        live.webhooks?.unshift(foreignEntry());
+        ownWebhook(live)?.matchConditions?.push({ name: 'never', expression: 'false' });
+      });
+      const live = (await store.read()) ?? {};
+      const [entry] = (await desired(name)).webhooks;
+      const stored = await store.replaceEntry(live, 1, entry);
+      assert.deepEqual(plain(ownWebhook(stored)?.matchConditions), matchConditions);
+      assert.deepEqual(plain(entryOf(stored, foreignEntry().name)), plain(foreignEntry()));
+      await assert.rejects(store.replaceEntry(live, 1, entry), isConflict);
+    });
+
     test('throws KUBE_CONFLICT on a resourceVersion that is no longer there, and changes nothing', async (t) => {
       const { name, store, edit } = await make(t);
       const live = await store.apply(await desired(name));

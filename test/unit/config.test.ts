@@ -192,18 +192,6 @@ describe('options that contradict each other', () => {
   });
 });
 
-describe('a duration that can be written but not kept', () => {
-  test('is a lifetime that ends after the year 9999: no certificate can say that', () => {
-    for (const name of ['ca-lifetime', 'cert-lifetime'] as const) {
-      assert.throws(() => readConfig({ 'ca-lifetime': '100000000h', [name]: '99999999h' }), { code: 'CONFIG_INVALID' });
-    }
-  });
-
-  test('is a drain time of more than 24.8 days: no timer can wait for that', () => {
-    assert.throws(() => readConfig({ 'drain-time': '597h' }), { code: 'CONFIG_INVALID' });
-  });
-});
-
 describe('problems', () => {
   const linesOf = (raw: RawOptions): string[] => {
     try {

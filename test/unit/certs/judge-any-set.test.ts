@@ -66,7 +66,7 @@ describe('a set of any content', () => {
 
   test('is replaced where its CA has an RSA-PSS key, which the daemon cannot sign with', () => {
     const verdict = judge({ ...set, ca: rsaPss }, options, { now: today });
-    assert.equal(verdict.action, 'rotate');
+    assert.deepEqual(verdict, { action: 'rotate', reason: 'weak-key' });
   });
 });
 

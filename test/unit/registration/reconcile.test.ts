@@ -62,7 +62,8 @@ describe('reconciling the registration', () => {
       [toBase64(second), second],
       [undefined, ''],
     ] as const) {
-      const overruled = { read: store.read, apply: () => apply(found) };
+      const answer = () => apply(found);
+      const overruled = { read: store.read, apply: answer, replaceEntry: answer };
       const wanted = { caBundle: joinCertificates([first, second]), matchConditions };
       const { liveBundle } = await reconcileRegistration(overruled, registrationOptions(), wanted, await store.read());
       assert.equal(liveBundle, answered);
