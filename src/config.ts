@@ -62,6 +62,9 @@ function readOption(name: OptionName, raw: string | undefined, problems: string[
   return undefined;
 }
 
+/** A rotation begins in the last third of a lifetime and settles twice. */
+const SETTLES_IN_A_LIFETIME = 6;
+
 /** Options that are fine one by one but not together. Values that did not parse are `undefined` here. */
 function contradictions(values: { readonly [Name in OptionName]?: OptionValues[Name] | undefined }): string[] {
   const problems: string[] = [];
@@ -73,6 +76,12 @@ function contradictions(values: { readonly [Name in OptionName]?: OptionValues[N
   if (caMs !== undefined && servingMs !== undefined && servingMs > caMs) {
     problems.push(
       `--cert-lifetime: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
+    );
+  }
+  const settleMs = values['settle-time'];
+  if (caMs !== undefined && settleMs !== undefined && settleMs > caMs / SETTLES_IN_A_LIFETIME) {
+    problems.push(
+      `--settle-time: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
     );
   }
   const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
@@ -113,6 +122,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       caLifetimeMs: values['ca-lifetime'],
       servingLifetimeMs: values['cert-lifetime'],
       keySize: values['key-size'],
+      settleMs: values['settle-time'],
     },
     certificateDirectory: values['webhook-cert-path'],
     rotateOnStart: values['rotate-on-start'],

@@ -7,6 +7,7 @@ export const errorCodes = [
   'CERTIFICATE_ISSUE_FAILED',
   'CERTIFICATE_FILES_INVALID',
   'SECRET_NOT_OURS',
+  'WRITES_PAUSED',
   'KUBE_FORBIDDEN',
   'KUBE_REJECTED',
   'KUBE_CONFLICT',
@@ -18,7 +19,11 @@ export const errorCodes = [
 export type ErrorCode = (typeof errorCodes)[number];
 
 /** Codes that pass by themselves: the same call may succeed a moment later. */
-const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
+const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'WRITES_PAUSED',
+  'KUBE_CONFLICT',
+  'KUBE_UNAVAILABLE',
+]);
 
 /** An expected failure. Callers branch on `code` and `retryable`, never on the text. */
 export class OperatorError extends Error {

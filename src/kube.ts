@@ -1,23 +1,24 @@
 import { readFileSync } from 'node:fs';
 import {
   AdmissionregistrationV1Api,
-  ApiException,
   CoreV1Api,
   createConfiguration,
   KubeConfig,
   PatchStrategy,
   ServerConfiguration,
   setHeaderOptions,
+  Watch,
 } from '@kubernetes/client-node';
 import type { SecretStore } from './certs/ensure.ts';
-import type { StoredSecret } from './certs/secret.ts';
-import { type ErrorCode, messageOf, OperatorError } from './errors.ts';
+import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
+import { messageOf, OperatorError } from './errors.ts';
+import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
+import { keepWatching } from './kube-watch.ts';
+import type { Log } from './log.ts';
+import { FIELD_MANAGER, otherWriter } from './managed-fields.ts';
 import type { RegistrationStore } from './registration/reconcile.ts';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
-
-/** Who writes, in `managedFields`. */
-const FIELD_MANAGER = 'terraform-daemon';
 
 /** A hung API server must not hang a reconcile: every call ends after this long. */
 const CALL_TIMEOUT_MS = 10_000;
@@ -28,6 +29,7 @@ export interface Clients {
   readonly server: string;
   readonly core: CoreV1Api;
   readonly admission: AdmissionregistrationV1Api;
+  readonly watch: Watch;
 }
 
 /** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
@@ -66,6 +68,7 @@ export function connect(kubeconfig: string | undefined): Clients {
     server: cluster.server,
     core: new CoreV1Api(configuration),
     admission: new AdmissionregistrationV1Api(configuration),
+    watch: new Watch(config),
   };
 }
 
@@ -102,10 +105,14 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
       const secret = await orAbsent(core.readNamespacedSecret(target), `read Secret ${reference}`);
       return (
         secret && {
+          uid: secret.metadata?.uid ?? '',
           resourceVersion: secret.metadata?.resourceVersion ?? '',
+          type: secret.type ?? '',
+          isImmutable: secret.immutable === true,
           labels: secret.metadata?.labels ?? {},
           annotations: secret.metadata?.annotations ?? {},
           data: secret.data ?? {},
+          otherWriter: otherWriter(secret.metadata),
         }
       );
     },
@@ -116,7 +123,7 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: { ...target, labels, annotations },
-        type: 'kubernetes.io/tls',
+        type: SECRET_TYPE,
         data,
       };
       const call = core.patchNamespacedSecret(
@@ -133,6 +140,10 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
       );
       return wasWritten(call, `update Secret ${reference}`);
     },
+    delete({ uid, resourceVersion }) {
+      const call = core.deleteNamespacedSecret({ ...target, body: { preconditions: { uid, resourceVersion } } });
+      return wasWritten(call, `delete Secret ${reference}`);
+    },
   };
 }
 
@@ -141,17 +152,15 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
   return {
     read: () =>
       orAbsent(admission.readMutatingWebhookConfiguration({ name }), `read MutatingWebhookConfiguration ${name}`),
-    async apply(body) {
+    apply(body) {
       const call = admission.patchMutatingWebhookConfiguration(
         // Forced: our entry is ours, also when somebody's kubectl has written into it.
         { name, body, fieldManager: FIELD_MANAGER, force: true },
         setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
       );
-      return call.catch((error) => {
-        throw kubeError(`apply MutatingWebhookConfiguration ${name}`, error);
-      });
+      return orFail(call, `apply MutatingWebhookConfiguration ${name}`);
     },
-    async replaceEntry(live, index, entry) {
+    replaceEntry(live, index, entry) {
       const body = [
         // Not a test: that would answer 422, and this a conflict as everywhere.
         { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
@@ -161,71 +170,25 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
         { name, body, fieldManager: FIELD_MANAGER },
         setHeaderOptions('Content-Type', PatchStrategy.JsonPatch),
       );
-      return call.catch((error) => {
-        throw kubeError(`patch MutatingWebhookConfiguration ${name}`, error);
-      });
+      return orFail(call, `patch MutatingWebhookConfiguration ${name}`);
     },
   };
 }
 
-async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw kubeError(what, error);
-  }
-}
+/** Calls back whenever the object may have changed, until the signal is aborted. */
+export type WatchObject = (changed: () => void, signal: AbortSignal) => Promise<void>;
 
-/** A stale or vanished object is a lost race, told as `false`. */
-async function wasWritten(call: Promise<unknown>, what: string): Promise<boolean> {
-  try {
-    await call;
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 409 || isObjectGone(error)) return false;
-    throw kubeError(what, error);
-  }
-}
+export const createSecretWatch =
+  ({ watch }: Clients, namespace: string, name: string, log: Log): WatchObject =>
+  (changed, signal) =>
+    keepWatching(watch, { path: `/api/v1/namespaces/${namespace}/secrets`, name }, changed, { log, signal });
 
-/** A missing namespace is a 404 as well, but trying again does not help there. */
-const isObjectGone = (error: unknown): boolean =>
-  statusOf(error) === 404 && !/namespaces? "/.test(statusMessage(error));
-
-const statusOf = (error: unknown): number | undefined => (error instanceof ApiException ? error.code : undefined);
-
-/** The API server's own words: the whole exception would carry every header and the body twice. */
-function statusMessage(error: unknown): string {
-  const body: unknown = error instanceof ApiException ? parsed(error.body) : undefined;
-  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
-  if (typeof message === 'string') return message;
-  return error instanceof ApiException ? `HTTP ${error.code}` : networkMessage(error);
-}
-
-const parsed = (body: unknown): unknown => {
-  if (typeof body !== 'string') return body;
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-};
-
-/** fetch says "fetch failed" and keeps what happened in the cause. */
-function networkMessage(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
-}
-
-function kubeError(what: string, error: unknown): OperatorError {
-  const code = kubeCode(statusOf(error));
-  const next = code === 'KUBE_FORBIDDEN' ? ' (compare the rights of this user with manifests/rbac.yaml)' : '';
-  return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${next}`, { cause: error });
-}
-
-function kubeCode(status: number | undefined): ErrorCode {
-  if (status === 401 || status === 403) return 'KUBE_FORBIDDEN';
-  if (status === 409) return 'KUBE_CONFLICT';
-  const isOurFault = status !== undefined && status >= 400 && status < 500 && status !== 429;
-  return isOurFault ? 'KUBE_REJECTED' : 'KUBE_UNAVAILABLE';
-}
+export const createRegistrationWatch =
+  ({ watch }: Clients, name: string, log: Log): WatchObject =>
+  (changed, signal) =>
+    keepWatching(
+      watch,
+      { path: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', name },
+      changed,
+      { log, signal },
+    );

@@ -5,7 +5,14 @@ import { parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
 import { errorFields, messageOf, OperatorError } from './errors.ts';
-import { connect, createRegistrationStore, createSecretStore, podNamespace } from './kube.ts';
+import {
+  connect,
+  createRegistrationStore,
+  createRegistrationWatch,
+  createSecretStore,
+  createSecretWatch,
+  podNamespace,
+} from './kube.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { runOperator } from './operator.ts';
@@ -34,6 +41,8 @@ async function run(raw: RawOptions): Promise<void> {
           `${hostname()}/${randomUUID().slice(0, 8)}`,
         ),
         registrations: createRegistrationStore(clients, config.registration.name),
+        watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
+        watchRegistration: createRegistrationWatch(clients, config.registration.name, log),
         log,
         metrics: createMetrics(version),
         now: () => new Date(),

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Verdict } from './certs/judge.ts';
+import type { Registered } from './registration/reconcile.ts';
 import type { Outcome } from './webhook/app.ts';
 
 /** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
@@ -7,7 +8,7 @@ export interface Metrics {
   admissionAnswered(outcome: Outcome, seconds?: number): void;
   certificatesJudged(verdict: Verdict): void;
   notAfter(certificate: 'ca' | 'serving', at: Date): void;
-  registered(result: 'created' | 'updated' | 'unchanged'): void;
+  registered(result: Registered['result']): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -32,8 +33,8 @@ export function createMetrics(version: string): Metrics {
     registers,
   });
   const issued = new Counter({
-    name: `${PREFIX}certificates_issued_total`,
-    help: 'Serving certificates renewed and certificate authorities rotated by this replica, by reason.',
+    name: `${PREFIX}certificate_steps_total`,
+    help: 'Steps that this replica has taken with the certificate set, by reason; the reason of a step that only time brings is its name.',
     labelNames: ['action', 'reason'],
     registers,
   });
@@ -63,7 +64,8 @@ export function createMetrics(version: string): Metrics {
       if (seconds !== undefined) admissionSeconds.observe(seconds);
     },
     certificatesJudged(verdict) {
-      if (verdict.action !== 'keep') issued.inc({ action: verdict.action, reason: verdict.reason });
+      if (verdict.action === 'keep') return;
+      issued.inc({ action: verdict.action, reason: 'reason' in verdict ? verdict.reason : verdict.action });
     },
     notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
     registered: (result) => registrations.inc({ result }),

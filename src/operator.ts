@@ -1,32 +1,21 @@
-import type { ServingCertificates } from './certs/certificate-set.ts';
-import { ensureCertificates, type SecretStore } from './certs/ensure.ts';
-import { readCertificateFiles } from './certs/files.ts';
-import { parseCertificate } from './certs/x509.ts';
-import { type Config, WEBHOOK_PATH } from './config.ts';
-import { joinCertificates } from './encodings.ts';
+import type { Config } from './config.ts';
+import { WEBHOOK_PATH } from './config.ts';
 import { errorFields, OperatorError } from './errors.ts';
-import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import { matchConditions, terraformPolicy } from './policy.ts';
+import type { WatchObject } from './kube.ts';
+import { nextLookMs } from './next-look.ts';
+import { terraformPolicy } from './policy.ts';
 import { startProbes } from './probes.ts';
-import { liveBundle, type RegistrationStore, reconcileRegistration } from './registration/reconcile.ts';
+import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { withRetries } from './retry.ts';
 import { liveness, readiness, type Status } from './status.ts';
-import { type WakeUp, wakeUps } from './wake-ups.ts';
+import { createWakeUps, type WakeUp, type WakeUps, watchFolder } from './wake-ups.ts';
 import { createApp } from './webhook/app.ts';
 import { type EndpointServer, startServer } from './webhook/server.ts';
 
-export interface Dependencies {
-  readonly secrets: SecretStore;
-  readonly registrations: RegistrationStore;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly now: () => Date;
+export interface Dependencies extends ReconcilerDependencies {
+  readonly watchSecret: WatchObject;
+  readonly watchRegistration: WatchObject;
 }
-
-/** Wall-clock checks are this often: no timer is ever longer. Files are looked at more often, where nobody reports a change. */
-const RESYNC_MS = 60_000;
-const FILES_RESYNC_MS = 10_000;
 
 /**
  * Runs the daemon until the signal is aborted; then drains and resolves.
@@ -36,32 +25,29 @@ const FILES_RESYNC_MS = 10_000;
 export async function runOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const { log, metrics, now } = dependencies;
   const status: Status = { phase: 'starting' };
-  const restartedAt = config.rotateOnStart ? now() : undefined;
   const retrying = { log, signal };
+  const reconciler = createReconciler(config, dependencies, status);
   const probes = await startProbes(
     { ready: () => readiness(status, config.certificates.names, now()), live: () => liveness(status, now()), metrics },
     config.probes,
   );
   try {
     // 1. Certificates: take them from the Secret, or issue them and store them there first.
-    const first = await withRetries(() => certify(config, dependencies, restartedAt), retrying);
+    const { serving } = await withRetries(reconciler.certify, retrying);
 
     // 2. Serve: the endpoint answers before any API server is told to call it.
     const app = createApp({ path: WEBHOOK_PATH, policy: terraformPolicy, log, observe: metrics.admissionAnswered });
-    const server = await startServer(app, first.serving, config.endpoint);
-    status.presented = first.serving.certificate;
+    const server = await startServer(app, serving, config.endpoint);
+    status.presented = serving.certificate;
     try {
       // 3. Registration: publish the CA bundle and read it back, then accept traffic.
-      status.liveBundle = await withRetries(() => register(config, dependencies, first), retrying);
+      const wakeUps = watchEverything(config, dependencies, signal);
+      await withRetries(() => reconciler.reconcile(server.present), retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-      // 4. Renew and repair: the same steps on every wake-up.
-      let current = first;
-      for await (const reasons of wakeUps(resyncOptions(config), signal)) {
-        status.beatAt = now();
-        current = await reconcile(config, dependencies, { server, status, current, reasons });
-      }
+      // 4. Renew, rotate and repair: the same steps on every wake-up.
+      await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps });
     } finally {
       status.phase = 'draining';
       log.info('draining', { drainMs: config.endpoint.drainMs });
@@ -74,103 +60,58 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   }
 }
 
-interface Running {
-  readonly server: EndpointServer;
-  readonly status: Status;
-  readonly current: ServingCertificates;
-  readonly reasons: readonly WakeUp[];
+function watchEverything(
+  { certificateDirectory }: Config,
+  { watchSecret, watchRegistration }: Dependencies,
+  signal: AbortSignal,
+): WakeUps {
+  const wakeUps = createWakeUps(signal);
+  void watchRegistration(() => wakeUps.wake('registration-changed'), signal);
+  if (certificateDirectory === undefined) void watchSecret(() => wakeUps.wake('secret-changed'), signal);
+  else watchFolder(certificateDirectory, () => wakeUps.wake('files-changed'), signal);
+  return wakeUps;
 }
 
-/**
- * One pass, after which the endpoint presents what it answers. Trust first, use second: a certificate is presented only
- * after the CA bundle that verifies it was published. Where that fails, the endpoint goes on with what it holds.
- */
-async function reconcile(
-  config: Config,
-  dependencies: Dependencies,
-  { server, status, current, reasons }: Running,
-): Promise<ServingCertificates> {
+interface Running {
+  readonly config: Config;
+  readonly dependencies: Dependencies;
+  readonly reconciler: Reconciler;
+  readonly server: EndpointServer;
+  readonly status: Status;
+  readonly wakeUps: WakeUps;
+}
+
+/** Until the wake-ups end. Where a pass fails, the endpoint goes on with what it holds. */
+async function keepReconciling(running: Running): Promise<void> {
+  const { config, dependencies, status, wakeUps } = running;
+  const { now } = dependencies;
+  const isFromFiles = config.certificateDirectory !== undefined;
+  let failures = 0;
+  wakeUps.wake('resync');
+  for await (const reasons of wakeUps) {
+    status.beatAt = now();
+    const { isFailed, until } = await reconcileOnce(running, reasons);
+    failures = isFailed ? failures + 1 : 0;
+    wakeUps.resyncIn(nextLookMs({ until, now: now(), failures, isFromFiles }));
+  }
+}
+
+async function reconcileOnce(
+  { dependencies, reconciler, server }: Running,
+  reasons: readonly WakeUp[],
+): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics } = dependencies;
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   try {
-    const next = await certify(config, dependencies);
-    status.liveBundle = await register(config, dependencies, next, current);
-    if (next.serving.certificate !== current.serving.certificate) {
-      server.present(next.serving);
-      status.presented = next.serving.certificate;
-      log.info('serving certificate swapped', describeServing(next));
-    }
+    const until = await reconciler.reconcile(server.present);
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
-    return next;
+    return { isFailed: false, until };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     metrics.reconciled('failure', seconds());
-    log.error('reconcile failed, will try again at the next wake-up', { reasons, ...errorFields(error) });
-    return current;
+    log.error('reconcile failed, will try again', { reasons, ...errorFields(error) });
+    return { isFailed: true, until: undefined };
   }
-}
-
-const resyncOptions = ({ certificateDirectory }: Config) => ({
-  resyncMs: certificateDirectory === undefined ? RESYNC_MS : FILES_RESYNC_MS,
-  directory: certificateDirectory,
-});
-
-/** The certificates to present, from the files that were brought or from the Secret. */
-async function certify(
-  config: Config,
-  { secrets, registrations, log, metrics, now }: Dependencies,
-  restartedAt?: Date,
-): Promise<ServingCertificates> {
-  const served = config.certificateDirectory
-    ? await readCertificateFiles(config.certificateDirectory, config.certificates.names, now())
-    : await fromSecret();
-  recordExpiry(served, metrics);
-  return served;
-
-  async function fromSecret(): Promise<ServingCertificates> {
-    const bundle = liveBundle(await registrations.read());
-    const { set, verdict, until } = await ensureCertificates(secrets, config.certificates, {
-      now: now(),
-      restartedAt,
-      liveBundle: bundle,
-    });
-    metrics.certificatesJudged(verdict);
-    const fields = { secret: secrets.reference, until, ...describeServing(set) };
-    if (verdict.action === 'keep') log.debug('certificates kept', fields);
-    else log.info('certificates issued', { action: verdict.action, reason: verdict.reason, ...fields });
-    return set;
-  }
-}
-
-/** Publishes the CA bundle, with that of the certificate still presented, and answers what the API server has now. */
-async function register(
-  config: Config,
-  { registrations, log, metrics }: Dependencies,
-  next: ServingCertificates,
-  presented?: ServingCertificates,
-): Promise<NonNullable<Status['liveBundle']>> {
-  const isSwapAhead = presented !== undefined && presented.serving.certificate !== next.serving.certificate;
-  const caBundle = joinCertificates([next.caBundle, isSwapAhead ? presented.caBundle : '']);
-  const { result, drift, liveBundle } = await reconcileRegistration(
-    registrations,
-    config.registration,
-    { caBundle, matchConditions: matchConditions(terraformPolicy) },
-    await registrations.read(),
-  );
-  metrics.registered(result);
-  if (result !== 'unchanged') log.info(`registration ${result}`, { name: config.registration.name, drift });
-  return liveBundle;
-}
-
-function recordExpiry({ serving, caBundle }: ServingCertificates, metrics: Metrics): void {
-  const [servingCertificate, ca] = [parseCertificate(serving.certificate), parseCertificate(caBundle)];
-  if (servingCertificate) metrics.notAfter('serving', servingCertificate.validToDate);
-  if (ca) metrics.notAfter('ca', ca.validToDate);
-}
-
-function describeServing({ serving }: ServingCertificates): object {
-  const certificate = parseCertificate(serving.certificate);
-  return { notAfter: certificate?.validToDate, fingerprint: certificate?.fingerprint256 };
 }

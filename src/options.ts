@@ -171,6 +171,13 @@ export const options = {
     default: '2160h',
     parse: duration('10s', '876000h'),
   },
+  'settle-time': {
+    placeholder: 'duration',
+    description:
+      'how long a new certificate authority is published before it takes over, and its predecessor afterwards: until every API server sees the CA bundle',
+    default: '60s',
+    parse: duration('1s', '24h'),
+  },
   'key-size': {
     placeholder: 'bits',
     description: 'size of new RSA keys: 2048, 3072 or 4096',

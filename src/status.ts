@@ -1,7 +1,8 @@
 import type { ServerNames } from './certs/certificate-set.ts';
+import { askedName } from './certs/present.ts';
 import { reasons } from './certs/reasons.ts';
-import { isTrusted, parseCertificate, servingProblem, validityProblem } from './certs/x509.ts';
-import { type Pem, splitCertificates } from './encodings.ts';
+import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './certs/x509.ts';
+import type { Pem } from './encodings.ts';
 
 /** What the daemon knows of itself. The operator writes it, the probes read it. */
 export interface Status {
@@ -40,20 +41,15 @@ export function liveness({ beatAt }: Status, now: Date): Check[] {
   return [{ name: 'reconcile-loop', problem }];
 }
 
-function certificateProblem({ presented }: Status, { dns, ip }: ServerNames, now: Date): string | undefined {
+function certificateProblem({ presented }: Status, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
   if (certificate === undefined) return 'there is none yet';
-  // The one name that the API server asks for.
-  const asked = dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip };
-  const reason = servingProblem(certificate, asked) ?? validityProblem(certificate, now);
+  const reason = servingProblem(certificate, askedName(names)) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 
 function trustProblem({ presented, liveBundle }: Status, now: Date): string | undefined {
   if (liveBundle === undefined) return 'the CA bundle was not read back from the API server yet';
-  const [certificate, ...intermediates] = splitCertificates(presented ?? '').flatMap(
-    (pem) => parseCertificate(pem) ?? [],
-  );
-  const isVerified = certificate && isTrusted(certificate, splitCertificates(liveBundle), now, intermediates);
+  const isVerified = isTrustedBy(presented ?? ('' as Pem), liveBundle, now);
   return isVerified ? undefined : 'the live CA bundle does not verify the serving certificate';
 }

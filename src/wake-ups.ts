@@ -1,44 +1,53 @@
 import { type FSWatcher, watch } from 'node:fs';
 
 /** Why the reconcile loop woke up. */
-export type WakeUp = 'resync' | 'files-changed';
+export type WakeUp = 'resync' | 'secret-changed' | 'registration-changed' | 'files-changed';
 
-/**
- * The reasons to reconcile, as they come. Those that come while the last one is worked on are merged. Ends when the
- * signal is aborted.
- *
- * @param directory a folder whose changes are a reason; a file system that does not report them is covered by the resync.
- */
-export async function* wakeUps(
-  { resyncMs, directory }: { readonly resyncMs: number; readonly directory: string | undefined },
-  signal: AbortSignal,
-): AsyncGenerator<readonly WakeUp[], void> {
+/** The reasons to reconcile, as they come; those that come while the last ones are worked on are merged. */
+export interface WakeUps extends AsyncIterable<readonly WakeUp[]> {
+  wake(reason: WakeUp): void;
+  /** Sets when the next resync comes, from now; a later call replaces an earlier one. */
+  resyncIn(ms: number): void;
+}
+
+/** Ends when the signal is aborted; what was pending then is not worked on any more. */
+export function createWakeUps(signal: AbortSignal): WakeUps {
   const pending = new Set<WakeUp>();
   let notify = () => {};
+  let timer: NodeJS.Timeout | undefined;
   const wake = (reason: WakeUp) => {
     pending.add(reason);
     notify();
   };
-  const end = () => notify();
-  const timer = setInterval(() => wake('resync'), resyncMs);
-  const watcher = directory === undefined ? undefined : watchFolder(directory, () => wake('files-changed'));
-  signal.addEventListener('abort', end);
-  try {
-    while (!signal.aborted) {
-      if (pending.size === 0) await new Promise<void>((resolve) => (notify = resolve));
-      if (pending.size === 0) continue;
-      const reasons = [...pending];
-      pending.clear();
-      yield reasons;
-    }
-  } finally {
-    clearInterval(timer);
-    watcher?.close();
-    signal.removeEventListener('abort', end);
-  }
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    notify();
+  });
+  return {
+    wake,
+    resyncIn(ms) {
+      clearTimeout(timer);
+      if (!signal.aborted) timer = setTimeout(() => wake('resync'), ms);
+    },
+    async *[Symbol.asyncIterator]() {
+      while (!signal.aborted) {
+        if (pending.size === 0) await new Promise<void>((resolve) => (notify = resolve));
+        if (signal.aborted || pending.size === 0) continue;
+        const reasons = [...pending];
+        pending.clear();
+        yield reasons;
+      }
+    },
+  };
 }
 
-function watchFolder(directory: string, changed: () => void): FSWatcher | undefined {
+/** Calls `changed` when something in the folder does, on file systems that report that; ends with the signal. */
+export function watchFolder(directory: string, changed: () => void, signal: AbortSignal): void {
+  const watcher = openWatch(directory, changed);
+  signal.addEventListener('abort', () => watcher?.close());
+}
+
+function openWatch(directory: string, changed: () => void): FSWatcher | undefined {
   try {
     // A folder that goes away ends its watch with an error: the resync tells what is missing.
     return watch(directory, changed).on('error', changed);

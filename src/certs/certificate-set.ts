@@ -13,9 +13,29 @@ export interface ServingCertificates {
   readonly caBundle: Pem;
 }
 
+/**
+ * Where a rotation stands. Each phase ends by what can be read from the Secret, the live registration and the clock,
+ * so any replica takes the next step, also after a crash.
+ *
+ * - `stable`: nothing is under way.
+ * - `publishing`: a new certificate authority is in the Secret, and has to come into the live CA bundle.
+ * - `settling`: it was read back from there; API servers in HA are given time to see it too.
+ * - `retiring`: certificates of the new authority are presented; the old one leaves the bundle once nobody can still
+ *   present one of its own.
+ */
+export const phases = ['stable', 'publishing', 'settling', 'retiring'] as const;
+
+export type Phase = (typeof phases)[number];
+
 /** What the Secret holds. */
 export interface CertificateSet extends ServingCertificates {
+  /** The authority that has signed the serving certificate. */
   readonly ca: CertificatePair;
+  /** The authority that signs next. Until then it is published beside the current one. */
+  readonly nextCa: CertificatePair | undefined;
+  readonly phase: Phase;
+  /** When the phase began; `undefined` where that cannot be read. */
+  readonly phaseSince: Date | undefined;
 }
 
 /** The names that a serving certificate is for: the first one is what the API server asks for. */
@@ -33,7 +53,7 @@ export interface Subject {
   readonly locality: string;
 }
 
-/** How certificates are to be issued. Lifetimes count from the moment of issue. */
+/** How certificates are to be issued and rotated. Lifetimes count from the moment of issue. */
 export interface CertificateOptions {
   readonly names: ServerNames;
   readonly caSubject: Subject;
@@ -41,6 +61,8 @@ export interface CertificateOptions {
   readonly caLifetimeMs: number;
   readonly servingLifetimeMs: number;
   readonly keySize: number;
+  /** How long a CA bundle that was read back takes, at the most, until every API server verifies with it. */
+  readonly settleMs: number;
 }
 
 /** Certificates begin to be valid this long before they are issued, for clocks that are behind. */

@@ -1,13 +1,16 @@
-import { joinCertificates, type Pem } from '../encodings.ts';
 import { OperatorError } from '../errors.ts';
+import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
-import { judge, type Moments, usableAuthorities, type Verdict } from './judge.ts';
+import { type Circumstances, judge, type Verdict } from './judge.ts';
 import {
-  caReason,
+  askedFor,
   fromSecret,
-  type IssueReasons,
+  isOurs,
+  isPaused,
+  issueReasons,
   MANAGED_BY,
+  ROTATE,
+  SECRET_TYPE,
   type SecretContent,
   type StoredSecret,
   toSecret,
@@ -22,72 +25,129 @@ export interface SecretStore {
   create(content: SecretContent): Promise<boolean>;
   /** Resolves `false` when it was changed or deleted since `resourceVersion`: read it again. */
   update(content: SecretContent, resourceVersion: string): Promise<boolean>;
+  /** Deletes exactly the object that was read. Resolves `false` when it was changed or deleted since. */
+  delete(stored: StoredSecret): Promise<boolean>;
 }
+
+/** Why a write that is needed is not made now. */
+export type Held = 'paused' | 'fight';
 
 export interface Ensured {
+  /** What the Secret holds now: fit to be presented. */
   readonly set: CertificateSet;
-  /** What was found and done about it. */
+  /** What was found; its step was taken unless it was held back. */
   readonly verdict: Verdict;
-  /** When the next certificate is due. */
-  readonly until: Date;
+  readonly held: Held | undefined;
+  /** Whether a person has paused all writes, also those of the registration. */
+  readonly isPaused: boolean;
 }
 
-/** What `ensureCertificates` needs to know beside the Secret. */
-export interface Circumstances extends Moments {
-  /** The CA bundle that the API server verifies with now: replicas may still serve what one of its authorities signed. */
-  readonly liveBundle: Pem | undefined;
-}
+/** Asked before each write: what keeps it from being made. */
+export type Permit = (verdict: Verdict, stored: StoredSecret | undefined) => Held | undefined;
 
 /**
- * Makes sure that the Secret holds a healthy certificate set and answers it. What is healthy is reused.
+ * Looks at the Secret and takes the one step that brings its certificate set further, if there is one. What is healthy
+ * is reused. To be called again until the answer is to keep what is there.
  *
  * Every write is conditional, so any number of replicas may call this at once: who loses a race reads the winner's set.
  *
  * @throws OperatorError `SECRET_NOT_OURS` when a write is needed and the Secret lacks the managed-by label;
- *   `CERTIFICATE_ISSUE_FAILED`; the `KUBE_…` codes.
+ *   `WRITES_PAUSED` when nothing can be presented without a write that is held back; `CERTIFICATE_ISSUE_FAILED`; the
+ *   `KUBE_…` codes.
  */
 export async function ensureCertificates(
   store: SecretStore,
   options: CertificateOptions,
   circumstances: Circumstances,
+  permit: Permit = () => undefined,
 ): Promise<Ensured> {
   const stored = await store.read();
   const set = stored && fromSecret(stored);
-  const verdict = judge(set, options, circumstances);
-  if (set !== undefined && verdict.action === 'keep') return { set, verdict, until: verdict.until };
+  const verdict = judge(set, options, circumstances, stored && traits(stored));
+  const isStopped = stored !== undefined && isPaused(stored);
+  if (set !== undefined && verdict.action === 'keep') return { set, verdict, held: undefined, isPaused: isStopped };
+
   if (stored !== undefined) refuseForeign(stored, store.reference);
+  const held = isStopped ? 'paused' : permit(verdict, stored);
+  if (held) return { set: usable(set, verdict, held, store.reference), verdict, held, isPaused: isStopped };
 
-  const issued = await issueSet(set, verdict, options, circumstances);
-  const content = toSecret(issued, options, issueReasons(stored, verdict));
-  const isWritten = stored ? await store.update(content, stored.resourceVersion) : await store.create(content);
-  if (!isWritten) return ensureCertificates(store, options, circumstances);
-  const after = judge(issued, options, circumstances);
-  return { set: issued, verdict, until: after.action === 'keep' ? after.until : circumstances.now };
+  const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
+  return written
+    ? { set: written, verdict, held, isPaused: false }
+    : ensureCertificates(store, options, circumstances, permit);
 }
 
-async function issueSet(
-  set: CertificateSet | undefined,
-  verdict: Verdict,
+function traits(stored: StoredSecret) {
+  const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
+  // What belongs to somebody else is used for as long as it is good, whatever it is kept in.
+  return isOurs(stored) ? ({ flaw, asked: askedFor(stored) } as const) : {};
+}
+
+interface Found {
+  readonly stored: StoredSecret | undefined;
+  readonly set: CertificateSet | undefined;
+  readonly verdict: Verdict;
+}
+
+/** Answers what was written, or `undefined` when somebody else was faster. */
+async function takeStep(
+  store: SecretStore,
+  { stored, set, verdict }: Found,
   options: CertificateOptions,
-  { now, liveBundle }: Circumstances,
-): Promise<CertificateSet> {
-  if (set !== undefined && verdict.action === 'renew') {
-    return { ...set, serving: await issueServingCertificate(options, set.ca, now) };
+  circumstances: Circumstances,
+): Promise<CertificateSet | undefined> {
+  if (stored && set && verdict.action === 'recreate') {
+    const content = toSecret(set, options, issueReasons(stored));
+    const isWritten = (await store.delete(stored)) && (await store.create(content));
+    return isWritten ? set : undefined;
   }
-  const ca = await issueCertificateAuthority(options, now);
-  const previous = usableAuthorities(joinCertificates([set?.caBundle ?? '', liveBundle ?? '']), options, now);
-  const caBundle = joinCertificates([ca.certificate, ...previous]);
-  return { ca, caBundle, serving: await issueServingCertificate(options, ca, now) };
+  const next = await nextSet({ stored, set, verdict }, options, circumstances);
+  const content = toSecret(next.set, options, next.reasons);
+  const isAnswered = stored && isDone(askedFor(stored), verdict);
+  const annotations = { ...content.annotations, ...(isAnswered ? { [ROTATE]: null } : {}) };
+  const isWritten = stored
+    ? await store.update({ ...content, annotations }, stored.resourceVersion)
+    : await store.create(content);
+  return isWritten ? next.set : undefined;
 }
 
-function issueReasons(stored: StoredSecret | undefined, verdict: Verdict): IssueReasons {
-  const reason = verdict.action === 'keep' ? 'absent' : verdict.reason;
-  return { serving: reason, ca: stored && verdict.action === 'renew' ? caReason(stored) : reason };
+async function nextSet(
+  { stored, set, verdict }: Found,
+  options: CertificateOptions,
+  circumstances: Circumstances,
+): Promise<Explained> {
+  if (stored && set && verdict.action !== 'replace' && verdict.action !== 'keep' && verdict.action !== 'recreate') {
+    return advance({ set, reasons: issueReasons(stored) }, verdict, options, circumstances);
+  }
+  const reason = 'reason' in verdict ? verdict.reason : 'absent';
+  const reasons = { ca: reason, 'next-ca': reason, serving: reason };
+  return { set: await replaced(set, options, circumstances), reasons };
 }
+
+/** Whether this step is what the annotation asks for: then that goes. A CA is rotated once its predecessor is gone. */
+const isDone = (asked: 'serving' | 'ca' | undefined, { action }: Verdict): boolean =>
+  (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||
+  (asked === 'ca' && (action === 'retire' || action === 'replace'));
+
+/** What can be presented although it should be something else by now. */
+function usable(set: CertificateSet | undefined, verdict: Verdict, held: Held, reference: string): CertificateSet {
+  const isBroken = verdict.action === 'replace' || (verdict.action === 'renew' && !harmless.has(verdict.reason));
+  if (set !== undefined && !isBroken) return set;
+  const reason = 'reason' in verdict ? verdict.reason : verdict.action;
+  throw new OperatorError(
+    'WRITES_PAUSED',
+    held === 'paused'
+      ? `Secret ${reference} has to be written (${reason}), but its annotation terraform.job.kb.io/paused=true forbids that. ` +
+          `To go on: kubectl -n ${reference.replace('/', ' annotate secret ')} terraform.job.kb.io/paused-`
+      : `Secret ${reference} has to be written (${reason}), but somebody else undoes that again and again: waiting`,
+  );
+}
+
+const harmless: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'weak-key', 'outlives-ca']);
 
 function refuseForeign(stored: StoredSecret, reference: string): void {
+  if (isOurs(stored)) return;
   const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
-  if (stored.labels[label] === value) return;
   const [namespace, name] = reference.split('/');
   throw new OperatorError(
     'SECRET_NOT_OURS',

@@ -1,11 +1,15 @@
 import type { X509Certificate } from 'node:crypto';
-import { type Pem, splitCertificates } from '../encodings.ts';
+import { joinCertificates, type Pem } from '../encodings.ts';
+import { bundleProblem, usableAuthorities } from './bundle.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './issue.ts';
 import type { Reason } from './reasons.ts';
+import { judgeRotation, type RotationStep } from './rotation.ts';
+import type { Asked } from './secret.ts';
 import {
   issuedAt,
   isTrusted,
+  isTrustedBy,
   parseCertificate,
   parsePrivateKey,
   renewalMoment,
@@ -13,19 +17,39 @@ import {
   validityProblem,
 } from './x509.ts';
 
-/** What is to be done with a certificate set, and why. */
+/** What is to be done next with a certificate set, and why. One step at a time: after it the set is judged again. */
 export type Verdict =
   | { readonly action: 'keep'; readonly until: Date }
   /** A new serving certificate from the same certificate authority. */
   | { readonly action: 'renew'; readonly reason: Reason }
-  /** A new certificate authority, and a serving certificate from it. */
-  | { readonly action: 'rotate'; readonly reason: Reason };
+  /** A certificate authority to take over later, published beside the current one. */
+  | { readonly action: 'announce'; readonly reason: Reason }
+  /** A new certificate authority and serving certificate at once: the current ones cannot be used. */
+  | { readonly action: 'replace'; readonly reason: Reason }
+  /** The authorities of what is presented come into the bundle: somebody has put another set into the Secret. */
+  | { readonly action: 'adopt'; readonly reason: Reason }
+  /** The CA bundle without what does not belong there. */
+  | { readonly action: 'mend'; readonly reason: Reason }
+  /** The same content in a new Secret: this one can never be changed. */
+  | { readonly action: 'recreate'; readonly reason: Reason }
+  | RotationStep;
 
-/** Two moments in time that a judgement depends on. */
-export interface Moments {
+/** What a judgement depends on beside the set. */
+export interface Circumstances {
   readonly now: Date;
   /** Serving certificates from before this moment are renewed: set when a restart asks for that. */
   readonly restartedAt?: Date | undefined;
+  /** What the API server verifies with: the rotation waits for it, and replicas may still present what it trusts. */
+  readonly liveBundle?: Pem | undefined;
+  /** What the endpoint of this replica presents: it must not lose its trust before it is swapped. */
+  readonly presented?: Pem | undefined;
+}
+
+/** What is known of the Secret around the set. */
+export interface SecretTraits {
+  readonly asked?: Asked | undefined;
+  /** What makes it impossible to change the Secret. */
+  readonly flaw?: 'wrong-type' | 'immutable' | undefined;
 }
 
 /**
@@ -33,16 +57,26 @@ export interface Moments {
  *
  * @param set `undefined` when nothing is stored; parts of it may be empty or junk.
  */
-export function judge(set: CertificateSet | undefined, options: CertificateOptions, moments: Moments): Verdict {
-  if (set === undefined || isEmpty(set)) return { action: 'rotate', reason: 'absent' };
+export function judge(
+  set: CertificateSet | undefined,
+  options: CertificateOptions,
+  circumstances: Circumstances,
+  { asked, flaw }: SecretTraits = {},
+): Verdict {
+  if (flaw !== undefined) return { action: 'recreate', reason: flaw };
+  if (set === undefined || isEmpty(set)) return { action: 'replace', reason: 'absent' };
   const ca = parseCertificate(set.ca.certificate);
-  const caProblem = authorityProblem(set.ca, ca, options, moments.now);
-  if (caProblem !== undefined || ca === undefined) return { action: 'rotate', reason: caProblem ?? 'unparsable' };
   const serving = parseCertificate(set.serving.certificate);
-  const problem = certificateProblem(set.serving, serving, ca, options, moments);
-  if (problem !== undefined || serving === undefined) return { action: 'renew', reason: problem ?? 'unparsable' };
-  const ends = [ca, serving].map((certificate) => renewalMoment(certificate).getTime());
-  return { action: 'keep', until: new Date(Math.min(...ends)) };
+  const lost = authorityProblem(set.ca, ca, options, circumstances.now);
+  if (ca === undefined || lost !== undefined) return { action: 'replace', reason: lost ?? 'unparsable' };
+  const unfit = certificateProblem(set.serving, serving, ca, options, circumstances);
+  if (serving === undefined || unfit !== undefined) return { action: 'renew', reason: unfit ?? 'unparsable' };
+  return (
+    bundleVerdict(set, options, circumstances) ??
+    announceVerdict(set, ca, options, circumstances, asked) ??
+    (asked === 'serving' ? { action: 'renew', reason: 'asked' } : undefined) ??
+    rotationVerdict(set, [ca, serving], options, circumstances)
+  );
 }
 
 const isEmpty = ({ ca, serving }: CertificateSet): boolean =>
@@ -55,11 +89,12 @@ function authorityProblem(
   now: Date,
 ): Reason | undefined {
   if (pair.certificate.trim() === '' || pair.privateKey.trim() === '') return 'ca-lost';
-  const damage = pairProblem(pair, ca, options, now);
+  const damage = pairProblem(pair, ca, now);
   if (damage !== undefined || ca === undefined) return damage;
+  // Another kind of key than we issue, RSA-PSS among them, is one that forge cannot sign with.
+  if (parsePrivateKey(pair.privateKey)?.asymmetricKeyType !== 'rsa') return 'weak-key';
   if (!ca.ca || !ca.checkIssued(ca) || !ca.verify(ca.publicKey)) return 'wrong-usage';
-  if (!isConstrainedTo(pair.certificate, options.names)) return 'missing-name';
-  return now >= renewalMoment(ca) ? 'due' : undefined;
+  return isConstrainedTo(pair.certificate, options.names) ? undefined : 'missing-name';
 }
 
 function certificateProblem(
@@ -67,10 +102,11 @@ function certificateProblem(
   serving: X509Certificate | undefined,
   ca: X509Certificate,
   options: CertificateOptions,
-  { now, restartedAt }: Moments,
+  { now, restartedAt }: Circumstances,
 ): Reason | undefined {
-  const damage = pairProblem(pair, serving, options, now);
+  const damage = pairProblem(pair, serving, now);
   if (damage !== undefined || serving === undefined) return damage;
+  if (isWeak(pair, options)) return 'weak-key';
   if (!isTrusted(serving, [ca.toString() as Pem], now)) return 'wrong-chain';
   if (serving.validToDate > ca.validToDate) return 'outlives-ca';
   const unfit = servingProblem(serving, options.names);
@@ -79,32 +115,69 @@ function certificateProblem(
   return restartedAt !== undefined && isOlder(serving, restartedAt) ? 'restart' : undefined;
 }
 
-/** What can be wrong with either pair, damage first. */
-function pairProblem(
-  pair: CertificatePair,
-  certificate: X509Certificate | undefined,
+function bundleVerdict(
+  set: CertificateSet,
   options: CertificateOptions,
-  now: Date,
-): Reason | undefined {
+  circumstances: Circumstances,
+): Verdict | undefined {
+  const problem = bundleProblem(set, options, circumstances.now);
+  if (problem !== undefined) return { action: 'mend', reason: problem };
+  return isLeftBehind(set, options, circumstances) ? { action: 'adopt', reason: 'swapped' } : undefined;
+}
+
+/** Whether what is presented would lose its trust to the set, although the authority that it has is one of ours. */
+function isLeftBehind(
+  { caBundle }: CertificateSet,
+  options: CertificateOptions,
+  { now, liveBundle, presented }: Circumstances,
+): boolean {
+  if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
+  return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, options, now)), now);
+}
+
+/** Whether another authority should take over in good time, or the announced one cannot. */
+function announceVerdict(
+  { ca: pair, nextCa, phase }: CertificateSet,
+  ca: X509Certificate,
+  options: CertificateOptions,
+  { now }: Circumstances,
+  asked: Asked | undefined,
+): Verdict | undefined {
+  const flaw = nextCa && authorityProblem(nextCa, parseCertificate(nextCa.certificate), options, now);
+  if (flaw !== undefined) return { action: 'announce', reason: flaw };
+  if (phase !== 'stable') return undefined;
+  if (asked === 'ca') return { action: 'announce', reason: 'asked' };
+  if (isWeak(pair, options)) return { action: 'announce', reason: 'weak-key' };
+  return now >= renewalMoment(ca) ? { action: 'announce', reason: 'due' } : undefined;
+}
+
+function rotationVerdict(
+  set: CertificateSet,
+  certificates: readonly X509Certificate[],
+  options: CertificateOptions,
+  circumstances: Circumstances,
+): Verdict {
+  const step = judgeRotation(set, options, circumstances);
+  if (step.action !== 'wait') return step;
+  const moments = certificates.map(renewalMoment).concat(step.until ?? []);
+  return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
+}
+
+/** What can be wrong with any pair. */
+function pairProblem(pair: CertificatePair, certificate: X509Certificate | undefined, now: Date): Reason | undefined {
   const key = parsePrivateKey(pair.privateKey);
   if (certificate === undefined || key === undefined) return 'unparsable';
   if (!certificate.checkPrivateKey(key)) return 'key-mismatch';
   if (certificate.serialNumber.startsWith('-')) return 'negative-serial';
-  // Another kind of key than we issue, RSA-PSS among them, is one that forge cannot sign with.
-  const bits = key.asymmetricKeyType === 'rsa' ? (key.asymmetricKeyDetails?.modulusLength ?? 0) : 0;
-  if (bits < options.keySize) return 'weak-key';
   return validityProblem(certificate, now);
+}
+
+function isWeak({ privateKey }: CertificatePair, { keySize }: CertificateOptions): boolean {
+  const key = parsePrivateKey(privateKey);
+  return key?.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < keySize;
 }
 
 /** Certificates count whole seconds, so the start of the process is cut down to one. */
 function isOlder(certificate: X509Certificate, moment: Date): boolean {
   return issuedAt(certificate).getTime() < Math.floor(moment.getTime() / 1000) * 1000;
-}
-
-/** The authorities of a bundle that can still verify something: for those who present a certificate from before. */
-export function usableAuthorities(bundle: Pem, options: CertificateOptions, now: Date): Pem[] {
-  return splitCertificates(bundle).filter((pem) => {
-    const ca = parseCertificate(pem);
-    return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, options.names);
-  });
 }

@@ -1,4 +1,4 @@
-/** Why certificates are issued anew: the same word in the log, in the Secret's annotations, in metrics and in the docs. */
+/** Why certificates are issued anew or mended: the same word in the log, the Secret, metrics, Events and the docs. */
 export const reasons = {
   absent: 'there is no Secret yet, or it is empty',
   'ca-lost': 'the certificate authority or its key is missing',
@@ -13,9 +13,17 @@ export const reasons = {
   'weak-key': 'the key is smaller than asked for',
   'negative-serial': 'the serial number is negative, which Go refuses',
   'outlives-ca': 'the serving certificate is valid for longer than its certificate authority',
+  'foreign-ca': 'the CA bundle holds a certificate that is not one of ours',
+  'duplicate-ca': 'the CA bundle holds a certificate twice',
+  'unparsable-bundle': 'the CA bundle holds something that cannot be read',
+  swapped: 'somebody has put other certificates into the Secret, which do not trust what is presented',
+  'wrong-type': 'the Secret is not of the type kubernetes.io/tls',
+  immutable: 'the Secret is immutable, so nothing in it could ever be renewed',
   restart: 'the daemon was started, and --rotate-on-start asks for a new serving certificate then',
+  asked: 'the annotation terraform.job.kb.io/rotate asks for it',
 } as const;
 
 export type Reason = keyof typeof reasons;
 
-export const isReason = (word: string | undefined): word is Reason => word !== undefined && word in reasons;
+export const isReason = (word: string | undefined): word is Reason =>
+  word !== undefined && Object.hasOwn(reasons, word);

@@ -1,77 +1,139 @@
 import { type Base64, fromBase64, type Pem, splitCertificates, toBase64 } from '../encodings.ts';
-import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
+import {
+  type CertificateOptions,
+  type CertificatePair,
+  type CertificateSet,
+  type Phase,
+  phases,
+} from './certificate-set.ts';
 import { isReason, type Reason } from './reasons.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** The label by which the daemon knows what is its own to overwrite. */
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'terraform-daemon' } as const;
 
+/** What the API server checks for the keys `tls.crt` and `tls.key`. A type can never be changed. */
+export const SECRET_TYPE = 'kubernetes.io/tls';
+
 const PREFIX = 'terraform.job.kb.io';
+
+/** The annotations by which people steer the daemon. */
+export const ROTATE = `${PREFIX}/rotate`;
+export const PAUSED = `${PREFIX}/paused`;
 
 /** The parts of a Secret that the daemon writes; everything else on it belongs to others and stays. */
 export interface SecretContent {
   readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly data: Readonly<Record<string, Base64>>;
+  /** `null` takes an annotation or a key of the data out. */
+  readonly annotations: Readonly<Record<string, string | null>>;
+  readonly data: Readonly<Record<string, Base64 | null>>;
 }
 
 /** A Secret as the API server has it. */
 export interface StoredSecret {
+  readonly uid: string;
   readonly resourceVersion: string;
+  readonly type: string;
+  readonly isImmutable: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly data: Readonly<Record<string, string>>;
+  /** Who wrote it last beside the daemon, as `managedFields` tells. */
+  readonly otherWriter: string | undefined;
 }
 
 /** Why each part of a set was issued. */
 export interface IssueReasons {
   readonly ca: Reason;
+  readonly 'next-ca': Reason;
   readonly serving: Reason;
 }
 
+/** What a person asks for by the annotation `terraform.job.kb.io/rotate`. */
+export type Asked = 'serving' | 'ca';
+
 /** The certificate set in a Secret's data. What is missing is empty text: judging that is not done here. */
-export function fromSecret({ data }: StoredSecret): CertificateSet {
+export function fromSecret({ data, annotations }: StoredSecret): CertificateSet {
   const text = (key: string) => fromBase64(data[key] ?? '') as Pem;
   const caBundle = text('ca.crt');
+  const nextCa: CertificatePair = { certificate: text('next-ca.crt'), privateKey: text('next-ca.key') };
+  const hasNext = nextCa.certificate !== '' || nextCa.privateKey !== '';
   return {
     ca: { certificate: splitCertificates(caBundle)[0] ?? caBundle, privateKey: text('ca.key') },
     caBundle,
     serving: { certificate: text('tls.crt'), privateKey: text('tls.key') },
+    nextCa: hasNext ? nextCa : undefined,
+    phase: readPhase(annotations[`${PREFIX}/phase`], hasNext, splitCertificates(caBundle).length),
+    phaseSince: readDate(annotations[`${PREFIX}/phase-since`]),
   };
 }
 
+/** A phase that does not fit what is stored is read from that instead: somebody may have edited either. */
+function readPhase(word: string | undefined, hasNext: boolean, authorities: number): Phase {
+  const phase = phases.find((one) => one === word) ?? 'stable';
+  if (hasNext) return phase === 'settling' ? 'settling' : 'publishing';
+  if (authorities > 1) return phase === 'stable' ? 'retiring' : phase;
+  return 'stable';
+}
+
+function readDate(text: string | undefined): Date | undefined {
+  const date = new Date(text ?? '');
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
 /** What to write for a certificate set: the data, and annotations that tell a person what is in there. */
-export function toSecret(set: CertificateSet, { names }: CertificateOptions, reasons: IssueReasons): SecretContent {
+export function toSecret(
+  set: CertificateSet,
+  { names }: Pick<CertificateOptions, 'names'>,
+  reasons: IssueReasons,
+): SecretContent {
   return {
     labels: MANAGED_BY,
     annotations: {
       ...describe('ca', set.ca.certificate, reasons.ca),
+      ...describe('next-ca', set.nextCa?.certificate, reasons['next-ca']),
       ...describe('serving', set.serving.certificate, reasons.serving),
       [`${PREFIX}/names`]: [...names.dns, ...names.ip].join(', '),
+      [`${PREFIX}/phase`]: set.phase,
+      [`${PREFIX}/phase-since`]: set.phaseSince?.toISOString() ?? null,
     },
     data: {
       'tls.crt': toBase64(set.serving.certificate),
       'tls.key': toBase64(set.serving.privateKey),
       'ca.crt': toBase64(set.caBundle),
       'ca.key': toBase64(set.ca.privateKey),
+      'next-ca.crt': set.nextCa ? toBase64(set.nextCa.certificate) : null,
+      'next-ca.key': set.nextCa ? toBase64(set.nextCa.privateKey) : null,
     },
   };
 }
 
-/** Why the certificate authority in a Secret was issued, for when only the serving certificate is renewed. */
-export function caReason({ annotations }: StoredSecret): Reason {
-  const word = annotations[`${PREFIX}/ca-issued-because`];
-  return isReason(word) ? word : 'absent';
+/** Why the parts of a Secret were issued, for when only one of them is replaced. */
+export function issueReasons({ annotations }: StoredSecret): IssueReasons {
+  const reason = (part: keyof IssueReasons): Reason => {
+    const word = annotations[`${PREFIX}/${part}-issued-because`];
+    return isReason(word) ? word : 'absent';
+  };
+  return { ca: reason('ca'), 'next-ca': reason('next-ca'), serving: reason('serving') };
 }
 
-function describe(part: 'ca' | 'serving', pem: Pem, reason: Reason): Record<string, string> {
-  const certificate = parseCertificate(pem);
-  if (certificate === undefined) return {};
+export const isOurs = ({ labels }: StoredSecret): boolean =>
+  Object.entries(MANAGED_BY).every(([label, value]) => labels[label] === value);
+
+export const isPaused = ({ annotations }: StoredSecret): boolean => annotations[PAUSED] === 'true';
+
+export function askedFor({ annotations }: StoredSecret): Asked | undefined {
+  const word = annotations[ROTATE];
+  return word === 'serving' || word === 'ca' ? word : undefined;
+}
+
+function describe(part: keyof IssueReasons, pem: Pem | undefined, reason: Reason): Record<string, string | null> {
+  const certificate = parseCertificate(pem ?? '');
   return {
-    [`${PREFIX}/${part}-not-after`]: toSeconds(certificate.validToDate),
-    [`${PREFIX}/${part}-fingerprint-sha256`]: certificate.fingerprint256,
-    [`${PREFIX}/${part}-issued-at`]: toSeconds(issuedAt(certificate)),
-    [`${PREFIX}/${part}-issued-because`]: reason,
+    [`${PREFIX}/${part}-not-after`]: certificate ? toSeconds(certificate.validToDate) : null,
+    [`${PREFIX}/${part}-fingerprint-sha256`]: certificate?.fingerprint256 ?? null,
+    [`${PREFIX}/${part}-issued-at`]: certificate ? toSeconds(issuedAt(certificate)) : null,
+    [`${PREFIX}/${part}-issued-because`]: certificate ? reason : null,
   };
 }
 

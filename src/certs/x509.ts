@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import type { Pem } from '../encodings.ts';
+import { type Pem, splitCertificates } from '../encodings.ts';
 import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
 import type { Reason } from './reasons.ts';
 
@@ -71,4 +71,10 @@ export function isTrusted(
   const next = intermediates.find(signs);
   const rest = intermediates.filter((intermediate) => intermediate !== next);
   return next !== undefined && isTrusted(next, bundle, now, rest);
+}
+
+/** The same for what an endpoint presents: PEM text of its certificate, and of intermediates if it has any. */
+export function isTrustedBy(presented: Pem, bundle: Pem, now: Date): boolean {
+  const [certificate, ...intermediates] = splitCertificates(presented).flatMap((pem) => parseCertificate(pem) ?? []);
+  return certificate !== undefined && isTrusted(certificate, splitCertificates(bundle), now, intermediates);
 }

@@ -25,7 +25,7 @@ export interface RegistrationStore {
 }
 
 export interface Registered {
-  readonly result: 'created' | 'updated' | 'unchanged';
+  readonly result: 'created' | 'updated' | 'unchanged' | 'held';
   /** The fields that were not as they should be. */
   readonly drift: readonly string[];
   /** What the API server verifies the endpoint with now, as read back from it. */
@@ -38,6 +38,15 @@ export function liveBundle(live: V1MutatingWebhookConfiguration | undefined): Pe
   return caBundle === undefined ? undefined : (fromBase64(caBundle) as Pem);
 }
 
+/** What the registration is to carry beside its options. */
+export interface Wanted {
+  readonly caBundle: Pem;
+  readonly matchConditions: readonly MatchCondition[];
+}
+
+/** Asked before a write: whether it may be made now. Without drift there was no registration at all. */
+export type MayWrite = (drift: readonly string[]) => boolean;
+
 /**
  * Makes the live registration what it should be; writes only when an owned field differs.
  *
@@ -46,14 +55,16 @@ export function liveBundle(live: V1MutatingWebhookConfiguration | undefined): Pe
 export async function reconcileRegistration(
   store: RegistrationStore,
   options: RegistrationOptions,
-  wanted: { readonly caBundle: Pem; readonly matchConditions: readonly MatchCondition[] },
+  { caBundle, matchConditions }: Wanted,
   live: V1MutatingWebhookConfiguration | undefined,
+  mayWrite: MayWrite = () => true,
 ): Promise<Registered> {
-  const desired = desiredRegistration(options, wanted.caBundle, wanted.matchConditions, live);
+  const desired = desiredRegistration(options, caBundle, matchConditions, live);
   const fields = live === undefined ? [] : drift(live, desired);
   if (live !== undefined && fields.length === 0) {
-    return { result: 'unchanged', drift: [], liveBundle: wanted.caBundle };
+    return { result: 'unchanged', drift: [], liveBundle: caBundle };
   }
+  if (!mayWrite(fields)) return { result: 'held', drift: fields, liveBundle: liveBundle(live) ?? ('' as Pem) };
   const stored = await applyWhole(store, desired);
   return {
     result: live === undefined ? 'created' : 'updated',

@@ -1,6 +1,6 @@
 import type { CertificateOptions, CertificatePair, CertificateSet } from '../../src/certs/certificate-set.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
-import { type StoredSecret, toSecret } from '../../src/certs/secret.ts';
+import { SECRET_TYPE, type StoredSecret, toSecret } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/config.ts';
 
 export const ISSUED_AT = new Date('2026-03-01T12:00:00Z');
@@ -39,16 +39,32 @@ export function aCertificateSet(fields: CertificateSetFields = {}): Promise<Cert
       ca,
       caBundle: ca.certificate,
       serving: await issueServingCertificate(certificateOptions(fields.options), ca, fields.issuedAt ?? ISSUED_AT),
+      nextCa: undefined,
+      phase: 'stable',
+      phaseSince: undefined,
     };
   });
 }
 
 /** The set as the daemon stores it, in a Secret that differs where a test says so. */
-export const stored = (set: CertificateSet, overrides: Partial<StoredSecret> = {}): StoredSecret => ({
-  resourceVersion: '1',
-  ...toSecret(set, certificateOptions(), { ca: 'absent', serving: 'absent' }),
-  ...overrides,
-});
+export function stored(set: CertificateSet, overrides: Partial<StoredSecret> = {}): StoredSecret {
+  const content = toSecret(set, certificateOptions(), { ca: 'absent', 'next-ca': 'absent', serving: 'absent' });
+  return {
+    uid: '11111111-2222-4333-8444-555555555555',
+    resourceVersion: '1',
+    type: SECRET_TYPE,
+    isImmutable: false,
+    labels: content.labels,
+    annotations: withoutNull(content.annotations),
+    data: withoutNull(content.data),
+    otherWriter: undefined,
+    ...overrides,
+  };
+}
+
+/** As the API server keeps it: what is written as null is not there. */
+export const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 
 function once<T>(cache: Map<string, Promise<T>>, key: object, issue: () => Promise<T>): Promise<T> {
   const text = JSON.stringify(key);

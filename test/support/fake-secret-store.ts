@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SecretStore } from '../../src/certs/ensure.ts';
-import type { SecretContent, StoredSecret } from '../../src/certs/secret.ts';
+import { SECRET_TYPE, type SecretContent, type StoredSecret } from '../../src/certs/secret.ts';
+import { withoutNull } from './a-certificate-set.ts';
 
 export const SECRET_REFERENCE = 'vela-system/terraform-job-webhook-cert';
 
 /** A Secret in memory that any number of replicas may share, and what a test can see and do beside them. */
 export interface FakeSecretStore extends SecretStore {
   current(): StoredSecret | undefined;
-  /** How many creates and updates have changed something. */
+  /** How many creates, updates and deletes have changed something. */
   writes(): number;
   /** Somebody else writes the Secret, or deletes it. */
   put(secret: StoredSecret | undefined): void;
@@ -32,10 +33,14 @@ export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
   function write({ labels, annotations, data }: SecretContent): void {
     writes += 1;
     put({
+      uid: secret?.uid ?? `uid-${revision}`,
       resourceVersion: '',
+      type: SECRET_TYPE,
+      isImmutable: false,
       labels: { ...secret?.labels, ...labels },
-      annotations: { ...secret?.annotations, ...annotations },
-      data: { ...secret?.data, ...data },
+      annotations: withoutNull({ ...secret?.annotations, ...annotations }),
+      data: withoutNull({ ...secret?.data, ...data }),
+      otherWriter: secret?.otherWriter,
     });
   }
   async function arrive(): Promise<void> {
@@ -61,6 +66,13 @@ export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
       await arrive();
       if (secret?.resourceVersion !== resourceVersion) return false;
       write(content);
+      return true;
+    },
+    async delete({ uid, resourceVersion }) {
+      await arrive();
+      if (secret?.uid !== uid || secret.resourceVersion !== resourceVersion) return false;
+      writes += 1;
+      put(undefined);
       return true;
     },
     current: () => structuredClone(secret),

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import { type Circumstances, ensureCertificates } from '../../../src/certs/ensure.ts';
+import { ensureCertificates } from '../../../src/certs/ensure.ts';
+import type { Circumstances } from '../../../src/certs/judge.ts';
 import { fromSecret, MANAGED_BY } from '../../../src/certs/secret.ts';
 import { joinCertificates, type Pem, splitCertificates, toBase64 } from '../../../src/encodings.ts';
 import {

@@ -1,0 +1,66 @@
+import type { Phase, ServingCertificates } from './certs/certificate-set.ts';
+import { ensureCertificates, type Permit, type SecretStore } from './certs/ensure.ts';
+import { readCertificateFiles } from './certs/files.ts';
+import type { Circumstances, Verdict } from './certs/judge.ts';
+import { waitingAuthority } from './certs/present.ts';
+import type { Config } from './config.ts';
+import { joinCertificates, type Pem } from './encodings.ts';
+import type { Report } from './report.ts';
+
+/** The certificates as they are now. */
+export interface Certified extends ServingCertificates {
+  /** The authority of the serving certificate, while it is new and waits for every API server to know it. */
+  readonly waiting: Pem | undefined;
+  readonly phase: Phase;
+  /** Whether there is nothing left to do until something changes. */
+  readonly isAtRest: boolean;
+  /** Whether the registration may be written. */
+  readonly isPaused: boolean;
+  /** When the next step is due, if nothing happens before. */
+  readonly until: Date | undefined;
+}
+
+/** Where the certificates come from. */
+export type CertificateSource = (circumstances: Circumstances) => Promise<Certified>;
+
+/** Certificates that the daemon issues and keeps in its Secret: each look takes one step. */
+export function secretSource(
+  store: SecretStore,
+  { certificates }: Pick<Config, 'certificates'>,
+  { report, permit }: { readonly report: Report; readonly permit: Permit },
+): CertificateSource {
+  return async (circumstances) => {
+    const { set, verdict, held, isPaused } = await ensureCertificates(store, certificates, circumstances, permit);
+    if (held === undefined) report.certificatesJudged(verdict, set);
+    else report.held(verdict, held);
+    return {
+      ...set,
+      waiting: waitingAuthority(set),
+      isAtRest: verdict.action === 'keep' || held !== undefined,
+      isPaused,
+      until: untilOf(verdict),
+    };
+  };
+}
+
+const untilOf = (verdict: Verdict): Date | undefined => (verdict.action === 'keep' ? verdict.until : undefined);
+
+/** Certificates that somebody has brought. Nothing is known of their authority, so both stay trusted during a swap. */
+export function fileSource(directory: string, { certificates }: Pick<Config, 'certificates'>): CertificateSource {
+  let before: ServingCertificates | undefined;
+  return async ({ now, presented }) => {
+    const files = await readCertificateFiles(directory, certificates.names, now);
+    const isSwapAhead = presented !== undefined && presented !== files.serving.certificate;
+    const caBundle = joinCertificates([files.caBundle, isSwapAhead ? (before?.caBundle ?? '') : '']);
+    if (!isSwapAhead) before = files;
+    return {
+      ...files,
+      caBundle,
+      waiting: undefined,
+      phase: 'stable',
+      isAtRest: !isSwapAhead,
+      isPaused: false,
+      until: undefined,
+    };
+  };
+}

@@ -1,0 +1,39 @@
+import { type Pem, splitCertificates } from '../encodings.ts';
+import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
+import { isConstrainedTo } from './issue.ts';
+import type { Reason } from './reasons.ts';
+import { parseCertificate, validityProblem } from './x509.ts';
+
+/** What is wrong with the CA bundle of a set whose current authority is healthy. */
+export function bundleProblem(
+  { ca, caBundle, nextCa }: CertificateSet,
+  options: CertificateOptions,
+  now: Date,
+): Reason | undefined {
+  const blocks = caBundle.match(/-----BEGIN /g)?.length ?? 0;
+  const certificates = splitCertificates(caBundle);
+  if (certificates.length !== blocks || !certificates.every(parseCertificate)) return 'unparsable-bundle';
+  if (new Set(certificates).size !== certificates.length) return 'duplicate-ca';
+  if (nextCa && !certificates.includes(normalized(nextCa.certificate))) return 'ca-lost';
+  const own = [ca, ...(nextCa ? [nextCa] : [])].map(({ certificate }) => normalized(certificate));
+  const others = certificates.filter((pem) => !own.includes(pem));
+  return others.some((pem) => !isUsable(pem, options, now)) ? 'foreign-ca' : undefined;
+}
+
+/** The authorities of a bundle that can still verify something: for those who present a certificate from before. */
+export const usableAuthorities = (bundle: Pem, options: CertificateOptions, now: Date): Pem[] =>
+  splitCertificates(bundle).filter((pem) => isUsable(pem, options, now));
+
+/** Whether everything that is to be trusted is in the live bundle. */
+export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean {
+  const live = splitCertificates(liveBundle ?? '');
+  return splitCertificates(caBundle).every((pem) => live.includes(pem));
+}
+
+/** Only an authority that can sign for nothing but our names is taken for one of ours. */
+function isUsable(pem: Pem, options: CertificateOptions, now: Date): boolean {
+  const ca = parseCertificate(pem);
+  return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, options.names);
+}
+
+const normalized = (pem: Pem): Pem => splitCertificates(pem)[0] ?? pem;

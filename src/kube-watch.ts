@@ -1,0 +1,72 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Watch } from '@kubernetes/client-node';
+import { errorFields, type OperatorError } from './errors.ts';
+import { kubeError } from './kube-errors.ts';
+import type { Log } from './log.ts';
+
+/** One object to be watched: the path of its collection, and its name. */
+export interface Watched {
+  readonly path: string;
+  readonly name: string;
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** Rights do not come back by themselves as an API server does. */
+const FORBIDDEN_PAUSE_MS = 60_000;
+/** A watch that stood for less than this long has not really stood. */
+const STOOD_MS = 1_000;
+
+/**
+ * Calls `changed` whenever the object may have changed, until the signal is aborted. A watch that ends is begun again,
+ * and `changed` is called once it stands: what happened in between is found by looking.
+ *
+ * The client ends a watch that was quiet for 30 s, so that one whose connection has died is never trusted for longer.
+ */
+export async function keepWatching(
+  client: Pick<Watch, 'watch'>,
+  { path, name }: Watched,
+  changed: () => void,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
+): Promise<void> {
+  for (let failures = 0; !signal.aborted; ) {
+    const startMs = performance.now();
+    const error = await watchOnce(client, { path, name }, changed, signal);
+    if (signal.aborted) return;
+    failures = performance.now() - startMs < STOOD_MS ? failures + 1 : 0;
+    if (failures === 1 && error) log.warn('watch failed, looking every minute meanwhile', errorFields(error));
+    await delay(pauseMs(failures, error), undefined, { signal }).catch(() => {});
+  }
+}
+
+function pauseMs(failures: number, error: OperatorError | undefined): number {
+  if (failures === 0) return 0;
+  const longest = error?.code === 'KUBE_FORBIDDEN' ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS;
+  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), longest);
+}
+
+/** Resolves when the watch has ended: with the error, or with nothing when it had stood and ended by itself. */
+async function watchOnce(
+  client: Pick<Watch, 'watch'>,
+  { path, name }: Watched,
+  changed: () => void,
+  signal: AbortSignal,
+): Promise<OperatorError | undefined> {
+  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+  const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: true };
+  const seen = (type: string) => {
+    if (type !== 'BOOKMARK') changed();
+  };
+  const controller = await client.watch(path, query, seen, end).catch(end);
+  const stop = () => controller?.abort();
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  changed();
+  const error = await ended;
+  signal.removeEventListener('abort', stop);
+  return isOrdinary(error) ? undefined : kubeError(`watch ${name}`, error);
+}
+
+/** A watch ends when the server closes it, or when the client finds it quiet. */
+const isOrdinary = (error: unknown): boolean =>
+  error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');

@@ -1,0 +1,150 @@
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type CertificateSource, type Certified, fileSource, secretSource } from './certificate-source.ts';
+import type { CertificatePair } from './certs/certificate-set.ts';
+import type { Permit, SecretStore } from './certs/ensure.ts';
+import { judgePresentation } from './certs/present.ts';
+import { parseCertificate } from './certs/x509.ts';
+import type { Config } from './config.ts';
+import type { Pem } from './encodings.ts';
+import { createFights } from './fights.ts';
+import type { Log } from './log.ts';
+import { otherWriter } from './managed-fields.ts';
+import type { Metrics } from './metrics.ts';
+import { matchConditions, terraformPolicy } from './policy.ts';
+import { liveBundle, type RegistrationStore, reconcileRegistration } from './registration/reconcile.ts';
+import { createReport } from './report.ts';
+import type { Status } from './status.ts';
+
+export interface ReconcilerDependencies {
+  readonly secrets: SecretStore;
+  readonly registrations: RegistrationStore;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly now: () => Date;
+}
+
+/** Brings the Secret, the registration and the endpoint to where they should be. */
+export interface Reconciler {
+  /**
+   * The certificates to begin with: those that were brought, or those of the Secret, issued where they are missing.
+   *
+   * @throws OperatorError what keeps the endpoint from having a certificate.
+   */
+  certify(): Promise<Certified>;
+  /**
+   * Certificates, registration, endpoint: in this order, step by step, until nothing is left to do for now. What can be
+   * mended is mended also where something else cannot.
+   *
+   * @param present swaps the certificate of the endpoint.
+   * @returns when to look again at the latest.
+   * @throws OperatorError the first thing that went wrong.
+   */
+  reconcile(present: (pair: CertificatePair) => void): Promise<Date | undefined>;
+}
+
+/** A whole rotation with a lost race at each step is shorter; what needs more is a bug, and waits for the next wake-up. */
+const MOST_STEPS = 20;
+
+/** Steps that are taken because of time or on request. Every other one repairs what somebody has done. */
+const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
+
+const SECRET = 'secret';
+const REGISTRATION = 'registration';
+
+export function createReconciler(
+  config: Config,
+  { secrets, registrations, log, metrics, now }: ReconcilerDependencies,
+  status: Status,
+): Reconciler {
+  const restartedAt = config.rotateOnStart ? now() : undefined;
+  const report = createReport(log, metrics);
+  const fights = createFights();
+  const source = createSource();
+  let last: Certified | undefined;
+  let applied: Pem | undefined;
+  let heldUntil: Date | undefined;
+
+  function createSource(): CertificateSource {
+    const { certificateDirectory } = config;
+    if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config);
+    const permit: Permit = (verdict, stored) => {
+      const isOrdinary = ordinary.has('reason' in verdict ? verdict.reason : verdict.action);
+      return isOrdinary || mayRepair(SECRET, stored?.otherWriter) ? undefined : 'fight';
+    };
+    return secretSource(secrets, config, { report, permit });
+  }
+
+  function mayRepair(object: string, writer: string | undefined): boolean {
+    const waitMs = fights.waitMs(object, now());
+    if (waitMs === 0) {
+      fights.repaired(object, now());
+      return true;
+    }
+    report.fought(object, writer, waitMs);
+    heldUntil = new Date(now().getTime() + waitMs);
+    return false;
+  }
+
+  async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
+    const { presented } = status;
+    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented });
+    return last;
+  }
+
+  async function register(
+    { caBundle, isPaused }: Certified,
+    live: V1MutatingWebhookConfiguration | undefined,
+  ): Promise<void> {
+    // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
+    const isRepair = applied === caBundle;
+    const registered = await reconcileRegistration(
+      registrations,
+      config.registration,
+      { caBundle, matchConditions: matchConditions(terraformPolicy) },
+      live,
+      () => !isPaused && (!isRepair || mayRepair(REGISTRATION, otherWriter(live?.metadata))),
+    );
+    if (registered.result !== 'held') applied = caBundle;
+    status.liveBundle = registered.liveBundle;
+    report.registered(registered, config.registration.name);
+  }
+
+  function swap({ serving, waiting }: Certified, present: (pair: CertificatePair) => void): void {
+    const { presented, liveBundle } = status;
+    if (presented === undefined || liveBundle === undefined) return;
+    const circumstances = { names: config.certificates.names, liveBundle, now: now() };
+    if (judgePresentation(presented, { serving, waiting }, circumstances) !== 'present') return;
+    present(serving);
+    status.presented = serving.certificate;
+    report.swapped(serving.certificate);
+  }
+
+  /** One step. Answers whether there is another one to take. */
+  async function step(present: (pair: CertificatePair) => void): Promise<boolean> {
+    const live = await registrations.read();
+    const certified = await certify(live).catch((error: unknown) => {
+      if (last === undefined) throw error;
+      return { error, ...last };
+    });
+    await register(certified, live);
+    swap(certified, present);
+    if ('error' in certified) throw certified.error;
+    return !certified.isAtRest;
+  }
+
+  return {
+    certify: async () => certify(await registrations.read()),
+    async reconcile(present) {
+      heldUntil = undefined;
+      for (let steps = 0; steps < MOST_STEPS && (await step(present)); steps += 1);
+      if (last !== undefined) recordExpiry(last, metrics);
+      return heldUntil ?? last?.until;
+    },
+  };
+}
+
+function recordExpiry({ serving, caBundle }: Certified, metrics: Metrics): void {
+  const [servingCertificate, ca] = [parseCertificate(serving.certificate), parseCertificate(caBundle)];
+  if (servingCertificate) metrics.notAfter('serving', servingCertificate.validToDate);
+  if (ca) metrics.notAfter('ca', ca.validToDate);
+}
