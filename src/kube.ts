@@ -122,9 +122,10 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
       const body = {
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: { ...target, labels, annotations },
+        metadata: { ...target, labels, annotations: withoutNull(annotations) },
         type: SECRET_TYPE,
-        data,
+        // Where there is nothing yet, null would become an empty value.
+        data: withoutNull(data),
       };
       const call = core.patchNamespacedSecret(
         { ...target, body, fieldManager: `${FIELD_MANAGER}/${replica}`, force: false },
@@ -146,6 +147,9 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
     },
   };
 }
+
+const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
 export function createRegistrationStore({ admission }: Clients, name: string): RegistrationStore {
