@@ -45,9 +45,10 @@ export function podNamespace(): string | undefined {
  * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
  * `~/.kube/config`. Nothing is called yet.
  *
+ * @param stop ends every call that is under way.
  * @throws OperatorError `CONFIG_INVALID` when there is no usable kubeconfig.
  */
-export function connect(kubeconfig: string | undefined): Clients {
+export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clients {
   const config = loadKubeConfig(kubeconfig);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw noKubeConfig(kubeconfig, 'its current context names no cluster');
@@ -57,7 +58,7 @@ export function connect(kubeconfig: string | undefined): Clients {
     promiseMiddleware: [
       {
         pre: async (request) => {
-          request.setSignal(AbortSignal.timeout(CALL_TIMEOUT_MS));
+          request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
           return request;
         },
         post: async (response) => response,
