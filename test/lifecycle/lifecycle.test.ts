@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { collectLifecycles } from '../support/lifecycle-table.ts';
+import { crashes } from './crashes.ts';
 import { repairs } from './repairs.ts';
 import { rotations } from './rotations.ts';
 import { STREAM_NAMESPACE } from './stage.ts';
@@ -20,4 +21,5 @@ describe('under a stream of Jobs', () => {
 
   rotations(() => cluster, add);
   repairs(() => cluster, add);
+  crashes(() => cluster, add);
 });

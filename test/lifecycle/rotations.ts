@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, SECRET } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
 import type { LifecycleRow } from '../support/lifecycle-table.ts';
-import { type Act, play, SETTLE_MS, type Stage, startStage } from './stage.ts';
+import { type Act, ask, play, SETTLE_MS, startStage } from './stage.ts';
 
 /** Certificates that change while everything is well: nothing may be lost, by nobody's kill even. */
 export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
@@ -78,10 +77,3 @@ const versions = ({ secret, registration }: { secret?: unknown; registration?: u
 
 const isAnswered = ({ secret }: { secret: { metadata?: { annotations?: Record<string, string> } } | undefined }) =>
   secret !== undefined && secret.metadata?.annotations?.['terraform.job.kb.io/rotate'] === undefined;
-
-async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<Date> {
-  const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
-  const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
-  await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
-  return new Date();
-}

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { type Cluster, SERVER_NAME } from '../support/cluster.ts';
+import { type Cluster, NAMESPACE, SECRET, SERVER_NAME } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type LifecycleRow, lifecycleRow } from '../support/lifecycle-table.ts';
 import { type Replica, startReplica } from '../support/replica.ts';
@@ -67,7 +68,7 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
     timeline.stop();
   });
   await Promise.all(Array.from({ length: options.replicas }, () => stage.add()));
-  await stage.rest();
+  if (options.replicas > 0) await stage.rest();
   return stage;
 }
 
@@ -127,3 +128,11 @@ async function steady(stream: AdmissionStream): Promise<void> {
 }
 
 const isCapped = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'mutated';
+
+/** Asks for a rotation as `kubectl annotate` does; answers when that was stored. */
+export async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<Date> {
+  const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
+  const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+  await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
+  return new Date();
+}
