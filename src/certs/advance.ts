@@ -40,6 +40,8 @@ export async function advance(
       return { set: withBundle({ ...set, phase: 'publishing', phaseSince: now }, options, circumstances), reasons };
     case 'mend':
       return { set: withBundle(set, options, circumstances), reasons };
+    case 'publish':
+      return { set: { ...set, phase: 'publishing', phaseSince: now }, reasons };
     case 'settle':
       return { set: { ...set, phase: 'settling', phaseSince: now }, reasons };
     case 'switch':

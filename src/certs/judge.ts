@@ -162,7 +162,9 @@ function rotationVerdict(
 ): Verdict {
   const step = judgeRotation(set, options, circumstances);
   if (step.action !== 'wait') return step;
-  const moments = certificates.map(renewalMoment).concat(step.until ?? []);
+  // An authority that is due stays so until the next one takes over.
+  const ahead = certificates.map(renewalMoment).filter((moment) => moment > circumstances.now);
+  const moments = ahead.concat(step.until ?? []);
   return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
 }
 
