@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { judge, usableAuthorities } from '../../../src/certs/judge.ts';
+import { judge } from '../../../src/certs/judge.ts';
 import { joinCertificates, type Pem } from '../../../src/encodings.ts';
 import {
   aCertificateAuthority,
@@ -66,7 +66,7 @@ describe('a set of any content', () => {
 
   test('is replaced where its CA has an RSA-PSS key, which the daemon cannot sign with', () => {
     const verdict = judge({ ...set, ca: rsaPss }, options, { now: today });
-    assert.deepEqual(verdict, { action: 'rotate', reason: 'weak-key' });
+    assert.deepEqual(verdict, { action: 'replace', reason: 'weak-key' });
   });
 });
 
