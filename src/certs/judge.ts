@@ -169,7 +169,11 @@ function rotationVerdict(
 ): Verdict {
   const step = judgeRotation(set, options, circumstances);
   if (step.action !== 'wait') return step;
-  const moments = certificates.map(renewalMoment).concat(step.until ?? []);
+  // A CA that is due while its successor settles is past that moment: to wait for it would be not to wait at all.
+  const moments = certificates
+    .map(renewalMoment)
+    .concat(step.until ?? [])
+    .filter((moment) => moment > circumstances.now);
   return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
 }
 
