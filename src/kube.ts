@@ -122,9 +122,9 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
       const body = {
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: { ...target, labels, annotations },
+        metadata: { ...target, labels, annotations: withoutNull(annotations) },
         type: SECRET_TYPE,
-        data,
+        data: withoutNull(data),
       };
       const call = core.patchNamespacedSecret(
         { ...target, body, fieldManager: `${FIELD_MANAGER}/${replica}`, force: false },
@@ -146,6 +146,10 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
     },
   };
 }
+
+/** In an apply, a value of a map that is null does not take it out: it becomes an empty text. */
+const withoutNull = <T>(fields: Readonly<Record<string, T | null>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, T] => field[1] !== null));
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
 export function createRegistrationStore({ admission }: Clients, name: string): RegistrationStore {
