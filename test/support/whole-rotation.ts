@@ -1,6 +1,6 @@
 import type { CertificateOptions, CertificateSet } from '../../src/certs/certificate-set.ts';
 import { ensureCertificates } from '../../src/certs/ensure.ts';
-import type { Verdict } from '../../src/certs/judge.ts';
+import type { Circumstances, Verdict } from '../../src/certs/judge.ts';
 import type { Pem } from '../../src/encodings.ts';
 import type { FakeSecretStore } from './fake-secret-store.ts';
 
@@ -9,6 +9,9 @@ export interface Step {
   readonly set: CertificateSet;
   readonly now: Date;
 }
+
+/** Called before each look with the number of steps taken. */
+export type BeforeStep = (taken: number, circumstances: Circumstances) => unknown;
 
 /** More than any rotation takes. */
 const MOST_STEPS = 40;
@@ -21,13 +24,13 @@ export async function ensureUntilStable(
   store: FakeSecretStore,
   options: CertificateOptions,
   start: Date,
-  { liveBundle, beforeStep = () => {} }: { liveBundle?: Pem; beforeStep?: (steps: readonly Step[]) => void } = {},
+  { liveBundle, beforeStep = () => {} }: { readonly liveBundle?: Pem; readonly beforeStep?: BeforeStep } = {},
 ): Promise<readonly Step[]> {
   const steps: Step[] = [];
   let now = start;
   let live = liveBundle;
   while (steps.length < MOST_STEPS) {
-    beforeStep(steps);
+    await beforeStep(steps.length, { now, liveBundle: live });
     const { set, verdict } = await ensureCertificates(store, options, { now, liveBundle: live });
     live = set.caBundle;
     if (verdict.action !== 'keep') steps.push({ verdict, set, now });

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { ensureCertificates } from '../../../src/certs/ensure.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { fromSecret, ROTATE } from '../../../src/certs/secret.ts';
 import { joinCertificates, type Pem, splitCertificates } from '../../../src/encodings.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/a-certificate-set.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fake-secret-store.ts';
-import { actionsOf, ensureUntilStable, type Step } from '../../support/whole-rotation.ts';
+import { actionsOf, type BeforeStep, ensureUntilStable, type Step } from '../../support/whole-rotation.ts';
 
 // Small keys, as there are many of them.
 const small = { keySize: 1024 };
@@ -15,6 +16,7 @@ const options = certificateOptions(small);
 const set = await aCertificateSet({ options: small });
 const other = await aCertificateSet({ options: small, nth: 2 });
 const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
+const rotation = ['announce', 'settle', 'switch', 'retire'];
 const DAY_MS = 24 * 3_600_000;
 
 const content = (store: FakeSecretStore): CertificateSet => {
@@ -35,7 +37,7 @@ describe('a rotation that is asked for', () => {
   test('is announced, settles, switches and retires, with its predecessor trusted to the end', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
-    assert.deepEqual(actionsOf(steps), ['announce', 'settle', 'switch', 'retire']);
+    assert.deepEqual(actionsOf(steps), rotation);
     assert.deepEqual(seen(steps), [
       [ISSUED_AT, 'publishing', 2, true],
       [ISSUED_AT, 'settling', 2, true],
@@ -85,16 +87,18 @@ test('a word that asks for nothing stays, and nothing is written', async () => {
   assert.equal(store.current()?.annotations[ROTATE], 'everything');
 });
 
+const due = after(2440 * DAY_MS);
+const servingAtDue = await issueServingCertificate(options, set.ca, due);
+
 describe('a rotation from any beginning ends stable, with one authority', () => {
-  const due = after(2440 * DAY_MS);
   const nextCa = other.ca;
   const caBundle = joinCertificates([set.caBundle, other.caBundle]);
   const rotating = { ...set, nextCa, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
   const beginnings = {
     'a CA that is due': {
-      set: { ...set, serving: await issueServingCertificate(options, set.ca, due) },
+      set: { ...set, serving: servingAtDue },
       now: due,
-      actions: ['announce', 'settle', 'switch', 'retire'],
+      actions: rotation,
     },
     'a CA that is lost': {
       set: { ...set, ca: { ...set.ca, privateKey: '' as Pem } },
@@ -102,11 +106,11 @@ describe('a rotation from any beginning ends stable, with one authority', () => 
     },
     'a next CA without its key': {
       set: { ...rotating, nextCa: { ...nextCa, privateKey: '' as Pem } },
-      actions: ['announce', 'settle', 'switch', 'retire'],
+      actions: rotation,
     },
     'a next CA that is junk': {
       set: { ...rotating, nextCa: { ...nextCa, certificate: 'junk' as Pem } },
-      actions: ['announce', 'settle', 'switch', 'retire'],
+      actions: rotation,
     },
     'a next CA that is not in the bundle': {
       set: { ...rotating, caBundle: set.caBundle },
@@ -120,7 +124,10 @@ describe('a rotation from any beginning ends stable, with one authority', () => 
       set: { ...set, caBundle, phase: 'retiring', phaseSince: after(DAY_MS) } as const,
       actions: ['switch', 'retire'],
     },
-    'a bundle with its CA twice': { set: { ...set, caBundle: (set.caBundle + set.caBundle) as Pem }, actions: ['mend'] },
+    'a bundle with its CA twice': {
+      set: { ...set, caBundle: (set.caBundle + set.caBundle) as Pem },
+      actions: ['mend'],
+    },
   };
   for (const [what, { set: beginning, actions, ...at }] of Object.entries(beginnings)) {
     test(`${what}: ${actions.join(', ')}`, async () => {
@@ -137,34 +144,42 @@ describe('a rotation from any beginning ends stable, with one authority', () => 
 });
 
 describe('a rotation goes on', () => {
-  /** What somebody else does just before a write of the rotation arrives; 4 of them are to be made. */
-  const interruptions = {
-    'where another write comes first': (store: FakeSecretStore) => store.put(store.current()),
-    'where another replica has taken the same step': (store: FakeSecretStore) => {
-      const secret = store.current();
-      store.put(secret && { ...secret, annotations: { ...secret.annotations, 'example.com/note': 'other' } });
-    },
-  };
-  for (const [what, interrupt] of Object.entries(interruptions)) {
-    for (const nth of [0, 1, 2, 3]) {
-      test(`${what}, at step ${nth + 1}`, async () => {
-        const store = createFakeSecretStore(askingFor('ca'));
-        const beforeStep = (steps: readonly Step[]) => {
-          if (steps.length === nth) store.beforeNextWrite(() => interrupt(store));
-        };
-        const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
-        assert.deepEqual(actionsOf(steps), ['announce', 'settle', 'switch', 'retire']);
-        assert.equal(store.writes(), 4);
-        assert.equal(content(store).caBundle, content(store).ca.certificate);
-      });
-    }
+  for (const nth of [0, 1, 2, 3]) {
+    test(`where somebody else writes first, at step ${nth + 1}`, async () => {
+      const store = createFakeSecretStore(askingFor('ca'));
+      const beforeStep: BeforeStep = (taken) => {
+        if (taken === nth) store.beforeNextWrite(() => store.put(store.current()));
+      };
+      const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+      assert.deepEqual(actionsOf(steps), rotation);
+      assert.equal(store.writes(), 4);
+      assert.equal(content(store).caBundle, content(store).ca.certificate);
+    });
+
+    test(`where another replica takes the same step first, at step ${nth + 1}: theirs is used`, async () => {
+      const store = createFakeSecretStore(askingFor('ca'));
+      const beforeStep: BeforeStep = async (taken, circumstances) => {
+        if (taken !== nth || theirs.current() !== undefined) return;
+        theirs.put(store.current());
+        await ensureCertificates(theirs, options, circumstances);
+        if (theirs.writes() > 0) store.beforeNextWrite(() => store.put(theirs.current()));
+        else theirs.put(undefined);
+      };
+      const theirs = createFakeSecretStore();
+      const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+      assert.deepEqual(actionsOf(steps), rotation.toSpliced(nth, 1));
+      assert.equal(store.writes(), 3);
+      const { ca, caBundle, serving, phase } = content(store);
+      assert.deepEqual([caBundle, phase, signed(ca, serving)], [ca.certificate, 'stable', true]);
+      if (nth === 0) assert.equal(caBundle, content(theirs).nextCa?.certificate);
+    });
   }
 
   for (const nth of [1, 2, 3]) {
     test(`from what is stored alone, with the Secret deleted at step ${nth + 1}: the live bundle is kept`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
-      const beforeStep = (steps: readonly Step[]) => {
-        if (steps.length === nth) store.beforeNextWrite(() => store.put(undefined));
+      const beforeStep: BeforeStep = (taken) => {
+        if (taken === nth) store.beforeNextWrite(() => store.put(undefined));
       };
       const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
       const [before, replaced] = [steps[nth - 1], steps[nth]];
