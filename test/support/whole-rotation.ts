@@ -32,10 +32,11 @@ export async function ensureUntilStable(
   while (steps.length < MOST_STEPS) {
     await beforeStep(steps.length, { now, liveBundle: live });
     const { set, verdict } = await ensureCertificates(store, options, { now, liveBundle: live });
+    const isNews = live !== set.caBundle;
     live = set.caBundle;
     if (verdict.action !== 'keep') steps.push({ verdict, set, now });
     else if (set.phase === 'stable') return steps;
-    else now = verdict.until;
+    else if (!isNews) now = verdict.until;
   }
   throw new Error(`not stable after ${MOST_STEPS} steps: ${actionsOf(steps).join(', ')}`);
 }
