@@ -45,9 +45,10 @@ export function podNamespace(): string | undefined {
  * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
  * `~/.kube/config`. Nothing is called yet.
  *
+ * @param stop ends every call that is under way.
  * @throws OperatorError `CONFIG_INVALID` when there is no usable kubeconfig.
  */
-export function connect(kubeconfig: string | undefined): Clients {
+export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clients {
   const config = loadKubeConfig(kubeconfig);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw noKubeConfig(kubeconfig, 'its current context names no cluster');
@@ -57,7 +58,7 @@ export function connect(kubeconfig: string | undefined): Clients {
     promiseMiddleware: [
       {
         pre: async (request) => {
-          request.setSignal(AbortSignal.timeout(CALL_TIMEOUT_MS));
+          request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
           return request;
         },
         post: async (response) => response,
@@ -124,6 +125,7 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
         kind: 'Secret',
         metadata: { ...target, labels, annotations: withoutNull(annotations) },
         type: SECRET_TYPE,
+        // Where there is nothing yet, null would become an empty value.
         data: withoutNull(data),
       };
       const call = core.patchNamespacedSecret(
@@ -147,9 +149,8 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
   };
 }
 
-/** In an apply, a value of a map that is null does not take it out: it becomes an empty text. */
-const withoutNull = <T>(fields: Readonly<Record<string, T | null>>): Record<string, T> =>
-  Object.fromEntries(Object.entries(fields).filter((field): field is [string, T] => field[1] !== null));
+const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
 export function createRegistrationStore({ admission }: Clients, name: string): RegistrationStore {

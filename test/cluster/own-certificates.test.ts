@@ -80,7 +80,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     t.after(() => daemon.stop());
     await daemon.line('ready');
     await writeFile(join(folder, 'cert.pem'), 'junk');
-    const failure = await daemon.line('reconcile failed, will try again at the next wake-up');
+    const failure = await daemon.line('reconcile failed, will try again');
     assert.equal(failure.code, 'CERTIFICATE_FILES_INVALID');
     assert.match(String(failure.error), /cert\.pem/);
     await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });

@@ -25,7 +25,7 @@ describe('five daemons started at once on an empty namespace', () => {
     const ca = Buffer.from(bundle, 'base64').toString();
     assert.equal(ca.match(/BEGIN CERTIFICATE/g)?.length, 1);
     for (const daemon of daemons) await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });
-    const rotations = daemons.flatMap(({ lines }) => lines.filter(({ action }) => action === 'rotate'));
+    const rotations = daemons.flatMap(({ lines }) => lines.filter(({ action }) => action === 'replace'));
     assert.equal(rotations.length, 1, 'one of them issued the certificate authority');
   });
 });

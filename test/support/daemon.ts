@@ -36,26 +36,30 @@ export interface Daemon {
 export interface DaemonOptions {
   readonly kubeconfig: string;
   readonly flags?: readonly string[];
-  /** Where several are to share one Service, whose port is one. */
+  /** A free one by default. */
   readonly port?: number;
+  /** Where several share one Service, whose port is one; by default the port that it listens on. */
+  readonly servicePort?: number;
+  /** Where somebody is to probe it before it has said where; any by default. */
+  readonly probesPort?: number;
 }
 
-/** Starts a daemon out of cluster. It listens on loopback, and its Service's port is the one that it listens on. */
-export async function startDaemon({ kubeconfig, flags = [], port }: DaemonOptions): Promise<Daemon> {
-  const ownPort = port ?? (await freePort());
-  const child = spawn(process.execPath, [BUNDLE, ...baseFlags(kubeconfig, ownPort), ...flags], {
+/** Starts a daemon out of cluster. It listens on loopback. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const port = options.port ?? (await freePort());
+  const child = spawn(process.execPath, [BUNDLE, ...baseFlags(options, port), ...(options.flags ?? [])], {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return observe(child, ownPort);
+  return observe(child, port);
 }
 
-const baseFlags = (kubeconfig: string, port: number): string[] => [
+const baseFlags = ({ kubeconfig, servicePort, probesPort = 0 }: DaemonOptions, port: number): string[] => [
   `--kubeconfig=${kubeconfig}`,
   '--webhook-bind-address=127.0.0.1',
   `--webhook-bind-port=${port}`,
-  `--service-port=${port}`,
-  '--metrics-bind-port=0',
+  `--service-port=${servicePort ?? port}`,
+  `--metrics-bind-port=${probesPort}`,
   '--drain-time=0s',
   '--log-level=debug',
 ];

@@ -124,4 +124,9 @@ export const authorityRows: readonly Judged[] = [
     set: withAlteredCa(hasNegativeSerial),
     expected: 'replace negative-serial',
   },
+  {
+    what: 'a CA with an extension that is never issued',
+    set: withAlteredCa(hasExtension('nsComment', { comment: 'x' })),
+    expected: 'replace unsupported',
+  },
 ];

@@ -1,3 +1,4 @@
+import type { Pem } from '../../../src/encodings.ts';
 import { aCertificateSet } from '../a-certificate-set.ts';
 import { both, endsAt, hasExtension, hasNegativeSerial, isCalled, isForNames } from '../a-damaged-set.ts';
 import { anRsaKey } from '../altered.ts';
@@ -71,7 +72,7 @@ export const servingRows: readonly Judged[] = [
   {
     what: 'a serving certificate with names beside those served',
     set: withAlteredServing(isForNames(['x.local', ...options.names.dns])),
-    expected: 'keep',
+    expected: 'renew missing-name',
   },
   {
     what: 'a serving certificate just before it is valid',
@@ -121,6 +122,16 @@ export const servingRows: readonly Judged[] = [
     what: 'a restart long after the issue of what is damaged',
     set: withServing({ privateKey: junk }),
     restartedAt: after(DAY_MS),
+    expected: 'renew unparsable',
+  },
+  {
+    what: 'a serving certificate with an extension that is never issued',
+    set: withAlteredServing(hasExtension('nsComment', { comment: 'x' })),
+    expected: 'renew unsupported',
+  },
+  {
+    what: 'a serving certificate with another one behind it',
+    set: withServing({ certificate: (set.serving.certificate + set.ca.certificate) as Pem }),
     expected: 'renew unparsable',
   },
 ];

@@ -31,6 +31,14 @@ describe('the authorities of a bundle that can still verify something', () => {
     assert.deepEqual(usable(first, second), [first, second]);
   });
 
+  test('are the four that were issued last, where there are more', async () => {
+    const issued = await Promise.all(
+      [0, 1, 2, 3, 4].map((days) => aCertificateAuthority({ options, issuedAt: after(days) })),
+    );
+    const pems = issued.map(({ certificate }) => certificate);
+    assert.deepEqual(usable(...pems), pems.slice(1).reverse());
+  });
+
   test('are none in an empty bundle', () => {
     assert.deepEqual(usable(), []);
   });

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { freePort } from '../control-plane/free-port.ts';
+import { eventually, promptly } from '../support/eventually.ts';
+import { startService } from '../support/service.ts';
+
+const HOST = '127.0.0.1';
+
+async function listening(t: TestContext, server: Server, port = 0): Promise<number> {
+  server.listen(port, HOST);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** A server that says its name to whoever connects and then repeats what it hears, and its readiness. */
+async function startBackend(t: TestContext, name: string, { isReady = true, isListening = true } = {}) {
+  const readiness = { isReady, isSilent: false };
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    socket.write(name);
+    socket.pipe(socket);
+  });
+  t.after(() => sockets.forEach((socket) => void socket.destroy()));
+  const probes = createHttpServer((_, response) => {
+    if (!readiness.isSilent) response.writeHead(readiness.isReady ? 200 : 503).end();
+  });
+  t.after(() => probes.closeAllConnections());
+  const port = isListening ? await listening(t, server) : await freePort();
+  return { port, probesPort: await listening(t, probes), readiness, sockets };
+}
+
+async function startTestService(t: TestContext) {
+  const service = await startService();
+  t.after(() => service.close());
+  /** The name of the backend that takes a new connection, or the empty text where none does. */
+  const call = async () => {
+    const { heard, socket } = await open(t, service.port);
+    socket.destroy();
+    return heard;
+  };
+  const calls = (times: number) => Promise.all(Array.from({ length: times }, call));
+  return { ...service, service, calls };
+}
+
+async function open(t: TestContext, port: number): Promise<{ readonly socket: Socket; readonly heard: string }> {
+  const socket = connect(port, HOST).setEncoding('utf8');
+  t.after(() => socket.destroy());
+  const heard = await promptly(Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [''])]));
+  return { socket, heard: heard[0] };
+}
+
+async function echo(socket: Socket, text: string): Promise<string> {
+  socket.write(text);
+  const [heard] = await promptly(once(socket, 'data'));
+  return heard;
+}
+
+describe('a Service', () => {
+  test('closes connections while there is no backend', async (t) => {
+    const { calls } = await startTestService(t);
+    assert.deepEqual(await calls(2), ['', '']);
+  });
+
+  test('spreads connections over all backends that are ready', async (t) => {
+    const { add, ready, calls } = await startTestService(t);
+    const backends = [await startBackend(t, 'one'), await startBackend(t, 'two')];
+    for (const backend of backends) add(backend);
+    await eventually(() => assert.deepEqual(ready(), backends));
+    // Each name is missing with a chance of 2^-39.
+    assert.deepEqual([...new Set(await calls(40))].sort(), ['one', 'two']);
+  });
+
+  test('makes no new connection to a backend that is not ready, from when it is not until it is again', async (t) => {
+    const { add, ready, calls } = await startTestService(t);
+    const [steady, other] = [await startBackend(t, 'steady'), await startBackend(t, 'other', { isReady: false })];
+    add(steady);
+    add(other);
+    await eventually(() => assert.deepEqual(ready(), [steady]));
+    assert.deepEqual(new Set(await calls(20)), new Set(['steady']));
+    other.readiness.isReady = true;
+    await eventually(() => assert.equal(ready().length, 2));
+    assert.equal(new Set(await calls(40)).size, 2);
+    steady.readiness.isReady = false;
+    await eventually(() => assert.deepEqual(ready(), [other]));
+    assert.deepEqual(new Set(await calls(20)), new Set(['other']));
+  });
+
+  test('passes over a backend that refuses connections though its probe says ready', async (t) => {
+    const { add, ready, calls } = await startTestService(t);
+    add(await startBackend(t, 'alive'));
+    add(await startBackend(t, 'dead', { isListening: false }));
+    await eventually(() => assert.equal(ready().length, 2));
+    assert.deepEqual(new Set(await calls(20)), new Set(['alive']));
+  });
+
+  test('closes a connection that every backend refuses', async (t) => {
+    const { add, ready, calls } = await startTestService(t);
+    add(await startBackend(t, 'dead', { isListening: false }));
+    await eventually(() => assert.equal(ready().length, 1));
+    assert.deepEqual(await calls(1), ['']);
+  });
+
+  test('leaves connections alone whose backend becomes unready, or is removed', async (t) => {
+    const { service, add, remove, ready, calls } = await startTestService(t);
+    const backend = await startBackend(t, 'one');
+    add(backend);
+    await eventually(() => assert.equal(ready().length, 1));
+    const { socket } = await open(t, service.port);
+    backend.readiness.isReady = false;
+    await eventually(() => assert.deepEqual(ready(), []));
+    assert.deepEqual(await calls(1), ['']);
+    assert.equal(await echo(socket, 'still there'), 'still there');
+    remove(backend);
+    assert.equal(await echo(socket, 'and now'), 'and now');
+  });
+
+  test('passes on an end as an end, with all that was sent before it', async (t) => {
+    const { service, add, ready } = await startTestService(t);
+    add(await startBackend(t, 'one'));
+    await eventually(() => assert.equal(ready().length, 1));
+    const { socket } = await open(t, service.port);
+    const all = 'x'.repeat(1_000_000);
+    socket.end(all);
+    assert.equal((await promptly(socket.toArray())).join('').length, all.length);
+  });
+
+  test('passes on a reset as a reset', async (t) => {
+    const { service, add, ready } = await startTestService(t);
+    const backend = await startBackend(t, 'one');
+    add(backend);
+    await eventually(() => assert.equal(ready().length, 1));
+    const { socket } = await open(t, service.port);
+    const failure = once(socket, 'error');
+    for (const one of backend.sockets) one.resetAndDestroy();
+    const [error] = await promptly(failure);
+    assert.equal(error.code, 'ECONNRESET');
+  });
+
+  test('finds a backend unready that no longer answers its probe', async (t) => {
+    const { add, ready } = await startTestService(t);
+    const backend = await startBackend(t, 'one');
+    add(backend);
+    await eventually(() => assert.equal(ready().length, 1));
+    backend.readiness.isSilent = true;
+    await eventually(() => assert.deepEqual(ready(), []));
+  });
+
+  test('cuts every connection when it is closed, to clients and to backends', async (t) => {
+    const service = await startService();
+    const backend = await startBackend(t, 'one');
+    service.add(backend);
+    await eventually(() => assert.equal(service.ready().length, 1));
+    const { socket } = await open(t, service.port);
+    const closed = once(socket, 'close');
+    await promptly(service.close());
+    await promptly(closed);
+    await eventually(() => assert.ok([...backend.sockets].every(({ destroyed }) => destroyed)));
+    assert.deepEqual(service.ready(), []);
+    await assert.rejects(once(connect(service.port, HOST), 'connect'), { code: 'ECONNREFUSED' });
+  });
+});

@@ -1,0 +1,76 @@
+/**
+ * What came of the CREATE of a Job: it was capped, it was stored as it was sent, or there was no good answer at all.
+ * The last two are what the daemon is there to prevent.
+ */
+export type AdmissionOutcome = 'mutated' | 'unmutated' | 'lost';
+
+export interface AdmissionRequest {
+  readonly name: string;
+  readonly sentAt: Date;
+  readonly answeredAt: Date;
+  readonly outcome: AdmissionOutcome;
+  /** What was wrong with it; empty where nothing was. */
+  readonly detail: string;
+}
+
+export interface OutcomeCounts {
+  readonly sent: number;
+  readonly lost: number;
+  readonly unmutated: number;
+  /** The longest time in which no answer with a capped Job came, while there were requests. */
+  readonly longestGapMs: number;
+}
+
+export function countOutcomes(requests: readonly AdmissionRequest[]): OutcomeCounts {
+  const count = (outcome: AdmissionOutcome) => requests.filter((request) => request.outcome === outcome).length;
+  return {
+    sent: requests.length,
+    lost: count('lost'),
+    unmutated: count('unmutated'),
+    longestGapMs: longestGapMs(requests),
+  };
+}
+
+function longestGapMs(requests: readonly AdmissionRequest[]): number {
+  if (requests.length === 0) return 0;
+  const start = Math.min(...requests.map(({ sentAt }) => sentAt.getTime()));
+  const end = Math.max(...requests.map(({ answeredAt }) => answeredAt.getTime()));
+  const good = requests.filter(({ outcome }) => outcome === 'mutated').map(({ answeredAt }) => answeredAt.getTime());
+  const moments = [start, ...good.sort((a, b) => a - b), end];
+  return Math.max(...moments.slice(1).map((moment, index) => moment - (moments[index] ?? moment)));
+}
+
+export interface FailuresByCause {
+  /** Calls that died with a process. No protocol can save them: the API server does not retry a reset connection. */
+  readonly inFlightAtKill: readonly AdmissionRequest[];
+  /** All others, which somebody has to answer for. */
+  readonly others: readonly AdmissionRequest[];
+}
+
+/** A kill takes a moment to reach the process, which may accept a call until then. */
+const KILL_TAKES_MS = 50;
+
+/** Separates the failed requests that were in flight at the instant of a kill from all other failed ones. */
+export function splitAtKill(requests: readonly AdmissionRequest[], killedAt: readonly Date[]): FailuresByCause {
+  const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
+    killedAt.some((kill) => sentAt.getTime() <= kill.getTime() + KILL_TAKES_MS && answeredAt >= kill);
+  const failed = requests.filter(hasFailed);
+  return {
+    inFlightAtKill: failed.filter(wasInFlight),
+    others: failed.filter((request) => !wasInFlight(request)),
+  };
+}
+
+/**
+ * How long it took, in ms from `since`, until Jobs were capped for good again: until the answer of the first capped one
+ * that was sent after the last that failed. 0 when none has failed, and infinite when none was capped after that.
+ */
+export function mutatedAgain(requests: readonly AdmissionRequest[], since: Date): number {
+  const inOrder = requests.toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());
+  const lastFailed = inOrder.findLast((request) => hasFailed(request) && request.answeredAt >= since);
+  if (lastFailed === undefined) return 0;
+  const healed = inOrder.find(({ sentAt, outcome }) => outcome === 'mutated' && sentAt > lastFailed.sentAt);
+  return healed === undefined ? Number.POSITIVE_INFINITY : healed.answeredAt.getTime() - since.getTime();
+}
+
+const hasFailed = ({ outcome }: AdmissionRequest): boolean => outcome !== 'mutated';

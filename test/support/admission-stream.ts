@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { Agent, request } from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Job } from '@kubernetes/client-node';
+import type { AdmissionOutcome, AdmissionRequest } from './admission-outcomes.ts';
+import { type ApiCredentials, readApiCredentials } from './api-credentials.ts';
+import type { Cluster } from './cluster.ts';
+import { recordedJob } from './recorded-jobs.ts';
+
+/** All but every tenth CREATE are dry runs: those are admitted just the same and leave nothing in etcd. */
+const REAL_EVERY = 10;
+/** No webhook may hold an answer back for longer, whatever its `timeoutSeconds`. */
+const ANSWER_MS = 35_000;
+/** Well before the API server gives an idle connection up (90 s): a request must not meet its end. */
+const IDLE_MS = 30_000;
+/** Beyond that the stream is a burst. */
+const TOLERATED_LAG_MS = 250;
+
+/** Carries the Jobs that are really stored, so that they can be told from everybody else's. */
+const LABEL = 'admission-stream';
+
+export interface StreamOptions {
+  /** A namespace that exists. */
+  readonly namespace: string;
+  readonly perSecond?: number;
+  /** Each keeps connections of its own. */
+  readonly clients?: number;
+}
+
+export interface StreamReport {
+  /** In the order of their answers. */
+  readonly requests: readonly AdmissionRequest[];
+  /** What was reached. */
+  readonly perSecond: number;
+  /** By how much the latest of them was sent too late. */
+  readonly worstLagMs: number;
+}
+
+/** A steady stream of CREATEs of terraform's Jobs, as a cluster admin sends them. */
+export interface AdmissionStream {
+  /** Those that were answered so far. */
+  requests(): readonly AdmissionRequest[];
+  /** Sends no more, waits for the answers, and deletes the Jobs that were really stored. Safe to call again. */
+  stop(): Promise<StreamReport>;
+}
+
+/**
+ * Starts an open loop: it sends evenly and does not slow down when answers are late. What cannot be sent in time is
+ * sent late, reported on stderr at the end.
+ */
+export async function startAdmissionStream(
+  cluster: Pick<Cluster, 'kubeconfig' | 'batch'>,
+  { namespace, perSecond = 120, clients = 4 }: StreamOptions,
+): Promise<AdmissionStream> {
+  const run = `stream-${randomUUID().slice(0, 8)}`;
+  const credentials = await readApiCredentials(cluster.kubeconfig);
+  const job = await recordedJob('create-terraform-apply', namespace);
+  const agents = Array.from(
+    { length: clients },
+    () => new Agent({ ...credentials.tls, keepAlive: true, timeout: IDLE_MS }),
+  );
+  const answered: AdmissionRequest[] = [];
+  const open = new Set<Promise<void>>();
+  const stopped = new AbortController();
+
+  const send = (nth: number) => {
+    const isReal = nth % REAL_EVERY === REAL_EVERY - 1;
+    const path = `/apis/batch/v1/namespaces/${namespace}/jobs${isReal ? '' : '?dryRun=All'}`;
+    const call = { credentials, agent: agents[nth % clients], path, job: named(job, { name: `${run}-${nth}`, run }) };
+    const answer = create(call).then((one) => void answered.push(one));
+    open.add(answer);
+    void answer.finally(() => open.delete(answer));
+  };
+  const pace = keepPace(perSecond, stopped.signal, send);
+
+  const end = async (): Promise<StreamReport> => {
+    stopped.abort();
+    const reached = await pace;
+    await Promise.all(open);
+    for (const agent of agents) agent.destroy();
+    const labelSelector = `${LABEL}=${run}`;
+    await cluster.batch.deleteCollectionNamespacedJob({ namespace, labelSelector, propagationPolicy: 'Background' });
+    if (reached.worstLagMs > TOLERATED_LAG_MS) process.stderr.write(`${unevenness(reached, perSecond)}\n`);
+    return { requests: answered, ...reached };
+  };
+  let ended: Promise<StreamReport> | undefined;
+  return {
+    requests: () => [...answered],
+    stop: () => {
+      ended ??= end();
+      return ended;
+    },
+  };
+}
+
+type Pace = Omit<StreamReport, 'requests'>;
+
+/** Calls `send` so many times a second until the signal is aborted, and answers how well that went. */
+async function keepPace(perSecond: number, signal: AbortSignal, send: (nth: number) => void): Promise<Pace> {
+  const startedAt = performance.now();
+  let worstLagMs = 0;
+  for (let nth = 0; ; nth++) {
+    const dueAt = startedAt + (nth * 1000) / perSecond;
+    // Also where it is late: answers have to be read in between.
+    await delay(Math.max(0, dueAt - performance.now()), undefined, { signal }).catch(() => {});
+    if (signal.aborted) {
+      return { perSecond: (nth * 1000) / (performance.now() - startedAt), worstLagMs: Math.round(worstLagMs) };
+    }
+    worstLagMs = Math.max(worstLagMs, performance.now() - dueAt);
+    send(nth);
+  }
+}
+
+const unevenness = (reached: Pace, wanted: number): string =>
+  `the admission stream was up to ${reached.worstLagMs} ms late: ${reached.perSecond.toFixed(1)}/s of ${wanted}/s`;
+
+function named({ metadata, ...job }: V1Job, { name, run }: { readonly name: string; readonly run: string }): V1Job {
+  return { ...job, metadata: { ...metadata, name, labels: { [LABEL]: run } } };
+}
+
+interface Call {
+  readonly credentials: ApiCredentials;
+  readonly agent: Agent | undefined;
+  readonly path: string;
+  readonly job: V1Job;
+}
+
+async function create(call: Call): Promise<AdmissionRequest> {
+  const sentAt = new Date();
+  const verdict = await post(call)
+    .then(judge)
+    .catch((error: unknown) => ({ outcome: 'lost' as const, detail: String(error) }));
+  return { name: call.job.metadata?.name ?? '', sentAt, answeredAt: new Date(), ...verdict };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function post({ credentials, agent, path, job }: Call): Promise<Answer> {
+  const call = request({
+    host: credentials.host,
+    port: credentials.port,
+    agent,
+    method: 'POST',
+    path,
+    headers: { ...credentials.headers, 'Content-Type': 'application/json' },
+    timeout: ANSWER_MS,
+  });
+  call.on('timeout', () => call.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
+  call.end(JSON.stringify(job));
+  const [response] = await once(call, 'response');
+  return { status: response.statusCode, text: Buffer.concat(await response.toArray()).toString() };
+}
+
+function judge({ status, text }: Answer): { readonly outcome: AdmissionOutcome; readonly detail: string } {
+  if (status !== 201) return { outcome: 'lost', detail: `HTTP ${status}: ${text.slice(0, 300)}` };
+  const { spec } = JSON.parse(text) as V1Job;
+  const restartPolicy = spec?.template.spec?.restartPolicy;
+  if (spec?.backoffLimit === 0 && restartPolicy === 'Never') return { outcome: 'mutated', detail: '' };
+  return { outcome: 'unmutated', detail: `backoffLimit ${spec?.backoffLimit}, restartPolicy ${restartPolicy}` };
+}

@@ -1,0 +1,46 @@
+import { get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PROBE_EVERY_MS = 250;
+const PROBE_TIMEOUT_MS = 1_000; // the kubelet's default `timeoutSeconds`
+
+/** What the kubelet's readiness probe does for a Pod. */
+export interface ReadinessProbe {
+  /** What the last probe found; false before the first answer. One failure is enough, where the kubelet wants three. */
+  readonly isReady: () => boolean;
+  /** Resolves when nothing is left open. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Asks `/readyz` of a port of 127.0.0.1 at once and then four times a second, until stopped. */
+export function startReadinessProbe(port: number): ReadinessProbe {
+  const stopped = new AbortController();
+  let isReady = false;
+  const probeUntilStopped = async () => {
+    while (!stopped.signal.aborted) {
+      isReady = await answersOk(port, stopped.signal);
+      await delay(PROBE_EVERY_MS, undefined, { signal: stopped.signal }).catch(() => {});
+    }
+    isReady = false;
+  };
+  const probing = probeUntilStopped();
+  return {
+    isReady: () => isReady,
+    stop: () => {
+      stopped.abort();
+      return probing;
+    },
+  };
+}
+
+function answersOk(port: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const target = { host: '127.0.0.1', port, path: '/readyz', agent: false, timeout: PROBE_TIMEOUT_MS, signal };
+    const request = get(target, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(false));
+  });
+}
