@@ -43,6 +43,7 @@ export function createWakeUps(signal: AbortSignal): WakeUps {
 
 /** Calls `changed` when something in the folder does, on file systems that report that; ends with the signal. */
 export function watchFolder(directory: string, changed: () => void, signal: AbortSignal): void {
+  if (signal.aborted) return;
   const watcher = openWatch(directory, changed);
   signal.addEventListener('abort', () => watcher?.close());
 }

@@ -1,3 +1,4 @@
+import type { Base64 } from '../encodings.ts';
 import { OperatorError } from '../errors.ts';
 import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
@@ -86,7 +87,11 @@ async function tryOnce(
 
   if (stored !== undefined) refuseForeign(stored, store.reference);
   const held = isStopped ? 'paused' : permit(verdict, stored);
-  if (held) return { set: usable(set, verdict, held, store.reference), verdict, held, isPaused: isStopped };
+  if (held) {
+    // Whatever the Secret is like: what it holds is used for as long as it is good.
+    const ofContent = verdict.action === 'recreate' ? judge(set, options, circumstances) : verdict;
+    return { set: usable(set, ofContent, held, store.reference), verdict, held, isPaused: isStopped };
+  }
 
   const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
   return written && { set: written, verdict, held, isPaused: false };
@@ -112,7 +117,7 @@ async function takeStep(
   circumstances: Circumstances,
 ): Promise<CertificateSet | undefined> {
   if (stored && set && verdict.action === 'recreate') {
-    const content = toSecret(set, options, issueReasons(stored));
+    const content = withOthers(toSecret(set, options, issueReasons(stored)), stored);
     const isWritten = (await store.delete(stored)) && (await store.create(content));
     return isWritten ? set : undefined;
   }
@@ -125,6 +130,13 @@ async function takeStep(
     : await store.create(content);
   return isWritten ? next.set : undefined;
 }
+
+/** With what others have put on the Secret, among it what a person asks for. */
+const withOthers = ({ labels, annotations, data }: SecretContent, stored: StoredSecret): SecretContent => ({
+  labels: { ...stored.labels, ...labels },
+  annotations: { ...stored.annotations, ...annotations },
+  data: { ...(stored.data as Record<string, Base64>), ...data },
+});
 
 async function nextSet(
   { stored, set, verdict }: Found,

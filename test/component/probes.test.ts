@@ -143,7 +143,7 @@ suite('/metrics', () => {
     assert.deepEqual(ours, {
       terraform_daemon_admission_requests_total: 'counter',
       terraform_daemon_admission_duration_seconds: 'histogram',
-      terraform_daemon_certificates_issued_total: 'counter',
+      terraform_daemon_certificate_steps_total: 'counter',
       terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
@@ -159,6 +159,7 @@ suite('/metrics', () => {
     metrics.admissionAnswered('error', 0);
     metrics.certificatesJudged({ action: 'keep', until: at(0) });
     metrics.certificatesJudged({ action: 'renew', reason: 'due' });
+    metrics.certificatesJudged({ action: 'switch' });
     metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
     metrics.registered('updated');
     metrics.reconciled('failure', 2);
@@ -169,7 +170,8 @@ suite('/metrics', () => {
       'terraform_daemon_admission_requests_total{outcome="error"}': 1,
       terraform_daemon_admission_duration_seconds_sum: 0.3003,
       terraform_daemon_admission_duration_seconds_count: 3,
-      'terraform_daemon_certificates_issued_total{action="renew",reason="due"}': 1,
+      'terraform_daemon_certificate_steps_total{action="renew",reason="due"}': 1,
+      'terraform_daemon_certificate_steps_total{action="switch",reason="switch"}': 1,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
       'terraform_daemon_registrations_total{result="updated"}': 1,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,

@@ -26,6 +26,7 @@ describe('the configuration', () => {
         caLifetimeMs: 3650 * DAY_MS,
         servingLifetimeMs: 90 * DAY_MS,
         keySize: 2048,
+        settleMs: 60_000,
       },
       certificateDirectory: undefined,
       rotateOnStart: true,
@@ -64,6 +65,7 @@ describe('the configuration', () => {
       'timeout-seconds': '7',
       'ca-lifetime': '2h',
       'cert-lifetime': '1h',
+      'settle-time': '90s',
       'key-size': '4096',
       'rotate-on-start': 'false',
       'subject-ca-common-name': 'ca cn',
@@ -91,6 +93,7 @@ describe('the configuration', () => {
         caLifetimeMs: 7_200_000,
         servingLifetimeMs: 3_600_000,
         keySize: 4096,
+        settleMs: 90_000,
       },
       certificateDirectory: '/certs',
       rotateOnStart: false,
@@ -183,6 +186,16 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
   });
 
+  test('are a settle time of more than a sixth of the lifetime of the CA', () => {
+    assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --settle-time: found more than a sixth of --ca-lifetime; allowed is at most that, ' +
+        'a rotation has to end before the old authority does',
+    });
+    assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
+  });
+
   test('are two servers on one port, unless both take a free one', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
@@ -209,7 +222,8 @@ describe('problems', () => {
 
   test('of values that cannot be read are not told as contradictions as well', () => {
     assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
-    assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '10s' }), ['cert-lifetime']);
+    assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
+    assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);
     assert.deepEqual(linesOf({ 'webhook-bind-port': 'x', 'metrics-bind-port': 'y' }), [
       'webhook-bind-port',
       'metrics-bind-port',

@@ -52,7 +52,10 @@ const sharedTypes = ['log.ts'];
 
 /** Files that decide: the same answer for the same arguments, at any time and on any machine. */
 const pureFiles = [
+  'certs/bundle.ts',
   'certs/judge.ts',
+  'certs/present.ts',
+  'certs/rotation.ts',
   'certs/secret.ts',
   'certs/x509.ts',
   'registration/desired.ts',
@@ -65,6 +68,9 @@ const pureFiles = [
   'options.ts',
   'durations.ts',
   'encodings.ts',
+  'fights.ts',
+  'managed-fields.ts',
+  'next-look.ts',
   'status.ts',
 ];
 const impure = {

@@ -118,6 +118,13 @@ const rows: Readonly<Record<OptionName, Row>> = {
     good: { '10s': 10_000, '1h30m': 5_400_000 },
     bad: [...lifetime.bad, '9s', '9999ms', '0s', '876000h1ms', '100000000h'],
   },
+  'settle-time': {
+    default: '60s',
+    variable: 'TERRAFORM_DAEMON_SETTLE_TIME',
+    ...duration('1s', '24h'),
+    good: { '1s': 1000, '1m30s': 90_000, '24h': 86_400_000 },
+    bad: [...duration('1s', '24h').bad, '0s', '999ms', '24h1ms'],
+  },
   'key-size': {
     default: '2048',
     variable: 'TERRAFORM_DAEMON_KEY_SIZE',

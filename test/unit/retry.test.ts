@@ -26,7 +26,7 @@ function anAttempt(...failures: readonly Error[]) {
   };
 }
 
-const retryable = new Set<ErrorCode>(['KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
+const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
 
 describe('retrying', () => {
   test('answers what the first attempt answers, and logs nothing', async () => {
@@ -36,7 +36,9 @@ describe('retrying', () => {
   });
 
   test('goes on until an attempt succeeds, and logs each failure with its code and the time it waits', async () => {
-    const failures = [...retryable].map((code) => new OperatorError(code, `was ${code}`));
+    const failures = (['KUBE_CONFLICT', 'KUBE_UNAVAILABLE'] as const).map(
+      (code) => new OperatorError(code, `was ${code}`),
+    );
     const { attempt, log, lines, calls } = anAttempt(...failures);
     assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
     assert.equal(calls(), 3);
@@ -68,6 +70,14 @@ describe('retrying', () => {
     assert.equal(delays.length, 12);
     assert.equal(Math.max(...delays), 30_000);
   });
+
+  for (const code of retryable) {
+    test(`goes on after ${code}: it may pass by itself`, async () => {
+      const { attempt, log, calls } = anAttempt(new OperatorError(code, 'later'));
+      assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
+      assert.equal(calls(), 2);
+    });
+  }
 
   for (const code of errorCodes.filter((code) => !retryable.has(code))) {
     test(`throws ${code} at once: it does not pass by itself`, async () => {
