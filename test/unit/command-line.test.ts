@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { environmentName, type OptionDefinition, optionNames, options } from '../../src/options.ts';
@@ -103,18 +103,26 @@ describe('the command line', { concurrency: 3 }, () => {
   });
 
   describe('a daemon that has started', () => {
-    test('ends with 1 where it cannot go on, and logs why', async (t) => {
-      const taken = createServer().listen(0, '127.0.0.1');
-      await once(taken, 'listening');
-      t.after(() => taken.close());
-      const address = taken.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
-      const { exitCode, stdout, stderr } = await runCommand([...flags, `--metrics-bind-port=${port}`]);
-      assert.deepEqual([exitCode, stderr], [1, '']);
-      const { level, message, code } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-      assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
-    });
+    // The API server is not there: what is found out is found out before anything is asked or written.
+    for (const [option, other] of [
+      ['metrics-bind-port', 'webhook-bind-port'],
+      ['webhook-bind-port', 'metrics-bind-port'],
+    ] as const) {
+      test(`ends with 1 where the port of --${option} is taken, before it issues anything, and logs why`, async (t) => {
+        const taken = createServer().listen(0, '127.0.0.1');
+        await once(taken, 'listening');
+        t.after(() => taken.close());
+        const { port } = taken.address() as AddressInfo;
+        const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
+        const { exitCode, stdout, stderr } = await runCommand([...flags, `--${option}=${port}`], {
+          stopAt: /"will try again"/,
+        });
+        assert.deepEqual([exitCode, stderr], [1, '']);
+        const { level, message, code, error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+        assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
+        assert.ok(error.includes(`cannot listen on 127.0.0.1:${port} (--${option}, --webhook-bind-address): `), error);
+      });
+    }
 
     test('waits for an API server that is not there, and ends with 0 when it is asked to stop', async (t) => {
       const flags = [
