@@ -1,7 +1,7 @@
 import type { ServerNames } from './certs/certificate-set.ts';
-import { askedName } from './certs/present.ts';
+import { presentedProblem } from './certs/present.ts';
 import { reasons } from './certs/reasons.ts';
-import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './certs/x509.ts';
+import { isTrustedBy, parseCertificate, validityProblem } from './certs/x509.ts';
 import type { Pem } from './encodings.ts';
 
 /** What the daemon knows of itself. The operator writes it, the probes read it. */
@@ -44,7 +44,7 @@ export function liveness({ beatAt }: Status, now: Date): Check[] {
 function certificateProblem({ presented }: Status, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
   if (certificate === undefined) return 'there is none yet';
-  const reason = servingProblem(certificate, askedName(names)) ?? validityProblem(certificate, now);
+  const reason = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 
