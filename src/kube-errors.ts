@@ -1,4 +1,4 @@
-import type { ApiException } from '@kubernetes/client-node';
+import type { ApiException, V1Status } from '@kubernetes/client-node';
 import { type ErrorCode, messageOf, OperatorError } from './errors.ts';
 
 /** Awaits a call about an object; a missing one is an answer. */
@@ -6,7 +6,7 @@ export async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | u
   try {
     return await call;
   } catch (error) {
-    if (statusOf(error) === 404) return undefined;
+    if (isNotFound(error)) return undefined;
     throw kubeError(what, error);
   }
 }
@@ -17,7 +17,7 @@ export async function wasWritten(call: Promise<unknown>, what: string): Promise<
     await call;
     return true;
   } catch (error) {
-    if (statusOf(error) === 409 || isObjectGone(error)) return false;
+    if (statusOf(error) === 409 || isNotFound(error)) return false;
     throw kubeError(what, error);
   }
 }
@@ -33,14 +33,27 @@ export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
 
 /** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
 export function kubeError(what: string, error: unknown): OperatorError {
-  const code = kubeCode(statusOf(error));
-  const next = code === 'KUBE_FORBIDDEN' ? ' (compare the rights of this user with manifests/rbac.yaml)' : '';
+  const status = statusOf(error);
+  const code = kubeCode(status);
+  const next = status === undefined ? '' : (nextSteps[status] ?? '');
   return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${next}`, { cause: error });
 }
 
-/** A missing namespace is a 404 as well, but trying again does not help there. */
-const isObjectGone = (error: unknown): boolean =>
-  statusOf(error) === 404 && !/namespaces? "/.test(statusMessage(error));
+const nextSteps: Readonly<Record<number, string>> = {
+  401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
+  403: ' (compare the rights of this user with manifests/rbac.yaml)',
+};
+
+/**
+ * Whether the API server says that this very object is not there. Other answers with 404 mean that it was asked for in
+ * the wrong place: a namespace that is missing, a wrong path in the kubeconfig's server.
+ */
+function isNotFound(error: unknown): boolean {
+  const { reason, details } = statusBody(error);
+  return (
+    statusOf(error) === 404 && reason === 'NotFound' && details?.name !== undefined && details.kind !== 'namespaces'
+  );
+}
 
 /** The HTTP status of what the client throws: an `ApiException` for a call, an error with `statusCode` for a watch. */
 function statusOf(error: unknown): number | undefined {
@@ -53,19 +66,24 @@ function statusOf(error: unknown): number | undefined {
 function statusMessage(error: unknown): string {
   const status = statusOf(error);
   if (status === undefined) return networkMessage(error);
-  const body = parsed((error as Partial<ApiException<unknown>>).body);
-  const message = typeof body === 'object' && body !== null && 'message' in body ? body.message : undefined;
+  const { message } = statusBody(error);
   return typeof message === 'string' ? message : `HTTP ${status}`;
 }
 
-const parsed = (body: unknown): unknown => {
-  if (typeof body !== 'string') return body;
+/** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ as far as the answer is one. */
+function statusBody(error: unknown): Partial<V1Status> {
+  const body = error instanceof Error ? (error as Partial<ApiException<unknown>>).body : undefined;
+  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  return typeof parsed === 'object' && parsed !== null ? parsed : {};
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(body);
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
-};
+}
 
 /** fetch says "fetch failed" and keeps what happened in the cause. */
 function networkMessage(error: unknown): string {

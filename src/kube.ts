@@ -45,8 +45,10 @@ export function podNamespace(): string | undefined {
 /**
  * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
  * `~/.kube/config`. Nothing is called yet. To be asked about its problems before: `kubeconfigProblems`.
+ *
+ * @param stop ends every call that is under way.
  */
-export function connect(kubeconfig: string | undefined): Clients {
+export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clients {
   const config = loadKubeConfig(kubeconfig);
   const cluster = config.getCurrentCluster();
   if (!cluster) throw new Error('the kubeconfig was not checked');
@@ -56,7 +58,7 @@ export function connect(kubeconfig: string | undefined): Clients {
     promiseMiddleware: [
       {
         pre: async (request) => {
-          request.setSignal(AbortSignal.timeout(CALL_TIMEOUT_MS));
+          request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
           return request;
         },
         post: async (response) => response,

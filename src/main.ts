@@ -27,8 +27,9 @@ const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
   const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
-  const clients = connect(config.kubeconfig);
   const log = createLog(config.log);
+  const stop = stopSignal(log);
+  const clients = connect(config.kubeconfig, stop);
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
@@ -48,7 +49,7 @@ async function run(raw: RawOptions): Promise<void> {
         metrics: createMetrics(version),
         now: () => new Date(),
       },
-      stopSignal(log),
+      stop,
     );
     log.info('stopped');
   } catch (error) {

@@ -26,6 +26,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   const { log, metrics, now } = dependencies;
   const status: Status = { phase: 'starting' };
   const retrying = { log, signal };
+  signal.addEventListener('abort', () => (status.phase = 'draining'));
   const reconciler = createReconciler(config, dependencies, status);
   const probes = await startProbes(
     { ready: () => readiness(status, config.certificates.names, now()), live: () => liveness(status, now()), metrics },
@@ -50,9 +51,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
       // 5. Renew, rotate and repair: the same steps on every wake-up.
-      await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps });
+      await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps, signal });
     } finally {
-      status.phase = 'draining';
       log.info('draining', { drainMs: config.endpoint.drainMs });
       await server.close();
     }
@@ -82,6 +82,7 @@ interface Running {
   readonly server: EndpointServer;
   readonly status: Status;
   readonly wakeUps: WakeUps;
+  readonly signal: AbortSignal;
 }
 
 /** Until the wake-ups end. Where a pass fails, the endpoint goes on with what it holds. */
@@ -100,7 +101,7 @@ async function keepReconciling(running: Running): Promise<void> {
 }
 
 async function reconcileOnce(
-  { dependencies, reconciler, server }: Running,
+  { dependencies, reconciler, server, signal }: Running,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics } = dependencies;
@@ -113,6 +114,8 @@ async function reconcileOnce(
     return { isFailed: false, until };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
+    // The calls that were under way have been ended on purpose.
+    if (signal.aborted) return { isFailed: true, until: undefined };
     metrics.reconciled('failure', seconds());
     log.error('reconcile failed, will try again', { reasons, ...errorFields(error) });
     return { isFailed: true, until: undefined };

@@ -6,6 +6,7 @@ import { judgePresentation } from './certs/present.ts';
 import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import type { Pem } from './encodings.ts';
+import { OperatorError } from './errors.ts';
 import { createFights } from './fights.ts';
 import type { Log } from './log.ts';
 import { otherWriter } from './managed-fields.ts';
@@ -86,7 +87,8 @@ export function createReconciler(
   }
 
   async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
-    const { presented } = status;
+    // What nobody was sent to yet need not keep its trust.
+    const presented = status.phase === 'running' ? status.presented : undefined;
     last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented });
     return last;
   }
@@ -110,10 +112,11 @@ export function createReconciler(
   }
 
   function swap({ serving, waiting }: Certified, present: (pair: CertificatePair) => void): void {
-    const { presented, liveBundle } = status;
+    const { presented, liveBundle, phase } = status;
     if (presented === undefined || liveBundle === undefined) return;
+    const stored = { serving, waiting: phase === 'running' ? waiting : undefined };
     const circumstances = { names: config.certificates.names, liveBundle, now: now() };
-    if (judgePresentation(presented, { serving, waiting }, circumstances) !== 'present') return;
+    if (judgePresentation(presented, stored, circumstances) !== 'present') return;
     present(serving);
     status.presented = serving.certificate;
     report.swapped(serving.certificate);
@@ -126,21 +129,29 @@ export function createReconciler(
       if (last === undefined) throw error;
       return { error, ...last };
     });
-    await register(certified, live);
-    swap(certified, present);
+    const isLost = await register(certified, live).then(() => false, orLost);
+    if (!isLost) swap(certified, present);
     if ('error' in certified) throw certified.error;
-    return !certified.isAtRest;
+    return isLost || !certified.isAtRest;
   }
 
   return {
     certify: async () => certify(await registrations.read()),
     async reconcile(present) {
       heldUntil = undefined;
-      for (let steps = 0; steps < MOST_STEPS && (await step(present)); steps += 1);
+      for (let steps = 0; await step(present); steps += 1) {
+        if (steps > MOST_STEPS) throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
+      }
       if (last !== undefined) recordExpiry(last, metrics);
       return heldUntil ?? last?.until;
     },
   };
+}
+
+/** Another replica has written the registration in between: it is looked at again. */
+function orLost(error: unknown): true {
+  if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
+  throw error;
 }
 
 function recordExpiry({ serving, caBundle }: Certified, metrics: Metrics): void {

@@ -20,9 +20,20 @@ export function bundleProblem(
   return others.some((pem) => !isUsable(pem, options, now)) ? 'foreign-ca' : undefined;
 }
 
-/** The authorities of a bundle that can still verify something: for those who present a certificate from before. */
-export const usableAuthorities = (bundle: Pem, options: CertificateOptions, now: Date): Pem[] =>
-  splitCertificates(bundle).filter((pem) => isUsable(pem, options, now));
+/** More authorities than this are never needed at once: one takes over while another retires. */
+const MOST_PREVIOUS = 4;
+
+/**
+ * The authorities of a bundle that can still verify something: for those who present a certificate from before. The
+ * newest ones alone: whatever happens again and again, the bundle must not grow until no object can hold it.
+ */
+export function usableAuthorities(bundle: Pem, options: CertificateOptions, now: Date): Pem[] {
+  const issuedMs = (pem: Pem) => parseCertificate(pem)?.validFromDate.getTime() ?? 0;
+  return splitCertificates(bundle)
+    .filter((pem) => isUsable(pem, options, now))
+    .toSorted((one, other) => issuedMs(other) - issuedMs(one))
+    .slice(0, MOST_PREVIOUS);
+}
 
 /** Whether everything that is to be trusted is in the live bundle. */
 export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean {

@@ -53,7 +53,7 @@ export type Permit = (verdict: Verdict, stored: StoredSecret | undefined) => Hel
  *
  * @throws OperatorError `SECRET_NOT_OURS` when a write is needed and the Secret lacks the managed-by label;
  *   `WRITES_PAUSED` when nothing can be presented without a write that is held back; `CERTIFICATE_ISSUE_FAILED`; the
- *   `KUBE_…` codes.
+ *   `KUBE_…` codes, `KUBE_CONFLICT` when race after race was lost.
  */
 export async function ensureCertificates(
   store: SecretStore,
@@ -61,6 +61,23 @@ export async function ensureCertificates(
   circumstances: Circumstances,
   permit: Permit = () => undefined,
 ): Promise<Ensured> {
+  for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
+    const ensured = await tryOnce(store, options, circumstances, permit);
+    if (ensured !== undefined) return ensured;
+  }
+  throw new OperatorError('KUBE_CONFLICT', `Secret ${store.reference} is changed faster than it can be written`);
+}
+
+/** Each lost race is a step that another replica has taken, and a rotation has six of them. */
+const MOST_LOST_RACES = 10;
+
+/** Answers `undefined` when another replica was faster: then everything is to be looked at again. */
+async function tryOnce(
+  store: SecretStore,
+  options: CertificateOptions,
+  circumstances: Circumstances,
+  permit: Permit,
+): Promise<Ensured | undefined> {
   const stored = await store.read();
   const set = stored && fromSecret(stored);
   const verdict = judge(set, options, circumstances, stored && traits(stored));
@@ -72,9 +89,7 @@ export async function ensureCertificates(
   if (held) return { set: usable(set, verdict, held, store.reference), verdict, held, isPaused: isStopped };
 
   const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
-  return written
-    ? { set: written, verdict, held, isPaused: false }
-    : ensureCertificates(store, options, circumstances, permit);
+  return written && { set: written, verdict, held, isPaused: false };
 }
 
 function traits(stored: StoredSecret) {

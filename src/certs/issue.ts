@@ -79,13 +79,54 @@ export function issueServingCertificate(
  * throws: forge reads RSA certificates alone, and one with another kind of key is none of ours.
  */
 export function isConstrainedTo(ca: Pem, names: ServerNames): boolean {
+  const value = read(ca)?.extensions.get('nameConstraints');
+  return value === asn1.toDer(nameConstraints(names)).getBytes();
+}
+
+/** Whether the serving certificate is for exactly the names wanted: its authority may not sign for others. */
+export function isIssuedFor(serving: Pem, names: ServerNames): boolean {
+  const { altNames = [] } = (read(serving)?.certificate.getExtension('subjectAltName') ?? {}) as {
+    altNames?: { type: number; value: string; ip?: string }[];
+  };
+  const found = altNames.map(({ type, value }) => `${type} ${value}`);
+  const wanted = [
+    ...names.dns.map((name) => `${DNS_NAME} ${name}`),
+    ...names.ip.map((address) => `${IP_ADDRESS} ${bytesFromIP(address)}`),
+  ];
+  return found.length === wanted.length && wanted.every((name) => found.includes(name));
+}
+
+/**
+ * Whether a certificate has the signature algorithm and no other extensions than those that are issued here. Go refuses
+ * SHA-1, MD5 and critical extensions that it does not know.
+ */
+export function isOfOurKind(pem: Pem): boolean {
+  const found = read(pem);
+  if (found === undefined) return false;
+  const { signatureOid, siginfo } = found.certificate;
+  const isSha256 = [signatureOid, siginfo.algorithmOid].every((oid) => oid === pki.oids.sha256WithRSAEncryption);
+  return isSha256 && [...found.extensions.keys()].every((name) => ourExtensions.has(name));
+}
+
+const ourExtensions: ReadonlySet<string> = new Set([
+  'basicConstraints',
+  'keyUsage',
+  'extKeyUsage',
+  'nameConstraints',
+  'subjectAltName',
+  'subjectKeyIdentifier',
+  'authorityKeyIdentifier',
+]);
+
+/** A certificate as forge reads it, with the DER values of its extensions by name. */
+function read(pem: Pem) {
   try {
-    const extension = pki.certificateFromPem(ca).getExtension({ name: 'nameConstraints' }) as
-      | { value?: string }
-      | undefined;
-    return extension?.value === asn1.toDer(nameConstraints(names)).getBytes();
+    const certificate = pki.certificateFromPem(pem);
+    const extensions = new Map<string, string>();
+    for (const { name, id, value } of certificate.extensions) extensions.set(name ?? id, value);
+    return { certificate, extensions };
   } catch {
-    return false;
+    return undefined;
   }
 }
 

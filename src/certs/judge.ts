@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
-import { joinCertificates, type Pem } from '../encodings.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../encodings.ts';
 import { bundleProblem, usableAuthorities } from './bundle.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
-import { isConstrainedTo } from './issue.ts';
+import { isConstrainedTo, isIssuedFor, isOfOurKind } from './issue.ts';
 import type { Reason } from './reasons.ts';
 import { judgeRotation, type RotationStep } from './rotation.ts';
 import type { Asked } from './secret.ts';
@@ -93,6 +93,7 @@ function authorityProblem(
   if (damage !== undefined || ca === undefined) return damage;
   // Another kind of key than we issue, RSA-PSS among them, is one that forge cannot sign with.
   if (parsePrivateKey(pair.privateKey)?.asymmetricKeyType !== 'rsa') return 'weak-key';
+  if (!isOfOurKind(pair.certificate)) return 'unsupported';
   if (!ca.ca || !ca.checkIssued(ca) || !ca.verify(ca.publicKey)) return 'wrong-usage';
   return isConstrainedTo(pair.certificate, options.names) ? undefined : 'missing-name';
 }
@@ -107,10 +108,12 @@ function certificateProblem(
   const damage = pairProblem(pair, serving, now);
   if (damage !== undefined || serving === undefined) return damage;
   if (isWeak(pair, options)) return 'weak-key';
+  if (!isOfOurKind(pair.certificate)) return 'unsupported';
   if (!isTrusted(serving, [ca.toString() as Pem], now)) return 'wrong-chain';
   if (serving.validToDate > ca.validToDate) return 'outlives-ca';
   const unfit = servingProblem(serving, options.names);
   if (unfit !== undefined) return unfit;
+  if (!isIssuedFor(pair.certificate, options.names)) return 'missing-name';
   if (now >= renewalMoment(serving)) return 'due';
   return restartedAt !== undefined && isOlder(serving, restartedAt) ? 'restart' : undefined;
 }
@@ -166,11 +169,14 @@ function rotationVerdict(
 /** What can be wrong with any pair. */
 function pairProblem(pair: CertificatePair, certificate: X509Certificate | undefined, now: Date): Reason | undefined {
   const key = parsePrivateKey(pair.privateKey);
-  if (certificate === undefined || key === undefined) return 'unparsable';
+  if (certificate === undefined || key === undefined || !isOneBlock(pair.certificate)) return 'unparsable';
   if (!certificate.checkPrivateKey(key)) return 'key-mismatch';
   if (certificate.serialNumber.startsWith('-')) return 'negative-serial';
   return validityProblem(certificate, now);
 }
+
+/** TLS loads every block, and knows other labels than CERTIFICATE; what we issue has one block with this label. */
+const isOneBlock = (pem: Pem): boolean => pem.match(/-----BEGIN/g)?.length === 1 && splitCertificates(pem).length === 1;
 
 function isWeak({ privateKey }: CertificatePair, { keySize }: CertificateOptions): boolean {
   const key = parsePrivateKey(privateKey);

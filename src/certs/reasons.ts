@@ -11,6 +11,7 @@ export const reasons = {
   expired: 'the certificate is no longer valid',
   due: 'two thirds of the lifetime have passed',
   'weak-key': 'the key is smaller than asked for',
+  unsupported: 'the certificate has a signature algorithm or an extension that is never issued here',
   'negative-serial': 'the serial number is negative, which Go refuses',
   'outlives-ca': 'the serving certificate is valid for longer than its certificate authority',
   'foreign-ca': 'the CA bundle holds a certificate that is not one of ours',

@@ -14,7 +14,7 @@ after(() => cluster.stop());
 
 secretStoreContract('an API server', async () => {
   await cluster.forgetDaemon();
-  const clients = connect(cluster.daemonKubeconfig);
+  const clients = connect(cluster.daemonKubeconfig, new AbortController().signal);
   return (replica) => createSecretStore(clients, NAMESPACE, SECRET, replica);
 });
 
@@ -23,7 +23,7 @@ registrationStoreContract('an API server', async () => {
   const name = REGISTRATION;
   return {
     name,
-    store: createRegistrationStore(connect(cluster.daemonKubeconfig), name),
+    store: createRegistrationStore(connect(cluster.daemonKubeconfig, new AbortController().signal), name),
     async edit(change) {
       const live = await cluster.registration();
       assert.ok(live);

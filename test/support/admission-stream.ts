@@ -128,7 +128,9 @@ interface Call {
 
 async function create(call: Call): Promise<AdmissionRequest> {
   const sentAt = new Date();
-  const verdict = await post(call).then(judge, (error: Error) => ({ outcome: 'lost' as const, detail: String(error) }));
+  const verdict = await post(call)
+    .then(judge)
+    .catch((error: unknown) => ({ outcome: 'lost' as const, detail: String(error) }));
   return { name: call.job.metadata?.name ?? '', sentAt, answeredAt: new Date(), ...verdict };
 }
 

@@ -76,6 +76,8 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
     if (!server.listening) return;
     const closed = once(server, 'close');
     server.close();
+    server.closeAllConnections();
+    // And those that are still in their handshake.
     for (const socket of sockets) socket.destroy();
     await closed;
   };

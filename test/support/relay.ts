@@ -16,7 +16,8 @@ export async function relayRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<IncomingMessage> {
-  if (response.destroyed) throw new Error('the client has gone away before its request was sent on');
+  if (response.destroyed || request.socket.destroyed)
+    throw new Error('the client has gone away before its request was sent on');
   const call = httpsRequest({
     ...credentials.tls,
     host: credentials.host,

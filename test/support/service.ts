@@ -4,6 +4,9 @@ import { type ReadinessProbe, startReadinessProbe } from './readiness-probe.ts';
 
 const HOST = '127.0.0.1';
 
+/** Nothing is held back: not an end until the other side ends too, and not a small packet for its 40 ms (RFC 896). */
+const SOCKET = { allowHalfOpen: true, noDelay: true };
+
 /** Ports of 127.0.0.1: the one that gets the connections, and the one that tells whether it is to get any. */
 export interface Backend {
   readonly port: number;
@@ -35,15 +38,17 @@ export async function startService(): Promise<Service> {
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => {}); // passed on to the other side by `join`; of no interest before that
   };
-  const server = createServer({ allowHalfOpen: true }, (client) => {
+  const server = createServer(SOCKET, (client) => {
     track(client);
     void forward(client, { candidates: shuffled(ready()), track });
   });
   server.listen(0, HOST);
   await once(server, 'listening');
 
+  const stops: Promise<void>[] = [];
   const remove = ({ port }: Pick<Backend, 'port'>) => {
-    void endpoints.get(port)?.probe.stop();
+    const endpoint = endpoints.get(port);
+    if (endpoint) stops.push(endpoint.probe.stop());
     endpoints.delete(port);
   };
   return {
@@ -55,11 +60,11 @@ export async function startService(): Promise<Service> {
     remove,
     ready,
     async close() {
-      const probes = [...endpoints.values()].map(({ probe }) => probe.stop());
+      for (const { backend } of endpoints.values()) remove(backend);
       const closed = once(server, 'close');
       server.close();
       for (const socket of sockets) socket.destroy();
-      await Promise.all([...probes, closed]);
+      await Promise.all([...stops, closed]);
     },
   };
 }
@@ -74,7 +79,7 @@ interface Forwarding {
 async function forward(client: Socket, { candidates, track }: Forwarding): Promise<void> {
   for (const { port } of candidates) {
     if (client.destroyed) return;
-    const backend = connect({ host: HOST, port, allowHalfOpen: true });
+    const backend = connect({ ...SOCKET, host: HOST, port });
     track(backend);
     // A refused connection is no reason to fail: the probe just does not know yet.
     if (await isConnected(backend)) return join(client, backend);

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Cluster } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import type { LifecycleRow } from '../support/lifecycle-table.ts';
+import type { Replica } from '../support/replica.ts';
+import { ask, OWN, play, type Stage, startStage } from './stage.ts';
+
+/** What a rotation writes: announce, publish, settle, switch, retire, withdraw. */
+const WRITES = ['announces', 'publishes', 'begins to settle', 'switches', 'retires', 'withdraws'] as const;
+
+/** Processes that end at the worst moment. Calls that were inside of one end with it; no other Job may notice. */
+export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
+  const unharmed = (row: LifecycleRow) => {
+    add(row);
+    assert.deepEqual([row.scenario, row.lost, row.unmutated], [row.scenario, 0, 0]);
+  };
+
+  describe('a rotation whose writer is killed', () => {
+    for (const moment of ['before', 'after'] as const) {
+      test(`${moment} each of its writes is ended by the others`, async (t) => {
+        const stage = await startStage(cluster(), t, { replicas: 0 });
+        const victims = await startVictims(stage, t, moment);
+        for (const [index, what] of WRITES.entries()) {
+          const before = (await cluster().secret())?.data?.['ca.key'];
+          const scenario = `writer killed ${moment} it ${what}`;
+          const row = await play(stage, t, {
+            scenario,
+            act: async (killed) => {
+              victims.killAt(index + 1, killed);
+              await ask(stage, 'ca');
+              await eventually(() => assert.equal(victims.kills(), index + 1, 'nobody was killed'), {
+                withinMs: 30_000,
+              });
+              await victims.add();
+              return undefined;
+            },
+          });
+          unharmed(row);
+          assert.notEqual((await cluster().secret())?.data?.['ca.key'], before, 'the CA was rotated');
+        }
+      });
+    }
+  });
+
+  describe('replicas', () => {
+    test('one of three killed: the others go on', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 3 });
+      const act = async (killed: (at: Date) => void) => {
+        killed(new Date());
+        await stage.end(stage.replicas[0] as Replica, 'SIGKILL');
+        await stage.add();
+        return undefined;
+      };
+      unharmed(await play(stage, t, { scenario: 'one of three killed', act }));
+    });
+
+    test('five started at once beside one that serves: one CA', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 1 });
+      const act = async () => {
+        await Promise.all(Array.from({ length: 5 }, () => stage.add()));
+        return undefined;
+      };
+      unharmed(await play(stage, t, { scenario: 'five more started at once', act }));
+    });
+
+    test('all killed, and all killed with the caBundle emptied: capped again as soon as one is back', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 2 });
+      const killAll = async (killed: (at: Date) => void) => {
+        killed(new Date());
+        await Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
+      };
+      const restart = () => Promise.all([stage.add(), stage.add()]);
+      const all = await play(stage, t, {
+        scenario: 'all killed and started again',
+        act: async (killed) => {
+          await killAll(killed);
+          await restart();
+          return undefined;
+        },
+      });
+      const emptied = await play(stage, t, {
+        scenario: 'the same, caBundle emptied meanwhile',
+        act: async (killed) => {
+          await killAll(killed);
+          await emptyBundle(cluster());
+          await restart();
+          return undefined;
+        },
+      });
+      for (const row of [all, emptied]) {
+        add(row);
+        assert.equal(row.lost, 0);
+        assert.ok(row.healedMs < 10_000, `${row.scenario}: ${row.healedMs} ms`);
+      }
+    });
+  });
+}
+
+interface Victims {
+  /** The writer of the n-th write from now on is killed, by whichever replica that is. */
+  killAt(n: number, killed: (at: Date) => void): void;
+  kills(): number;
+  add(): Promise<void>;
+}
+
+/** Three replicas, each behind a proxy of its own that can kill it before or after a write. */
+async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'after'): Promise<Victims> {
+  let writes = 0;
+  let fatal = Number.POSITIVE_INFINITY;
+  let kills = 0;
+  let killed: (at: Date) => void = () => {};
+  const add = async () => {
+    let replica: Replica | undefined;
+    const isFatal = () => {
+      writes += 1;
+      return writes === fatal ? ('kill' as const) : undefined;
+    };
+    const proxy: FaultProxy = await startFaultProxy(stage.cluster.daemonKubeconfig, {
+      ...(moment === 'before' ? { beforeWrite: isFatal } : { afterWrite: isFatal }),
+      onKill: async () => {
+        killed(new Date());
+        if (replica) await stage.end(replica, 'SIGKILL');
+        kills += 1;
+      },
+    });
+    t.after(() => proxy.close());
+    replica = await stage.add({ kubeconfig: proxy.kubeconfig });
+  };
+  await Promise.all([add(), add(), add()]);
+  await stage.rest();
+  return {
+    killAt(n, tell) {
+      writes = 0;
+      fatal = n;
+      killed = tell;
+    },
+    kills: () => kills,
+    add,
+  };
+}
+
+async function emptyBundle({ admission }: Cluster): Promise<void> {
+  const name = 'terraform-job-webhook-configuration';
+  const live = await admission.readMutatingWebhookConfiguration({ name });
+  const own = live.webhooks?.find((entry) => entry.name === OWN);
+  delete own?.clientConfig.caBundle;
+  await admission.replaceMutatingWebhookConfiguration({ name, body: live });
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Cluster } from '../support/cluster.ts';
+import type { LifecycleRow } from '../support/lifecycle-table.ts';
+import { type Act, ask, play, SETTLE_MS, startStage } from './stage.ts';
+
+/** Certificates that change while everything is well: nothing may be lost, by nobody's kill even. */
+export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
+  describe('certificates that change by themselves or on request', () => {
+    const perfect = (row: LifecycleRow) => {
+      add(row);
+      assert.deepEqual([row.lost, row.unmutated, row.inFlightAtKill], [0, 0, 0]);
+    };
+
+    it('three replicas, nothing wrong: nothing is written', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 3 });
+      const since = new Date();
+      const quiet: Act = {
+        scenario: 'steady, for a minute',
+        act: async () => {
+          await minuteAfter(since);
+          return since;
+        },
+      };
+      perfect(await play(stage, t, quiet));
+      const writes = stage.timeline.moments().filter(({ at }) => at >= since);
+      assert.deepEqual(new Set(writes.map(versions)).size <= 1, true, 'somebody has written');
+    });
+
+    it('rolling restart of three replicas: a new one is ready before an old one goes', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 3 });
+      const restart = async () => {
+        for (const replica of [...stage.replicas]) {
+          await stage.add();
+          await stage.end(replica);
+        }
+        return undefined;
+      };
+      perfect(await play(stage, t, { scenario: 'rolling restart, 3 replicas', act: restart }));
+    });
+
+    it('serving certificate asked for by annotation', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 3 });
+      const act = () => ask(stage, 'serving');
+      perfect(await play(stage, t, { scenario: 'serving certificate asked for', act, isHealed: isAnswered }));
+    });
+
+    it('certificate authority asked for by annotation', async (t) => {
+      const stage = await startStage(cluster(), t, { replicas: 3 });
+      const before = (await cluster().secret())?.data?.['ca.crt'];
+      const act = () => ask(stage, 'ca');
+      const row = await play(stage, t, { scenario: 'CA asked for, 3 replicas', act, isHealed: isAnswered });
+      perfect(row);
+      assert.notEqual((await cluster().secret())?.data?.['ca.crt'], before);
+      assert.ok(row.healedMs >= 2 * SETTLE_MS, 'the new CA settles, and the old one retires');
+    });
+
+    it('short lifetimes: serving certificates and CAs come due again and again', async (t) => {
+      const flags = ['--ca-lifetime=36s', '--cert-lifetime=12s'];
+      const stage = await startStage(cluster(), t, { replicas: 3, flags });
+      const authorities = () => new Set(stage.timeline.moments().map(({ secret }) => secret?.data?.['ca.key']));
+      const since = new Date();
+      const act = async () => {
+        await stage.timeline.when(() => authorities().size > 3, since, { withinMs: 120_000 });
+        return undefined;
+      };
+      perfect(await play(stage, t, { scenario: 'CA due, two times', act }));
+    });
+  });
+}
+
+const minuteAfter = (since: Date) =>
+  new Promise((resolve) => setTimeout(resolve, since.getTime() + 60_000 - Date.now()));
+
+const versions = ({ secret, registration }: { secret?: unknown; registration?: unknown }): string =>
+  JSON.stringify([secret, registration].map((one) => (one as { metadata?: object } | undefined)?.metadata));
+
+const isAnswered = ({ secret }: { secret: { metadata?: { annotations?: Record<string, string> } } | undefined }) =>
+  secret !== undefined && secret.metadata?.annotations?.['terraform.job.kb.io/rotate'] === undefined;

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
+import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
+import { type Cluster, NAMESPACE, SECRET, SERVER_NAME } from '../support/cluster.ts';
+import { eventually } from '../support/eventually.ts';
+import { type LifecycleRow, lifecycleRow } from '../support/lifecycle-table.ts';
+import { type Replica, startReplica } from '../support/replica.ts';
+import { type Service, startService } from '../support/service.ts';
+import { type Moment, startTimeline, type Timeline } from '../support/timeline.ts';
+import { presentedCertificate } from '../support/tls-client.ts';
+
+/** Where the Jobs of the stream are created. */
+export const STREAM_NAMESPACE = 'stream';
+
+/** Short, so that a rotation takes seconds; the API server of the tests is one, and learns of a bundle at once. */
+export const SETTLE_MS = 2_000;
+
+/** Jobs that are seen to be capped before something is done, and after it has healed. */
+const STEADY_REQUESTS = 40;
+
+/** Everything that a scenario plays with: replicas behind a Service, and what happens on the API server. */
+export interface Stage {
+  readonly cluster: Cluster;
+  readonly service: Service;
+  readonly timeline: Timeline;
+  readonly replicas: readonly Replica[];
+  /** Starts another replica; resolves when it is ready. */
+  add(options?: { readonly kubeconfig?: string }): Promise<Replica>;
+  /** Ends a replica and takes it off the stage: with SIGTERM as a Pod ends, that the Service drops it at once. */
+  end(replica: Replica, signal?: NodeJS.Signals): Promise<void>;
+  /** Resolves once nothing is under way: see `assertAtRest`. */
+  rest(options?: { readonly withinMs?: number }): Promise<void>;
+}
+
+export interface StageOptions {
+  readonly replicas: number;
+  readonly flags?: readonly string[];
+}
+
+export async function startStage(cluster: Cluster, t: TestContext, options: StageOptions): Promise<Stage> {
+  await cluster.forgetDaemon();
+  const [service, timeline] = await Promise.all([startService(), startTimeline(cluster)]);
+  const replicas: Replica[] = [];
+  const flags = [`--settle-time=${SETTLE_MS}ms`, '--drain-time=1s', ...(options.flags ?? [])];
+  const stage: Stage = {
+    cluster,
+    service,
+    timeline,
+    replicas,
+    async add({ kubeconfig = cluster.daemonKubeconfig } = {}) {
+      const replica = await startReplica(service, { kubeconfig, flags });
+      replicas.push(replica);
+      await replica.line('ready');
+      return replica;
+    },
+    async end(replica, signal = 'SIGTERM') {
+      replicas.splice(replicas.indexOf(replica), 1);
+      if (signal === 'SIGTERM') service.remove(replica);
+      await replica.stop(signal);
+      service.remove(replica);
+    },
+    rest: ({ withinMs = 20_000 } = {}) => eventually(() => assertAtRest(stage), { withinMs }),
+  };
+  t.after(async () => {
+    await Promise.all(replicas.map((replica) => replica.stop('SIGKILL')));
+    await service.close();
+    timeline.stop();
+  });
+  await Promise.all(Array.from({ length: options.replicas }, () => stage.add()));
+  if (options.replicas > 0) await stage.rest();
+  return stage;
+}
+
+/** One CA, no rotation under way, and every replica ready with a certificate that the live bundle verifies. */
+async function assertAtRest({ cluster, service, replicas }: Stage): Promise<void> {
+  const [secret, registration] = await Promise.all([cluster.secret(), cluster.registration()]);
+  assert.equal(secret?.metadata?.annotations?.['terraform.job.kb.io/phase'], 'stable');
+  const caBundle = registration?.webhooks?.find(({ name }) => name === OWN)?.clientConfig.caBundle ?? '';
+  assert.equal(caBundle, secret?.data?.['ca.crt']);
+  const ca = Buffer.from(caBundle, 'base64').toString();
+  assert.equal(ca.match(/BEGIN CERTIFICATE/g)?.length, 1);
+  assert.equal(service.ready().length, replicas.length);
+  const stored = Buffer.from(secret?.data?.['tls.crt'] ?? '', 'base64').toString();
+  for (const { port } of replicas) {
+    const { raw } = await presentedCertificate(port, { ca, servername: SERVER_NAME });
+    assert.ok(stored.replaceAll('\n', '').includes(raw.toString('base64')), 'the stored certificate is presented');
+  }
+}
+
+/** The name of the daemon's entry in the registration. */
+export const OWN = 'modify.terraform.job.kb.io';
+
+export interface Act {
+  readonly scenario: string;
+  /** What is done to the daemon, under the stream. Answers when it was done, where that is not at once. */
+  readonly act: (killed: (at: Date) => void) => Promise<Date | undefined>;
+  /** What the API server shows once it is healed; without it the stage only has to come to rest. */
+  readonly isHealed?: (moment: Moment) => boolean;
+}
+
+/** Plays one scenario under the stream, and answers what the Jobs met. */
+export async function play(stage: Stage, t: TestContext, { scenario, act, isHealed }: Act): Promise<LifecycleRow> {
+  const stream = await startAdmissionStream(stage.cluster, { namespace: STREAM_NAMESPACE });
+  t.after(() => stream.stop());
+  await steady(stream);
+  const killedAt: Date[] = [];
+  const since = new Date();
+  const doneAt = (await act((at) => killedAt.push(at))) ?? new Date();
+  const seen = isHealed && (await stage.timeline.when(isHealed, doneAt));
+  await stage.rest();
+  await steady(stream);
+  const { requests } = await stream.stop();
+  const row = lifecycleRow({ scenario, requests, since, killedAt });
+  for (const { outcome, detail, sentAt } of requests) {
+    if (outcome !== 'mutated') t.diagnostic(`${sentAt.toISOString()} ${outcome}: ${detail}`);
+  }
+  return { ...row, healedMs: seen ? seen.at.getTime() - doneAt.getTime() : row.healedMs };
+}
+
+/** Waits until a good number of Jobs that were sent from now on came back capped, one after another. */
+async function steady(stream: AdmissionStream): Promise<void> {
+  const since = new Date();
+  await eventually(() => {
+    const sent = stream.requests().filter(({ sentAt }) => sentAt >= since);
+    assert.ok(sent.length >= STEADY_REQUESTS && sent.slice(-STEADY_REQUESTS).every(isCapped), 'Jobs are not capped');
+  });
+}
+
+const isCapped = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'mutated';
+
+/** Asks for a rotation as `kubectl annotate` does; answers when that was stored. */
+export async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<Date> {
+  const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
+  const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+  await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
+  return new Date();
+}
