@@ -58,7 +58,7 @@ suite('/readyz', () => {
   test('says what is missing at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [
-      '[-]endpoint failed: does not listen yet',
+      '[-]endpoint failed: presents no certificate yet',
       '[-]certificate failed: there is none yet',
       '[-]registration failed: the CA bundle was not read back from the API server yet',
       '[+]shutdown ok\n',
@@ -209,13 +209,15 @@ suite('the probes', () => {
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
-  test('fail on a port that is taken, and name it', async (t) => {
+  test('fail on a port that is taken, and name it and its options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
     const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3') };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',
-      message: new RegExp(`^cannot listen on port ${probes.port}: .*EADDRINUSE`),
+      message: new RegExp(
+        `^cannot listen on 127\\.0\\.0\\.1:${probes.port} \\(--metrics-bind-port, --webhook-bind-address\\): .*EADDRINUSE`,
+      ),
     });
   });
 });

@@ -172,7 +172,8 @@ describe('a webhook URL', () => {
   test('may not have another path', () => {
     assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
       code: 'CONFIG_INVALID',
-      message: '  --webhook-url: found the path "/other"; allowed is /modify-terraform-job, or none',
+      message:
+        '  --webhook-url (TERRAFORM_DAEMON_WEBHOOK_URL): found the path "/other"; allowed is /modify-terraform-job, or none',
     });
   });
 });
@@ -181,7 +182,8 @@ describe('options that contradict each other', () => {
   test('are a serving certificate that is to live longer than its CA', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '61m' }), {
       code: 'CONFIG_INVALID',
-      message: /^ {2}--cert-lifetime: found more than --ca-lifetime; allowed is at most that/,
+      message:
+        /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): found more than --ca-lifetime; allowed is at most that/,
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
   });
@@ -199,7 +201,8 @@ describe('options that contradict each other', () => {
   test('are two servers on one port, unless both take a free one', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
-      message: '  --metrics-bind-port: found 8080, which --webhook-bind-port has; allowed is any other port',
+      message:
+        '  --metrics-bind-port (TERRAFORM_DAEMON_METRICS_BIND_PORT): found 8080, which --webhook-bind-port has; allowed is any other port',
     });
     assert.doesNotThrow(() => readConfig({ 'webhook-bind-port': '0', 'metrics-bind-port': '0' }));
   });
@@ -218,6 +221,13 @@ describe('problems', () => {
   test('are told all at once, a line for each', () => {
     const raw = { namespace: 'A', 'key-size': '1', 'ca-lifetime': '1h', 'webhook-bind-port': '8080', 'log-level': 'x' };
     assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
+  });
+
+  test('that were found elsewhere are told with them', () => {
+    assert.throws(() => readConfig({ 'timeout-seconds': '0' }, undefined, ['elsewhere']), {
+      code: 'CONFIG_INVALID',
+      message: /^ {2}--timeout-seconds .*\n {2}elsewhere$/,
+    });
   });
 
   test('of values that cannot be read are not told as contradictions as well', () => {

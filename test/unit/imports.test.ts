@@ -46,7 +46,7 @@ const doors = {
 };
 
 /** What an area may import beside its own files: words and rules that all of them share. */
-const sharedFiles = ['encodings.ts', 'errors.ts', 'policy.ts'];
+const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'policy.ts'];
 /** And beside those, types alone: what it logs to is given to it. */
 const sharedTypes = ['log.ts'];
 

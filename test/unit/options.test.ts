@@ -87,10 +87,10 @@ const rows: Readonly<Record<OptionName, Row>> = {
       'https://[::1]:8090': new URL('https://[::1]:8090/'),
     },
     bad: [
-      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host'],
+      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host', 'https://host:0'],
       ...['https://host/?', 'https://host/?a=b', 'https://host/#', 'https://host/#part', 'https://ho st'],
     ],
-    allowed: 'https://host[:port][/path] without user, query or fragment',
+    allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
   },
   'failure-policy': {
     default: 'Ignore',
