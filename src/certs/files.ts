@@ -50,20 +50,27 @@ function served(directory: string, { files, problem }: Judged): ServingCertifica
 
 async function readJudged(directory: string, names: ServerNames, now: Date): Promise<Judged> {
   const [certificate, privateKey, ca] = await Promise.all([
-    read(directory, 'cert.pem'),
-    read(directory, 'key.pem'),
-    read(directory, 'ca.pem', { isOptional: true }),
+    readOne(directory, 'cert.pem'),
+    readOne(directory, 'key.pem'),
+    // An empty file is one that is being written; only one that is not there means that there is none.
+    readOrAbsent(directory, 'ca.pem'),
   ]);
-  const files = { serving: { certificate, privateKey }, caBundle: ca === '' ? certificate : ca };
+  const files = { serving: { certificate, privateKey }, caBundle: ca ?? certificate };
   return { files, problem: problemOf(files, names, now) };
 }
 
-async function read(directory: string, file: string, { isOptional = false } = {}): Promise<Pem> {
+async function readOne(directory: string, file: string): Promise<Pem> {
+  const pem = await readOrAbsent(directory, file);
+  if (pem === undefined) throw invalid(join(directory, file), 'there is no such file');
+  return pem;
+}
+
+async function readOrAbsent(directory: string, file: string): Promise<Pem | undefined> {
   const path = join(directory, file);
   try {
     return (await readFile(path, 'utf8')) as Pem;
   } catch (error) {
-    if (isOptional && (error as NodeJS.ErrnoException).code === 'ENOENT') return '' as Pem;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw invalid(path, messageOf(error), error);
   }
 }

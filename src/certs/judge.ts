@@ -172,17 +172,11 @@ function rotationVerdict(
 ): Verdict {
   const step = judgeRotation(set, options, circumstances);
   if (step.action !== 'wait') return step;
-<<<<<<< HEAD
-  // An authority that is due stays so until the next one takes over.
-  const ahead = certificates.map(renewalMoment).filter((moment) => moment > circumstances.now);
-  const moments = ahead.concat(step.until ?? []);
-=======
   // A CA that is due while its successor settles is past that moment: to wait for it would be not to wait at all.
   const moments = certificates
     .map(renewalMoment)
     .concat(step.until ?? [])
     .filter((moment) => moment > circumstances.now);
->>>>>>> units-on-lifecycle
   return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
 }
 

@@ -79,7 +79,21 @@ describe('retrying', () => {
     });
   }
 
-  for (const code of errorCodes.filter((code) => !retryable.has(code))) {
+  test('takes a refusal for passing during the first 15 s: an API server that has just started has no roles', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const clock = t.mock.method(performance, 'now', () => 0);
+    const refused = new OperatorError('KUBE_FORBIDDEN', 'no');
+    const { attempt, log, calls } = anAttempt(refused, refused, refused, refused);
+    const warn = (_message: string, { delayMs = 0 } = {}) => {
+      if (calls() === 2) clock.mock.mockImplementation(() => 15_000);
+      setImmediate(() => t.mock.timers.tick(delayMs));
+    };
+    await assert.rejects(withRetries(attempt, { log: { ...log, warn }, signal: never }), refused);
+    assert.equal(calls(), 3);
+  });
+
+  const passing = new Set([...retryable, 'KUBE_FORBIDDEN']);
+  for (const code of errorCodes.filter((code) => !passing.has(code))) {
     test(`throws ${code} at once: it does not pass by itself`, async () => {
       const failure = new OperatorError(code, 'no use');
       const { attempt, log, lines, calls } = anAttempt(failure);
@@ -97,9 +111,9 @@ describe('retrying', () => {
   });
 
   test('throws the first failure that does not pass by itself', async () => {
-    const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no');
-    const { attempt, log, calls } = anAttempt(new OperatorError('KUBE_CONFLICT', 'later'), forbidden);
-    await assert.rejects(withRetries(attempt, { log, signal: never }), forbidden);
+    const rejected = new OperatorError('KUBE_REJECTED', 'no');
+    const { attempt, log, calls } = anAttempt(new OperatorError('KUBE_CONFLICT', 'later'), rejected);
+    await assert.rejects(withRetries(attempt, { log, signal: never }), rejected);
     assert.equal(calls(), 2);
   });
 

@@ -67,9 +67,9 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): Judged[] => {
       set: settling,
       liveBundle: first as Pem,
       at: after(SETTLE_MS),
-      expected: 'keep',
+      expected: 'publish',
     },
-    { what: 'settling, just over, without a live bundle', set: settling, at: after(SETTLE_MS), expected: 'keep' },
+    { what: 'settling, just over, without a live bundle', set: settling, at: after(SETTLE_MS), expected: 'publish' },
     {
       what: 'settling since nobody knows when',
       set: { ...settling, phaseSince: undefined },

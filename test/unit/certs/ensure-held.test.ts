@@ -160,7 +160,7 @@ describe('a Secret that can never be changed', () => {
 
     test(`is used as it is where it belongs to somebody else: ${reason}`, async () => {
       const store = createFakeSecretStore({ ...secret, labels: {} });
-      const ensured = await ensure(store);
+      const ensured = await ensure(store, { liveBundle: caBundle });
       assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [announced, 'keep', 0]);
     });
   }

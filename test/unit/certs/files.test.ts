@@ -79,7 +79,7 @@ describe('a folder with certificate files', () => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
     // It is a CA without a name, but it is the key that counts: the complaint is about something else.
-    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /may not be used/);
+    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /for other names/);
   });
 
   test('needs the first name only: others are the business of its owner', async (t) => {

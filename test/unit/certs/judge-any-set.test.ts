@@ -49,7 +49,8 @@ describe('a set that is kept', () => {
     const end = new Date(now.getTime() + options.settleMs);
     assert.deepEqual(judge(settling, options, { now, liveBundle: caBundle }), { action: 'keep', until: end });
     const servingDue = new Date(now.getTime() + 60 * DAY_MS);
-    assert.deepEqual(judge(settling, options, { now }), { action: 'keep', until: servingDue });
+    const publishing = { ...settling, phase: 'publishing' } as const;
+    assert.deepEqual(judge(publishing, options, { now }), { action: 'keep', until: servingDue });
   });
 });
 

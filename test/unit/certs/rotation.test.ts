@@ -22,7 +22,6 @@ describe('a rotation waits', () => {
   const waits = {
     'without an end while nothing is under way': [step('stable', 1e9), undefined],
     'without an end for the live bundle, while it publishes': [step('publishing', 1e9, { isBack: false }), undefined],
-    'without an end for the live bundle, while it settles': [step('settling', 1e9, { isBack: false }), undefined],
     'until the settle time is over, while it settles': [step('settling', 1), end],
     'until the settle time is over, while it retires': [step('retiring', 1), end],
     'until the settle time is over, also where the live bundle is another one': [
@@ -44,4 +43,8 @@ describe('a rotation waits', () => {
 test('a rotation takes one step in each phase, once its time is over, and then the next phase begins', () => {
   const actions = phases.map((phase) => step(phase, 90_000).action);
   assert.deepEqual(actions, ['wait', 'settle', 'switch', 'retire']);
+});
+
+test('a rotation publishes again what was taken out of the live bundle while it settles, however long it has', () => {
+  for (const ms of [1, 90_000, 1e9]) assert.deepEqual(step('settling', ms, { isBack: false }), { action: 'publish' });
 });
