@@ -192,7 +192,7 @@ describe('options that contradict each other', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --settle-time: found more than a sixth of --ca-lifetime; allowed is at most that, ' +
+        '  --settle-time (TERRAFORM_DAEMON_SETTLE_TIME): found more than a sixth of --ca-lifetime; allowed is at most that, ' +
         'a rotation has to end before the old authority does',
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
