@@ -82,8 +82,12 @@ for (const output of [process.stdout, process.stderr]) {
   });
 }
 
+/** A connection that is just being made cannot be called off: nothing is left to do that would be worth the wait. */
+const LINGER_MS = 1_000;
+
 try {
   await parseCommandLine(process.argv, { run });
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;
   process.stderr.write(

@@ -25,6 +25,7 @@ export interface Dependencies extends ReconcilerDependencies {
 export async function runOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const { log, metrics, now } = dependencies;
   const status: Status = { phase: 'starting' };
+  const ended = new AbortController();
   const retrying = { log, signal };
   signal.addEventListener('abort', () => (status.phase = 'draining'));
   const reconciler = createReconciler(config, dependencies, status);
@@ -45,7 +46,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.presented = serving.certificate;
 
       // 4. Registration: publish the CA bundle and read it back, then accept traffic.
-      const wakeUps = watchEverything(config, dependencies, signal);
+      const wakeUps = watchEverything(config, dependencies, AbortSignal.any([signal, ended.signal]));
       await withRetries(() => reconciler.reconcile(server.present), retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
@@ -53,6 +54,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       // 5. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps, signal });
     } finally {
+      ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
       await server.close();
     }

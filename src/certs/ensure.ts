@@ -1,8 +1,9 @@
-import type { Base64 } from '../encodings.ts';
+import { type Base64, joinCertificates } from '../encodings.ts';
 import { OperatorError } from '../errors.ts';
 import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { type Circumstances, judge, type Verdict } from './judge.ts';
+import { isVerified } from './present.ts';
 import {
   askedFor,
   fromSecret,
@@ -16,6 +17,7 @@ import {
   type StoredSecret,
   toSecret,
 } from './secret.ts';
+import { parseCertificate, parsePrivateKey } from './x509.ts';
 
 /** The one Secret of the daemon. A lost race is an answer, not an error. */
 export interface SecretStore {
@@ -88,9 +90,8 @@ async function tryOnce(
   if (stored !== undefined) refuseForeign(stored, store.reference);
   const held = isStopped ? 'paused' : permit(verdict, stored);
   if (held) {
-    // Whatever the Secret is like: what it holds is used for as long as it is good.
-    const ofContent = verdict.action === 'recreate' ? judge(set, options, circumstances) : verdict;
-    return { set: usable(set, ofContent, held, store.reference), verdict, held, isPaused: isStopped };
+    const found = { stored, set, verdict };
+    return { set: usable(found, held, store.reference, options, circumstances), verdict, held, isPaused: isStopped };
   }
 
   const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
@@ -157,9 +158,14 @@ const isDone = (asked: 'serving' | 'ca' | undefined, { action }: Verdict): boole
   (asked === 'ca' && (action === 'retire' || action === 'replace'));
 
 /** What can be presented although it should be something else by now. */
-function usable(set: CertificateSet | undefined, verdict: Verdict, held: Held, reference: string): CertificateSet {
-  const isBroken = verdict.action === 'replace' || (verdict.action === 'renew' && !harmless.has(verdict.reason));
-  if (set !== undefined && !isBroken) return set;
+function usable(
+  { set, verdict }: Found,
+  held: Held,
+  reference: string,
+  options: CertificateOptions,
+  circumstances: Circumstances,
+): CertificateSet {
+  if (set !== undefined && canServe(set, options, circumstances)) return set;
   const reason = 'reason' in verdict ? verdict.reason : verdict.action;
   throw new OperatorError(
     'WRITES_PAUSED',
@@ -170,7 +176,15 @@ function usable(set: CertificateSet | undefined, verdict: Verdict, held: Held, r
   );
 }
 
-const harmless: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'weak-key', 'outlives-ca']);
+function canServe(
+  { serving, caBundle }: CertificateSet,
+  { names }: CertificateOptions,
+  { now, liveBundle }: Circumstances,
+) {
+  const key = parsePrivateKey(serving.privateKey);
+  const isPair = key !== undefined && parseCertificate(serving.certificate)?.checkPrivateKey(key) === true;
+  return isPair && isVerified(serving.certificate, names, joinCertificates([caBundle, liveBundle ?? '']), now);
+}
 
 function refuseForeign(stored: StoredSecret, reference: string): void {
   if (isOurs(stored)) return;

@@ -45,7 +45,8 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
       assert.ok(call && changes > nth);
       return call;
     });
-  return { calls, told, changes: () => changes, stop: () => stop.abort(), ended, standing };
+  const begun = (nth: number) => eventually(() => assert.ok(calls[nth]));
+  return { calls, told, changes: () => changes, stop: () => stop.abort(), ended, standing, begun };
 }
 
 describe('a watch', { timeout: 30_000 }, () => {
@@ -90,19 +91,21 @@ describe('a watch', { timeout: 30_000 }, () => {
 
   test('is begun again when the client throws', async (t) => {
     const errors = [new Error('no connection')];
-    const { standing, told } = start(t, { refuse: () => errors.pop() });
-    await standing(1);
+    const { told, changes, begun } = start(t, { refuse: () => errors.pop() });
+    await begun(1);
+    await eventually(() => assert.equal(changes(), 1, 'one has come to stand'));
     assert.equal(told.length, 1);
     assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*no connection/);
   });
 
   test('that fails again and again waits longer each time', async (t) => {
-    const begun: number[] = [];
-    const { standing } = start(t, { refuse: () => begun.push(performance.now()) && refused(500) });
-    await standing(3);
-    const [first = 0, second = 0, third = 0, fourth = 0] = begun;
+    const moments: number[] = [];
+    const { begun, changes } = start(t, { refuse: () => moments.push(performance.now()) && refused(500) });
+    await begun(3);
+    const [first = 0, second = 0, third = 0, fourth = 0] = moments;
     // Timers may be a millisecond early.
-    assert.ok(second - first >= 99 && third - second >= 199 && fourth - third >= 399, String(begun));
+    assert.ok(second - first >= 99 && third - second >= 199 && fourth - third >= 399, String(moments));
+    assert.equal(changes(), 0, 'nothing was seen to change');
   });
 
   test('that is forbidden is told as a matter of rights', async (t) => {
@@ -122,8 +125,8 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
   });
 
   test('while it waits after failures', async (t) => {
-    const { standing, stop, ended } = start(t, { refuse: () => refused(500) });
-    await standing(2);
+    const { begun, stop, ended } = start(t, { refuse: () => refused(500) });
+    await begun(2);
     stop();
     await promptly(ended);
   });

@@ -34,6 +34,7 @@ export const { withCa, withServing, withAlteredCa, withAlteredServing, withServi
 /** What a set is judged to need: the step, and its reason where it has one. */
 export type Outcome =
   | 'keep'
+  | 'publish'
   | 'settle'
   | 'switch'
   | 'retire'

@@ -148,6 +148,7 @@ export const rotationRows: readonly Judged[] = [
       ...row,
       what: `settling a next CA ${row.what}`,
       set: row.set && ({ ...row.set, phase: 'settling', phaseSince: row.at ?? ISSUED_AT } as const),
+      liveBundle: row.set?.caBundle,
     },
   ]),
 ];

@@ -40,6 +40,7 @@ for (const [held, { hold, permit }] of Object.entries(ways)) {
       'a renewal at a start': { secret: stored(set), circumstances: { restartedAt: after(1) }, action: 'renew' },
       'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
       'a bundle to be mended': { secret: twice, action: 'mend' },
+      'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },
       'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };
     for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
@@ -57,13 +58,12 @@ for (const [held, { hold, permit }] of Object.entries(ways)) {
     const broken = {
       'a serving certificate with another key': { secret: damaged, named: 'unparsable' },
       'a serving certificate that has expired': { secret: stored(set), now: after(90), named: 'expired' },
-      'a CA that is lost': { secret: lost, named: 'ca-lost' },
       'an empty Secret': { secret: empty, named: 'absent' },
-      'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'absent' },
+      'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'wrong-type' },
       'an expired set in an immutable Secret': {
         secret: stored(set, { isImmutable: true }),
         now: after(90),
-        named: 'expired',
+        named: 'immutable',
       },
     };
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
