@@ -55,7 +55,8 @@ export function createReport({
       if (result === 'unchanged') return;
       if (result === 'held') log.warn('registration not written', { name, reason, drift });
       else log.info(`registration ${result}`, { name, reason, drift });
-      const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]} ${drift.join(', ')}`.trim();
+      const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
+      const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
       events.tell({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
     },
     swapped(certificate) {

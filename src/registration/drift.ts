@@ -23,7 +23,7 @@ export const registrationReasons = {
   'no-registration': 'there was none',
   'entry-removed': 'our webhook entry was not in it',
   'ca-bundle': 'the CA bundle was another one',
-  drift: 'these fields of our entry were not as they should be:',
+  drift: 'fields of our entry were not as they should be',
 } as const;
 
 export type RegistrationReason = keyof typeof registrationReasons;

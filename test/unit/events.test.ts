@@ -11,7 +11,7 @@ const notice = (fields: Partial<Notice> = {}): Notice => ({
 });
 
 /** Events whose store a test can see, and whose clock it sets. */
-function start({ refuse = () => false } = {}) {
+function start({ refuse = (): boolean => false } = {}) {
   const written: string[] = [];
   const warnings: unknown[] = [];
   let nowMs = Date.UTC(2030, 0);

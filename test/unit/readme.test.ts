@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { describe, it } from 'node:test';
+import { access, readFile } from 'node:fs/promises';
+import { describe, it, test } from 'node:test';
 import { reasons } from '../../src/certs/reasons.ts';
 import { errorCodes } from '../../src/errors.ts';
 import { options } from '../../src/options.ts';
+import { registrationReasons } from '../../src/registration/drift.ts';
 import { firstColumn, optionsTable, readReadme, shellCommands } from '../support/readme.ts';
 
 describe('the README', () => {
@@ -13,8 +14,10 @@ describe('the README', () => {
   });
 
   it('has a row for each reason, in the words of the code', async () => {
-    const rows = Object.entries(reasons).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
-    assert.ok((await readReadme()).includes(rows.join('\n')), `the table should be:\n${rows.join('\n')}`);
+    for (const words of [reasons, registrationReasons]) {
+      const rows = Object.entries(words).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
+      assert.ok((await readReadme()).includes(rows.join('\n')), `the table should be:\n${rows.join('\n')}`);
+    }
   });
 
   it('has a row for each error code, and no other', async () => {
@@ -44,4 +47,12 @@ describe('the README', () => {
     assert.ok(named.length > 5);
     for (const script of named) assert.ok(script in scripts, `there is no script ${script}`);
   });
+});
+
+test('docs/lessons.md names only tests that there are', async () => {
+  const root = new URL('../../', import.meta.url);
+  const lessons = await readFile(new URL('docs/lessons.md', root), 'utf8');
+  const files = [...lessons.matchAll(/`(test\/[\w/.-]+)`/g)].map(([, file]) => file ?? '');
+  assert.ok(files.length > 20);
+  for (const file of files) await access(new URL(file, root));
 });
