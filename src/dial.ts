@@ -40,10 +40,14 @@ export async function dial(address: Address, serverName: string, bundle: Pem): P
     ca: splitCertificates(bundle).filter((pem) => parseCertificate(pem) !== undefined),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     minVersion: 'TLSv1.2',
+    // As Go does: a certificate that is itself in the bundle is trusted, whoever has signed it.
+    allowPartialTrustChain: true,
     // It is verified all the same: `authorizationError` has the answer. Only so there is a certificate to show when it
     // fails, and nothing is ever sent over this connection.
     rejectUnauthorized: false,
   });
+  // What comes after it was given up is of no interest.
+  socket.on('error', () => {});
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(DIAL_MS) });
     return { outcome: 'answered', address: shown, certificate: presentedBy(socket), problem: problemOf(socket) };

@@ -15,9 +15,9 @@ import { liveBundle } from './registration/reconcile.ts';
 /** An object as far as it may be seen; absent where there is none. */
 export type Seen<T> = { readonly object: T | undefined } | { readonly refused: string };
 
-/** What came of calling the endpoint. */
+/** What came of calling the endpoint; where it was not called, how to. */
 export type Dialled =
-  | { readonly outcome: 'not-dialled'; readonly why: string }
+  | { readonly outcome: 'not-dialled'; readonly why: string; readonly how: readonly string[] }
   | { readonly outcome: 'failed'; readonly address: string; readonly problem: string }
   /** `problem` is why an API server would refuse the certificate, if it would. */
   | {
@@ -41,7 +41,12 @@ interface Objects {
 }
 
 /** Reads the facts for what may be wrong with them. */
-export function evidenceOf({ secret, registration, endpoint }: Facts, objects: Objects, config: Config, now: Date): Evidence {
+export function evidenceOf(
+  { secret, registration, endpoint }: Facts,
+  objects: Objects,
+  config: Config,
+  now: Date,
+): Evidence {
   const { stored, set, live } = objects;
   const bundle = liveBundle(live);
   const presented = endpoint.outcome === 'answered' ? endpoint.certificate : undefined;
@@ -102,11 +107,6 @@ function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registratio
     failurePolicy: own.failurePolicy === 'Fail' ? 'Fail' : 'Ignore',
     timeoutSeconds: own.timeoutSeconds ?? registration.timeoutSeconds,
   } as const;
-  const wanted = desiredRegistration(
-    { ...registration, ...asLive },
-    '' as Pem,
-    matchConditions(terraformPolicy),
-    live,
-  );
+  const wanted = desiredRegistration({ ...registration, ...asLive }, '' as Pem, matchConditions(terraformPolicy), live);
   return drift(live, wanted).filter((field) => field !== 'clientConfig.caBundle');
 }

@@ -83,28 +83,34 @@ export function findProblems(evidence: Evidence): Problem[] {
   ];
 }
 
-/** Verdicts of which a running daemon takes care by itself as time goes by. */
-const inPassing: ReadonlySet<Verdict['action']> = new Set(['keep', 'settle', 'switch', 'retire']);
-
-function secretProblems({ config, now, secret }: Evidence, commands: Commands): Problem[] {
+function secretProblems(evidence: Evidence, commands: Commands): Problem[] {
   const problem = (reason: ProblemReason, message: string, command: string): Problem[] => [
     { reason, where: 'Secret', message, command },
   ];
-  const { state, set, verdict, isOurs, isPaused } = secret;
-  if (state === 'refused') {
-    return problem('forbidden', 'this user may not read the Secret: the rest is judged without it', commands.askRights);
+  switch (evidence.secret.state) {
+    case 'refused':
+      return problem('forbidden', 'this user may not read it: the rest is judged without it', commands.askRights);
+    case 'absent':
+      return problem('absent', reasons.absent, commands.restart);
+    case 'present':
+      return contentProblems(evidence, commands, problem);
   }
-  if (state === 'absent') return problem('absent', reasons.absent, commands.restart);
+}
+
+function contentProblems(
+  { config, now, secret }: Evidence,
+  commands: Commands,
+  problem: (reason: ProblemReason, message: string, command: string) => Problem[],
+): Problem[] {
+  const { set, verdict, isOurs, isPaused } = secret;
   const mend = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
-  const flaw = verdict && !inPassing.has(verdict.action) && 'reason' in verdict ? verdict.reason : undefined;
+  const flaw = verdict && 'reason' in verdict ? verdict.reason : undefined;
+  const isStopped = set !== undefined && isStuck(set, config.certificates, now);
   return [
     ...(isPaused ? problem('paused', 'all writes are paused: nothing is renewed or mended', commands.unpause) : []),
     ...(isOurs ? [] : problem('not-ours', 'it lacks the managed-by label: nothing in it is renewed', commands.label)),
-    // What a person asked for is no damage.
-    ...(flaw === undefined || flaw === 'asked' ? [] : problem(flaw, reasons[flaw], mend)),
-    ...(set && isStuck(set, config.certificates, now)
-      ? problem('stuck', `the rotation does not get on from the phase ${set.phase}: no daemon takes the next step`, mend)
-      : []),
+    ...(flaw === undefined ? [] : problem(flaw, reasons[flaw], mend)),
+    ...(isStopped ? problem('stuck', `the rotation does not get on from the phase ${set.phase}`, mend) : []),
   ];
 }
 
@@ -115,7 +121,7 @@ function registrationProblems({ config, now, secret, registration }: Evidence, c
     { reason, where: 'registration', message, command },
   ];
   if (state === 'refused') {
-    const message = 'this user may not read the MutatingWebhookConfiguration: the rest is judged without it';
+    const message = 'this user may not read it: the rest is judged without it';
     return problem('forbidden', message, commands.askRegistrationRights(config.registration.name));
   }
   if (state === 'absent') return problem('not-registered', 'the webhook is not registered: no Job is changed');

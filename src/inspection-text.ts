@@ -45,7 +45,7 @@ function secretSection({ secret }: Inspection): string[] {
   const contents =
     state === 'present'
       ? `type ${type}, managed by ${managedBy ?? 'nobody'}, ${isPaused ? 'paused' : 'not paused'}, ` +
-        (rotateAsked === undefined ? 'no rotation asked for' : `rotation asked for: ${rotateAsked}`)
+        (rotateAsked === undefined ? 'no rotation asked' : `rotation asked: ${rotateAsked}`)
       : state === 'absent'
         ? 'not there'
         : 'may not be read by this user';
@@ -62,7 +62,7 @@ function registrationSection({ registration }: Inspection): string[] {
   if (state === 'absent') return section(title, { is: 'not there' });
   const shown = trusts.slice(0, MOST_AUTHORITIES).map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
     const whose = isOurs === undefined ? 'perhaps ours' : isOurs ? 'ours' : 'unknown';
-    return `${whose}${isDuplicate ? ', again' : ''}: ${shortened(sha256)} until ${date(notAfter)} (${subject})`;
+    return `${whose}${isDuplicate ? ', again' : ''}: ${shortened(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
   });
   const more = trusts.length - shown.length;
   const lines = [
@@ -71,14 +71,20 @@ function registrationSection({ registration }: Inspection): string[] {
     ...(unreadable > 0 ? [`${unreadable} that cannot be read`] : []),
   ];
   return [
-    ...section(title, { calls: `${calls}, failure policy ${failurePolicy ?? 'Fail'}` }),
+    ...section(title, { calls: `${calls}`, 'on failure': failurePolicy ?? 'Fail' }),
     ...(lines.length === 0 ? ['nobody'] : lines).flatMap((line, index) => columns(index === 0 ? 'trusts' : '', line)),
   ];
 }
 
+/** What tells authorities apart for a person; the whole subject where there is no common name. */
+const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
+
 function endpointSection({ endpoint }: Inspection): string[] {
-  const { outcome, address, serverName, why, certificate, isVerified, isOfSecret } = endpoint;
-  if (outcome === 'not-dialled') return section('ENDPOINT', { dialled: `no: ${why}` });
+  const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
+  if (outcome === 'not-dialled') {
+    const commands = how.flatMap((command) => columns('', command));
+    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...commands];
+  }
   const dialled = `${address}, asked for ${serverName}`;
   if (outcome === 'failed') return section('ENDPOINT', { dialled, answer: `none: ${why}` });
   const which = isOfSecret === undefined ? '' : isOfSecret ? ', that of the Secret' : ', not that of the Secret';
@@ -105,7 +111,8 @@ function verdictSection({ verdict, problems }: Inspection): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${printable(message)}`, '  ', '     '),
-    ...wrapped(command, '     ', '       ', ' \\'),
+    // What mends several in a row stands below the last of them.
+    ...(command === problems[index + 1]?.command ? [] : wrapped(command, '     ', '       ', ' \\')),
   ]);
   return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];
 }

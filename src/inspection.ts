@@ -1,7 +1,7 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type CertificateFacts, certificateFacts } from './certificate-facts.ts';
 import type { ServerNames } from './certs/certificate-set.ts';
-import { type Asked, askedFor, fromSecret, isPaused, MANAGED_BY } from './certs/secret.ts';
+import { type Asked, askedFor, fromSecret, isPaused, MANAGED_BY, type StoredSecret } from './certs/secret.ts';
 import { parseCertificate, renewalMoment } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import type { Pem } from './encodings.ts';
@@ -45,6 +45,8 @@ export interface Inspection {
     readonly address: string | undefined;
     readonly serverName: string;
     readonly why: string | undefined;
+    /** Commands by which it can be called. */
+    readonly how: readonly string[];
     readonly certificate: CertificateFacts | undefined;
     readonly isVerified: boolean | undefined;
     readonly isOfSecret: boolean | undefined;
@@ -69,14 +71,7 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
     certificateAuthority: certificateFacts(set?.ca.certificate ?? '', now),
     nextCertificateAuthority: certificateFacts(set?.nextCa?.certificate ?? '', now),
     serving: certificateFacts(set?.serving.certificate ?? '', now),
-    secret: {
-      reference: `${config.namespace}/${config.secretName}`,
-      state: evidence.secret.state,
-      type: stored?.type,
-      managedBy: stored?.labels[Object.keys(MANAGED_BY)[0] ?? ''],
-      isPaused: stored && isPaused(stored),
-      rotateAsked: stored && askedFor(stored),
-    },
+    secret: secretShown(stored, evidence.secret.state, config),
     registration: {
       name: config.registration.name,
       state: registration.state,
@@ -94,12 +89,28 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
       address: endpoint.address,
       serverName: serverName(live, config.certificates.names),
       why: 'why' in facts.endpoint ? facts.endpoint.why : facts.endpoint.problem,
+      how: 'how' in facts.endpoint ? facts.endpoint.how : [],
       certificate: 'certificate' in facts.endpoint ? certificateFacts(facts.endpoint.certificate, now) : undefined,
       isVerified: facts.endpoint.outcome === 'answered' ? facts.endpoint.problem === undefined : undefined,
       isOfSecret: endpoint.isOfSecret,
     },
     rotation: set && rotationFacts(set, config.certificates, now),
     next: { renewal: dueAt(set?.serving.certificate), caRotation: dueAt(set?.ca.certificate) },
+  };
+}
+
+function secretShown(
+  stored: StoredSecret | undefined,
+  state: State,
+  { namespace, secretName }: Config,
+): Inspection['secret'] {
+  return {
+    reference: `${namespace}/${secretName}`,
+    state,
+    type: stored?.type,
+    managedBy: stored?.labels[Object.keys(MANAGED_BY)[0] ?? ''],
+    isPaused: stored && isPaused(stored),
+    rotateAsked: stored && askedFor(stored),
   };
 }
 
@@ -120,4 +131,3 @@ function dueAt(pem: Pem | undefined): Date | undefined {
   const certificate = parseCertificate(pem ?? '');
   return certificate && renewalMoment(certificate);
 }
-

@@ -42,10 +42,7 @@ export const shortened = (sha256: string): string =>
 export const date = (moment: Date | undefined): string =>
   moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 
-/** A time in the unit that fits the whole of it. */
-function amount(ms: number, unit: { readonly ms: number }): number {
-  return Math.floor(ms / unit.ms);
-}
+const amount = (ms: number, unit: { readonly ms: number }): number => Math.floor(ms / unit.ms);
 
 const units = [
   { ms: DAY_MS, name: 'days' },
