@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, test } from 'node:test';
+import { dial, resolves } from '../../src/dial.ts';
+import type { Pem } from '../../src/encodings.ts';
+import { SERVER_NAME } from '../support/a-certificate-set.ts';
+import { someCertificates, startEndpoint } from '../support/endpoint.ts';
+
+const other = await someCertificates(2);
+
+describe('a call of the endpoint', () => {
+  test('answers what it presents, verified with the bundle and for the name', async (t) => {
+    const { port, caBundle } = await startEndpoint(t);
+    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
+    assert.ok(dialled.outcome === 'answered');
+    assert.deepEqual([dialled.address, dialled.problem], [`127.0.0.1:${port}`, undefined]);
+    const { serving } = await someCertificates();
+    const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256;
+    assert.equal(fingerprint(dialled.certificate), fingerprint(serving.certificate));
+  });
+
+  const refused: Readonly<Record<string, readonly [string, (own: string) => string, RegExp]>> = {
+    'another name': ['other.vela-system.svc', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
+    'an address that it is not for': ['10.0.0.1', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
+    'another authority': [SERVER_NAME, () => other.caBundle, /UNABLE_TO|CERT_SIGNATURE|issuer/],
+    'an empty bundle': [SERVER_NAME, () => '', /UNABLE_TO/],
+    'a bundle of junk': [SERVER_NAME, () => 'junk', /UNABLE_TO/],
+  };
+  for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
+    test(`answers what it presents, and that it is not verified, with ${what}`, async (t) => {
+      const { port, caBundle } = await startEndpoint(t);
+      const dialled = await dial({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
+      assert.ok(dialled.outcome === 'answered');
+      assert.match(dialled.problem ?? '', problem);
+      assert.match(dialled.certificate, /BEGIN CERTIFICATE/);
+    });
+  }
+
+  test('trusts what is itself in the bundle, as Go does', async (t) => {
+    const { port } = await startEndpoint(t);
+    const { serving } = await someCertificates();
+    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
+    assert.deepEqual([dialled.outcome, 'problem' in dialled && dialled.problem], ['answered', undefined]);
+  });
+
+  test('fails where nobody listens, and where somebody speaks something else', async (t) => {
+    const closed = await dial({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
+    assert.equal(closed.outcome, 'failed');
+    assert.match('problem' in closed ? (closed.problem ?? '') : '', /ECONNREFUSED/);
+    const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    server.listen(0, '127.0.0.1');
+    t.after(() => server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    assert.equal((await dial({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
+  });
+
+  test('shows an IPv6 address in brackets', async () => {
+    const dialled = await dial({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
+    assert.equal('address' in dialled && dialled.address, '[::1]:1');
+  });
+});
+
+test('addresses lead somewhere, and names of no zone do not', async () => {
+  assert.deepEqual([await resolves('127.0.0.1'), await resolves('no-such-host.invalid')], [true, false]);
+});
