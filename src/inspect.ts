@@ -55,7 +55,10 @@ async function readCluster(
 ): Promise<Objects> {
   const config = readConfig(raw, podNamespace);
   const { secrets, registrations } = connect(config);
-  const [secret, registration] = await Promise.all([seen(secrets.read()), seen(registrations.read())]);
+  const [secret, registration] = await Promise.all([
+    config.certificateDirectory === undefined ? seen(secrets.read()) : { object: undefined },
+    seen(registrations.read()),
+  ]);
   return { config, secret, registration };
 }
 

@@ -57,7 +57,7 @@ export function evidenceOf(
     config,
     now,
     secret: {
-      state: stateOf(secret),
+      state: config.certificateDirectory === undefined ? stateOf(secret) : 'unused',
       set,
       verdict: stored && judge(set, config.certificates, circumstances, { flaw }),
       isOurs: stored !== undefined && isOurs(stored),
@@ -77,7 +77,7 @@ export function evidenceOf(
   };
 }
 
-const stateOf = (seen: Seen<unknown>): Evidence['secret']['state'] =>
+const stateOf = (seen: Seen<unknown>): Evidence['registration']['state'] =>
   'refused' in seen ? 'refused' : seen.object === undefined ? 'absent' : 'present';
 
 const isSame = (one: Pem, other: Pem): boolean =>

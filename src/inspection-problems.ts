@@ -43,7 +43,8 @@ export interface Evidence {
   readonly config: Config;
   readonly now: Date;
   readonly secret: {
-    readonly state: 'present' | 'absent' | 'refused';
+    /** Unused where the daemon was given certificates of somebody's own. */
+    readonly state: 'present' | 'absent' | 'refused' | 'unused';
     readonly set: CertificateSet | undefined;
     readonly verdict: Verdict | undefined;
     readonly isOurs: boolean;
@@ -88,6 +89,8 @@ function secretProblems(evidence: Evidence, commands: Commands): Problem[] {
     { reason, where: 'Secret', message, command },
   ];
   switch (evidence.secret.state) {
+    case 'unused':
+      return [];
     case 'refused':
       return problem('forbidden', 'this user may not read it: the rest is judged without it', commands.askRights);
     case 'absent':

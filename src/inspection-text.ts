@@ -42,14 +42,15 @@ function certificateSection(title: string, certificate: CertificateFacts | undef
 
 function secretSection({ secret }: Inspection): string[] {
   const { reference, state, type, managedBy, isPaused, rotateAsked } = secret;
-  const contents =
-    state === 'present'
-      ? `type ${type}, managed by ${managedBy ?? 'nobody'}, ${isPaused ? 'paused' : 'not paused'}, ` +
-        (rotateAsked === undefined ? 'no rotation asked' : `rotation asked: ${rotateAsked}`)
-      : state === 'absent'
-        ? 'not there'
-        : 'may not be read by this user';
-  return section(`SECRET ${reference}`, { holds: contents });
+  const contents = {
+    present:
+      `type ${type}, managed by ${managedBy ?? 'nobody'}, ${isPaused ? 'paused' : 'not paused'}, ` +
+      (rotateAsked === undefined ? 'no rotation asked' : `rotation asked: ${rotateAsked}`),
+    absent: 'not there',
+    refused: 'may not be read by this user',
+    unused: 'not used: the certificates are those of --webhook-cert-path',
+  };
+  return section(`SECRET ${reference}`, { holds: contents[state] });
 }
 
 /** What has more authorities than this is told by their number. */

@@ -10,8 +10,6 @@ import { type Evidence, findProblems, type Problem, type TrustedAuthority } from
 import { ownWebhook } from './registration/desired.ts';
 import { type RotationFacts, rotationFacts } from './rotation-progress.ts';
 
-type State = Evidence['secret']['state'];
-
 /** What `-o json` prints, with null for what is not known. Holds no key. */
 export interface Inspection {
   /** Changes when a field is renamed or taken out. */
@@ -24,7 +22,7 @@ export interface Inspection {
   readonly serving: CertificateFacts | undefined;
   readonly secret: {
     readonly reference: string;
-    readonly state: State;
+    readonly state: Evidence['secret']['state'];
     readonly type: string | undefined;
     readonly managedBy: string | undefined;
     readonly isPaused: boolean | undefined;
@@ -32,7 +30,7 @@ export interface Inspection {
   };
   readonly registration: {
     readonly name: string;
-    readonly state: State;
+    readonly state: Evidence['registration']['state'];
     /** Whom the API server calls. */
     readonly calls: string | undefined;
     readonly failurePolicy: string | undefined;
@@ -57,7 +55,8 @@ export interface Inspection {
 
 /** Judges what was gathered. `now` is the moment for which it is judged. */
 export function inspection(facts: Facts, config: Config, now: Date): Inspection {
-  const stored = 'object' in facts.secret ? facts.secret.object : undefined;
+  const isUsed = config.certificateDirectory === undefined;
+  const stored = isUsed && 'object' in facts.secret ? facts.secret.object : undefined;
   const set = stored && fromSecret(stored);
   const live = 'object' in facts.registration ? facts.registration.object : undefined;
   const evidence = evidenceOf(facts, { stored, set, live }, config, now);
@@ -85,13 +84,8 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
       drift: registration.drift,
     },
     endpoint: {
-      outcome: facts.endpoint.outcome,
-      address: endpoint.address,
       serverName: serverName(live, config.certificates.names),
-      why: 'why' in facts.endpoint ? facts.endpoint.why : facts.endpoint.problem,
-      how: 'how' in facts.endpoint ? facts.endpoint.how : [],
-      certificate: 'certificate' in facts.endpoint ? certificateFacts(facts.endpoint.certificate, now) : undefined,
-      isVerified: facts.endpoint.outcome === 'answered' ? facts.endpoint.problem === undefined : undefined,
+      ...endpointShown(facts.endpoint, now),
       isOfSecret: endpoint.isOfSecret,
     },
     rotation: set && rotationFacts(set, config.certificates, now),
@@ -101,7 +95,7 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
 
 function secretShown(
   stored: StoredSecret | undefined,
-  state: State,
+  state: Evidence['secret']['state'],
   { namespace, secretName }: Config,
 ): Inspection['secret'] {
   return {
@@ -111,6 +105,18 @@ function secretShown(
     managedBy: stored?.labels[Object.keys(MANAGED_BY)[0] ?? ''],
     isPaused: stored && isPaused(stored),
     rotateAsked: stored && askedFor(stored),
+  };
+}
+
+function endpointShown(dialled: Dialled, now: Date): Omit<Inspection['endpoint'], 'serverName' | 'isOfSecret'> {
+  const isAnswer = dialled.outcome === 'answered';
+  return {
+    outcome: dialled.outcome,
+    address: 'address' in dialled ? dialled.address : undefined,
+    why: 'why' in dialled ? dialled.why : dialled.problem,
+    how: 'how' in dialled ? dialled.how : [],
+    certificate: isAnswer ? certificateFacts(dialled.certificate, now) : undefined,
+    isVerified: isAnswer ? dialled.problem === undefined : undefined,
   };
 }
 

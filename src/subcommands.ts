@@ -61,6 +61,7 @@ export const subcommands = {
       'service-port',
       'webhook-configuration-name',
       'webhook-url',
+      'webhook-cert-path',
       'key-size',
       'settle-time',
     ],

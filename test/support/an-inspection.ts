@@ -1,14 +1,12 @@
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import type { StoredSecret } from '../../src/certs/secret.ts';
-import { readConfig } from '../../src/config.ts';
+import { type RawOptions, readConfig } from '../../src/config.ts';
 import type { Pem } from '../../src/encodings.ts';
 import { type Inspection, inspection } from '../../src/inspection.ts';
 import type { Facts } from '../../src/inspection-evidence.ts';
 import { matchConditions, terraformPolicy } from '../../src/policy.ts';
 import { desiredRegistration } from '../../src/registration/desired.ts';
 import { ISSUED_AT, stored } from './a-certificate-set.ts';
-
-const config = readConfig({});
 
 /** What a healthy daemon is seen as, but for what a test is about. */
 export interface Sight {
@@ -18,15 +16,23 @@ export interface Sight {
   readonly secret?: Partial<StoredSecret>;
   /** The live bundle; that of the set by default. */
   readonly liveBundle?: Pem;
+  readonly options?: RawOptions;
   /** Instead of what the rest makes of them. */
   readonly facts?: Partial<Facts>;
 }
 
 /** The registration as the daemon writes it. */
 export const aRegistration = (caBundle: Pem) =>
-  desiredRegistration(config.registration, caBundle, matchConditions(terraformPolicy));
+  desiredRegistration(readConfig({}).registration, caBundle, matchConditions(terraformPolicy));
 
-export function anInspection({ set, afterMs = 86_400_000, secret, liveBundle, facts }: Sight): Inspection {
+export function anInspection({
+  set,
+  afterMs = 86_400_000,
+  secret,
+  liveBundle,
+  options = {},
+  facts,
+}: Sight): Inspection {
   const bundle = liveBundle ?? set.caBundle;
   const healthy: Facts = {
     secret: { object: stored(set, secret) },
@@ -38,5 +44,5 @@ export function anInspection({ set, afterMs = 86_400_000, secret, liveBundle, fa
       problem: undefined,
     },
   };
-  return inspection({ ...healthy, ...facts }, config, new Date(ISSUED_AT.getTime() + afterMs));
+  return inspection({ ...healthy, ...facts }, readConfig(options), new Date(ISSUED_AT.getTime() + afterMs));
 }

@@ -132,6 +132,11 @@ const rows: Readonly<Record<string, Row>> = {
     },
     expected: [['not-installed', 'Secret', 'terraform-daemon run']],
   },
+  "certificates of somebody's own": {
+    options: { 'webhook-cert-path': '/certs' },
+    facts: { secret: { object: undefined } },
+    expected: [],
+  },
   'a Secret that may not be read': {
     facts: { secret: { refused: 'forbidden' } },
     expected: [['forbidden', 'Secret', 'auth can-i get secrets/']],
