@@ -1,5 +1,6 @@
 import type { CertificateSet } from './certs/certificate-set.ts';
 import type { Verdict } from './certs/judge.ts';
+import { waitingAuthority } from './certs/present.ts';
 import { type Reason, reasons } from './certs/reasons.ts';
 import { issuedAt, isTrustedBy, parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
@@ -128,8 +129,7 @@ function registrationProblems({ config, now, secret, registration }: Evidence, c
     return problem('forbidden', message, commands.askRegistrationRights(config.registration.name));
   }
   if (state === 'absent') return problem('not-registered', 'the webhook is not registered: no Job is changed');
-  const serving = secret.set?.serving.certificate;
-  const isUntrusted = serving !== undefined && !isTrustedBy(serving, bundle ?? ('' as Pem), now);
+  const isUntrusted = secret.set !== undefined && isLeftOut(secret.set, bundle, config, now);
   const empty = splitCertificates(bundle ?? '').length === 0 ? ': it is empty' : '';
   return [
     ...(isUntrusted
@@ -140,6 +140,12 @@ function registrationProblems({ config, now, secret, registration }: Evidence, c
     ...(trusts.some(({ isOurs }) => isOurs === false) ? problem('foreign-ca', reasons['foreign-ca']) : []),
     ...driftProblem(drift, problem),
   ];
+}
+
+/** Whether the live bundle lacks what it needs. One of a new authority is not presented yet, so it may wait a while. */
+function isLeftOut(set: CertificateSet, bundle: Pem | undefined, { certificates }: Config, now: Date): boolean {
+  if (waitingAuthority(set) !== undefined && !isStuck(set, certificates, now)) return false;
+  return !isTrustedBy(set.serving.certificate, bundle ?? ('' as Pem), now);
 }
 
 function driftProblem(drift: readonly string[], problem: (reason: 'drift', message: string) => Problem[]): Problem[] {

@@ -22,6 +22,10 @@ const rotating = (phase: CertificateSet['phase'], phaseSince: Date): Certificate
   phase,
   phaseSince,
 });
+const replaced = (phaseSince: Date): CertificateSet => ({
+  ...rotating('publishing', phaseSince),
+  nextCa: undefined,
+});
 const answered = { outcome: 'answered', address: '10.0.0.1:443' } as const;
 const wrongEntry = () => {
   const live = aRegistration(set.caBundle);
@@ -99,6 +103,20 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'a rotation that settles': { set: rotating('settling', after(DAY_MS - MINUTE_MS)), expected: [] },
   'a rotation that ends': { set: rotating('retiring', after(DAY_MS - MINUTE_MS)), expected: [] },
+  'a new authority in the place of a lost one': {
+    set: replaced(after(DAY_MS - MINUTE_MS)),
+    liveBundle: other.caBundle,
+    facts: { endpoint: { ...answered, certificate: other.serving.certificate, problem: undefined } },
+    expected: [],
+  },
+  'a new authority that nobody publishes': {
+    set: replaced(after(DAY_MS - 3 * MINUTE_MS)),
+    liveBundle: other.caBundle,
+    expected: [
+      ['stuck', 'Secret', RESTART],
+      ['untrusted', 'registration', RESTART],
+    ],
+  },
   'a rotation that nobody takes on': {
     set: rotating('publishing', after(DAY_MS - 3 * MINUTE_MS)),
     liveBundle: set.caBundle,
