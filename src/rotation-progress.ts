@@ -6,7 +6,7 @@ export const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   stable: undefined,
   publishing: 'the live CA bundle to hold the new certificate authority',
   settling: 'every API server to see the new CA bundle',
-  retiring: 'the end of the time in which a replica may still present a certificate of the old authority',
+  retiring: 'every replica to present a certificate of the new authority',
 };
 
 /** Where a rotation stands. */

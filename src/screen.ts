@@ -42,8 +42,6 @@ export const shortened = (sha256: string): string =>
 export const date = (moment: Date | undefined): string =>
   moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 
-const amount = (ms: number, unit: { readonly ms: number }): number => Math.floor(ms / unit.ms);
-
 const units = [
   { ms: DAY_MS, name: 'days' },
   { ms: HOUR_MS, name: 'hours' },
@@ -60,8 +58,8 @@ const unitFor = (ms: number) => units.find((unit) => ms >= 2 * unit.ms) ?? SECON
 export function bar(leftMs: number, wholeMs: number): string {
   const unit = unitFor(wholeMs);
   const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
-  const filled = leftMs > 0 ? Math.max(1, Math.floor(BAR * share)) : 0;
-  const [left, whole] = [amount(leftMs, unit), amount(wholeMs, unit)];
+  const filled = leftMs > 0 ? Math.max(1, Math.round(BAR * share)) : 0;
+  const [left, whole] = [leftMs, wholeMs].map((ms) => Math.round(ms / unit.ms));
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${left} of ${whole} ${unit.name}`;
 }
 
@@ -69,6 +67,6 @@ export function bar(leftMs: number, wholeMs: number): string {
 export function inTime(moment: Date, now: Date): string {
   const ms = Math.abs(moment.getTime() - now.getTime());
   const unit = unitFor(ms);
-  const text = `${amount(ms, unit)} ${unit.name}`;
+  const text = `${Math.floor(ms / unit.ms)} ${unit.name}`;
   return moment >= now ? `in ${text}` : `${text} ago`;
 }

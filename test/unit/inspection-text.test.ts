@@ -40,7 +40,7 @@ describe('the text of an inspection', () => {
     const text = fullText({ afterMs: 29 * DAY_MS });
     for (const line of [
       'terraform-daemon, as of 2026-03-30 12:00:00Z',
-      '  left         [#############-------] 61 of 90 days',
+      '  left         [##############------] 61 of 90 days',
       '  valid        2026-03-01 11:00:00Z to 2026-05-30 12:00:00Z',
       '  holds        type kubernetes.io/tls, managed by terraform-daemon, not paused, no rotation asked',
       '  calls        Service vela-system/terraform-job-webhook-service:443/modify-terraform-job',
