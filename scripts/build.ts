@@ -7,7 +7,7 @@ const [lowest = ''] = packageJson.engines.node.match(/\d+/) ?? [];
 
 // Comes before everything else: on an older Node.js a dependency would end it with a stack trace.
 const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
-  console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version);
+  console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version + '. After npm ci there is one: npx node dist/terraform-daemon.js');
   process.exit(2);
 }`;
 

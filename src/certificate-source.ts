@@ -45,22 +45,29 @@ export function secretSource(
 
 const untilOf = (verdict: Verdict): Date | undefined => (verdict.action === 'keep' ? verdict.until : undefined);
 
-/** Certificates that somebody has brought. Nothing is known of their authority, so both stay trusted during a swap. */
+/**
+ * Certificates that somebody has brought. Nothing is known of their authority, so that of the ones before stays trusted
+ * until every replica can be expected to have read the new ones.
+ */
 export function fileSource(directory: string, { certificates }: Pick<Config, 'certificates'>): CertificateSource {
-  let before: ServingCertificates | undefined;
-  return async ({ now, presented }) => {
-    const files = await readCertificateFiles(directory, certificates.names, now);
-    const isSwapAhead = presented !== undefined && presented !== files.serving.certificate;
-    const caBundle = joinCertificates([files.caBundle, isSwapAhead ? (before?.caBundle ?? '') : '']);
-    if (!isSwapAhead) before = files;
+  const { names, settleMs } = certificates;
+  let current: ServingCertificates | undefined;
+  let before: { readonly caBundle: Pem; readonly until: Date } | undefined;
+  return async ({ now }) => {
+    const files = await readCertificateFiles(directory, names, now);
+    if (current && current.caBundle !== files.caBundle) {
+      before = { caBundle: current.caBundle, until: new Date(now.getTime() + settleMs) };
+    }
+    current = files;
+    if (before && before.until <= now) before = undefined;
     return {
       ...files,
-      caBundle,
+      caBundle: joinCertificates([files.caBundle, before?.caBundle ?? '']),
       waiting: undefined,
       phase: 'stable',
-      isAtRest: !isSwapAhead,
+      isAtRest: true,
       isPaused: false,
-      until: undefined,
+      until: before?.until,
     };
   };
 }

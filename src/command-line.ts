@@ -32,10 +32,15 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
   const run = program
     .command('run', { isDefault: true })
     .description('issue certificates, register the webhook and serve it (the default)')
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .exitOverride();
   for (const name of optionNames) run.addOption(toOption(name));
-  run.action(() => commands.run(rawOptions(run, optionNames)));
+  run.action(() => {
+    const [word] = run.args;
+    // What is no command ends up as an argument of the default one, which takes none.
+    if (word !== undefined) run.error(wordProblem(word, argv));
+    return commands.run(rawOptions(run, optionNames));
+  });
   addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
   addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
   program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
@@ -47,6 +52,9 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   }
 }
+
+const wordProblem = (word: string, argv: readonly string[]): string =>
+  `error: ${argv.includes('run') ? 'too many arguments: ' : 'unknown command '}'${word}'`;
 
 /** The values of its own options are those that its definitions parse: `Own` says which. */
 function addSubcommand<Own>(

@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import type { CertificateOptions } from './certs/certificate-set.ts';
 import { OperatorError } from './errors.ts';
 import {
-  environmentName,
   type OptionDefinition,
   type OptionName,
   type OptionValues,
+  optionLabel,
   optionNames,
   options,
 } from './options.ts';
@@ -38,14 +38,15 @@ export type RawOptions = Partial<Record<OptionName, string>>;
  * Checks all options at once and builds the configuration.
  *
  * @param podNamespace the namespace of the Pod that this process runs in, if it does.
+ * @param otherProblems what was found elsewhere, to be told in one go with the rest.
  * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: flag, variable, found, allowed.
  */
-export function readConfig(raw: RawOptions, podNamespace?: string): Config {
+export function readConfig(raw: RawOptions, podNamespace?: string, otherProblems: readonly string[] = []): Config {
   const problems: string[] = [];
   const values = Object.fromEntries(
     optionNames.map((name) => [name, readOption(name, raw[name], problems)]),
   ) as OptionValues;
-  problems.push(...contradictions(values));
+  problems.push(...contradictions(values), ...otherProblems);
   if (problems.length > 0) {
     throw new OperatorError('CONFIG_INVALID', problems.map((problem) => `  ${problem}`).join('\n'));
   }
@@ -58,7 +59,7 @@ function readOption(name: OptionName, raw: string | undefined, problems: string[
   if (text === undefined) return undefined;
   const parsed = definition.parse(text);
   if ('value' in parsed) return parsed.value;
-  problems.push(`--${name} (${environmentName(name)}): found ${JSON.stringify(text)}; allowed is ${parsed.allowed}`);
+  problems.push(`${optionLabel(name)}: found ${JSON.stringify(text)}; allowed is ${parsed.allowed}`);
   return undefined;
 }
 
@@ -70,23 +71,27 @@ function contradictions(values: { readonly [Name in OptionName]?: OptionValues[N
   const problems: string[] = [];
   const url = values['webhook-url'];
   if (url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH) {
-    problems.push(`--webhook-url: found the path "${url.pathname}"; allowed is ${WEBHOOK_PATH}, or none`);
+    problems.push(
+      `${optionLabel('webhook-url')}: found the path ${JSON.stringify(url.pathname)}; allowed is ${WEBHOOK_PATH}, or none`,
+    );
   }
   const { 'ca-lifetime': caMs, 'cert-lifetime': servingMs } = values;
   if (caMs !== undefined && servingMs !== undefined && servingMs > caMs) {
     problems.push(
-      `--cert-lifetime: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
+      `${optionLabel('cert-lifetime')}: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
     );
   }
   const settleMs = values['settle-time'];
   if (caMs !== undefined && settleMs !== undefined && settleMs > caMs / SETTLES_IN_A_LIFETIME) {
     problems.push(
-      `--settle-time: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
+      `${optionLabel('settle-time')}: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
     );
   }
   const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
   if (endpoint !== undefined && endpoint !== 0 && endpoint === probes) {
-    problems.push(`--metrics-bind-port: found ${probes}, which --webhook-bind-port has; allowed is any other port`);
+    problems.push(
+      `${optionLabel('metrics-bind-port')}: found ${probes}, which --webhook-bind-port has; allowed is any other port`,
+    );
   }
   return problems;
 }

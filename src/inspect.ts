@@ -9,7 +9,7 @@ import { documents, pickObjects } from './exported-objects.ts';
 import { inspection, serverName } from './inspection.ts';
 import type { Dialled, Facts, Seen } from './inspection-evidence.ts';
 import { inspectionText } from './inspection-text.ts';
-import { parseObjects } from './kube.ts';
+import { kubeconfigProblems, parseObjects } from './kube.ts';
 import { ownWebhook } from './registration/desired.ts';
 import { liveBundle, type RegistrationStore } from './registration/reconcile.ts';
 import { repairCommands } from './repair-commands.ts';
@@ -53,7 +53,7 @@ async function readCluster(
   raw: RawOptions,
   { podNamespace, connect }: Pick<InspectDependencies, 'podNamespace' | 'connect'>,
 ): Promise<Objects> {
-  const config = readConfig(raw, podNamespace);
+  const config = readConfig(raw, podNamespace, kubeconfigProblems(raw.kubeconfig || undefined));
   const { secrets, registrations } = connect(config);
   const [secret, registration] = await Promise.all([
     config.certificateDirectory === undefined ? seen(secrets.read()) : { object: undefined },

@@ -33,7 +33,7 @@ export async function keepWatching(
     const startMs = performance.now();
     const error = await watchOnce(client, { path, name }, changed, signal);
     if (signal.aborted) return;
-    failures = performance.now() - startMs < STOOD_MS ? failures + 1 : 0;
+    failures = error || performance.now() - startMs < STOOD_MS ? failures + 1 : 0;
     if (failures === 1 && error) log.warn('watch failed, looking every minute meanwhile', errorFields(error));
     await delay(pauseMs(failures, error), undefined, { signal }).catch(() => {});
   }
@@ -52,7 +52,12 @@ async function watchOnce(
   changed: () => void,
   signal: AbortSignal,
 ): Promise<OperatorError | undefined> {
-  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+  let hasEnded = false;
+  const end = (error: unknown) => {
+    hasEnded = true;
+    resolve(error);
+  };
   const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: true };
   const seen = (type: string) => {
     if (type !== 'BOOKMARK') changed();
@@ -61,7 +66,7 @@ async function watchOnce(
   const stop = () => controller?.abort();
   signal.addEventListener('abort', stop);
   if (signal.aborted) stop();
-  changed();
+  if (!hasEnded) changed();
   const error = await ended;
   signal.removeEventListener('abort', stop);
   return isOrdinary(error) ? undefined : kubeError(`watch ${name}`, error);

@@ -12,11 +12,12 @@ import {
 } from '@kubernetes/client-node';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
-import { messageOf, OperatorError } from './errors.ts';
+import { messageOf } from './errors.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
+import { optionLabel } from './options.ts';
 import type { RegistrationStore } from './registration/reconcile.ts';
 import { toStored } from './stored-secret.ts';
 
@@ -45,15 +46,14 @@ export function podNamespace(): string | undefined {
 
 /**
  * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
- * `~/.kube/config`. Nothing is called yet.
+ * `~/.kube/config`. Nothing is called yet. To be asked about its problems before: `kubeconfigProblems`.
  *
  * @param stop ends every call that is under way.
- * @throws OperatorError `CONFIG_INVALID` when there is no usable kubeconfig.
  */
 export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clients {
   const config = loadKubeConfig(kubeconfig);
   const cluster = config.getCurrentCluster();
-  if (!cluster) throw noKubeConfig(kubeconfig, 'its current context names no cluster');
+  if (!cluster) throw new Error('the kubeconfig was not checked');
   const configuration = createConfiguration({
     baseServer: new ServerConfiguration(cluster.server, {}),
     authMethods: { default: config },
@@ -75,28 +75,58 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
   };
 }
 
+/**
+ * What is wrong with the kubeconfig that `connect` would use, a line for each problem; the files that it names are read
+ * as well, as the client would read them at every call.
+ */
+export function kubeconfigProblems(kubeconfig: string | undefined): string[] {
+  const tell = (problem: string, allowed: string) => kubeconfigProblem(kubeconfig, problem, allowed);
+  let config: KubeConfig;
+  try {
+    config = loadKubeConfig(kubeconfig);
+  } catch (error) {
+    return [tell(messageOf(error), CONTEXT)];
+  }
+  const [cluster, user] = [config.getCurrentCluster(), config.getCurrentUser()];
+  if (!cluster) return [tell('its current context names no cluster', CONTEXT)];
+  const isHttps = URL.parse(cluster.server)?.protocol === 'https:';
+  return [
+    ...(isHttps ? [] : [tell(`its server is ${JSON.stringify(cluster.server)}`, 'an https URL')]),
+    ...[cluster.caFile, user?.certFile, user?.keyFile].flatMap((file) => {
+      const problem = file ? readingProblem(file) : undefined;
+      return problem === undefined ? [] : [tell(problem, 'a file that can be read')];
+    }),
+  ];
+}
+
+const CONTEXT = 'a kubeconfig file with a current context';
+
 function loadKubeConfig(kubeconfig: string | undefined): KubeConfig {
   const config = new KubeConfig();
-  try {
-    if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
-    else if (podNamespace() !== undefined) config.loadFromCluster();
-    else config.loadFromDefault();
-  } catch (error) {
-    throw noKubeConfig(kubeconfig, messageOf(error), error);
-  }
+  if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+  else if (podNamespace() !== undefined) config.loadFromCluster();
+  else config.loadFromDefault();
   // Where it finds nothing, loadFromDefault answers this instead of an error.
   if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
-    throw noKubeConfig(kubeconfig, 'neither a service account nor $KUBECONFIG nor ~/.kube/config was found');
+    throw new Error('neither a service account nor $KUBECONFIG nor ~/.kube/config was found');
   }
   return config;
 }
 
-const noKubeConfig = (kubeconfig: string | undefined, problem: string, cause?: unknown): OperatorError =>
-  new OperatorError(
-    'CONFIG_INVALID',
-    `  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): found ${kubeconfig ?? 'none'}: ${problem}; allowed is a kubeconfig file with a current context`,
-    { cause },
-  );
+function readingProblem(file: string): string | undefined {
+  try {
+    readFileSync(file);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+const kubeconfigProblem = (kubeconfig: string | undefined, problem: string, allowed: string): string => {
+  const found = kubeconfig === undefined ? 'none' : JSON.stringify(kubeconfig);
+  // A YAML parser quotes lines of the file.
+  return `${optionLabel('kubeconfig')}: found ${found}: ${problem.replaceAll(/\s+/g, ' ')}; allowed is ${allowed}`;
+};
 
 /** The Secret `namespace/name` on the API server. */
 export function createSecretStore({ core }: Clients, namespace: string, name: string, replica: string): SecretStore {

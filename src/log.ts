@@ -26,17 +26,16 @@ export function createLog({ level, format }: LogOptions): Log {
 
 /** winston's own JSON sorts the fields by name; people read from the left. */
 function jsonLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
-  return JSON.stringify({ timestamp, level, message, ...fields });
+  return toJson({ timestamp, level, message, ...fields });
 }
 
-/** What JSON leaves as it is but a terminal may act upon. */
+/** What JSON leaves as it is but a terminal may act upon, and what some readers of lines take for the end of one. */
 const controls = /[\u007f-\u009f\u2028\u2029]/g;
 const escaped = (control: string) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`;
+const toJson = (value: unknown): string => String(JSON.stringify(value)).replace(controls, escaped);
 
 /** Values are JSON, so that a name with a line break in it stays on its line. */
 function prettyLine({ timestamp, level, message, ...fields }: winston.Logform.TransformableInfo): string {
-  const values = Object.entries(fields).map(
-    ([name, value]) => `${name}=${String(JSON.stringify(value)).replace(controls, escaped)}`,
-  );
+  const values = Object.entries(fields).map(([name, value]) => `${name}=${toJson(value)}`);
   return [String(timestamp).slice(11, 23), level.toUpperCase().padEnd(5), message, ...values].join(' ');
 }

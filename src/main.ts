@@ -12,6 +12,7 @@ import {
   createRegistrationWatch,
   createSecretStore,
   createSecretWatch,
+  kubeconfigProblems,
   podNamespace,
 } from './kube.ts';
 import { createLog, type Log } from './log.ts';
@@ -27,7 +28,7 @@ const MISUSED = 2;
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
-  const config = readConfig(raw, podNamespace());
+  const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
   const log = createLog(config.log);
   const stop = stopSignal(log);
   const clients = connect(config.kubeconfig, stop);
@@ -59,7 +60,10 @@ async function run(raw: RawOptions): Promise<void> {
   }
 }
 
-/** Aborted by the first SIGTERM or SIGINT. The second one ends the process at once. */
+/**
+ * Aborted by the first SIGTERM or SIGINT, the second one ends the process at once; and when nobody reads the log any
+ * more, as that would end most programs.
+ */
 function stopSignal(log: Log): AbortSignal {
   const controller = new AbortController();
   for (const [name, number] of Object.entries(signalNumbers)) {
@@ -69,6 +73,7 @@ function stopSignal(log: Log): AbortSignal {
       controller.abort();
     });
   }
+  process.stdout.once('error', () => controller.abort());
   return controller.signal;
 }
 
@@ -94,7 +99,7 @@ const inspectOnce: Commands['inspect'] = (raw, own) =>
 
 const rotateOnce: Commands['rotate'] = (raw, own) =>
   answer(() => {
-    const config = readConfig(raw, podNamespace());
+    const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
     const stop = interruption();
     // The signal ends the waiting alone: a call that is under way is soon over.
     const clients = connect(config.kubeconfig, never);
@@ -124,12 +129,23 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
+// Whoever reads `--help | head` goes away in the middle. Without this that would end in a stack trace.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+/** A connection that is just being made cannot be called off: nothing is left to do that would be worth the wait. */
+const LINGER_MS = 1_000;
+
 try {
   await parseCommandLine(process.argv, { run, inspect: inspectOnce, rotate: rotateOnce });
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;
   process.stderr.write(
-    `terraform-daemon: these options cannot be used\n${messageOf(error)}\n(--help lists all options)\n`,
+    `terraform-daemon: CONFIG_INVALID: these options cannot be used\n${messageOf(error)}\n(--help lists all options)\n`,
   );
   process.exitCode = MISUSED;
 }

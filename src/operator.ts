@@ -10,7 +10,7 @@ import { withRetries } from './retry.ts';
 import { liveness, readiness, type Status } from './status.ts';
 import { createWakeUps, type WakeUp, type WakeUps, watchFolder } from './wake-ups.ts';
 import { createApp } from './webhook/app.ts';
-import { type EndpointServer, startServer } from './webhook/server.ts';
+import { type EndpointServer, openServer } from './webhook/server.ts';
 
 export interface Dependencies extends ReconcilerDependencies {
   readonly watchSecret: WatchObject;
@@ -25,6 +25,7 @@ export interface Dependencies extends ReconcilerDependencies {
 export async function runOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const { log, metrics, now } = dependencies;
   const status: Status = { phase: 'starting' };
+  const ended = new AbortController();
   const retrying = { log, signal };
   signal.addEventListener('abort', () => (status.phase = 'draining'));
   const reconciler = createReconciler(config, dependencies, status);
@@ -33,23 +34,27 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
     config.probes,
   );
   try {
-    // 1. Certificates: take them from the Secret, or issue them and store them there first.
-    const { serving } = await withRetries(reconciler.certify, retrying);
-
-    // 2. Serve: the endpoint answers before any API server is told to call it.
+    // 1. Listen: a port that is taken must not cost a certificate at every restart.
     const app = createApp({ path: WEBHOOK_PATH, policy: terraformPolicy, log, observe: metrics.admissionAnswered });
-    const server = await startServer(app, serving, config.endpoint);
-    status.presented = serving.certificate;
+    const server = await openServer(app, config.endpoint);
     try {
-      // 3. Registration: publish the CA bundle and read it back, then accept traffic.
-      const wakeUps = watchEverything(config, dependencies, signal);
+      // 2. Certificates: take them from the Secret, or issue them and store them there first.
+      const { serving } = await withRetries(reconciler.certify, retrying);
+
+      // 3. Present: the endpoint answers before any API server is told to call it.
+      server.present(serving);
+      status.presented = serving.certificate;
+
+      // 4. Registration: publish the CA bundle and read it back, then accept traffic.
+      const wakeUps = watchEverything(config, dependencies, AbortSignal.any([signal, ended.signal]));
       await withRetries(() => reconciler.reconcile(server.present), retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-      // 4. Renew, rotate and repair: the same steps on every wake-up.
+      // 5. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps, signal });
     } finally {
+      ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
       await server.close();
     }

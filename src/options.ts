@@ -75,9 +75,9 @@ const webhookUrl = (text: string): Parsed<URL> => {
   const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';
   const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
   const isHost = isIP(host) !== 0 || 'value' in subdomain(host);
-  return isPlain && isHost && !text.includes('?') && !text.includes('#')
+  return isPlain && isHost && url.port !== '0' && !text.includes('?') && !text.includes('#')
     ? { value: url }
-    : { allowed: 'https://host[:port][/path] without user, query or fragment' };
+    : { allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1' };
 };
 
 const keySize = (text: string): Parsed<number> => {
@@ -144,7 +144,7 @@ export const options = {
   'webhook-url': {
     placeholder: 'url',
     description:
-      'register this URL instead of the Service, for local debugging; the certificate is for its host or IP address',
+      'register this URL instead of the Service, for local debugging; the certificate is for its host or IP address. Where a daemon is installed already, also give names of your own: --secret-name, --webhook-configuration-name',
     parse: webhookUrl,
   },
   'failure-policy': {
@@ -275,6 +275,9 @@ export type OptionValues = {
 };
 
 export const optionNames = Object.keys(options) as OptionName[];
+
+/** An option as a message names it: by its flag and by its variable. */
+export const optionLabel = (name: OptionName): string => `--${name} (${environmentName(name)})`;
 
 /** `--service-name` is `TERRAFORM_DAEMON_SERVICE_NAME` in the environment. */
 export const environmentName = (name: OptionName): string =>

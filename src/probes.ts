@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { messageOf, OperatorError } from './errors.ts';
+import { messageOf } from './errors.ts';
+import { type ListenOptions, listen } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import type { Check } from './status.ts';
 
@@ -22,21 +22,10 @@ export interface ProbeServer {
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
-export async function startProbes(
-  sources: ProbeSources,
-  { port, address }: { readonly port: number; readonly address: string | undefined },
-): Promise<ProbeServer> {
+export async function startProbes(sources: ProbeSources, options: ListenOptions): Promise<ProbeServer> {
   const server = createServer(probeListener(sources));
-  server.listen({ port, host: address });
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen on port ${port}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
   return {
-    port: (server.address() as AddressInfo).port,
+    port: await listen(server, options, '--metrics-bind-port, --webhook-bind-address'),
     async close() {
       const closed = once(server, 'close');
       server.close();

@@ -1,11 +1,12 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type CertificateSource, type Certified, fileSource, secretSource } from './certificate-source.ts';
+import { usableAuthorities } from './certs/bundle.ts';
 import type { CertificatePair } from './certs/certificate-set.ts';
 import type { Permit, SecretStore } from './certs/ensure.ts';
 import { judgePresentation } from './certs/present.ts';
 import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
-import type { Pem } from './encodings.ts';
+import { joinCertificates, type Pem } from './encodings.ts';
 import { OperatorError } from './errors.ts';
 import { createFights } from './fights.ts';
 import type { Log } from './log.ts';
@@ -93,6 +94,10 @@ export function createReconciler(
     return last;
   }
 
+  /** Where the Secret cannot be read, others may know of an authority that this replica does not. */
+  const withLive = (caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined): Pem =>
+    joinCertificates([caBundle, ...usableAuthorities(liveBundle(live) ?? ('' as Pem), config.certificates, now())]);
+
   async function register(
     { caBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
@@ -127,7 +132,7 @@ export function createReconciler(
     const live = await registrations.read();
     const certified = await certify(live).catch((error: unknown) => {
       if (last === undefined) throw error;
-      return { error, ...last };
+      return { error, ...last, caBundle: withLive(last.caBundle, live) };
     });
     const isLost = await register(certified, live).then(() => false, orLost);
     if (!isLost) swap(certified, present);

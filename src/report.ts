@@ -51,6 +51,7 @@ const wording = {
   announce: { level: 'info', message: 'certificates issued' },
   replace: { level: 'info', message: 'certificates issued' },
   switch: { level: 'info', message: 'rotation advanced' },
+  publish: { level: 'info', message: 'rotation advanced' },
   settle: { level: 'info', message: 'rotation advanced' },
   retire: { level: 'info', message: 'rotation advanced' },
   adopt: { level: 'info', message: 'certificates mended' },

@@ -1,13 +1,13 @@
 import type { ServerNames } from './certs/certificate-set.ts';
-import { askedName } from './certs/present.ts';
+import { presentedProblem } from './certs/present.ts';
 import { reasons } from './certs/reasons.ts';
-import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './certs/x509.ts';
+import { isTrustedBy, parseCertificate, validityProblem } from './certs/x509.ts';
 import type { Pem } from './encodings.ts';
 
 /** What the daemon knows of itself. The operator writes it, the probes read it. */
 export interface Status {
   phase: 'starting' | 'running' | 'draining';
-  /** What the endpoint presents, once it listens. */
+  /** What the endpoint presents; before that no call succeeds. */
   presented?: Pem;
   /** The CA bundle that was last read back from the API server. */
   liveBundle?: Pem;
@@ -27,7 +27,7 @@ const STALE_MS = 5 * 60_000;
 /** Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. */
 export function readiness(status: Status, names: ServerNames, now: Date): Check[] {
   return [
-    { name: 'endpoint', problem: status.presented ? undefined : 'does not listen yet' },
+    { name: 'endpoint', problem: status.presented ? undefined : 'presents no certificate yet' },
     { name: 'certificate', problem: certificateProblem(status, names, now) },
     { name: 'registration', problem: trustProblem(status, now) },
     { name: 'shutdown', problem: status.phase === 'draining' ? 'the replica is shutting down' : undefined },
@@ -44,7 +44,7 @@ export function liveness({ beatAt }: Status, now: Date): Check[] {
 function certificateProblem({ presented }: Status, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
   if (certificate === undefined) return 'there is none yet';
-  const reason = servingProblem(certificate, askedName(names)) ?? validityProblem(certificate, now);
+  const reason = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 

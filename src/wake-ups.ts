@@ -41,10 +41,24 @@ export function createWakeUps(signal: AbortSignal): WakeUps {
   };
 }
 
-/** Calls `changed` when something in the folder does, on file systems that report that; ends with the signal. */
+/** Three files that are copied one after the other are one change. */
+const GATHER_MS = 200;
+
+/** Calls `changed` soon after something in the folder does, on file systems that report that; ends with the signal. */
 export function watchFolder(directory: string, changed: () => void, signal: AbortSignal): void {
-  const watcher = openWatch(directory, changed);
-  signal.addEventListener('abort', () => watcher?.close());
+  if (signal.aborted) return;
+  let timer: NodeJS.Timeout | undefined;
+  const gather = () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      changed();
+    }, GATHER_MS);
+  };
+  const watcher = openWatch(directory, gather);
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    watcher?.close();
+  });
 }
 
 function openWatch(directory: string, changed: () => void): FSWatcher | undefined {

@@ -1,4 +1,4 @@
-import { joinCertificates } from '../encodings.ts';
+import { joinCertificates, splitCertificates } from '../encodings.ts';
 import { usableAuthorities } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
@@ -40,6 +40,8 @@ export async function advance(
       return { set: withBundle({ ...set, phase: 'publishing', phaseSince: now }, options, circumstances), reasons };
     case 'mend':
       return { set: withBundle(set, options, circumstances), reasons };
+    case 'publish':
+      return { set: { ...set, phase: 'publishing', phaseSince: now }, reasons };
     case 'settle':
       return { set: { ...set, phase: 'settling', phaseSince: now }, reasons };
     case 'switch':
@@ -95,7 +97,9 @@ function withBundle(
   options: CertificateOptions,
   { now, liveBundle }: Circumstances,
 ): CertificateSet {
-  const own = [set.ca, ...(set.nextCa ? [set.nextCa] : [])].map(({ certificate }) => certificate);
+  const own = splitCertificates(joinCertificates([set.ca.certificate, set.nextCa?.certificate ?? '']));
   const known = joinCertificates([set.caBundle, set.phase === 'stable' ? '' : (liveBundle ?? '')]);
-  return { ...set, caBundle: joinCertificates([...own, ...usableAuthorities(known, options, now)]) };
+  const caBundle = joinCertificates([...own, ...usableAuthorities(known, options, now, own)]);
+  const isAlone = caBundle === joinCertificates([set.ca.certificate]);
+  return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
 }

@@ -26,11 +26,18 @@ const MOST_PREVIOUS = 4;
 /**
  * The authorities of a bundle that can still verify something: for those who present a certificate from before. The
  * newest ones alone: whatever happens again and again, the bundle must not grow until no object can hold it.
+ *
+ * @param own those that stay in the bundle whatever they are, and are not counted.
  */
-export function usableAuthorities(bundle: Pem, options: CertificateOptions, now: Date): Pem[] {
+export function usableAuthorities(
+  bundle: Pem,
+  options: CertificateOptions,
+  now: Date,
+  own: readonly Pem[] = [],
+): Pem[] {
   const issuedMs = (pem: Pem) => parseCertificate(pem)?.validFromDate.getTime() ?? 0;
   return splitCertificates(bundle)
-    .filter((pem) => isUsable(pem, options, now))
+    .filter((pem) => !own.includes(pem) && isUsable(pem, options, now))
     .toSorted((one, other) => issuedMs(other) - issuedMs(one))
     .slice(0, MOST_PREVIOUS);
 }

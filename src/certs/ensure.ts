@@ -1,7 +1,9 @@
+import { type Base64, joinCertificates } from '../encodings.ts';
 import { OperatorError } from '../errors.ts';
 import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { type Circumstances, judge, type SecretTraits, type Verdict } from './judge.ts';
+import { isVerified } from './present.ts';
 import {
   askedFor,
   fromSecret,
@@ -15,6 +17,7 @@ import {
   type StoredSecret,
   toSecret,
 } from './secret.ts';
+import { parseCertificate, parsePrivateKey } from './x509.ts';
 
 /** The one Secret of the daemon. A lost race is an answer, not an error. */
 export interface SecretStore {
@@ -86,7 +89,10 @@ async function tryOnce(
 
   if (stored !== undefined) refuseForeign(stored, store.reference);
   const held = isStopped ? 'paused' : permit(verdict, stored);
-  if (held) return { set: usable(set, verdict, held, store.reference), verdict, held, isPaused: isStopped };
+  if (held) {
+    const found = { stored, set, verdict };
+    return { set: usable(found, held, store.reference, options, circumstances), verdict, held, isPaused: isStopped };
+  }
 
   const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
   return written && { set: written, verdict, held, isPaused: false };
@@ -113,7 +119,7 @@ async function takeStep(
   circumstances: Circumstances,
 ): Promise<CertificateSet | undefined> {
   if (stored && set && verdict.action === 'recreate') {
-    const content = toSecret(set, options, issueReasons(stored));
+    const content = withOthers(toSecret(set, options, issueReasons(stored)), stored);
     const isWritten = (await store.delete(stored)) && (await store.create(content));
     return isWritten ? set : undefined;
   }
@@ -126,6 +132,13 @@ async function takeStep(
     : await store.create(content);
   return isWritten ? next.set : undefined;
 }
+
+/** With what others have put on the Secret, among it what a person asks for. */
+const withOthers = ({ labels, annotations, data }: SecretContent, stored: StoredSecret): SecretContent => ({
+  labels: { ...stored.labels, ...labels },
+  annotations: { ...stored.annotations, ...annotations },
+  data: { ...(stored.data as Record<string, Base64>), ...data },
+});
 
 async function nextSet(
   { stored, set, verdict }: Found,
@@ -146,9 +159,14 @@ const isDone = (asked: 'serving' | 'ca' | undefined, { action }: Verdict): boole
   (asked === 'ca' && (action === 'retire' || action === 'replace'));
 
 /** What can be presented although it should be something else by now. */
-function usable(set: CertificateSet | undefined, verdict: Verdict, held: Held, reference: string): CertificateSet {
-  const isBroken = verdict.action === 'replace' || (verdict.action === 'renew' && !harmless.has(verdict.reason));
-  if (set !== undefined && !isBroken) return set;
+function usable(
+  { set, verdict }: Found,
+  held: Held,
+  reference: string,
+  options: CertificateOptions,
+  circumstances: Circumstances,
+): CertificateSet {
+  if (set !== undefined && canServe(set, options, circumstances)) return set;
   const reason = 'reason' in verdict ? verdict.reason : verdict.action;
   throw new OperatorError(
     'WRITES_PAUSED',
@@ -159,7 +177,15 @@ function usable(set: CertificateSet | undefined, verdict: Verdict, held: Held, r
   );
 }
 
-const harmless: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'weak-key', 'outlives-ca']);
+function canServe(
+  { serving, caBundle }: CertificateSet,
+  { names }: CertificateOptions,
+  { now, liveBundle }: Circumstances,
+) {
+  const key = parsePrivateKey(serving.privateKey);
+  const isPair = key !== undefined && parseCertificate(serving.certificate)?.checkPrivateKey(key) === true;
+  return isPair && isVerified(serving.certificate, names, joinCertificates([caBundle, liveBundle ?? '']), now);
+}
 
 function refuseForeign(stored: StoredSecret, reference: string): void {
   if (isOurs(stored)) return;

@@ -1,14 +1,29 @@
+import type { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
 import { type Pem, splitCertificates } from '../encodings.ts';
 import { messageOf, OperatorError } from '../errors.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
-import { reasons } from './reasons.ts';
-import { isTrusted, parseCertificate, parsePrivateKey, servingProblem, validityProblem } from './x509.ts';
+import { askedName, presentedProblem } from './present.ts';
+import { type Reason, reasons } from './reasons.ts';
+import { isTrusted, parseCertificate, parsePrivateKey, validityProblem } from './x509.ts';
+
+/** Three small files are copied in less than that. */
+const COPYING_MS = 200;
+
+interface Problem {
+  readonly file: string;
+  readonly text: string;
+  /** Whether somebody may just be in the middle of writing the files. */
+  readonly mayPass?: boolean;
+}
 
 /**
  * Reads `cert.pem` (the certificate, then any intermediates), `key.pem` and, if there is one, `ca.pem`.
- * Without `ca.pem` the certificate itself is what the API server is told to trust.
+ * Without `ca.pem` the certificate itself is what the API server is told to trust. Files that do not fit together are
+ * read once more, as they cannot be read in one go.
  *
  * @throws OperatorError `CERTIFICATE_FILES_INVALID` that names the file and what is wrong with it.
  */
@@ -17,53 +32,100 @@ export async function readCertificateFiles(
   names: ServerNames,
   now: Date,
 ): Promise<ServingCertificates> {
-  const [certificate, privateKey, ca] = await Promise.all([
-    read(directory, 'cert.pem'),
-    read(directory, 'key.pem'),
-    read(directory, 'ca.pem', { isOptional: true }),
-  ]);
-  const served = { serving: { certificate, privateKey }, caBundle: ca === '' ? certificate : ca };
-  const problem = fileProblem(served, names, now);
-  if (problem) throw invalid(join(directory, problem.file), problem.text);
-  return served;
+  const judged = await readJudged(directory, names, now);
+  if (!judged.problem?.mayPass) return served(directory, judged);
+  await delay(COPYING_MS);
+  return served(directory, await readJudged(directory, names, now));
 }
 
-async function read(directory: string, file: string, { isOptional = false } = {}): Promise<Pem> {
+interface Judged {
+  readonly files: ServingCertificates;
+  readonly problem: Problem | undefined;
+}
+
+function served(directory: string, { files, problem }: Judged): ServingCertificates {
+  if (problem) throw invalid(join(directory, problem.file), problem.text);
+  return files;
+}
+
+async function readJudged(directory: string, names: ServerNames, now: Date): Promise<Judged> {
+  const [certificate, privateKey, ca] = await Promise.all([
+    readOne(directory, 'cert.pem'),
+    readOne(directory, 'key.pem'),
+    // An empty file is one that is being written; only one that is not there means that there is none.
+    readOrAbsent(directory, 'ca.pem'),
+  ]);
+  const files = { serving: { certificate, privateKey }, caBundle: ca ?? certificate };
+  return { files, problem: problemOf(files, names, now) };
+}
+
+async function readOne(directory: string, file: string): Promise<Pem> {
+  const pem = await readOrAbsent(directory, file);
+  if (pem === undefined) throw invalid(join(directory, file), 'there is no such file');
+  return pem;
+}
+
+async function readOrAbsent(directory: string, file: string): Promise<Pem | undefined> {
   const path = join(directory, file);
   try {
     return (await readFile(path, 'utf8')) as Pem;
   } catch (error) {
-    if (isOptional && (error as NodeJS.ErrnoException).code === 'ENOENT') return '' as Pem;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw invalid(path, messageOf(error), error);
   }
 }
 
-function fileProblem(
-  { serving, caBundle }: ServingCertificates,
-  names: ServerNames,
-  now: Date,
-): { readonly file: string; readonly text: string } | undefined {
+function problemOf({ serving, caBundle }: ServingCertificates, names: ServerNames, now: Date): Problem | undefined {
   const [certificate, ...intermediates] = splitCertificates(serving.certificate).flatMap(
     (pem) => parseCertificate(pem) ?? [],
   );
   const key = parsePrivateKey(serving.privateKey);
-  if (certificate === undefined) return { file: 'cert.pem', text: 'holds no certificate in PEM form' };
-  if (key === undefined) return { file: 'key.pem', text: 'holds no private key in PEM form without a passphrase' };
-  if (!certificate.checkPrivateKey(key)) return { file: 'key.pem', text: 'is not the key of cert.pem' };
-  const [wanted] = [...names.dns, ...names.ip];
-  // The API server asks for one name only; others are the owner's business.
-  const unfit =
-    servingProblem(certificate, { dns: names.dns.slice(0, 1), ip: names.ip.slice(0, 1) }) ??
-    validityProblem(certificate, now);
-  if (unfit) {
-    return {
-      file: 'cert.pem',
-      text: `${reasons[unfit]} (wanted: ${wanted}; found: ${certificate.subjectAltName ?? 'no name'})`,
-    };
+  if (certificate === undefined) {
+    return { file: 'cert.pem', text: 'holds no certificate in PEM form', mayPass: true };
   }
+  if (key === undefined) {
+    return { file: 'key.pem', text: 'holds no private key in PEM form without a passphrase', mayPass: true };
+  }
+  if (!certificate.checkPrivateKey(key)) return { file: 'key.pem', text: 'is not the key of cert.pem', mayPass: true };
+  const unfit = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
+  if (unfit) return { file: 'cert.pem', text: `${reasons[unfit]} (${found(unfit, certificate, names)})` };
+  const unloadable = loadProblem(serving);
+  if (unloadable) return { file: 'cert.pem', text: `cannot be loaded: ${unloadable}`, mayPass: true };
   const isVerified = isTrusted(certificate, splitCertificates(caBundle), now, intermediates);
-  return isVerified ? undefined : { file: 'ca.pem', text: 'does not verify cert.pem' };
+  return isVerified ? undefined : { file: 'ca.pem', text: 'does not verify cert.pem', mayPass: true };
 }
+
+/** What is wrong with the text as a whole, all of which is presented: a block that is cut off, a key that is too small. */
+function loadProblem({ certificate, privateKey }: ServingCertificates['serving']): string | undefined {
+  try {
+    createSecureContext({ cert: certificate, key: privateKey });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** What was found in the certificate where that is not as it has to be. */
+function found(unfit: Reason, certificate: X509Certificate, names: ServerNames): string {
+  if (unfit === 'expired') return `notAfter: ${certificate.validToDate.toISOString()}`;
+  if (unfit === 'not-yet-valid') return `notBefore: ${certificate.validFromDate.toISOString()}`;
+  if (unfit === 'wrong-usage') {
+    const usages = (certificate.keyUsage ?? []).map((oid) => usageNames[oid] ?? oid);
+    return `wanted: serverAuth; found: ${usages.join(', ')}`;
+  }
+  const { dns, ip } = askedName(names);
+  return `wanted: ${[...dns, ...ip]}; found: ${certificate.subjectAltName ?? 'no name'}`;
+}
+
+/** https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
+const usageNames: Readonly<Record<string, string>> = {
+  '1.3.6.1.5.5.7.3.1': 'serverAuth',
+  '1.3.6.1.5.5.7.3.2': 'clientAuth',
+  '1.3.6.1.5.5.7.3.3': 'codeSigning',
+  '1.3.6.1.5.5.7.3.4': 'emailProtection',
+  '1.3.6.1.5.5.7.3.8': 'timeStamping',
+  '1.3.6.1.5.5.7.3.9': 'OCSPSigning',
+};
 
 const invalid = (path: string, text: string, cause?: unknown): OperatorError =>
   new OperatorError('CERTIFICATE_FILES_INVALID', `${path}: ${text}`, { cause });

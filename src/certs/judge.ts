@@ -72,6 +72,8 @@ export function judge(
   const unfit = certificateProblem(set.serving, serving, ca, options, circumstances);
   if (serving === undefined || unfit !== undefined) return { action: 'renew', reason: unfit ?? 'unparsable' };
   return (
+    // Before the bundle: one that has to hold a CA which cannot be read could never be mended.
+    nextVerdict(set, options, circumstances) ??
     bundleVerdict(set, options, circumstances) ??
     announceVerdict(set, ca, options, circumstances, asked) ??
     (asked === 'serving' ? { action: 'renew', reason: 'asked' } : undefined) ??
@@ -138,16 +140,24 @@ function isLeftBehind(
   return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, options, now)), now);
 }
 
-/** Whether another authority should take over in good time, or the announced one cannot. */
+/** Whether the announced authority cannot take over. */
+function nextVerdict(
+  { nextCa }: CertificateSet,
+  options: CertificateOptions,
+  { now }: Circumstances,
+): Verdict | undefined {
+  const flaw = nextCa && authorityProblem(nextCa, parseCertificate(nextCa.certificate), options, now);
+  return flaw && { action: 'announce', reason: flaw };
+}
+
+/** Whether another authority should take over in good time. */
 function announceVerdict(
-  { ca: pair, nextCa, phase }: CertificateSet,
+  { ca: pair, phase }: CertificateSet,
   ca: X509Certificate,
   options: CertificateOptions,
   { now }: Circumstances,
   asked: Asked | undefined,
 ): Verdict | undefined {
-  const flaw = nextCa && authorityProblem(nextCa, parseCertificate(nextCa.certificate), options, now);
-  if (flaw !== undefined) return { action: 'announce', reason: flaw };
   if (phase !== 'stable') return undefined;
   if (asked === 'ca') return { action: 'announce', reason: 'asked' };
   if (isWeak(pair, options)) return { action: 'announce', reason: 'weak-key' };
@@ -162,7 +172,11 @@ function rotationVerdict(
 ): Verdict {
   const step = judgeRotation(set, options, circumstances);
   if (step.action !== 'wait') return step;
-  const moments = certificates.map(renewalMoment).concat(step.until ?? []);
+  // A CA that is due while its successor settles is past that moment: to wait for it would be not to wait at all.
+  const moments = certificates
+    .map(renewalMoment)
+    .concat(step.until ?? [])
+    .filter((moment) => moment > circumstances.now);
   return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
 }
 

@@ -6,6 +6,8 @@ import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 export type RotationStep =
   /** The new authority was read back from the live registration: begin to wait. */
   | { readonly action: 'settle' }
+  /** Somebody has taken the new authority out of the live bundle again: all over. */
+  | { readonly action: 'publish' }
   /** The new authority takes over; the time in which the old one retires begins. */
   | { readonly action: 'switch' }
   /** The old authorities leave the bundle. */
@@ -27,9 +29,9 @@ export function judgeRotation(
 ): RotationStep | Wait {
   if (set.phase === 'stable') return WAIT;
   if (set.phase === 'retiring') return atEnd(set, options, now, { ended: 'retire', unknown: 'switch' });
-  // Somebody may also have taken the new authority out of the live bundle again: it has to be back before it takes over.
-  if (!isPublished(set.caBundle, liveBundle)) return WAIT;
-  if (set.phase === 'publishing') return { action: 'settle' };
+  const isRead = isPublished(set.caBundle, liveBundle);
+  if (set.phase === 'publishing') return isRead ? { action: 'settle' } : WAIT;
+  if (!isRead) return { action: 'publish' };
   return atEnd(set, options, now, { ended: 'switch', unknown: 'settle' });
 }
 

@@ -1,7 +1,8 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
-import { errorFields, messageOf, OperatorError } from '../errors.ts';
+import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Policy } from '../policy.ts';
+import { createBodyReader, type Refusal } from './body.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';
 import {
@@ -13,12 +14,21 @@ import {
   refused,
   toReview,
 } from './review.ts';
+import { shortened, shortenedFields } from './shortened.ts';
 
-/** The API server takes objects of up to 3 MiB: old and new, and 1 MiB around them. */
-const BODY_LIMIT_BYTES = 7 * 1024 * 1024;
+const MIB = 1024 * 1024;
+
+/**
+ * etcd takes requests of up to 1.5 MiB. Go's JSON writes each `<`, `>` and `&` in six bytes, so that the Job in one may
+ * be 9 MiB in a review; on UPDATE there are two of them, old and new, and 2 MiB are left for what is around them.
+ */
+const BODY_BYTES = 20 * MIB;
+
+/** Three of the largest at once, or some thousand ordinary ones. */
+const ALL_BODIES_BYTES = 64 * MIB;
 
 /** How a request ended, for logs and metrics. */
-export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'error';
+export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
 
 export interface AppDependencies {
   readonly path: string;
@@ -36,8 +46,9 @@ export interface AppDependencies {
  * | another path | 404 | text |
  * | another method than POST | 405 | text, `Allow: POST` |
  * | another content type than JSON | 415 | text |
- * | a body of more than 7 MiB | 413 | text |
- * | no JSON, or no AdmissionReview v1 with a uid | 400 | text |
+ * | a body of more than 20 MiB | 413 | text |
+ * | a large body while there are too many of them | 503 | text, `Retry-After`: the API server comes again |
+ * | no JSON object, or no AdmissionReview v1 with a uid | 400 | text |
  * | not a Job, or neither CREATE nor UPDATE | 200 | allowed |
  * | an object that cannot be read as a Job | 200 | not allowed, status 400, message |
  * | not a Job of terraform-controller | 200 | allowed |
@@ -47,6 +58,7 @@ export interface AppDependencies {
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): Express {
+  const readBody = createBodyReader({ oneBytes: BODY_BYTES, allBytes: ALL_BODIES_BYTES });
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -55,13 +67,11 @@ export function createApp(dependencies: AppDependencies): Express {
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', false);
-  app.all(
-    dependencies.path,
-    requirePost,
-    requireJson,
-    express.json({ limit: BODY_LIMIT_BYTES, strict: false, inflate: false }),
-    (request, response) => answer(request.body, response, dependencies),
-  );
+  app.all(dependencies.path, requirePost, requireJson, async (request, response) => {
+    const body = await readBody(request);
+    if ('json' in body) answer(body.json, response, dependencies);
+    else refuse(body, response, dependencies);
+  });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
   app.use(answerError(dependencies));
   return app;
@@ -99,11 +109,11 @@ const outcomes = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const
 function logDecision(request: AdmissionRequest, decision: Decision, { policy, log }: AppDependencies): void {
   const subject = subjectOf(request);
   if (decision.action === 'cap') {
-    log.info('job capped', { ...subject, rule: policy.rule, ...fromFields(decision.changes) });
+    log.info('job capped', shortenedFields({ ...subject, rule: policy.rule, ...fromFields(decision.changes) }));
   } else if (decision.action === 'refuse') {
-    log.warn('job refused', { ...subject, problem: decision.problem });
+    log.warn('job refused', shortenedFields({ ...subject, problem: decision.problem }));
   } else {
-    log.debug('job allowed', { ...subject, reason: decision.reason });
+    log.debug('job allowed', shortenedFields({ ...subject, reason: decision.reason }));
   }
 }
 
@@ -119,11 +129,7 @@ function toResponse({ uid }: AdmissionRequest, decision: Decision, policy: Polic
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
 const printable = (value: Change['from']): string =>
-  value === undefined || value === null
-    ? 'unset'
-    : String(value)
-        .replace(/[^\w.+-]/g, '?')
-        .slice(0, 20);
+  value === undefined || value === null ? 'unset' : shortened(String(value), 20).replace(/[^\w.+-]/g, '?');
 
 const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionRequest): object => ({
   namespace,
@@ -137,26 +143,31 @@ const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionReque
 const fromFields = (changes: readonly Change[]): object =>
   Object.fromEntries(changes.map(({ field, from }) => [field, from ?? null]));
 
-/** Everything that was thrown on the way. What express' body parser throws carries the HTTP status it means. */
-function answerError({ log, observe }: AppDependencies): ErrorRequestHandler {
-  return (error, _request, response, _next) => {
-    const status = statusOf(error);
-    if (status === 500) {
-      log.error('cannot answer an admission request', errorFields(error));
-      observe('error');
-      sendText(response, 500, 'internal error');
-      return;
-    }
-    log.warn('malformed admission request', { code: 'REVIEW_MALFORMED', status, error: messageOf(error) });
+/** What is no admission request, or has no place now. Nothing in it was decided. */
+function refuse({ status, problem }: Refusal, response: Response, { log, observe }: AppDependencies): void {
+  if (status === 503) {
+    log.warn('admission request turned away', { status, error: problem });
+    observe('busy');
+    // The API server comes again after that time, up to ten times: by then another replica may take its connection.
+    response.set({ 'Retry-After': '1', Connection: 'close' });
+  } else {
+    log.warn('malformed admission request', shortenedFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
     observe('malformed');
-    sendText(response, status, messageOf(error));
-  };
+  }
+  sendText(response, status, problem);
 }
 
-function statusOf(error: unknown): number {
-  if (error instanceof OperatorError) return error.code === 'REVIEW_MALFORMED' ? 400 : 500;
-  const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
-  return status >= 400 && status < 500 ? status : 500;
+/** Everything that was thrown on the way: a review that cannot be read, or a fault of our own. */
+function answerError(dependencies: AppDependencies): ErrorRequestHandler {
+  const { log, observe } = dependencies;
+  return (error, _request, response, _next) => {
+    if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
+      return refuse({ status: 400, problem: error.message }, response, dependencies);
+    }
+    log.error('cannot answer an admission request', errorFields(error));
+    observe('error');
+    sendText(response, 500, 'internal error');
+  };
 }
 
 function sendText(response: Response, status: number, text: string): void {

@@ -1,4 +1,5 @@
 import { OperatorError } from '../errors.ts';
+import { shortened } from './shortened.ts';
 
 /** JSON as it came: fields that this program does not know stay untouched. */
 export type JsonObject = { readonly [field: string]: unknown };
@@ -88,7 +89,7 @@ const malformed = (field: string, found: unknown, allowed: string): OperatorErro
 /** A value in an error message: short, on one line, and cheap however large it is. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80));
+  if (typeof value === 'string') return JSON.stringify(shortened(value, 80));
   if (Array.isArray(value)) return 'a list';
   return isObject(value) ? 'an object' : String(value);
 }

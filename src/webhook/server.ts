@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, OperatorError } from '../errors.ts';
+import { type ListenOptions, listen } from '../listen.ts';
 
 /** What the endpoint presents: PEM texts. */
 export interface Presented {
@@ -12,21 +12,21 @@ export interface Presented {
   readonly privateKey: string;
 }
 
-export interface EndpointOptions {
-  /** 0 takes a free one. */
-  readonly port: number;
-  /** All addresses where absent. */
-  readonly address: string | undefined;
+export interface EndpointOptions extends ListenOptions {
   /** How long to go on answering once told to close. */
   readonly drainMs: number;
 }
 
-/** The running HTTPS endpoint. */
+/** The HTTPS endpoint: it listens, and no handshake succeeds until there is a certificate to present. */
 export interface EndpointServer {
   readonly port: number;
-  /** Swaps the serving certificate. Open connections keep the one they were made with. */
+  /**
+   * Presents a certificate from now on. Open connections keep the one they were made with.
+   *
+   * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` when TLS cannot load it; what was presented before still is.
+   */
   present(pair: Presented): void;
-  /** Answers for the drain time, then refuses new connections and resolves when the last answer is out. */
+  /** Answers for the drain time, where it could be called at all; then refuses new connections and resolves when the last answer is out. */
   close(): Promise<void>;
 }
 
@@ -38,23 +38,20 @@ const REQUEST_MS = 30_000;
 const HEADERS_MS = 10_000;
 
 /**
- * Starts to listen.
+ * Starts to listen, which needs no certificate: a port that is taken is found out before one is issued.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
-export async function startServer(
-  app: RequestListener,
-  pair: Presented,
-  { port, address, drainMs }: EndpointOptions,
-): Promise<EndpointServer> {
+export async function openServer(app: RequestListener, options: EndpointOptions): Promise<EndpointServer> {
   const server = createServer({
-    ...tlsOptions(pair),
+    ...tlsOptions,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
     headersTimeout: HEADERS_MS,
     handshakeTimeout: HEADERS_MS,
     connectionsCheckingInterval: 1_000,
   });
+  let isPresenting = false;
   let isDraining = false;
   const connections = new Set<Duplex>();
   const answering = new Set<ServerResponse>();
@@ -68,21 +65,21 @@ export async function startServer(
     if (isDraining) sendAway(response);
     app(request, response);
   });
-  server.listen({ port, host: address });
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen on port ${port}: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
   return {
-    port: (server.address() as AddressInfo).port,
-    present: (next) => server.setSecureContext(tlsOptions(next)),
+    port: await listen(server, options, '--webhook-bind-port, --webhook-bind-address'),
+    present({ certificate, privateKey }) {
+      try {
+        server.setSecureContext({ ...tlsOptions, cert: certificate, key: privateKey });
+      } catch (error) {
+        const text = `cannot present the serving certificate: ${messageOf(error)}`;
+        throw new OperatorError('CERTIFICATE_ISSUE_FAILED', text, { cause: error });
+      }
+      isPresenting = true;
+    },
     async close() {
       isDraining = true;
       answering.forEach(sendAway);
-      await delay(drainMs);
+      if (isPresenting) await delay(options.drainMs);
       const closed = once(server, 'close');
       server.close();
       // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
@@ -102,5 +99,4 @@ function sendAway(response: ServerResponse): void {
 }
 
 // setSecureContext forgets what it is not told again.
-const tlsOptions = ({ certificate, privateKey }: Presented) =>
-  ({ cert: certificate, key: privateKey, minVersion: 'TLSv1.2' }) as const;
+const tlsOptions = { minVersion: 'TLSv1.2' } as const;

@@ -98,6 +98,15 @@ describe('Jobs on a real API server', () => {
     });
   });
 
+  it('that are as large as etcd takes them, and six times larger in a review, are capped', async () => {
+    const recorded = await job('create-terraform-apply', 'angles-apply');
+    const [container, ...others] = recorded.spec?.template.spec?.containers ?? [];
+    assert.ok(container && recorded.spec?.template.spec);
+    const env = [...(container.env ?? []), { name: 'ANGLES', value: '<'.repeat(1250 * 1024) }];
+    recorded.spec.template.spec.containers = [{ ...container, env }, ...others];
+    assert.deepEqual(once(await cluster.createJob(recorded)), [0, 'Never']);
+  });
+
   it("that are not terraform's never reach the endpoint", async () => {
     const plain = await cluster.createJob(await job('create-plain-job', 'plain'));
     await cluster.annotateJob(plain);

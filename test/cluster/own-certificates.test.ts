@@ -9,6 +9,7 @@ import { freePort } from '../control-plane/free-port.ts';
 import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { openssl } from '../support/openssl.ts';
 import { recordedJob } from '../support/recorded-jobs.ts';
 import { presentedCertificate } from '../support/tls-client.ts';
 
@@ -69,6 +70,20 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     await presentedCertificate(daemon.port, { ca: await liveBundle(), servername: SERVER_NAME });
     await capsJobs('second');
     assert.equal(await cluster.secret(), undefined);
+  });
+
+  it('may be one that plain openssl has made, which is a CA', async (t) => {
+    const { isOk, output } = await openssl([
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=webhook'],
+      ...['-addext', `subjectAltName=DNS:${SERVER_NAME}`],
+      ...['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')],
+    ]);
+    assert.ok(isOk, output);
+    const flags = [`--webhook-cert-path=${folder}`];
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags });
+    t.after(() => daemon.stop());
+    await capsJobs('openssl');
+    assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
   it('that are damaged while running are reported, and the last good ones stay in use', async (t) => {

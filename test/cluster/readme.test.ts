@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -13,6 +13,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** By this one these tests are run: to run it from here would never end. CI runs it on a clean checkout. */
 const OWN_COMMAND = 'npm ci && npm test';
+
+/** As a user has it: npm, which runs these tests, puts the Node.js 24 of `npm ci` before the one of the machine. */
+const pathOfUser = (): string =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => !/node_modules|node-gyp-bin/.test(folder))
+    .join(delimiter);
 
 describe('the commands of the README, in a clean checkout', () => {
   let folder: string;
@@ -29,8 +36,7 @@ describe('the commands of the README, in a clean checkout', () => {
   it('all end with 0', async (t) => {
     const commands = shellCommands(await readReadme()).filter((command) => command !== OWN_COMMAND);
     assert.ok(commands.length >= 3);
-    // As a user has it: Node.js 24 comes with `npm ci` or not at all.
-    const env = { ...process.env, PATH: `node_modules/.bin:${process.env.PATH}`, NO_COLOR: '1' };
+    const env = { ...process.env, PATH: pathOfUser(), NO_COLOR: '1' };
     for (const command of commands) {
       const start = performance.now();
       await assert.doesNotReject(run('bash', ['-c', command], { cwd: folder, env }), command);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
@@ -65,6 +65,17 @@ describe('starting and stopping', () => {
     assert.match(String(attempt.error), /ECONNREFUSED/);
     await open();
     await daemon.line('ready');
+  });
+
+  it('writes nothing where its port is taken', async (t) => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    t.after(() => taken.close());
+    const { port } = taken.address() as AddressInfo;
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
+    assert.equal(await daemon.ended, 1);
+    assert.equal((await daemon.line('cannot go on')).code, 'SERVER_LISTEN_FAILED');
+    assert.equal(await cluster.secret(), undefined);
   });
 
   it('names the verb and the object that it has no right to', async () => {

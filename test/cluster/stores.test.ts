@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
+import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { connect, createRegistrationStore, createSecretStore } from '../../src/kube.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
 import { registrationStoreContract } from '../support/registration-store-contract.ts';
@@ -15,7 +16,20 @@ after(() => cluster.stop());
 secretStoreContract('an API server', async () => {
   await cluster.forgetDaemon();
   const clients = connect(cluster.daemonKubeconfig, new AbortController().signal);
-  return (replica) => createSecretStore(clients, NAMESPACE, SECRET, replica);
+  const target = { namespace: NAMESPACE, name: SECRET };
+  return {
+    replica: (name) => createSecretStore(clients, NAMESPACE, SECRET, name),
+    async editAs(fieldManager, { annotations, isImmutable }) {
+      const body = { metadata: { annotations }, immutable: isImmutable };
+      await cluster.core.patchNamespacedSecret(
+        { ...target, body, fieldManager },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      );
+    },
+    async createAs(type, data) {
+      await cluster.core.createNamespacedSecret({ ...target, body: { metadata: { name: SECRET }, type, data } });
+    },
+  };
 });
 
 registrationStoreContract('an API server', async () => {
@@ -28,7 +42,7 @@ registrationStoreContract('an API server', async () => {
       const live = await cluster.registration();
       assert.ok(live);
       change(live);
-      await cluster.admission.replaceMutatingWebhookConfiguration({ name, body: live });
+      await cluster.admission.replaceMutatingWebhookConfiguration({ name, body: live, fieldManager: 'somebody' });
     },
   };
 });

@@ -90,6 +90,68 @@ suite('a client that speaks odd HTTP gets its answer', () => {
   });
 });
 
+suite('many large bodies at once', () => {
+  const MIB = 1024 * 1024;
+  const large = JSON.stringify(aReview({ padding: 'x'.repeat(18 * MIB) }));
+
+  /** Clients that have sent all of a large body but its last byte. */
+  async function hold(endpoint: Endpoint, count: number) {
+    const calls = Array.from({ length: count }, () =>
+      startPost(endpoint, { headers: { 'Content-Type': 'application/json', 'Content-Length': String(large.length) } }),
+    );
+    await Promise.all(
+      calls.map(({ request }) => new Promise((resolve) => void request.write(large.slice(0, -1), resolve))),
+    );
+    const finish = () => {
+      for (const { request } of calls) request.end(large.slice(-1));
+      return Promise.all(calls.map(({ reply }) => reply));
+    };
+    return { calls, finish };
+  }
+
+  test('are turned away where they are too many, to come again on another connection; ordinary ones pass', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { finish } = await hold(endpoint, 5);
+    await assertServes(endpoint);
+    const replies = await finish();
+    const statuses = replies.map(({ status }) => status);
+    assert.deepEqual(statuses.toSorted(), [200, 200, 200, 503, 503]);
+    const { headers, text } = replies[statuses.indexOf(503)] ?? {};
+    assert.deepEqual([headers?.['retry-after'], headers?.connection], ['1', 'close']);
+    assert.equal(text, 'too many large requests at once; try again\n');
+    assert.deepEqual(endpoint.outcomes.toSorted(), ['busy', 'busy', 'capped', 'capped', 'capped', 'capped']);
+    assert.deepEqual(endpoint.lines.find(({ level }) => level === 'warn')?.message, 'admission request turned away');
+    assert.equal((await endpoint.post(large)).status, 200);
+  });
+
+  test('leave nothing behind when their clients go away', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { calls } = await hold(endpoint, 4);
+    for (const { request, reply } of calls) {
+      reply.catch(() => {});
+      request.destroy();
+    }
+    await eventually(() => assert.equal(endpoint.outcomes.length, 4));
+    const { finish } = await hold(endpoint, 3);
+    assert.deepEqual(
+      (await finish()).map(({ status }) => status),
+      [200, 200, 200],
+    );
+  });
+
+  test('cost nothing where they are only announced', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': String(large.length) };
+    const announced = Array.from({ length: 20 }, () => startPost(endpoint, { headers }));
+    for (const { request, reply } of announced) {
+      reply.catch(() => {});
+      request.flushHeaders();
+    }
+    assert.equal((await endpoint.post(large)).status, 200);
+    for (const { request } of announced) request.destroy();
+  });
+});
+
 suite('JSON that is made to hurt gets its answer', () => {
   const levels = 100_000;
   const deep = {

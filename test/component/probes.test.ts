@@ -58,7 +58,7 @@ suite('/readyz', () => {
   test('says what is missing at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [
-      '[-]endpoint failed: does not listen yet',
+      '[-]endpoint failed: presents no certificate yet',
       '[-]certificate failed: there is none yet',
       '[-]registration failed: the CA bundle was not read back from the API server yet',
       '[+]shutdown ok\n',
@@ -143,7 +143,7 @@ suite('/metrics', () => {
     assert.deepEqual(ours, {
       terraform_daemon_admission_requests_total: 'counter',
       terraform_daemon_admission_duration_seconds: 'histogram',
-      terraform_daemon_certificates_issued_total: 'counter',
+      terraform_daemon_certificate_steps_total: 'counter',
       terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
@@ -159,6 +159,7 @@ suite('/metrics', () => {
     metrics.admissionAnswered('error', 0);
     metrics.certificatesJudged({ action: 'keep', until: at(0) });
     metrics.certificatesJudged({ action: 'renew', reason: 'due' });
+    metrics.certificatesJudged({ action: 'switch' });
     metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
     metrics.registered('updated');
     metrics.reconciled('failure', 2);
@@ -169,7 +170,8 @@ suite('/metrics', () => {
       'terraform_daemon_admission_requests_total{outcome="error"}': 1,
       terraform_daemon_admission_duration_seconds_sum: 0.3003,
       terraform_daemon_admission_duration_seconds_count: 3,
-      'terraform_daemon_certificates_issued_total{action="renew",reason="due"}': 1,
+      'terraform_daemon_certificate_steps_total{action="renew",reason="due"}': 1,
+      'terraform_daemon_certificate_steps_total{action="switch",reason="switch"}': 1,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
       'terraform_daemon_registrations_total{result="updated"}': 1,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
@@ -207,13 +209,15 @@ suite('the probes', () => {
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
-  test('fail on a port that is taken, and name it', async (t) => {
+  test('fail on a port that is taken, and name it and its options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
     const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3') };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',
-      message: new RegExp(`^cannot listen on port ${probes.port}: .*EADDRINUSE`),
+      message: new RegExp(
+        `^cannot listen on 127\\.0\\.0\\.1:${probes.port} \\(--metrics-bind-port, --webhook-bind-address\\): .*EADDRINUSE`,
+      ),
     });
   });
 });

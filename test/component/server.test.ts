@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { startServer } from '../../src/webhook/server.ts';
+import { openServer } from '../../src/webhook/server.ts';
 import { SERVER_NAME } from '../support/a-certificate-set.ts';
 import { aReview } from '../support/a-review.ts';
 import {
@@ -103,7 +103,11 @@ suite('a new serving certificate', () => {
       const endpoint = await startEndpoint(t);
       const { certificate } = (await someCertificates()).serving;
       const pair = { certificate, privateKey: await privateKey() };
-      assert.throws(() => endpoint.server.present(pair), error);
+      assert.throws(() => endpoint.server.present(pair), {
+        name: 'OperatorError',
+        code: 'CERTIFICATE_ISSUE_FAILED',
+        message: error,
+      });
       await isServed(endpoint);
     });
   }
@@ -191,20 +195,40 @@ suite('to close', () => {
 });
 
 suite('to listen', () => {
-  const start = async (port: number, address: string) =>
-    startServer(() => {}, (await someCertificates()).serving, { port, address, drainMs: 0 });
+  const open = (port: number, address: string | undefined, drainMs = 0) =>
+    openServer((_request, response) => void response.end(), { port, address, drainMs });
 
-  test('on a port that is taken fails, and names the port', async (t) => {
+  test('needs no certificate: until there is one to present, no handshake succeeds', async (t) => {
+    const { serving, caBundle } = await someCertificates();
+    const server = await open(0, '127.0.0.1');
+    t.after(() => server.close());
+    const target = { port: server.port, caBundle };
+    await assert.rejects(connectTo(target), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
+    server.present(serving);
+    (await connectTo(target)).destroy();
+  });
+
+  test('is over at once where nothing was presented: there is nobody to drain', async () => {
+    const server = await open(0, '127.0.0.1', 3_600_000);
+    await promptly(server.close());
+  });
+
+  test('on a port that is taken fails, and names the address and the options', async (t) => {
     const { port } = await startEndpoint(t);
-    await assert.rejects(start(port, '127.0.0.1'), {
+    const flags = '\\(--webhook-bind-port, --webhook-bind-address\\)';
+    await assert.rejects(open(port, '127.0.0.1'), {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',
-      message: new RegExp(`^cannot listen on port ${port}: .*EADDRINUSE`),
+      message: new RegExp(`^cannot listen on 127\\.0\\.0\\.1:${port} ${flags}: .*EADDRINUSE`),
+    });
+    await assert.rejects(open(port, undefined), {
+      message: new RegExp(`^cannot listen on port ${port} of all addresses ${flags}: .*EADDRINUSE`),
     });
   });
 
   test('on an address that this host does not have fails', async () => {
-    // One of those that RFC 5737 sets aside for documentation.
-    await assert.rejects(start(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
+    // Those that RFC 5737 and RFC 3849 set aside for documentation.
+    await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
+    await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen on \[2001:db8::1\]:443 / });
   });
 });

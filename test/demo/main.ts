@@ -31,7 +31,11 @@ if (unknown.length > 0) {
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
-const cluster = await startCluster();
+const cluster = await startCluster().catch((error: unknown) => {
+  // A folder that is not there, or no Go: the message says what to do, and a stack would bury it.
+  print(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+});
 let daemon: Daemon | undefined;
 try {
   print(`  ${cluster.url}, up after ${seconds()}`);
@@ -44,7 +48,7 @@ try {
     '',
     `${isAllWell ? styleText('green', 'All of it held') : styleText('red', 'Not all of it held')}, in ${seconds()}.`,
   );
-  if (isKept) await keep(cluster);
+  if (isKept) await keep(cluster, daemon);
 } finally {
   await daemon?.stop();
   await cluster.stop();
@@ -101,8 +105,9 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
 /** The API server takes up a new registration a moment after it was written; until then Jobs come as they were sent. */
 async function createOnceCapped(cluster: Cluster, job: V1Job): Promise<V1Job> {
   await eventually(async () => {
-    const probe = { ...job, metadata: { ...job.metadata, name: `probe-${Date.now()}` } };
-    const { spec } = await cluster.createJob(probe);
+    const name = `probe-${Date.now()}`;
+    const { spec } = await cluster.createJob({ ...job, metadata: { ...job.metadata, name } });
+    await cluster.batch.deleteNamespacedJob({ namespace: TEAM, name, propagationPolicy: 'Background' });
     if (spec?.backoffLimit !== 0) throw new Error('the API server does not call the endpoint yet');
   });
   return cluster.createJob(job);
@@ -116,16 +121,21 @@ async function isVerified(daemon: Daemon, caBundle: string | undefined): Promise
   );
 }
 
-async function keep(cluster: Cluster): Promise<void> {
+async function keep(cluster: Cluster, daemon: Daemon): Promise<void> {
+  const { probesPort } = await daemon.line('ready');
   print(
     title('Left up. To look around, with a kubectl of yours:'),
     `  export KUBECONFIG=${cluster.kubeconfig}`,
     `  kubectl -n ${TEAM} get jobs -o custom-columns=NAME:.metadata.name,LIMIT:.spec.backoffLimit`,
     '  kubectl -n vela-system describe secret terraform-job-webhook-cert',
     '  kubectl get mutatingwebhookconfiguration terraform-job-webhook-configuration -o yaml',
+    `  curl http://127.0.0.1:${probesPort}/metrics`,
     'Ctrl-C ends it and leaves nothing behind.',
   );
   const timer = setInterval(() => {}, 60_000);
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   clearInterval(timer);
+  print('stopping');
+  // npm and the terminal may both pass on the same Ctrl-C.
+  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => {});
 }

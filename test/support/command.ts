@@ -17,10 +17,15 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Sends SIGTERM once standard output has a line that matches. */
   readonly stopAt?: RegExp;
+  /** Closes standard output before anything is written to it. */
+  readonly isUnread?: boolean;
 }
 
 /** Runs the daemon's source in a process of its own, until that ends. */
-export async function runCommand(args: readonly string[], { env = {}, stopAt }: RunOptions = {}): Promise<Ended> {
+export async function runCommand(
+  args: readonly string[],
+  { env = {}, stopAt, isUnread = false }: RunOptions = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -30,6 +35,11 @@ export async function runCommand(args: readonly string[], { env = {}, stopAt }: 
       if (stopAt.test(line)) child.kill('SIGTERM');
     });
   }
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  if (isUnread) child.stdout.destroy();
+  const [stdout, stderr] = await Promise.all([
+    isUnread ? '' : text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
   return { exitCode: child.exitCode, stdout, stderr };
 }

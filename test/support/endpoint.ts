@@ -5,7 +5,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import { type Policy, terraformPolicy } from '../../src/policy.ts';
 import { type AppDependencies, createApp, type Outcome } from '../../src/webhook/app.ts';
-import { type EndpointServer, startServer } from '../../src/webhook/server.ts';
+import { type EndpointServer, openServer } from '../../src/webhook/server.ts';
 import { aCertificateSet, SERVER_NAME } from './a-certificate-set.ts';
 import type { Json } from './a-job.ts';
 
@@ -118,7 +118,8 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
     log: { ...recordingLog(lines), ...fields.log },
     observe: (outcome) => void outcomes.push(outcome),
   });
-  const server = await startServer(app, serving, { port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 });
+  const server = await openServer(app, { port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 });
+  server.present(serving);
   t.after(() => server.close());
   const target = { port: server.port, caBundle };
   return { ...target, server, lines, outcomes, post: (body, options) => post(target, body, options) };

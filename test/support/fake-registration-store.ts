@@ -10,7 +10,7 @@ export interface FakeRegistrationStore extends RegistrationStore {
   current(): V1MutatingWebhookConfiguration | undefined;
   /** How many applies have changed something. */
   writes(): number;
-  /** Somebody else changes the object. */
+  /** Somebody else changes the object, as the field manager `somebody`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void;
 }
 
@@ -61,7 +61,9 @@ export function createFakeRegistrationStore(): FakeRegistrationStore {
       if (live === undefined) throw new Error('there is no registration to edit');
       const next = structuredClone(live);
       change(next);
-      store(next);
+      if (isDeepStrictEqual(plain(next), live)) return;
+      const time = new Date('2026-03-01T12:00:00Z');
+      store({ ...next, metadata: { ...next.metadata, managedFields: [{ manager: 'somebody', time }] } });
     },
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { OperatorError } from '../../src/errors.ts';
+import { otherWriter } from '../../src/managed-fields.ts';
 import {
   type DesiredRegistration,
   desiredRegistration,
@@ -16,7 +17,7 @@ import { foreignEntry, registrationOptions } from './a-registration.ts';
 export interface RegistrationUnderTest {
   readonly name: string;
   readonly store: RegistrationStore;
-  /** Another client reads the object, changes it and writes it back whole. */
+  /** Another client, the field manager `somebody`, reads the object, changes it and writes it back whole. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void | Promise<void>;
 }
 
@@ -90,6 +91,15 @@ export function registrationStoreContract(
       });
       const stored = await store.apply(await desired(name));
       assert.deepEqual(plain(ownWebhook(stored)), plain(ownWebhook(first)));
+    });
+
+    test('reads who else has written the object', async (t) => {
+      const { name, store, edit } = await make(t);
+      assert.equal(otherWriter((await store.apply(await desired(name))).metadata), undefined);
+      await edit((live) => {
+        live.webhooks?.push(foreignEntry());
+      });
+      assert.equal(otherWriter((await store.read())?.metadata), 'somebody');
     });
 
     test('writes on the state that the body names by its resourceVersion', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { environmentName, type OptionDefinition, optionNames, options } from '../../src/options.ts';
@@ -9,11 +9,11 @@ import { aFolder } from '../support/a-folder.ts';
 import { runCommand } from '../support/command.ts';
 
 /** A kubeconfig for an API server that is not there. */
-async function aKubeconfig(t: TestContext): Promise<string> {
+async function aKubeconfig(t: TestContext, cluster: object = { server: 'https://127.0.0.1:1' }): Promise<string> {
   const kubeconfig = JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'none', cluster: { server: 'https://127.0.0.1:1' } }],
+    clusters: [{ name: 'none', cluster }],
     contexts: [{ name: 'none', context: { cluster: 'none', user: 'nobody' } }],
     users: [{ name: 'nobody', user: {} }],
     'current-context': 'none',
@@ -58,8 +58,8 @@ describe('the command line', { concurrency: 3 }, () => {
     const cases = {
       'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
       'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
-      'an unknown command': [['no-such-command'], /error: /],
-      'a word too many': [['run', 'again'], /too many arguments/],
+      'an unknown command': [['rnu'], /^error: unknown command 'rnu'$/m],
+      'a word too many': [['run', 'again'], /^error: too many arguments: 'again'$/m],
     } as const;
     for (const [what, [args, problem]] of Object.entries(cases)) {
       test(what, async () => {
@@ -73,24 +73,65 @@ describe('the command line', { concurrency: 3 }, () => {
 
   describe('options that cannot be used end with 2', () => {
     test('and all problems are told at once', async () => {
-      const args = ['run', '--key-size=1024', '--namespace=A', '--log-level', 'loud'];
+      const args = ['run', '--key-size=1024', '--namespace=A', '--log-level', 'loud', '--kubeconfig=/no/such "file"'];
       const { exitCode, stdout, stderr } = await runCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.equal(
         stderr,
-        `terraform-daemon: these options cannot be used
+        `terraform-daemon: CONFIG_INVALID: these options cannot be used
   --namespace (TERRAFORM_DAEMON_NAMESPACE): found "A"; allowed is a DNS label: at most 63 of a-z, 0-9 and "-"
   --key-size (TERRAFORM_DAEMON_KEY_SIZE): found "1024"; allowed is 2048, 3072, 4096
   --log-level (TERRAFORM_DAEMON_LOG_LEVEL): found "loud"; allowed is error, warn, info, debug
+  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): found "/no/such \\"file\\"": ENOENT: no such file or directory, open '/no/such "file"'; allowed is a kubeconfig file with a current context
 (--help lists all options)
 `,
       );
     });
 
-    test('also a kubeconfig that is not there', async () => {
-      const { exitCode, stderr } = await runCommand(['--kubeconfig=/no/such/file']);
+    const kubeconfigs: [what: string, cluster: object, problem: RegExp][] = [
+      [
+        'a server that is not asked by TLS',
+        { server: 'http://127.0.0.1:8001' },
+        /: found ".*": its server is "http:\/\/127\.0\.0\.1:8001"; allowed is an https URL$/m,
+      ],
+      ['a server that is no URL', { server: 'api server' }, /: its server is "api server"; allowed is an https URL$/m],
+      [
+        'a certificate authority that is not there',
+        { server: 'https://127.0.0.1:1', 'certificate-authority': 'no-ca.pem' },
+        /: ENOENT: .*no-ca\.pem'; allowed is a file that can be read$/m,
+      ],
+    ];
+    for (const [what, cluster, problem] of kubeconfigs) {
+      test(`also a kubeconfig with ${what}`, async (t) => {
+        const { exitCode, stdout, stderr } = await runCommand([`--kubeconfig=${await aKubeconfig(t, cluster)}`]);
+        assert.deepEqual([exitCode, stdout], [2, '']);
+        assert.match(stderr, problem);
+        assert.equal(stderr.trim().split('\n').length, 3);
+      });
+    }
+
+    test('also a kubeconfig that is none, in one line', async (t) => {
+      const folder = await aFolder(t, { kubeconfig: '{\n  a: [\n' });
+      const { exitCode, stderr } = await runCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
-      assert.match(stderr, /--kubeconfig \(TERRAFORM_DAEMON_KUBECONFIG\): found \/no\/such\/file: ENOENT/);
+      assert.equal(stderr.trim().split('\n').length, 3);
+    });
+  });
+
+  describe('a reader that goes away', () => {
+    test('in the middle of the help ends it quietly', async () => {
+      const { stderr } = await runCommand(['--help'], { isUnread: true });
+      assert.equal(stderr, '');
+    });
+
+    test('of the log stops the daemon as SIGTERM does', async (t) => {
+      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
+      const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
+      assert.deepEqual(await runCommand([...flags, ...ports], { isUnread: true }), {
+        exitCode: 0,
+        stdout: '',
+        stderr: '',
+      });
     });
   });
 
@@ -103,18 +144,26 @@ describe('the command line', { concurrency: 3 }, () => {
   });
 
   describe('a daemon that has started', () => {
-    test('ends with 1 where it cannot go on, and logs why', async (t) => {
-      const taken = createServer().listen(0, '127.0.0.1');
-      await once(taken, 'listening');
-      t.after(() => taken.close());
-      const address = taken.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
-      const { exitCode, stdout, stderr } = await runCommand([...flags, `--metrics-bind-port=${port}`]);
-      assert.deepEqual([exitCode, stderr], [1, '']);
-      const { level, message, code } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-      assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
-    });
+    // The API server is not there: what is found out is found out before anything is asked or written.
+    for (const [option, other] of [
+      ['metrics-bind-port', 'webhook-bind-port'],
+      ['webhook-bind-port', 'metrics-bind-port'],
+    ] as const) {
+      test(`ends with 1 where the port of --${option} is taken, before it issues anything, and logs why`, async (t) => {
+        const taken = createServer().listen(0, '127.0.0.1');
+        await once(taken, 'listening');
+        t.after(() => taken.close());
+        const { port } = taken.address() as AddressInfo;
+        const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
+        const { exitCode, stdout, stderr } = await runCommand([...flags, `--${option}=${port}`], {
+          stopAt: /"will try again"/,
+        });
+        assert.deepEqual([exitCode, stderr], [1, '']);
+        const { level, message, code, error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+        assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
+        assert.ok(error.includes(`cannot listen on 127.0.0.1:${port} (--${option}, --webhook-bind-address): `), error);
+      });
+    }
 
     test('waits for an API server that is not there, and ends with 0 when it is asked to stop', async (t) => {
       const flags = [

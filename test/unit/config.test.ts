@@ -26,6 +26,7 @@ describe('the configuration', () => {
         caLifetimeMs: 3650 * DAY_MS,
         servingLifetimeMs: 90 * DAY_MS,
         keySize: 2048,
+        settleMs: 60_000,
       },
       certificateDirectory: undefined,
       rotateOnStart: true,
@@ -64,6 +65,7 @@ describe('the configuration', () => {
       'timeout-seconds': '7',
       'ca-lifetime': '2h',
       'cert-lifetime': '1h',
+      'settle-time': '90s',
       'key-size': '4096',
       'rotate-on-start': 'false',
       'subject-ca-common-name': 'ca cn',
@@ -91,6 +93,7 @@ describe('the configuration', () => {
         caLifetimeMs: 7_200_000,
         servingLifetimeMs: 3_600_000,
         keySize: 4096,
+        settleMs: 90_000,
       },
       certificateDirectory: '/certs',
       rotateOnStart: false,
@@ -169,7 +172,8 @@ describe('a webhook URL', () => {
   test('may not have another path', () => {
     assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
       code: 'CONFIG_INVALID',
-      message: '  --webhook-url: found the path "/other"; allowed is /modify-terraform-job, or none',
+      message:
+        '  --webhook-url (TERRAFORM_DAEMON_WEBHOOK_URL): found the path "/other"; allowed is /modify-terraform-job, or none',
     });
   });
 });
@@ -178,15 +182,27 @@ describe('options that contradict each other', () => {
   test('are a serving certificate that is to live longer than its CA', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '61m' }), {
       code: 'CONFIG_INVALID',
-      message: /^ {2}--cert-lifetime: found more than --ca-lifetime; allowed is at most that/,
+      message:
+        /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): found more than --ca-lifetime; allowed is at most that/,
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
+  });
+
+  test('are a settle time of more than a sixth of the lifetime of the CA', () => {
+    assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --settle-time (TERRAFORM_DAEMON_SETTLE_TIME): found more than a sixth of --ca-lifetime; allowed is at most that, ' +
+        'a rotation has to end before the old authority does',
+    });
+    assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
   });
 
   test('are two servers on one port, unless both take a free one', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
-      message: '  --metrics-bind-port: found 8080, which --webhook-bind-port has; allowed is any other port',
+      message:
+        '  --metrics-bind-port (TERRAFORM_DAEMON_METRICS_BIND_PORT): found 8080, which --webhook-bind-port has; allowed is any other port',
     });
     assert.doesNotThrow(() => readConfig({ 'webhook-bind-port': '0', 'metrics-bind-port': '0' }));
   });
@@ -207,9 +223,17 @@ describe('problems', () => {
     assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
   });
 
+  test('that were found elsewhere are told with them', () => {
+    assert.throws(() => readConfig({ 'timeout-seconds': '0' }, undefined, ['elsewhere']), {
+      code: 'CONFIG_INVALID',
+      message: /^ {2}--timeout-seconds .*\n {2}elsewhere$/,
+    });
+  });
+
   test('of values that cannot be read are not told as contradictions as well', () => {
     assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
-    assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '10s' }), ['cert-lifetime']);
+    assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
+    assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);
     assert.deepEqual(linesOf({ 'webhook-bind-port': 'x', 'metrics-bind-port': 'y' }), [
       'webhook-bind-port',
       'metrics-bind-port',

@@ -46,13 +46,16 @@ const doors = {
 };
 
 /** What an area may import beside its own files: words and rules that all of them share. */
-const sharedFiles = ['encodings.ts', 'errors.ts', 'policy.ts'];
+const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'policy.ts'];
 /** And beside those, types alone: what it logs to is given to it. */
 const sharedTypes = ['log.ts'];
 
 /** Files that decide: the same answer for the same arguments, at any time and on any machine. */
 const pureFiles = [
+  'certs/bundle.ts',
   'certs/judge.ts',
+  'certs/present.ts',
+  'certs/rotation.ts',
   'certs/secret.ts',
   'certs/x509.ts',
   'registration/desired.ts',
@@ -65,6 +68,9 @@ const pureFiles = [
   'options.ts',
   'durations.ts',
   'encodings.ts',
+  'fights.ts',
+  'managed-fields.ts',
+  'next-look.ts',
   'status.ts',
   'certificate-facts.ts',
   'exported-objects.ts',

@@ -87,10 +87,10 @@ const rows: Readonly<Record<OptionName, Row>> = {
       'https://[::1]:8090': new URL('https://[::1]:8090/'),
     },
     bad: [
-      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host'],
+      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host', 'https://host:0'],
       ...['https://host/?', 'https://host/?a=b', 'https://host/#', 'https://host/#part', 'https://ho st'],
     ],
-    allowed: 'https://host[:port][/path] without user, query or fragment',
+    allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
   },
   'failure-policy': {
     default: 'Ignore',
@@ -117,6 +117,13 @@ const rows: Readonly<Record<OptionName, Row>> = {
     ...lifetime,
     good: { '10s': 10_000, '1h30m': 5_400_000 },
     bad: [...lifetime.bad, '9s', '9999ms', '0s', '876000h1ms', '100000000h'],
+  },
+  'settle-time': {
+    default: '60s',
+    variable: 'TERRAFORM_DAEMON_SETTLE_TIME',
+    ...duration('1s', '24h'),
+    good: { '1s': 1000, '1m30s': 90_000, '24h': 86_400_000 },
+    bad: [...duration('1s', '24h').bad, '0s', '999ms', '24h1ms'],
   },
   'key-size': {
     default: '2048',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { reasons } from '../../src/certs/reasons.ts';
 import { errorCodes } from '../../src/errors.ts';
+import { options } from '../../src/options.ts';
 import { firstColumn, optionsTable, readReadme, shellCommands } from '../support/readme.ts';
 
 describe('the README', () => {
@@ -25,6 +26,13 @@ describe('the README', () => {
     assert.deepEqual(commands.slice(0, 2), ['npm ci && npm run demo', 'npm ci && npm test']);
     const ci = await readFile(new URL('../../.ci/run', import.meta.url), 'utf8');
     assert.ok(ci.includes('\nnpm ci && npm test\n'));
+  });
+
+  it('gives the daemon only options that there are', async () => {
+    const [, ...commands] = (await readReadme()).split(/^npx node dist\/terraform-daemon\.js/m);
+    const flags = commands.flatMap((text) => [...(text.split('```')[0] ?? '').matchAll(/--([\w-]+)/g)]);
+    assert.ok(flags.length > 4);
+    for (const [, flag = ''] of flags) assert.ok(flag === 'help' || flag in options, `there is no option --${flag}`);
   });
 
   it('names only scripts that there are', async () => {

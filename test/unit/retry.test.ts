@@ -26,7 +26,7 @@ function anAttempt(...failures: readonly Error[]) {
   };
 }
 
-const retryable = new Set<ErrorCode>(['KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
+const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
 
 describe('retrying', () => {
   test('answers what the first attempt answers, and logs nothing', async () => {
@@ -36,7 +36,9 @@ describe('retrying', () => {
   });
 
   test('goes on until an attempt succeeds, and logs each failure with its code and the time it waits', async () => {
-    const failures = [...retryable].map((code) => new OperatorError(code, `was ${code}`));
+    const failures = (['KUBE_CONFLICT', 'KUBE_UNAVAILABLE'] as const).map(
+      (code) => new OperatorError(code, `was ${code}`),
+    );
     const { attempt, log, lines, calls } = anAttempt(...failures);
     assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
     assert.equal(calls(), 3);
@@ -69,7 +71,29 @@ describe('retrying', () => {
     assert.equal(Math.max(...delays), 30_000);
   });
 
-  for (const code of errorCodes.filter((code) => !retryable.has(code))) {
+  for (const code of retryable) {
+    test(`goes on after ${code}: it may pass by itself`, async () => {
+      const { attempt, log, calls } = anAttempt(new OperatorError(code, 'later'));
+      assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
+      assert.equal(calls(), 2);
+    });
+  }
+
+  test('takes a refusal for passing during the first 15 s: an API server that has just started has no roles', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const clock = t.mock.method(performance, 'now', () => 0);
+    const refused = new OperatorError('KUBE_FORBIDDEN', 'no');
+    const { attempt, log, calls } = anAttempt(refused, refused, refused, refused);
+    const warn = (_message: string, { delayMs = 0 } = {}) => {
+      if (calls() === 2) clock.mock.mockImplementation(() => 15_000);
+      setImmediate(() => t.mock.timers.tick(delayMs));
+    };
+    await assert.rejects(withRetries(attempt, { log: { ...log, warn }, signal: never }), refused);
+    assert.equal(calls(), 3);
+  });
+
+  const passing = new Set([...retryable, 'KUBE_FORBIDDEN']);
+  for (const code of errorCodes.filter((code) => !passing.has(code))) {
     test(`throws ${code} at once: it does not pass by itself`, async () => {
       const failure = new OperatorError(code, 'no use');
       const { attempt, log, lines, calls } = anAttempt(failure);
@@ -87,9 +111,9 @@ describe('retrying', () => {
   });
 
   test('throws the first failure that does not pass by itself', async () => {
-    const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no');
-    const { attempt, log, calls } = anAttempt(new OperatorError('KUBE_CONFLICT', 'later'), forbidden);
-    await assert.rejects(withRetries(attempt, { log, signal: never }), forbidden);
+    const rejected = new OperatorError('KUBE_REJECTED', 'no');
+    const { attempt, log, calls } = anAttempt(new OperatorError('KUBE_CONFLICT', 'later'), rejected);
+    await assert.rejects(withRetries(attempt, { log, signal: never }), rejected);
     assert.equal(calls(), 2);
   });
 

@@ -32,7 +32,7 @@ describe('readiness', () => {
 
   test('is refused while the daemon starts', () => {
     assert.deepEqual(problems({ phase: 'starting' }), {
-      endpoint: 'does not listen yet',
+      endpoint: 'presents no certificate yet',
       certificate: 'there is none yet',
       registration: 'the CA bundle was not read back from the API server yet',
     });

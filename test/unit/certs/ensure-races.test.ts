@@ -27,7 +27,7 @@ describe(`${REPLICAS} replicas at once`, () => {
     const all = await together(() => ensure(store));
     assert.equal(store.writes(), 1);
     for (const { set } of all) assert.deepEqual(set, content(store));
-    assert.equal(all.filter(({ verdict }) => verdict.action === 'rotate').length, 1);
+    assert.equal(all.filter(({ verdict }) => verdict.action === 'replace').length, 1);
   });
 
   test('end with one renewed serving certificate', async () => {
@@ -68,13 +68,13 @@ describe('a race that is lost', () => {
     const store = createFakeSecretStore(stored(set));
     store.beforeNextWrite(() => store.put(undefined));
     const ensured = await ensure(store, { now: due });
-    assert.deepEqual(ensured.verdict, { action: 'rotate', reason: 'absent' });
+    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
     assert.deepEqual(ensured.set, content(store));
   });
 
   test('to somebody who creates a Secret that is not ours ends with an error', async () => {
     const store = createFakeSecretStore();
-    store.beforeNextWrite(() => store.put({ resourceVersion: '', labels: {}, annotations: {}, data: {} }));
+    store.beforeNextWrite(() => store.put(stored(set, { labels: {}, annotations: {}, data: {} })));
     await assert.rejects(ensure(store), { code: 'SECRET_NOT_OURS' });
     assert.equal(store.writes(), 0);
   });

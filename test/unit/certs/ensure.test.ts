@@ -41,9 +41,11 @@ describe('where there is no Secret', () => {
   test('a set is issued, stored and answered', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store);
-    assert.deepEqual(ensured.verdict, { action: 'rotate', reason: 'absent' });
+    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
     assert.deepEqual(ensured.set, content(store));
-    assert.deepEqual(ensured.until, after(60));
+    assert.deepEqual([ensured.held, ensured.isPaused, ensured.set.phase], [undefined, false, 'stable']);
+    assert.deepEqual((await ensure(store)).verdict, { action: 'keep', until: after(60) });
+    assert.equal(store.writes(), 1);
     assert.equal(annotation(store, 'ca-issued-because'), 'absent');
     assert.equal(annotation(store, 'serving-issued-because'), 'absent');
     assert.equal(splitCertificates(ensured.set.caBundle).length, 1);
@@ -55,6 +57,7 @@ describe('where there is no Secret', () => {
     const [first, ...rest] = splitCertificates(ensured.set.caBundle);
     assert.equal(first, ensured.set.ca.certificate);
     assert.deepEqual(rest, [other.ca.certificate]);
+    assert.deepEqual([ensured.set.phase, ensured.set.phaseSince], ['publishing', ISSUED_AT]);
   });
 });
 
@@ -63,7 +66,8 @@ describe('where the Secret holds a healthy set', () => {
     const store = createFakeSecretStore(stored(set));
     const before = store.current();
     const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
-    assert.deepEqual(ensured, { set, verdict: { action: 'keep', until: after(60) }, until: after(60) });
+    const verdict = { action: 'keep', until: after(60) };
+    assert.deepEqual(ensured, { set, verdict, held: undefined, isPaused: false });
     assert.deepEqual(store.current(), before);
   });
 
@@ -105,27 +109,28 @@ describe('where only the serving certificate is to be replaced', () => {
 
   test('the bundle stays as it is', async () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
-    const store = createFakeSecretStore(stored({ ...set, caBundle }));
+    const retiring = { ...set, caBundle, phase: 'retiring', phaseSince: after(60) } as const;
+    const store = createFakeSecretStore(stored(retiring));
     const ensured = await ensure(store, { now: after(60), liveBundle: undefined });
-    assert.equal(ensured.set.caBundle, caBundle);
+    assert.deepEqual(ensured.verdict, { action: 'renew', reason: 'due' });
+    assert.deepEqual({ ...ensured.set, serving: set.serving }, retiring);
   });
 });
 
-describe('where the CA is to be replaced', () => {
+describe('where the CA cannot be used', () => {
   const cases = {
     absent: { secret: stored(set, { data: {} }) },
     'ca-lost': { secret: stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }) },
     unparsable: { secret: stored({ ...set, ca: { ...set.ca, privateKey: 'junk' as Pem } }) },
     'key-mismatch': { secret: stored({ ...set, ca: { ...set.ca, privateKey: other.ca.privateKey } }) },
     'missing-name': { secret: stored(set), options: { names: { dns: ['job-webhook.ops.svc'], ip: [] } } },
-    'weak-key': { secret: stored(set), options: { keySize: 3072 } },
-    due: { secret: stored(set), now: after(2500) },
+    expired: { secret: stored(set), now: after(3650) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
     test(`both certificates are issued anew, and the Secret says why: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
-      assert.deepEqual(ensured.verdict, { action: 'rotate', reason });
+      assert.deepEqual(ensured.verdict, { action: 'replace', reason });
       assert.deepEqual(ensured.set, content(store));
       assert.notEqual(ensured.set.ca.certificate, set.ca.certificate);
       assert.ok(new X509Certificate(ensured.set.serving.certificate).checkIssued(authorityOf(ensured.set)));
@@ -155,9 +160,9 @@ describe('where the CA is to be replaced', () => {
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const ofOtherKind = await opensslAuthority('ec');
     const liveBundle = joinCertificates([expired.certificate, foreign.certificate, ofOtherKind.certificate]);
-    const store = createFakeSecretStore(stored(set));
-    const ensured = await ensure(store, { now: after(2500), liveBundle });
-    assert.equal(ensured.verdict.action, 'rotate');
+    const store = createFakeSecretStore(stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }));
+    const ensured = await ensure(store, { now: after(1000), liveBundle });
+    assert.equal(ensured.verdict.action, 'replace');
     const bundle = splitCertificates(ensured.set.caBundle);
     assert.deepEqual(bundle, [ensured.set.ca.certificate, set.ca.certificate]);
   });
@@ -166,7 +171,7 @@ describe('where the CA is to be replaced', () => {
 const authorityOf = ({ ca }: CertificateSet): X509Certificate => new X509Certificate(ca.certificate);
 
 describe('what others have put on the Secret', () => {
-  test('survives a renewal and a rotation', async () => {
+  test('survives a renewal, an announcement and a new CA', async () => {
     const healthy = stored(set);
     const store = createFakeSecretStore({
       ...healthy,
@@ -174,14 +179,16 @@ describe('what others have put on the Secret', () => {
       annotations: { ...healthy.annotations, 'example.com/note': 'keep me' },
       data: { ...healthy.data, note: toBase64('keep me too') },
     });
-    for (const now of [after(60), after(2500)]) {
-      await ensure(store, { now });
+    const actions: string[] = [];
+    for (const now of [after(60), after(2400), after(2440), after(3650)]) {
+      actions.push((await ensure(store, { now })).verdict.action);
       const secret = store.current();
       assert.deepEqual(secret?.labels, { ...MANAGED_BY, team: 'platform' });
       assert.equal(secret?.annotations['example.com/note'], 'keep me');
       assert.equal(secret?.data.note, toBase64('keep me too'));
     }
-    assert.equal(store.writes(), 2);
+    assert.deepEqual(actions, ['renew', 'renew', 'announce', 'replace']);
+    assert.equal(store.writes(), 4);
   });
 
   test('keeps the Secret from being overwritten where it is not marked as ours, and the error says what to run', async () => {

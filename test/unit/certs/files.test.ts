@@ -55,9 +55,8 @@ describe('a folder with certificate files', () => {
     assert.deepEqual(await read(), { serving: set.serving, caBundle: set.serving.certificate });
   });
 
-  test('pins the certificate itself where ca.pem is empty', async (t) => {
-    const { read } = await bring(t, { files: { ...pinned, 'ca.pem': '' } });
-    assert.equal((await read()).caBundle, set.serving.certificate);
+  test('refuses an empty ca.pem: it was meant to hold something', async (t) => {
+    await assertRefused(t, { files: { ...pinned, 'ca.pem': '' } }, 'ca.pem', /does not verify cert.pem/);
   });
 
   test('may have intermediates after the certificate', async (t) => {
@@ -79,7 +78,7 @@ describe('a folder with certificate files', () => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
     // It is a CA without a name, but it is the key that counts: the complaint is about something else.
-    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /may not be used/);
+    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /for other names/);
   });
 
   test('needs the first name only: others are the business of its owner', async (t) => {
@@ -110,7 +109,7 @@ describe('a problem names its file', () => {
   for (const file of ['cert.pem', 'key.pem'] as const) {
     test(`where ${file} is missing`, async (t) => {
       const { [file]: _missing, ...files } = good;
-      await assertRefused(t, { files }, file, /ENOENT/);
+      await assertRefused(t, { files }, file, /there is no such file/);
     });
 
     test(`where ${file} holds something else`, async (t) => {

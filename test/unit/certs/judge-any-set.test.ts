@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { type CertificateSet, phases } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { judge, usableAuthorities } from '../../../src/certs/judge.ts';
+import { judge } from '../../../src/certs/judge.ts';
 import { joinCertificates, type Pem } from '../../../src/encodings.ts';
 import {
   aCertificateAuthority,
@@ -11,8 +11,6 @@ import {
   certificateOptions,
   ISSUED_AT,
 } from '../../support/a-certificate-set.ts';
-import { hasExtension } from '../../support/a-damaged-set.ts';
-import { altered } from '../../support/altered.ts';
 import { opensslAuthority } from '../../support/openssl.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -36,9 +34,23 @@ describe('a set that is kept', () => {
     assert.deepEqual(judge(late, options, { now: after(591) }), { action: 'keep', until: after(600) });
   });
 
-  test('is judged whatever else is in its bundle', () => {
-    const withOthers = { ...set, caBundle: joinCertificates([set.caBundle, ec.certificate, other.caBundle]) };
-    assert.equal(judge(withOthers, options, { now: ISSUED_AT }).action, 'keep');
+  test('is kept until the rotation goes on where that comes first', () => {
+    const retiring = { ...set, phase: 'retiring', phaseSince: after(10) } as const;
+    const end = new Date(after(10).getTime() + options.settleMs);
+    assert.deepEqual(judge(retiring, options, { now: after(10) }), { action: 'keep', until: end });
+  });
+
+  test('is not kept until a moment that is over, as that at which its CA was due is while the next one settles', async () => {
+    const now = after(601);
+    const late = { ...set, serving: await issueServingCertificate(options, set.ca, now) };
+    const next = await aCertificateAuthority({ options, nth: 3, issuedAt: now });
+    const caBundle = joinCertificates([set.caBundle, next.certificate]);
+    const settling = { ...late, nextCa: next, caBundle, phase: 'settling', phaseSince: now } as const;
+    const end = new Date(now.getTime() + options.settleMs);
+    assert.deepEqual(judge(settling, options, { now, liveBundle: caBundle }), { action: 'keep', until: end });
+    const servingDue = new Date(now.getTime() + 60 * DAY_MS);
+    const publishing = { ...settling, phase: 'publishing' } as const;
+    assert.deepEqual(judge(publishing, options, { now }), { action: 'keep', until: servingDue });
   });
 });
 
@@ -53,12 +65,25 @@ describe('a set of any content', () => {
     const part = fc.oneof(fc.constantFrom(...parts), cut, fc.string(), fc.constant('')).map((text) => text as Pem);
     const pair = fc.record({ certificate: part, privateKey: part });
     const moment = fc.date({ noInvalidDate: true });
+    const anySet = fc.record({
+      ca: pair,
+      caBundle: part,
+      serving: pair,
+      nextCa: fc.option(pair, { nil: undefined }),
+      phase: fc.constantFrom(...phases),
+      phaseSince: fc.option(moment, { nil: undefined }),
+    });
+    const circumstances = fc.record({
+      now: moment,
+      liveBundle: fc.option(part, { nil: undefined }),
+      presented: fc.option(part, { nil: undefined }),
+    });
     fc.assert(
-      fc.property(fc.record({ ca: pair, caBundle: part, serving: pair }), moment, (any, now) => {
+      fc.property(anySet, circumstances, (any, around) => {
         const isWhole = [set, other].some(
           (whole) => samePair(any.ca, whole.ca) && samePair(any.serving, whole.serving),
         );
-        assert.ok(judge(any, options, { now }).action !== 'keep' || isWhole);
+        assert.ok(judge(any, options, around).action !== 'keep' || isWhole);
       }),
       { numRuns: 300 },
     );
@@ -66,47 +91,7 @@ describe('a set of any content', () => {
 
   test('is replaced where its CA has an RSA-PSS key, which the daemon cannot sign with', () => {
     const verdict = judge({ ...set, ca: rsaPss }, options, { now: today });
-    assert.deepEqual(verdict, { action: 'rotate', reason: 'weak-key' });
-  });
-});
-
-describe('the authorities of a bundle that can still verify something', () => {
-  const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), options, after(10));
-
-  test('are those of our names that are valid, in the order of the bundle', () => {
-    const [first, second] = [other.ca.certificate, set.ca.certificate];
-    assert.deepEqual(usable(first, second), [first, second]);
-  });
-
-  test('are none in an empty bundle', () => {
-    assert.deepEqual(usable(), []);
-  });
-
-  test('do not include one that has expired or is not yet valid', async () => {
-    const expired = await aCertificateAuthority({ options: { ...options, caLifetimeMs: 10 * DAY_MS } });
-    const future = await aCertificateAuthority({ options, issuedAt: after(11) });
-    assert.deepEqual(usable(expired.certificate, future.certificate, set.ca.certificate), [set.ca.certificate]);
-  });
-
-  test('do not include one for other names, or for any', async () => {
-    const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
-    const any = altered(set.ca, { change: hasExtension('nameConstraints', undefined) });
-    assert.deepEqual(usable(foreign.certificate, any.certificate, set.ca.certificate), [set.ca.certificate]);
-  });
-
-  test('do not include what is no CA, or a block that cannot be read', () => {
-    const demoted = altered(set.ca, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
-    assert.deepEqual(usable(demoted.certificate, set.ca.certificate), [set.ca.certificate]);
-    const unreadable = set.serving.certificate.replace(/\n.{20}/, `\n${'A'.repeat(20)}`);
-    assert.deepEqual(usable(set.serving.certificate, unreadable, set.ca.certificate), [set.ca.certificate]);
-  });
-
-  test('do not include one with a key of another kind', () => {
-    for (const { certificate } of [ec, rsaPss]) {
-      const bundle = joinCertificates([certificate, set.ca.certificate]);
-      assert.doesNotThrow(() => usableAuthorities(bundle, options, today));
-      assert.equal(usableAuthorities(bundle, options, today).includes(certificate), false);
-    }
+    assert.deepEqual(verdict, { action: 'replace', reason: 'weak-key' });
   });
 });
 

@@ -1,18 +1,25 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { caReason, fromSecret, toSecret } from '../../../src/certs/secret.ts';
+import { fromSecret, issueReasons, toSecret } from '../../../src/certs/secret.ts';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/encodings.ts';
-import { aCertificateSet, certificateOptions, stored } from '../../support/a-certificate-set.ts';
+import { aCertificateSet, certificateOptions, stored, withoutNull } from '../../support/a-certificate-set.ts';
 
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
-const issuedBecause = { ca: 'absent', serving: 'due' } as const;
+const issuedBecause = { ca: 'absent', 'next-ca': 'asked', serving: 'due' } as const;
+const announced = {
+  ...set,
+  nextCa: other.ca,
+  caBundle: joinCertificates([set.caBundle, other.caBundle]),
+  phase: 'settling',
+  phaseSince: new Date('2026-03-02T12:00:00.250Z'),
+} as const;
+const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
 describe('the content of the Secret', () => {
   test('is read back as it was written', () => {
-    const { data } = toSecret(set, certificateOptions(), issuedBecause);
-    assert.deepEqual(fromSecret(stored(set, { data })), set);
+    for (const one of [set, announced]) assert.deepEqual(fromSecret(stored(one)), one);
   });
 
   test('has the keys of a TLS Secret, and the CA beside them, in base64 of PEM', () => {
@@ -22,7 +29,15 @@ describe('the content of the Secret', () => {
       'tls.key': Buffer.from(set.serving.privateKey).toString('base64'),
       'ca.crt': Buffer.from(set.caBundle).toString('base64'),
       'ca.key': Buffer.from(set.ca.privateKey).toString('base64'),
+      'next-ca.crt': null,
+      'next-ca.key': null,
     });
+  });
+
+  test('has the next CA beside that while there is one', () => {
+    const { data } = toSecret(announced, certificateOptions(), issuedBecause);
+    assert.equal(data['next-ca.crt'], Buffer.from(other.ca.certificate).toString('base64'));
+    assert.equal(data['next-ca.key'], Buffer.from(other.ca.privateKey).toString('base64'));
   });
 
   test('is marked as the work of the daemon, and by no other label', () => {
@@ -37,6 +52,10 @@ describe('the content of the Secret', () => {
       'terraform.job.kb.io/ca-fingerprint-sha256': new X509Certificate(set.ca.certificate).fingerprint256,
       'terraform.job.kb.io/ca-issued-at': '2026-03-01T12:00:00Z',
       'terraform.job.kb.io/ca-issued-because': 'absent',
+      'terraform.job.kb.io/next-ca-not-after': null,
+      'terraform.job.kb.io/next-ca-fingerprint-sha256': null,
+      'terraform.job.kb.io/next-ca-issued-at': null,
+      'terraform.job.kb.io/next-ca-issued-because': null,
       'terraform.job.kb.io/serving-not-after': '2026-05-30T12:00:00Z',
       'terraform.job.kb.io/serving-fingerprint-sha256': new X509Certificate(set.serving.certificate).fingerprint256,
       'terraform.job.kb.io/serving-issued-at': '2026-03-01T12:00:00Z',
@@ -45,7 +64,22 @@ describe('the content of the Secret', () => {
         'terraform-job-webhook-service.vela-system.svc, ' +
         'terraform-job-webhook-service.vela-system.svc.cluster.local, ' +
         'terraform-job-webhook-service.vela-system, terraform-job-webhook-service',
+      'terraform.job.kb.io/phase': 'stable',
+      'terraform.job.kb.io/phase-since': null,
     });
+  });
+
+  test('tells where a rotation stands, and of the next CA what it tells of the others', () => {
+    const { annotations } = toSecret(announced, certificateOptions(), issuedBecause);
+    assert.equal(annotations[annotation('phase')], 'settling');
+    assert.equal(annotations[annotation('phase-since')], '2026-03-02T12:00:00.250Z');
+    assert.equal(annotations[annotation('next-ca-not-after')], '2036-02-27T12:00:00Z');
+    assert.equal(
+      annotations[annotation('next-ca-fingerprint-sha256')],
+      new X509Certificate(other.ca.certificate).fingerprint256,
+    );
+    assert.equal(annotations[annotation('next-ca-issued-at')], '2026-03-01T12:00:00Z');
+    assert.equal(annotations[annotation('next-ca-issued-because')], 'asked');
   });
 
   test('tells the addresses that it is for', () => {
@@ -59,7 +93,8 @@ describe('reading a Secret', () => {
   test('takes the first certificate of the bundle for the CA that signs', () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const read = fromSecret(stored({ ...set, caBundle }));
-    assert.deepEqual(read, { ...set, caBundle });
+    // More than one authority without a next one is the end of a rotation, whatever the annotations say.
+    assert.deepEqual(read, { ...set, caBundle, phase: 'retiring' });
     assert.equal(read.ca.certificate, set.ca.certificate);
   });
 
@@ -68,6 +103,9 @@ describe('reading a Secret', () => {
       ca: { certificate: '', privateKey: '' },
       caBundle: '',
       serving: { certificate: '', privateKey: '' },
+      nextCa: undefined,
+      phase: 'stable',
+      phaseSince: undefined,
     });
   });
 
@@ -77,22 +115,25 @@ describe('reading a Secret', () => {
   });
 });
 
-describe('why the CA was issued', () => {
+describe('why a part was issued', () => {
   test('is what the Secret says', () => {
-    const { annotations } = toSecret(set, certificateOptions(), { ca: 'ca-lost', serving: 'due' });
-    assert.equal(caReason(stored(set, { annotations })), 'ca-lost');
+    const reasons = { ca: 'ca-lost', 'next-ca': 'due', serving: 'expired' } as const;
+    const annotations = withoutNull(toSecret(announced, certificateOptions(), reasons).annotations);
+    assert.deepEqual(issueReasons(stored(announced, { annotations })), reasons);
   });
 
-  test('is that there was none, in a Secret that does not say', () => {
-    assert.equal(caReason(stored(set, { annotations: {} })), 'absent');
+  test('is that there was none, in a Secret that does not say or uses another word', () => {
+    const absent = { ca: 'absent', 'next-ca': 'absent', serving: 'absent' };
+    assert.deepEqual(issueReasons(stored(set, { annotations: {} })), absent);
+    const annotations = { [annotation('ca-issued-because')]: 'toString', [annotation('serving-issued-because')]: 'x' };
+    assert.deepEqual(issueReasons(stored(set, { annotations })), absent);
   });
 });
 
-test('a part that cannot be read has no annotations', () => {
+test('a part that cannot be read loses its annotations', () => {
   const damaged = { ...set, ca: { ...set.ca, certificate: 'junk' as Pem } };
   const { annotations } = toSecret(damaged, certificateOptions(), issuedBecause);
-  assert.deepEqual(
-    Object.keys(annotations).filter((name) => name.includes('/ca-')),
-    [],
-  );
+  const ofCa = Object.entries(annotations).filter(([name]) => name.startsWith(annotation('ca-')));
+  assert.equal(ofCa.length, 4);
+  for (const [name, value] of ofCa) assert.equal(value, null, name);
 });

@@ -119,6 +119,24 @@ describe('reconciling the registration', () => {
     assert.deepEqual([live?.metadata?.labels?.team, live?.metadata?.annotations?.note], ['platform', 'keep me']);
   });
 
+  test('asks before a write, with the drift, and answers what is live where it may not', async () => {
+    const store = createFakeRegistrationStore();
+    const asked: (readonly string[])[] = [];
+    const attempt = async (mayWrite: boolean) => {
+      const permit = (drift: readonly string[]) => asked.push(drift) > 0 && mayWrite;
+      const wanted = { caBundle: second, matchConditions };
+      return reconcileRegistration(store, registrationOptions(), wanted, await store.read(), permit);
+    };
+    assert.deepEqual(await attempt(false), { result: 'held', drift: [], liveBundle: '' });
+    assert.equal(store.current(), undefined);
+    await reconcile(store);
+    const drift = ['clientConfig.caBundle'];
+    assert.deepEqual(await attempt(false), { result: 'held', drift, liveBundle: first });
+    assert.deepEqual(await attempt(true), { result: 'updated', drift, liveBundle: second });
+    assert.equal((await attempt(false)).result, 'unchanged');
+    assert.deepEqual([asked, store.writes()], [[[], drift, drift], 2]);
+  });
+
   test('does not overwrite a state that it has not seen', async () => {
     const store = await registered();
     const seen = await store.read();

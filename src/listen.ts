@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { type AddressInfo, isIPv6, type Server } from 'node:net';
+import { messageOf, OperatorError } from './errors.ts';
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** All addresses where absent. */
+  readonly address: string | undefined;
+}
+
+/**
+ * Starts to listen, and answers the port.
+ *
+ * @param flags where the port comes from.
+ * @throws OperatorError `SERVER_LISTEN_FAILED`
+ */
+export async function listen(server: Server, { port, address }: ListenOptions, flags: string): Promise<number> {
+  server.listen({ port, host: address });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const where = address === undefined ? `port ${port} of all addresses` : toText(address, port);
+    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen on ${where} (${flags}): ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+const toText = (address: string, port: number): string =>
+  isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;

@@ -1,0 +1,137 @@
+import type { IncomingMessage } from 'node:http';
+import { messageOf } from '../errors.ts';
+
+/** What a client has sent, or why that was not taken: an HTTP status and a text. */
+export type Body = { readonly json: unknown } | Refusal;
+
+export interface Refusal {
+  readonly status: 400 | 413 | 415 | 503;
+  readonly problem: string;
+}
+
+export interface BodyLimits {
+  /** Of one body. */
+  readonly oneBytes: number;
+  /** Of all bodies that are on their way in. */
+  readonly allBytes: number;
+}
+
+/** A body on its way in: the first `length` of `bytes`. */
+interface Held {
+  /** Its first byte that is no blank. */
+  first: number | undefined;
+  bytes: Buffer;
+  length: number;
+  isDropped: boolean;
+}
+
+/**
+ * Reads JSON objects for whoever connects, which is why memory is counted: by what is there and not by what
+ * Content-Length announces, or a few clients that announce much and send nothing would keep everybody else out. Where
+ * it gets too much the largest body gives way, so that ordinary ones pass also between many that are as large as may be.
+ */
+export function createBodyReader({ oneBytes, allBytes }: BodyLimits): (request: IncomingMessage) => Promise<Body> {
+  const bodies = new Set<Held>();
+
+  function keep(body: Held, chunk: Buffer, mostBytes: number): void {
+    const length = body.length + chunk.length;
+    if (!body.isDropped) {
+      if (length > body.bytes.length) {
+        body.bytes = enlarged(body, Math.min(mostBytes, Math.max(2 * body.bytes.length, length)));
+        dropUntilWithin(bodies, allBytes);
+      }
+      chunk.copy(body.bytes, body.length);
+    }
+    body.length = length;
+  }
+
+  async function read(request: IncomingMessage, body: Held): Promise<Body> {
+    const mostBytes = Math.min(oneBytes, lengthOf(request) ?? oneBytes);
+    // Not destroyed by an early return: that would take the connection away before the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      body.first ??= chunk.find(isNoBlank);
+      if (body.first !== undefined && body.first !== OPENING_BRACE) return noObject(body.first);
+      if (body.length + chunk.length > mostBytes) return tooLarge(oneBytes);
+      keep(body, chunk, mostBytes);
+    }
+    // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
+    return body.isDropped ? busy : parse(body);
+  }
+
+  return async (request) => {
+    const refusal = refusalByHeaders(request, oneBytes);
+    if (refusal) return refusal;
+    const body: Held = { first: undefined, bytes: Buffer.alloc(0), length: 0, isDropped: false };
+    bodies.add(body);
+    try {
+      return await read(request, body);
+    } catch (error) {
+      return { status: 400, problem: messageOf(error) };
+    } finally {
+      bodies.delete(body);
+      request.resume(); // what is still to come is thrown away
+    }
+  };
+}
+
+/** Copies, as chunks may be slices: of a byte each, with 16 KiB of memory behind them. */
+function enlarged({ bytes, length }: Held, size: number): Buffer {
+  const larger = Buffer.allocUnsafeSlow(size);
+  bytes.copy(larger, 0, 0, length);
+  return larger;
+}
+
+function dropUntilWithin(bodies: ReadonlySet<Held>, allBytes: number): void {
+  const bySize = [...bodies].sort((a, b) => b.bytes.length - a.bytes.length);
+  let sum = bySize.reduce((bytes, body) => bytes + body.bytes.length, 0);
+  for (const body of bySize) {
+    if (sum <= allBytes) return;
+    sum -= body.bytes.length;
+    body.bytes = Buffer.alloc(0);
+    body.isDropped = true;
+  }
+}
+
+function refusalByHeaders(request: IncomingMessage, oneBytes: number): Refusal | undefined {
+  const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
+  // A compressed body would be of any size once it is inflated.
+  if (encoding.toLowerCase() !== 'identity') {
+    return { status: 415, problem: `Content-Encoding: found ${encoding}; allowed is none` };
+  }
+  const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(type) ?? [];
+  if (charset.toLowerCase() !== 'utf-8') {
+    return { status: 415, problem: `charset: found ${charset}; allowed is utf-8` };
+  }
+  return (lengthOf(request) ?? 0) > oneBytes ? tooLarge(oneBytes) : undefined;
+}
+
+const lengthOf = ({ headers }: IncomingMessage): number | undefined =>
+  headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
+
+const tooLarge = (oneBytes: number): Refusal => ({
+  status: 413,
+  problem: `body: found more than ${oneBytes / 1024 / 1024} MiB; allowed is at most that`,
+});
+
+const busy: Refusal = { status: 503, problem: 'too many large requests at once; try again' };
+
+const OPENING_BRACE = 0x7b;
+
+/** https://www.rfc-editor.org/rfc/rfc8259#section-2 */
+const isNoBlank = (byte: number): boolean => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09;
+
+const nothing: Refusal = { status: 400, problem: 'body: found nothing; allowed is a JSON object' };
+
+const noObject = (first: number): Refusal => ({
+  status: 400,
+  problem: `body: found ${JSON.stringify(String.fromCharCode(first))} at its beginning; allowed is a JSON object`,
+});
+
+function parse({ first, bytes, length }: Held): Body {
+  if (first === undefined) return nothing;
+  try {
+    return { json: JSON.parse(bytes.toString('utf8', 0, length)) };
+  } catch (error) {
+    return { status: 400, problem: messageOf(error) };
+  }
+}

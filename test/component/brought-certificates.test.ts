@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe as suite, type TestContext, test } from 'node:test';
+import type { CertificateSet } from '../../src/certs/certificate-set.ts';
+import { readCertificateFiles } from '../../src/certs/files.ts';
+import { judgePresentation } from '../../src/certs/present.ts';
+import { readiness } from '../../src/status.ts';
+import { certificateOptions, SERVER_NAME } from '../support/a-certificate-set.ts';
+import { endsAt, hasExtension } from '../support/a-damaged-set.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { altered } from '../support/altered.ts';
+import { someCertificates } from '../support/endpoint.ts';
+import { openssl } from '../support/openssl.ts';
+
+const { names } = certificateOptions();
+const now = new Date();
+const set = await someCertificates();
+const other = await someCertificates(2);
+
+const filesOf = ({ serving, caBundle }: Pick<CertificateSet, 'serving' | 'caBundle'>) => ({
+  'cert.pem': serving.certificate,
+  'key.pem': serving.privateKey,
+  'ca.pem': caBundle,
+});
+
+const bring = async (t: TestContext, files: Readonly<Record<string, string>>) =>
+  readCertificateFiles(await aFolder(t, files), names, now);
+
+suite('a certificate that plain openssl has made', () => {
+  async function selfSigned(t: TestContext, extensions: readonly string[] = []) {
+    const folder = await aFolder(t);
+    const { isOk, output } = await openssl([
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=webhook'],
+      ...['-addext', `subjectAltName=DNS:${SERVER_NAME}`, ...extensions.flatMap((one) => ['-addext', one])],
+      ...['-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')],
+    ]);
+    assert.ok(isOk, output);
+    return folder;
+  }
+
+  test('is a CA, and may be brought, presented and ready all the same', async (t) => {
+    const later = new Date(Date.now() + 60_000); // it is valid from the second in which it was made
+    const { serving, caBundle } = await readCertificateFiles(await selfSigned(t), names, later);
+    assert.equal(caBundle, serving.certificate);
+    const circumstances = { names, liveBundle: caBundle, now: later };
+    assert.equal(judgePresentation(set.serving.certificate, { serving, waiting: undefined }, circumstances), 'present');
+    const status = { phase: 'running', presented: serving.certificate, liveBundle: caBundle } as const;
+    assert.deepEqual(
+      readiness(status, names, later).filter(({ problem }) => problem !== undefined),
+      [],
+    );
+  });
+
+  test('may not be for clients alone', async (t) => {
+    const folder = await selfSigned(t, ['extendedKeyUsage=clientAuth,1.2.3.4']);
+    await assert.rejects(readCertificateFiles(folder, names, now), {
+      code: 'CERTIFICATE_FILES_INVALID',
+      message: /cert\.pem: .*\(wanted: serverAuth; found: clientAuth, 1\.2\.3\.4\)$/,
+    });
+  });
+});
+
+suite('a problem with files names what was found', () => {
+  const leaf = (change: Parameters<typeof altered>[1]['change']) =>
+    altered(set.serving, { signer: set.ca, ...(change ? { change } : {}) });
+  const rows: [name: string, certificate: () => string, text: RegExp][] = [
+    [
+      'the end of the validity',
+      () => leaf(endsAt(new Date('2026-01-02T03:04:05Z'))).certificate,
+      /^the certificate is no longer valid \(notAfter: 2026-01-02T03:04:05\.000Z\)$/,
+    ],
+    [
+      'the names',
+      () => leaf(hasExtension('subjectAltName', { altNames: [{ type: 2, value: 'other.example' }] })).certificate,
+      new RegExp(`\\(wanted: ${SERVER_NAME.replaceAll('.', '\\.')}; found: DNS:other\\.example\\)$`),
+    ],
+    [
+      'what TLS says of a second block that is cut off',
+      () => set.serving.certificate + set.ca.certificate.slice(0, 200),
+      /^cannot be loaded: \S/,
+    ],
+    [
+      'what TLS says of a second block that is no certificate',
+      () => `${set.serving.certificate}-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n`,
+      /^cannot be loaded: \S/,
+    ],
+  ];
+  for (const [name, certificate, text] of rows) {
+    test(name, async (t) => {
+      const files = { ...filesOf(set), 'cert.pem': certificate() };
+      await assert.rejects(bring(t, files), ({ code, message }: NodeJS.ErrnoException) => {
+        assert.equal(code, 'CERTIFICATE_FILES_INVALID');
+        assert.match(message.split('cert.pem: ')[1] ?? message, text);
+        return true;
+      });
+    });
+  }
+});
+
+suite('files that are being written', () => {
+  test('are read once more where they do not fit together', async (t) => {
+    const source = await aFolder(t, filesOf(other));
+    const directory = await aFolder(t, { ...filesOf(set), 'key.pem': other.serving.privateKey });
+    const read = readCertificateFiles(directory, names, now);
+    for (const file of ['cert.pem', 'ca.pem']) await copyFile(join(source, file), join(directory, file));
+    assert.deepEqual(await read, { serving: other.serving, caBundle: other.caBundle });
+  });
+
+  test('are read twice, not for ever', async (t) => {
+    const files = { ...filesOf(set), 'key.pem': other.serving.privateKey };
+    await assert.rejects(bring(t, files), {
+      code: 'CERTIFICATE_FILES_INVALID',
+      message: /is not the key of cert\.pem/,
+    });
+  });
+});

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { advance, replaced, type Step } from '../../../src/certs/advance.ts';
+import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../../../src/encodings.ts';
+import {
+  aCertificateAuthority,
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+} from '../../support/a-certificate-set.ts';
+
+const small = { keySize: 1024 };
+const options = certificateOptions(small);
+const set = await aCertificateSet({ options: small });
+const other = await aCertificateSet({ options: small, nth: 2 });
+const next = await aCertificateAuthority({ options: small, nth: 3 });
+const third = await aCertificateAuthority({ options: small, nth: 4 });
+const foreign = await aCertificateAuthority({ options: { ...small, names: { dns: ['other.ops.svc'], ip: [] } } });
+const now = new Date(ISSUED_AT.getTime() + 3_600_000);
+
+const own = set.ca.certificate;
+const reasons = { ca: 'ca-lost', 'next-ca': 'due', serving: 'restart' } as const;
+const bundleOf = (...pems: readonly Pem[]) => joinCertificates(pems);
+const announced: CertificateSet = {
+  ...set,
+  nextCa: next,
+  caBundle: bundleOf(own, next.certificate, other.ca.certificate),
+  phase: 'settling',
+  phaseSince: ISSUED_AT,
+};
+
+const take = (before: CertificateSet, step: Step, liveBundle?: Pem) =>
+  advance({ set: before, reasons }, step, options, { now, liveBundle });
+const bundle = ({ caBundle }: CertificateSet) => splitCertificates(caBundle);
+const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean =>
+  new X509Certificate(certificate).verify(new X509Certificate(ca.certificate).publicKey);
+
+describe('a step', () => {
+  for (const [what, before] of Object.entries({ 'a stable set': set, 'a rotation': announced })) {
+    test(`renew of ${what} changes the serving certificate alone, and says why`, async () => {
+      const after = await take(before, { action: 'renew', reason: 'expired' });
+      assert.deepEqual({ ...after.set, serving: before.serving }, before);
+      assert.notEqual(after.set.serving.certificate, before.serving.certificate);
+      assert.ok(signed(before.ca, after.set.serving));
+      assert.deepEqual(after.reasons, { ...reasons, serving: 'expired' });
+    });
+  }
+
+  test('announce adds a next CA to the set and to the bundle, after the current one, and changes nothing else', async () => {
+    const after = await take(set, { action: 'announce', reason: 'asked' }, bundleOf(own));
+    const { nextCa } = after.set;
+    assert.ok(nextCa && signed(nextCa, nextCa));
+    assert.notEqual(nextCa.certificate, own);
+    const caBundle = bundleOf(own, nextCa.certificate);
+    assert.deepEqual(after.set, { ...set, nextCa, caBundle, phase: 'publishing', phaseSince: now });
+    assert.deepEqual(after.reasons, { ...reasons, 'next-ca': 'asked' });
+  });
+
+  test('announce of another next CA keeps what is trusted, and publishes from the beginning', async () => {
+    const after = await take(announced, { action: 'announce', reason: 'ca-lost' });
+    const { nextCa } = after.set;
+    assert.notEqual(nextCa?.certificate, next.certificate);
+    assert.deepEqual(bundle(after.set), [own, nextCa?.certificate, next.certificate, other.ca.certificate]);
+    assert.deepEqual([after.set.phase, after.set.phaseSince], ['publishing', now]);
+  });
+
+  test('adopt adds the authorities of ours that are live, and publishes them', async () => {
+    const liveBundle = bundleOf(third.certificate, foreign.certificate, other.ca.certificate, own);
+    const after = await take(set, { action: 'adopt', reason: 'swapped' }, liveBundle);
+    const caBundle = bundleOf(own, third.certificate, other.ca.certificate);
+    assert.deepEqual(after.set, { ...set, caBundle, phase: 'publishing', phaseSince: now });
+    assert.deepEqual(after.reasons, reasons);
+  });
+
+  test('adopt keeps the next CA that is announced', async () => {
+    const after = await take(announced, { action: 'adopt', reason: 'swapped' }, third.certificate);
+    const caBundle = bundleOf(own, next.certificate, other.ca.certificate, third.certificate);
+    assert.deepEqual(after.set, { ...announced, caBundle, phase: 'publishing', phaseSince: now });
+  });
+
+  test('mend leaves the authorities of ours in the bundle, each once, and the phase as it is', async () => {
+    const text = [foreign.certificate, other.ca.certificate, own, 'junk', own, next.certificate].join('') as Pem;
+    const after = await take({ ...announced, caBundle: text }, { action: 'mend', reason: 'foreign-ca' });
+    assert.deepEqual(after, { set: { ...announced, caBundle: announced.caBundle }, reasons });
+  });
+
+  test('mend brings the next CA back into the bundle', async () => {
+    const after = await take({ ...announced, caBundle: own }, { action: 'mend', reason: 'ca-lost' });
+    assert.deepEqual(bundle(after.set), [own, next.certificate]);
+  });
+
+  test('mend of a rotation takes back what is live, of a stable set it does not', async () => {
+    const mend: Step = { action: 'mend', reason: 'unparsable-bundle' };
+    assert.deepEqual(bundle((await take(announced, mend, third.certificate)).set).at(-1), third.certificate);
+    assert.deepEqual(bundle((await take(set, mend, third.certificate)).set), [own]);
+  });
+
+  test('settle changes the phase alone', async () => {
+    const publishing = { ...announced, phase: 'publishing' } as const;
+    const after = await take(publishing, { action: 'settle' });
+    assert.deepEqual(after, { set: { ...publishing, phase: 'settling', phaseSince: now }, reasons });
+  });
+
+  test('switch lets the next CA sign and stand first in the bundle, where all others stay', async () => {
+    const after = await take(announced, { action: 'switch' });
+    const { serving } = after.set;
+    assert.ok(signed(next, serving));
+    assert.deepEqual(after.set, {
+      ca: next,
+      nextCa: undefined,
+      serving,
+      caBundle: bundleOf(next.certificate, own, other.ca.certificate),
+      phase: 'retiring',
+      phaseSince: now,
+    });
+    assert.deepEqual(after.reasons, { ...reasons, ca: 'due', serving: 'due' });
+  });
+
+  test('switch without a next CA changes the phase alone: the current one is new', async () => {
+    const inPlace = { ...announced, nextCa: undefined };
+    const after = await take(inPlace, { action: 'switch' });
+    assert.deepEqual(after, { set: { ...inPlace, phase: 'retiring', phaseSince: now }, reasons });
+  });
+
+  test('retire leaves the current CA alone in the bundle', async () => {
+    const retiring = { ...announced, nextCa: undefined, phase: 'retiring' } as const;
+    const after = await take(retiring, { action: 'retire' }, retiring.caBundle);
+    assert.deepEqual(after, { set: { ...set, caBundle: own, phase: 'stable', phaseSince: undefined }, reasons });
+  });
+});
+
+describe('a set in the place of one that cannot be used', () => {
+  const replace = (before: CertificateSet | undefined, liveBundle?: Pem) =>
+    replaced(before, options, { now, liveBundle });
+
+  test('is stable where nothing was trusted before', async () => {
+    for (const liveBundle of [undefined, '' as Pem, foreign.certificate]) {
+      const after = await replace(undefined, liveBundle);
+      assert.ok(signed(after.ca, after.serving));
+      assert.deepEqual([after.caBundle, after.nextCa], [after.ca.certificate, undefined]);
+      assert.deepEqual([after.phase, after.phaseSince], ['stable', undefined]);
+    }
+  });
+
+  test('trusts all that was trusted, after its own CA, and publishes that', async () => {
+    const after = await replace(announced, bundleOf(third.certificate, foreign.certificate, own));
+    assert.deepEqual(bundle(after), [
+      after.ca.certificate,
+      own,
+      next.certificate,
+      other.ca.certificate,
+      third.certificate,
+    ]);
+    assert.deepEqual([after.phase, after.phaseSince, after.nextCa], ['publishing', now, undefined]);
+    assert.ok(![own, next.certificate].includes(after.ca.certificate));
+  });
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
+import { joinCertificates, type Pem } from '../../../src/encodings.ts';
+import {
+  aCertificateAuthority,
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+} from '../../support/a-certificate-set.ts';
+import { hasExtension } from '../../support/a-damaged-set.ts';
+import { altered } from '../../support/altered.ts';
+import { opensslAuthority } from '../../support/openssl.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
+
+const options = certificateOptions({ caLifetimeMs: 900 * DAY_MS, servingLifetimeMs: 90 * DAY_MS });
+const set = await aCertificateSet({ options });
+const other = await aCertificateSet({ options, nth: 2 });
+const ec = await opensslAuthority('ec');
+const rsaPss = await opensslAuthority('rsa-pss');
+/** What openssl issues begins to be valid on the day of the test. */
+const today = new Date();
+
+describe('the authorities of a bundle that can still verify something', () => {
+  const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), options, after(10));
+
+  test('are those of our names that are valid, in the order of the bundle', () => {
+    const [first, second] = [other.ca.certificate, set.ca.certificate];
+    assert.deepEqual(usable(first, second), [first, second]);
+  });
+
+  test('are the four that were issued last, where there are more', async () => {
+    const issued = await Promise.all(
+      [0, 1, 2, 3, 4].map((days) => aCertificateAuthority({ options, issuedAt: after(days) })),
+    );
+    const pems = issued.map(({ certificate }) => certificate);
+    assert.deepEqual(usable(...pems), pems.slice(1).reverse());
+  });
+
+  test('are none in an empty bundle', () => {
+    assert.deepEqual(usable(), []);
+  });
+
+  test('do not include one that has expired or is not yet valid', async () => {
+    const expired = await aCertificateAuthority({ options: { ...options, caLifetimeMs: 10 * DAY_MS } });
+    const future = await aCertificateAuthority({ options, issuedAt: after(11) });
+    assert.deepEqual(usable(expired.certificate, future.certificate, set.ca.certificate), [set.ca.certificate]);
+  });
+
+  test('do not include one for other names, or for any', async () => {
+    const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
+    const any = altered(set.ca, { change: hasExtension('nameConstraints', undefined) });
+    assert.deepEqual(usable(foreign.certificate, any.certificate, set.ca.certificate), [set.ca.certificate]);
+  });
+
+  test('do not include what is no CA, or a block that cannot be read', () => {
+    const demoted = altered(set.ca, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
+    assert.deepEqual(usable(demoted.certificate, set.ca.certificate), [set.ca.certificate]);
+    const unreadable = set.serving.certificate.replace(/\n.{20}/, `\n${'A'.repeat(20)}`);
+    assert.deepEqual(usable(set.serving.certificate, unreadable, set.ca.certificate), [set.ca.certificate]);
+  });
+
+  test('do not include one with a key of another kind', () => {
+    for (const { certificate } of [ec, rsaPss]) {
+      const bundle = joinCertificates([certificate, set.ca.certificate]);
+      assert.doesNotThrow(() => usableAuthorities(bundle, options, today));
+      assert.equal(usableAuthorities(bundle, options, today).includes(certificate), false);
+    }
+  });
+});
+
+describe('a bundle', () => {
+  const [own, before] = [set.ca.certificate, other.ca.certificate];
+  const published: Readonly<Record<string, { live: string | undefined; is: boolean }>> = {
+    'where there is no live one': { live: undefined, is: false },
+    'where the live one is empty': { live: '', is: false },
+    'where the live one is the same': { live: own + before, is: true },
+    'where the live one has another order': { live: before + own, is: true },
+    'where the live one has more': { live: before + set.serving.certificate + own, is: true },
+    'where the live one has text around': { live: `# mine\n${own}\n\n${before}`, is: true },
+    'where the live one lacks the first': { live: before, is: false },
+    'where the live one lacks the second': { live: own, is: false },
+    'where the live one is cut off': { live: own + before.slice(0, -10), is: false },
+  };
+  for (const [what, { live, is }] of Object.entries(published)) {
+    test(`is ${is ? '' : 'not '}published ${what}`, () => {
+      assert.equal(isPublished(joinCertificates([own, before]), live as Pem | undefined), is);
+    });
+  }
+
+  test('has no problem with what the daemon writes: its own CA, the next one, those before', () => {
+    const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };
+    assert.equal(bundleProblem(written, options, ISSUED_AT), undefined);
+    assert.equal(bundleProblem({ ...written, nextCa: undefined }, options, ISSUED_AT), undefined);
+    assert.equal(bundleProblem(set, options, ISSUED_AT), undefined);
+  });
+
+  test('may hold the next CA in other white space than it has itself', () => {
+    const nextCa = { ...other.ca, certificate: `\n${before.trim()}` as Pem };
+    const caBundle = joinCertificates([own, before]);
+    assert.equal(bundleProblem({ ...set, nextCa, caBundle }, options, ISSUED_AT), undefined);
+  });
+});

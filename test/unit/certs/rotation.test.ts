@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type Phase, phases } from '../../../src/certs/certificate-set.ts';
+import { judgeRotation } from '../../../src/certs/rotation.ts';
+import { joinCertificates } from '../../../src/encodings.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/a-certificate-set.ts';
+
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const options = certificateOptions({ settleMs: 90_000 });
+const caBundle = joinCertificates([set.caBundle, other.caBundle]);
+const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
+
+const step = (phase: Phase, ms: number, { isBack = true, since = ISSUED_AT as Date | undefined } = {}) =>
+  judgeRotation({ ...set, caBundle, phase, phaseSince: since }, options, {
+    now: after(ms),
+    liveBundle: isBack ? caBundle : set.caBundle,
+  });
+
+describe('a rotation waits', () => {
+  const end = after(90_000);
+  const waits = {
+    'without an end while nothing is under way': [step('stable', 1e9), undefined],
+    'without an end for the live bundle, while it publishes': [step('publishing', 1e9, { isBack: false }), undefined],
+    'until the settle time is over, while it settles': [step('settling', 1), end],
+    'until the settle time is over, while it retires': [step('retiring', 1), end],
+    'until the settle time is over, also where the live bundle is another one': [
+      step('retiring', 1, { isBack: false }),
+      end,
+    ],
+    'for twice as long where it begins at the end of its settle time': [
+      step('settling', 0, { since: after(90_000) }),
+      after(180_000),
+    ],
+  } as const;
+  for (const [what, [found, until]] of Object.entries(waits)) {
+    test(what, () => {
+      assert.deepEqual(found, until === undefined ? { action: 'wait' } : { action: 'wait', until });
+    });
+  }
+});
+
+test('a rotation takes one step in each phase, once its time is over, and then the next phase begins', () => {
+  const actions = phases.map((phase) => step(phase, 90_000).action);
+  assert.deepEqual(actions, ['wait', 'settle', 'switch', 'retire']);
+});
+
+test('a rotation publishes again what was taken out of the live bundle while it settles, however long it has', () => {
+  for (const ms of [1, 90_000, 1e9]) assert.deepEqual(step('settling', ms, { isBack: false }), { action: 'publish' });
+});

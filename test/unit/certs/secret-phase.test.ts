@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Phase } from '../../../src/certs/certificate-set.ts';
+import { askedFor, fromSecret, isOurs, isPaused } from '../../../src/certs/secret.ts';
+import { joinCertificates, toBase64 } from '../../../src/encodings.ts';
+import { aCertificateSet, stored } from '../../support/a-certificate-set.ts';
+
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const annotation = (name: string) => `terraform.job.kb.io/${name}`;
+
+/** How a set is written. */
+const forms = {
+  'one CA': set,
+  'two CAs': { ...set, caBundle: joinCertificates([set.caBundle, other.caBundle]) },
+  'a next CA': { ...set, caBundle: joinCertificates([set.caBundle, other.caBundle]), nextCa: other.ca },
+  'a next CA that is not in the bundle': { ...set, nextCa: other.ca },
+} as const;
+
+interface Row {
+  readonly form: keyof typeof forms;
+  readonly word: string | undefined;
+  readonly phase: Phase;
+}
+const rows: readonly Row[] = [
+  { form: 'one CA', word: 'stable', phase: 'stable' },
+  { form: 'one CA', word: 'publishing', phase: 'stable' },
+  { form: 'one CA', word: 'settling', phase: 'stable' },
+  { form: 'one CA', word: 'retiring', phase: 'stable' },
+  { form: 'one CA', word: undefined, phase: 'stable' },
+  { form: 'two CAs', word: 'stable', phase: 'retiring' },
+  { form: 'two CAs', word: 'publishing', phase: 'publishing' },
+  { form: 'two CAs', word: 'settling', phase: 'settling' },
+  { form: 'two CAs', word: 'retiring', phase: 'retiring' },
+  { form: 'two CAs', word: 'Settling', phase: 'retiring' },
+  { form: 'two CAs', word: undefined, phase: 'retiring' },
+  { form: 'a next CA', word: 'stable', phase: 'publishing' },
+  { form: 'a next CA', word: 'publishing', phase: 'publishing' },
+  { form: 'a next CA', word: 'settling', phase: 'settling' },
+  { form: 'a next CA', word: 'retiring', phase: 'publishing' },
+  { form: 'a next CA', word: undefined, phase: 'publishing' },
+  { form: 'a next CA that is not in the bundle', word: 'settling', phase: 'settling' },
+  { form: 'a next CA that is not in the bundle', word: 'stable', phase: 'publishing' },
+];
+
+describe('the phase that is read from a Secret', () => {
+  for (const { form, word, phase } of rows) {
+    test(`with ${form} that says ${word}: ${phase}`, () => {
+      const secret = stored(forms[form], { annotations: word === undefined ? {} : { [annotation('phase')]: word } });
+      assert.equal(fromSecret(secret).phase, phase);
+    });
+  }
+
+  test('knows of a next CA of which one half is left', () => {
+    const { data } = stored(set);
+    for (const key of ['next-ca.crt', 'next-ca.key']) {
+      const read = fromSecret(stored(set, { data: { ...data, [key]: toBase64('half') } }));
+      const half = { certificate: '', privateKey: '', [key === 'next-ca.crt' ? 'certificate' : 'privateKey']: 'half' };
+      assert.deepEqual([read.nextCa, read.phase], [half, 'publishing']);
+    }
+  });
+
+  test('has begun when the Secret says, or nobody knows when', () => {
+    const since = (text: string) => fromSecret(stored(set, { annotations: { [annotation('phase-since')]: text } }));
+    assert.deepEqual(since('2026-03-02T12:00:00Z').phaseSince, new Date('2026-03-02T12:00:00Z'));
+    assert.equal(since('yesterday').phaseSince, undefined);
+    assert.equal(since('').phaseSince, undefined);
+    assert.equal(fromSecret(stored(set, { annotations: {} })).phaseSince, undefined);
+  });
+});
+
+describe('what a person says on the Secret', () => {
+  const annotated = (name: string, word: string) => stored(set, { annotations: { [annotation(name)]: word } });
+
+  test('is to rotate the serving certificate or the CA; any other word says nothing', () => {
+    assert.equal(askedFor(annotated('rotate', 'serving')), 'serving');
+    assert.equal(askedFor(annotated('rotate', 'ca')), 'ca');
+    for (const word of ['', 'CA', 'true', 'all', ' ca']) assert.equal(askedFor(annotated('rotate', word)), undefined);
+    assert.equal(askedFor(stored(set)), undefined);
+  });
+
+  test('is to pause with the word true alone', () => {
+    assert.equal(isPaused(annotated('paused', 'true')), true);
+    for (const word of ['', 'false', 'True', 'yes', '1']) assert.equal(isPaused(annotated('paused', word)), false);
+    assert.equal(isPaused(stored(set)), false);
+  });
+
+  test('is by the label whose Secret it is', () => {
+    assert.equal(isOurs(stored(set)), true);
+    assert.equal(isOurs(stored(set, { labels: {} })), false);
+    assert.equal(isOurs(stored(set, { labels: { 'app.kubernetes.io/managed-by': 'Helm' } })), false);
+  });
+});
