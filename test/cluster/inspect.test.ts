@@ -5,7 +5,7 @@ import { PatchStrategy, RbacAuthorizationV1Api, setHeaderOptions } from '@kubern
 import { freePort } from '../control-plane/free-port.ts';
 import { kubectl } from '../control-plane/kubectl.ts';
 import { aFolder } from '../support/a-folder.ts';
-import { adminClient } from '../support/api-client.ts';
+import { apiClient } from '../support/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
 import { runCommand } from '../support/command.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
@@ -136,7 +136,7 @@ describe('terraform-daemon inspect', () => {
 
 /** To the reader both objects, to the stranger the registration alone. */
 async function grantReading({ kubeconfig }: Cluster): Promise<void> {
-  const rbac = adminClient(kubeconfig, RbacAuthorizationV1Api);
+  const rbac = apiClient(kubeconfig, RbacAuthorizationV1Api);
   const apiGroup = 'rbac.authorization.k8s.io';
   const user = (name: string) => ({ apiGroup, kind: 'User', name });
   const registration = {
