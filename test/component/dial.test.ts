@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { dial, resolves } from '../../src/dial.ts';
 import type { Pem } from '../../src/encodings.ts';
-import { SERVER_NAME } from '../support/a-certificate-set.ts';
+import { startServer } from '../../src/webhook/server.ts';
+import { aCertificateSet, SERVER_NAME } from '../support/a-certificate-set.ts';
 import { someCertificates, startEndpoint } from '../support/endpoint.ts';
 
 const other = await someCertificates(2);
@@ -37,6 +38,15 @@ describe('a call of the endpoint', () => {
       assert.match(dialled.certificate, /BEGIN CERTIFICATE/);
     });
   }
+
+  test('verifies for an address, wherever it is called', async (t) => {
+    const names = { dns: [], ip: ['10.0.0.1'] };
+    const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
+    const server = await startServer(() => {}, serving, { port: 0, address: '127.0.0.1', drainMs: 0 });
+    t.after(() => server.close());
+    const dialled = await dial({ host: '127.0.0.1', port: server.port }, '10.0.0.1', caBundle);
+    assert.deepEqual('problem' in dialled ? dialled.problem : dialled.outcome, undefined);
+  });
 
   test('trusts what is itself in the bundle, as Go does', async (t) => {
     const { port } = await startEndpoint(t);

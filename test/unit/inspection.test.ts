@@ -27,9 +27,9 @@ const replaced = (phaseSince: Date): CertificateSet => ({
   nextCa: undefined,
 });
 const answered = { outcome: 'answered', address: '10.0.0.1:443' } as const;
-const wrongEntry = () => {
+const withEntry = (fields: object) => {
   const live = aRegistration(set.caBundle);
-  return { ...live, webhooks: [{ ...live.webhooks[0], matchConditions: [], timeoutSeconds: 9 }] };
+  return { ...live, webhooks: [{ ...live.webhooks[0], ...fields }] };
 };
 const atOtherPort = () => {
   const live = aRegistration(set.caBundle);
@@ -135,8 +135,12 @@ const rows: Readonly<Record<string, Row>> = {
     expected: [['not-registered', 'registration', RESTART]],
   },
   'a registration that was edited': {
-    facts: { registration: { object: wrongEntry() } },
+    facts: { registration: { object: withEntry({ matchConditions: [] }) } },
     expected: [['drift', 'registration', RESTART]],
+  },
+  'a registration with what only the daemon is told': {
+    facts: { registration: { object: withEntry({ failurePolicy: 'Fail', timeoutSeconds: 30 }) } },
+    expected: [],
   },
   'no Secret': {
     facts: { secret: { object: undefined } },
