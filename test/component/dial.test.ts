@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { describe, test } from 'node:test';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
 import { dial, resolves } from '../../src/dial.ts';
 import type { Pem } from '../../src/encodings.ts';
-import { startServer } from '../../src/webhook/server.ts';
 import { aCertificateSet, SERVER_NAME } from '../support/a-certificate-set.ts';
 import { someCertificates, startEndpoint } from '../support/endpoint.ts';
 
@@ -42,9 +42,8 @@ describe('a call of the endpoint', () => {
   test('verifies for an address, wherever it is called', async (t) => {
     const names = { dns: [], ip: ['10.0.0.1'] };
     const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
-    const server = await startServer(() => {}, serving, { port: 0, address: '127.0.0.1', drainMs: 0 });
-    t.after(() => server.close());
-    const dialled = await dial({ host: '127.0.0.1', port: server.port }, '10.0.0.1', caBundle);
+    const port = await listening(t, createTlsServer({ cert: serving.certificate, key: serving.privateKey }));
+    const dialled = await dial({ host: '127.0.0.1', port }, '10.0.0.1', caBundle);
     assert.deepEqual('problem' in dialled ? dialled.problem : dialled.outcome, undefined);
   });
 
@@ -60,11 +59,7 @@ describe('a call of the endpoint', () => {
     assert.equal(closed.outcome, 'failed');
     assert.match('problem' in closed ? (closed.problem ?? '') : '', /ECONNREFUSED/);
     const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-    server.listen(0, '127.0.0.1');
-    t.after(() => server.close());
-    await once(server, 'listening');
-    const address = server.address();
-    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const port = await listening(t, server);
     assert.equal((await dial({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
@@ -73,6 +68,13 @@ describe('a call of the endpoint', () => {
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });
 });
+
+async function listening(t: TestContext, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
 
 test('addresses lead somewhere, and names of no zone do not', async () => {
   assert.deepEqual([await resolves('127.0.0.1'), await resolves('no-such-host.invalid')], [true, false]);
