@@ -13,6 +13,7 @@ import {
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
+import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
@@ -197,6 +198,36 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
         setHeaderOptions('Content-Type', PatchStrategy.JsonPatch),
       );
       return orFail(call, `patch MutatingWebhookConfiguration ${name}`);
+    },
+  };
+}
+
+/**
+ * Events about the Secret `namespace/name`: one for each action and reason, whose count goes up when it happens again,
+ * whichever replica it happens to.
+ */
+export function createEventStore({ core }: Clients, namespace: string, name: string): EventStore {
+  return {
+    async publish({ type, action, reason, note }, count) {
+      const event = { namespace, name: `${name}.${action}.${reason.toLowerCase().replaceAll('_', '-')}` };
+      const what = `write Event ${namespace}/${event.name}`;
+      const now = new Date();
+      const before = await orAbsent(core.readNamespacedEvent(event), what);
+      const body = {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: event,
+        involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace, name },
+        ...{ type, action, reason, message: note, lastTimestamp: now },
+        firstTimestamp: before?.firstTimestamp ?? now,
+        count: (before?.count ?? 0) + count,
+        source: { component: FIELD_MANAGER },
+      };
+      const call = core.patchNamespacedEvent(
+        { ...event, body, fieldManager: FIELD_MANAGER, force: true },
+        setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
+      );
+      await orFail(call, what);
     },
   };
 }

@@ -8,6 +8,7 @@ import { errorFields, messageOf, OperatorError } from './errors.ts';
 import { inspect } from './inspect.ts';
 import {
   connect,
+  createEventStore,
   createRegistrationStore,
   createRegistrationWatch,
   createSecretStore,
@@ -44,6 +45,7 @@ async function run(raw: RawOptions): Promise<void> {
           config.secretName,
           `${hostname()}/${randomUUID().slice(0, 8)}`,
         ),
+        events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
         watchRegistration: createRegistrationWatch(clients, config.registration.name, log),

@@ -7,8 +7,12 @@ import type { Outcome } from './webhook/app.ts';
 export interface Metrics {
   admissionAnswered(outcome: Outcome, seconds?: number): void;
   certificatesJudged(verdict: Verdict): void;
-  notAfter(certificate: 'ca' | 'serving', at: Date): void;
-  registered(result: Registered['result']): void;
+  /** The live bundle expires with the first of its certificates. */
+  notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
+  /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
+  trusted(isTrusted: boolean): void;
+  registered(result: Registered['result'], reason: string): void;
+  fought(object: string): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -46,8 +50,19 @@ export function createMetrics(version: string): Metrics {
   });
   const registrations = new Counter({
     name: `${PREFIX}registrations_total`,
-    help: 'Looks at the MutatingWebhookConfiguration, by what had to be done.',
-    labelNames: ['result'],
+    help: 'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
+    labelNames: ['result', 'reason'],
+    registers,
+  });
+  const trusts = new Gauge({
+    name: `${PREFIX}bundle_trusts_serving`,
+    help: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
+    registers,
+  });
+  const fights = new Counter({
+    name: `${PREFIX}fights_total`,
+    help: 'Repairs that were held back because somebody else undoes them, by object.',
+    labelNames: ['object'],
     registers,
   });
   const reconciles = new Histogram({
@@ -68,7 +83,9 @@ export function createMetrics(version: string): Metrics {
       issued.inc({ action: verdict.action, reason: 'reason' in verdict ? verdict.reason : verdict.action });
     },
     notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
-    registered: (result) => registrations.inc({ result }),
+    trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
+    registered: (result, reason) => registrations.inc({ result, reason }),
+    fought: (object) => fights.inc({ object }),
     reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
   };

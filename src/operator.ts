@@ -1,18 +1,23 @@
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
-import { errorFields, OperatorError } from './errors.ts';
+import { OperatorError } from './errors.ts';
+import { createEvents, type EventStore } from './events.ts';
 import type { WatchObject } from './kube.ts';
+import type { Log } from './log.ts';
 import { nextLookMs } from './next-look.ts';
 import { terraformPolicy } from './policy.ts';
 import { startProbes } from './probes.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
+import { createReport, type Report } from './report.ts';
 import { withRetries } from './retry.ts';
 import { liveness, readiness, type Status } from './status.ts';
 import { createWakeUps, type WakeUp, type WakeUps, watchFolder } from './wake-ups.ts';
 import { createApp } from './webhook/app.ts';
 import { type EndpointServer, openServer } from './webhook/server.ts';
 
-export interface Dependencies extends ReconcilerDependencies {
+export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
+  readonly log: Log;
+  readonly events: EventStore;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
 }
@@ -28,7 +33,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   const ended = new AbortController();
   const retrying = { log, signal };
   signal.addEventListener('abort', () => (status.phase = 'draining'));
-  const reconciler = createReconciler(config, dependencies, status);
+  const report = createReport({ log, metrics, events: createEvents(dependencies.events, log, now) });
+  const reconciler = createReconciler(config, { ...dependencies, report }, status);
   const probes = await startProbes(
     { ready: () => readiness(status, config.certificates.names, now()), live: () => liveness(status, now()), metrics },
     config.probes,
@@ -52,7 +58,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
       // 5. Renew, rotate and repair: the same steps on every wake-up.
-      await keepReconciling({ config, dependencies, reconciler, server, status, wakeUps, signal });
+      await keepReconciling({ config, dependencies, reconciler, report, server, status, wakeUps, signal });
     } finally {
       ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
@@ -81,6 +87,7 @@ interface Running {
   readonly config: Config;
   readonly dependencies: Dependencies;
   readonly reconciler: Reconciler;
+  readonly report: Report;
   readonly server: EndpointServer;
   readonly status: Status;
   readonly wakeUps: WakeUps;
@@ -103,7 +110,7 @@ async function keepReconciling(running: Running): Promise<void> {
 }
 
 async function reconcileOnce(
-  { dependencies, reconciler, server, signal }: Running,
+  { dependencies, reconciler, report, server, signal }: Running,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics } = dependencies;
@@ -119,7 +126,7 @@ async function reconcileOnce(
     // The calls that were under way have been ended on purpose.
     if (signal.aborted) return { isFailed: true, until: undefined };
     metrics.reconciled('failure', seconds());
-    log.error('reconcile failed, will try again', { reasons, ...errorFields(error) });
+    report.failed(error, { reasons });
     return { isFailed: true, until: undefined };
   }
 }

@@ -3,24 +3,23 @@ import { type CertificateSource, type Certified, fileSource, secretSource } from
 import { usableAuthorities } from './certs/bundle.ts';
 import type { CertificatePair } from './certs/certificate-set.ts';
 import type { Permit, SecretStore } from './certs/ensure.ts';
-import { judgePresentation } from './certs/present.ts';
+import { isVerified, judgePresentation } from './certs/present.ts';
 import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
-import { joinCertificates, type Pem } from './encodings.ts';
+import { joinCertificates, type Pem, splitCertificates } from './encodings.ts';
 import { OperatorError } from './errors.ts';
 import { createFights } from './fights.ts';
-import type { Log } from './log.ts';
 import { otherWriter } from './managed-fields.ts';
 import type { Metrics } from './metrics.ts';
 import { matchConditions, terraformPolicy } from './policy.ts';
 import { liveBundle, type RegistrationStore, reconcileRegistration } from './registration/reconcile.ts';
-import { createReport } from './report.ts';
+import type { Report } from './report.ts';
 import type { Status } from './status.ts';
 
 export interface ReconcilerDependencies {
   readonly secrets: SecretStore;
   readonly registrations: RegistrationStore;
-  readonly log: Log;
+  readonly report: Report;
   readonly metrics: Metrics;
   readonly now: () => Date;
 }
@@ -55,11 +54,10 @@ const REGISTRATION = 'registration';
 
 export function createReconciler(
   config: Config,
-  { secrets, registrations, log, metrics, now }: ReconcilerDependencies,
+  { secrets, registrations, report, metrics, now }: ReconcilerDependencies,
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
-  const report = createReport(log, metrics);
   const fights = createFights();
   const source = createSource();
   let last: Certified | undefined;
@@ -140,6 +138,18 @@ export function createReconciler(
     return isLost || !certified.isAtRest;
   }
 
+  function record({ serving, caBundle }: Certified): void {
+    const { presented = '' as Pem, liveBundle = '' as Pem } = status;
+    const expiry = (pem: Pem) => splitCertificates(pem).flatMap((one) => parseCertificate(one)?.validToDate ?? []);
+    const [servingEnd] = expiry(serving.certificate);
+    const [caEnd] = expiry(caBundle);
+    const [liveEnd] = expiry(liveBundle).sort((one, other) => one.getTime() - other.getTime());
+    if (servingEnd) metrics.notAfter('serving', servingEnd);
+    if (caEnd) metrics.notAfter('ca', caEnd);
+    if (liveEnd) metrics.notAfter('live-bundle', liveEnd);
+    metrics.trusted(isVerified(presented, config.certificates.names, liveBundle, now()));
+  }
+
   return {
     certify: async () => certify(await registrations.read()),
     async reconcile(present) {
@@ -147,7 +157,7 @@ export function createReconciler(
       for (let steps = 0; await step(present); steps += 1) {
         if (steps > MOST_STEPS) throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
       }
-      if (last !== undefined) recordExpiry(last, metrics);
+      if (last !== undefined) record(last);
       return heldUntil ?? last?.until;
     },
   };
@@ -157,10 +167,4 @@ export function createReconciler(
 function orLost(error: unknown): true {
   if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
   throw error;
-}
-
-function recordExpiry({ serving, caBundle }: Certified, metrics: Metrics): void {
-  const [servingCertificate, ca] = [parseCertificate(serving.certificate), parseCertificate(caBundle)];
-  if (servingCertificate) metrics.notAfter('serving', servingCertificate.validToDate);
-  if (ca) metrics.notAfter('ca', ca.validToDate);
 }

@@ -1,49 +1,105 @@
 import type { CertificateSet } from './certs/certificate-set.ts';
 import type { Held } from './certs/ensure.ts';
 import type { Verdict } from './certs/judge.ts';
+import { reasons } from './certs/reasons.ts';
 import { parseCertificate } from './certs/x509.ts';
+import { errorFields, type OperatorError } from './errors.ts';
+import type { Events } from './events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { driftReason, registrationReasons } from './registration/drift.ts';
 import type { Registered } from './registration/reconcile.ts';
 
-/** Tells what was decided and done: one line and one count for each, with the same word for the reason. */
+/** Tells what was decided and done in the log, the metrics and the Events, with the same word for the reason. */
 export interface Report {
   certificatesJudged(verdict: Verdict, set: CertificateSet): void;
-  /** A write that is needed is not made now. Told once, until something else is told. */
+  /** A write that is needed is not made now. */
   held(verdict: Verdict, held: Held): void;
   registered(registered: Registered, name: string): void;
   swapped(certificate: string): void;
-  /** A fight about an object: told once for each repair that is held back. */
+  /** Somebody else undoes the repair of an object again and again. */
   fought(object: string, writer: string | undefined, waitMs: number): void;
+  failed(error: OperatorError, fields: object): void;
 }
 
-export function createReport(log: Log, metrics: Metrics): Report {
+export function createReport({
+  log,
+  metrics,
+  events,
+}: {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly events: Events;
+}): Report {
   return {
     certificatesJudged(verdict, set) {
       metrics.certificatesJudged(verdict);
       const { level, message } = wording[verdict.action];
-      const reason = 'reason' in verdict ? { reason: verdict.reason } : {};
+      const why = 'reason' in verdict ? { reason: verdict.reason } : {};
       const until = 'until' in verdict ? { until: verdict.until } : {};
-      const fields = { action: verdict.action, ...reason, phase: set.phase, ...until };
+      const fields = { action: verdict.action, ...why, phase: set.phase, ...until };
       log[level](message, { ...fields, ...describeCertificate(set.serving.certificate) });
+      if (verdict.action !== 'keep') {
+        events.tell({ type: 'Normal', action: verdict.action, reason: wordOf(verdict), note: noteOf(verdict, set) });
+      }
     },
     held(verdict, held) {
-      const reason = 'reason' in verdict ? verdict.reason : verdict.action;
+      const reason = wordOf(verdict);
       log.warn('certificates not written', { held, action: verdict.action, reason });
+      const note = `${verdict.action} is needed (${reason}) but held back: ${heldNotes[held]}`;
+      events.tell({ type: 'Warning', action: verdict.action, reason: held, note });
     },
     registered({ result, drift }, name) {
-      metrics.registered(result);
-      if (result === 'held') log.warn('registration not written', { name, drift });
-      else if (result !== 'unchanged') log.info(`registration ${result}`, { name, drift });
+      const reason = driftReason(drift);
+      metrics.registered(result, result === 'unchanged' ? '' : reason);
+      if (result === 'unchanged') return;
+      if (result === 'held') log.warn('registration not written', { name, reason, drift });
+      else log.info(`registration ${result}`, { name, reason, drift });
+      const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]} ${drift.join(', ')}`.trim();
+      events.tell({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
     },
     swapped(certificate) {
       log.info('serving certificate swapped', describeCertificate(certificate));
     },
-    fought(object, writer, waitMs) {
-      log.warn('somebody else undoes the repair again and again', { object, writer: writer ?? 'unknown', waitMs });
+    fought(object, writer = 'unknown', waitMs) {
+      metrics.fought(object);
+      log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
+      const note = `field manager ${writer} undoes every repair of the ${object}: one of the two has to stop`;
+      events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+    },
+    failed(error, fields) {
+      log.error('reconcile failed, will try again', { ...fields, ...errorFields(error) });
+      events.tell({ type: 'Warning', action: 'reconcile', reason: error.code, note: error.message });
     },
   };
 }
+
+const wordOf = (verdict: Verdict): string => ('reason' in verdict ? verdict.reason : verdict.action);
+
+function noteOf(verdict: Verdict, set: CertificateSet): string {
+  const why = 'reason' in verdict ? `: ${reasons[verdict.reason]}` : '';
+  const until = parseCertificate(set.serving.certificate)?.validToDate.toISOString();
+  return `${notes[verdict.action]}${why}. The serving certificate is valid until ${until}.`;
+}
+
+const notes: Readonly<Record<Verdict['action'], string>> = {
+  keep: 'Nothing to do',
+  renew: 'A serving certificate was issued',
+  announce: 'A new certificate authority was announced',
+  replace: 'A new certificate authority and serving certificate were issued',
+  adopt: 'The authorities of what is presented were taken into the CA bundle',
+  mend: 'The CA bundle in the Secret was mended',
+  recreate: 'The Secret was made anew',
+  publish: 'The new authority is published again',
+  settle: 'The new authority was read back from the API server, its settle time begins',
+  switch: 'The new authority has taken over',
+  retire: 'The old authority has left the CA bundle',
+};
+
+const heldNotes: Readonly<Record<Held, string>> = {
+  paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
+  fight: 'somebody else undoes it again and again',
+};
 
 const wording = {
   keep: { level: 'debug', message: 'certificates kept' },

@@ -18,6 +18,23 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
   ].sort();
 }
 
+/** Why the registration is written: the same word in the log, metrics, Events and the docs. */
+export const registrationReasons = {
+  'no-registration': 'there was none',
+  'entry-removed': 'our webhook entry was not in it',
+  'ca-bundle': 'the CA bundle was another one',
+  drift: 'these fields of our entry were not as they should be:',
+} as const;
+
+export type RegistrationReason = keyof typeof registrationReasons;
+
+/** @param fields what `drift` answers; empty where there is no registration at all. */
+export function driftReason(fields: readonly string[]): RegistrationReason {
+  if (fields.length === 0) return 'no-registration';
+  if (fields.includes('webhook')) return 'entry-removed';
+  return fields.every((field) => field === 'clientConfig.caBundle') ? 'ca-bundle' : 'drift';
+}
+
 function differing(current: object, wanted: object): string[] {
   return Object.entries(wanted)
     .filter(([field, value]) => !isDeepStrictEqual(plain(current[field as keyof typeof current]), plain(value)))

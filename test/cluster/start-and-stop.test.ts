@@ -91,7 +91,7 @@ describe('starting and stopping', () => {
     assert.match(String(failure.error), /manifests\/rbac\.yaml/);
   });
 
-  it('has no right that is not tied to a name', async () => {
+  it('has no right that is not tied to a name, but for Events', async () => {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);
@@ -103,7 +103,7 @@ describe('starting and stopping', () => {
     };
     const secrets = { resource: 'secrets', namespace: 'vela-system' };
     const registrations = { group: 'admissionregistration.k8s.io', resource: 'mutatingwebhookconfigurations' };
-    for (const verb of ['get', 'create', 'patch']) {
+    for (const verb of ['get', 'watch', 'create', 'patch']) {
       assert.equal(await review({ ...secrets, verb, name: SECRET }), true, `${verb} its own Secret`);
       assert.equal(await review({ ...secrets, verb, name: 'other' }), false, `${verb} another Secret`);
       assert.equal(await review({ ...secrets, verb }), false, `${verb} any Secret`);
@@ -111,6 +111,8 @@ describe('starting and stopping', () => {
       assert.equal(await review({ ...registrations, verb, name: 'other' }), false);
       assert.equal(await review({ ...registrations, verb }), false);
     }
+    assert.equal(await review({ ...secrets, verb: 'delete', name: SECRET }), true, 'one that cannot be changed');
+    assert.equal(await review({ ...registrations, verb: 'delete', name: REGISTRATION }), false);
     for (const verb of ['list', 'watch', 'delete', 'update']) {
       assert.equal(await review({ ...secrets, verb }), false, `${verb} Secrets`);
     }

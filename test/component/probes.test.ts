@@ -146,6 +146,8 @@ suite('/metrics', () => {
       terraform_daemon_certificate_steps_total: 'counter',
       terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
+      terraform_daemon_bundle_trusts_serving: 'gauge',
+      terraform_daemon_fights_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_build_info: 'gauge',
     });
@@ -161,7 +163,10 @@ suite('/metrics', () => {
     metrics.certificatesJudged({ action: 'renew', reason: 'due' });
     metrics.certificatesJudged({ action: 'switch' });
     metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
-    metrics.registered('updated');
+    metrics.notAfter('live-bundle', new Date('2035-01-01T00:00:00Z'));
+    metrics.trusted(true);
+    metrics.registered('updated', 'ca-bundle');
+    metrics.fought('secret');
     metrics.reconciled('failure', 2);
     const { samples } = samplesOf((await get('/metrics')).text);
     const ours = [...samples].filter(([name]) => /^terraform_daemon_(?!.*_bucket)/.test(name));
@@ -173,7 +178,10 @@ suite('/metrics', () => {
       'terraform_daemon_certificate_steps_total{action="renew",reason="due"}': 1,
       'terraform_daemon_certificate_steps_total{action="switch",reason="switch"}': 1,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
-      'terraform_daemon_registrations_total{result="updated"}': 1,
+      'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="live-bundle"}': Date.UTC(2035, 0) / 1000,
+      terraform_daemon_bundle_trusts_serving: 1,
+      'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
+      'terraform_daemon_fights_total{object="secret"}': 1,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
       'terraform_daemon_reconcile_duration_seconds_count{result="failure"}': 1,
       'terraform_daemon_build_info{version="1.2.3"}': 1,

@@ -9,6 +9,7 @@ import { OperatorError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
 import { createReconciler, type Reconciler } from '../../src/reconciler.ts';
 import { liveBundle, type RegistrationStore } from '../../src/registration/reconcile.ts';
+import { createReport } from '../../src/report.ts';
 import type { Status } from '../../src/status.ts';
 import { createFakeRegistrationStore } from './fake-registration-store.ts';
 import { createFakeSecretStore } from './fake-secret-store.ts';
@@ -67,11 +68,12 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
 
   function newReplica(): SimulatedReplica {
     const status: Status = { phase: 'starting' };
+    const metrics = createMetrics('test');
     const dependencies = {
       secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
       registrations: faulty(registrations, ['apply', 'replaceEntry'], random) as RegistrationStore,
-      log: silent,
-      metrics: createMetrics('test'),
+      report: createReport({ log: silent, metrics, events: { tell() {} } }),
+      metrics,
       now: () => new Date(now),
     };
     const fast: Config = { ...config, certificates: { ...config.certificates, keySize: 1024 } };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { desiredRegistration } from '../../../src/registration/desired.ts';
-import { drift } from '../../../src/registration/drift.ts';
+import { drift, driftReason, registrationReasons } from '../../../src/registration/drift.ts';
 import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
 
 const condition = { name: 'not-deleting', expression: 'oldObject == null' };
@@ -138,5 +138,25 @@ describe('drift', () => {
     const clientConfig = { caBundle, service, url: undefined };
     const webhooks = [{ ...reversed, clientConfig }] as unknown as V1MutatingWebhook[];
     assert.deepEqual(drift({ ...live(), webhooks }, desired), []);
+  });
+});
+
+describe('the reason for which a registration is written', () => {
+  const rows = [
+    { fields: [], reason: 'no-registration' },
+    { fields: ['webhook'], reason: 'entry-removed' },
+    { fields: ['webhook', 'labels.app.kubernetes.io/managed-by'], reason: 'entry-removed' },
+    { fields: ['clientConfig.caBundle'], reason: 'ca-bundle' },
+    { fields: ['clientConfig.caBundle', 'rules'], reason: 'drift' },
+    { fields: ['timeoutSeconds'], reason: 'drift' },
+  ] as const;
+  for (const { fields, reason } of rows) {
+    test(`is ${reason} where these differ: ${fields.join(', ') || 'nothing, as there is none'}`, () => {
+      assert.equal(driftReason(fields), reason);
+    });
+  }
+
+  test('is one of the list, each of which there is', () => {
+    assert.deepEqual([...new Set(rows.map(({ reason }) => reason))].sort(), Object.keys(registrationReasons).sort());
   });
 });

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { PatchStrategy, setHeaderOptions, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTimeline } from '../support/timeline.ts';
+
+const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+
+describe('what a person or another program does to a running daemon', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster.stop());
+  beforeEach(() => cluster.forgetDaemon());
+
+  async function start(t: TestContext) {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('ready');
+    return daemon;
+  }
+  const patchSecret = (body: object) =>
+    cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, merge);
+  const annotate = (annotations: object) => patchSecret({ metadata: { annotations } });
+  const bundleOf = (live: V1MutatingWebhookConfiguration | undefined) => live?.webhooks?.[0]?.clientConfig.caBundle;
+
+  async function emptyBundle(fieldManager: string): Promise<void> {
+    const body = await cluster.admission.readMutatingWebhookConfiguration({ name: REGISTRATION });
+    delete body.webhooks?.[0]?.clientConfig.caBundle;
+    await cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body, fieldManager });
+  }
+
+  /** Who takes a field away leaves no name in managedFields; who writes another value does. */
+  async function spoilBundle(fieldManager: string): Promise<void> {
+    const body = await cluster.admission.readMutatingWebhookConfiguration({ name: REGISTRATION });
+    Object.assign(body.webhooks?.[0]?.clientConfig ?? {}, { caBundle: SPOILT });
+    await cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body, fieldManager });
+  }
+  const SPOILT = Buffer.from('spoilt').toString('base64');
+
+  it('paused=true stops every write, and the daemon goes on to complain', async (t) => {
+    const daemon = await start(t);
+    const healthy = bundleOf(await cluster.registration());
+    await annotate({ 'terraform.job.kb.io/paused': 'true', 'terraform.job.kb.io/rotate': 'serving' });
+    const kept = await daemon.line('certificates not written');
+    assert.deepEqual([kept.held, kept.action, kept.reason], ['paused', 'renew', 'asked']);
+    await emptyBundle('admin');
+    const left = await daemon.line('registration not written');
+    assert.deepEqual(left.drift, ['clientConfig.caBundle']);
+    assert.equal(bundleOf(await cluster.registration()), undefined);
+    const { status, text } = await daemon.probe('/readyz?verbose');
+    assert.equal(status, 503);
+    assert.match(text, /\[-\]registration failed: the live CA bundle does not verify/);
+
+    await annotate({ 'terraform.job.kb.io/paused': null });
+    await eventually(async () => assert.equal(bundleOf(await cluster.registration()), healthy));
+    await eventually(async () => {
+      const annotations = (await cluster.secret())?.metadata?.annotations;
+      assert.equal(annotations?.['terraform.job.kb.io/rotate'], undefined);
+      assert.equal(annotations?.['terraform.job.kb.io/serving-issued-because'], 'asked');
+    });
+  });
+
+  it('a writer that undoes every repair is held off longer and longer, and called by its name', async (t) => {
+    const daemon = await start(t);
+    const timeline = await startTimeline(cluster);
+    t.after(() => timeline.stop());
+    const repairs = () => timeline.moments().filter(({ registration }) => isHealthy(registration)).length;
+    const isHealthy = (live: V1MutatingWebhookConfiguration | undefined) =>
+      ![undefined, SPOILT].includes(bundleOf(live));
+    const isFighting = () => daemon.lines.some(({ message }) => message === FIGHT);
+    while (!isFighting()) {
+      await eventually(async () => assert.ok(isFighting() || isHealthy(await cluster.registration())));
+      if (!isFighting()) await spoilBundle('grumpy-controller').catch(() => {}); // it is just being written
+    }
+    const { object, writer, waitMs } = await daemon.line(FIGHT);
+    assert.deepEqual([object, writer], ['registration', 'grumpy-controller']);
+    assert.ok(Number(waitMs) > 0);
+    const before = repairs();
+    assert.ok(before >= 20, `${before} repairs before it is a fight`);
+    await eventually(() => assert.equal(repairs() > before, true), { withinMs: 10_000 });
+    assert.equal(repairs(), before + 1, 'it is repaired again, once');
+    assert.match((await daemon.probe('/metrics')).text, /terraform_daemon_fights_total\{object="registration"\} [1-9]/);
+    const event = await cluster.core.readNamespacedEvent({
+      namespace: NAMESPACE,
+      name: `${SECRET}.repair-registration.fight`,
+    });
+    assert.equal(event.type, 'Warning');
+    assert.match(event.message ?? '', /grumpy-controller/);
+  });
+  const FIGHT = 'somebody else undoes the repair again and again';
+
+  it('a Secret that loses its label is used, never written, and not fought over', async (t) => {
+    const daemon = await start(t);
+    await patchSecret({
+      metadata: { labels: { 'app.kubernetes.io/managed-by': 'somebody' } },
+      data: { 'tls.key': Buffer.from('theirs').toString('base64') },
+    });
+    const failure = await daemon.line('reconcile failed, will try again');
+    assert.equal(failure.code, 'SECRET_NOT_OURS');
+    assert.match(String(failure.error), /kubectl -n vela-system label secret terraform-job-webhook-cert/);
+    await emptyBundle('admin');
+    await eventually(async () => assert.ok(bundleOf(await cluster.registration()), 'the registration is mended'));
+    const secret = await cluster.secret();
+    assert.equal(Buffer.from(secret?.data?.['tls.key'] ?? '', 'base64').toString(), 'theirs');
+    assert.equal((await daemon.probe('/readyz')).status, 200);
+  });
+
+  it('everything that is done about the Secret is told as Events of it, each with its reason', async (t) => {
+    await start(t);
+    await annotate({ 'terraform.job.kb.io/rotate': 'serving' });
+    const events = await eventually(async () => {
+      const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
+      const own = items.filter(({ involvedObject }) => involvedObject.name === SECRET);
+      assert.ok(own.some(({ reason }) => reason === 'asked'));
+      return own;
+    });
+    const told = events.map(({ type, action, reason }) => [type, action, reason].join(' '));
+    for (const one of ['Normal replace absent', 'Normal created no-registration', 'Normal renew asked']) {
+      assert.ok(told.includes(one), `${one} is missing in ${told}`);
+    }
+    for (const { message, involvedObject } of events) {
+      assert.equal(involvedObject.kind, 'Secret');
+      assert.doesNotMatch(message ?? '', /PRIVATE KEY/);
+    }
+  });
+});
