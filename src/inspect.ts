@@ -92,7 +92,7 @@ async function readExport(
     const [problem] = messageOf(error).split('\n');
     throw new OperatorError(
       'CONFIG_INVALID',
-      `  --file: found ${file}: ${problem}; allowed is YAML or JSON as kubectl prints it, or - for standard input`,
+      `  --file: found ${JSON.stringify(file)}: ${problem}; allowed is YAML or JSON as kubectl prints it, or - for standard input`,
       { cause: error },
     );
   }

@@ -37,11 +37,11 @@ describe('the subcommands', { concurrency: 3 }, () => {
       ['inspect', '--namespace=A'],
       /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): found "A"/,
     ],
-    'a file that is not there': [['inspect', '-f', '/no/such/file'], /--file: found \/no\/such\/file: ENOENT/],
-    'a kubeconfig that is not there': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*found \/no\/file/],
+    'a file that is not there': [['inspect', '-f', '/no/such/file'], /--file: found "\/no\/such\/file": ENOENT/],
+    'a kubeconfig that is not there': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*found "\/no\/file"/],
     'no time at all': [['rotate', '--timeout=0s'], /Allowed is a duration/],
     'something else to rotate': [['rotate', 'ca'], /too many arguments/],
-    'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /found \/no\/file/],
+    'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /found "\/no\/file"/],
   };
   for (const [what, [args, problem]] of Object.entries(wrong)) {
     test(`end with 2 for ${what}`, async () => {
