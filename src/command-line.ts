@@ -1,11 +1,20 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { RawOptions } from './config.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionNames, options } from './options.ts';
+import {
+  type InspectOptions,
+  type OwnOption,
+  type RotateOptions,
+  type Subcommand,
+  subcommands,
+} from './subcommands.ts';
 import { version } from './version.ts';
 
 /** What each subcommand does. */
 export interface Commands {
   readonly run: (raw: RawOptions) => Promise<void>;
+  readonly inspect: (raw: RawOptions, own: InspectOptions) => Promise<void>;
+  readonly rotate: (raw: RawOptions, own: RotateOptions) => Promise<void>;
 }
 
 /**
@@ -30,8 +39,10 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     const [word] = run.args;
     // What is no command ends up as an argument of the default one, which takes none.
     if (word !== undefined) run.error(wordProblem(word, argv));
-    return commands.run(rawOptions(run));
+    return commands.run(rawOptions(run, optionNames));
   });
+  addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
+  addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
   program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
   try {
     await program.parseAsync(argv);
@@ -45,16 +56,47 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
 const wordProblem = (word: string, argv: readonly string[]): string =>
   `error: ${argv.includes('run') ? 'too many arguments: ' : 'unknown command '}'${word}'`;
 
+/** The values of its own options are those that its definitions parse: `Own` says which. */
+function addSubcommand<Own>(
+  program: Command,
+  name: string,
+  { description, shared, own, help }: Subcommand,
+  action: (raw: RawOptions, own: Own) => Promise<void>,
+): void {
+  const command = program.command(name).description(description).allowExcessArguments(false).exitOverride();
+  command.configureHelp({ helpWidth: 100 }).addHelpText('after', help);
+  const ownOptions = own.map(toOwnOption);
+  for (const option of [...ownOptions, ...shared.map(toOption)]) command.addOption(option);
+  command.action(() => {
+    const values = ownOptions.map((option) => option.attributeName()).map((key) => [key, command.getOptionValue(key)]);
+    return action(rawOptions(command, shared), Object.fromEntries(values) as Own);
+  });
+}
+
+function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
+  const isShownAsText = defaultText !== undefined && value === undefined;
+  const option = new Option(flags, isShownAsText ? `${description} (default: ${defaultText})` : description);
+  if (value !== undefined) option.default(value, defaultText);
+  return parse === undefined
+    ? option
+    : option.argParser((text) => {
+        const parsed = parse(text);
+        if ('allowed' in parsed) throw new InvalidArgumentError(`Allowed is ${parsed.allowed}.`);
+        return parsed.value;
+      });
+}
+
 function toOption(name: OptionName): Option {
   const { placeholder, description, default: value, defaultText }: OptionDefinition<unknown> = options[name];
   const text = defaultText === undefined ? description : `${description} (default: ${defaultText})`;
   return new Option(`--${name} <${placeholder}>`, text).env(environmentName(name)).default(value);
 }
 
-const rawOptions = (run: Command): RawOptions =>
+const rawOptions = (command: Command, names: readonly string[]): RawOptions =>
   Object.fromEntries(
-    run.options
-      .map((option) => [option.name(), run.getOptionValue(option.attributeName())])
+    command.options
+      .filter((option) => names.includes(option.name()))
+      .map((option) => [option.name(), command.getOptionValue(option.attributeName())])
       .filter(([, value]) => value !== undefined),
   );
 

@@ -4,6 +4,7 @@ import {
   CoreV1Api,
   createConfiguration,
   KubeConfig,
+  loadAllYaml,
   PatchStrategy,
   ServerConfiguration,
   setHeaderOptions,
@@ -16,9 +17,10 @@ import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
-import { FIELD_MANAGER, otherWriter } from './managed-fields.ts';
+import { FIELD_MANAGER } from './managed-fields.ts';
 import { optionLabel } from './options.ts';
 import type { RegistrationStore } from './registration/reconcile.ts';
+import { toStored } from './stored-secret.ts';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
@@ -135,18 +137,7 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
     reference,
     async read(): Promise<StoredSecret | undefined> {
       const secret = await orAbsent(core.readNamespacedSecret(target), `read Secret ${reference}`);
-      return (
-        secret && {
-          uid: secret.metadata?.uid ?? '',
-          resourceVersion: secret.metadata?.resourceVersion ?? '',
-          type: secret.type ?? '',
-          isImmutable: secret.immutable === true,
-          labels: secret.metadata?.labels ?? {},
-          annotations: secret.metadata?.annotations ?? {},
-          data: secret.data ?? {},
-          otherWriter: otherWriter(secret.metadata),
-        }
-      );
+      return secret && toStored(secret);
     },
     create({ labels, annotations, data }) {
       // Not forced, and as a manager of this process' own: whoever comes second gets a conflict with the first. A POST
@@ -258,3 +249,6 @@ export const createRegistrationWatch =
       changed,
       { log, signal },
     );
+
+/** The objects of a text as `kubectl get -o yaml` or `-o json` prints it. Throws where it is neither. */
+export const parseObjects = (text: string): unknown[] => loadAllYaml(text);

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { parseCommandLine } from './command-line.ts';
+import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
 import { errorFields, messageOf, OperatorError } from './errors.ts';
+import { inspect } from './inspect.ts';
 import {
   connect,
   createEventStore,
@@ -18,6 +19,7 @@ import {
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { runOperator } from './operator.ts';
+import { rotate } from './rotate.ts';
 import { version } from './version.ts';
 
 /** What the process ends with: 2 means that it was called wrongly, as with most commands. */
@@ -77,6 +79,58 @@ function stopSignal(log: Log): AbortSignal {
   return controller.signal;
 }
 
+/** For calls that nobody ends. */
+const never = new AbortController().signal;
+
+const inspectOnce: Commands['inspect'] = (raw, own) =>
+  answer(() =>
+    inspect(raw, own, {
+      podNamespace: podNamespace(),
+      connect: (config) => {
+        const clients = connect(config.kubeconfig, never);
+        return {
+          secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
+          registrations: createRegistrationStore(clients, config.registration.name),
+        };
+      },
+      stdin: process.stdin,
+      write: (text) => process.stdout.write(text),
+      now: () => new Date(),
+    }),
+  );
+
+const rotateOnce: Commands['rotate'] = (raw, own) =>
+  answer(() => {
+    const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
+    const stop = interruption();
+    // The signal ends the waiting alone: a call that is under way is soon over.
+    const clients = connect(config.kubeconfig, never);
+    return rotate(own, config, {
+      secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
+      say: (line) => process.stdout.write(`${line}\n`),
+      now: () => new Date(),
+      stop,
+    });
+  });
+
+/** Ends with what the command answers; what it fails with is told in a line, as there is no log. */
+async function answer(command: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.code === 'CONFIG_INVALID') throw error;
+    process.stderr.write(`terraform-daemon: ${error.code}: ${error.message}\n`);
+    process.exitCode = FAILED;
+  }
+}
+
+/** Aborted by Ctrl-C; the second one ends the process at once. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of Object.keys(signalNumbers)) process.once(name, () => controller.abort());
+  return controller.signal;
+}
+
 // Whoever reads `--help | head` goes away in the middle. Without this that would end in a stack trace.
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error: NodeJS.ErrnoException) => {
@@ -88,7 +142,7 @@ for (const output of [process.stdout, process.stderr]) {
 const LINGER_MS = 1_000;
 
 try {
-  await parseCommandLine(process.argv, { run });
+  await parseCommandLine(process.argv, { run, inspect: inspectOnce, rotate: rotateOnce });
   setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;

@@ -2,7 +2,7 @@ import { type Base64, joinCertificates } from '../encodings.ts';
 import { OperatorError } from '../errors.ts';
 import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import { type Circumstances, judge, type Verdict } from './judge.ts';
+import { type Circumstances, judge, type SecretTraits, type Verdict } from './judge.ts';
 import { isVerified } from './present.ts';
 import {
   askedFor,
@@ -98,10 +98,11 @@ async function tryOnce(
   return written && { set: written, verdict, held, isPaused: false };
 }
 
-function traits(stored: StoredSecret) {
+/** What is to be known of the Secret beside its set. */
+export function traits(stored: StoredSecret): SecretTraits {
   const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
   // What belongs to somebody else is used for as long as it is good, whatever it is kept in.
-  return isOurs(stored) ? ({ flaw, asked: askedFor(stored) } as const) : {};
+  return isOurs(stored) ? { flaw, asked: askedFor(stored) } : {};
 }
 
 interface Found {

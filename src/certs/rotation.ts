@@ -48,7 +48,11 @@ function atEnd(
 }
 
 /** When the phase has lasted long enough. A beginning in the future was written by a clock that is wrong, or by hand. */
-function phaseEnd({ phaseSince }: CertificateSet, { settleMs }: CertificateOptions, now: Date): Date | undefined {
+export function phaseEnd(
+  { phaseSince }: Pick<CertificateSet, 'phaseSince'>,
+  { settleMs }: Pick<CertificateOptions, 'settleMs'>,
+  now: Date,
+): Date | undefined {
   if (phaseSince === undefined || phaseSince.getTime() > now.getTime() + settleMs) return undefined;
   return new Date(phaseSince.getTime() + settleMs);
 }

@@ -14,6 +14,7 @@ import {
   type V1Secret,
 } from '@kubernetes/client-node';
 import { startControlPlane } from '../control-plane/control-plane.ts';
+import type { User } from '../control-plane/users.ts';
 
 export const NAMESPACE = 'vela-system';
 export const SERVICE = 'terraform-job-webhook-service';
@@ -29,6 +30,8 @@ export interface Cluster {
   readonly daemonKubeconfig: string;
   /** The cluster admin's. */
   readonly kubeconfig: string;
+  /** Those of the users that it was started with. */
+  kubeconfigFor(user: string): string;
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   readonly admission: AdmissionregistrationV1Api;
@@ -46,10 +49,12 @@ export interface Cluster {
 
 export interface ClusterOptions {
   readonly apiServerArgs?: readonly string[];
+  /** Users beside the admin and the daemon; they have no rights yet. */
+  readonly users?: readonly User[];
 }
 
-export async function startCluster({ apiServerArgs = [] }: ClusterOptions = {}): Promise<Cluster> {
-  const controlPlane = await startControlPlane({ users: [{ name: DAEMON_USER }], apiServerArgs });
+export async function startCluster({ apiServerArgs = [], users = [] }: ClusterOptions = {}): Promise<Cluster> {
+  const controlPlane = await startControlPlane({ users: [{ name: DAEMON_USER }, ...users], apiServerArgs });
   try {
     return await setUp(controlPlane);
   } catch (error) {
@@ -83,6 +88,7 @@ async function setUp(controlPlane: Awaited<ReturnType<typeof startControlPlane>>
   return {
     daemonKubeconfig: controlPlane.kubeconfigFor(DAEMON_USER),
     kubeconfig: controlPlane.kubeconfig,
+    kubeconfigFor: controlPlane.kubeconfigFor,
     core,
     batch,
     admission,

@@ -72,6 +72,18 @@ const pureFiles = [
   'managed-fields.ts',
   'next-look.ts',
   'status.ts',
+  'certificate-facts.ts',
+  'exported-objects.ts',
+  'inspection.ts',
+  'inspection-evidence.ts',
+  'inspection-problems.ts',
+  'inspection-text.ts',
+  'repair-commands.ts',
+  'rotation-progress.ts',
+  'rotation-steps.ts',
+  'screen.ts',
+  'stored-secret.ts',
+  'subcommands.ts',
 ];
 const impure = {
   'the clock': /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b/,

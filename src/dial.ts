@@ -1,0 +1,72 @@
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { isIP } from 'node:net';
+import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { parseCertificate } from './certs/x509.ts';
+import { type Pem, splitCertificates } from './encodings.ts';
+import { messageOf } from './errors.ts';
+import type { Dialled } from './inspection-evidence.ts';
+
+/** Where to call. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const DIAL_MS = 5_000;
+const LOOKUP_MS = 3_000;
+
+/** Whether the name leads anywhere from here. */
+export async function resolves(host: string): Promise<boolean> {
+  if (isIP(host) !== 0) return true;
+  const late = AbortSignal.timeout(LOOKUP_MS);
+  const found = lookup(host).then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([found, once(late, 'abort').then(() => false)]);
+}
+
+/**
+ * Asks the endpoint for its certificate and verifies that as the API server does: for the name `serverName`, with the
+ * bundle and nothing else.
+ */
+export async function dial(address: Address, serverName: string, bundle: Pem): Promise<Dialled> {
+  const shown = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  const socket = connect({
+    ...address,
+    // An address is not asked for by SNI (RFC 6066 §3).
+    ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    ca: splitCertificates(bundle).filter((pem) => parseCertificate(pem) !== undefined),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
+    minVersion: 'TLSv1.2',
+    // As Go does: a certificate that is itself in the bundle is trusted, whoever has signed it.
+    allowPartialTrustChain: true,
+    // It is verified all the same: `authorizationError` has the answer. Only so there is a certificate to show when it
+    // fails, and nothing is ever sent over this connection.
+    rejectUnauthorized: false,
+  });
+  // What comes after it was given up is of no interest.
+  socket.on('error', () => {});
+  try {
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(DIAL_MS) });
+    return { outcome: 'answered', address: shown, certificate: presentedBy(socket), problem: problemOf(socket) };
+  } catch (error) {
+    const isLate = error instanceof Error && error.name === 'AbortError';
+    return { outcome: 'failed', address: shown, problem: isLate ? `no answer in ${DIAL_MS / 1000} s` : text(error) };
+  } finally {
+    socket.destroy();
+  }
+}
+
+const presentedBy = (socket: TLSSocket): Pem => (socket.getPeerX509Certificate()?.toString() ?? '') as Pem;
+
+/** Node.js tells the code of OpenSSL as text, and the rest as an error. */
+function problemOf({ authorized, authorizationError }: TLSSocket): string | undefined {
+  return authorized ? undefined : text(authorizationError);
+}
+
+/** An error that has tried several addresses has no text of its own. */
+function text(error: unknown): string {
+  return messageOf(error) || ((error as NodeJS.ErrnoException).code ?? 'failed');
+}

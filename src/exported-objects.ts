@@ -1,0 +1,47 @@
+import type { V1MutatingWebhookConfiguration, V1Secret } from '@kubernetes/client-node';
+import type { RawOptions } from './config.ts';
+import { options } from './options.ts';
+
+/** The two objects of the daemon as somebody has exported them. */
+export interface Exported {
+  readonly secret: V1Secret | undefined;
+  readonly registration: V1MutatingWebhookConfiguration | undefined;
+}
+
+interface Named {
+  readonly kind?: string;
+  readonly metadata?: { readonly name?: string; readonly namespace?: string };
+  readonly items?: readonly Named[];
+}
+
+/** The texts between the lines that part YAML documents; what is empty is left out. */
+export const documents = (text: string): string[] =>
+  text.split(/^---[ \t]*\r?$/m).filter((part) => part.replaceAll(/^\s*#.*$/gm, '').trim() !== '');
+
+/** Finds the objects that the options name among those of a file, also in lists. */
+export function pickObjects(objects: readonly unknown[], raw: RawOptions): Exported {
+  const all = objects.flatMap((object) => flattened(object as Named));
+  const find = (kind: string, name: string, namespace?: string) =>
+    all.find(
+      (object) =>
+        object.kind === kind &&
+        object.metadata?.name === name &&
+        (namespace === undefined || (object.metadata?.namespace ?? namespace) === namespace),
+    );
+  const secret = find('Secret', raw['secret-name'] || options['secret-name'].default, raw.namespace || undefined);
+  const name = raw['webhook-configuration-name'] || options['webhook-configuration-name'].default;
+  return {
+    secret: secret && withTextAnnotations(secret as V1Secret),
+    registration: find('MutatingWebhookConfiguration', name) as V1MutatingWebhookConfiguration | undefined,
+  };
+}
+
+const flattened = (object: Named | null): Named[] =>
+  object?.kind?.endsWith('List') ? (object.items ?? []).flatMap(flattened) : object ? [object] : [];
+
+/** YAML reads `true` and dates without quotes as something else than text; the API server takes text alone. */
+function withTextAnnotations(secret: V1Secret): V1Secret {
+  const text = (value: unknown) => (value instanceof Date ? value.toISOString() : String(value));
+  const annotations = Object.entries(secret.metadata?.annotations ?? {}).map(([key, value]) => [key, text(value)]);
+  return { ...secret, metadata: { ...secret.metadata, annotations: Object.fromEntries(annotations) } };
+}

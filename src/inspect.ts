@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import type { SecretStore } from './certs/ensure.ts';
+import { type Config, type RawOptions, readConfig } from './config.ts';
+import { type Address, dial, resolves } from './dial.ts';
+import type { Pem } from './encodings.ts';
+import { messageOf, OperatorError } from './errors.ts';
+import { documents, pickObjects } from './exported-objects.ts';
+import { inspection, serverName } from './inspection.ts';
+import type { Dialled, Facts, Seen } from './inspection-evidence.ts';
+import { inspectionText } from './inspection-text.ts';
+import { kubeconfigProblems, parseObjects } from './kube.ts';
+import { ownWebhook } from './registration/desired.ts';
+import { liveBundle, type RegistrationStore } from './registration/reconcile.ts';
+import { repairCommands } from './repair-commands.ts';
+import { toStored } from './stored-secret.ts';
+import type { InspectOptions } from './subcommands.ts';
+
+/** What the command has to do with the rest of the world. */
+export interface InspectDependencies {
+  readonly podNamespace: string | undefined;
+  /** How the objects are read; not asked for where a file is. */
+  readonly connect: (config: Config) => {
+    readonly secrets: Pick<SecretStore, 'read'>;
+    readonly registrations: Pick<RegistrationStore, 'read'>;
+  };
+  readonly stdin: NodeJS.ReadableStream;
+  readonly write: (text: string) => void;
+  readonly now: () => Date;
+}
+
+/**
+ * Looks at everything, and prints it with a verdict.
+ *
+ * @returns the exit code: 0 when all is well.
+ * @throws OperatorError `CONFIG_INVALID`, also for a file that cannot be read; what keeps it from seeing anything.
+ */
+export async function inspect(raw: RawOptions, own: InspectOptions, dependencies: InspectDependencies): Promise<0 | 1> {
+  const { config, secret, registration } =
+    own.file === undefined
+      ? await readCluster(raw, dependencies)
+      : await readExport(own.file, raw, dependencies.podNamespace, dependencies.stdin);
+  const endpoint = await callEndpoint(registration, config, own);
+  const result = inspection({ secret, registration, endpoint }, config, dependencies.now());
+  const json = () => `${JSON.stringify(result, (_key, value) => (value === undefined ? null : value), 2)}\n`;
+  dependencies.write(own.output === 'json' ? json() : inspectionText(result));
+  return result.verdict === 'healthy' ? 0 : 1;
+}
+
+type Objects = { readonly config: Config } & Omit<Facts, 'endpoint'>;
+
+async function readCluster(
+  raw: RawOptions,
+  { podNamespace, connect }: Pick<InspectDependencies, 'podNamespace' | 'connect'>,
+): Promise<Objects> {
+  const config = readConfig(raw, podNamespace, kubeconfigProblems(raw.kubeconfig || undefined));
+  const { secrets, registrations } = connect(config);
+  const [secret, registration] = await Promise.all([
+    config.certificateDirectory === undefined ? seen(secrets.read()) : { object: undefined },
+    seen(registrations.read()),
+  ]);
+  return { config, secret, registration };
+}
+
+/** An object that may not be read is told as such: the other one has something to say as well. */
+async function seen<T>(reading: Promise<T | undefined>): Promise<Seen<T>> {
+  try {
+    return { object: await reading };
+  } catch (error) {
+    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return { refused: error.message };
+    throw error;
+  }
+}
+
+async function readExport(
+  file: string,
+  raw: RawOptions,
+  podNamespace: string | undefined,
+  stdin: NodeJS.ReadableStream,
+): Promise<Objects> {
+  try {
+    const content = file === '-' ? await text(stdin) : await readFile(file, 'utf8');
+    const { secret, registration } = pickObjects(documents(content).flatMap(parseObjects), raw);
+    return {
+      // The Secret knows where it is from; names in the certificates depend on it.
+      config: readConfig(raw, secret?.metadata?.namespace ?? podNamespace),
+      secret: { object: secret && toStored(secret) },
+      registration: { object: registration },
+    };
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+    const [problem] = messageOf(error).split('\n');
+    throw new OperatorError(
+      'CONFIG_INVALID',
+      `  --file: found ${JSON.stringify(file)}: ${problem}; allowed is YAML or JSON as kubectl prints it, or - for standard input`,
+      { cause: error },
+    );
+  }
+}
+
+async function callEndpoint(
+  registration: Facts['registration'],
+  config: Config,
+  { address, file }: Pick<InspectOptions, 'address' | 'file'>,
+): Promise<Dialled> {
+  const live = 'object' in registration ? registration.object : undefined;
+  const name = serverName(live, config.certificates.names);
+  const bundle = liveBundle(live) ?? ('' as Pem);
+  if (address !== undefined) return dial(address, name, bundle);
+  const service = ownWebhook(live)?.clientConfig.service ?? serviceOf(config);
+  const how = [
+    ...(service ? [repairCommands(config).portForward(service.name, service.port ?? 443)] : []),
+    `terraform-daemon inspect --address ${service ? '127.0.0.1:8443' : '<host:port>'}`,
+  ];
+  const notDialled = (why: string): Dialled => ({ outcome: 'not-dialled', why, how });
+  if (file !== undefined) return notDialled('with -f only the file is looked at, unless there is an --address');
+  const registered = addressOf(ownWebhook(live)?.clientConfig, name);
+  if (registered === undefined) return notDialled('nothing that could be called is registered');
+  if (await resolves(registered.host)) return dial(registered, name, bundle);
+  return notDialled(`${registered.host} does not resolve from here`);
+}
+
+const serviceOf = ({ registration: { target } }: Config) => ('service' in target ? target.service : undefined);
+
+/** Where the API server calls. */
+function addressOf(
+  client: { readonly url?: string; readonly service?: { readonly port?: number } } | undefined,
+  name: string,
+): Address | undefined {
+  if (client?.service) return { host: name, port: client.service.port ?? 443 };
+  const url = client?.url === undefined ? null : URL.parse(client.url);
+  return url === null ? undefined : { host: name, port: Number(url.port || 443) };
+}

@@ -1,0 +1,72 @@
+/** How wide a screen is taken to be. */
+const WIDTH = 100;
+const NAMES = 13;
+const BAR = 20;
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Text of certificates and of other servers, without what a terminal would obey. */
+export const printable = (text: string): string => text.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
+
+/** Breaks a text at its spaces, and words that are too long for a line anywhere. */
+export function wrapped(text: string, first: string, rest: string, continued = ''): string[] {
+  const lines: string[] = [];
+  let line = first;
+  let isEmpty = true;
+  const room = WIDTH - continued.length;
+  for (const word of text.split(' ').flatMap((part) => chunks(part, room - rest.length))) {
+    if (!isEmpty && line.length + 1 + word.length > room) {
+      lines.push(line + continued);
+      [line, isEmpty] = [rest, true];
+    }
+    line += isEmpty ? word : ` ${word}`;
+    isEmpty = false;
+  }
+  return [...lines, line];
+}
+
+const chunks = (word: string, size: number): string[] =>
+  word.length <= size ? [word] : [word.slice(0, size), ...chunks(word.slice(size), size)];
+
+/** A name and what there is to say about it. */
+export const columns = (name: string, text: string): string[] =>
+  wrapped(printable(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
+
+/** The two ends of a fingerprint are enough to tell two of them apart. */
+export const shortened = (sha256: string): string =>
+  sha256.length > 30 ? `${sha256.slice(0, 11)}…${sha256.slice(-11)}` : sha256;
+
+/** Down to the second, in UTC. */
+export const date = (moment: Date | undefined): string =>
+  moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
+
+const units = [
+  { ms: DAY_MS, name: 'days' },
+  { ms: HOUR_MS, name: 'hours' },
+  { ms: MINUTE_MS, name: 'minutes' },
+  { ms: 1000, name: 'seconds' },
+] as const;
+
+const SECONDS = units[3];
+
+/** The largest unit of which there are at least two. */
+const unitFor = (ms: number) => units.find((unit) => ms >= 2 * unit.ms) ?? SECONDS;
+
+/** What is left of a time: `[#############-------] 61 of 90 days`. */
+export function bar(leftMs: number, wholeMs: number): string {
+  const unit = unitFor(wholeMs);
+  const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
+  const filled = leftMs > 0 ? Math.max(1, Math.round(BAR * share)) : 0;
+  const [left, whole] = [leftMs, wholeMs].map((ms) => Math.round(ms / unit.ms));
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${left} of ${whole} ${unit.name}`;
+}
+
+/** How far a moment is away. */
+export function inTime(moment: Date, now: Date): string {
+  const ms = Math.abs(moment.getTime() - now.getTime());
+  const unit = unitFor(ms);
+  const text = `${Math.floor(ms / unit.ms)} ${unit.name}`;
+  return moment >= now ? `in ${text}` : `${text} ago`;
+}

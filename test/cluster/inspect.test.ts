@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { PatchStrategy, RbacAuthorizationV1Api, setHeaderOptions } from '@kubernetes/client-node';
+import { freePort } from '../control-plane/free-port.ts';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { apiClient } from '../support/api-client.ts';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
+import { runCommand } from '../support/command.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+
+const READER = 'reader';
+const STRANGER = 'stranger';
+
+describe('terraform-daemon inspect', () => {
+  let cluster: Cluster;
+  let daemon: Daemon | undefined;
+  let port: number;
+  before(async () => {
+    cluster = await startCluster({ users: [{ name: READER }, { name: STRANGER }] });
+    await grantReading(cluster);
+  });
+  after(() => cluster?.stop());
+  afterEach(async () => {
+    await daemon?.stop();
+    daemon = undefined;
+    await cluster.forgetDaemon();
+  });
+
+  async function start(): Promise<void> {
+    port = await freePort();
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
+    await daemon.line('ready');
+  }
+  const inspect = (...args: readonly string[]) => runCommand(['inspect', `--service-port=${port}`, ...args]);
+  const asAdmin = (...args: readonly string[]) => inspect(`--kubeconfig=${cluster.kubeconfig}`, ...args);
+  const address = () => `--address=localhost:${port}`;
+
+  it('finds a running daemon healthy, and calls its endpoint', async () => {
+    await start();
+    const { exitCode, stdout, stderr } = await asAdmin(address());
+    assert.deepEqual([exitCode, stderr], [0, ''], stdout);
+    assert.match(stdout, /\nverdict: healthy\n$/);
+    assert.match(stdout, /dialled {6}localhost:\d+, asked for terraform-job-webhook-service\.vela-system\.svc\n/);
+    assert.match(stdout, /presents .*, that of the Secret\n {2}verified {5}yes, with the live CA bundle\n/);
+    assert.match(stdout, /left {9}\[#+-*\] (89|90) of 90 days\n/);
+    assertFits(stdout);
+    await assertKeyless(cluster, stdout);
+  });
+
+  it('says so where it did not call the endpoint, and how to', async () => {
+    await start();
+    const { exitCode, stdout } = await asAdmin();
+    assert.equal(exitCode, 0, stdout);
+    assert.match(stdout, /dialled {6}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
+    assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
+  });
+
+  it('prints the same facts as JSON', async () => {
+    await start();
+    const { exitCode, stdout } = await asAdmin(address(), '-o', 'json');
+    const { format, verdict, problems, serving, secret, endpoint, rotation } = JSON.parse(stdout);
+    assert.deepEqual([exitCode, format, verdict, problems], [0, 1, 'healthy', []]);
+    const annotations = (await cluster.secret())?.metadata?.annotations ?? {};
+    assert.equal(serving.sha256, annotations['terraform.job.kb.io/serving-fingerprint-sha256']);
+    assert.deepEqual([secret.state, endpoint.isVerified, endpoint.isOfSecret], ['present', true, true]);
+    assert.deepEqual(rotation, { phase: 'stable', since: null, waitsFor: null, until: null });
+    await assertKeyless(cluster, stdout);
+  });
+
+  it('names what mends an emptied CA bundle', async () => {
+    await start();
+    await daemon?.stop();
+    const body = [{ op: 'replace', path: '/webhooks/0/clientConfig/caBundle', value: '' }];
+    const options = setHeaderOptions('Content-Type', PatchStrategy.JsonPatch);
+    await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body }, options);
+    const { exitCode, stdout } = await asAdmin();
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /trusts {7}nobody\n/);
+    assert.match(stdout, /verdict: 1 problem\n {2}1\. untrusted \(registration\): .*\n.*: it is empty\n/);
+    assert.match(stdout, / {5}kubectl -n vela-system rollout restart deployment terraform-daemon\n$/);
+  });
+
+  it('finds an endpoint that does not answer', async () => {
+    await start();
+    await daemon?.stop();
+    const { exitCode, stdout } = await asAdmin(address());
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /1\. unreachable \(endpoint\): localhost:\d+ does not answer: .*ECONNREFUSED/);
+  });
+
+  it('reads what kubectl has exported, without an API server', async (t) => {
+    await start();
+    const objects = [`secret/${SECRET}`, `mutatingwebhookconfiguration/${REGISTRATION}`];
+    const get = (format: string, names = objects) =>
+      kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'get', ...names, '-o', format]);
+    const folder = await aFolder(t, {
+      'list.yaml': await get('yaml'),
+      'list.json': await get('json'),
+      'two.yaml': (await Promise.all(objects.map((name) => get('yaml', [name])))).join('---\n'),
+    });
+    for (const file of ['list.yaml', 'list.json', 'two.yaml']) {
+      const { exitCode, stdout, stderr } = await inspect('-f', join(folder, file));
+      assert.deepEqual([exitCode, stderr], [0, ''], stdout);
+      assert.match(stdout, /dialled {6}no: with -f only the file is looked at/);
+      assert.match(stdout, /\nverdict: healthy\n$/);
+      await assertKeyless(cluster, stdout);
+    }
+  });
+
+  it('needs no other rights than to get the two objects', async () => {
+    await start();
+    const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(READER)}`, address());
+    assert.equal(exitCode, 0, stdout);
+  });
+
+  it('shows what it may see, and says what it may not', async () => {
+    await start();
+    const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(STRANGER)}`, address());
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /SECRET .*\n {2}holds {8}may not be read by this user\n/);
+    assert.match(stdout, /trusts {7}perhaps ours: /);
+    assert.match(stdout, /presents .*\n {2}verified {5}yes, with the live CA bundle\n/);
+    assert.match(stdout, /1\. forbidden \(Secret\): this user may not read it/);
+    assert.match(stdout, /kubectl auth can-i get secrets\/terraform-job-webhook-cert -n vela-system\n$/);
+  });
+
+  it('finds nothing where nothing is installed', async () => {
+    port = 443;
+    const { exitCode, stdout } = await asAdmin();
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /1\. not-installed .*\n.*\n {5}terraform-daemon run --namespace=vela-system\n$/);
+  });
+});
+
+/** To the reader both objects, to the stranger the registration alone. */
+async function grantReading({ kubeconfig }: Cluster): Promise<void> {
+  const rbac = apiClient(kubeconfig, RbacAuthorizationV1Api);
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const user = (name: string) => ({ apiGroup, kind: 'User', name });
+  const registration = {
+    apiGroups: ['admissionregistration.k8s.io'],
+    resources: ['mutatingwebhookconfigurations'],
+    resourceNames: [REGISTRATION],
+    verbs: ['get'],
+  };
+  const secret = { apiGroups: [''], resources: ['secrets'], resourceNames: [SECRET], verbs: ['get'] };
+  const metadata = { name: 'inspect' };
+  const namespace = NAMESPACE;
+  await rbac.createClusterRole({ body: { metadata, rules: [registration] } });
+  await rbac.createClusterRoleBinding({
+    body: {
+      metadata,
+      roleRef: { apiGroup, kind: 'ClusterRole', name: 'inspect' },
+      subjects: [user(READER), user(STRANGER)],
+    },
+  });
+  await rbac.createNamespacedRole({ namespace, body: { metadata, rules: [secret] } });
+  await rbac.createNamespacedRoleBinding({
+    namespace,
+    body: { metadata, roleRef: { apiGroup, kind: 'Role', name: 'inspect' }, subjects: [user(READER)] },
+  });
+}
+
+/** One screen. */
+function assertFits(text: string): void {
+  const lines = text.trimEnd().split('\n');
+  assert.ok(lines.length <= 45, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length <= 100, line);
+}
+
+async function assertKeyless(cluster: Cluster, output: string): Promise<void> {
+  assert.doesNotMatch(output, /PRIVATE KEY/);
+  const { data = {} } = (await cluster.secret()) ?? {};
+  for (const key of ['tls.key', 'ca.key']) {
+    const pem = Buffer.from(data[key] ?? '', 'base64').toString();
+    const lines = pem.split('\n').filter((line) => line.length === 64);
+    assert.ok(lines.length > 10);
+    for (const line of lines) assert.ok(!output.includes(line), `a line of ${key}`);
+    assert.ok(!output.includes(data[key]?.slice(0, 60) ?? 'nothing'), `the encoded ${key}`);
+  }
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
+import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster.ts';
+import { runCommand } from '../support/command.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+
+describe('terraform-daemon rotate', () => {
+  let cluster: Cluster;
+  let daemon: Daemon;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster?.stop());
+  afterEach(async () => {
+    await daemon.stop();
+    await cluster.forgetDaemon();
+  });
+
+  async function start(): Promise<void> {
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--settle-time=1s'] });
+    await daemon.line('ready');
+  }
+  const rotate = (...args: readonly string[]) =>
+    runCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`, '--settle-time=1s', ...args]);
+  const annotation = async (name: string) =>
+    (await cluster.secret())?.metadata?.annotations?.[`terraform.job.kb.io/${name}`];
+  const fingerprints = () => Promise.all(['serving', 'ca'].map((part) => annotation(`${part}-fingerprint-sha256`)));
+
+  async function annotate(annotations: Record<string, string | null>): Promise<void> {
+    const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+    const body = { metadata: { annotations } };
+    await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
+  }
+
+  it('renews the serving certificate, with the rights of the daemon', async () => {
+    await start();
+    const before = await fingerprints();
+    const { exitCode, stdout, stderr } = await rotate();
+    assert.deepEqual([exitCode, stderr], [0, ''], stdout);
+    const [serving, ca] = await fingerprints();
+    assert.notEqual(serving, before[0]);
+    assert.equal(ca, before[1]);
+    assert.match(stdout, /^asked for a new serving certificate\n(.*\n)*done\n/);
+    assert.ok(stdout.includes(`serving certificate: SHA-256 ${serving}, until `), stdout);
+    assert.equal(await annotation('rotate'), undefined);
+  });
+
+  it('rotates the certificate authority, and tells each phase that it sees', async () => {
+    await start();
+    const before = await fingerprints();
+    const { exitCode, stdout } = await rotate('--ca');
+    assert.equal(exitCode, 0, stdout);
+    const after = await fingerprints();
+    for (const [index, fingerprint] of after.entries()) assert.notEqual(fingerprint, before[index]);
+    assert.match(stdout, /^asked for a new certificate authority\n/);
+    assert.match(stdout, /\n(publishing|settling|retiring): waits for /);
+    assert.match(stdout, /\nstable\ndone\n/);
+    assert.ok(stdout.includes(`certificate authority: SHA-256 ${after[1]}, until `), stdout);
+    assert.equal(await annotation('phase'), 'stable');
+  });
+
+  it('ends with 1 and a next step where no daemon runs', async () => {
+    await start();
+    await daemon.stop();
+    const { exitCode, stdout } = await rotate('--timeout=2s');
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /not done: nothing has happened for \d s: does a daemon run\?/);
+    assert.match(stdout, /kubectl -n vela-system rollout restart deployment terraform-daemon\n/);
+    assert.match(stdout, /kubectl -n vela-system annotate secret terraform-job-webhook-cert .*\/rotate-\n$/);
+    assert.equal(await annotation('rotate'), 'serving');
+  });
+
+  it('ends with 1 where the writes are paused, and asks for nothing', async () => {
+    await start();
+    await annotate({ 'terraform.job.kb.io/paused': 'true' });
+    const { exitCode, stdout } = await rotate();
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^not done: all writes .* are paused.*\n {2}kubectl .* terraform\.job\.kb\.io\/paused-\n$/);
+    assert.equal(await annotation('rotate'), undefined);
+  });
+
+  it('lets the rotation go on where it is interrupted', async () => {
+    await start();
+    await daemon.stop();
+    const before = await fingerprints();
+    const { exitCode, stdout } = await runCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`], {
+      stopAt: /^asked for/,
+    });
+    assert.deepEqual([exitCode, /interrupted: the rotation goes on by itself/.test(stdout)], [130, true], stdout);
+    daemon = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags: ['--rotate-on-start=false', '--settle-time=1s'],
+    });
+    await eventually(async () => assert.notEqual((await fingerprints())[0], before[0]), { withinMs: 20_000 });
+  });
+
+  it('ends with 1 where there is no Secret', async () => {
+    await start();
+    await daemon.stop();
+    await cluster.forgetDaemon();
+    const { exitCode, stdout } = await rotate();
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^not done: there is no Secret vela-system\/terraform-job-webhook-cert/);
+  });
+});
