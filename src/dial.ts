@@ -1,7 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect } from 'node:tls';
 import { parseCertificate } from './certs/x509.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
 import { messageOf } from './errors.ts';
@@ -42,28 +43,25 @@ export async function dial(address: Address, serverName: string, bundle: Pem): P
     minVersion: 'TLSv1.2',
     // As Go does: a certificate that is itself in the bundle is trusted, whoever has signed it.
     allowPartialTrustChain: true,
-    // It is verified all the same: `authorizationError` has the answer. Only so there is a certificate to show when it
-    // fails, and nothing is ever sent over this connection.
-    rejectUnauthorized: false,
+  });
+  // A certificate that is refused is to be shown as well: it is there before the verification cuts the connection off.
+  let certificate = '' as Pem;
+  socket.prependListener('secure', () => {
+    const { raw } = socket.getPeerCertificate(true);
+    if (raw) certificate = new X509Certificate(raw).toString() as Pem;
   });
   // What comes after it was given up is of no interest.
   socket.on('error', () => {});
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(DIAL_MS) });
-    return { outcome: 'answered', address: shown, certificate: presentedBy(socket), problem: problemOf(socket) };
+    return { outcome: 'answered', address: shown, certificate, problem: undefined };
   } catch (error) {
+    if (certificate !== '') return { outcome: 'answered', address: shown, certificate, problem: text(error) };
     const isLate = error instanceof Error && error.name === 'AbortError';
     return { outcome: 'failed', address: shown, problem: isLate ? `no answer in ${DIAL_MS / 1000} s` : text(error) };
   } finally {
     socket.destroy();
   }
-}
-
-const presentedBy = (socket: TLSSocket): Pem => (socket.getPeerX509Certificate()?.toString() ?? '') as Pem;
-
-/** Node.js tells the code of OpenSSL as text, and the rest as an error. */
-function problemOf({ authorized, authorizationError }: TLSSocket): string | undefined {
-  return authorized ? undefined : text(authorizationError);
 }
 
 /** An error that has tried several addresses has no text of its own. */

@@ -25,9 +25,9 @@ describe('a call of the endpoint', () => {
   const refused: Readonly<Record<string, readonly [string, (own: string) => string, RegExp]>> = {
     'another name': ['other.vela-system.svc', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
     'an address that it is not for': ['10.0.0.1', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
-    'another authority': [SERVER_NAME, () => other.caBundle, /UNABLE_TO|CERT_SIGNATURE|issuer/],
-    'an empty bundle': [SERVER_NAME, () => '', /UNABLE_TO/],
-    'a bundle of junk': [SERVER_NAME, () => 'junk', /UNABLE_TO/],
+    'another authority': [SERVER_NAME, () => other.caBundle, /unable to|signature|issuer/],
+    'an empty bundle': [SERVER_NAME, () => '', /unable to get/],
+    'a bundle of junk': [SERVER_NAME, () => 'junk', /unable to get/],
   };
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
     test(`answers what it presents, and that it is not verified, with ${what}`, async (t) => {
