@@ -106,7 +106,9 @@ interface Relay {
 
 async function relay({ credentials, hooks, writes }: Relay, request: IncomingMessage, response: ServerResponse) {
   const write = { method: request.method ?? '', path: request.url ?? '' };
-  if (!WRITES.includes(write.method)) return streamAnswer(await relayRequest(credentials, request, response), response);
+  // Events are a courtesy, written whenever it suits: they are passed on, and do not count.
+  const isCounted = WRITES.includes(write.method) && !write.path.includes('/events/');
+  if (!isCounted) return streamAnswer(await relayRequest(credentials, request, response), response);
 
   const n = writes.push(write);
   const kill = async () => {
