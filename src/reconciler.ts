@@ -128,6 +128,8 @@ export function createReconciler(
   /** One step. Answers whether there is another one to take. */
   async function step(present: (pair: CertificatePair) => void): Promise<boolean> {
     const live = await registrations.read();
+    // Known also where it cannot be mended: readiness and metrics tell of what the API server has.
+    status.liveBundle = liveBundle(live) ?? ('' as Pem);
     const certified = await certify(live).catch((error: unknown) => {
       if (last === undefined) throw error;
       return { error, ...last, caBundle: withLive(last.caBundle, live) };
@@ -154,10 +156,14 @@ export function createReconciler(
     certify: async () => certify(await registrations.read()),
     async reconcile(present) {
       heldUntil = undefined;
-      for (let steps = 0; await step(present); steps += 1) {
-        if (steps > MOST_STEPS) throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
+      try {
+        for (let steps = 0; await step(present); steps += 1) {
+          if (steps > MOST_STEPS)
+            throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
+        }
+      } finally {
+        if (last !== undefined) record(last);
       }
-      if (last !== undefined) record(last);
       return heldUntil ?? last?.until;
     },
   };
