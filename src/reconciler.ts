@@ -22,6 +22,8 @@ export interface ReconcilerDependencies {
   readonly report: Report;
   readonly metrics: Metrics;
   readonly now: () => Date;
+  /** Milliseconds on a clock that nobody sets. */
+  readonly uptimeMs: () => number;
 }
 
 /** Brings the Secret, the registration and the endpoint to where they should be. */
@@ -54,11 +56,12 @@ const REGISTRATION = 'registration';
 
 export function createReconciler(
   config: Config,
-  { secrets, registrations, report, metrics, now }: ReconcilerDependencies,
+  { secrets, registrations, report, metrics, now, uptimeMs }: ReconcilerDependencies,
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
   const fights = createFights();
+  const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
   let applied: Pem | undefined;
@@ -88,7 +91,7 @@ export function createReconciler(
   async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
     // What nobody was sent to yet need not keep its trust.
     const presented = status.phase === 'running' ? status.presented : undefined;
-    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented });
+    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented, seen });
     return last;
   }
 
@@ -173,4 +176,13 @@ export function createReconciler(
 function orLost(error: unknown): true {
   if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
   throw error;
+}
+
+/** For how long the same thing has been seen, in milliseconds; 0 when it is another one than last time. */
+function createSighting(uptimeMs: () => number): (what: string) => number {
+  let last: { readonly what: string; readonly sinceMs: number } | undefined;
+  return (what) => {
+    if (last?.what !== what) last = { what, sinceMs: uptimeMs() };
+    return uptimeMs() - last.sinceMs;
+  };
 }

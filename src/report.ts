@@ -20,6 +20,10 @@ export interface Report {
   /** Somebody else undoes the repair of an object again and again. */
   fought(object: string, writer: string | undefined, waitMs: number): void;
   failed(error: OperatorError, fields: object): void;
+  /** A person has asked for a rotation in words that say nothing. */
+  misunderstood(found: string): void;
+  /** Another replica has begun a phase in what is the future here. */
+  clocksDiffer(phaseSince: Date | undefined, now: Date): void;
 }
 
 export function createReport({
@@ -67,6 +71,16 @@ export function createReport({
       log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
       const note = `field manager ${writer} undoes every repair of the ${object}: one of the two has to stop`;
       events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+    },
+    misunderstood(found) {
+      log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });
+      const note = `annotation terraform.job.kb.io/rotate: found ${JSON.stringify(found)}; allowed is serving or ca`;
+      events.tell({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+    },
+    clocksDiffer(phaseSince, now) {
+      log.warn('the clock of another replica is ahead', { phaseSince, now });
+      const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
+      events.tell({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
     },
     failed(error, fields) {
       log.error('reconcile failed, will try again', { ...fields, ...errorFields(error) });
