@@ -14,7 +14,7 @@ import { presentedCertificate } from '../support/tls-client.ts';
 export const STREAM_NAMESPACE = 'stream';
 
 /** Short, so that a rotation takes seconds; the API server of the tests is one, and learns of a bundle at once. */
-export const SETTLE_MS = 2_000;
+export const SETTLE_MS = 3_000;
 
 /** Jobs that are seen to be capped before something is done, and after it has healed. */
 const STEADY_REQUESTS = 40;
@@ -60,7 +60,7 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
       await replica.stop(signal);
       service.remove(replica);
     },
-    rest: ({ withinMs = 20_000 } = {}) => eventually(() => assertAtRest(stage), { withinMs }),
+    rest: ({ withinMs = 60_000 } = {}) => eventually(() => assertAtRest(stage), { withinMs }),
   };
   t.after(async () => {
     await Promise.all(replicas.map((replica) => replica.stop('SIGKILL')));
