@@ -7,6 +7,10 @@ export interface Job {
   readonly template: JsonObject;
   readonly podSpec: JsonObject;
   readonly containers: readonly JsonObject[];
+  /** Empty where it is still to be generated. */
+  readonly name: string;
+  readonly labels: JsonObject;
+  readonly annotations: JsonObject;
   readonly serviceAccountName: string | undefined;
   /** `undefined` where the Job does not say. */
   readonly backoffLimit: number | undefined;
@@ -41,12 +45,16 @@ export function readJob(object: unknown): Job | Unreadable {
     return unreadable('object.spec.template.spec.restartPolicy', restartPolicy, 'a text');
   }
   if (!isAbsentOr('number', backoffLimit)) return unreadable('object.spec.backoffLimit', backoffLimit, 'a number');
+  const metadata = isObject(object.metadata) ? object.metadata : {};
   return {
     json: object,
     spec,
     template,
     podSpec,
     containers,
+    name: typeof metadata.name === 'string' ? metadata.name : '',
+    labels: isObject(metadata.labels) ? metadata.labels : {},
+    annotations: isObject(metadata.annotations) ? metadata.annotations : {},
     serviceAccountName: serviceAccountName as string | undefined,
     backoffLimit: backoffLimit as number | undefined,
     restartPolicy: restartPolicy as string | undefined,
