@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { DEFAULT_BACKOFF_LIMIT, type Labels, type Match, OPT_OUT_ANNOTATION, type Policy, type Rule } from './policy.ts';
+import {
+  DEFAULT_BACKOFF_LIMIT,
+  type Labels,
+  type Match,
+  OPT_OUT_ANNOTATION,
+  type Policy,
+  type Rule,
+} from './policy.ts';
 
 /** One CEL expression of a webhook; all of them must hold before the API server calls. */
 export interface MatchCondition {
@@ -58,7 +65,10 @@ export function areSound(conditions: readonly MatchCondition[]): boolean {
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 
 const commonConditions: readonly MatchCondition[] = [
-  { name: 'not-opted-out', expression: `!(${hasLabels('object.metadata.annotations', { [OPT_OUT_ANNOTATION]: 'true' })})` },
+  {
+    name: 'not-opted-out',
+    expression: `!(${hasLabels('object.metadata.annotations', { [OPT_OUT_ANNOTATION]: 'true' })})`,
+  },
   { name: 'not-deleting', expression: 'oldObject == null || !has(oldObject.metadata.deletionTimestamp)' },
   {
     name: 'not-finished',

@@ -98,10 +98,7 @@ const rule = z.strictObject(
 const RULES = `a list of 1 to ${MOST_RULES} rules`;
 const policy = z.strictObject(
   {
-    rules: z
-      .array(rule, { error: RULES })
-      .min(1, { error: RULES })
-      .max(MOST_RULES, { error: RULES }),
+    rules: z.array(rule, { error: RULES }).min(1, { error: RULES }).max(MOST_RULES, { error: RULES }),
   },
   { error: 'an object with the field rules' },
 );
@@ -137,12 +134,18 @@ export function parsePolicy(content: string): { readonly policy: Policy } | { re
   ];
   if (!parsed.success || problems.length > 0) {
     const lines = problems.map(({ path, problem }) => ({ line: document.lineOf(path), path: nameOf(path), problem }));
-    const told = lines.sort((a, b) => a.line - b.line).map(({ line, path, problem }) => `line ${line}: ${path}: ${problem}`);
+    const told = lines
+      .sort((a, b) => a.line - b.line)
+      .map(({ line, path, problem }) => `line ${line}: ${path}: ${problem}`);
     return { problems: [...new Set(told)] };
   }
   const length = Math.max(...matchConditions(parsed.data).map(({ expression }) => expression.length));
   return length > LONGEST_EXPRESSION
-    ? { problems: [`rules: found ${length} characters in CEL; allowed is at most ${LONGEST_EXPRESSION}: fewer names, or patterns`] }
+    ? {
+        problems: [
+          `rules: found ${length} characters in CEL; allowed is at most ${LONGEST_EXPRESSION}: fewer names, or patterns`,
+        ],
+      }
     : { policy: parsed.data };
 }
 
@@ -169,10 +172,14 @@ function problemsOf(issue: z.core.$ZodIssue, value: unknown): Problem[] {
     return issue.keys.map((key) => {
       const meant = nearest(key, fields);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-      return { path: [...issue.path, key], problem: `found a field that there is not; allowed is ${fields.join(', ')}${hint}` };
+      return {
+        path: [...issue.path, key],
+        problem: `found a field that there is not; allowed is ${fields.join(', ')}${hint}`,
+      };
     });
   }
-  const found = issue.code === 'invalid_key' ? describeValue(issue.path.at(-1)) : describeValue(valueAt(value, issue.path));
+  const found =
+    issue.code === 'invalid_key' ? describeValue(issue.path.at(-1)) : describeValue(valueAt(value, issue.path));
   return [{ path: issue.path, problem: `found ${found}; allowed is ${issue.message}` }];
 }
 
@@ -187,6 +194,9 @@ const valueAt = (value: unknown, path: Path): unknown =>
   path.reduce<unknown>((at, step) => (at === null || at === undefined ? undefined : (at as never)[step]), value);
 
 const nameOf = (path: Path): string =>
-  path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('').replace(/^\./, '') || 'policy';
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '') || 'policy';
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();

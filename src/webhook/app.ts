@@ -9,6 +9,8 @@ import {
   type AdmissionRequest,
   type AdmissionResponse,
   allowed,
+  isObject,
+  type JsonObject,
   patched,
   readReview,
   refused,
@@ -143,16 +145,14 @@ function toResponse({ uid }: AdmissionRequest, decision: Decision): AdmissionRes
   if (decision.action === 'refuse') return refused(uid, decision.problem);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
   return patched(uid, patchBetween(decision.job, decision.wanted), {
-    warning: `terraform-daemon: ${effectOf(decision)} (${changes.join(', ')})`,
+    warning: `terraform-daemon: ${effectOf(decision.wanted)} (${changes.join(', ')})`,
     auditAnnotations: { rule: decision.rule, changes: changes.join(', ') },
   });
 }
 
 /** A policy may also leave some retries. */
-const effectOf = ({ changes }: { readonly changes: readonly Change[] }): string =>
-  changes.some(({ field, to }) => field === 'backoffLimit' && to !== 0)
-    ? 'the retries of this Job are limited'
-    : 'this Job runs once';
+const effectOf = ({ spec }: JsonObject): string =>
+  isObject(spec) && spec.backoffLimit === 0 ? 'this Job runs once' : 'the retries of this Job are limited';
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
 const printable = (value: Change['from']): string =>

@@ -45,19 +45,26 @@ export function readJob(object: unknown): Job | Unreadable {
     return unreadable('object.spec.template.spec.restartPolicy', restartPolicy, 'a text');
   }
   if (!isAbsentOr('number', backoffLimit)) return unreadable('object.spec.backoffLimit', backoffLimit, 'a number');
-  const metadata = isObject(object.metadata) ? object.metadata : {};
   return {
     json: object,
     spec,
     template,
     podSpec,
     containers,
-    name: typeof metadata.name === 'string' ? metadata.name : '',
-    labels: isObject(metadata.labels) ? metadata.labels : {},
-    annotations: isObject(metadata.annotations) ? metadata.annotations : {},
+    ...readMetadata(object.metadata),
     serviceAccountName: serviceAccountName as string | undefined,
     backoffLimit: backoffLimit as number | undefined,
     restartPolicy: restartPolicy as string | undefined,
+  };
+}
+
+/** What is not as it should be is for the API server to refuse: a rule that asks for it does not match. */
+function readMetadata(metadata: unknown): Pick<Job, 'name' | 'labels' | 'annotations'> {
+  const { name, labels, annotations } = isObject(metadata) ? metadata : {};
+  return {
+    name: typeof name === 'string' ? name : '',
+    labels: isObject(labels) ? labels : {},
+    annotations: isObject(annotations) ? annotations : {},
   };
 }
 
