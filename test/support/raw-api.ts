@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:https';
-import { json } from 'node:stream/consumers';
+import { text as readText } from 'node:stream/consumers';
 import type { Json } from './a-job.ts';
 import { readApiCredentials } from './api-credentials.ts';
 
@@ -21,13 +21,27 @@ export async function rawApi(kubeconfig: string): Promise<RawApi> {
   return {
     call: (method, path, body) =>
       new Promise((resolve, reject) => {
+        const text = body === undefined ? '' : JSON.stringify(body);
         const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-        const call = request({ host, port, agent, method, path, headers: { ...headers, 'Content-Type': type } });
+        // The length too: Node.js does not announce the body of a DELETE by itself.
+        const length = { 'Content-Type': type, 'Content-Length': String(Buffer.byteLength(text)) };
+        const call = request({ host, port, agent, method, path, headers: { ...headers, ...length } });
         call.on('error', reject).on('response', (response) => {
-          json(response).then((answer) => resolve({ status: response.statusCode ?? 0, body: answer }), reject);
+          const status = response.statusCode ?? 0;
+          readText(response)
+            .then((answer) => resolve({ status, body: parse(answer) }))
+            .catch((error) => reject(new Error(`${method} ${path}: ${status}`, { cause: error })));
         });
-        call.end(body === undefined ? undefined : JSON.stringify(body));
+        call.end(text);
       }),
     close: () => agent.destroy(),
   };
+}
+
+function parse(answer: string): Json {
+  try {
+    return JSON.parse(answer);
+  } catch (error) {
+    throw new Error(answer.slice(0, 200), { cause: error });
+  }
 }
