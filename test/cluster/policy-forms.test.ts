@@ -20,7 +20,7 @@ import { eventually } from '../support/eventually.ts';
 import { namespaces, policies, someJobs } from '../support/policy-jobs.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
 
-const JOBS = 240;
+const JOBS = 300;
 const AT_ONCE = 8;
 
 /** Tells when a policy has arrived at the API server: it is the only one that caps the Job of this name. */

@@ -92,10 +92,10 @@ const large = 'ä€😀<'.repeat(20_000);
 const metadata = fc.record({
   name: fc.oneof(
     {
-      weight: 6,
+      weight: 14,
       arbitrary: text('oss-bucket-apply', 'oss-bucket-destroy', 'a.b', 'axb', 'night.batch-1', 'night-batch-1'),
     },
-    { weight: 2, arbitrary: text('a-destroyed', 'gen', 'a0b.cd', 'destroy', 'x'.repeat(60), 'report') },
+    { weight: 4, arbitrary: text('a-destroyed', 'gen', 'a0b.cd', 'destroy', 'x'.repeat(60), 'report') },
     {
       weight: 1,
       arbitrary: text(undefined, '', '-destroy', 'Oss-destroy', 'ünï-destroy', 'a\nb-destroy', "it's\\", '😀'),
@@ -115,7 +115,7 @@ const metadata = fc.record({
       { constructor: 'y' },
       { App: 'x' },
     ],
-    ...[{ app: 'x', 'example.com/tier': 'a.b_c' }, { 'example.com/tier': 'a.b_c' }, { app: 'ü' }],
+    ...[{ app: 'x', 'example.com/tier': 'a.b_c' }, { 'example.com/tier': 'a.b_c' }, { app: 'x', note: 'ü' }],
   ),
   annotations: text(
     ...[undefined, undefined, undefined, null, {}, { note: large.slice(0, 999) }],
@@ -124,12 +124,13 @@ const metadata = fc.record({
 });
 const podSpec = fc.record({
   serviceAccountName: fc.oneof(
-    { weight: 4, arbitrary: text('tf-executor-service-account') },
-    { weight: 3, arbitrary: text(undefined, null, '', 'default', 'tf-executor-service-accoun', 'TF', 'ü', 'x\\y') },
+    { weight: 8, arbitrary: text('tf-executor-service-account') },
+    { weight: 5, arbitrary: text(undefined, null, '', 'default', 'default', 'tf-executor-service-accoun') },
+    { weight: 1, arbitrary: text('TF', 'ü', 'x\\y') },
   ),
-  restartPolicy: text(undefined, null, 'Never', 'OnFailure', 'OnFailure', 'Always', 'never'),
+  restartPolicy: text('OnFailure', 'OnFailure', 'OnFailure', 'Never', 'Never', undefined, null, 'Always', 'never'),
   containers: fc.oneof(
-    { weight: 5, arbitrary: text([executor], [container('proxy'), executor], [container('report')]) },
+    { weight: 12, arbitrary: text([executor], [container('proxy'), executor], [container('report')]) },
     {
       weight: 1,
       arbitrary: text([], null, [container('Terraform-executor')], [container('terraform-executors')], [container('')]),
@@ -142,10 +143,10 @@ const podSpec = fc.record({
       ),
     },
   ),
-  initContainers: text(undefined, undefined, null, [], [executor]),
+  initContainers: text(undefined, undefined, undefined, null, [], [container('init')]),
 });
 const spec = fc.record({
-  backoffLimit: text(undefined, null, 0, 1, 2, 3, 4, 6, 2_147_483_647, 2_147_483_647, -1),
+  backoffLimit: text(undefined, null, 0, 1, 2, 3, 4, 6, ...Array(6).fill(2_147_483_647), -1),
   suspend: text(undefined, true),
 });
 

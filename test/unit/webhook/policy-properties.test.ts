@@ -87,8 +87,10 @@ function wanted(one: Case): Sketch {
   const { sketch, operation } = one;
   const set = ruleOf(one)?.set;
   if (set === undefined) return sketch;
-  const said = sketch.backoffLimit === undefined || sketch.backoffLimit === 'null';
-  const limit = said ? DEFAULT_BACKOFF_LIMIT : Number(sketch.backoffLimit);
+  const number = Number(sketch.backoffLimit);
+  // `aReview` writes JSON, in which a number that is too large is null, as one that is absent.
+  const isSaid = sketch.backoffLimit !== 'null' && Number.isFinite(number);
+  const limit = isSaid ? number : DEFAULT_BACKOFF_LIMIT;
   const isNever = operation === 'CREATE' && set.restartPolicy === 'Never';
   return {
     ...sketch,
