@@ -4,6 +4,9 @@ import { LARGEST_BACKOFF_LIMIT, type Policy } from './policy.ts';
 import { LONGEST_EXPRESSION, matchConditions } from './policy-cel.ts';
 import { type Path, readYaml } from './yaml.ts';
 
+// Else zod compiles its checks with `new Function`, which a program that decides about admission has no need of.
+z.config({ jitless: true });
+
 /** What is allowed is the text of a schema's errors: what was found is added to it. */
 const text = (pattern: RegExp, longest: number, allowed: string) =>
   z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });

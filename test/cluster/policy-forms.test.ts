@@ -17,7 +17,7 @@ import { aReview } from '../support/a-review.ts';
 import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
 import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { namespaces, policies, someJobs } from '../support/policy-jobs.ts';
+import { namespaces, policies, someJobs, twinOf } from '../support/policy-jobs.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
 
 const JOBS = 300;
@@ -171,9 +171,13 @@ describe('the three forms of a policy', () => {
     trials.push(...jobs.map(creation));
     const stored = new Map<string, Json>();
     for (const job of jobs) {
+      const namespace = twinOf(job.metadata.namespace);
       const key = `${job.metadata.namespace}/${job.metadata.name}`;
       if (!job.metadata.name || stored.has(key) || JSON.stringify(job).length > 10_000) continue;
-      const { status, body } = await api.call('POST', jobsPath(job.metadata.namespace), job);
+      const { status, body } = await api.call('POST', jobsPath(namespace), {
+        ...job,
+        metadata: { ...job.metadata, namespace },
+      });
       if (status === 201) stored.set(key, body);
     }
     const [over, dying, ...others] = [...stored.values()];

@@ -9,7 +9,15 @@ export const namespaces: Readonly<Record<string, Labels>> = {
   'team-b': { env: 'prod' },
   prod: { env: 'prod', constructor: 'x' },
   team: {},
+  // For Jobs that are stored: a name that exists cannot be created again, not even as a dry run.
+  'team-a-2': { env: 'dev', team: 'a' },
+  'team-b-2': { env: 'prod' },
+  'prod-2': { env: 'prod', constructor: 'x' },
+  'team-2': {},
 };
+
+/** The same kind of namespace, for a stored Job. */
+export const twinOf = (namespace: string): string => `${namespace}-2`;
 
 const terraform = { serviceAccountName: 'tf-executor-service-account', containerName: 'terraform-executor' } as const;
 const never = (backoffLimit: number) => ({ backoffLimit, restartPolicy: 'Never' }) as const;
@@ -60,7 +68,11 @@ export const policies: Readonly<Record<string, Policy>> = {
   },
   namespaces: {
     rules: [
-      { name: 'some', match: { namespaces: ['team', 'prod'], containerName: 'terraform-executor' }, set: never(0) },
+      {
+        name: 'some',
+        match: { namespaces: ['team', 'prod', 'prod-2'], containerName: 'terraform-executor' },
+        set: never(0),
+      },
       { name: 'teams', match: { namespaces: ['t*m-*', 'other'] }, set: keep(2) },
     ],
   },
@@ -151,7 +163,7 @@ const spec = fc.record({
 });
 
 const anyPolicyJob: fc.Arbitrary<Json> = fc
-  .record({ namespace: fc.constantFrom(...Object.keys(namespaces)), metadata, podSpec, spec })
+  .record({ namespace: fc.constantFrom('team-a', 'team-b', 'prod', 'team'), metadata, podSpec, spec })
   .map(({ namespace, metadata, podSpec, spec }) =>
     JSON.parse(
       JSON.stringify({

@@ -5,6 +5,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { terraformPolicy } from '../../src/policy.ts';
 import { createPolicies, readPolicyFile } from '../../src/policy-file.ts';
 import { aFolder } from '../support/a-folder.ts';
+import { runCommand } from '../support/command.ts';
 
 const policy = (backoffLimit: number) => ({
   rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' as const } }],
@@ -68,5 +69,36 @@ describe('the policy in force', () => {
     await rm(join(folder, '..data'));
     await symlink(two, join(folder, '..data'));
     assert.deepEqual(policies.reload(), { policy: policy(2) });
+  });
+});
+
+describe('on the command line', { concurrency: 3 }, () => {
+  test('a policy file that cannot be used is told with all other problems, and ends with 2', async (t) => {
+    const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
+    const { exitCode, stdout, stderr } = await runCommand(['--policy-file', file, '--service-port=0']);
+    assert.deepEqual([exitCode, stdout], [2, '']);
+    const problems = stderr.split('\n').filter((line) => line.startsWith('  --'));
+    const ofFile = problems.filter((line) => line.startsWith('  --policy-file (TERRAFORM_DAEMON_POLICY_FILE): '));
+    assert.deepEqual(
+      ofFile.map((line) => /line \d+: [\w.[\]]+: found [^;]*/.exec(line)?.[0]),
+      [
+        'line 2: rules[0].name: found "A"',
+        'line 2: rules[0].match: found nothing',
+        'line 2: rules[0].set: found nothing',
+        'line 3: rules[0].rule: found a field that there is not',
+      ],
+    );
+    assert.match(stderr, /--service-port/);
+  });
+
+  test('the policy is printed as two objects, of the version asked for', async (t) => {
+    const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
+    const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
+    const { exitCode, stdout, stderr } = await runCommand(['policy', '--api-version=v1beta1'], { env });
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    const objects = stdout.split('---\n');
+    assert.equal(objects.length, 2);
+    for (const object of objects) assert.match(object, /^apiVersion: admissionregistration\.k8s\.io\/v1beta1\n/);
+    assert.match(stdout, /path: '\/spec\/backoffLimit', value: 7\}/);
   });
 });
