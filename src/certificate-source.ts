@@ -1,8 +1,9 @@
 import type { Phase, ServingCertificates } from './certs/certificate-set.ts';
-import { ensureCertificates, type Permit, type SecretStore } from './certs/ensure.ts';
+import { ensureCertificates, type Look, type Permit, type SecretStore } from './certs/ensure.ts';
 import { readCertificateFiles } from './certs/files.ts';
-import type { Circumstances, Verdict } from './certs/judge.ts';
+import type { Verdict } from './certs/judge.ts';
 import { waitingAuthority } from './certs/present.ts';
+import { isAhead } from './certs/rotation.ts';
 import type { Config } from './config.ts';
 import { joinCertificates, type Pem } from './encodings.ts';
 import type { Report } from './report.ts';
@@ -21,7 +22,7 @@ export interface Certified extends ServingCertificates {
 }
 
 /** Where the certificates come from. */
-export type CertificateSource = (circumstances: Circumstances) => Promise<Certified>;
+export type CertificateSource = (circumstances: Look) => Promise<Certified>;
 
 /** Certificates that the daemon issues and keeps in its Secret: each look takes one step. */
 export function secretSource(
@@ -30,7 +31,10 @@ export function secretSource(
   { report, permit }: { readonly report: Report; readonly permit: Permit },
 ): CertificateSource {
   return async (circumstances) => {
-    const { set, verdict, held, isPaused } = await ensureCertificates(store, certificates, circumstances, permit);
+    const ensured = await ensureCertificates(store, certificates, circumstances, permit);
+    const { set, verdict, held, isPaused, misunderstood } = ensured;
+    if (misunderstood !== undefined) report.misunderstood(misunderstood);
+    if (isAhead(set, circumstances.now)) report.clocksDiffer(set.phaseSince, circumstances.now);
     if (held === undefined) report.certificatesJudged(verdict, set);
     else report.held(verdict, held);
     return {

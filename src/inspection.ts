@@ -88,7 +88,7 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
       ...endpointShown(facts.endpoint, now),
       isOfSecret: endpoint.isOfSecret,
     },
-    rotation: set && rotationFacts(set, config.certificates, now),
+    rotation: set && rotationFacts(set, config.certificates),
     next: { renewal: dueAt(set?.serving.certificate), caRotation: dueAt(set?.ca.certificate) },
   };
 }

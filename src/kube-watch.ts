@@ -14,6 +14,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** Rights do not come back by themselves as an API server does. */
 const FORBIDDEN_PAUSE_MS = 60_000;
+/** An API server that has just started refuses everybody until it has read its roles: half a minute of tries. */
+const PASSING_REFUSALS = 10;
 /** A watch that stood for less than this long has not really stood. */
 const STOOD_MS = 1_000;
 
@@ -29,11 +31,16 @@ export async function keepWatching(
   changed: () => void,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<void> {
-  for (let failures = 0; !signal.aborted; ) {
+  let failures = 0;
+  let lastCode: string | undefined;
+  while (!signal.aborted) {
     const startMs = performance.now();
     const error = await watchOnce(client, { path, name }, changed, signal);
     if (signal.aborted) return;
-    failures = error || performance.now() - startMs < STOOD_MS ? failures + 1 : 0;
+    // Another kind of failure is another state of the API server: one that has just come back must not wait long.
+    const isSameKind = error?.code === lastCode;
+    failures = error || performance.now() - startMs < STOOD_MS ? (isSameKind ? failures + 1 : 1) : 0;
+    lastCode = error?.code;
     if (failures === 1 && error) log.warn('watch failed, looking every minute meanwhile', errorFields(error));
     await delay(pauseMs(failures, error), undefined, { signal }).catch(() => {});
   }
@@ -41,8 +48,8 @@ export async function keepWatching(
 
 function pauseMs(failures: number, error: OperatorError | undefined): number {
   if (failures === 0) return 0;
-  const longest = error?.code === 'KUBE_FORBIDDEN' ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS;
-  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), longest);
+  const isLasting = error?.code === 'KUBE_FORBIDDEN' && failures > PASSING_REFUSALS;
+  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), isLasting ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS);
 }
 
 /** Resolves when the watch has ended: with the error, or with nothing when it had stood and ended by itself. */

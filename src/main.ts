@@ -62,6 +62,7 @@ async function run(raw: RawOptions): Promise<void> {
         log,
         metrics: createMetrics(version),
         now: () => new Date(),
+        uptimeMs: () => performance.now(),
       },
       stop,
     );

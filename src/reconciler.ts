@@ -26,6 +26,8 @@ export interface ReconcilerDependencies {
   readonly report: Report;
   readonly metrics: Metrics;
   readonly now: () => Date;
+  /** Milliseconds on a clock that nobody sets. */
+  readonly uptimeMs: () => number;
 }
 
 /** Brings the Secret, the registration and the endpoint to where they should be. */
@@ -58,11 +60,12 @@ const REGISTRATION = 'registration';
 
 export function createReconciler(
   config: Config,
-  { secrets, registrations, policies, report, metrics, now }: ReconcilerDependencies,
+  { secrets, registrations, policies, report, metrics, now, uptimeMs }: ReconcilerDependencies,
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
   const fights = createFights();
+  const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
   const turns = createPolicyTurns();
@@ -93,7 +96,7 @@ export function createReconciler(
   async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
     // What nobody was sent to yet need not keep its trust.
     const presented = status.phase === 'running' ? status.presented : undefined;
-    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented });
+    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented, seen });
     return last;
   }
 
@@ -140,6 +143,8 @@ export function createReconciler(
   /** One step. Answers whether there is another one to take. */
   async function step(present: (pair: CertificatePair) => void): Promise<boolean> {
     const live = await registrations.read();
+    // Known also where it cannot be mended: readiness and metrics tell of what the API server has.
+    status.liveBundle = liveBundle(live) ?? ('' as Pem);
     const certified = await certify(live).catch((error: unknown) => {
       if (last === undefined) throw error;
       return { error, ...last, caBundle: withLive(last.caBundle, live) };
@@ -166,10 +171,14 @@ export function createReconciler(
     certify: async () => certify(await registrations.read()),
     async reconcile(present) {
       heldUntil = undefined;
-      for (let steps = 0; await step(present); steps += 1) {
-        if (steps > MOST_STEPS) throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
+      try {
+        for (let steps = 0; await step(present); steps += 1) {
+          if (steps > MOST_STEPS)
+            throw new OperatorError('KUBE_CONFLICT', 'what is to be written changes all the time');
+        }
+      } finally {
+        if (last !== undefined) record(last);
       }
-      if (last !== undefined) record(last);
       return heldUntil ?? last?.until;
     },
   };
@@ -179,4 +188,13 @@ export function createReconciler(
 function orLost(error: unknown): true {
   if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
   throw error;
+}
+
+/** For how long the same thing has been seen, in milliseconds; 0 when it is another one than last time. */
+function createSighting(uptimeMs: () => number): (what: string) => number {
+  let last: { readonly what: string; readonly sinceMs: number } | undefined;
+  return (what) => {
+    if (last?.what !== what) last = { what, sinceMs: uptimeMs() };
+    return uptimeMs() - last.sinceMs;
+  };
 }

@@ -27,6 +27,10 @@ export interface Report {
   /** The registration keeps the conditions of another replica's policy for now. */
   policyYielded(name: string): void;
   failed(error: OperatorError, fields: object): void;
+  /** A person has asked for a rotation in words that say nothing. */
+  misunderstood(found: string): void;
+  /** Another replica has begun a phase in what is the future here. */
+  clocksDiffer(phaseSince: Date | undefined, now: Date): void;
 }
 
 export function createReport({
@@ -96,6 +100,16 @@ export function createReport({
     },
     policyYielded(name) {
       log.info('another replica has another policy', { name });
+    },
+    misunderstood(found) {
+      log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });
+      const note = `annotation terraform.job.kb.io/rotate: found ${JSON.stringify(found)}; allowed is serving or ca`;
+      events.tell({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+    },
+    clocksDiffer(phaseSince, now) {
+      log.warn('the clock of another replica is ahead', { phaseSince, now });
+      const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
+      events.tell({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
     },
     failed(error, fields) {
       log.error('reconcile failed, will try again', { ...fields, ...errorFields(error) });

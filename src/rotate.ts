@@ -40,7 +40,7 @@ export async function rotate(
   const { asked, before } = request;
   say(asked === 'ca' ? 'asked for a new certificate authority' : 'asked for a new serving certificate');
   if (before.set.phase !== 'stable') {
-    say(`a rotation is under way: ${phaseLine(before.set, config.certificates, now())}`);
+    say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
   }
   let waiting: Waiting = { asked, before, last: before, startedAt: now(), changedAt: undefined };
   while (!stop.aborted) {

@@ -21,14 +21,13 @@ export interface RotationFacts {
 export function rotationFacts(
   { phase, phaseSince }: Pick<CertificateSet, 'phase' | 'phaseSince'>,
   options: Pick<CertificateOptions, 'settleMs'>,
-  now: Date,
 ): RotationFacts {
   const isTimed = phase === 'settling' || phase === 'retiring';
   return {
     phase,
     since: phase === 'stable' ? undefined : phaseSince,
     waitsFor: waitsFor[phase],
-    until: isTimed ? phaseEnd({ phaseSince }, options, now) : undefined,
+    until: isTimed ? phaseEnd({ phaseSince }, options) : undefined,
   };
 }
 

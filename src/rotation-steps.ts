@@ -49,8 +49,8 @@ type Pair = CertificateSet['ca'];
 const isAnother = (one: Pair, other: Pair): boolean => one.certificate !== other.certificate;
 
 /** A line for the phase that a rotation is in. */
-export function phaseLine(set: CertificateSet, options: CertificateOptions, now: Date): string {
-  const { phase, waitsFor, until } = rotationFacts(set, options, now);
+export function phaseLine(set: CertificateSet, options: CertificateOptions): string {
+  const { phase, waitsFor, until } = rotationFacts(set, options);
   if (waitsFor === undefined) return phase;
   return `${phase}: waits for ${waitsFor}${until === undefined ? '' : `, until ${until.toISOString().slice(0, 19)}Z`}`;
 }
@@ -97,7 +97,7 @@ export function step(
   const look = stored === 'unreachable' || stored === undefined ? waiting.last : lookAt(stored);
   const outcome = progress(waiting.asked, waiting.before, look);
   const isNewPhase = look.set.phase !== waiting.last.set.phase;
-  const lines = isNewPhase ? [phaseLine(look.set, config.certificates, now)] : [];
+  const lines = isNewPhase ? [phaseLine(look.set, config.certificates)] : [];
   if (outcome === 'done') return { lines: [...lines, 'done', ...resultLines(look)], exitCode: 0, waiting };
   if (outcome === 'withdrawn') return over('somebody has taken the annotation back');
   const next = { ...waiting, last: look, changedAt: isSame(waiting.last, look) ? waiting.changedAt : now };
@@ -120,7 +120,7 @@ function overdue(
   timeoutMs: number,
   now: Date,
 ): string | undefined {
-  const { until } = rotationFacts(last.set, config.certificates, now);
+  const { until } = rotationFacts(last.set, config.certificates);
   const quietSince = Math.max((changedAt ?? startedAt).getTime(), until?.getTime() ?? 0);
   const isSilent = now.getTime() - quietSince >= SILENCE_MS;
   const waitedMs = now.getTime() - startedAt.getTime();

@@ -4,13 +4,16 @@ import { advance, type Explained, replaced } from './advance.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { type Circumstances, judge, type SecretTraits, type Verdict } from './judge.ts';
 import { isVerified } from './present.ts';
+import { phaseKey } from './rotation.ts';
 import {
   askedFor,
   fromSecret,
   isOurs,
   isPaused,
+  isPhaseWrong,
   issueReasons,
   MANAGED_BY,
+  misunderstood,
   ROTATE,
   SECRET_TYPE,
   type SecretContent,
@@ -43,6 +46,13 @@ export interface Ensured {
   readonly held: Held | undefined;
   /** Whether a person has paused all writes, also those of the registration. */
   readonly isPaused: boolean;
+  /** What a person has asked for in words that say nothing. */
+  readonly misunderstood: string | undefined;
+}
+
+/** The circumstances of a look, and for how long this process has seen the phase of that name. */
+export interface Look extends Circumstances {
+  readonly seen?: ((phase: string) => number) | undefined;
 }
 
 /** Asked before each write: what keeps it from being made. */
@@ -61,7 +71,7 @@ export type Permit = (verdict: Verdict, stored: StoredSecret | undefined) => Hel
 export async function ensureCertificates(
   store: SecretStore,
   options: CertificateOptions,
-  circumstances: Circumstances,
+  circumstances: Look,
   permit: Permit = () => undefined,
 ): Promise<Ensured> {
   for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
@@ -78,31 +88,33 @@ const MOST_LOST_RACES = 10;
 async function tryOnce(
   store: SecretStore,
   options: CertificateOptions,
-  circumstances: Circumstances,
+  circumstances: Look,
   permit: Permit,
 ): Promise<Ensured | undefined> {
   const stored = await store.read();
   const set = stored && fromSecret(stored);
-  const verdict = judge(set, options, circumstances, stored && traits(stored));
+  const phaseSeenMs = set && circumstances.seen?.(phaseKey(set));
+  const verdict = judge(set, options, { ...circumstances, phaseSeenMs }, stored && traits(stored));
   const isStopped = stored !== undefined && isPaused(stored);
-  if (set !== undefined && verdict.action === 'keep') return { set, verdict, held: undefined, isPaused: isStopped };
+  const rest = { isPaused: isStopped, misunderstood: stored && misunderstood(stored) };
+  if (set !== undefined && verdict.action === 'keep') return { set, verdict, held: undefined, ...rest };
 
   if (stored !== undefined) refuseForeign(stored, store.reference);
   const held = isStopped ? 'paused' : permit(verdict, stored);
   if (held) {
     const found = { stored, set, verdict };
-    return { set: usable(found, held, store.reference, options, circumstances), verdict, held, isPaused: isStopped };
+    return { set: usable(found, held, store.reference, options, circumstances), verdict, held, ...rest };
   }
 
   const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
-  return written && { set: written, verdict, held, isPaused: false };
+  return written && { set: written, verdict, held, ...rest };
 }
 
 /** What is to be known of the Secret beside its set. */
 export function traits(stored: StoredSecret): SecretTraits {
   const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
   // What belongs to somebody else is used for as long as it is good, whatever it is kept in.
-  return isOurs(stored) ? { flaw, asked: askedFor(stored) } : {};
+  return isOurs(stored) ? { flaw, asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) } : {};
 }
 
 interface Found {

@@ -43,6 +43,8 @@ export interface Circumstances {
   readonly liveBundle?: Pem | undefined;
   /** What the endpoint of this replica presents: it must not lose its trust before it is swapped. */
   readonly presented?: Pem | undefined;
+  /** For how long this process has seen the set's phase as it is. */
+  readonly phaseSeenMs?: number | undefined;
 }
 
 /** What is known of the Secret around the set. */
@@ -50,6 +52,8 @@ export interface SecretTraits {
   readonly asked?: Asked | undefined;
   /** What makes it impossible to change the Secret. */
   readonly flaw?: 'wrong-type' | 'immutable' | undefined;
+  /** Whether the annotations tell of another phase than what is stored. */
+  readonly isPhaseWrong?: boolean | undefined;
 }
 
 /**
@@ -61,7 +65,7 @@ export function judge(
   set: CertificateSet | undefined,
   options: CertificateOptions,
   circumstances: Circumstances,
-  { asked, flaw }: SecretTraits = {},
+  { asked, flaw, isPhaseWrong }: SecretTraits = {},
 ): Verdict {
   if (flaw !== undefined) return { action: 'recreate', reason: flaw };
   if (set === undefined || isEmpty(set)) return { action: 'replace', reason: 'absent' };
@@ -76,6 +80,7 @@ export function judge(
     nextVerdict(set, options, circumstances) ??
     bundleVerdict(set, options, circumstances) ??
     announceVerdict(set, ca, options, circumstances, asked) ??
+    (isPhaseWrong ? { action: 'mend', reason: 'wrong-phase' } : undefined) ??
     (asked === 'serving' ? { action: 'renew', reason: 'asked' } : undefined) ??
     rotationVerdict(set, [ca, serving], options, circumstances)
   );
@@ -142,10 +147,12 @@ function isLeftBehind(
 
 /** Whether the announced authority cannot take over. */
 function nextVerdict(
-  { nextCa }: CertificateSet,
+  { ca, nextCa }: CertificateSet,
   options: CertificateOptions,
   { now }: Circumstances,
 ): Verdict | undefined {
+  const isSame = nextCa && joinCertificates([nextCa.certificate]) === joinCertificates([ca.certificate]);
+  if (isSame) return { action: 'announce', reason: 'duplicate-ca' };
   const flaw = nextCa && authorityProblem(nextCa, parseCertificate(nextCa.certificate), options, now);
   return flaw && { action: 'announce', reason: flaw };
 }

@@ -20,6 +20,7 @@ export const reasons = {
   swapped: 'somebody has put other certificates into the Secret, which do not trust what is presented',
   'wrong-type': 'the Secret is not of the type kubernetes.io/tls',
   immutable: 'the Secret is immutable, so nothing in it could ever be renewed',
+  'wrong-phase': 'the annotations tell of another phase of the rotation than what is stored',
   restart: 'the daemon was started, and --rotate-on-start asks for a new serving certificate then',
   asked: 'the annotation terraform.job.kb.io/rotate asks for it',
 } as const;

@@ -120,12 +120,22 @@ export function issueReasons({ annotations }: StoredSecret): IssueReasons {
 export const isOurs = ({ labels }: StoredSecret): boolean =>
   Object.entries(MANAGED_BY).every(([label, value]) => labels[label] === value);
 
-export const isPaused = ({ annotations }: StoredSecret): boolean => annotations[PAUSED] === 'true';
+/** Whoever writes something else than a no wants a pause: to go on writing would be the worse mistake. */
+export const isPaused = ({ annotations }: StoredSecret): boolean =>
+  !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
 
 export function askedFor({ annotations }: StoredSecret): Asked | undefined {
-  const word = annotations[ROTATE];
+  const word = annotations[ROTATE]?.trim().toLowerCase();
   return word === 'serving' || word === 'ca' ? word : undefined;
 }
+
+/** What stands in the annotation `rotate` and asks for nothing. */
+export const misunderstood = (stored: StoredSecret): string | undefined =>
+  askedFor(stored) === undefined ? stored.annotations[ROTATE] : undefined;
+
+/** Whether the phase in the annotations is not the one that the rest of the Secret is in. */
+export const isPhaseWrong = (stored: StoredSecret): boolean =>
+  (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
 
 function describe(part: keyof IssueReasons, pem: Pem | undefined, reason: Reason): Record<string, string | null> {
   const certificate = parseCertificate(pem ?? '');

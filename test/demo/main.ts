@@ -128,6 +128,7 @@ async function keep(cluster: Cluster, daemon: Daemon): Promise<void> {
     `  export KUBECONFIG=${cluster.kubeconfig}`,
     `  kubectl -n ${TEAM} get jobs -o custom-columns=NAME:.metadata.name,LIMIT:.spec.backoffLimit`,
     '  kubectl -n vela-system describe secret terraform-job-webhook-cert',
+    '  kubectl -n vela-system events --for secret/terraform-job-webhook-cert',
     '  kubectl get mutatingwebhookconfiguration terraform-job-webhook-configuration -o yaml',
     `  curl http://127.0.0.1:${probesPort}/metrics`,
     'Ctrl-C ends it and leaves nothing behind.',

@@ -94,14 +94,17 @@ function isConnected(socket: Socket): Promise<boolean> {
   });
 }
 
-/** What happens to one side happens to the other: an end is an end there, and a reset is a reset. */
+/**
+ * What happens to one side happens to the other. A reset becomes an end: to reset a socket that is just being shut down
+ * leaves a handle behind on which Node.js waits for ever when the process ends.
+ */
 function join(one: Socket, other: Socket): void {
   for (const [from, to] of [
     [one, other],
     [other, one],
   ] as const) {
     from.pipe(to);
-    from.on('error', () => to.resetAndDestroy());
+    from.on('error', () => to.destroy());
     from.on('close', () => to.destroySoon());
   }
   if (one.destroyed) other.destroy();

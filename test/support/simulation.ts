@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { CertificatePair } from '../../src/certs/certificate-set.ts';
+import { BACKDATE_MS, type CertificatePair } from '../../src/certs/certificate-set.ts';
 import type { SecretStore } from '../../src/certs/ensure.ts';
 import { isVerified } from '../../src/certs/present.ts';
 import { fromSecret } from '../../src/certs/secret.ts';
@@ -42,6 +42,8 @@ export interface Life {
 interface SimulatedReplica {
   readonly status: Status;
   readonly reconciler: Reconciler;
+  /** How far the clock of its machine is ahead. */
+  readonly clockMs: number;
   presented: Pem | undefined;
   nextAt: number;
 }
@@ -58,6 +60,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   const { settleMs } = config.certificates;
   const start = Date.parse('2030-01-01T00:00:00Z');
   let now = start;
+  let elapsedMs = 0;
   const secrets = createFakeSecretStore();
   const registrations = createFakeRegistrationStore();
   const bundles: { readonly since: number; readonly bundle: Pem }[] = [];
@@ -69,6 +72,8 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
 
   function newReplica(): SimulatedReplica {
     const status: Status = { phase: 'starting' };
+    // No two machines have the same time; half of the backdating is as much as may be.
+    const clockMs = (random() - 0.5) * BACKDATE_MS;
     const metrics = createMetrics('test');
     const dependencies = {
       secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
@@ -76,10 +81,17 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
       report: createReport({ log: silent, metrics, events: { tell() {} } }),
       policies: { current: () => terraformPolicy },
       metrics,
-      now: () => new Date(now),
+      now: () => new Date(now + clockMs),
+      uptimeMs: () => elapsedMs,
     };
     const fast: Config = { ...config, certificates: { ...config.certificates, keySize: 1024 } };
-    return { status, reconciler: createReconciler(fast, dependencies, status), presented: undefined, nextAt: now };
+    return {
+      status,
+      reconciler: createReconciler(fast, dependencies, status),
+      clockMs,
+      presented: undefined,
+      nextAt: now,
+    };
   }
 
   async function pass(replica: SimulatedReplica): Promise<void> {
@@ -101,7 +113,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
 
   /** Answers when the replica looks again. Looks that find nothing are left out where nothing is under way. */
   async function look(replica: SimulatedReplica): Promise<number> {
-    const { status, reconciler } = replica;
+    const { status, reconciler, clockMs } = replica;
     const present = ({ certificate }: CertificatePair) => {
       replica.presented = certificate;
     };
@@ -112,7 +124,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     }
     const until = await reconciler.reconcile(present);
     status.phase = 'running';
-    const dueAt = until?.getTime() ?? now + MINUTE_MS;
+    const dueAt = until ? until.getTime() - clockMs : now + MINUTE_MS;
     const isAtRest = secrets.current()?.annotations['terraform.job.kb.io/phase'] === 'stable';
     return isAtRest ? dueAt + random() * MINUTE_MS : Math.min(Math.max(dueAt, now + 100), now + MINUTE_MS);
   }
@@ -165,10 +177,12 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   while (now < end) {
     const next = replicas.reduce((one, other) => (other.nextAt < one.nextAt ? other : one));
     if (nextEventAt < next.nextAt) {
+      elapsedMs += Math.max(0, nextEventAt - now);
       now = Math.max(now, nextEventAt);
       befall();
       continue;
     }
+    elapsedMs += Math.max(0, next.nextAt - now);
     now = Math.max(now, next.nextAt);
     const before = versions();
     await pass(next);

@@ -108,6 +108,15 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.equal(changes(), 0, 'nothing was seen to change');
   });
 
+  test('begins to count again when it fails in another way: the API server has just come back', async (t) => {
+    const moments: number[] = [];
+    const codes = [503, 503, 503, 403, 403];
+    const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });
+    await begun(5);
+    const [, , , fourth = 0, fifth = 0] = moments;
+    assert.ok(fifth - fourth < 300, `${fifth - fourth} ms after the first refusal, not 800`);
+  });
+
   test('that is forbidden is told as a matter of rights', async (t) => {
     const { told } = start(t, { refuse: () => refused(403) });
     await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/rbac\.yaml/));

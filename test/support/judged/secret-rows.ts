@@ -25,6 +25,17 @@ const bundleRows: readonly Judged[] = [
   { what: 'a bundle with the CA before', set: withBundle(own, other.ca.certificate), expected: 'keep' },
   { what: 'a bundle with text around', set: withBundle('# ours\n', own, '\n# the end\n'), expected: 'keep' },
   {
+    what: 'a phase in the annotations that is not the one stored',
+    set,
+    isPhaseWrong: true,
+    expected: 'mend wrong-phase',
+  },
+  {
+    what: 'a next CA that is the current one',
+    set: { ...set, nextCa: set.ca, phase: 'publishing', phaseSince: undefined },
+    expected: 'announce duplicate-ca',
+  },
+  {
     what: 'a bundle with a CA just before its end',
     set: withBundle(own, shortLived.ca.certificate),
     at: after(DAY_MS - 1),

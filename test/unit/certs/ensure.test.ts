@@ -67,7 +67,7 @@ describe('where the Secret holds a healthy set', () => {
     const before = store.current();
     const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
     const verdict = { action: 'keep', until: after(60) };
-    assert.deepEqual(ensured, { set, verdict, held: undefined, isPaused: false });
+    assert.deepEqual(ensured, { set, verdict, held: undefined, isPaused: false, misunderstood: undefined });
     assert.deepEqual(store.current(), before);
   });
 

@@ -18,9 +18,24 @@ const tables = {
 
 for (const [subject, rows] of Object.entries(tables)) {
   describe(`judging ${subject}`, () => {
-    for (const { what, set, expected, at = ISSUED_AT, options: changed, asked, flaw, ...circumstances } of rows) {
+    for (const {
+      what,
+      set,
+      expected,
+      at = ISSUED_AT,
+      options: changed,
+      asked,
+      flaw,
+      isPhaseWrong,
+      ...circumstances
+    } of rows) {
       test(`${what}: ${expected}`, () => {
-        const verdict = judge(set, { ...options, ...changed }, { now: at, ...circumstances }, { asked, flaw });
+        const verdict = judge(
+          set,
+          { ...options, ...changed },
+          { now: at, ...circumstances },
+          { asked, flaw, isPhaseWrong },
+        );
         assert.equal(outcomeOf(verdict), expected);
       });
     }

@@ -28,10 +28,6 @@ describe('a rotation waits', () => {
       step('retiring', 1, { isBack: false }),
       end,
     ],
-    'for twice as long where it begins at the end of its settle time': [
-      step('settling', 0, { since: after(90_000) }),
-      after(180_000),
-    ],
   } as const;
   for (const [what, [found, until]] of Object.entries(waits)) {
     test(what, () => {
@@ -47,4 +43,13 @@ test('a rotation takes one step in each phase, once its time is over, and then t
 
 test('a rotation publishes again what was taken out of the live bundle while it settles, however long it has', () => {
   for (const ms of [1, 90_000, 1e9]) assert.deepEqual(step('settling', ms, { isBack: false }), { action: 'publish' });
+});
+
+test('a rotation waits for both clocks: the one that has written its beginning, and that of the process', () => {
+  const wait = (ms: number, phaseSeenMs: number, since: Date) =>
+    judgeRotation({ ...set, caBundle, phase: 'retiring', phaseSince: since }, options, { now: after(ms), phaseSeenMs });
+  assert.deepEqual(wait(90_000, 30_000, ISSUED_AT), { action: 'wait', until: after(150_000) });
+  assert.deepEqual(wait(30_000, 90_000, ISSUED_AT), { action: 'wait', until: after(90_000) });
+  assert.deepEqual(wait(0, 30_000, after(1e9)), { action: 'wait', until: after(60_000) });
+  assert.deepEqual(wait(0, 90_000, after(1e9)), { action: 'retire' });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Phase } from '../../../src/certs/certificate-set.ts';
-import { askedFor, fromSecret, isOurs, isPaused } from '../../../src/certs/secret.ts';
+import { askedFor, fromSecret, isOurs, isPaused, isPhaseWrong, misunderstood } from '../../../src/certs/secret.ts';
 import { joinCertificates, toBase64 } from '../../../src/encodings.ts';
 import { aCertificateSet, stored } from '../../support/a-certificate-set.ts';
 
@@ -75,14 +75,27 @@ describe('what a person says on the Secret', () => {
   test('is to rotate the serving certificate or the CA; any other word says nothing', () => {
     assert.equal(askedFor(annotated('rotate', 'serving')), 'serving');
     assert.equal(askedFor(annotated('rotate', 'ca')), 'ca');
-    for (const word of ['', 'CA', 'true', 'all', ' ca']) assert.equal(askedFor(annotated('rotate', word)), undefined);
+    for (const word of ['CA', ' ca', 'Ca ']) assert.equal(askedFor(annotated('rotate', word)), 'ca');
+    for (const word of ['', 'true', 'all', 'both']) {
+      assert.equal(askedFor(annotated('rotate', word)), undefined);
+      assert.equal(misunderstood(annotated('rotate', word)), word);
+    }
+    for (const secret of [stored(set), annotated('rotate', 'ca')]) assert.equal(misunderstood(secret), undefined);
     assert.equal(askedFor(stored(set)), undefined);
   });
 
-  test('is to pause with the word true alone', () => {
-    assert.equal(isPaused(annotated('paused', 'true')), true);
-    for (const word of ['', 'false', 'True', 'yes', '1']) assert.equal(isPaused(annotated('paused', word)), false);
+  test('is to pause with any word but a no: to go on writing would be the worse mistake', () => {
+    for (const word of ['true', 'True', 'yes', '1', 'x']) assert.equal(isPaused(annotated('paused', word)), true);
+    for (const word of ['', 'false', 'False', ' ']) assert.equal(isPaused(annotated('paused', word)), false);
     assert.equal(isPaused(stored(set)), false);
+  });
+
+  test('is nothing about the phase: one that does not fit what is stored is known', () => {
+    assert.equal(isPhaseWrong(stored(set)), false);
+    assert.equal(isPhaseWrong(stored(set, { annotations: {} })), false);
+    for (const word of ['publishing', 'settling', 'retiring', 'junk']) {
+      assert.equal(isPhaseWrong(annotated('phase', word)), true, word);
+    }
   });
 
   test('is by the label whose Secret it is', () => {
