@@ -4,6 +4,7 @@ import { environmentName, type OptionDefinition, type OptionName, optionNames, o
 import {
   type InspectOptions,
   type OwnOption,
+  type PolicyOptions,
   type RotateOptions,
   type Subcommand,
   subcommands,
@@ -14,6 +15,7 @@ import { version } from './version.ts';
 export interface Commands {
   readonly run: (raw: RawOptions) => Promise<void>;
   readonly inspect: (raw: RawOptions, own: InspectOptions) => Promise<void>;
+  readonly policy: (raw: RawOptions, own: PolicyOptions) => Promise<void>;
   readonly rotate: (raw: RawOptions, own: RotateOptions) => Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     return commands.run(rawOptions(run, optionNames));
   });
   addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
+  addSubcommand(program, 'policy', subcommands.policy, commands.policy);
   addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
   program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
   try {

@@ -19,6 +19,8 @@ export interface Config {
   readonly certificates: CertificateOptions;
   /** Folder of `cert.pem` and `key.pem`; then the Secret is left alone. */
   readonly certificateDirectory: string | undefined;
+  /** File of the policy; without one the built-in policy is in force. */
+  readonly policyFile: string | undefined;
   readonly rotateOnStart: boolean;
   readonly registration: RegistrationOptions;
   readonly endpoint: { readonly port: number; readonly address: string | undefined; readonly drainMs: number };
@@ -130,6 +132,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       settleMs: values['settle-time'],
     },
     certificateDirectory: values['webhook-cert-path'],
+    policyFile: values['policy-file'],
     rotateOnStart: values['rotate-on-start'],
     registration: {
       name: values['webhook-configuration-name'],

@@ -7,7 +7,8 @@ import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
 import type { Evidence } from './inspection-problems.ts';
-import { matchConditions, terraformPolicy } from './policy.ts';
+import { terraformPolicy } from './policy.ts';
+import { areSound, type MatchCondition, matchConditions } from './policy-cel.ts';
 import { desiredRegistration, ownWebhook } from './registration/desired.ts';
 import { drift } from './registration/drift.ts';
 import { liveBundle } from './registration/reconcile.ts';
@@ -99,6 +100,10 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
   };
 }
 
+/** Which policy the daemon has cannot be known from here, but whether a daemon has written the conditions can. */
+const conditionsFor = (live: readonly MatchCondition[] | undefined): readonly MatchCondition[] =>
+  live !== undefined && areSound(live) ? live : matchConditions(terraformPolicy);
+
 /** What differs beside the bundle, which is looked at in itself, and what only the daemon's own options tell. */
 function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registration }: Config): string[] {
   const own = ownWebhook(live);
@@ -107,6 +112,11 @@ function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registratio
     failurePolicy: own.failurePolicy === 'Fail' ? 'Fail' : 'Ignore',
     timeoutSeconds: own.timeoutSeconds ?? registration.timeoutSeconds,
   } as const;
-  const wanted = desiredRegistration({ ...registration, ...asLive }, '' as Pem, matchConditions(terraformPolicy), live);
+  const wanted = desiredRegistration(
+    { ...registration, ...asLive },
+    '' as Pem,
+    conditionsFor(own.matchConditions),
+    live,
+  );
   return drift(live, wanted).filter((field) => field !== 'clientConfig.caBundle');
 }

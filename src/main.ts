@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { admissionPolicy } from './admission-policy.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
@@ -18,9 +19,14 @@ import {
 } from './kube.ts';
 import { createLog, type Log } from './log.ts';
 import { createMetrics } from './metrics.ts';
+import { readNamespaceLabels } from './namespaces.ts';
 import { runOperator } from './operator.ts';
+import { optionLabel } from './options.ts';
+import { terraformPolicy } from './policy.ts';
+import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
 import { rotate } from './rotate.ts';
 import { version } from './version.ts';
+import { writeYaml } from './yaml.ts';
 
 /** What the process ends with: 2 means that it was called wrongly, as with most commands. */
 const FAILED = 1;
@@ -29,7 +35,9 @@ const MISUSED = 2;
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
-  const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
+  const policy = readPolicyFile(raw['policy-file'] || undefined);
+  const problems = [...policyProblems(raw, policy), ...kubeconfigProblems(raw.kubeconfig || undefined)];
+  const config = readConfig(raw, podNamespace(), problems);
   const log = createLog(config.log);
   const stop = stopSignal(log);
   const clients = connect(config.kubeconfig, stop);
@@ -47,6 +55,8 @@ async function run(raw: RawOptions): Promise<void> {
         ),
         events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
+        policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
+        namespaceLabels: readNamespaceLabels(clients),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
         watchRegistration: createRegistrationWatch(clients, config.registration.name, log),
         log,
@@ -100,6 +110,20 @@ const inspectOnce: Commands['inspect'] = (raw, own) =>
     }),
   );
 
+const printPolicy: Commands['policy'] = (raw, { apiVersion }) =>
+  answer(async () => {
+    const policy = readPolicyFile(raw['policy-file'] || undefined);
+    readConfig(raw, undefined, policyProblems(raw, policy));
+    if ('policy' in policy) process.stdout.write(writeYaml(admissionPolicy(policy.policy, apiVersion)));
+    return 0;
+  });
+
+/** A line for each problem of the policy file, as the other options' are told. */
+function policyProblems(raw: RawOptions, policy: PolicyRead): string[] {
+  const file = `${optionLabel('policy-file')}: ${JSON.stringify(raw['policy-file'])}`;
+  return 'problems' in policy ? policy.problems.map((problem) => `${file}: ${problem}`) : [];
+}
+
 const rotateOnce: Commands['rotate'] = (raw, own) =>
   answer(() => {
     const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
@@ -143,7 +167,7 @@ for (const output of [process.stdout, process.stderr]) {
 const LINGER_MS = 1_000;
 
 try {
-  await parseCommandLine(process.argv, { run, inspect: inspectOnce, rotate: rotateOnce });
+  await parseCommandLine(process.argv, { run, inspect: inspectOnce, policy: printPolicy, rotate: rotateOnce });
   setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;

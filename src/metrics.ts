@@ -13,6 +13,8 @@ export interface Metrics {
   trusted(isTrusted: boolean): void;
   registered(result: Registered['result'], reason: string): void;
   fought(object: string): void;
+  /** Whether the policy file is the policy in force. */
+  policyRead(isValid: boolean): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -59,6 +61,11 @@ export function createMetrics(version: string): Metrics {
     help: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
     registers,
   });
+  const policyValid = new Gauge({
+    name: `${PREFIX}policy_valid`,
+    help: '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
+    registers,
+  });
   const fights = new Counter({
     name: `${PREFIX}fights_total`,
     help: 'Repairs that were held back because somebody else undoes them, by object.',
@@ -85,6 +92,7 @@ export function createMetrics(version: string): Metrics {
     notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
     trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
     registered: (result, reason) => registrations.inc({ result, reason }),
+    policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),
     fought: (object) => fights.inc({ object }),
     reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),

@@ -1,11 +1,13 @@
+import { dirname } from 'node:path';
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
 import { OperatorError } from './errors.ts';
 import { createEvents, type EventStore } from './events.ts';
 import type { WatchObject } from './kube.ts';
 import type { Log } from './log.ts';
+import { cachedLabels, type NamespaceLabels } from './namespaces.ts';
 import { nextLookMs } from './next-look.ts';
-import { terraformPolicy } from './policy.ts';
+import type { Policies } from './policy-file.ts';
 import { startProbes } from './probes.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReport, type Report } from './report.ts';
@@ -18,6 +20,8 @@ import { type EndpointServer, openServer } from './webhook/server.ts';
 export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly log: Log;
   readonly events: EventStore;
+  readonly policies: Policies;
+  readonly namespaceLabels: NamespaceLabels;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
 }
@@ -41,7 +45,14 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   );
   try {
     // 1. Listen: a port that is taken must not cost a certificate at every restart.
-    const app = createApp({ path: WEBHOOK_PATH, policy: terraformPolicy, log, observe: metrics.admissionAnswered });
+    const app = createApp({
+      path: WEBHOOK_PATH,
+      policy: dependencies.policies.current,
+      namespaceLabels: cachedLabels(dependencies.namespaceLabels, now),
+      log,
+      observe: metrics.admissionAnswered,
+    });
+    report.policyLoaded(dependencies.policies.current(), true);
     const server = await openServer(app, config.endpoint);
     try {
       // 2. Certificates: take them from the Secret, or issue them and store them there first.
@@ -52,13 +63,25 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.presented = serving.certificate;
 
       // 4. Registration: publish the CA bundle and read it back, then accept traffic.
-      const wakeUps = watchEverything(config, dependencies, AbortSignal.any([signal, ended.signal]));
+      const reloadPolicy = () => reloadInto(report, dependencies.policies);
+      const stopped = AbortSignal.any([signal, ended.signal]);
+      const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy }, stopped);
       await withRetries(() => reconciler.reconcile(server.present), retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
       // 5. Renew, rotate and repair: the same steps on every wake-up.
-      await keepReconciling({ config, dependencies, reconciler, report, server, status, wakeUps, signal });
+      await keepReconciling({
+        config,
+        dependencies,
+        reconciler,
+        report,
+        reloadPolicy,
+        server,
+        status,
+        wakeUps,
+        signal,
+      });
     } finally {
       ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
@@ -71,15 +94,28 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   }
 }
 
+/** Whether another policy is in force now. */
+function reloadInto(report: Report, policies: Policies): boolean {
+  const read = policies.reload();
+  if (read === 'unchanged') return false;
+  if ('policy' in read) report.policyLoaded(read.policy);
+  else report.policyRefused(read.problems);
+  return 'policy' in read;
+}
+
 function watchEverything(
-  { certificateDirectory }: Config,
-  { watchSecret, watchRegistration }: Dependencies,
+  { certificateDirectory, policyFile }: Config,
+  { watchSecret, watchRegistration, reloadPolicy }: Dependencies & Pick<Running, 'reloadPolicy'>,
   signal: AbortSignal,
 ): WakeUps {
   const wakeUps = createWakeUps(signal);
   void watchRegistration(() => wakeUps.wake('registration-changed'), signal);
   if (certificateDirectory === undefined) void watchSecret(() => wakeUps.wake('secret-changed'), signal);
   else watchFolder(certificateDirectory, () => wakeUps.wake('files-changed'), signal);
+  // The endpoint first, at once: it answers by the new policy also where it is still called by the old one. The
+  // registration follows with the reconcile, so that no Job is sent to an endpoint that does not know the rule yet.
+  const policyChanged = () => reloadPolicy() && wakeUps.wake('policy-changed');
+  if (policyFile !== undefined) watchFolder(dirname(policyFile), policyChanged, signal);
   return wakeUps;
 }
 
@@ -88,6 +124,7 @@ interface Running {
   readonly dependencies: Dependencies;
   readonly reconciler: Reconciler;
   readonly report: Report;
+  readonly reloadPolicy: () => boolean;
   readonly server: EndpointServer;
   readonly status: Status;
   readonly wakeUps: WakeUps;
@@ -110,12 +147,14 @@ async function keepReconciling(running: Running): Promise<void> {
 }
 
 async function reconcileOnce(
-  { dependencies, reconciler, report, server, signal }: Running,
+  { dependencies, reconciler, report, reloadPolicy, server, signal }: Running,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics } = dependencies;
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
+  // Not every file system reports a change.
+  reloadPolicy();
   try {
     const until = await reconciler.reconcile(server.present);
     metrics.reconciled('success', seconds());

@@ -147,6 +147,13 @@ export const options = {
       'register this URL instead of the Service, for local debugging; the certificate is for its host or IP address. Where a daemon is installed already, also give names of your own: --secret-name, --webhook-configuration-name',
     parse: webhookUrl,
   },
+  'policy-file': {
+    placeholder: 'file',
+    description:
+      'which Jobs are capped, and how far: YAML or JSON, read again when it changes (see Policy in the README)',
+    defaultText: "terraform-controller's Jobs run once",
+    parse: text,
+  },
   'failure-policy': {
     placeholder: 'policy',
     description: 'what the API server does with a matching Job when the endpoint cannot be called: Ignore or Fail',

@@ -1,15 +1,42 @@
-/** Which Jobs run once, and what that means. The endpoint's matcher and the CEL conditions below both read it. */
+/** Which Jobs are held back from retrying, and how far. Everything that decides about a Job is made from this. */
 export interface Policy {
-  /** The name in log lines and audit annotations. */
-  readonly rule: string;
-  /** A Job is the rule's when its Pod template has this container … */
-  readonly containerName: string;
-  /** … and this service account. The Job's own name proves nothing. */
-  readonly serviceAccountName: string;
+  /** The first one that matches a Job decides about it. */
+  readonly rules: readonly Rule[];
+}
+
+export interface Rule {
+  /** The name in log lines, audit annotations and warnings: a DNS label. */
+  readonly name: string;
+  readonly match: Match;
+  readonly set: Settings;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type JobOperation = 'CREATE' | 'UPDATE';
+
+/** What a Job has to be like. All that is given must hold; what is not given holds for every Job. */
+export interface Match {
+  /** Names, or patterns in which `*` stands for any text. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** Labels of the Job's namespace. Neither an AdmissionReview nor CEL of a webhook knows them: see `decide`. */
+  readonly namespaceLabels?: Labels | undefined;
+  /** A pattern. On CREATE with `generateName` a Job has no name yet, which counts as an empty one. */
+  readonly jobName?: string | undefined;
+  /** Labels of the Job itself. */
+  readonly labels?: Labels | undefined;
+  readonly serviceAccountName?: string | undefined;
+  /** That of a container of the Pod template; init containers do not count. */
+  readonly containerName?: string | undefined;
+  /** Both by default. */
+  readonly operations?: readonly JobOperation[] | undefined;
+}
+
+export interface Settings {
   /** `spec.backoffLimit` is lowered to this, never raised. */
   readonly backoffLimit: number;
-  /** Set on CREATE only: the Pod template is immutable afterwards. */
-  readonly restartPolicy: 'Never';
+  /** `Never` is set on CREATE only: the Pod template is immutable afterwards. */
+  readonly restartPolicy: 'Never' | 'Keep';
 }
 
 /**
@@ -17,51 +44,38 @@ export interface Policy {
  * starts the container a second time before the Job controller sees the failure, and then deletes the Pod and its log.
  */
 export const terraformPolicy: Policy = {
-  rule: 'terraform',
-  containerName: 'terraform-executor',
-  serviceAccountName: 'tf-executor-service-account',
-  backoffLimit: 0,
-  restartPolicy: 'Never',
+  rules: [
+    {
+      name: 'terraform',
+      match: { serviceAccountName: 'tf-executor-service-account', containerName: 'terraform-executor' },
+      set: { backoffLimit: 0, restartPolicy: 'Never' },
+    },
+  ],
 };
+
+/** A Job with this annotation, and "true" in it, is never changed, whatever the policy. */
+export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
 
 /** What the API server assumes where a Job says nothing (batch/v1 defaults). */
 export const DEFAULT_BACKOFF_LIMIT = 6;
 
-/** One CEL expression of a webhook; all of them must hold before the API server calls. */
-export interface MatchCondition {
-  readonly name: string;
-  readonly expression: string;
-}
+export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
 
 /**
- * The policy as CEL, so that the API server calls only for Jobs that need a change. Only functions of the oldest
- * supported CEL environment are used.
- *
- * Whether a Job is finished or being deleted is read from `oldObject`: on CREATE the API server clears a status and a
- * deletionTimestamp only after admission, so a Job that is born "Failed" would slip by a condition on `object`.
- *
- * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
+ * Whether a text is what a pattern describes. `*` stands for any text, also none; nothing else is special. In time
+ * proportional to the lengths: a name is looked at before the API server has checked it, and a client may send megabytes.
  */
-export function matchConditions(policy: Policy): MatchCondition[] {
-  const pod = 'object.spec.template.spec';
-  return [
-    {
-      name: 'has-service-account',
-      expression: `has(${pod}.serviceAccountName) && ${pod}.serviceAccountName == '${policy.serviceAccountName}'`,
-    },
-    { name: 'has-container', expression: `${pod}.containers.exists(c, c.name == '${policy.containerName}')` },
-    {
-      name: 'needs-a-change',
-      expression:
-        `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${policy.backoffLimit}` +
-        ` || (request.operation == 'CREATE' && (!has(${pod}.restartPolicy) || ${pod}.restartPolicy != '${policy.restartPolicy}'))`,
-    },
-    { name: 'not-deleting', expression: `oldObject == null || !has(oldObject.metadata.deletionTimestamp)` },
-    {
-      name: 'not-finished',
-      expression:
-        `oldObject == null || !has(oldObject.status) || !has(oldObject.status.conditions)` +
-        ` || !oldObject.status.conditions.exists(c, (c.type == 'Complete' || c.type == 'Failed') && c.status == 'True')`,
-    },
-  ];
+export function matchesPattern(pattern: string, text: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return text === first;
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+  const end = text.length - last.length;
+  let from = first.length;
+  for (const part of rest) {
+    const at = text.indexOf(part, from);
+    if (at < 0 || at + part.length > end) return false;
+    from = at + part.length;
+  }
+  return true;
 }

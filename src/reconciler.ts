@@ -11,7 +11,10 @@ import { OperatorError } from './errors.ts';
 import { createFights } from './fights.ts';
 import { otherWriter } from './managed-fields.ts';
 import type { Metrics } from './metrics.ts';
-import { matchConditions, terraformPolicy } from './policy.ts';
+import { matchConditions } from './policy-cel.ts';
+import type { Policies } from './policy-file.ts';
+import { createPolicyTurns } from './policy-turns.ts';
+import { ownWebhook } from './registration/desired.ts';
 import { liveBundle, type RegistrationStore, reconcileRegistration } from './registration/reconcile.ts';
 import type { Report } from './report.ts';
 import type { Status } from './status.ts';
@@ -19,6 +22,7 @@ import type { Status } from './status.ts';
 export interface ReconcilerDependencies {
   readonly secrets: SecretStore;
   readonly registrations: RegistrationStore;
+  readonly policies: Pick<Policies, 'current'>;
   readonly report: Report;
   readonly metrics: Metrics;
   readonly now: () => Date;
@@ -56,7 +60,7 @@ const REGISTRATION = 'registration';
 
 export function createReconciler(
   config: Config,
-  { secrets, registrations, report, metrics, now, uptimeMs }: ReconcilerDependencies,
+  { secrets, registrations, policies, report, metrics, now, uptimeMs }: ReconcilerDependencies,
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
@@ -64,7 +68,8 @@ export function createReconciler(
   const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
-  let applied: Pem | undefined;
+  const turns = createPolicyTurns();
+  let applied: string | undefined;
   let heldUntil: Date | undefined;
 
   function createSource(): CertificateSource {
@@ -103,16 +108,23 @@ export function createReconciler(
     { caBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
+    const own = matchConditions(policies.current());
+    const conditions = turns.choose(own, ownWebhook(live)?.matchConditions, now());
+    if (conditions !== own) report.policyYielded(config.registration.name);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
-    const isRepair = applied === caBundle;
+    const wanted = JSON.stringify([caBundle, conditions]);
+    const isRepair = applied === wanted;
     const registered = await reconcileRegistration(
       registrations,
       config.registration,
-      { caBundle, matchConditions: matchConditions(terraformPolicy) },
+      { caBundle, matchConditions: conditions },
       live,
       () => !isPaused && (!isRepair || mayRepair(REGISTRATION, otherWriter(live?.metadata))),
     );
-    if (registered.result !== 'held') applied = caBundle;
+    if (registered.result !== 'held') {
+      applied = wanted;
+      if (conditions === own) turns.published(own);
+    }
     status.liveBundle = registered.liveBundle;
     report.registered(registered, config.registration.name);
   }

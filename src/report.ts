@@ -7,6 +7,7 @@ import { errorFields, type OperatorError } from './errors.ts';
 import type { Events } from './events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Policy } from './policy.ts';
 import { driftReason, registrationReasons } from './registration/drift.ts';
 import type { Registered } from './registration/reconcile.ts';
 
@@ -19,6 +20,12 @@ export interface Report {
   swapped(certificate: string): void;
   /** Somebody else undoes the repair of an object again and again. */
   fought(object: string, writer: string | undefined, waitMs: number): void;
+  /** A policy has come into force; `isFirst` at the start. */
+  policyLoaded(policy: Policy, isFirst?: boolean): void;
+  /** The last good policy stays in force. */
+  policyRefused(problems: readonly string[]): void;
+  /** The registration keeps the conditions of another replica's policy for now. */
+  policyYielded(name: string): void;
   failed(error: OperatorError, fields: object): void;
   /** A person has asked for a rotation in words that say nothing. */
   misunderstood(found: string): void;
@@ -72,6 +79,28 @@ export function createReport({
       const note = `field manager ${writer} undoes every repair of the ${object}: one of the two has to stop`;
       events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
     },
+    policyLoaded({ rules }, isFirst = false) {
+      metrics.policyRead(true);
+      const names = rules.map(({ name }) => name);
+      log.info('policy loaded', { rules: names });
+      if (isFirst) return;
+      const note = `The policy was changed; its rules: ${names.join(', ')}.`;
+      events.tell({ type: 'Normal', action: 'load-policy', reason: 'policy-loaded', note });
+    },
+    policyRefused(problems) {
+      metrics.policyRead(false);
+      log.error('policy refused, the last good one stays', { code: 'POLICY_INVALID', problems });
+      const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
+      events.tell({
+        type: 'Warning',
+        action: 'load-policy',
+        reason: 'POLICY_INVALID',
+        note: note.slice(0, LONGEST_NOTE),
+      });
+    },
+    policyYielded(name) {
+      log.info('another replica has another policy', { name });
+    },
     misunderstood(found) {
       log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });
       const note = `annotation terraform.job.kb.io/rotate: found ${JSON.stringify(found)}; allowed is serving or ca`;
@@ -88,6 +117,9 @@ export function createReport({
     },
   };
 }
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ allows 1 KiB. */
+const LONGEST_NOTE = 1000;
 
 const wordOf = (verdict: Verdict): string => ('reason' in verdict ? verdict.reason : verdict.action);
 

@@ -1,3 +1,4 @@
+import { type AdmissionPolicyVersion, admissionPolicyVersions } from './admission-policy.ts';
 import { parseDuration } from './durations.ts';
 import type { OptionName, Parsed } from './options.ts';
 
@@ -30,6 +31,10 @@ export interface InspectOptions {
   readonly address: { readonly host: string; readonly port: number } | undefined;
 }
 
+export interface PolicyOptions {
+  readonly apiVersion: AdmissionPolicyVersion;
+}
+
 export interface RotateOptions {
   readonly ca: boolean;
   readonly timeout: number;
@@ -37,6 +42,11 @@ export interface RotateOptions {
 
 const outputFormat = (text: string): Parsed<string> =>
   text === 'text' || text === 'json' ? { value: text } : { allowed: 'text or json' };
+
+const apiVersion = (text: string): Parsed<AdmissionPolicyVersion> => {
+  const value = admissionPolicyVersions.find((version) => version === text);
+  return value === undefined ? { allowed: admissionPolicyVersions.join(' or ') } : { value };
+};
 
 const timeout = (text: string): Parsed<number> => {
   const value = parseDuration(text);
@@ -91,6 +101,28 @@ Examples:
   terraform-daemon inspect -o json | jq .verdict
   kubectl -n vela-system get secret/terraform-job-webhook-cert -o yaml \\
     mutatingwebhookconfiguration/terraform-job-webhook-configuration | terraform-daemon inspect -f -`,
+  },
+  policy: {
+    description: 'print the policy as a MutatingAdmissionPolicy and its binding: the same without a webhook',
+    shared: ['policy-file'],
+    own: [
+      {
+        flags: '--api-version <version>',
+        description: 'v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
+        default: 'v1',
+        parse: apiVersion,
+      },
+    ],
+    help: `
+Calls nothing. Where the API server applies these two objects it caps the Jobs by itself; the daemon
+may run beside it, and is then not called. On 1.34 and 1.35 the API server needs the feature gate
+MutatingAdmissionPolicy and --runtime-config=admissionregistration.k8s.io/v1beta1=true.
+
+Exit code: 0 printed, 2 called wrongly or the policy file cannot be used.
+
+Examples:
+  terraform-daemon policy | kubectl apply -f -
+  terraform-daemon policy --policy-file policy.yaml --api-version v1beta1`,
   },
   rotate: {
     description: 'have the running daemon renew the serving certificate, or rotate the CA, and wait until it is done',

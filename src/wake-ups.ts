@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 
 /** Why the reconcile loop woke up. */
-export type WakeUp = 'resync' | 'secret-changed' | 'registration-changed' | 'files-changed';
+export type WakeUp = 'resync' | 'secret-changed' | 'registration-changed' | 'files-changed' | 'policy-changed';
 
 /** The reasons to reconcile, as they come; those that come while the last ones are worked on are merged. */
 export interface WakeUps extends AsyncIterable<readonly WakeUp[]> {

@@ -1,6 +1,6 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { fromBase64, type Pem } from '../encodings.ts';
-import type { MatchCondition } from '../policy.ts';
+import type { MatchCondition } from '../policy-cel.ts';
 import {
   type DesiredRegistration,
   type DesiredWebhook,

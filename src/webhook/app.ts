@@ -1,7 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Policy } from '../policy.ts';
+import type { Labels, Policy } from '../policy.ts';
 import { createBodyReader, type Refusal } from './body.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';
@@ -9,6 +9,8 @@ import {
   type AdmissionRequest,
   type AdmissionResponse,
   allowed,
+  isObject,
+  type JsonObject,
   patched,
   readReview,
   refused,
@@ -32,7 +34,14 @@ export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 
 
 export interface AppDependencies {
   readonly path: string;
-  readonly policy: Policy;
+  /** The one in force, asked for each request: it may change while the endpoint serves. */
+  readonly policy: () => Policy;
+  /**
+   * The labels of a namespace, for policies that ask for them.
+   *
+   * @throws OperatorError where they cannot be had: that is answered with 500.
+   */
+  readonly namespaceLabels: (namespace: string) => Promise<Labels>;
   readonly log: Log;
   /** Told once for each JSON body, with the time from there to the answer where it came to a decision. */
   readonly observe: (outcome: Outcome, seconds?: number) => void;
@@ -51,10 +60,11 @@ export interface AppDependencies {
  * | no JSON object, or no AdmissionReview v1 with a uid | 400 | text |
  * | not a Job, or neither CREATE nor UPDATE | 200 | allowed |
  * | an object that cannot be read as a Job | 200 | not allowed, status 400, message |
- * | not a Job of terraform-controller | 200 | allowed |
+ * | a Job that no rule of the policy matches, or that is opted out | 200 | allowed |
  * | a Job that has ended or is being deleted | 200 | allowed |
  * | a Job that runs once already | 200 | allowed |
  * | a Job that would be retried | 200 | allowed with JSON Patch, warning, audit annotations |
+ * | the labels of the namespace are needed and cannot be had | 500 | text: failurePolicy decides |
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): Express {
@@ -69,7 +79,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.set('query parser', false);
   app.all(dependencies.path, requirePost, requireJson, async (request, response) => {
     const body = await readBody(request);
-    if ('json' in body) answer(body.json, response, dependencies);
+    if ('json' in body) await answer(body.json, response, dependencies);
     else refuse(body, response, dependencies);
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
@@ -93,23 +103,36 @@ const requireJson: RequestHandler = (request, response, next) => {
     );
 };
 
-function answer(body: unknown, response: Response, dependencies: AppDependencies): void {
+async function answer(body: unknown, response: Response, dependencies: AppDependencies): Promise<void> {
   const start = performance.now();
   const request = readReview(body);
-  const decision = decide(request, dependencies.policy);
-  const review = toReview(toResponse(request, decision, dependencies.policy));
+  const decision = await decideWhollyOn(request, dependencies);
+  const review = toReview(toResponse(request, decision));
   // Before the answer: what fails here can still be answered with 500.
   logDecision(request, decision, dependencies);
   response.json(review);
   dependencies.observe(outcomes[decision.action], (performance.now() - start) / 1000);
 }
 
+/** Asks for the labels of the namespace only where the decision depends on them. */
+async function decideWhollyOn(
+  request: AdmissionRequest,
+  { policy, namespaceLabels }: AppDependencies,
+): Promise<Decision> {
+  // One policy for both: it may change while the labels are on their way.
+  const current = policy();
+  const decision = decide(request, current);
+  return decision.action === 'allow' && decision.reason === 'namespace-unknown'
+    ? decide(request, current, { namespaceLabels: await namespaceLabels(request.namespace) })
+    : decision;
+}
+
 const outcomes = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
 
-function logDecision(request: AdmissionRequest, decision: Decision, { policy, log }: AppDependencies): void {
+function logDecision(request: AdmissionRequest, decision: Decision, { log }: AppDependencies): void {
   const subject = subjectOf(request);
   if (decision.action === 'cap') {
-    log.info('job capped', shortenedFields({ ...subject, rule: policy.rule, ...fromFields(decision.changes) }));
+    log.info('job capped', shortenedFields({ ...subject, rule: decision.rule, ...fromFields(decision.changes) }));
   } else if (decision.action === 'refuse') {
     log.warn('job refused', shortenedFields({ ...subject, problem: decision.problem }));
   } else {
@@ -117,15 +140,19 @@ function logDecision(request: AdmissionRequest, decision: Decision, { policy, lo
   }
 }
 
-function toResponse({ uid }: AdmissionRequest, decision: Decision, policy: Policy): AdmissionResponse {
+function toResponse({ uid }: AdmissionRequest, decision: Decision): AdmissionResponse {
   if (decision.action === 'allow') return allowed(uid);
   if (decision.action === 'refuse') return refused(uid, decision.problem);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
   return patched(uid, patchBetween(decision.job, decision.wanted), {
-    warning: `terraform-daemon: this Job runs once (${changes.join(', ')})`,
-    auditAnnotations: { rule: policy.rule, changes: changes.join(', ') },
+    warning: `terraform-daemon: ${effectOf(decision.wanted)} (${changes.join(', ')})`,
+    auditAnnotations: { rule: decision.rule, changes: changes.join(', ') },
   });
 }
+
+/** A policy may also leave some retries. */
+const effectOf = ({ spec }: JsonObject): string =>
+  isObject(spec) && spec.backoffLimit === 0 ? 'this Job runs once' : 'the retries of this Job are limited';
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
 const printable = (value: Change['from']): string =>

@@ -1,5 +1,13 @@
-import { DEFAULT_BACKOFF_LIMIT, type Policy } from '../policy.ts';
+import {
+  DEFAULT_BACKOFF_LIMIT,
+  type JobOperation,
+  type Labels,
+  OPT_OUT_ANNOTATION,
+  type Policy,
+  type Settings,
+} from '../policy.ts';
 import { isOver, type Job, readJob } from './job.ts';
+import { candidates, firstOf } from './matching.ts';
 import type { AdmissionRequest, JsonObject } from './review.ts';
 
 /** What was changed, from what to what. */
@@ -10,44 +18,67 @@ export interface Change {
 }
 
 /** Why a Job is let through as it is. */
-export type AllowReason = 'not-a-job' | 'not-created-or-updated' | 'not-terraform' | 'is-over' | 'already-capped';
+export type AllowReason =
+  | 'not-a-job'
+  | 'not-created-or-updated'
+  | 'opted-out'
+  | 'is-over'
+  | 'no-rule'
+  | 'already-capped'
+  /** It depends on the labels of the namespace, which were not given. */
+  | 'namespace-unknown';
 
 export type Decision =
   | { readonly action: 'allow'; readonly reason: AllowReason }
   | {
       readonly action: 'cap';
+      /** The name of the rule that asks for it. */
+      readonly rule: string;
       readonly job: JsonObject;
       readonly wanted: JsonObject;
       readonly changes: readonly Change[];
     }
   | { readonly action: 'refuse'; readonly problem: string };
 
-/** Decides what becomes of an admission request. Repeats every match condition of the registration. */
-export function decide(request: AdmissionRequest, policy: Policy): Decision {
-  if (request.resource !== 'batch/v1/jobs') return { action: 'allow', reason: 'not-a-job' };
-  const isCreate = request.operation === 'CREATE';
-  if (!isCreate && request.operation !== 'UPDATE') return { action: 'allow', reason: 'not-created-or-updated' };
-  const job = readJob(request.object);
-  if ('problem' in job) return { action: 'refuse', problem: job.problem };
-  if (!isTerraform(job, policy)) return { action: 'allow', reason: 'not-terraform' };
-  // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
-  if (isOver(request.oldObject)) return { action: 'allow', reason: 'is-over' };
-  const changes = changesFor(job, policy, isCreate);
-  if (changes.length === 0) return { action: 'allow', reason: 'already-capped' };
-  return { action: 'cap', job: job.json, wanted: capRetries(job, changes), changes };
+/** What an admission request does not carry. */
+export interface DecisionContext {
+  /** Those of the Job's namespace. Only needed where the answer without them is `namespace-unknown`. */
+  readonly namespaceLabels?: Labels;
 }
 
-const isTerraform = (job: Job, { serviceAccountName, containerName }: Policy): boolean =>
-  job.serviceAccountName === serviceAccountName && job.containers.some(({ name }) => name === containerName);
+/** Decides what becomes of an admission request. Repeats every match condition of the registration. */
+export function decide(request: AdmissionRequest, policy: Policy, context: DecisionContext = {}): Decision {
+  if (request.resource !== 'batch/v1/jobs') return allow('not-a-job');
+  const { operation } = request;
+  if (operation !== 'CREATE' && operation !== 'UPDATE') return allow('not-created-or-updated');
+  const job = readJob(request.object);
+  if ('problem' in job) return { action: 'refuse', problem: job.problem };
+  if (Object.hasOwn(job.annotations, OPT_OUT_ANNOTATION) && job.annotations[OPT_OUT_ANNOTATION] === 'true') {
+    return allow('opted-out');
+  }
+  // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
+  if (isOver(request.oldObject)) return allow('is-over');
+  const rules = candidates({ job, namespace: request.namespace, operation }, policy);
+  if (rules.length === 0) return allow('no-rule');
+  if (rules.every(({ set }) => changesFor(job, set, operation).length === 0)) return allow('already-capped');
+  const rule = firstOf(rules, context.namespaceLabels);
+  if (rule === 'unknown') return allow('namespace-unknown');
+  if (rule === undefined) return allow('no-rule');
+  const changes = changesFor(job, rule.set, operation);
+  if (changes.length === 0) return allow('already-capped');
+  return { action: 'cap', rule: rule.name, job: job.json, wanted: capRetries(job, changes), changes };
+}
 
-function changesFor(job: Job, policy: Policy, isCreate: boolean): Change[] {
+const allow = (reason: AllowReason): Decision => ({ action: 'allow', reason });
+
+function changesFor(job: Job, set: Settings, operation: JobOperation): Change[] {
   const changes: Change[] = [];
-  if ((job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > policy.backoffLimit) {
-    changes.push({ field: 'backoffLimit', from: job.backoffLimit, to: policy.backoffLimit });
+  if ((job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > set.backoffLimit) {
+    changes.push({ field: 'backoffLimit', from: job.backoffLimit, to: set.backoffLimit });
   }
   // The Pod template is immutable: touching it on UPDATE would turn the user's request into a 422.
-  if (isCreate && job.restartPolicy !== policy.restartPolicy) {
-    changes.push({ field: 'restartPolicy', from: job.restartPolicy, to: policy.restartPolicy });
+  if (operation === 'CREATE' && set.restartPolicy === 'Never' && job.restartPolicy !== 'Never') {
+    changes.push({ field: 'restartPolicy', from: job.restartPolicy, to: 'Never' });
   }
   return changes;
 }

@@ -7,6 +7,10 @@ export interface Job {
   readonly template: JsonObject;
   readonly podSpec: JsonObject;
   readonly containers: readonly JsonObject[];
+  /** Empty where it is still to be generated. */
+  readonly name: string;
+  readonly labels: JsonObject;
+  readonly annotations: JsonObject;
   readonly serviceAccountName: string | undefined;
   /** `undefined` where the Job does not say. */
   readonly backoffLimit: number | undefined;
@@ -47,9 +51,20 @@ export function readJob(object: unknown): Job | Unreadable {
     template,
     podSpec,
     containers,
+    ...readMetadata(object.metadata),
     serviceAccountName: serviceAccountName as string | undefined,
     backoffLimit: backoffLimit as number | undefined,
     restartPolicy: restartPolicy as string | undefined,
+  };
+}
+
+/** What is not as it should be is for the API server to refuse: a rule that asks for it does not match. */
+function readMetadata(metadata: unknown): Pick<Job, 'name' | 'labels' | 'annotations'> {
+  const { name, labels, annotations } = isObject(metadata) ? metadata : {};
+  return {
+    name: typeof name === 'string' ? name : '',
+    labels: isObject(labels) ? labels : {},
+    annotations: isObject(annotations) ? annotations : {},
   };
 }
 

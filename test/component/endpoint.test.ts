@@ -129,7 +129,7 @@ suite('each answer is logged in one line, and counted', () => {
       'a Job that is let through',
       aReview({ object: aJob() }),
       'allowed',
-      { level: 'debug', message: 'job allowed', fields: { ...of('report', 'CREATE'), reason: 'not-terraform' } },
+      { level: 'debug', message: 'job allowed', fields: { ...of('report', 'CREATE'), reason: 'no-rule' } },
     ],
     [
       'a Job that cannot be read',

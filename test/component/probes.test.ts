@@ -147,6 +147,7 @@ suite('/metrics', () => {
       terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
       terraform_daemon_bundle_trusts_serving: 'gauge',
+      terraform_daemon_policy_valid: 'gauge',
       terraform_daemon_fights_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_build_info: 'gauge',
@@ -166,6 +167,7 @@ suite('/metrics', () => {
     metrics.notAfter('live-bundle', new Date('2035-01-01T00:00:00Z'));
     metrics.trusted(true);
     metrics.registered('updated', 'ca-bundle');
+    metrics.policyRead(true);
     metrics.fought('secret');
     metrics.reconciled('failure', 2);
     const { samples } = samplesOf((await get('/metrics')).text);
@@ -180,6 +182,7 @@ suite('/metrics', () => {
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="live-bundle"}': Date.UTC(2035, 0) / 1000,
       terraform_daemon_bundle_trusts_serving: 1,
+      terraform_daemon_policy_valid: 1,
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,

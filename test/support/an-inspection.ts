@@ -4,7 +4,8 @@ import { type RawOptions, readConfig } from '../../src/config.ts';
 import type { Pem } from '../../src/encodings.ts';
 import { type Inspection, inspection } from '../../src/inspection.ts';
 import type { Facts } from '../../src/inspection-evidence.ts';
-import { matchConditions, terraformPolicy } from '../../src/policy.ts';
+import { terraformPolicy } from '../../src/policy.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
 import { desiredRegistration } from '../../src/registration/desired.ts';
 import { ISSUED_AT, stored } from './a-certificate-set.ts';
 

@@ -1,9 +1,10 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Agent, request } from 'node:https';
 import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
-import { type Policy, terraformPolicy } from '../../src/policy.ts';
+import { terraformPolicy } from '../../src/policy.ts';
 import { type AppDependencies, createApp, type Outcome } from '../../src/webhook/app.ts';
 import { type EndpointServer, openServer } from '../../src/webhook/server.ts';
 import { aCertificateSet, SERVER_NAME } from './a-certificate-set.ts';
@@ -102,7 +103,8 @@ export interface Endpoint extends Target {
 }
 
 export interface EndpointFields {
-  readonly policy?: Policy;
+  readonly policy?: AppDependencies['policy'];
+  readonly namespaceLabels?: AppDependencies['namespaceLabels'];
   readonly log?: Partial<AppDependencies['log']>;
   readonly drainMs?: number;
 }
@@ -114,7 +116,8 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
   const outcomes: Outcome[] = [];
   const app = createApp({
     path: ENDPOINT_PATH,
-    policy: fields.policy ?? terraformPolicy,
+    policy: fields.policy ?? (() => terraformPolicy),
+    namespaceLabels: fields.namespaceLabels ?? (() => assert.fail('nobody asks for labels of a namespace')),
     log: { ...recordingLog(lines), ...fields.log },
     observe: (outcome) => void outcomes.push(outcome),
   });

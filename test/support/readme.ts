@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type OptionDefinition, optionNames, options } from '../../src/options.ts';
+import { policyFields } from '../../src/policy-schema.ts';
 
 export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -10,6 +11,12 @@ export function optionsTable(): string {
     return `| \`--${name}\` | ${value === undefined ? defaultText : `\`${value}\``} | ${description} |`;
   });
   return ['| option | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+/** The README's table of what a rule may say, as the schema would have it. */
+export function policyTable(): string {
+  const rows = policyFields.map(({ field, meaning }) => `| \`${field}\` | ${meaning} |`);
+  return ['| field | meaning |', '| --- | --- |', ...rows].join('\n');
 }
 
 /** The commands in the README's shell blocks, a line each. */

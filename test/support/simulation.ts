@@ -7,6 +7,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import type { Pem } from '../../src/encodings.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
+import { terraformPolicy } from '../../src/policy.ts';
 import { createReconciler, type Reconciler } from '../../src/reconciler.ts';
 import { liveBundle, type RegistrationStore } from '../../src/registration/reconcile.ts';
 import { createReport } from '../../src/report.ts';
@@ -78,6 +79,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
       secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
       registrations: faulty(registrations, ['apply', 'replaceEntry'], random) as RegistrationStore,
       report: createReport({ log: silent, metrics, events: { tell() {} } }),
+      policies: { current: () => terraformPolicy },
       metrics,
       now: () => new Date(now + clockMs),
       uptimeMs: () => elapsedMs,

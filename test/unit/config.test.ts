@@ -29,6 +29,7 @@ describe('the configuration', () => {
         settleMs: 60_000,
       },
       certificateDirectory: undefined,
+      policyFile: undefined,
       rotateOnStart: true,
       registration: {
         name: 'terraform-job-webhook-configuration',
@@ -61,6 +62,7 @@ describe('the configuration', () => {
       'webhook-bind-address': '::1',
       'webhook-cert-path': '/certs',
       'webhook-url': 'https://127.0.0.1:9443',
+      'policy-file': '/policy/policy.yaml',
       'failure-policy': 'Fail',
       'timeout-seconds': '7',
       'ca-lifetime': '2h',
@@ -96,6 +98,7 @@ describe('the configuration', () => {
         settleMs: 90_000,
       },
       certificateDirectory: '/certs',
+      policyFile: '/policy/policy.yaml',
       rotateOnStart: false,
       registration: {
         name: 'job.webhook',

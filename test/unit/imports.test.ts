@@ -43,10 +43,12 @@ const doors = {
   'p-retry': 'retry.ts',
   'prom-client': 'metrics.ts',
   winston: 'log.ts',
+  yaml: 'yaml.ts',
+  zod: 'policy-schema.ts',
 };
 
 /** What an area may import beside its own files: words and rules that all of them share. */
-const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'policy.ts'];
+const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'policy.ts', 'policy-cel.ts'];
 /** And beside those, types alone: what it logs to is given to it. */
 const sharedTypes = ['log.ts'];
 
@@ -63,7 +65,14 @@ const pureFiles = [
   'webhook/review.ts',
   'webhook/job.ts',
   'webhook/cap-retries.ts',
+  'webhook/matching.ts',
+  'admission-policy.ts',
+  'found.ts',
   'policy.ts',
+  'policy-cel.ts',
+  'policy-schema.ts',
+  'policy-turns.ts',
+  'yaml.ts',
   'config.ts',
   'options.ts',
   'durations.ts',

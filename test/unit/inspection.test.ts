@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import { joinCertificates, type Pem } from '../../src/encodings.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
 import { anInspection, aRegistration, type Sight } from '../support/an-inspection.ts';
 
@@ -137,6 +138,10 @@ const rows: Readonly<Record<string, Row>> = {
   'a registration that was edited': {
     facts: { registration: { object: withEntry({ matchConditions: [] }) } },
     expected: [['drift', 'registration', RESTART]],
+  },
+  'a registration with the conditions of another policy, as a daemon writes them': {
+    facts: { registration: { object: withEntry({ matchConditions: matchConditions({ rules: [] }) }) } },
+    expected: [],
   },
   'a registration with what only the daemon is told': {
     facts: { registration: { object: withEntry({ failurePolicy: 'Fail', timeoutSeconds: 30 }) } },

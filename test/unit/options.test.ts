@@ -92,6 +92,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
     ],
     allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
   },
+  'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
   'failure-policy': {
     default: 'Ignore',
     variable: 'TERRAFORM_DAEMON_FAILURE_POLICY',

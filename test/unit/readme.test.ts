@@ -4,8 +4,10 @@ import { describe, it, test } from 'node:test';
 import { reasons } from '../../src/certs/reasons.ts';
 import { errorCodes } from '../../src/errors.ts';
 import { options } from '../../src/options.ts';
+import { terraformPolicy } from '../../src/policy.ts';
+import { parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
-import { firstColumn, optionsTable, readReadme, shellCommands } from '../support/readme.ts';
+import { firstColumn, optionsTable, policyTable, readReadme, shellCommands } from '../support/readme.ts';
 
 describe('the README', () => {
   it('has the options that the code has, with their defaults', async () => {
@@ -22,6 +24,15 @@ describe('the README', () => {
 
   it('has a row for each error code, and no other', async () => {
     assert.deepEqual(firstColumn(await readReadme(), 'When something is wrong').sort(), [...errorCodes].sort());
+  });
+
+  it('has the fields of a policy that the schema has, and an example that can be used', async () => {
+    const readme = await readReadme();
+    assert.ok(readme.includes(`\n\n${policyTable()}\n\n`), `the table should be:\n${policyTable()}`);
+    const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(readme) ?? [];
+    const parsed = parsePolicy(example);
+    assert.ok('policy' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.policy.rules[1], terraformPolicy.rules[0]);
   });
 
   it('starts with the two commands, of which CI runs the second', async () => {

@@ -82,12 +82,13 @@ suite('a Job of terraform-controller is capped', () => {
   });
 
   test('to the limit of the policy, and by its names', () => {
-    const ours = { ...terraformPolicy, backoffLimit: 2, serviceAccountName: 'deployer', containerName: 'deploy' };
+    const match = { serviceAccountName: 'deployer', containerName: 'deploy' };
+    const ours: Policy = { rules: [{ name: 'ours', match, set: { backoffLimit: 2, restartPolicy: 'Never' } }] };
     const review = (backoffLimit: number) =>
       anUpdate({ object: aJob({ backoffLimit, serviceAccountName: 'deployer', containers: [{ name: 'deploy' }] }) });
     assertCapped(decideOn(review(3), ours), [{ field: 'backoffLimit', from: 3, to: 2 }]);
     assert.deepEqual(decideOn(review(2), ours), { action: 'allow', reason: 'already-capped' });
-    assert.deepEqual(decideOn(anUpdate(), ours), { action: 'allow', reason: 'not-terraform' });
+    assert.deepEqual(decideOn(anUpdate(), ours), { action: 'allow', reason: 'no-rule' });
   });
 });
 
@@ -128,29 +129,21 @@ suite('a request is let through', () => {
     ],
     ['for a CONNECT', aReview({ operation: 'CONNECT' }), 'not-created-or-updated'],
     ['for no operation', aReview({ operation: undefined }), 'not-created-or-updated'],
-    ['for anybody else’s Job', aReview({ object: aJob() }), 'not-terraform'],
+    ['for anybody else’s Job', aReview({ object: aJob() }), 'no-rule'],
     [
       'for a name that ends in -apply, which proves nothing',
       aReview({ object: aJob({ name: 'oss-bucket-apply' }) }),
-      'not-terraform',
+      'no-rule',
     ],
-    [
-      'for another service account',
-      aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }),
-      'not-terraform',
-    ],
-    ['for no service account', aReview({ object: aTerraformJob({ serviceAccountName: undefined }) }), 'not-terraform'],
-    [
-      'for another container',
-      aReview({ object: aTerraformJob({ containers: [{ name: 'report' }] }) }),
-      'not-terraform',
-    ],
+    ['for another service account', aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }), 'no-rule'],
+    ['for no service account', aReview({ object: aTerraformJob({ serviceAccountName: undefined }) }), 'no-rule'],
+    ['for another container', aReview({ object: aTerraformJob({ containers: [{ name: 'report' }] }) }), 'no-rule'],
     [
       'for an init container of that name only',
       aReview({ object: aTerraformJob({ containers: [{ name: 'report' }], initContainers: [executor] }) }),
-      'not-terraform',
+      'no-rule',
     ],
-    ['for no container', aReview({ object: aTerraformJob({ containers: [] }) }), 'not-terraform'],
+    ['for no container', aReview({ object: aTerraformJob({ containers: [] }) }), 'no-rule'],
     ['for an UPDATE of one that has failed', anUpdate({ oldObject: aTerraformJob(over) }), 'is-over'],
     [
       'for an UPDATE of one that is being deleted',

@@ -7,9 +7,10 @@ import { terraformPolicy } from '../../../src/policy.ts';
 import { decide } from '../../../src/webhook/cap-retries.ts';
 import { patchBetween } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';
-import { aTerraformJob, type Json } from '../../support/a-job.ts';
+import { aTerraformJob } from '../../support/a-job.ts';
 import { anUpdate, aReview } from '../../support/a-review.ts';
 import { anyJson, anySketch, jobText, pathsOf, type Sketch, withValue } from '../../support/any-job.ts';
+import { applyAdds, parseExactly } from '../../support/apply-adds.ts';
 
 /** The pure part of an answer. */
 function patchFor(review: unknown): Operation[] {
@@ -29,29 +30,6 @@ function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
     restartPolicy: operation === 'CREATE' ? '"Never"' : sketch.restartPolicy,
   };
 }
-
-/** RFC 6902 `add`, as far as objects go, written a second time. */
-function applyAdds(document: Json, operations: readonly Operation[]): Json {
-  for (const { path, value } of operations) {
-    const names = path
-      .split('/')
-      .slice(1)
-      .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
-    const last = names.pop();
-    assert.ok(last !== undefined, 'the whole document is never replaced');
-    const parent = names.reduce((at, name) => at[name], document);
-    assert.equal(typeof parent, 'object', `${path} has no parent`);
-    parent[last] = value;
-  }
-  return document;
-}
-
-type RawJson = { rawJSON(text: string): unknown };
-
-/** JSON with its numbers as they are written: `JSON.parse` alone would round the long ones. */
-const parseExactly = (text: string): Json =>
-  JSON.parse(text, ((_name: string, value: unknown, { source }: { source: string }) =>
-    typeof value === 'number' ? (JSON as unknown as RawJson).rawJSON(source) : value) as never);
 
 suite('for any Job of terraform-controller', () => {
   const property = (check: (sketch: Sketch, operation: 'CREATE' | 'UPDATE') => void) =>

@@ -1,0 +1,49 @@
+import type { Clients } from './kube.ts';
+import { orFail } from './kube-errors.ts';
+import type { Labels } from './policy.ts';
+
+/** Answers the labels of a namespace. */
+export type NamespaceLabels = (namespace: string) => Promise<Labels>;
+
+/** Reads a namespace from the API server. @throws OperatorError the `KUBE_…` codes, also where there is none. */
+export const readNamespaceLabels =
+  ({ core }: Pick<Clients, 'core'>): NamespaceLabels =>
+  async (name) => {
+    const what = `read Namespace ${name} (a rule with namespaceLabels needs manifests/rbac-namespaces.yaml)`;
+    const { metadata } = await orFail(core.readNamespace({ name }), what);
+    return metadata?.labels ?? {};
+  };
+
+/** Somebody who labels a namespace and then applies a Configuration is not to wait. */
+const KEPT_MS = 5_000;
+const MOST_KEPT = 1_000;
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/ */
+const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/**
+ * Asks once for all that ask within 5 s; a failure is not kept. Names that no namespace can have, which only a stranger
+ * at the port would send, have no labels.
+ */
+export function cachedLabels(read: NamespaceLabels, now: () => Date): NamespaceLabels {
+  const kept = new Map<string, { readonly atMs: number; readonly labels: Promise<Labels> }>();
+
+  function ask(name: string): Promise<Labels> {
+    const labels = read(name);
+    const entry = { atMs: now().getTime(), labels };
+    kept.delete(name);
+    kept.set(name, entry);
+    const [oldest] = kept.keys();
+    if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+    labels.catch(() => {
+      if (kept.get(name) === entry) kept.delete(name);
+    });
+    return labels;
+  }
+  return async (name) => {
+    if (!NAME.test(name)) return {};
+    const known = kept.get(name);
+    const ageMs = now().getTime() - (known?.atMs ?? 0);
+    return known && ageMs >= 0 && ageMs < KEPT_MS ? known.labels : ask(name);
+  };
+}

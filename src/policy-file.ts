@@ -1,0 +1,46 @@
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from './errors.ts';
+import { type Policy, terraformPolicy } from './policy.ts';
+import { parsePolicy } from './policy-schema.ts';
+
+/** A policy, or what is wrong with the file that should hold one, a line for each problem. */
+export type PolicyRead = { readonly policy: Policy } | { readonly problems: readonly string[] };
+
+/** A ConfigMap holds no more. */
+const MOST_BYTES = 1024 * 1024;
+
+/** Reads a policy file. The built-in policy where there is none. */
+export function readPolicyFile(file: string | undefined): PolicyRead {
+  if (file === undefined) return { policy: terraformPolicy };
+  try {
+    const { size } = statSync(file);
+    if (size > MOST_BYTES) return { problems: [`found ${size} bytes; allowed is 1 MiB`] };
+    return parsePolicy(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return { problems: [`${messageOf(error)}; allowed is a file that can be read`] };
+  }
+}
+
+/** The policy in force. */
+export interface Policies {
+  readonly current: () => Policy;
+  /** Reads the file again. What is wrong is told once; the last good policy stays in force then. */
+  readonly reload: () => 'unchanged' | PolicyRead;
+}
+
+/** @param first what was read from the file at the start. */
+export function createPolicies(file: string | undefined, first: Policy): Policies {
+  let policy = first;
+  let last = JSON.stringify({ policy: first });
+  return {
+    current: () => policy,
+    reload() {
+      const read = readPolicyFile(file);
+      const text = JSON.stringify(read);
+      if (file === undefined || text === last) return 'unchanged';
+      last = text;
+      if ('policy' in read) policy = read.policy;
+      return read;
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { isMap, isNode, LineCounter, type Node, parseAllDocuments, stringify, type YAMLMap } from 'yaml';
+
+export type Path = readonly PropertyKey[];
+
+/** What a text in YAML or JSON says, and in which line. */
+export interface YamlText {
+  readonly value: unknown;
+  /** The line, from 1, of the field or list item at a path, or of what is nearest to it. */
+  lineOf(path: Path): number;
+}
+
+/** Where a text cannot be read. */
+export interface YamlProblem {
+  readonly line: number;
+  readonly problem: string;
+}
+
+/** Reads one document of YAML 1.2, of which JSON is a part. A field that stands twice is a problem. */
+export function readYaml(text: string): YamlText | { readonly problems: readonly YamlProblem[] } {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
+  const [document, second] = 'empty' in documents ? [] : documents;
+  if (document === undefined) return { value: undefined, lineOf: () => 1 };
+  const lineAt = (offset = 0) => lines.linePos(offset).line;
+  const problems = document.errors.map(({ message, pos }) => ({ line: lineAt(pos[0]), problem: message }));
+  if (second) problems.push({ line: lineAt(second.range[0]), problem: 'a second document begins' });
+  // Whoever copies objects leaves such a field out, without a word.
+  const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
+  if (proto) problems.push({ line: lineAt(proto.index), problem: 'found the field __proto__, which there is not' });
+  if (problems.length > 0) return { problems };
+  try {
+    return { value: document.toJS(), lineOf: (path) => lineAt(offsetOf(document.contents, path)) };
+  } catch (error) {
+    // Aliases that multiply.
+    return { problems: [{ line: 1, problem: (error as Error).message }] };
+  }
+}
+
+function offsetOf(root: unknown, path: Path): number | undefined {
+  let node = root;
+  let offset = isNode(root) ? root.range?.[0] : undefined;
+  for (const step of path) {
+    const key = isMap(node) ? keyNode(node, step) : undefined;
+    node = isNode(node) && 'get' in node ? (node as YAMLMap).get(step, true) : undefined;
+    offset = (key ?? (isNode(node) ? (node as Node) : undefined))?.range?.[0] ?? offset;
+  }
+  return offset;
+}
+
+function keyNode(map: YAMLMap, step: PropertyKey): Node | undefined {
+  const pair = map.items.find(({ key }) => isNode(key) && 'value' in key && key.value === step);
+  return isNode(pair?.key) ? pair.key : undefined;
+}
+
+/** Objects as `kubectl apply -f -` reads them. */
+export const writeYaml = (objects: readonly object[]): string =>
+  objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n');

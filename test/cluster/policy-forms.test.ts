@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { loadAllYaml } from '@kubernetes/client-node';
+import { ADMISSION_POLICY_NAME } from '../../src/admission-policy.ts';
+import { OPT_OUT_ANNOTATION, type Policy } from '../../src/policy.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
+import { ownWebhook } from '../../src/registration/desired.ts';
+import { decide } from '../../src/webhook/cap-retries.ts';
+import { readReview } from '../../src/webhook/review.ts';
+import type { Json } from '../support/a-job.ts';
+import { aReview } from '../support/a-review.ts';
+import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
+import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { namespaces, policies, someJobs, twinOf } from '../support/policy-jobs.ts';
+import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
+
+const JOBS = 300;
+const AT_ONCE = 8;
+
+/** Tells when a policy has arrived at the API server: it is the only one that caps the Job of this name. */
+const sentinelName = (nth: number) => `sentinel-${nth}`;
+const withSentinel = ({ rules }: Policy, nth: number): Policy => ({
+  rules: [
+    ...rules,
+    {
+      name: 'sentinel',
+      match: { jobName: sentinelName(nth), containerName: 'sentinel' },
+      set: { backoffLimit: 0, restartPolicy: 'Keep' },
+    },
+  ],
+});
+
+const tried = Object.entries(policies).map(([name, policy], nth) => ({ name, nth, policy: withSentinel(policy, nth) }));
+const asksForNamespaces = ({ rules }: Policy) => rules.some(({ match }) => match.namespaceLabels !== undefined);
+
+/** A dry run of a write. */
+interface Trial {
+  readonly method: 'POST' | 'PATCH';
+  readonly path: string;
+  readonly body: Json;
+  /** As an admission request tells it. */
+  readonly request: Json;
+  /** The Job that `body` makes, as a place for the patch. */
+  readonly job: Json;
+}
+
+const jobsPath = (namespace: string, name = '') => `/apis/batch/v1/namespaces/${namespace}/jobs${name && `/${name}`}`;
+
+function creation(job: Json): Trial {
+  const { namespace } = job.metadata;
+  const request = { namespace, object: job };
+  return { method: 'POST', path: jobsPath(namespace), body: job, request, job };
+}
+
+function update(stored: Json, change: Json): Trial {
+  const { namespace, name } = stored.metadata;
+  const metadata = { ...stored.metadata };
+  for (const [field, values] of Object.entries(change.metadata ?? {}))
+    metadata[field] = { ...metadata[field], ...(values as Json) };
+  const job = { ...stored, metadata, spec: { ...stored.spec, ...change.spec } };
+  const request = { operation: 'UPDATE', namespace, object: job, oldObject: stored };
+  return { method: 'PATCH', path: jobsPath(namespace, name), body: change, request, job };
+}
+
+/** What the rule alone makes of it, to be sent to an API server that changes nothing. */
+function decided({ method, body, request, job }: Trial, policy: Policy): Json {
+  const decision = decide(readReview(aReview(request)), policy, {
+    namespaceLabels: namespaces[job.metadata.namespace] ?? {},
+  });
+  assert.notEqual(decision.action, 'refuse');
+  if (decision.action !== 'cap') return body;
+  if (method === 'POST') return decision.wanted;
+  assert.deepEqual(
+    decision.changes.map(({ field }) => field),
+    ['backoffLimit'],
+  );
+  return { ...body, spec: { ...body.spec, backoffLimit: (decision.wanted as Json).spec.backoffLimit } };
+}
+
+/** The whole Job, but for what is made anew each time; or how it was refused. */
+function outcome({ status, body }: ApiReply): string {
+  if (status >= 300) return `HTTP ${status} ${body.reason}`;
+  const { metadata, spec } = body;
+  const { name, uid, labels = null, annotations = null } = metadata;
+  const json = JSON.stringify({ labels, annotations, spec }).replaceAll(uid, 'UID');
+  return body.metadata.generateName && !body.metadata.name.startsWith('oss') ? json.replaceAll(name, 'NAME') : json;
+}
+
+/** The part of it that a policy is about. */
+const shown = (text: string) =>
+  text.startsWith('HTTP')
+    ? text
+    : JSON.stringify([JSON.parse(text).spec.backoffLimit, JSON.parse(text).spec.template.spec.restartPolicy]);
+
+describe('the three forms of a policy', () => {
+  let cluster: Cluster;
+  let api: RawApi;
+  let folder: string;
+  let daemon: Daemon | undefined;
+  const trials: Trial[] = [];
+  /** By policy: what the function, the webhook and the admission policy have made of each trial. */
+  const results = new Map<string, Map<'function' | 'webhook' | 'admission policy', string[]>>();
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-policy-'));
+    cluster = await startCluster();
+    api = await rawApi(cluster.kubeconfig);
+    for (const [name, labels] of Object.entries(namespaces)) {
+      await cluster.core.createNamespace({ body: { metadata: { name, labels } } });
+    }
+  });
+  after(async () => {
+    await daemon?.stop();
+    api?.close();
+    await cluster?.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const dryRun = ({ method, path }: Pick<Trial, 'method' | 'path'>, body: Json) =>
+    api.call(method, `${path}?dryRun=All`, body);
+
+  async function outcomes(bodyOf: (trial: Trial) => Json): Promise<string[]> {
+    const found: string[] = [];
+    const queue = [...trials.entries()];
+    const work = async () => {
+      for (let next = queue.pop(); next; next = queue.pop()) {
+        const [index, trial] = next;
+        found[index] = outcome(await dryRun(trial, bodyOf(trial)));
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return found;
+  }
+
+  const keep = (policy: string, form: 'function' | 'webhook' | 'admission policy', found: string[]) => {
+    const forms = results.get(policy) ?? new Map();
+    results.set(policy, forms.set(form, found));
+  };
+
+  /** Resolves when the API server goes by the policy with this number. */
+  const untilInForce = (nth: number) =>
+    eventually(
+      async () => {
+        const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'sentinel', image: 'x' }] } };
+        const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: sentinelName(nth) }, spec: { template } };
+        const { body } = await dryRun({ method: 'POST', path: jobsPath('default') }, job);
+        assert.equal(body.spec?.backoffLimit, 0, JSON.stringify(body));
+      },
+      { withinMs: 30_000 },
+    );
+
+  const policyFile = () => join(folder, 'policy.yaml');
+  const startWith = async (policy: Policy, ...flags: string[]) => {
+    await writeFile(policyFile(), JSON.stringify(policy));
+    daemon = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags: [`--policy-file=${policyFile()}`, ...flags],
+    });
+    await daemon.line('ready');
+    return daemon;
+  };
+
+  it('are tried with Jobs that are created, and with stored ones that are updated', async () => {
+    const jobs = someJobs(JOBS);
+    trials.push(...jobs.map(creation));
+    const stored = new Map<string, Json>();
+    for (const job of jobs) {
+      const namespace = twinOf(job.metadata.namespace);
+      const key = `${job.metadata.namespace}/${job.metadata.name}`;
+      if (!job.metadata.name || stored.has(key) || JSON.stringify(job).length > 10_000) continue;
+      const { status, body } = await api.call('POST', jobsPath(namespace), {
+        ...job,
+        metadata: { ...job.metadata, namespace },
+      });
+      if (status === 201) stored.set(key, body);
+    }
+    const [over, dying, ...others] = [...stored.values()];
+    const startTime = new Date().toISOString();
+    const ended = {
+      startTime,
+      conditions: ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: startTime })),
+    };
+    const failed = await api.call('PATCH', `${jobsPath(over.metadata.namespace, over.metadata.name)}/status`, {
+      status: ended,
+    });
+    assert.equal(failed.status, 200, JSON.stringify(failed.body));
+    const path = jobsPath(dying.metadata.namespace, dying.metadata.name);
+    await api.call('PATCH', path, { metadata: { finalizers: ['example.com/wait'] } });
+    await api.call('DELETE', path, { propagationPolicy: 'Background' });
+    const deleted = await api.call('GET', path);
+    assert.ok(deleted.body.metadata.deletionTimestamp);
+    for (const job of [failed.body, deleted.body, ...others]) {
+      trials.push(
+        update(job, { metadata: { annotations: { touched: 'true' } } }),
+        update(job, { spec: { backoffLimit: 5 } }),
+        update(job, { spec: { backoffLimit: 0 } }),
+        update(job, { metadata: { annotations: { [OPT_OUT_ANNOTATION]: 'true' } }, spec: { backoffLimit: 7 } }),
+        update(job, { metadata: { labels: { app: 'x' } } }),
+      );
+    }
+    assert.ok(trials.length > JOBS + 60, `${trials.length} trials`);
+  });
+
+  it('begin with what the function decides, put into the Jobs before they are sent', async () => {
+    keep('none', 'function', await outcomes(({ body }) => body));
+    for (const { name, policy } of tried) keep(name, 'function', await outcomes((trial) => decided(trial, policy)));
+  });
+
+  it('leave it to failurePolicy where the labels of a namespace cannot be had', async () => {
+    const { policy } = tried.find(({ name }) => name === 'labels of namespaces') ?? assert.fail();
+    const { line, stop } = await startWith(policy, '--failure-policy=Fail');
+    const spec = { restartPolicy: 'Never', containers: [{ name: 'a', image: 'a' }] };
+    const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'a-apply' }, spec: { template: { spec } } };
+    await eventually(async () => {
+      const { status, body } = await dryRun({ method: 'POST', path: jobsPath('team-a') }, job);
+      assert.equal(status, 500, JSON.stringify(body));
+    });
+    const { code, error } = await line('cannot answer an admission request');
+    assert.equal(code, 'KUBE_FORBIDDEN');
+    assert.match(String(error), /manifests\/rbac-namespaces\.yaml/);
+    await stop();
+  });
+
+  it('go on with the webhook, whose daemon reads each policy from its file', async (t) => {
+    for (const object of loadAllYaml(
+      await readFile(new URL('../../manifests/rbac-namespaces.yaml', import.meta.url), 'utf8'),
+    )) {
+      const { kind } = object as Json;
+      const plural = `${kind.toLowerCase()}s`;
+      const { status } = await api.call('POST', `/apis/rbac.authorization.k8s.io/v1/${plural}`, object);
+      assert.equal(status, 201);
+    }
+    const [first] = tried;
+    assert.ok(first);
+    // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
+    const running = await startWith(first.policy, '--failure-policy=Fail');
+    for (const { name, nth, policy } of tried) {
+      await writeFile(policyFile(), JSON.stringify(policy));
+      await untilInForce(nth);
+      const before = running.lines.length;
+      keep(name, 'webhook', await outcomes(({ body }) => body));
+      const lines = running.lines.slice(before).filter(({ uid }) => uid !== undefined);
+      const needless = lines.filter(({ message, reason }) => message !== 'job capped' || reason !== undefined);
+      t.diagnostic(
+        `${name}: ${lines.length} of ${trials.length} reached the endpoint, ${needless.length} of them needlessly`,
+      );
+      if (!asksForNamespaces(policy)) assert.deepEqual(needless, []);
+    }
+    assert.equal(
+      ownWebhook(await cluster.registration())?.matchConditions?.length,
+      matchConditions(first.policy).length,
+    );
+  });
+
+  it('keep the last good policy while the file cannot be used, and say so', async () => {
+    assert.ok(daemon);
+    const { nth } = tried.at(-1) ?? assert.fail();
+    await writeFile(policyFile(), '{"rules": [{"name": "x"}]}');
+    const { problems } = await daemon.line('policy refused, the last good one stays');
+    assert.equal((problems as string[]).length, 2);
+    await untilInForce(nth);
+    assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 0$/m);
+    await eventually(async () => {
+      const { items } = await cluster.core.listNamespacedEvent({ namespace: 'vela-system' });
+      assert.ok(items.some(({ reason }) => reason === 'POLICY_INVALID'));
+    });
+    await writeFile(policyFile(), JSON.stringify(withSentinel({ rules: [] }, 99)));
+    await untilInForce(99);
+    assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 1$/m);
+    await daemon.stop();
+    daemon = undefined;
+    await cluster.admission.deleteMutatingWebhookConfiguration({ name: REGISTRATION });
+  });
+
+  /** Creates or replaces an object of the group admissionregistration.k8s.io. */
+  async function write(object: Json): Promise<void> {
+    const isPolicy = object.kind === 'MutatingAdmissionPolicy';
+    const plural = isPolicy ? 'mutatingadmissionpolicies' : 'mutatingadmissionpolicybindings';
+    const path = `/apis/${object.apiVersion}/${plural}`;
+    const live = await api.call('GET', `${path}/${ADMISSION_POLICY_NAME}`);
+    object.metadata.resourceVersion = live.body.metadata?.resourceVersion;
+    const { status, body } =
+      live.status === 404
+        ? await api.call('POST', path, object)
+        : await api.call('PUT', `${path}/${ADMISSION_POLICY_NAME}`, object);
+    assert.ok(status < 300, JSON.stringify(body));
+  }
+
+  it('end with the MutatingAdmissionPolicy that `policy` prints, without any webhook', async () => {
+    for (const { name, nth, policy } of tried) {
+      await writeFile(policyFile(), JSON.stringify(policy));
+      const args = [BUNDLE, 'policy', '--policy-file', policyFile()];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      for (const object of loadAllYaml(stdout) as Json[]) await write(object);
+      await untilInForce(nth);
+      keep(name, 'admission policy', await outcomes(({ body }) => body));
+    }
+  });
+
+  it('agree on every Job', (t) => {
+    const rows: string[] = [];
+    const disagreements: string[] = [];
+    for (const { name } of tried) {
+      const forms = results.get(name);
+      const [wanted = [], webhook = [], admission = []] = [
+        forms?.get('function'),
+        forms?.get('webhook'),
+        forms?.get('admission policy'),
+      ];
+      const differing = trials.flatMap((trial, index) => {
+        const [one = '', two = '', three = ''] = [wanted[index], webhook[index], admission[index]];
+        if (one !== '' && one === two && one === three) return [];
+        return [
+          `${name}: ${trial.method} ${trial.path} ${JSON.stringify(trial.body).slice(0, 600)}: ${[one, two, three].map(shown).join(', ')}`,
+        ];
+      });
+      const refused = wanted.filter((text) => text.startsWith('HTTP')).length;
+      const capped = wanted.filter((text, index) => text !== results.get('none')?.get('function')?.[index]).length;
+      rows.push(
+        [name.padEnd(24), trials.length, refused, capped, trials.length - differing.length, differing.length]
+          .map((cell) => String(cell).padStart(9))
+          .join(' '),
+      );
+      disagreements.push(...differing);
+    }
+    t.diagnostic(
+      ['policy'.padEnd(24), 'Jobs', 'refused', 'changed', 'agree', 'disagree']
+        .map((cell) => cell.padStart(9))
+        .join(' '),
+    );
+    for (const row of rows) t.diagnostic(row);
+    assert.deepEqual(disagreements.slice(0, 10), []);
+  });
+});

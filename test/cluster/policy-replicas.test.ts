@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import type { Policy } from '../../src/policy.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
+import { ownWebhook } from '../../src/registration/desired.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+
+const policy = (backoffLimit: number): Policy => ({
+  rules: [{ name: 'a', match: { jobName: 'a*' }, set: { backoffLimit, restartPolicy: 'Never' } }],
+});
+
+describe('replicas whose policies differ, as while a ConfigMap is on its way', () => {
+  let cluster: Cluster;
+  let folder: string;
+  const daemons: Daemon[] = [];
+  const file = (nth: number) => join(folder, String(nth), 'policy.yaml');
+  const write = (nth: number, value: Policy) => writeFile(file(nth), JSON.stringify(value));
+  const live = async () =>
+    JSON.parse(JSON.stringify(ownWebhook(await cluster.registration())?.matchConditions ?? null));
+  const writesOf = (daemon: Daemon | undefined) =>
+    daemon?.lines.filter(
+      ({ message, drift }) => message === 'registration updated' && /matchConditions/.test(String(drift)),
+    );
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-replicas-'));
+    cluster = await startCluster();
+  });
+  after(async () => {
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    await cluster?.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  const start = async (nth: number, value: Policy) => {
+    await mkdir(join(folder, String(nth)));
+    await write(nth, value);
+    const servicePort = daemons[0]?.port;
+    const flags = [`--policy-file=${file(nth)}`, '--rotate-on-start=false'];
+    const daemon = await startDaemon({
+      kubeconfig: cluster.daemonKubeconfig,
+      flags,
+      ...(servicePort ? { servicePort } : {}),
+    });
+    daemons.push(daemon);
+    await daemon.line('ready');
+    return daemon;
+  };
+
+  it('go by the one that was read last, and do not undo it', async () => {
+    const first = await start(0, policy(1));
+    assert.deepEqual(await live(), matchConditions(policy(1)));
+    const second = await start(1, policy(2));
+    assert.deepEqual(await live(), matchConditions(policy(2)));
+    await first.line('another replica has another policy');
+    assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
+  });
+
+  it('come together when the file of the other one changes too, without a further write', async () => {
+    const [first, second] = daemons;
+    await write(0, policy(2));
+    await eventually(() =>
+      assert.ok(first && first.lines.filter(({ message }) => message === 'policy loaded').length === 2),
+    );
+    assert.deepEqual(await live(), matchConditions(policy(2)));
+    assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
+  });
+
+  it('mend what no daemon has written, at once', async () => {
+    const [first] = daemons;
+    await write(0, policy(3));
+    await eventually(async () => assert.deepEqual(await live(), matchConditions(policy(3))));
+    const registration = (await cluster.registration()) ?? assert.fail();
+    const own = ownWebhook(registration) ?? assert.fail();
+    own.matchConditions = [{ name: 'never', expression: 'false' }];
+    await cluster.admission.replaceMutatingWebhookConfiguration({
+      name: registration.metadata?.name ?? '',
+      body: registration,
+    });
+    // Either one's: whoever sees it first publishes its own policy.
+    const either = [2, 3].map((limit) => matchConditions(policy(limit)));
+    await eventually(async () => {
+      const found = await live();
+      assert.ok(either.some((conditions) => isDeepStrictEqual(conditions, found)));
+    });
+    assert.ok((writesOf(first)?.length ?? 0) <= 2);
+  });
+});

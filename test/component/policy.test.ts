@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import fc from 'fast-check';
+import { OperatorError } from '../../src/errors.ts';
+import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../src/policy.ts';
+import { aTerraformJob } from '../support/a-job.ts';
+import { anUpdate, aReview } from '../support/a-review.ts';
+import { anyJson, pathsOf, withValue } from '../support/any-job.ts';
+import { anyPolicy } from '../support/any-policy.ts';
+import { patchOf, startEndpoint } from '../support/endpoint.ts';
+import { recordedReviews } from '../support/fixtures.ts';
+
+const [terraform] = terraformPolicy.rules;
+assert.ok(terraform);
+const inProduction: Policy = {
+  rules: [{ ...terraform, name: 'prod', match: { ...terraform.match, namespaceLabels: { env: 'prod' } } }],
+};
+
+suite('the endpoint and its policy', () => {
+  test('goes by the policy that is in force when the request comes', async (t) => {
+    let policy = terraformPolicy;
+    const { post } = await startEndpoint(t, { policy: () => policy });
+    assert.equal(patchOf(await post(aReview())).length, 2);
+    policy = { rules: [{ ...terraform, name: 'soft', set: { backoffLimit: 3, restartPolicy: 'Keep' } }] };
+    const reply = await post(aReview());
+    assert.deepEqual(patchOf(reply), [{ op: 'add', path: '/spec/backoffLimit', value: 3 }]);
+    assert.equal(reply.review.response.auditAnnotations.rule, 'soft');
+    assert.match(
+      reply.review.response.warnings[0],
+      /the retries of this Job are limited \(backoffLimit 2147483647 -> 3\)$/,
+    );
+  });
+
+  test('leaves a Job alone that is opted out', async (t) => {
+    const { post, lines } = await startEndpoint(t);
+    const object = aTerraformJob();
+    object.metadata.annotations = { [OPT_OUT_ANNOTATION]: 'true' };
+    assert.deepEqual((await post(aReview({ object }))).review.response.patch, undefined);
+    assert.equal(lines[0]?.fields.reason, 'opted-out');
+  });
+
+  test('asks for the labels of the namespace where a rule needs them, and only there', async (t) => {
+    const asked: string[] = [];
+    const namespaceLabels = async (namespace: string): Promise<Record<string, string>> => {
+      asked.push(namespace);
+      return namespace === 'team-a' ? { env: 'prod' } : {};
+    };
+    const { post } = await startEndpoint(t, { policy: () => inProduction, namespaceLabels });
+    assert.equal(patchOf(await post(aReview())).length, 2);
+    assert.equal((await post(aReview({ namespace: 'team-b' }))).review.response.patch, undefined);
+    await post(aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }));
+    await post(anUpdate({ object: aTerraformJob({ backoffLimit: 0 }) }));
+    assert.deepEqual(asked, ['team-a', 'team-b']);
+  });
+
+  test('answers 500 where those cannot be had, so that failurePolicy decides', async (t) => {
+    const namespaceLabels = () => Promise.reject(new OperatorError('KUBE_FORBIDDEN', 'cannot read Namespace team-a'));
+    const { post, lines, outcomes } = await startEndpoint(t, { policy: () => inProduction, namespaceLabels });
+    const { status, text } = await post(aReview());
+    assert.deepEqual([status, text, outcomes], [500, 'internal error\n', ['error']]);
+    assert.deepEqual(lines[0]?.fields, { code: 'KUBE_FORBIDDEN', error: 'cannot read Namespace team-a' });
+  });
+
+  test('answers nothing but what its table says, whatever it is sent and whatever the policy', async (t) => {
+    let policy = terraformPolicy;
+    const { post } = await startEndpoint(t, { policy: () => policy, namespaceLabels: async () => ({ env: 'prod' }) });
+    const reviews = [aReview(), anUpdate(), ...recordedReviews.map(({ review }) => review)];
+    const altered = fc
+      .tuple(
+        fc.constantFrom(...reviews.flatMap((review) => pathsOf(review).map((path) => ({ review, path })))),
+        anyJson,
+      )
+      .map(([{ review, path }, text]) => withValue(review, path, JSON.parse(text)));
+    const bodies = fc.oneof(
+      fc.json().map((text) => JSON.parse(text)),
+      altered,
+      fc.constantFrom(...reviews),
+    );
+    const check = async (body: unknown, any: Policy) => {
+      policy = any;
+      const { status, review } = await post(body);
+      if (status === 400) return;
+      assert.equal(status, 200);
+      const { response } = review;
+      if (response.allowed === false) assert.equal(response.status.code, 400);
+      else assert.equal(response.patchType, response.patch === undefined ? undefined : 'JSONPatch');
+    };
+    await fc.assert(fc.asyncProperty(bodies, anyPolicy, check), { numRuns: 300 });
+  });
+});

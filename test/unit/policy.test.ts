@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { matchesPattern, type Policy, terraformPolicy } from '../../src/policy.ts';
+import { areSound, celString, matchConditions } from '../../src/policy-cel.ts';
+import { parsePolicy } from '../../src/policy-schema.ts';
+import { createPolicyTurns } from '../../src/policy-turns.ts';
+import { policies } from '../support/policy-jobs.ts';
+
+describe('a pattern', () => {
+  const rows: [pattern: string, text: string, isMatch: boolean][] = [
+    ['a', 'a', true],
+    ['a', 'ab', false],
+    ['*', '', true],
+    ['**', 'anything\nat all', true],
+    ['*-destroy', '-destroy', true],
+    ['*-destroy', 'x-destroyed', false],
+    ['ab*ba', 'aba', false],
+    ['ab*ba', 'abba', true],
+    ['a*b*b', 'ab', false],
+    ['a.b', 'axb', false],
+    ['a*aa*a', 'aaa', false],
+    ['', 'a', false],
+  ];
+  for (const [pattern, text, isMatch] of rows) {
+    test(`${pattern} ${isMatch ? 'is' : 'is not'} ${JSON.stringify(text)}`, () => {
+      assert.equal(matchesPattern(pattern, text), isMatch);
+    });
+  }
+
+  test('is the same as a regular expression in which only the star is special', () => {
+    const few = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '\n', '😀') });
+    fc.assert(
+      fc.property(few, few, (pattern, text) => {
+        const escaped = pattern.split('*').map((part) => part.replaceAll('.', '[.]'));
+        assert.equal(matchesPattern(pattern, text), new RegExp(`^${escaped.join('.*')}$`, 'su').test(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('takes no time on a name of a megabyte', () => {
+    const start = performance.now();
+    assert.equal(matchesPattern('*a'.repeat(100), `${'a'.repeat(1e6)}b`), false);
+    assert.equal(matchesPattern(`${'*a'.repeat(100)}*b`, 'a'.repeat(1e6)), false);
+    assert.ok(performance.now() - start < 1_000);
+  });
+});
+
+describe('a policy in CEL', () => {
+  test('quotes whatever a text has in it', () => {
+    assert.equal(celString(`it's a "\\"\n\u007f`), `'it\\'s a "\\\\"\\u000a\\u007f'`);
+  });
+
+  test('reads no field that may be absent before it is known to be there', () => {
+    const optional =
+      /(?<!has\()\b(?:object\.metadata\.(?:name|labels|annotations)|oldObject\.status|\w+\.spec\.template\.spec\.\w+|object\.spec\.backoffLimit)\b/g;
+    for (const policy of Object.values(policies)) {
+      for (const { expression } of matchConditions(policy)) {
+        for (const { 0: field } of expression.matchAll(optional))
+          assert.ok(expression.includes(`has(${field})`), field);
+      }
+    }
+  });
+
+  test('takes the labels of a namespace to hold, but then does not keep later rules from being looked at', () => {
+    const rule = {
+      match: { namespaceLabels: { env: 'prod' } },
+      set: { backoffLimit: 1, restartPolicy: 'Keep' },
+    } as const;
+    const condition = matchConditions({ rules: [{ name: 'prod', ...rule }] }).at(-1);
+    assert.equal(
+      condition?.expression,
+      '(true && ((has(object.spec.backoffLimit) ? object.spec.backoffLimit : 6) > 1 || false)) ? true :\nfalse',
+    );
+  });
+
+  test('has names that the API server takes, each once', () => {
+    const names = matchConditions(terraformPolicy).map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    for (const name of names) assert.match(name, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
+  });
+
+  test('is told from an edit by hand', () => {
+    for (const policy of Object.values(policies)) {
+      const conditions = matchConditions(policy);
+      assert.ok(areSound(conditions));
+      assert.ok(areSound(conditions.toReversed()));
+      for (const index of conditions.keys()) {
+        assert.ok(!areSound(conditions.toSpliced(index, 1)));
+        assert.ok(!areSound(conditions.map((one, at) => (at === index ? { ...one, expression: 'false' } : one))));
+      }
+      assert.ok(!areSound([...conditions, { name: 'never', expression: 'false' }]));
+    }
+    assert.ok(!areSound([]));
+  });
+});
+
+describe('replicas with different policies', () => {
+  const at = (seconds: number) => new Date(1_900_000_000_000 + seconds * 1_000);
+  const [old = [], young = []] = [policies.default, policies.namespaces].map((policy) =>
+    matchConditions(policy as Policy),
+  );
+
+  test('write their own when they start', () => {
+    assert.equal(createPolicyTurns().choose(young, old, at(0)), young);
+    assert.equal(createPolicyTurns().choose(young, undefined, at(0)), young);
+  });
+
+  test('leave what another one has published later for three minutes, and only that', () => {
+    const turns = createPolicyTurns();
+    turns.published(old);
+    assert.deepEqual(turns.choose(old, young, at(0)), young);
+    assert.deepEqual(turns.choose(old, young, at(179)), young);
+    assert.equal(turns.choose(old, [], at(179)), old, 'no daemon has written that');
+    assert.equal(turns.choose(old, undefined, at(179)), old);
+    assert.deepEqual(turns.choose(old, young, at(180)), young, 'it begins anew');
+    assert.equal(turns.choose(old, young, at(360)), old);
+  });
+
+  test('write their own once it has changed too', () => {
+    const turns = createPolicyTurns();
+    turns.published(old);
+    assert.deepEqual(turns.choose(old, young, at(0)), young);
+    const next = matchConditions(policies['labels of Jobs'] as Policy);
+    assert.equal(turns.choose(next, young, at(1)), next);
+  });
+
+  test('are not put off for ever by a clock that is set back', () => {
+    const turns = createPolicyTurns();
+    turns.published(old);
+    turns.choose(old, young, at(0));
+    assert.equal(turns.choose(old, young, at(-1)), old);
+  });
+});
+
+describe('a policy file', () => {
+  const wholeMatch = { jobName: '*' };
+  const file = (rule: object) =>
+    JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 }, ...rule }] }, null, 1);
+
+  for (const [name, policy] of Object.entries(policies)) {
+    test(`holds "${name}" as it is`, () => assert.deepEqual(parsePolicy(JSON.stringify(policy)), { policy }));
+  }
+
+  test('may leave out restartPolicy, and be indented with tabs', () => {
+    const text = JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }] }, null, '\t');
+    const set = { backoffLimit: 0, restartPolicy: 'Never' };
+    assert.deepEqual(parsePolicy(text), { policy: { rules: [{ name: 'a', match: wholeMatch, set }] } });
+  });
+
+  const wrong: Readonly<Record<string, readonly [string, readonly RegExp[]]>> = {
+    'nothing in it': ['', [/^line 1: policy: found nothing; allowed is an object with the field rules$/]],
+    'no rule': ['rules: []', [/^line 1: rules: found an empty list; allowed is a list of 1 to 32 rules$/]],
+    'a tab in YAML': ['rules:\n\t- a', [/^line 2: /]],
+    'a field twice': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
+    'two documents': ['rules: []\n---\nrules: []', [/^line \d: a second document begins$/]],
+    'a mistyped field': [
+      file({ match: { jobNmae: '*' } }),
+      [
+        /^line \d: rules\[0\]\.match\.jobNmae: found a field that there is not; allowed is .*; did you mean jobName\?$/,
+        /match: found an object; allowed is at least one field/,
+      ],
+    ],
+    'an empty match': [file({ match: {} }), [/match: found an empty object; allowed is at least one field beside/]],
+    'only operations to match': [
+      file({ match: { operations: ['CREATE'] } }),
+      [/match: found an object; allowed is at least one/],
+    ],
+    'a limit that is a text': [
+      file({ set: { backoffLimit: '0' } }),
+      [/set\.backoffLimit: found "0"; allowed is a whole number from 0 to 2147483647$/],
+    ],
+    'a limit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/found 2147483648;/]],
+    'a regular expression': [
+      file({ match: { jobName: '^a.*$' } }),
+      [/jobName: found "\^a\.\*\$"; allowed is a name or a pattern/],
+    ],
+    'a label that cannot be one': [
+      file({ match: { labels: { 'a b': 'x' } } }),
+      [/labels\.a b: found "a b"; allowed is 1 to 100 labels/],
+    ],
+    'no labels': [file({ match: { labels: {} } }), [/labels: found an empty object; allowed is 1 to 100/]],
+    'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: found the field __proto__/]],
+    'an operation twice': [file({ match: { jobName: '*', operations: ['CREATE', 'CREATE'] } }), [/each once$/]],
+    'the name of another rule, and more': [
+      'rules:\n- {name: a, match: {jobName: "*"}, set: {backoffLimit: 0}}\n- {name: a, match: {jobName: "*"}, set: {}}',
+      [
+        /^line 3: rules\[1\]\.set\.backoffLimit: found nothing;/,
+        /^line 3: rules\[1\]\.name: found "a"; allowed is a name that rules\[0\] does not have$/,
+      ],
+    ],
+    'rules that make too long an expression': [
+      JSON.stringify({
+        rules: Array.from({ length: 32 }, (_, nth) => ({
+          name: `r${nth}`,
+          match: { namespaces: Array.from({ length: 100 }, (_, index) => `${'x'.repeat(50)}${index}`) },
+          set: { backoffLimit: 0 },
+        })),
+      }),
+      [/^rules: found \d+ characters in CEL; allowed is at most 50000/],
+    ],
+  };
+  for (const [what, [text, problems]] of Object.entries(wrong)) {
+    test(`is refused for ${what}`, () => {
+      const parsed = parsePolicy(text);
+      assert.ok('problems' in parsed);
+      assert.equal(parsed.problems.length, problems.length, parsed.problems.join('\n'));
+      for (const pattern of problems)
+        assert.ok(
+          parsed.problems.some((one) => pattern.test(one)),
+          `${pattern}: ${parsed.problems}`,
+        );
+    });
+  }
+
+  test('makes nothing throw, whatever is in it', () => {
+    const words = fc.constantFrom(
+      'rules:',
+      ' - ',
+      'name: a',
+      'match:',
+      '{',
+      '}',
+      '[',
+      ']',
+      '\n',
+      '  ',
+      '&a',
+      '*a',
+      '"',
+      ': ',
+      '!!js',
+      '\u0000',
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.json(),
+          fc.array(words).map((all) => all.join('')),
+        ),
+        (text) => void parsePolicy(text),
+      ),
+    );
+  });
+});
