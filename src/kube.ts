@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import {
   AdmissionregistrationV1Api,
+  ApiException,
+  type Configuration,
   CoreV1Api,
   createConfiguration,
+  HttpMethod,
   KubeConfig,
   loadAllYaml,
   PatchStrategy,
@@ -10,12 +13,13 @@ import {
   setHeaderOptions,
   Watch,
 } from '@kubernetes/client-node';
+import type { CallJson, FollowJson } from './backstop-store.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
-import { keepWatching } from './kube-watch.ts';
+import { followWatch, keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
 import { optionLabel } from './options.ts';
@@ -34,6 +38,8 @@ export interface Clients {
   readonly core: CoreV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly watch: Watch;
+  readonly callJson: CallJson;
+  readonly followJson: FollowJson;
 }
 
 /** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
@@ -68,11 +74,33 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
       },
     ],
   });
+  const watch = new Watch(config);
   return {
     server: cluster.server,
     core: new CoreV1Api(configuration),
     admission: new AdmissionregistrationV1Api(configuration),
-    watch: new Watch(config),
+    watch,
+    callJson: createCallJson(configuration, config, stop),
+    followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, tell, signal),
+  };
+}
+
+function createCallJson({ baseServer, httpApi }: Configuration, config: KubeConfig, stop: AbortSignal): CallJson {
+  return async (method, path, { query = {}, contentType = 'application/json', body } = {}) => {
+    const request = baseServer.makeRequestContext(path, HttpMethod[method]);
+    for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
+    if (body !== undefined) {
+      request.setHeaderParam('Content-Type', contentType);
+      request.setBody(JSON.stringify(body));
+    }
+    await config.applySecurityAuthentication(request);
+    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
+    const response = await httpApi.send(request).toPromise();
+    const text = await response.body.text();
+    if (response.httpStatusCode >= 300) {
+      throw new ApiException(response.httpStatusCode, 'refused', text, response.headers);
+    }
+    return JSON.parse(text);
   };
 }
 

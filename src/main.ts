@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createJobStore, createLeaseStore } from './backstop-store.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
@@ -26,6 +27,9 @@ import { version } from './version.ts';
 const FAILED = 1;
 const MISUSED = 2;
 
+/** Its name stands in manifests/rbac-backstop.yaml. */
+const BACKSTOP_LEASE = 'terraform-job-webhook-backstop';
+
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
@@ -33,18 +37,17 @@ async function run(raw: RawOptions): Promise<void> {
   const log = createLog(config.log);
   const stop = stopSignal(log);
   const clients = connect(config.kubeconfig, stop);
+  // The host's name is the Pod's; the rest tells two starts of one Pod apart.
+  const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
+  // It is given up after the signal.
+  const lease = createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE);
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
       config,
       {
-        // The host's name is the Pod's; the rest tells two starts of one Pod apart.
-        secrets: createSecretStore(
-          clients,
-          config.namespace,
-          config.secretName,
-          `${hostname()}/${randomUUID().slice(0, 8)}`,
-        ),
+        secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
+        backstop: { jobs: createJobStore(clients.callJson, clients.followJson), lease, replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),

@@ -13,6 +13,10 @@ export interface Metrics {
   trusted(isTrusted: boolean): void;
   registered(result: Registered['result'], reason: string): void;
   fought(object: string): void;
+  /** A Job was capped that the endpoint was not called for. */
+  jobMissed(): void;
+  /** A Job has failed that is not retried, and somebody was told. */
+  jobRanOnce(): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -72,6 +76,16 @@ export function createMetrics(version: string): Metrics {
     buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
     registers,
   });
+  const missed = new Counter({
+    name: `${PREFIX}missed_jobs_total`,
+    help: 'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
+    registers,
+  });
+  const ranOnce = new Counter({
+    name: `${PREFIX}ran_once_jobs_total`,
+    help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
+    registers,
+  });
   new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   return {
     admissionAnswered(outcome, seconds) {
@@ -86,6 +100,8 @@ export function createMetrics(version: string): Metrics {
     trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
     registered: (result, reason) => registrations.inc({ result, reason }),
     fought: (object) => fights.inc({ object }),
+    jobMissed: () => missed.inc(),
+    jobRanOnce: () => ranOnce.inc(),
     reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
   };

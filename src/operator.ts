@@ -1,3 +1,4 @@
+import { type BackstopDependencies, runBackstop } from './backstop.ts';
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
 import { OperatorError } from './errors.ts';
@@ -18,6 +19,7 @@ import { type EndpointServer, openServer } from './webhook/server.ts';
 export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly log: Log;
   readonly events: EventStore;
+  readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
 }
@@ -43,6 +45,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
     // 1. Listen: a port that is taken must not cost a certificate at every restart.
     const app = createApp({ path: WEBHOOK_PATH, policy: terraformPolicy, log, observe: metrics.admissionAnswered });
     const server = await openServer(app, config.endpoint);
+    let backstop: Promise<void> | undefined;
     try {
       // 2. Certificates: take them from the Secret, or issue them and store them there first.
       const { serving } = await withRetries(reconciler.certify, retrying);
@@ -57,12 +60,16 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-      // 5. Renew, rotate and repair: the same steps on every wake-up.
+      // 5. Backstop: what was stored while no endpoint was up, and what has failed.
+      const options = { policy: terraformPolicy, heal: config.heal };
+      backstop = runBackstop({ ...dependencies.backstop, log, metrics, now }, options, signal);
+
+      // 6. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({ config, dependencies, reconciler, report, server, status, wakeUps, signal });
     } finally {
       ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
-      await server.close();
+      await Promise.all([server.close(), backstop]);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
