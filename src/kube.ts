@@ -9,6 +9,7 @@ import {
   KubeConfig,
   loadAllYaml,
   PatchStrategy,
+  type RequestContext,
   ServerConfiguration,
   setHeaderOptions,
   Watch,
@@ -30,6 +31,9 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** A hung API server must not hang a reconcile: every call ends after this long. */
 const CALL_TIMEOUT_MS = 10_000;
+
+/** Connections are shared for this long: a client certificate or a CA that has changed on disk is used from then on. */
+const CONNECTIONS_MS = 60_000;
 
 /** The clients for one API server. */
 export interface Clients {
@@ -86,6 +90,9 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
 }
 
 function createCallJson({ baseServer, httpApi }: Configuration, config: KubeConfig, stop: AbortSignal): CallJson {
+  let connections:
+    | { readonly dispatcher: ReturnType<RequestContext['getDispatcher']>; readonly atMs: number }
+    | undefined;
   return async (method, path, { query = {}, contentType = 'application/json', body } = {}) => {
     const request = baseServer.makeRequestContext(path, HttpMethod[method]);
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
@@ -93,7 +100,13 @@ function createCallJson({ baseServer, httpApi }: Configuration, config: KubeConf
       request.setHeaderParam('Content-Type', contentType);
       request.setBody(JSON.stringify(body));
     }
+    // Reads the token anew, and comes with connections of its own: hundreds of handshakes would take longer than the calls.
     await config.applySecurityAuthentication(request);
+    const nowMs = performance.now();
+    if (connections === undefined || nowMs - connections.atMs > CONNECTIONS_MS) {
+      connections = { dispatcher: request.getDispatcher(), atMs: nowMs };
+    }
+    if (connections.dispatcher) request.setDispatcher(connections.dispatcher);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
     const response = await httpApi.send(request).toPromise();
     const text = await response.body.text();
