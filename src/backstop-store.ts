@@ -17,6 +17,13 @@ export type CallJson = (
   },
 ) => Promise<unknown>;
 
+/** Tells of the items of a list while it comes, and answers the list without them. */
+export type ListJson = (
+  path: string,
+  query: Readonly<Record<string, string>>,
+  saw: (item: unknown) => void,
+) => Promise<unknown>;
+
 /** Resolves when the watch has ended; rejects with what the client throws. */
 export type FollowJson = (
   path: string,
@@ -24,6 +31,12 @@ export type FollowJson = (
   tell: (type: string, object: unknown) => void,
   signal: AbortSignal,
 ) => Promise<void>;
+
+export interface JsonCalls {
+  readonly callJson: CallJson;
+  readonly listJson: ListJson;
+  readonly followJson: FollowJson;
+}
 
 export interface JobStore extends JobSource {
   /**
@@ -42,11 +55,11 @@ const PAGE = '500';
 const WATCH_S = '28';
 const MERGE_PATCH = 'application/merge-patch+json';
 
-export function createJobStore(call: CallJson, follow: FollowJson): JobStore {
+export function createJobStore({ callJson: call, listJson, followJson: follow }: JsonCalls): JobStore {
   return {
-    async page(next) {
+    async page(next, saw) {
       try {
-        return readPage(await call('GET', JOBS, { query: { limit: PAGE, ...(next ? { continue: next } : {}) } }));
+        return readPage(await listJson(JOBS, { limit: PAGE, ...(next ? { continue: next } : {}) }, saw));
       } catch (error) {
         if (isExpired(error)) return 'expired';
         throw kubeError('list Jobs', error);
@@ -89,10 +102,9 @@ export function createJobStore(call: CallJson, follow: FollowJson): JobStore {
 }
 
 function readPage(answer: unknown): JobPage {
-  const { metadata, items } = isObject(answer) ? answer : {};
+  const { metadata } = isObject(answer) ? answer : {};
   const { resourceVersion, continue: next } = isObject(metadata) ? metadata : {};
   return {
-    jobs: Array.isArray(items) ? items : [],
     resourceVersion: String(resourceVersion ?? ''),
     next: typeof next === 'string' && next !== '' ? next : undefined,
   };

@@ -3,8 +3,8 @@ import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
 import { isObject } from './webhook/review.ts';
 
+/** What a list says beside its Jobs. */
 export interface JobPage {
-  readonly jobs: readonly unknown[];
   /** Of the whole list. */
   readonly resourceVersion: string;
   /** Where there is another page. */
@@ -13,8 +13,12 @@ export interface JobPage {
 
 /** All Jobs of the cluster, as JSON. What the API server remembers no more is `expired`: list again. */
 export interface JobSource {
-  /** @throws OperatorError the `KUBE_…` codes. */
-  page(next: string | undefined): Promise<JobPage | 'expired'>;
+  /**
+   * Tells of the Jobs of one page.
+   *
+   * @throws OperatorError the `KUBE_…` codes.
+   */
+  page(next: string | undefined, saw: (job: unknown) => void): Promise<JobPage | 'expired'>;
   /**
    * Tells of every change since `resourceVersion`. Resolves when the watch has ended, however it stood.
    *
@@ -89,10 +93,11 @@ async function list(
 ): Promise<Step> {
   let jobs = 0;
   for (let next: string | undefined; !signal.aborted; ) {
-    const page = await source.page(next);
+    const page = await source.page(next, (job) => {
+      jobs += 1;
+      saw(job);
+    });
     if (page === 'expired') break;
-    for (const job of page.jobs) saw(job);
-    jobs += page.jobs.length;
     await pageSeen();
     next = page.next;
     if (next === undefined) {

@@ -10,17 +10,19 @@ import {
   loadAllYaml,
   PatchStrategy,
   type RequestContext,
+  type ResponseContext,
   ServerConfiguration,
   setHeaderOptions,
   Watch,
 } from '@kubernetes/client-node';
-import type { CallJson, FollowJson } from './backstop-store.ts';
+import type { CallJson, FollowJson, ListJson } from './backstop-store.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { followWatch, keepWatching } from './kube-watch.ts';
+import { createListSplitter } from './list-items.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
 import { optionLabel } from './options.ts';
@@ -43,6 +45,7 @@ export interface Clients {
   readonly admission: AdmissionregistrationV1Api;
   readonly watch: Watch;
   readonly callJson: CallJson;
+  readonly listJson: ListJson;
   readonly followJson: FollowJson;
 }
 
@@ -79,17 +82,22 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
     ],
   });
   const watch = new Watch(config);
+  const send = createSend(configuration, config, stop);
   return {
     server: cluster.server,
     core: new CoreV1Api(configuration),
     admission: new AdmissionregistrationV1Api(configuration),
     watch,
-    callJson: createCallJson(configuration, config, stop),
+    callJson: createCallJson(send),
+    listJson: createListJson(send),
     followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, tell, signal),
   };
 }
 
-function createCallJson({ baseServer, httpApi }: Configuration, config: KubeConfig, stop: AbortSignal): CallJson {
+/** How to send a request, and what was answered where that is a success. */
+type Send = (...call: Parameters<CallJson>) => Promise<ResponseContext>;
+
+function createSend({ baseServer, httpApi }: Configuration, config: KubeConfig, stop: AbortSignal): Send {
   let connections:
     | { readonly dispatcher: ReturnType<RequestContext['getDispatcher']>; readonly atMs: number }
     | undefined;
@@ -109,13 +117,25 @@ function createCallJson({ baseServer, httpApi }: Configuration, config: KubeConf
     if (connections.dispatcher) request.setDispatcher(connections.dispatcher);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
     const response = await httpApi.send(request).toPromise();
-    const text = await response.body.text();
-    if (response.httpStatusCode >= 300) {
-      throw new ApiException(response.httpStatusCode, 'refused', text, response.headers);
-    }
-    return JSON.parse(text);
+    if (response.httpStatusCode < 300) return response;
+    throw new ApiException(response.httpStatusCode, 'refused', await response.body.text(), response.headers);
   };
 }
+
+const createCallJson =
+  (send: Send): CallJson =>
+  async (...call) =>
+    JSON.parse(await (await send(...call)).body.text());
+
+const createListJson =
+  (send: Send): ListJson =>
+  async (path, query, saw) => {
+    const { body } = await send('GET', path, { query });
+    const splitter = createListSplitter(saw);
+    const decoder = new TextDecoder();
+    for await (const piece of body.stream() ?? []) splitter.push(decoder.decode(piece, { stream: true }));
+    return splitter.end();
+  };
 
 /**
  * What is wrong with the kubeconfig that `connect` would use, a line for each problem; the files that it names are read

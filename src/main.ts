@@ -47,7 +47,7 @@ async function run(raw: RawOptions): Promise<void> {
       config,
       {
         secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
-        backstop: { jobs: createJobStore(clients.callJson, clients.followJson), lease, replica },
+        backstop: { jobs: createJobStore(clients), lease, replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
