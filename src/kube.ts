@@ -1,28 +1,23 @@
 import { readFileSync } from 'node:fs';
 import {
   AdmissionregistrationV1Api,
-  ApiException,
-  type Configuration,
   CoreV1Api,
   createConfiguration,
-  HttpMethod,
   KubeConfig,
   loadAllYaml,
   PatchStrategy,
-  type RequestContext,
-  type ResponseContext,
   ServerConfiguration,
   setHeaderOptions,
   Watch,
 } from '@kubernetes/client-node';
-import type { CallJson, FollowJson, ListJson } from './backstop-store.ts';
+import type { JsonCalls } from './backstop-store.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
+import { createJsonCalls } from './kube-json.ts';
 import { followWatch, keepWatching } from './kube-watch.ts';
-import { createListSplitter } from './list-items.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
 import { optionLabel } from './options.ts';
@@ -34,19 +29,13 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A hung API server must not hang a reconcile: every call ends after this long. */
 const CALL_TIMEOUT_MS = 10_000;
 
-/** Connections are shared for this long: a client certificate or a CA that has changed on disk is used from then on. */
-const CONNECTIONS_MS = 60_000;
-
 /** The clients for one API server. */
-export interface Clients {
+export interface Clients extends JsonCalls {
   /** Where the API server is. */
   readonly server: string;
   readonly core: CoreV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly watch: Watch;
-  readonly callJson: CallJson;
-  readonly listJson: ListJson;
-  readonly followJson: FollowJson;
 }
 
 /** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
@@ -82,60 +71,15 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
     ],
   });
   const watch = new Watch(config);
-  const send = createSend(configuration, config, stop);
   return {
     server: cluster.server,
     core: new CoreV1Api(configuration),
     admission: new AdmissionregistrationV1Api(configuration),
     watch,
-    callJson: createCallJson(send),
-    listJson: createListJson(send),
+    ...createJsonCalls({ configuration, config, stop, timeoutMs: CALL_TIMEOUT_MS }),
     followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, tell, signal),
   };
 }
-
-/** How to send a request, and what was answered where that is a success. */
-type Send = (...call: Parameters<CallJson>) => Promise<ResponseContext>;
-
-function createSend({ baseServer, httpApi }: Configuration, config: KubeConfig, stop: AbortSignal): Send {
-  let connections:
-    | { readonly dispatcher: ReturnType<RequestContext['getDispatcher']>; readonly atMs: number }
-    | undefined;
-  return async (method, path, { query = {}, contentType = 'application/json', body } = {}) => {
-    const request = baseServer.makeRequestContext(path, HttpMethod[method]);
-    for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
-    if (body !== undefined) {
-      request.setHeaderParam('Content-Type', contentType);
-      request.setBody(JSON.stringify(body));
-    }
-    // Reads the token anew, and comes with connections of its own: hundreds of handshakes would take longer than the calls.
-    await config.applySecurityAuthentication(request);
-    const nowMs = performance.now();
-    if (connections === undefined || nowMs - connections.atMs > CONNECTIONS_MS) {
-      connections = { dispatcher: request.getDispatcher(), atMs: nowMs };
-    }
-    if (connections.dispatcher) request.setDispatcher(connections.dispatcher);
-    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
-    const response = await httpApi.send(request).toPromise();
-    if (response.httpStatusCode < 300) return response;
-    throw new ApiException(response.httpStatusCode, 'refused', await response.body.text(), response.headers);
-  };
-}
-
-const createCallJson =
-  (send: Send): CallJson =>
-  async (...call) =>
-    JSON.parse(await (await send(...call)).body.text());
-
-const createListJson =
-  (send: Send): ListJson =>
-  async (path, query, saw) => {
-    const { body } = await send('GET', path, { query });
-    const splitter = createListSplitter(saw);
-    const decoder = new TextDecoder();
-    for await (const piece of body.stream() ?? []) splitter.push(decoder.decode(piece, { stream: true }));
-    return splitter.end();
-  };
 
 /**
  * What is wrong with the kubeconfig that `connect` would use, a line for each problem; the files that it names are read
