@@ -31,6 +31,10 @@ const EVENTS = { concurrency: 2, most: 5_000 };
 
 /** All Jobs are looked at again this long after one could not be written. */
 const AGAIN_MS = 5_000;
+/** Two writers must not drive each other on: a Job that was capped so often rests until all are looked at again. */
+const MOST_CAPS = 20;
+/** Of so many Jobs at the most it is known how often they were capped. */
+const REMEMBERED = 1_000;
 /** What somebody has to mend first. */
 const REFUSED_AGAIN_MS = 3 * 60_000;
 
@@ -109,8 +113,18 @@ function createAct(
     tellOnce.failed(message, { namespace: job.namespace, name: job.name, ...errorFields(error) });
   }
 
+  const countCap = createCapCounts();
+
   async function cap({ job, from, to }: Extract<JobVerdict, { action: 'cap' }>): Promise<void> {
     const { namespace, name } = job;
+    if (countCap(job.uid) > MOST_CAPS) {
+      again(REFUSED_AGAIN_MS);
+      return tellOnce.failed('job raised again', {
+        namespace,
+        name,
+        error: 'somebody else raises backoffLimit each time',
+      });
+    }
     const result = await jobs.cap(job, to).catch((error: unknown) => failed('job not capped', job, error));
     // A Job that has changed meanwhile comes again by the watch.
     if (result === undefined || result === 'lost') return;
@@ -140,6 +154,19 @@ function createAct(
     if (verdict.action === 'leave') return;
     const isTaken = verdict.action === 'cap' ? patches.add(() => cap(verdict)) : events.add(() => explain(verdict));
     if (!isTaken) again(AGAIN_MS);
+  };
+}
+
+/** How often a Job was capped in this round, the latest ones alone. */
+function createCapCounts(): (uid: string) => number {
+  const counts = new Map<string, number>();
+  return (uid) => {
+    const count = (counts.get(uid) ?? 0) + 1;
+    counts.delete(uid);
+    counts.set(uid, count);
+    const [oldest] = counts.keys();
+    if (counts.size > REMEMBERED && oldest !== undefined) counts.delete(oldest);
+    return count;
   };
 }
 

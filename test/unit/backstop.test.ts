@@ -14,7 +14,7 @@ import { eventually, promptly } from '../support/eventually.ts';
 type Result = Awaited<ReturnType<JobStore['cap']>> | OperatorError;
 
 /** So many missed Jobs, and what the API server answers to the patches. */
-function start(t: TestContext, count: number, answer: (job: JobReference) => Result = () => 'capped') {
+function start(t: TestContext, count: number, answer: (job: JobReference) => Result = () => 'capped', uid?: string) {
   const stop = new AbortController();
   t.after(() => stop.abort());
   const seen = { lists: 0, running: 0, mostRunning: 0, patched: [] as string[], notices: [] as JobNotice[] };
@@ -24,7 +24,7 @@ function start(t: TestContext, count: number, answer: (job: JobReference) => Res
       seen.lists += 1;
       for (let nth = 0; nth < count; nth += 1) {
         const job = aTerraformJob({ name: `job-${nth}` });
-        saw({ ...job, metadata: { ...job.metadata, uid: `u-${nth}`, resourceVersion: String(nth) } });
+        saw({ ...job, metadata: { ...job.metadata, uid: uid ?? `u-${nth}`, resourceVersion: String(nth) } });
       }
       return { resourceVersion: '100', next: undefined };
     },
@@ -78,6 +78,13 @@ describe('the backstop', { timeout: 30_000 }, () => {
     const { lines, metrics } = start(t, 2, () => 'undone');
     await eventually(() => assert.ok(lines.includes('debug job not capped')));
     assert.deepEqual([lines.filter((line) => line === 'warn job not capped').length, metrics.missed], [1, 0]);
+  });
+
+  test('lets a Job rest that somebody else raises again and again', async (t) => {
+    const { seen, lines, metrics } = start(t, 30, () => 'capped', 'the-same');
+    await eventually(() => assert.ok(lines.includes('warn job raised again')));
+    await new Promise(setImmediate);
+    assert.deepEqual([metrics.missed, seen.lists], [20, 1]);
   });
 
   test('looks at all Jobs again where one could not be written, and says so once', async (t) => {
