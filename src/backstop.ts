@@ -141,6 +141,7 @@ function createAct(
     const isNew = await jobs.tell(job, notice).catch((error: unknown) => failed('event not written', job, error));
     if (isNew !== undefined) tellOnce.done('event not written');
     if (isNew) told();
+    else if (isNew === false) log.debug('told before', { event: notice.name });
   }
 
   function explain({ job, isLogKept }: Extract<JobVerdict, { action: 'explain' }>): Promise<void> {
