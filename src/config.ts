@@ -23,6 +23,7 @@ export interface Config {
   readonly policyFile: string | undefined;
   readonly rotateOnStart: boolean;
   readonly registration: RegistrationOptions;
+  readonly heal: OptionValues['heal'];
   readonly endpoint: { readonly port: number; readonly address: string | undefined; readonly drainMs: number };
   readonly probes: { readonly port: number; readonly address: string | undefined };
   readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
@@ -140,6 +141,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       failurePolicy: values['failure-policy'],
       timeoutSeconds: values['timeout-seconds'],
     },
+    heal: values.heal,
     endpoint: { port: values['webhook-bind-port'], address, drainMs: values['drain-time'] },
     probes: { port: values['metrics-bind-port'], address },
     log: { level: values['log-level'], format: values['log-format'] },

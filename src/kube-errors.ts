@@ -31,6 +31,9 @@ export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
   }
 }
 
+/** Whether the API server remembers no more what a list or a watch was to go on from. */
+export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
+
 /** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
@@ -41,7 +44,7 @@ export function kubeError(what: string, error: unknown): OperatorError {
 
 const nextSteps: Readonly<Record<number, string>> = {
   401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
-  403: ' (compare the rights of this user with manifests/rbac.yaml)',
+  403: ' (compare the rights of this user with manifests/rbac.yaml, for Jobs with manifests/rbac-backstop.yaml)',
 };
 
 /**

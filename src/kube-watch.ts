@@ -52,6 +52,23 @@ function pauseMs(failures: number, error: OperatorError | undefined): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), isLasting ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS);
 }
 
+/** Tells of what a watch sees. Resolves when it has ended by itself or by the signal; rejects with what ended it else. */
+export async function followWatch(
+  client: Pick<Watch, 'watch'>,
+  { path, query }: { readonly path: string; readonly query: Readonly<Record<string, string>> },
+  tell: (type: string, object: unknown) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+  const controller = await client.watch(path, query, tell, resolve).catch(resolve);
+  const stop = () => controller?.abort();
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  const error = await ended;
+  signal.removeEventListener('abort', stop);
+  if (!isOrdinary(error) && !signal.aborted) throw error;
+}
+
 /** Resolves when the watch has ended: with the error, or with nothing when it had stood and ended by itself. */
 async function watchOnce(
   client: Pick<Watch, 'watch'>,

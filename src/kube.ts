@@ -10,12 +10,14 @@ import {
   setHeaderOptions,
   Watch,
 } from '@kubernetes/client-node';
+import type { JsonCalls } from './backstop-store.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
-import { keepWatching } from './kube-watch.ts';
+import { createJsonCalls } from './kube-json.ts';
+import { followWatch, keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
 import { optionLabel } from './options.ts';
@@ -28,7 +30,7 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 const CALL_TIMEOUT_MS = 10_000;
 
 /** The clients for one API server. */
-export interface Clients {
+export interface Clients extends JsonCalls {
   /** Where the API server is. */
   readonly server: string;
   readonly core: CoreV1Api;
@@ -68,11 +70,14 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
       },
     ],
   });
+  const watch = new Watch(config);
   return {
     server: cluster.server,
     core: new CoreV1Api(configuration),
     admission: new AdmissionregistrationV1Api(configuration),
-    watch: new Watch(config),
+    watch,
+    ...createJsonCalls({ configuration, config, stop, timeoutMs: CALL_TIMEOUT_MS }),
+    followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, tell, signal),
   };
 }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { admissionPolicy } from './admission-policy.ts';
+import { createJobStore, createLeaseStore } from './backstop-store.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
@@ -32,6 +33,9 @@ import { writeYaml } from './yaml.ts';
 const FAILED = 1;
 const MISUSED = 2;
 
+/** Its name stands in manifests/rbac-backstop.yaml. */
+const BACKSTOP_LEASE = 'terraform-job-webhook-backstop';
+
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
@@ -41,18 +45,17 @@ async function run(raw: RawOptions): Promise<void> {
   const log = createLog(config.log);
   const stop = stopSignal(log);
   const clients = connect(config.kubeconfig, stop);
+  // The host's name is the Pod's; the rest tells two starts of one Pod apart.
+  const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
+  // It is given up after the signal.
+  const lease = createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE);
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
       config,
       {
-        // The host's name is the Pod's; the rest tells two starts of one Pod apart.
-        secrets: createSecretStore(
-          clients,
-          config.namespace,
-          config.secretName,
-          `${hostname()}/${randomUUID().slice(0, 8)}`,
-        ),
+        secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
+        backstop: { jobs: createJobStore(clients), lease, replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
@@ -163,12 +166,14 @@ for (const output of [process.stdout, process.stderr]) {
   });
 }
 
-/** A connection that is just being made cannot be called off: nothing is left to do that would be worth the wait. */
-const LINGER_MS = 1_000;
+/**
+ * What is still open then is not waited for: a connection that is just being made cannot be called off, and Node.js may
+ * wait for ever for a socket in an odd state when a process ends by itself. Long enough for the last lines to be written.
+ */
+const LINGER_MS = 50;
 
 try {
   await parseCommandLine(process.argv, { run, inspect: inspectOnce, policy: printPolicy, rotate: rotateOnce });
-  setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;
   process.stderr.write(
@@ -176,3 +181,4 @@ try {
   );
   process.exitCode = MISUSED;
 }
+setTimeout(() => process.exit(), LINGER_MS);

@@ -15,6 +15,10 @@ export interface Metrics {
   fought(object: string): void;
   /** Whether the policy file is the policy in force. */
   policyRead(isValid: boolean): void;
+  /** A Job was capped that the endpoint was not called for. */
+  jobMissed(): void;
+  /** A Job has failed that is not retried, and somebody was told. */
+  jobRanOnce(): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -79,6 +83,16 @@ export function createMetrics(version: string): Metrics {
     buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
     registers,
   });
+  const missed = new Counter({
+    name: `${PREFIX}missed_jobs_total`,
+    help: 'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
+    registers,
+  });
+  const ranOnce = new Counter({
+    name: `${PREFIX}ran_once_jobs_total`,
+    help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
+    registers,
+  });
   new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   return {
     admissionAnswered(outcome, seconds) {
@@ -94,6 +108,8 @@ export function createMetrics(version: string): Metrics {
     registered: (result, reason) => registrations.inc({ result, reason }),
     policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),
     fought: (object) => fights.inc({ object }),
+    jobMissed: () => missed.inc(),
+    jobRanOnce: () => ranOnce.inc(),
     reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
   };

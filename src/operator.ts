@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { type BackstopDependencies, runBackstop } from './backstop.ts';
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
 import { OperatorError } from './errors.ts';
@@ -22,6 +23,7 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly events: EventStore;
   readonly policies: Policies;
   readonly namespaceLabels: NamespaceLabels;
+  readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
 }
@@ -45,15 +47,17 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   );
   try {
     // 1. Listen: a port that is taken must not cost a certificate at every restart.
+    const labels = cachedLabels(dependencies.namespaceLabels, now);
     const app = createApp({
       path: WEBHOOK_PATH,
       policy: dependencies.policies.current,
-      namespaceLabels: cachedLabels(dependencies.namespaceLabels, now),
+      namespaceLabels: labels,
       log,
       observe: metrics.admissionAnswered,
     });
     report.policyLoaded(dependencies.policies.current(), true);
     const server = await openServer(app, config.endpoint);
+    let backstop: Promise<void> | undefined;
     try {
       // 2. Certificates: take them from the Secret, or issue them and store them there first.
       const { serving } = await withRetries(reconciler.certify, retrying);
@@ -70,7 +74,11 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-      // 5. Renew, rotate and repair: the same steps on every wake-up.
+      // 5. Backstop: what was stored while no endpoint was up, and what has failed.
+      const options = { policy: dependencies.policies.current, heal: config.heal };
+      backstop = runBackstop({ ...dependencies.backstop, namespaceLabels: labels, log, metrics, now }, options, signal);
+
+      // 6. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({
         config,
         dependencies,
@@ -85,7 +93,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
     } finally {
       ended.abort();
       log.info('draining', { drainMs: config.endpoint.drainMs });
-      await server.close();
+      await Promise.all([server.close(), backstop]);
     }
   } catch (error) {
     if (!signal.aborted) throw error;

@@ -245,6 +245,13 @@ export const options = {
     default: 'Portland',
     parse: subject(128),
   },
+  heal: {
+    placeholder: 'which',
+    description:
+      'Jobs that the endpoint has missed are capped afterwards: all, new (only those made after the start) or off. In its second run already, such a Job ends at once, and what it is doing is cut off',
+    default: 'all',
+    parse: oneOf('all', 'new', 'off'),
+  },
   'metrics-bind-port': {
     placeholder: 'port',
     description: 'port of /healthz, /readyz and /metrics (plain HTTP); 0 takes a free one',

@@ -43,7 +43,7 @@ export type Decision =
 /** What an admission request does not carry. */
 export interface DecisionContext {
   /** Those of the Job's namespace. Only needed where the answer without them is `namespace-unknown`. */
-  readonly namespaceLabels?: Labels;
+  readonly namespaceLabels?: Labels | undefined;
 }
 
 /** Decides what becomes of an admission request. Repeats every match condition of the registration. */

@@ -91,7 +91,7 @@ describe('starting and stopping', () => {
     assert.match(String(failure.error), /manifests\/rbac\.yaml/);
   });
 
-  it('has no right that is not tied to a name, but for Events', async () => {
+  it('has no right that is not tied to a name, but for Events and Jobs', async () => {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);

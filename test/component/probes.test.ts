@@ -149,6 +149,8 @@ suite('/metrics', () => {
       terraform_daemon_bundle_trusts_serving: 'gauge',
       terraform_daemon_policy_valid: 'gauge',
       terraform_daemon_fights_total: 'counter',
+      terraform_daemon_missed_jobs_total: 'counter',
+      terraform_daemon_ran_once_jobs_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_build_info: 'gauge',
     });
@@ -169,6 +171,9 @@ suite('/metrics', () => {
     metrics.registered('updated', 'ca-bundle');
     metrics.policyRead(true);
     metrics.fought('secret');
+    metrics.jobMissed();
+    metrics.jobMissed();
+    metrics.jobRanOnce();
     metrics.reconciled('failure', 2);
     const { samples } = samplesOf((await get('/metrics')).text);
     const ours = [...samples].filter(([name]) => /^terraform_daemon_(?!.*_bucket)/.test(name));
@@ -185,6 +190,8 @@ suite('/metrics', () => {
       terraform_daemon_policy_valid: 1,
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,
+      terraform_daemon_missed_jobs_total: 2,
+      terraform_daemon_ran_once_jobs_total: 1,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
       'terraform_daemon_reconcile_duration_seconds_count{result="failure"}': 1,
       'terraform_daemon_build_info{version="1.2.3"}': 1,

@@ -26,7 +26,7 @@ const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
 
 /** A real control plane as a cluster admin sees it, set up for the daemon. */
 export interface Cluster {
-  /** The daemon's: its user has the rights of `manifests/rbac.yaml` and no other. */
+  /** The daemon's: its user has the rights of `manifests/rbac.yaml` and `rbac-backstop.yaml`, and no other. */
   readonly daemonKubeconfig: string;
   /** The cluster admin's. */
   readonly kubeconfig: string;
@@ -51,19 +51,31 @@ export interface ClusterOptions {
   readonly apiServerArgs?: readonly string[];
   /** Users beside the admin and the daemon; they have no rights yet. */
   readonly users?: readonly User[];
+  /** Also start kube-controller-manager. Default: no. */
+  readonly controllerManager?: boolean;
+  /** Whether the daemon has the rights of `manifests/rbac-backstop.yaml` too. Default: yes. */
+  readonly backstopRbac?: boolean;
 }
 
-export async function startCluster({ apiServerArgs = [], users = [] }: ClusterOptions = {}): Promise<Cluster> {
-  const controlPlane = await startControlPlane({ users: [{ name: DAEMON_USER }, ...users], apiServerArgs });
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const { apiServerArgs = [], users = [], controllerManager = false, backstopRbac = true } = options;
+  const controlPlane = await startControlPlane({
+    users: [{ name: DAEMON_USER }, ...users],
+    apiServerArgs,
+    controllerManager,
+  });
   try {
-    return await setUp(controlPlane);
+    return await setUp(controlPlane, ['rbac.yaml', ...(backstopRbac ? ['rbac-backstop.yaml'] : [])]);
   } catch (error) {
     await controlPlane.stop();
     throw error;
   }
 }
 
-async function setUp(controlPlane: Awaited<ReturnType<typeof startControlPlane>>): Promise<Cluster> {
+async function setUp(
+  controlPlane: Awaited<ReturnType<typeof startControlPlane>>,
+  manifests: readonly string[],
+): Promise<Cluster> {
   const config = new KubeConfig();
   config.loadFromFile(controlPlane.kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
@@ -77,8 +89,10 @@ async function setUp(controlPlane: Awaited<ReturnType<typeof startControlPlane>>
   };
   await createNamespace(NAMESPACE);
   const objects = KubernetesObjectApi.makeApiClient(config);
-  const rbac = await readFile(new URL('../../manifests/rbac.yaml', import.meta.url), 'utf8');
-  for (const object of loadAllYaml(rbac)) await objects.create(object);
+  for (const manifest of manifests) {
+    const rbac = await readFile(new URL(`../../manifests/${manifest}`, import.meta.url), 'utf8');
+    for (const object of loadAllYaml(rbac)) await objects.create(object);
+  }
   // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
   // and still asks for the Service's name in the certificate.
   await core.createNamespacedService({

@@ -19,6 +19,7 @@ export interface LogLine {
 /** A daemon in a process of its own, on ports of its own. */
 export interface Daemon {
   readonly port: number;
+  readonly pid: number;
   /** What it has logged so far. */
   readonly lines: readonly LogLine[];
   /** Everything that it has written so far, as it wrote it. */
@@ -93,6 +94,7 @@ function observe(child: ChildProcess, port: number): Daemon {
   }
   return {
     port,
+    pid: child.pid ?? 0,
     lines,
     output,
     line,

@@ -106,8 +106,8 @@ interface Relay {
 
 async function relay({ credentials, hooks, writes }: Relay, request: IncomingMessage, response: ServerResponse) {
   const write = { method: request.method ?? '', path: request.url ?? '' };
-  // Events are a courtesy, written whenever it suits: they are passed on, and do not count.
-  const isCounted = WRITES.includes(write.method) && !write.path.includes('/events/');
+  // Events, the Lease and Jobs are written whenever it suits: they are passed on, and do not count.
+  const isCounted = WRITES.includes(write.method) && !/\/(events|leases|jobs)\b/.test(write.path);
   if (!isCounted) return streamAnswer(await relayRequest(credentials, request, response), response);
 
   const n = writes.push(write);

@@ -54,6 +54,9 @@ const sharedTypes = ['log.ts'];
 
 /** Files that decide: the same answer for the same arguments, at any time and on any machine. */
 const pureFiles = [
+  'backstop-judgement.ts',
+  'backstop-notices.ts',
+  'list-items.ts',
   'certs/bundle.ts',
   'certs/judge.ts',
   'certs/present.ts',

@@ -174,6 +174,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
   },
   'subject-state': { default: 'Oregon', variable: 'TERRAFORM_DAEMON_SUBJECT_STATE', ...subject(128) },
   'subject-locality': { default: 'Portland', variable: 'TERRAFORM_DAEMON_SUBJECT_LOCALITY', ...subject(128) },
+  heal: { default: 'all', variable: 'TERRAFORM_DAEMON_HEAL', ...words('all', 'new', 'off') },
   'metrics-bind-port': { default: '8080', variable: 'TERRAFORM_DAEMON_METRICS_BIND_PORT', ...port(0) },
   'drain-time': {
     default: '5s',

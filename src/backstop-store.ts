@@ -1,0 +1,160 @@
+import type { JobReference } from './backstop-judgement.ts';
+import { LEASE_MS, type Lease, type LeaseStore } from './backstop-lease.ts';
+import type { JobNotice } from './backstop-notices.ts';
+import type { JobPage, JobSource } from './job-watch.ts';
+import { isExpired, kubeError, orAbsent, wasWritten } from './kube-errors.ts';
+import { FIELD_MANAGER } from './managed-fields.ts';
+import { isObject, type JsonObject } from './webhook/review.ts';
+
+/** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
+export type CallJson = (
+  method: 'GET' | 'PATCH' | 'POST',
+  path: string,
+  options?: {
+    readonly query?: Readonly<Record<string, string>>;
+    readonly contentType?: string;
+    readonly body?: object;
+  },
+) => Promise<unknown>;
+
+/** Tells of the items of a list while it comes, and answers the list without them. */
+export type ListJson = (
+  path: string,
+  query: Readonly<Record<string, string>>,
+  saw: (item: unknown) => void,
+) => Promise<unknown>;
+
+/** Resolves when the watch has ended; rejects with what the client throws. */
+export type FollowJson = (
+  path: string,
+  query: Readonly<Record<string, string>>,
+  tell: (type: string, object: unknown) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+export interface JsonCalls {
+  readonly callJson: CallJson;
+  readonly listJson: ListJson;
+  readonly followJson: FollowJson;
+}
+
+export interface JobStore extends JobSource {
+  /**
+   * Lowers `spec.backoffLimit` of the Job as it was seen. `lost`: it has changed or is gone. `undone`: something on the
+   * API server has set it again within the same call.
+   */
+  cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
+  /** Resolves `false` when this has been told before. */
+  tell(job: JobReference, notice: JobNotice): Promise<boolean>;
+}
+
+const JOBS = '/apis/batch/v1/jobs';
+/** Small enough that a page costs a few megabytes, large enough that ten thousand Jobs are twenty calls. */
+const PAGE = '500';
+/** Shorter than the client's patience with a quiet watch: the API server sends a bookmark 2 s before it ends one. */
+const WATCH_S = '28';
+const MERGE_PATCH = 'application/merge-patch+json';
+
+export function createJobStore({ callJson: call, listJson, followJson: follow }: JsonCalls): JobStore {
+  return {
+    async page(next, saw) {
+      try {
+        return readPage(await listJson(JOBS, { limit: PAGE, ...(next ? { continue: next } : {}) }, saw));
+      } catch (error) {
+        if (isExpired(error)) return 'expired';
+        throw kubeError('list Jobs', error);
+      }
+    },
+    async watch(resourceVersion, tell, signal) {
+      const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
+      try {
+        await follow(JOBS, query, tell, signal);
+        return 'ended';
+      } catch (error) {
+        if (isExpired(error)) return 'expired';
+        throw kubeError('watch Jobs', error);
+      }
+    },
+    async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
+      const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
+      const body = { metadata: { uid, resourceVersion }, spec: { backoffLimit } };
+      let stored: unknown;
+      const query = { fieldManager: FIELD_MANAGER };
+      const patch = call('PATCH', path, { query, contentType: MERGE_PATCH, body }).then((answer) => (stored = answer));
+      if (!(await wasWritten(patch, `patch Job ${namespace}/${name}`))) return 'lost';
+      const spec = isObject(stored) && isObject(stored.spec) ? stored.spec : {};
+      return spec.backoffLimit === backoffLimit ? 'capped' : 'undone';
+    },
+    tell({ namespace, name, uid }, { name: event, note, ...notice }) {
+      const now = new Date();
+      const body = {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { namespace, name: event },
+        involvedObject: { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid },
+        ...{ ...notice, message: note, firstTimestamp: now, lastTimestamp: now, count: 1 },
+        source: { component: FIELD_MANAGER },
+      };
+      const written = call('POST', `/api/v1/namespaces/${namespace}/events`, { body });
+      return wasWritten(written, `create Event ${namespace}/${event}`);
+    },
+  };
+}
+
+function readPage(answer: unknown): JobPage {
+  const { metadata } = isObject(answer) ? answer : {};
+  const { resourceVersion, continue: next } = isObject(metadata) ? metadata : {};
+  return {
+    resourceVersion: String(resourceVersion ?? ''),
+    next: typeof next === 'string' && next !== '' ? next : undefined,
+  };
+}
+
+/** The Lease `namespace/name` on the API server. */
+export function createLeaseStore(call: CallJson, namespace: string, name: string): LeaseStore {
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+  const what = `Lease ${namespace}/${name}`;
+  const spec = (holder: string | undefined, now: Date) => ({
+    holderIdentity: holder ?? null,
+    leaseDurationSeconds: LEASE_MS / 1000,
+    // Microseconds are asked for.
+    renewTime: now.toISOString().replace('Z', '000Z'),
+  });
+  return {
+    async read() {
+      const lease = await orAbsent(call('GET', path), `read ${what}`);
+      return lease === undefined ? undefined : readLease(lease);
+    },
+    create(holder, now) {
+      // As with the Secret: RBAC cannot tie a POST to a name, and who comes second gets a conflict.
+      const body = {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: { namespace, name },
+        spec: spec(holder, now),
+      };
+      const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
+      return wasWritten(
+        call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
+        `create ${what}`,
+      );
+    },
+    write(holder, resourceVersion, now) {
+      const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
+      const query = { fieldManager: FIELD_MANAGER };
+      return wasWritten(call('PATCH', path, { query, contentType: MERGE_PATCH, body }), `write ${what}`);
+    },
+  };
+}
+
+function readLease(lease: unknown): Lease {
+  const { metadata, spec } = (isObject(lease) ? lease : {}) as { readonly metadata?: unknown; readonly spec?: unknown };
+  const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
+  const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
+  const renewedMs = Date.parse(String(renewTime));
+  return {
+    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
+    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
+    resourceVersion: String(resourceVersion ?? ''),
+  };
+}

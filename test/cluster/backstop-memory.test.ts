@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it, type TestContext } from 'node:test';
+import { startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { createManyJobs } from '../support/many-jobs.ts';
+
+const FEW = 10;
+const MANY = 10_000;
+const MOST = 1.5;
+
+describe('the memory of the first list', () => {
+  it(`grows with ${MANY} Jobs by half at the most`, async (t) => {
+    const cluster = await startCluster();
+    t.after(() => cluster.stop());
+    const namespace = 'crowd';
+    await cluster.createNamespace(namespace);
+    // As the endpoint would have left them: this is about looking at Jobs.
+    const change = (job: Parameters<typeof cluster.createJob>[0]) =>
+      ({ ...job, spec: { ...job.spec, backoffLimit: 0 } }) as typeof job;
+    await createManyJobs(cluster.kubeconfig, { namespace, count: FEW, prefix: 'few', change });
+    const few = await peakOf(t, cluster.daemonKubeconfig, FEW);
+    const start = performance.now();
+    await createManyJobs(cluster.kubeconfig, { namespace, count: MANY - FEW, prefix: 'many', change });
+    t.diagnostic(`${MANY} Jobs created in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+    const many = await peakOf(t, cluster.daemonKubeconfig, MANY);
+    t.diagnostic(
+      `peak of the daemon: ${few} MiB with ${FEW} Jobs, ${many} MiB with ${MANY}: ${(many / few).toFixed(2)} x`,
+    );
+    assert.ok(many <= few * MOST, `${many} MiB`);
+  });
+});
+
+/** The most memory that a daemon has had until it has seen all Jobs, in MiB. */
+async function peakOf(t: TestContext, kubeconfig: string, jobs: number): Promise<number> {
+  const daemon = await startDaemon({ kubeconfig });
+  t.after(() => daemon.stop('SIGKILL'));
+  const listed = await daemon.line('jobs listed');
+  assert.equal(listed.jobs, jobs);
+  const status = await readFile(`/proc/${daemon.pid}/status`, 'utf8');
+  await daemon.stop();
+  return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);
+}

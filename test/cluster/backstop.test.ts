@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { AuthorizationV1Api, CoordinationV1Api, type V1Job } from '@kubernetes/client-node';
+import { freePort } from '../control-plane/free-port.ts';
+import { apiClient } from '../support/api-client.ts';
+import { type Cluster, NAMESPACE, startCluster } from '../support/cluster.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { samplesOf } from '../support/exposition.ts';
+import { createManyJobs } from '../support/many-jobs.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+
+const LEASE = { namespace: NAMESPACE, name: 'terraform-job-webhook-backstop' };
+/** How soon after it is ready a daemon has to have capped 500 Jobs. */
+const SOON_MS = 5_000;
+
+describe('Jobs that were stored without the endpoint', () => {
+  let cluster: Cluster;
+  let unique = 0;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster.stop());
+  beforeEach(() => cluster.forgetDaemon());
+
+  async function aNamespace(): Promise<string> {
+    unique += 1;
+    const name = `team-${unique}`;
+    await cluster.createNamespace(name);
+    return name;
+  }
+
+  async function start(t: TestContext, options: Partial<DaemonOptions> = {}): Promise<Daemon> {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, ...options });
+    t.after(() => daemon.stop('SIGKILL'));
+    return daemon;
+  }
+
+  /** One that the API server cannot call, as nobody listens where its Service leads to. */
+  const startUncalled = async (t: TestContext, options: Partial<DaemonOptions> = {}) =>
+    start(t, { servicePort: await freePort(), ...options });
+
+  async function aStoredJob(namespace: string, name: string, change: Partial<V1Job['metadata']> = {}): Promise<V1Job> {
+    const job = await recordedJob('create-terraform-apply', namespace);
+    return cluster.createJob({ ...job, metadata: { ...job.metadata, ...change, name } });
+  }
+
+  const jobsIn = async (namespace: string) => (await cluster.batch.listNamespacedJob({ namespace })).items;
+  const read = (namespace: string, name: string) => cluster.batch.readNamespacedJob({ namespace, name });
+  const missedIn = (wanted: string, { lines }: Daemon) =>
+    lines.filter(({ message, namespace }) => message === 'job missed' && namespace === wanted);
+  const at = (line: unknown) => Date.parse(String((line as { timestamp?: unknown } | undefined)?.timestamp));
+
+  /** Resolves when so many Jobs were capped: with the milliseconds from "ready" to the last of them. */
+  async function healedMs(daemon: Daemon, namespace: string, count: number): Promise<number> {
+    const ready = await daemon.line('ready');
+    await eventually(() => assert.equal(missedIn(namespace, daemon).length, count), { withinMs: 30_000 });
+    return at(missedIn(namespace, daemon).at(-1)) - at(ready);
+  }
+
+  async function fail(job: V1Job): Promise<V1Job> {
+    const { namespace = '', name = '' } = job.metadata ?? {};
+    const lastTransitionTime = new Date();
+    const condition = { status: 'True', reason: 'BackoffLimitExceeded', lastTransitionTime };
+    const conditions = ['FailureTarget', 'Failed'].map((type) => ({ ...condition, type }));
+    const body = { ...job, status: { startTime: lastTransitionTime, failed: 1, conditions } };
+    return cluster.batch.replaceNamespacedJobStatus({ namespace, name, body });
+  }
+
+  it('are capped within 5 s of the start, 500 of them; those that are over or opted out are not touched', async (t) => {
+    const namespace = await aNamespace();
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 500 });
+    const others = [
+      await fail(await aStoredJob(namespace, 'finished')),
+      await aStoredJob(namespace, 'opted-out', { annotations: { 'terraform.job.kb.io/keep-retries': 'true' } }),
+      await cluster.createJob(await recordedJob('create-plain-job', namespace)),
+    ];
+
+    const daemon = await start(t);
+    const ms = await healedMs(daemon, namespace, 500);
+    t.diagnostic(`500 missed Jobs capped ${(ms / 1000).toFixed(2)} s after ready`);
+    const jobs = await jobsIn(namespace);
+    const capped = jobs.filter(({ metadata }) => metadata?.name?.startsWith('missed-'));
+    assert.equal(capped.length, 500);
+    for (const { spec, metadata } of capped) {
+      assert.deepEqual([spec?.backoffLimit, metadata?.generation], [0, 2], metadata?.name);
+    }
+    assert.ok(ms < SOON_MS, `${ms} ms`);
+    for (const { metadata } of others) {
+      const now = await read(namespace, metadata?.name ?? '');
+      assert.equal(now.metadata?.resourceVersion, metadata?.resourceVersion, metadata?.name);
+    }
+    const { text } = await daemon.probe('/metrics');
+    assert.equal(samplesOf(text).samples.get('terraform_daemon_missed_jobs_total'), 500);
+    const [line] = missedIn(namespace, daemon);
+    assert.deepEqual([line?.namespace, line?.from, line?.to], [namespace, 2147483647, 0]);
+
+    const events = () => cluster.core.listNamespacedEvent({ namespace, fieldSelector: 'reason=Missed' });
+    await eventually(async () => assert.equal((await events()).items.length, 500), { withinMs: 20_000 });
+    const [event] = (await events()).items;
+    assert.equal(event?.involvedObject.kind, 'Job');
+    assert.match(event?.message ?? '', /without calling the terraform-daemon.*lowered from 2147483647 to 0/);
+  });
+
+  it('are capped within 5 s of the restart after the only replica was killed, 50 of them', async (t) => {
+    const namespace = await aNamespace();
+    const port = await freePort();
+    const killed = await start(t, { port });
+    await killed.line('ready');
+    const capped = await eventually(async () => {
+      const job = await aStoredJob(namespace, `probe-${Date.now()}`);
+      assert.equal(job.spec?.backoffLimit, 0, 'the endpoint is called');
+      return job;
+    });
+    await killed.stop('SIGKILL');
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 50 });
+    const daemon = await start(t, { port });
+    const ms = await healedMs(daemon, namespace, 50);
+    t.diagnostic(`50 Jobs missed while it was killed were capped ${(ms / 1000).toFixed(2)} s after ready`);
+    for (const { spec } of await jobsIn(namespace)) assert.equal(spec?.backoffLimit, 0);
+    assert.ok(ms < SOON_MS, `${ms} ms`);
+    const { metadata } = await read(namespace, capped.metadata?.name ?? '');
+    assert.equal(metadata?.generation, 1, 'what the endpoint has capped is left alone');
+  });
+
+  it('are capped as they come while the API server cannot call the daemon', async (t) => {
+    const namespace = await aNamespace();
+    const daemon = await startUncalled(t);
+    await daemon.line('jobs listed');
+    const job = await aStoredJob(namespace, 'one');
+    assert.notEqual(job.spec?.backoffLimit, 0);
+    await eventually(async () => assert.equal((await read(namespace, 'one')).spec?.backoffLimit, 0));
+    await aStoredJob(namespace, 'two');
+    await eventually(async () => assert.equal((await read(namespace, 'two')).spec?.backoffLimit, 0));
+    assert.equal(daemon.lines.filter(({ message }) => message === 'jobs listed').length, 1);
+  });
+
+  it('are capped only when they are younger than the daemon, with --heal=new', async (t) => {
+    const namespace = await aNamespace();
+    const old = await aStoredJob(namespace, 'old');
+    await eventually(() => assert.ok(Date.now() - Number(old.metadata?.creationTimestamp) > 1_000));
+    const daemon = await startUncalled(t, { flags: ['--heal=new'] });
+    await daemon.line('jobs listed');
+    await aStoredJob(namespace, 'new');
+    await eventually(async () => assert.equal((await read(namespace, 'new')).spec?.backoffLimit, 0));
+    assert.equal((await read(namespace, 'old')).metadata?.resourceVersion, old.metadata?.resourceVersion);
+  });
+
+  it('are left alone with --heal=off', async (t) => {
+    const namespace = await aNamespace();
+    const daemon = await startUncalled(t, { flags: ['--heal=off'] });
+    await daemon.line('jobs listed');
+    const job = await aStoredJob(namespace, 'one');
+    // It is told of as well, so by then the Job before it has been looked at.
+    const failed = await aStoredJob(namespace, 'capped');
+    await cluster.batch.replaceNamespacedJob({
+      namespace,
+      name: 'capped',
+      body: { ...failed, spec: { ...failed.spec, backoffLimit: 0 } as V1Job['spec'] & object },
+    });
+    await fail(await read(namespace, 'capped'));
+    await daemon.line('job ran once');
+    assert.equal((await read(namespace, 'one')).metadata?.resourceVersion, job.metadata?.resourceVersion);
+    assert.deepEqual(missedIn(namespace, daemon), []);
+  });
+
+  it('are patched once each by two replicas; the other one takes over when the holder is killed', async (t) => {
+    const namespace = await aNamespace();
+    const servicePort = await freePort();
+    const first = await startUncalled(t, { servicePort });
+    await first.line('jobs listed');
+    // Under the same host, as a process that was started again, it takes the turn of the first at once. The first sees
+    // that a moment later: until then both are at work.
+    const second = await startUncalled(t, { servicePort });
+    await second.line('jobs listed');
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 100 });
+    const areCapped = async (count: number) => {
+      const jobs = await jobsIn(namespace);
+      assert.equal(jobs.filter(({ spec }) => spec?.backoffLimit === 0).length, count);
+      assert.ok(jobs.every(({ metadata }) => metadata?.generation === 2));
+    };
+    await eventually(() => areCapped(100), { withinMs: 15_000 });
+    await first.line('another replica watches jobs');
+    const counts = [first, second].map((replica) => missedIn(namespace, replica).length);
+    t.diagnostic(`100 Jobs capped by two replicas at once: ${counts.join(' and ')}`);
+    assert.equal(
+      counts.reduce((sum, count) => sum + count),
+      100,
+    );
+
+    const killedAt = performance.now();
+    await second.stop('SIGKILL');
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 10, prefix: 'later' });
+    await eventually(() => areCapped(110), { withinMs: 25_000 });
+    const ms = performance.now() - killedAt;
+    t.diagnostic(`the other replica has taken over ${(ms / 1000).toFixed(1)} s after the holder was killed`);
+    assert.ok(ms < 17_000, `${ms} ms`);
+  });
+
+  it('wait for nobody after a daemon that was asked to stop: the lease is released', async (t) => {
+    const first = await startUncalled(t);
+    await first.line('jobs listed');
+    assert.equal(await first.stop('SIGTERM'), 0);
+    const { spec } = await apiClient(cluster.kubeconfig, CoordinationV1Api).readNamespacedLease(LEASE);
+    assert.equal(spec?.holderIdentity, undefined);
+  });
+
+  it('are all that the daemon may patch beyond what is its own', async () => {
+    const authorization = apiClient(cluster.kubeconfig, AuthorizationV1Api);
+    const review = async (resourceAttributes: object) => {
+      const user = 'system:serviceaccount:vela-system:terraform-daemon';
+      const body = { spec: { user, groups: ['system:authenticated'], resourceAttributes } };
+      return (await authorization.createSubjectAccessReview({ body })).status?.allowed;
+    };
+    const jobs = { group: 'batch', resource: 'jobs', namespace: 'default' };
+    for (const verb of ['list', 'watch', 'patch']) assert.equal(await review({ ...jobs, verb }), true, verb);
+    for (const verb of ['get', 'create', 'update', 'delete'])
+      assert.equal(await review({ ...jobs, verb }), false, verb);
+    assert.equal(await review({ ...jobs, resource: 'cronjobs', verb: 'patch' }), false);
+    const leases = { group: 'coordination.k8s.io', resource: 'leases', namespace: NAMESPACE };
+    for (const verb of ['get', 'create', 'patch']) {
+      assert.equal(await review({ ...leases, verb, name: LEASE.name }), true, `${verb} its own Lease`);
+      assert.equal(await review({ ...leases, verb, name: 'other' }), false, `${verb} another Lease`);
+      assert.equal(await review({ ...leases, verb }), false, `${verb} any Lease`);
+    }
+  });
+});
+
+describe('without the rights of manifests/rbac-backstop.yaml', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster({ backstopRbac: false });
+    await cluster.createNamespace('team-a');
+  });
+  after(() => cluster.stop());
+
+  it('the daemon says so once, and the rest works', async (t) => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    const warning = await daemon.line('jobs are not watched, will try again');
+    assert.equal(warning.code, 'KUBE_FORBIDDEN');
+    assert.match(String(warning.error), /cannot list resource "jobs".*manifests\/rbac-backstop\.yaml/);
+    await eventually(async () => {
+      const job = await recordedJob('create-terraform-apply', 'team-a');
+      const stored = await cluster.createJob({ ...job, metadata: { ...job.metadata, name: `job-${Date.now()}` } });
+      assert.equal(stored.spec?.backoffLimit, 0);
+    });
+    assert.equal((await daemon.probe('/readyz')).status, 200);
+    const warnings = daemon.lines.filter(({ level }) => level === 'warn' || level === 'error');
+    t.diagnostic(warnings.map(({ message }) => message).join(', '));
+    assert.equal(warnings.filter(({ message }) => message === warning.message).length, 1);
+    assert.equal(await daemon.stop(), 0);
+  });
+});

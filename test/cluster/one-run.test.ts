@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+
+const NAMESPACE = 'team-a';
+
+describe('a failing run, with the real Job controller', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster({ controllerManager: true });
+    await cluster.createNamespace(NAMESPACE);
+    const namespace = NAMESPACE;
+    await cluster.core.createNamespacedServiceAccount({
+      namespace,
+      body: { metadata: { name: 'tf-executor-service-account' } },
+    });
+  });
+  after(() => cluster.stop());
+
+  const pods = async () => (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
+  const explanations = async () => {
+    const fieldSelector = 'reason=RanOnce';
+    return (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE, fieldSelector })).items;
+  };
+
+  it('is the only one: its Pod and log stay, and one Event tells where they are', async (t) => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('jobs listed');
+    const job = await recordedJob('create-terraform-apply', NAMESPACE);
+    const name = job.metadata?.name ?? '';
+    // A moment after it was written the registration is known to the API server.
+    await eventually(async () => {
+      const stored = await cluster.batch.createNamespacedJob({ namespace: NAMESPACE, body: job, dryRun: 'All' });
+      assert.equal(stored.spec?.backoffLimit, 0);
+    });
+    const created = new Set<string>();
+    const { metadata } = await cluster.createJob(job);
+    const [pod] = await eventually(async () => {
+      const found = await pods();
+      assert.equal(found.length, 1);
+      return found;
+    });
+    created.add(pod?.metadata?.uid ?? '');
+    // As a kubelet tells that the container has exited.
+    const state = { terminated: { exitCode: 1, reason: 'Error', startedAt: new Date(), finishedAt: new Date() } };
+    const status = { name: 'terraform-executor', state, ready: false, restartCount: 0, image: 'x', imageID: 'x' };
+    await cluster.core.replaceNamespacedPodStatus({
+      namespace: NAMESPACE,
+      name: pod?.metadata?.name ?? '',
+      body: { ...pod, status: { phase: 'Failed', containerStatuses: [status] } },
+    });
+
+    const failed = await eventually(
+      async () => {
+        for (const { metadata } of await pods()) created.add(metadata?.uid ?? '');
+        const { status } = await cluster.batch.readNamespacedJob({ namespace: NAMESPACE, name });
+        const condition = status?.conditions?.find(({ type }) => type === 'Failed');
+        assert.equal(condition?.status, 'True');
+        return { condition, status };
+      },
+      { withinMs: 20_000 },
+    );
+    assert.equal(failed.condition?.reason, 'BackoffLimitExceeded');
+    assert.equal(failed.status?.failed, 1);
+    const [event] = await eventually(async () => {
+      const found = await explanations();
+      assert.equal(found.length, 1);
+      return found;
+    });
+    assert.deepEqual([event?.type, event?.involvedObject.uid], ['Warning', metadata?.uid]);
+    assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} logs job/${name}`));
+    assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} delete job ${name}`));
+
+    // Neither another change of the Job nor another daemon tells it again.
+    await cluster.annotateJob(job);
+    await daemon.line('told before');
+    assert.equal(await daemon.stop(), 0);
+    const next = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => next.stop('SIGKILL'));
+    await next.line('told before');
+    const [still] = await pods();
+    assert.deepEqual([(await pods()).length, still?.metadata?.uid], [1, pod?.metadata?.uid]);
+    assert.deepEqual([...created], [pod?.metadata?.uid], 'exactly one Pod was ever created');
+    const events = (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE })).items;
+    assert.equal(events.filter(({ reason }) => reason === 'SuccessfulCreate').length, 1, 'by its controller too');
+    const [again, ...others] = await explanations();
+    assert.deepEqual([again?.metadata.resourceVersion, others], [event?.metadata.resourceVersion, []]);
+    assert.equal(next.lines.filter(({ message }) => message === 'job ran once').length, 0);
+  });
+});
