@@ -24,6 +24,8 @@ export interface BackstopDependencies {
 export interface BackstopOptions {
   /** The policy in force. */
   readonly policy: () => Policy;
+  /** Calls back when another one has come into force: all Jobs are looked at again then. */
+  readonly onPolicyChange?: (changed: () => void) => void;
   readonly heal: Heal;
 }
 
@@ -65,8 +67,11 @@ async function keepLooking(
   const { jobs, log, now } = dependencies;
   const tellOnce = onceUntilDone(log);
   const events = createWorkQueue(EVENTS, signal);
+  let again: Round['again'] = () => {};
+  options.onPolicyChange?.(() => again(0));
   while (!signal.aborted) {
     const round = startRound(signal);
+    again = round.again;
     const patches = createWorkQueue(PATCHES, round.signal);
     const act = createAct(dependencies, { patches, events, again: round.again, tellOnce, signal });
     const judge = (job: unknown, namespaceLabels?: Labels) =>

@@ -75,7 +75,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
       // 5. Backstop: what was stored while no endpoint was up, and what has failed.
-      const options = { policy: dependencies.policies.current, heal: config.heal };
+      const { current, onChange } = dependencies.policies;
+      const options = { policy: current, onPolicyChange: onChange, heal: config.heal };
       backstop = runBackstop({ ...dependencies.backstop, namespaceLabels: labels, log, metrics, now }, options, signal);
 
       // 6. Renew, rotate and repair: the same steps on every wake-up.

@@ -26,12 +26,15 @@ export interface Policies {
   readonly current: () => Policy;
   /** Reads the file again. What is wrong is told once; the last good policy stays in force then. */
   readonly reload: () => 'unchanged' | PolicyRead;
+  /** Called when another policy has come into force. */
+  readonly onChange: (changed: () => void) => void;
 }
 
 /** @param first what was read from the file at the start. */
 export function createPolicies(file: string | undefined, first: Policy): Policies {
   let policy = first;
   let last = JSON.stringify({ policy: first });
+  const listeners: (() => void)[] = [];
   return {
     current: () => policy,
     reload() {
@@ -39,8 +42,12 @@ export function createPolicies(file: string | undefined, first: Policy): Policie
       const text = JSON.stringify(read);
       if (file === undefined || text === last) return 'unchanged';
       last = text;
-      if ('policy' in read) policy = read.policy;
+      if ('policy' in read) {
+        policy = read.policy;
+        for (const changed of listeners) changed();
+      }
       return read;
     },
+    onChange: (changed) => void listeners.push(changed),
   };
 }

@@ -56,8 +56,12 @@ function start(
   const log: Log = { error: assert.fail, warn: tell('warn'), info: tell('info'), debug: tell('debug') };
   const namespaceLabels = async () => labels;
   const dependencies = { jobs, lease, replica: 'pod/1', namespaceLabels, log, metrics, now: () => new Date() };
-  const ended = runBackstop(dependencies, { policy: () => policy, heal: 'all' }, stop.signal);
-  return { seen, lines, metrics, stop: () => stop.abort(), ended };
+  let changed = () => {};
+  const onPolicyChange = (callback: () => void) => {
+    changed = callback;
+  };
+  const ended = runBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
+  return { seen, lines, metrics, stop: () => stop.abort(), ended, changePolicy: () => changed() };
 }
 
 describe('the backstop', { timeout: 30_000 }, () => {
@@ -86,6 +90,13 @@ describe('the backstop', { timeout: 30_000 }, () => {
       assert.equal(seen.patched.length, patched);
     });
   }
+
+  test('looks at all Jobs again when another policy has come into force', async (t) => {
+    const { seen, lines, changePolicy } = start(t, 1);
+    await eventually(() => assert.ok(lines.includes('info jobs listed')));
+    changePolicy();
+    await eventually(() => assert.equal(seen.lists, 2));
+  });
 
   test('lets go of a Job that has changed or is gone: the watch brings it again', async (t) => {
     const { seen, lines, metrics } = start(t, 3, () => 'lost');
