@@ -2,7 +2,7 @@ import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { CertificateSet } from './certs/certificate-set.ts';
 import { traits } from './certs/ensure.ts';
 import { judge } from './certs/judge.ts';
-import { isOurs, isPaused, type StoredSecret } from './certs/secret.ts';
+import { isOurs, isPaused, misunderstood, type StoredSecret } from './certs/secret.ts';
 import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
@@ -12,6 +12,7 @@ import { areSound, type MatchCondition, matchConditions } from './policy-cel.ts'
 import { desiredRegistration, ownWebhook } from './registration/desired.ts';
 import { drift } from './registration/drift.ts';
 import { liveBundle } from './registration/reconcile.ts';
+import { readSelectors } from './selectors.ts';
 
 /** An object as far as it may be seen; absent where there is none. */
 export type Seen<T> = { readonly object: T | undefined } | { readonly refused: string };
@@ -53,16 +54,17 @@ export function evidenceOf(
   const presented = endpoint.outcome === 'answered' ? endpoint.certificate : undefined;
   const circumstances = { now, liveBundle: bundle, presented };
   // What was asked for is left out: it comes before other steps, and is not what is wrong.
-  const flaw = stored && traits(stored).flaw;
+  const { flaw, isPhaseWrong } = stored ? traits(stored) : {};
   return {
     config,
     now,
     secret: {
       state: config.certificateDirectory === undefined ? stateOf(secret) : 'unused',
       set,
-      verdict: stored && judge(set, config.certificates, circumstances, { flaw }),
+      verdict: stored && judge(set, config.certificates, circumstances, { flaw, isPhaseWrong }),
       isOurs: stored !== undefined && isOurs(stored),
       isPaused: stored !== undefined && isPaused(stored),
+      misunderstood: stored && misunderstood(stored),
     },
     registration: {
       // An object without our entry calls nobody: as good as none.
@@ -70,6 +72,7 @@ export function evidenceOf(
       bundle,
       ...readBundle(bundle, set),
       drift: driftOf(live, config),
+      selected: readSelectors(ownWebhook(live)),
     },
     endpoint: {
       ...endpoint,

@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
 import { repairCommands } from './repair-commands.ts';
 import { isStuck } from './rotation-progress.ts';
+import type { Selected } from './selectors.ts';
 
 /** What can be wrong beside the certificates themselves: words of their own. */
 export type ProblemReason =
@@ -14,6 +15,8 @@ export type ProblemReason =
   | 'not-installed'
   | 'not-ours'
   | 'paused'
+  | 'misunderstood'
+  | 'narrowed'
   | 'forbidden'
   | 'stuck'
   | 'not-registered'
@@ -50,6 +53,8 @@ export interface Evidence {
     readonly verdict: Verdict | undefined;
     readonly isOurs: boolean;
     readonly isPaused: boolean;
+    /** What the annotation `rotate` says where that asks for nothing. */
+    readonly misunderstood: string | undefined;
   };
   readonly registration: {
     readonly state: 'present' | 'absent' | 'refused';
@@ -58,6 +63,7 @@ export interface Evidence {
     /** Blocks of the bundle that cannot be read. */
     readonly unreadable: number;
     readonly drift: readonly string[];
+    readonly selected: Selected;
   };
   readonly endpoint: {
     readonly outcome: 'not-dialled' | 'failed' | 'answered';
@@ -106,20 +112,27 @@ function contentProblems(
   commands: Commands,
   problem: (reason: ProblemReason, message: string, command: string) => Problem[],
 ): Problem[] {
-  const { set, verdict, isOurs, isPaused } = secret;
+  const { set, verdict, isOurs, isPaused, misunderstood } = secret;
   const mend = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
   const flaw = verdict && 'reason' in verdict ? verdict.reason : undefined;
   const isStopped = set !== undefined && isStuck(set, config.certificates, now);
   return [
     ...(isPaused ? problem('paused', 'all writes are paused: nothing is renewed or mended', commands.unpause) : []),
     ...(isOurs ? [] : problem('not-ours', 'it lacks the managed-by label: nothing in it is renewed', commands.label)),
+    ...(misunderstood === undefined
+      ? []
+      : problem(
+          'misunderstood',
+          `its annotation rotate: found ${JSON.stringify(misunderstood)}; allowed is serving or ca`,
+          commands.withdraw,
+        )),
     ...(flaw === undefined ? [] : problem(flaw, reasons[flaw], mend)),
     ...(isStopped ? problem('stuck', `the rotation does not get on from the phase ${set.phase}`, mend) : []),
   ];
 }
 
 function registrationProblems({ config, now, secret, registration }: Evidence, commands: Commands): Problem[] {
-  const { state, bundle, trusts, unreadable, drift } = registration;
+  const { state, bundle, trusts, unreadable, drift, selected } = registration;
   const mend = secret.isPaused ? commands.unpause : commands.restart;
   const problem = (reason: ProblemReason, message: string, command: string = mend): Problem[] => [
     { reason, where: 'registration', message, command },
@@ -139,6 +152,13 @@ function registrationProblems({ config, now, secret, registration }: Evidence, c
     ...(trusts.some(({ isDuplicate }) => isDuplicate) ? problem('duplicate-ca', reasons['duplicate-ca']) : []),
     ...(trusts.some(({ isOurs }) => isOurs === false) ? problem('foreign-ca', reasons['foreign-ca']) : []),
     ...driftProblem(drift, problem),
+    ...(selected.isNarrowed
+      ? problem(
+          'narrowed',
+          `somebody has narrowed it, so other Jobs are not changed: only where ${selected.requirements.join(' and ')}`,
+          commands.editRegistration(config.registration.name),
+        )
+      : []),
   ];
 }
 

@@ -57,7 +57,7 @@ function secretSection({ secret }: Inspection): string[] {
 const MOST_AUTHORITIES = 5;
 
 function registrationSection({ registration }: Inspection): string[] {
-  const { name, state, calls, failurePolicy, trusts, unreadable } = registration;
+  const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
   const title = `REGISTRATION ${name}`;
   if (state === 'refused') return section(title, { is: 'may not be read by this user' });
   if (state === 'absent') return section(title, { is: 'not there' });
@@ -73,6 +73,7 @@ function registrationSection({ registration }: Inspection): string[] {
   ];
   return [
     ...section(title, { calls: `${calls}`, 'on failure': failurePolicy ?? 'Fail' }),
+    ...selectors.flatMap((line, index) => columns(index === 0 ? 'only where' : '', line)),
     ...(lines.length === 0 ? ['nobody'] : lines).flatMap((line, index) => columns(index === 0 ? 'trusts' : '', line)),
   ];
 }

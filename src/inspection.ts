@@ -37,6 +37,8 @@ export interface Inspection {
     readonly trusts: readonly (CertificateFacts & Omit<TrustedAuthority, 'pem'>)[];
     readonly unreadable: number;
     readonly drift: readonly string[];
+    /** What the selectors of the entry ask for. */
+    readonly selectors: readonly string[];
   };
   readonly endpoint: {
     readonly outcome: Dialled['outcome'];
@@ -82,6 +84,7 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
       }),
       unreadable: registration.unreadable,
       drift: registration.drift,
+      selectors: registration.selected.requirements,
     },
     endpoint: {
       serverName: serverName(live, config.certificates.names),

@@ -21,6 +21,7 @@ export const repairCommands = ({ namespace, secretName }: Installation) => {
     withdraw: `${annotate} ${ROTATE}-`,
     askRights: `kubectl auth can-i get secrets/${secretName} -n ${namespace}`,
     askRegistrationRights: (name: string) => `kubectl auth can-i get mutatingwebhookconfigurations/${name}`,
+    editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${name}`,
     portForward: (service: string, port: number) => `${kubectl} port-forward service/${service} 8443:${port}`,
   } as const;
 };

@@ -72,6 +72,7 @@ const pureFiles = [
   'admission-policy.ts',
   'found.ts',
   'policy.ts',
+  'selectors.ts',
   'policy-cel.ts',
   'policy-schema.ts',
   'policy-turns.ts',

@@ -48,6 +48,28 @@ interface Row extends Omit<Sight, 'set'> {
 const RESTART = 'rollout restart';
 const rows: Readonly<Record<string, Row>> = {
   'all is well': { expected: [] },
+  'a selector that excludes, as platforms add them': {
+    facts: {
+      registration: {
+        object: withEntry({
+          namespaceSelector: { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] },
+        }),
+      },
+    },
+    expected: [],
+  },
+  'a selector that leaves out all that is not labelled': {
+    facts: { registration: { object: withEntry({ objectSelector: { matchLabels: { a: 'b' } } }) } },
+    expected: [['narrowed', 'registration', 'kubectl edit']],
+  },
+  'a rotation asked for in words that say nothing': {
+    secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/rotate': 'both' } },
+    expected: [['misunderstood', 'Secret', 'rotate-']],
+  },
+  'a phase in the annotations that is not the one stored': {
+    secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/phase': 'settling' } },
+    expected: [['wrong-phase', 'Secret', RESTART]],
+  },
   'a certificate that is due soon': { afterMs: 60 * DAY_MS - MINUTE_MS, expected: [] },
   'a certificate that is due': { afterMs: 60 * DAY_MS, expected: [['due', 'Secret', RESTART]] },
   'a certificate that has expired': {
