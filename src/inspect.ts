@@ -81,6 +81,8 @@ async function readExport(
   try {
     const content = file === '-' ? await text(stdin) : await readFile(file, 'utf8');
     const { secret, registration } = pickObjects(documents(content).flatMap(parseObjects), raw);
+    // Of a cluster that would mean that nothing is installed; of a file it means that it is the wrong one.
+    if (secret === undefined && registration === undefined) throw new Error('neither of the two objects is in it');
     return {
       // The Secret knows where it is from; names in the certificates depend on it.
       config: readConfig(raw, secret?.metadata?.namespace ?? podNamespace),

@@ -48,9 +48,10 @@ describe('an inspection of standard input', () => {
     assert.deepEqual([told.secret.state, told.problems[0].reason], ['absent', 'absent']);
   });
 
-  test('finds nothing in an empty one', async () => {
-    const { exitCode, problems } = await inspected('');
-    assert.deepEqual([exitCode, problems[0].reason], [1, 'not-installed']);
+  test('refuses one with neither of the two objects in it: that says nothing of a cluster', async () => {
+    for (const text of ['', 'hello', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap' })]) {
+      await assert.rejects(inspected(text), { code: 'CONFIG_INVALID', message: /neither of the two objects is in it/ });
+    }
   });
 
   test('refuses what is no YAML', async () => {
