@@ -81,14 +81,15 @@ async function keepLooking(
         act(judge(job, (await dependencies.namespaceLabels(namespace)) ?? {}));
       } catch (error) {
         if (!(error instanceof OperatorError)) throw error;
+        if (signal.aborted) return;
         round.again(REFUSED_AGAIN_MS);
         tellOnce.failed('namespace not read', { namespace, ...errorFields(error) });
       }
     };
     const saw = (job: unknown) => {
       const verdict = judge(job);
-      if (verdict.action === 'ask') patches.add(() => ask(job, verdict.namespace));
-      else act(verdict);
+      if (verdict.action !== 'ask') return act(verdict);
+      if (!patches.add(() => ask(job, verdict.namespace))) round.again(AGAIN_MS);
     };
     await keepWatchingJobs(jobs, { saw, pageSeen: patches.idle }, { log, signal: round.signal });
     await patches.idle();
@@ -106,12 +107,20 @@ interface Round {
 function startRound(stop: AbortSignal): Round {
   const over = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let dueMs = Number.POSITIVE_INFINITY;
   return {
     signal: AbortSignal.any([stop, over.signal]),
     again(afterMs) {
-      timer ??= setTimeout(() => over.abort(), afterMs).unref();
+      const thenMs = performance.now() + afterMs;
+      if (thenMs >= dueMs) return;
+      dueMs = thenMs;
+      clearTimeout(timer);
+      timer = setTimeout(() => over.abort(), afterMs).unref();
     },
-    end: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer);
+      dueMs = 0;
+    },
   };
 }
 

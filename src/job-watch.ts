@@ -42,6 +42,8 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** Rights do not come back by themselves as an API server does. */
 const FORBIDDEN_PAUSE_MS = 3 * 60_000;
+/** An API server that has just started refuses everybody until it has read its roles: half a minute of tries. */
+const PASSING_REFUSALS = 10;
 /** A watch that stood for less than this long has not really stood. */
 const STOOD_MS = 1_000;
 
@@ -55,12 +57,16 @@ export async function keepWatchingJobs(
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<void> {
   let from: string | undefined;
+  let lastCode: string | undefined;
   for (let failures = 0; !signal.aborted; ) {
     const step = from === undefined ? list(source, watchers, { log, signal }) : follow(source, from, watchers, signal);
     const { next, isGood, error } = await step.catch((error: unknown) => orFailed(error, from));
     if (signal.aborted) return;
     from = next;
-    failures = isGood ? 0 : failures + 1;
+    // Another kind of failure is another state of the API server: one that has just come back must not wait long.
+    const before = error?.code === lastCode ? failures : 0;
+    failures = isGood ? 0 : before + 1;
+    lastCode = error?.code;
     if (error && failures === 1) log.warn('jobs are not watched, will try again', errorFields(error));
     await delay(pauseMs(failures, error), undefined, { signal }).catch(() => {});
   }
@@ -81,8 +87,8 @@ function orFailed(error: unknown, from: string | undefined): Step {
 
 function pauseMs(failures: number, error: OperatorError | undefined): number {
   if (failures === 0) return 0;
-  const longest = error?.code === 'KUBE_FORBIDDEN' ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS;
-  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), longest);
+  const isLasting = error?.code === 'KUBE_FORBIDDEN' && failures > PASSING_REFUSALS;
+  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), isLasting ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS);
 }
 
 /** A page that is asked for too late means to begin again. */

@@ -62,7 +62,8 @@ function isNotFound(error: unknown): boolean {
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, statusCode } = error as Partial<ApiException<unknown>> & { statusCode?: unknown };
-  return [code, statusCode].find((status) => typeof status === 'number');
+  // A DOMException has a number for a code as well, of two digits.
+  return [code, statusCode].find((status): status is number => typeof status === 'number' && status >= 100);
 }
 
 /** The API server's own words: the whole exception would carry every header and the body twice. */

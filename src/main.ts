@@ -59,7 +59,8 @@ async function run(raw: RawOptions): Promise<void> {
         events: createEventStore(clients, config.namespace, config.secretName),
         registrations: createRegistrationStore(clients, config.registration.name),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
-        namespaceLabels: readNamespaceLabels(clients),
+        // Also asked for while the endpoint drains.
+        namespaceLabels: readNamespaceLabels(connect(config.kubeconfig, never)),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
         watchRegistration: createRegistrationWatch(clients, config.registration.name, log),
         log,

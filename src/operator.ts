@@ -77,7 +77,11 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       // 5. Backstop: what was stored while no endpoint was up, and what has failed.
       const { current, onChange } = dependencies.policies;
       const options = { policy: current, onPolicyChange: onChange, heal: config.heal };
-      backstop = runBackstop({ ...dependencies.backstop, namespaceLabels: labels, log, metrics, now }, options, signal);
+      backstop = runBackstop(
+        { ...dependencies.backstop, namespaceLabels: labels, log, metrics, now },
+        options,
+        stopped,
+      );
 
       // 6. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({
