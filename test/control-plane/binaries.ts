@@ -6,7 +6,14 @@ import { checkGo, goBuild } from './go-build.ts';
 import { type GoModule, readGoModule } from './go-module.ts';
 import { type Progress, stderrProgress } from './progress.ts';
 
-export type Binary = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl';
+export type Binary =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kubectl'
+  | 'kube-proxy'
+  | 'kube-scheduler'
+  | 'kubelet';
 
 interface Command {
   readonly package: string;
@@ -22,12 +29,16 @@ const COMMANDS: Readonly<Record<Binary, Command>> = {
     file: 'kube-controller-manager',
   },
   kubectl: { package: 'k8s.io/kubernetes/cmd/kubectl', file: 'kubectl' },
+  'kube-proxy': { package: 'k8s.io/kubernetes/cmd/kube-proxy', file: 'kube-proxy' },
+  'kube-scheduler': { package: 'k8s.io/kubernetes/cmd/kube-scheduler', file: 'kube-scheduler' },
+  kubelet: { package: 'k8s.io/kubernetes/cmd/kubelet', file: 'kubelet' },
 };
 
 /** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
 const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: string }[] = [
   { names: ['etcd', 'kube-apiserver'], minutes: '5 to 10' },
   { names: ['kube-controller-manager', 'kubectl'], minutes: '2 to 5' },
+  { names: ['kubelet', 'kube-proxy', 'kube-scheduler'], minutes: '1 to 3' },
 ];
 
 /**
