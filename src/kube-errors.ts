@@ -44,7 +44,7 @@ export function kubeError(what: string, error: unknown): OperatorError {
 
 const nextSteps: Readonly<Record<number, string>> = {
   401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
-  403: ' (compare the rights of this user with manifests/rbac.yaml, for Jobs with manifests/rbac-backstop.yaml)',
+  403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
 };
 
 /**

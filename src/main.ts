@@ -33,7 +33,7 @@ import { writeYaml } from './yaml.ts';
 const FAILED = 1;
 const MISUSED = 2;
 
-/** Its name stands in manifests/rbac-backstop.yaml. */
+/** Its name stands in manifests/base/rbac-backstop.yaml. */
 const BACKSTOP_LEASE = 'terraform-job-webhook-backstop';
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;

@@ -226,7 +226,7 @@ describe('Jobs that were stored without the endpoint', () => {
   });
 });
 
-describe('without the rights of manifests/rbac-backstop.yaml', () => {
+describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster({ backstopRbac: false });

@@ -13,7 +13,7 @@ const text = (secret: V1Secret | undefined, key: string): string =>
 
 const base64 = (value: string): string => Buffer.from(value).toString('base64');
 
-describe('bootstrap on a real API server, with the rights of manifests/rbac.yaml alone', () => {
+describe('bootstrap on a real API server, with the rights of manifests/base/rbac.yaml alone', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();

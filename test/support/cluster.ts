@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises';
 import {
   AdmissionregistrationV1Api,
   ApiException,
   BatchV1Api,
   CoreV1Api,
   KubeConfig,
+  type KubernetesObject,
   KubernetesObjectApi,
-  loadAllYaml,
   PatchStrategy,
   setHeaderOptions,
   type V1Job,
@@ -15,6 +14,7 @@ import {
 } from '@kubernetes/client-node';
 import { startControlPlane } from '../control-plane/control-plane.ts';
 import type { User } from '../control-plane/users.ts';
+import { installRights } from './manifests.ts';
 
 export const NAMESPACE = 'vela-system';
 export const SERVICE = 'terraform-job-webhook-service';
@@ -26,7 +26,7 @@ const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
 
 /** A real control plane as a cluster admin sees it, set up for the daemon. */
 export interface Cluster {
-  /** The daemon's: its user has the rights of `manifests/rbac.yaml` and `rbac-backstop.yaml`, and no other. */
+  /** The daemon's: its user has the rights of `manifests/install.yaml`, and no other. */
   readonly daemonKubeconfig: string;
   /** The cluster admin's. */
   readonly kubeconfig: string;
@@ -53,7 +53,7 @@ export interface ClusterOptions {
   readonly users?: readonly User[];
   /** Also start kube-controller-manager. Default: no. */
   readonly controllerManager?: boolean;
-  /** Whether the daemon has the rights of `manifests/rbac-backstop.yaml` too. Default: yes. */
+  /** Whether the daemon has the rights of `manifests/base/rbac-backstop.yaml` too. Default: yes. */
   readonly backstopRbac?: boolean;
 }
 
@@ -65,7 +65,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     controllerManager,
   });
   try {
-    return await setUp(controlPlane, ['rbac.yaml', ...(backstopRbac ? ['rbac-backstop.yaml'] : [])]);
+    return await setUp(controlPlane, await installRights({ backstop: backstopRbac }));
   } catch (error) {
     await controlPlane.stop();
     throw error;
@@ -74,7 +74,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 async function setUp(
   controlPlane: Awaited<ReturnType<typeof startControlPlane>>,
-  manifests: readonly string[],
+  rights: readonly KubernetesObject[],
 ): Promise<Cluster> {
   const config = new KubeConfig();
   config.loadFromFile(controlPlane.kubeconfig);
@@ -89,10 +89,7 @@ async function setUp(
   };
   await createNamespace(NAMESPACE);
   const objects = KubernetesObjectApi.makeApiClient(config);
-  for (const manifest of manifests) {
-    const rbac = await readFile(new URL(`../../manifests/${manifest}`, import.meta.url), 'utf8');
-    for (const object of loadAllYaml(rbac)) await objects.create(object);
-  }
+  for (const object of rights) await objects.create(object);
   // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
   // and still asks for the Service's name in the certificate.
   await core.createNamespacedService({

@@ -1,0 +1,36 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type KubernetesObject, loadAllYaml } from '@kubernetes/client-node';
+import { kubectl } from '../control-plane/kubectl.ts';
+
+const manifests = fileURLToPath(new URL('../../manifests/', import.meta.url));
+
+/** The path of the single file that users apply. */
+export const INSTALL = `${manifests}install.yaml`;
+
+const HEADER = '# Made from manifests/base by "npm run manifests": change it there.\n';
+
+/** What an overlay of `manifests/overlays` comes to, as YAML. */
+export const renderOverlay = (name: string): Promise<string> =>
+  kubectl('/dev/null', ['kustomize', `${manifests}overlays/${name}`]);
+
+/** What `manifests/install.yaml` should be. */
+export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));
+
+/** The objects of `manifests/install.yaml`, in their order. */
+export const installObjects = async (): Promise<readonly KubernetesObject[]> =>
+  loadAllYaml(await readFile(INSTALL, 'utf8')) as KubernetesObject[];
+
+const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
+
+/** The ServiceAccount of the install and what it may do, with or without what the backstop needs. */
+export async function installRights({
+  backstop,
+}: {
+  readonly backstop: boolean;
+}): Promise<readonly KubernetesObject[]> {
+  const objects = await installObjects();
+  const isWanted = ({ kind = '', metadata }: KubernetesObject) =>
+    RIGHTS.has(kind) && (backstop || !metadata?.name?.endsWith('-backstop'));
+  return objects.filter(isWanted);
+}
