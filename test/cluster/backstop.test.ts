@@ -239,7 +239,7 @@ describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
     t.after(() => daemon.stop('SIGKILL'));
     const warning = await daemon.line('jobs are not watched, will try again');
     assert.equal(warning.code, 'KUBE_FORBIDDEN');
-    assert.match(String(warning.error), /cannot list resource "jobs".*manifests\/rbac-backstop\.yaml/);
+    assert.match(String(warning.error), /cannot list resource "jobs".*manifests\/base\/rbac-backstop\.yaml/);
     await eventually(async () => {
       const job = await recordedJob('create-terraform-apply', 'team-a');
       const stored = await cluster.createJob({ ...job, metadata: { ...job.metadata, name: `job-${Date.now()}` } });

@@ -88,7 +88,7 @@ describe('starting and stopping', () => {
     const failure = await secretDenied.line('cannot go on');
     assert.equal(failure.code, 'KUBE_FORBIDDEN');
     assert.match(String(failure.error), /cannot read Secret vela-system\/not-allowed.*cannot get resource "secrets"/s);
-    assert.match(String(failure.error), /manifests\/rbac\.yaml/);
+    assert.match(String(failure.error), /manifests\/base\/rbac\.yaml/);
   });
 
   it('has no right that is not tied to a name, but for Events and Jobs', async () => {

@@ -119,7 +119,7 @@ describe('a watch', { timeout: 30_000 }, () => {
 
   test('that is forbidden is told as a matter of rights', async (t) => {
     const { told } = start(t, { refuse: () => refused(403) });
-    await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/rbac\.yaml/));
+    await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/base\/rbac\.yaml/));
   });
 });
 
