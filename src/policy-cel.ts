@@ -21,8 +21,8 @@ const LIMIT = `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEF
 
 const ON_CREATE = "request.operation == 'CREATE'";
 
-/** A longer one is refused by the API server (100 000 code points); half of that is left for what is around it. */
-export const LONGEST_EXPRESSION = 50_000;
+/** A longer one is refused by the API server (100 000 code points). */
+export const LONGEST_EXPRESSION = 60_000;
 
 const RULE_CONDITION = 'a-rule-asks-for-a-change';
 

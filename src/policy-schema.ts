@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { describeValue, nearest } from './found.ts';
 import { LARGEST_BACKOFF_LIMIT, type Policy } from './policy.ts';
-import { LONGEST_EXPRESSION, matchConditions } from './policy-cel.ts';
-import { type Path, readYaml } from './yaml.ts';
+import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './policy-cel.ts';
+import { type Path, readYaml, type YamlProblem } from './yaml.ts';
 
 // Else zod compiles its checks with `new Function`, which a program that decides about admission has no need of.
 z.config({ jitless: true });
@@ -120,36 +120,49 @@ export const policyFields: readonly { readonly field: string; readonly meaning: 
   ),
 ];
 
+/** More would not be read, and a file of junk has one in each line. */
+const MOST_PROBLEMS = 50;
+
 /**
  * Reads a policy in YAML or JSON.
  *
- * @returns it, or every problem in a line of its own: line, field, what was found, what is allowed.
+ * @returns it, or every problem in a line of its own: line, field, what was found, what is allowed. At most 50 of them.
  */
 export function parsePolicy(content: string): { readonly policy: Policy } | { readonly problems: readonly string[] } {
   const document = readYaml(content);
-  if ('problems' in document) {
-    return { problems: document.problems.map(({ line, problem }) => `line ${line}: ${oneLine(problem)}`) };
-  }
+  if ('problems' in document) return toLines(document.problems);
   const parsed = policy.safeParse(document.value);
   const problems = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document.value)),
     ...repeatedNames(document.value),
   ];
   if (!parsed.success || problems.length > 0) {
-    const lines = problems.map(({ path, problem }) => ({ line: document.lineOf(path), path: nameOf(path), problem }));
-    const told = lines
-      .sort((a, b) => a.line - b.line)
-      .map(({ line, path, problem }) => `line ${line}: ${path}: ${problem}`);
-    return { problems: [...new Set(told)] };
+    return toLines(
+      problems.map(({ path, problem }) => ({
+        line: document.lineOf(path),
+        problem: `${nameOf(path)}: ${problem}`,
+      })),
+    );
   }
-  const length = Math.max(...matchConditions(parsed.data).map(({ expression }) => expression.length));
-  return length > LONGEST_EXPRESSION
-    ? {
-        problems: [
-          `rules: found ${length} characters in CEL; allowed is at most ${LONGEST_EXPRESSION}: fewer names, or patterns`,
-        ],
-      }
-    : { policy: parsed.data };
+  const length = longestExpression(parsed.data);
+  if (length <= LONGEST_EXPRESSION) return { policy: parsed.data };
+  const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
+  return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
+}
+
+/** Of what the API server is given, in any form. */
+function longestExpression(policy: Policy): number {
+  const expressions = [...matchConditions(policy).map(({ expression }) => expression), jsonPatch(policy)];
+  return Math.max(...expressions.map(({ length }) => length));
+}
+
+function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {
+  const told = [...problems]
+    .sort((one, other) => one.line - other.line)
+    .map(({ line, problem }) => `line ${line}: ${oneLine(problem)}`);
+  const lines = [...new Set(told)];
+  const rest = lines.length - MOST_PROBLEMS;
+  return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };
 }
 
 /** Looked for in what was read, so that they are told beside whatever else is wrong. */
@@ -202,4 +215,9 @@ const nameOf = (path: Path): string =>
     .join('')
     .replace(/^\./, '') || 'policy';
 
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+/** Texts of the file may be in it: none of them is to steer a terminal. */
+const oneLine = (text: string): string =>
+  text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+    .trim();

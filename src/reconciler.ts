@@ -108,12 +108,14 @@ export function createReconciler(
     { caBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
+    const { name } = config.registration;
     const own = matchConditions(policies.current());
-    const conditions = turns.choose(own, ownWebhook(live)?.matchConditions, now());
-    if (conditions !== own) report.policyYielded(config.registration.name);
+    const { conditions, kind, fightMs } = turns.choose(own, ownWebhook(live)?.matchConditions, now());
+    if (kind === 'yield') report.policyYielded(name);
+    if (fightMs !== undefined) report.policiesFought(name, fightMs);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
     const wanted = JSON.stringify([caBundle, conditions]);
-    const isRepair = applied === wanted;
+    const isRepair = applied === wanted || kind === 'return';
     const registered = await reconcileRegistration(
       registrations,
       config.registration,
@@ -123,10 +125,10 @@ export function createReconciler(
     );
     if (registered.result !== 'held') {
       applied = wanted;
-      if (conditions === own) turns.published(own);
+      if (kind !== 'yield') turns.published(own);
     }
     status.liveBundle = registered.liveBundle;
-    report.registered(registered, config.registration.name);
+    report.registered(registered, name);
   }
 
   function swap({ serving, waiting }: Certified, present: (pair: CertificatePair) => void): void {

@@ -26,6 +26,8 @@ export interface Report {
   policyRefused(problems: readonly string[]): void;
   /** The registration keeps the conditions of another replica's policy for now. */
   policyYielded(name: string): void;
+  /** Two policies for one registration take turns, and it does not end. */
+  policiesFought(name: string, waitMs: number): void;
   failed(error: OperatorError, fields: object): void;
   /** A person has asked for a rotation in words that say nothing. */
   misunderstood(found: string): void;
@@ -100,6 +102,14 @@ export function createReport({
     },
     policyYielded(name) {
       log.info('another replica has another policy', { name });
+    },
+    policiesFought(name, waitMs) {
+      metrics.fought('policy');
+      log.warn('replicas keep to different policies', { name, waitMs });
+      const note =
+        `Daemons with different policies write MutatingWebhookConfiguration ${name} in turn: ` +
+        'give all replicas the same policy file, or the other install a --webhook-configuration-name of its own';
+      events.tell({ type: 'Warning', action: 'publish-policy', reason: 'fight', note });
     },
     misunderstood(found) {
       log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });

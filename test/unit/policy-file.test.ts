@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
@@ -52,11 +53,15 @@ describe('the policy in force', () => {
     assert.deepEqual(policies.reload(), { policy: policy(1) }, 'good again, although it is the same');
   });
 
-  test('is not read from what is too large for a ConfigMap, or no file', async (t) => {
+  test('is not read from what is too large, or no file', async (t) => {
     const { folder, file } = await start(t);
-    await writeFile(file, ' '.repeat(2 ** 20 + 1));
-    assert.deepEqual(readPolicyFile(file), { problems: ['found 1048577 bytes; allowed is 1 MiB'] });
-    assert.ok('problems' in readPolicyFile(folder));
+    await writeFile(file, ' '.repeat(65_537));
+    assert.deepEqual(readPolicyFile(file), { problems: ['found 65537 bytes; allowed is at most 65536'] });
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const other of [folder, pipe, '/dev/zero']) {
+      assert.deepEqual(readPolicyFile(other), { problems: ['found a folder, a device or a pipe; allowed is a file'] });
+    }
   });
 
   test('is found behind the links of a ConfigMap volume, also when they are swapped', async (t) => {
