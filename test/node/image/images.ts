@@ -1,0 +1,94 @@
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Progress } from '../../control-plane/progress.ts';
+import { ensureBaseImages } from './base-images.ts';
+import { buildah, hasImage, IMAGE_CACHE, imageEnvironment, run } from './buildah.ts';
+
+/** An image in a file that `ctr images import` takes. */
+export interface ImageFile {
+  readonly name: string;
+  readonly archive: string;
+}
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** As the manifests name it, in full. */
+export const DAEMON_IMAGE = 'docker.io/library/terraform-daemon:1.0.0';
+
+/**
+ * Builds the daemon's image as a user does, on stand-ins for the base images.
+ *
+ * @param name a second one makes an upgrade of the first.
+ */
+export async function buildDaemonImage(progress: Progress, name = DAEMON_IMAGE): Promise<ImageFile> {
+  const bases = await ensureBaseImages(progress);
+  progress(`building ${name}`);
+  const settings = await npmSettings();
+  const bindings = [`--build-arg=BUILD_BASE=${bases.build}`, `--build-arg=RUN_BASE=${bases.run}`];
+  const args = [...bindings, ...settings, '--pull-never', '--layers=false', `--tag=${name}`];
+  await run(process.execPath, ['scripts/image.ts', ...args], { cwd: ROOT, env: await imageEnvironment() });
+  return save(name);
+}
+
+/** Behind a proxy that signs for registries by itself, npm needs what the machine has been set up with. */
+async function npmSettings(): Promise<readonly string[]> {
+  const authorities = process.env.NODE_EXTRA_CA_CERTS;
+  const own = await readFile(join(homedir(), '.npmrc'), 'utf8').catch(() => '');
+  const npmrc = join(IMAGE_CACHE, 'npmrc');
+  await writeFile(npmrc, authorities ? `${own}\ncafile=/authorities.pem\n` : own, { mode: 0o600 });
+  const mounts = [`${npmrc}:/root/.npmrc:ro`, ...(authorities ? [`${authorities}:/authorities.pem:ro`] : [])];
+  return mounts.map((mount) => `--volume=${mount}`);
+}
+
+/** What holds the namespaces of a Pod: waits, and reaps. */
+const PAUSE_SOURCE = `#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void end(int signal) { _exit(0); }
+static void reap(int signal) { while (waitpid(-1, 0, WNOHANG) > 0); }
+int main(void) {
+  signal(SIGINT, end);
+  signal(SIGTERM, end);
+  signal(SIGCHLD, reap);
+  for (;;) pause();
+}
+`;
+export const PAUSE_IMAGE = 'localhost/pause:1';
+
+export async function ensurePauseImage(): Promise<ImageFile> {
+  if (!(await hasImage(PAUSE_IMAGE))) {
+    await inFolder(
+      { 'pause.c': PAUSE_SOURCE, Dockerfile: 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' },
+      async (folder) => {
+        await run('gcc', ['-static', '-Os', '-s', '-o', 'pause', 'pause.c'], { cwd: folder });
+        await buildah(['build', '--layers=false', '-t', PAUSE_IMAGE, '.'], folder);
+      },
+    );
+  }
+  return save(PAUSE_IMAGE);
+}
+
+async function inFolder(
+  files: Readonly<Record<string, string>>,
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-image-'));
+  try {
+    await Promise.all(Object.entries(files).map(([name, content]) => writeFile(join(folder, name), content)));
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function save(name: string): Promise<ImageFile> {
+  const archives = join(IMAGE_CACHE, 'archives');
+  await mkdir(archives, { recursive: true });
+  const archive = join(archives, `${name.replaceAll(/[/:]/g, '_')}.tar`);
+  await rm(archive, { force: true });
+  await buildah(['push', name, `oci-archive:${archive}.new:${name}`]);
+  await rename(`${archive}.new`, archive);
+  return { name, archive };
+}
