@@ -13,8 +13,8 @@ const engines: readonly (readonly [string, ...string[]])[] = [
 // Docker's client may be there without an engine to talk to; "info" needs one.
 const found = engines.find(([engine]) => spawnSync(engine, ['info'], { stdio: 'ignore' }).status === 0);
 if (found === undefined) {
-  console.error('npm run image needs one of buildah, podman and docker, and none of them works here.');
-  console.error('Debian and Ubuntu: apt-get install buildah');
+  process.stderr.write('npm run image needs one of buildah, podman and docker, and none of them works here.\n');
+  process.stderr.write('Debian and Ubuntu: apt-get install buildah\n');
   process.exit(1);
 }
 
@@ -30,5 +30,5 @@ const [engine, command] = found;
 const { name, version } = packageJson;
 const labels = [`--build-arg=VERSION=${version}`, `--build-arg=REVISION=${revision()}`];
 const args = [command ?? 'build', `--tag=${name}:${version}`, ...labels, ...process.argv.slice(2), '.'];
-console.error([engine, ...args].join(' '));
+process.stderr.write(`${[engine, ...args].join(' ')}\n`);
 process.exitCode = spawnSync(engine, args, { stdio: 'inherit' }).status ?? 1;
