@@ -1,5 +1,5 @@
-import type { Labels, Policy } from './policy.ts';
-import { type Decision, decide } from './webhook/cap-retries.ts';
+import { type JobOperation, LARGEST_BACKOFF_LIMIT, type Labels, OPT_OUT_ANNOTATION, type Policy } from './policy.ts';
+import { type Change, type Decision, decide } from './webhook/cap-retries.ts';
 import { isOver } from './webhook/job.ts';
 import { isObject, type JsonObject } from './webhook/review.ts';
 
@@ -16,12 +16,20 @@ export interface JobReference {
 
 export type JobVerdict =
   | { readonly action: 'leave' }
-  /** It depends on the labels of its namespace. */
-  | { readonly action: 'ask'; readonly namespace: string }
+  /** It depends on the labels of its namespace. What is to be judged then is kept without all that no judgement reads. */
+  | { readonly action: 'ask'; readonly job: JobReference; readonly outline: JsonObject }
   /** It is retried more often than the policy wants. */
   | { readonly action: 'cap'; readonly job: JobReference; readonly from: number | undefined; readonly to: number }
   /** It has failed and is not retried because of the policy: somebody will want to know. */
-  | { readonly action: 'explain'; readonly job: JobReference; readonly isLogKept: boolean };
+  | { readonly action: 'explain'; readonly job: JobReference; readonly end: JobEnd };
+
+/** How a Job has failed that had no retries left by policy. */
+export interface JobEnd {
+  /** Else it was deleted with the Pod, or may have been. */
+  readonly isLogKept: boolean;
+  /** The Job controller's reason, where it is another one than that there were no retries left. */
+  readonly reason: string | undefined;
+}
 
 export interface Circumstances {
   readonly policy: Policy;
@@ -36,17 +44,29 @@ export interface Circumstances {
 /** Well below the hour for which the API server keeps an Event: who looks again after that must not tell again. */
 const NEWS_MS = 10 * 60_000;
 
+/**
+ * The API server's clock tells when a Job was made, in whole seconds, and this machine's when the daemon was started. A
+ * Job that is taken for a new one wrongly is hardly in its second run yet.
+ */
+const CLOCKS_MS = 5_000;
+
+/** https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy */
+const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
+
 const leave: JobVerdict = { action: 'leave' };
 
-/** Judges a stored Job, by the rule of the endpoint. Never throws: what is no Job is left alone. */
+/**
+ * Judges a stored Job as the endpoint would have judged the write that made it what it is. Never throws: what is no Job
+ * is left alone.
+ */
 export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerdict {
   const job = isObject(stored) ? referenceOf(stored) : undefined;
   if (job === undefined || !isObject(stored) || isLeftAlone(stored)) return leave;
   if (isOver(stored)) return judgeFailed(stored, job, circumstances);
   if (!isHealed(stored, circumstances)) return leave;
-  const decision = decideOn(stored, job, circumstances);
-  if (isUnknown(decision)) return { action: 'ask', namespace: job.namespace };
-  const change = decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
+  const decision = decideOn(stored, wasUpdated(stored) ? 'UPDATE' : 'CREATE', circumstances);
+  if (isUnknown(decision)) return { action: 'ask', job, outline: outlineOf(stored) };
+  const change = changeOf(decision);
   if (typeof change?.to !== 'number') return leave;
   return { action: 'cap', job, from: typeof change.from === 'number' ? change.from : undefined, to: change.to };
 }
@@ -54,31 +74,81 @@ export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerd
 const isUnknown = (decision: Decision): boolean =>
   decision.action === 'allow' && decision.reason === 'namespace-unknown';
 
+/** The restartPolicy of a stored Job cannot be changed any more. */
+const changeOf = (decision: Decision): Change | undefined =>
+  decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
+
 function judgeFailed(stored: JsonObject, job: JobReference, circumstances: Circumstances): JobVerdict {
-  const { now } = circumstances;
-  const failedAt = failureOf(stored);
-  if (failedAt === undefined || now.getTime() - failedAt > NEWS_MS) return leave;
-  // What ran is asked about, so it is judged as it was before it ended.
-  const decision = decideOn({ ...stored, status: {} }, job, circumstances);
-  if (isUnknown(decision)) return { action: 'ask', namespace: job.namespace };
-  const { backoffLimit, template } = isObject(stored.spec) ? stored.spec : {};
-  const isOnce = decision.action === 'allow' && decision.reason === 'already-capped' && backoffLimit === 0;
-  if (!isOnce) return leave;
-  const podSpec = isObject(template) ? template.spec : undefined;
-  return { action: 'explain', job, isLogKept: isObject(podSpec) && podSpec.restartPolicy === 'Never' };
+  const failure = failureOf(stored);
+  const spec = isObject(stored.spec) ? stored.spec : {};
+  if (failure === undefined || circumstances.now.getTime() - failure.atMs > NEWS_MS || spec.backoffLimit !== 0)
+    return leave;
+  // Is that limit the policy's? It is where the same Job with any other one would have got it.
+  const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
+  const operations: JobOperation[] = wasUpdated(stored) ? ['CREATE', 'UPDATE'] : ['CREATE'];
+  const decisions = operations.map((operation) => decideOn(endless, operation, circumstances));
+  if (decisions.some((decision) => changeOf(decision)?.to === 0))
+    return { action: 'explain', job, end: endOf(spec, failure) };
+  return decisions.some(isUnknown) ? { action: 'ask', job, outline: outlineOf(stored) } : leave;
 }
 
-/** The endpoint's own decision, about a Job that somebody would write again as it is. */
-const decideOn = (
-  stored: JsonObject,
-  { uid, namespace, name }: JobReference,
-  { policy, namespaceLabels }: Circumstances,
-): Decision => {
+function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
+  const podSpec = isObject(template) ? template.spec : undefined;
+  const isByLimit = reason === undefined || reason === LIMIT_EXCEEDED;
+  const isLogKept = isByLimit && isObject(podSpec) && podSpec.restartPolicy === 'Never';
+  return { isLogKept, reason: isByLimit ? undefined : reason };
+}
+
+/** The endpoint's own decision about a write of the Job as it is, before it has run. */
+function decideOn(stored: JsonObject, operation: JobOperation, circumstances: Circumstances): Decision {
+  const { policy, namespaceLabels } = circumstances;
+  const metadata = isObject(stored.metadata) ? stored.metadata : {};
+  // The API server generates a name only after admission.
+  const name = operation === 'CREATE' && isGenerated(metadata) ? '' : String(metadata.name);
   // A Job in a list does not say what it is.
-  const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job' };
-  const request = { uid, resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, name, isDryRun: false };
-  return decide({ ...request, object, oldObject: object }, policy, { namespaceLabels });
-};
+  const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
+  const namespace = String(metadata.namespace);
+  const request = { uid: '', resource: 'batch/v1/jobs', operation, namespace, name, isDryRun: false };
+  return decide({ ...request, object, oldObject: undefined }, policy, { namespaceLabels });
+}
+
+/** Whether the spec is another one than at first. The API server counts those. */
+const wasUpdated = ({ metadata }: JsonObject): boolean =>
+  isObject(metadata) && typeof metadata.generation === 'number' && metadata.generation > 1;
+
+/** What the API server appends, and how much of what came before it keeps (apiserver, storage/names/generate.go). */
+const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+const LONGEST_BASE = 58;
+
+function isGenerated({ name, generateName }: JsonObject): boolean {
+  if (typeof name !== 'string' || typeof generateName !== 'string' || generateName === '') return false;
+  const base = generateName.slice(0, LONGEST_BASE);
+  return name.startsWith(base) && GENERATED.test(name.slice(base.length));
+}
+
+/** All that a judgement reads of a Job that can be read as one, and nothing else. */
+function outlineOf({ metadata, spec, status }: JsonObject): JsonObject {
+  const { annotations, ...rest } = pick(metadata, METADATA);
+  const { template, backoffLimit } = pick(spec, ['template', 'backoffLimit']);
+  const { containers, ...podSpec } = pick(pick(template, ['spec']).spec, POD_SPEC);
+  return {
+    metadata: { ...rest, annotations: pick(annotations, [OPT_OUT_ANNOTATION]) },
+    spec: { backoffLimit, template: { spec: { ...podSpec, containers: pickEach(containers, ['name']) } } },
+    status: { conditions: pickEach(pick(status, ['conditions']).conditions, CONDITION) },
+  };
+}
+
+const IDENTITY = ['namespace', 'name', 'uid', 'resourceVersion'];
+const TIMES = ['generation', 'creationTimestamp', 'deletionTimestamp'];
+const METADATA = [...IDENTITY, ...TIMES, 'generateName', 'labels', 'annotations'];
+const POD_SPEC = ['serviceAccountName', 'restartPolicy', 'containers'];
+const CONDITION = ['type', 'status', 'reason', 'lastTransitionTime'];
+
+const pick = (object: unknown, fields: readonly string[]): JsonObject =>
+  isObject(object) ? Object.fromEntries(Object.entries(object).filter(([field]) => fields.includes(field))) : {};
+
+const pickEach = (list: unknown, fields: readonly string[]): JsonObject[] =>
+  Array.isArray(list) ? list.map((item) => pick(item, fields)) : [];
 
 function referenceOf({ metadata }: JsonObject): JobReference | undefined {
   const { namespace, name, uid, resourceVersion } = isObject(metadata) ? metadata : {};
@@ -93,14 +163,18 @@ function isLeftAlone({ metadata }: JsonObject): boolean {
 function isHealed({ metadata }: JsonObject, { heal, startedAt }: Circumstances): boolean {
   if (heal !== 'new') return heal === 'all';
   const createdMs = isObject(metadata) ? Date.parse(String(metadata.creationTimestamp)) : Number.NaN;
-  // The API server tells whole seconds. A Job of the same second is too young to be in its second run.
-  return createdMs >= Math.floor(startedAt.getTime() / 1000) * 1000;
+  return createdMs >= startedAt.getTime() - CLOCKS_MS;
 }
 
-/** When the Job failed, in milliseconds. */
-function failureOf({ status }: JsonObject): number | undefined {
+interface Failure {
+  readonly atMs: number;
+  readonly reason: string | undefined;
+}
+
+function failureOf({ status }: JsonObject): Failure | undefined {
   const conditions = isObject(status) && Array.isArray(status.conditions) ? status.conditions.filter(isObject) : [];
   const failed = conditions.find(({ type, status }) => type === 'Failed' && status === 'True');
   const atMs = failed ? Date.parse(String(failed.lastTransitionTime)) : Number.NaN;
-  return Number.isNaN(atMs) ? undefined : atMs;
+  if (Number.isNaN(atMs)) return undefined;
+  return { atMs, reason: typeof failed?.reason === 'string' && failed.reason !== '' ? failed.reason : undefined };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** The Lease as far as it is read here. */
 export interface Lease {
@@ -27,6 +28,8 @@ const LOOK_MS = 2_000;
 const WITHOUT_RIGHTS_MS = 3 * 60_000;
 /** A process that is asked to stop does not wait for longer than this. */
 const RELEASE_MS = 2_000;
+/** So often it is looked again at once where somebody else was first. */
+const MOST_TRIES = 3;
 
 /** What is known when it is decided whose turn it is. */
 export interface Sight {
@@ -76,22 +79,32 @@ export async function takeTurns(
   const { signal, log } = options;
   const look = createLook(store, options);
   let turn: { readonly end: AbortController; readonly ended: Promise<void> } | undefined;
+  let looking: ReturnType<Look> | undefined;
   while (!signal.aborted) {
-    const { isOurs, againMs } = await look();
-    if (isOurs && turn === undefined && !signal.aborted) {
+    looking = look();
+    const seen = await untilAborted(looking, signal);
+    if (seen === undefined) break;
+    looking = undefined;
+    if (seen.isOurs && turn === undefined && !signal.aborted) {
       log.info('watching jobs');
       const end = new AbortController();
       turn = { end, ended: work(AbortSignal.any([signal, end.signal])) };
-    } else if (!isOurs && turn !== undefined) {
+    } else if (!seen.isOurs && turn !== undefined) {
       log.info('another replica watches jobs');
       turn.end.abort();
       await turn.ended;
       turn = undefined;
     }
-    await delay(againMs, undefined, { signal }).catch(() => {});
+    await delay(seen.againMs, undefined, { signal }).catch(() => {});
   }
   await turn?.ended;
-  if (turn !== undefined) await Promise.race([release(store, options), delay(RELEASE_MS, undefined, { ref: false })]);
+  if (turn === undefined && looking === undefined) return;
+  const released = async () => {
+    // It may take the Lease yet.
+    await looking;
+    await release(store, options);
+  };
+  await Promise.race([released(), delay(RELEASE_MS, undefined, { ref: false })]);
 }
 
 async function release(store: LeaseStore, { identity, now, log }: TurnOptions): Promise<void> {
@@ -107,21 +120,24 @@ type Look = () => Promise<{ readonly isOurs: boolean; readonly againMs: number }
 
 function createLook(store: LeaseStore, { identity, now, log, signal }: TurnOptions): Look {
   let seen: { readonly resourceVersion: string | undefined; readonly atMs: number } | undefined;
+  let isFirstLook = true;
   let isOurs = false;
   let failedAtMs: number | undefined;
   let isTold = false;
 
-  async function decide(): Promise<boolean> {
+  async function decide(tries = MOST_TRIES): Promise<boolean> {
     const lease = await store.read();
-    const isFirstLook = seen === undefined;
     const nowMs = performance.now();
     if (seen?.resourceVersion !== lease?.resourceVersion || seen === undefined) {
       seen = { resourceVersion: lease?.resourceVersion, atMs: nowMs };
     }
     const sight = { lease, identity, isFirstLook, unchangedMs: nowMs - seen.atMs, now: now() };
-    const verdict = judgeLease(sight);
-    if (verdict === 'wait') return false;
-    return lease === undefined ? store.create(identity, now()) : store.write(identity, lease.resourceVersion, now());
+    if (judgeLease(sight) === 'wait') return false;
+    const isWritten = lease
+      ? await store.write(identity, lease.resourceVersion, now())
+      : await store.create(identity, now());
+    // Somebody may only have annotated it: that is no reason to end a turn.
+    return isWritten || (tries > 1 && decide(tries - 1));
   }
   /** Without the Lease, the work is done all the same: at once without rights, else after a while. */
   function goOn(error: OperatorError): number {
@@ -136,6 +152,7 @@ function createLook(store: LeaseStore, { identity, now, log, signal }: TurnOptio
   return async () => {
     try {
       isOurs = await decide();
+      isFirstLook = false;
       failedAtMs = undefined;
       isTold = false;
       return { isOurs, againMs: isOurs ? RENEW_MS : LOOK_MS };

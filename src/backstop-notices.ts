@@ -1,4 +1,4 @@
-import type { JobReference } from './backstop-judgement.ts';
+import type { JobEnd, JobReference } from './backstop-judgement.ts';
 
 /** An Event about a Job. Where there is one of this name already, it has been told. */
 export interface JobNotice {
@@ -24,18 +24,29 @@ export function missedNotice({ uid, resourceVersion }: JobReference, from: numbe
   };
 }
 
-export function ranOnceNotice({ uid, namespace, name }: JobReference, isLogKept: boolean): JobNotice {
-  const log = `kubectl -n ${namespace} logs job/${name}`;
+export function ranOnceNotice({ uid, namespace, name }: JobReference, end: JobEnd): JobNotice {
   return {
     name: `ran-once.${uid}`,
     type: 'Warning',
     reason: 'RanOnce',
     action: 'explain',
     note:
-      (isLogKept
-        ? `This Job ran once and failed; by policy it is not retried. Its log: ${log}. `
-        : `This Job failed and by policy is not retried. It was capped only after it had been stored, with restartPolicy OnFailure: it may have run twice, and its log (${log}) may be gone. `) +
+      `${howItFailed(end, `kubectl -n ${namespace} logs job/${name}`)} ` +
       `To run it again once the cause is mended, delete it (kubectl -n ${namespace} delete job ${name}): ` +
       'terraform-controller then makes it anew. Or change the Configuration, which does the same.',
   };
 }
+
+function howItFailed({ isLogKept, reason }: JobEnd, log: string): string {
+  if (reason !== undefined) {
+    return `This Job failed with ${reason.slice(0, LONGEST_REASON)} and is not retried. Its log (${log}) may be gone.`;
+  }
+  if (isLogKept) return `This Job ran once and failed; by policy it is not retried. Its log: ${log}.`;
+  return (
+    `This Job failed and by policy is not retried. As its restartPolicy is OnFailure, it may have run twice, and its ` +
+    `log (${log}) may be gone.`
+  );
+}
+
+/** A condition of a Job may say more than an Event may. */
+const LONGEST_REASON = 100;

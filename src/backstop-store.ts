@@ -67,8 +67,14 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
     },
     async watch(resourceVersion, tell, signal) {
       const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
+      let status: unknown;
+      const heard: typeof tell = (type, object) => {
+        if (type === 'ERROR') status = object;
+        else tell(type, object);
+      };
       try {
-        await follow(JOBS, query, tell, signal);
+        await follow(JOBS, query, heard, signal);
+        if (status !== undefined) throw toldWithin(status);
         return 'ended';
       } catch (error) {
         if (isExpired(error)) return 'expired';
@@ -99,6 +105,12 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
       return wasWritten(written, `create Event ${namespace}/${event}`);
     },
   };
+}
+
+/** What ends a watch that has begun already is told as an object of its own. */
+function toldWithin(status: unknown): Error {
+  const code = isObject(status) ? status.code : undefined;
+  return Object.assign(new Error('the watch has ended'), { code, body: status });
 }
 
 function readPage(answer: unknown): JobPage {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorFields, OperatorError } from './errors.ts';
+import { OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
+import { createFailures, type Failures, type Pause } from './pauses.ts';
 import { isObject } from './webhook/review.ts';
 
 /** What a list says beside its Jobs. */
@@ -20,7 +21,7 @@ export interface JobSource {
    */
   page(next: string | undefined, saw: (job: unknown) => void): Promise<JobPage | 'expired'>;
   /**
-   * Tells of every change since `resourceVersion`. Resolves when the watch has ended, however it stood.
+   * Tells of every change since `resourceVersion`. Resolves when the watch has ended, or the signal is aborted.
    *
    * @throws OperatorError the `KUBE_…` codes.
    */
@@ -36,101 +37,107 @@ export interface JobWatchers {
   readonly saw: (job: unknown) => void;
   /** The next page waits for this. */
   readonly pageSeen: () => Promise<void>;
+  /** All have been told of; from now on the changes are. */
+  readonly listed: () => void;
 }
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5_000;
 /** Rights do not come back by themselves as an API server does. */
 const FORBIDDEN_PAUSE_MS = 3 * 60_000;
-/** An API server that has just started refuses everybody until it has read its roles: half a minute of tries. */
-const PASSING_REFUSALS = 10;
+/** Where so many watches in a row fail at the same version, that may be what is wrong. */
+const MOST_FAILED_WATCHES = 5;
 /** A watch that stood for less than this long has not really stood. */
 const STOOD_MS = 1_000;
 
 /**
  * Tells of every Job that there is, and then of every change, until the signal is aborted: a list page by page, then a
- * watch that goes on from where the one before has ended. Only what the API server remembers no more is listed again.
+ * watch that goes on from where the one before has ended. All are listed again where the API server does not remember
+ * that any more, or where five watches in a row have failed at the same place.
  */
 export async function keepWatchingJobs(
   source: JobSource,
   watchers: JobWatchers,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<void> {
+  const failures = createFailures(FORBIDDEN_PAUSE_MS);
   let from: string | undefined;
-  let lastCode: string | undefined;
-  for (let failures = 0; !signal.aborted; ) {
-    const step = from === undefined ? list(source, watchers, { log, signal }) : follow(source, from, watchers, signal);
-    const { next, isGood, error } = await step.catch((error: unknown) => orFailed(error, from));
+  let failedWatches = 0;
+  while (!signal.aborted) {
+    const step = await (from === undefined
+      ? list(source, watchers, { log, signal })
+      : follow(source, from, watchers, signal));
     if (signal.aborted) return;
-    from = next;
-    // Another kind of failure is another state of the API server: one that has just come back must not wait long.
-    const before = error?.code === lastCode ? failures : 0;
-    failures = isGood ? 0 : before + 1;
-    lastCode = error?.code;
-    if (error && failures === 1) log.warn('jobs are not watched, will try again', errorFields(error));
-    await delay(pauseMs(failures, error), undefined, { signal }).catch(() => {});
+    failedWatches = isStuck(step, from) ? failedWatches + 1 : 0;
+    from = failedWatches < MOST_FAILED_WATCHES ? step.next : undefined;
+    const { pauseMs, news } = pauseAfter(step, failures);
+    if (news) log.warn('jobs are not watched, will try again', news);
+    await delay(pauseMs, undefined, { signal }).catch(() => {});
   }
 }
 
 /** What a list or a watch has come to. */
 interface Step {
+  readonly outcome: 'listed' | 'watched' | 'failed';
   /** From where to watch; absent: list again. */
   readonly next: string | undefined;
-  readonly isGood: boolean;
   readonly error?: OperatorError;
 }
 
-function orFailed(error: unknown, from: string | undefined): Step {
-  if (error instanceof OperatorError) return { next: from, isGood: false, error };
-  throw error;
+const isStuck = ({ outcome, next }: Step, from: string | undefined): boolean =>
+  outcome === 'failed' && from !== undefined && next === from;
+
+function pauseAfter({ outcome, error }: Step, failures: Failures): Pause {
+  if (outcome === 'failed') return failures.more(error);
+  // A list does not end a series: it may be the watches that fail.
+  return outcome === 'watched' ? failures.none() : { pauseMs: 0 };
 }
 
-function pauseMs(failures: number, error: OperatorError | undefined): number {
-  if (failures === 0) return 0;
-  const isLasting = error?.code === 'KUBE_FORBIDDEN' && failures > PASSING_REFUSALS;
-  return Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), isLasting ? FORBIDDEN_PAUSE_MS : LONGEST_PAUSE_MS);
+function failed(error: unknown, next: string | undefined): Step {
+  if (error instanceof OperatorError) return { outcome: 'failed', next, error };
+  throw error;
 }
 
 /** A page that is asked for too late means to begin again. */
 async function list(
   source: JobSource,
-  { saw, pageSeen }: JobWatchers,
+  { saw, pageSeen, listed }: JobWatchers,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<Step> {
   let jobs = 0;
-  for (let next: string | undefined; !signal.aborted; ) {
-    const page = await source.page(next, (job) => {
-      jobs += 1;
-      saw(job);
-    });
-    if (page === 'expired') break;
-    await pageSeen();
-    next = page.next;
-    if (next === undefined) {
+  const count = (job: unknown) => {
+    jobs += 1;
+    saw(job);
+  };
+  try {
+    for (let next: string | undefined; !signal.aborted; ) {
+      const page = await source.page(next, count);
+      if (page === 'expired') break;
+      await pageSeen();
+      next = page.next;
+      if (next !== undefined) continue;
       log.info('jobs listed', { jobs });
-      return { next: page.resourceVersion, isGood: true };
+      listed();
+      return { outcome: 'listed', next: page.resourceVersion };
     }
+    return { outcome: 'failed', next: undefined };
+  } catch (error) {
+    return failed(error, undefined);
   }
-  return { next: undefined, isGood: false };
 }
 
 async function follow(source: JobSource, from: string, { saw }: JobWatchers, signal: AbortSignal): Promise<Step> {
   const startMs = performance.now();
   let next = from;
-  let status: unknown;
-  const end = await source.watch(
-    from,
-    (type, object) => {
-      if (type === 'ERROR') status = object;
-      else next = versionOf(object) ?? next;
-      if (type === 'ADDED' || type === 'MODIFIED') saw(object);
-    },
-    signal,
-  );
-  // Told within a watch that has begun already; every other error there passes by itself.
-  if (end === 'expired' || (isObject(status) && status.code === 410)) return { next: undefined, isGood: false };
-  const hasStood = performance.now() - startMs >= STOOD_MS || next !== from;
-  return { next, isGood: hasStood && status === undefined };
+  const told = (type: string, object: unknown) => {
+    next = versionOf(object) ?? next;
+    if (type === 'ADDED' || type === 'MODIFIED') saw(object);
+  };
+  try {
+    if ((await source.watch(from, told, signal)) === 'expired') return { outcome: 'failed', next: undefined };
+    const hasStood = next !== from || performance.now() - startMs >= STOOD_MS;
+    return { outcome: hasStood ? 'watched' : 'failed', next };
+  } catch (error) {
+    return failed(error, next);
+  }
 }
 
 function versionOf(object: unknown): string | undefined {

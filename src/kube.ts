@@ -77,7 +77,7 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
     admission: new AdmissionregistrationV1Api(configuration),
     watch,
     ...createJsonCalls({ configuration, config, stop, timeoutMs: CALL_TIMEOUT_MS }),
-    followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, tell, signal),
+    followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, { tell }, signal),
   };
 }
 

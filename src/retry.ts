@@ -32,3 +32,14 @@ export function withRetries<T>(
     },
   });
 }
+
+/** Calls `attempt` six times at the most, for a minute or less, as long as it fails with what passes by itself. */
+export function withFewRetries<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  return pRetry(attempt, {
+    retries: 5,
+    minTimeout: 1_000,
+    randomize: true,
+    signal,
+    shouldRetry: ({ error }) => error instanceof OperatorError && error.retryable,
+  });
+}

@@ -150,9 +150,14 @@ function toResponse({ uid }: AdmissionRequest, decision: Decision): AdmissionRes
   });
 }
 
-/** A policy may also leave some retries. */
-const effectOf = ({ spec }: JsonObject): string =>
-  isObject(spec) && spec.backoffLimit === 0 ? 'this Job runs once' : 'the retries of this Job are limited';
+/** A policy may leave some retries, and on UPDATE the Pod template is as it is. */
+function effectOf({ spec }: JsonObject): string {
+  if (!isObject(spec) || spec.backoffLimit !== 0) return 'the retries of this Job are limited';
+  const podSpec = isObject(spec.template) ? spec.template.spec : undefined;
+  return isObject(podSpec) && podSpec.restartPolicy === 'Never'
+    ? 'this Job runs once'
+    : 'this Job is not retried, but may run twice';
+}
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
 const printable = (value: Change['from']): string =>

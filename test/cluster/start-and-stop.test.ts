@@ -10,6 +10,8 @@ import { AuthorizationV1Api, KubeConfig } from '@kubernetes/client-node';
 import { freePort } from '../control-plane/free-port.ts';
 import { type Cluster, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 
 describe('starting and stopping', () => {
   let cluster: Cluster;
@@ -54,6 +56,22 @@ describe('starting and stopping', () => {
     const daemon = await startDaemon({ kubeconfig });
     await daemon.line('will try again');
     assert.equal(await daemon.stop(), 0);
+  });
+
+  it('ends with 0 in three seconds on a signal while the API server takes connections and never answers', async (t) => {
+    const proxy = await startFaultProxy(cluster.daemonKubeconfig);
+    t.after(() => proxy.close());
+    const daemon = await startDaemon({ kubeconfig: proxy.kubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('jobs listed');
+    const connections = await proxy.hang();
+    // The watches of Secret, registration and Jobs, and the renewal of the Lease.
+    await eventually(() => assert.ok(connections() >= 4, `${connections()} connections`), { withinMs: 15_000 });
+    const start = performance.now();
+    assert.equal(await daemon.stop(), 0);
+    const ms = Math.round(performance.now() - start);
+    t.diagnostic(`ended ${ms} ms after SIGTERM`);
+    assert.ok(ms < 3_000, `${ms} ms`);
   });
 
   it('waits for an API server that is away, and is ready when that is there', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { describe as suite, test } from 'node:test';
+import { describe as suite, type TestContext, test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
+import { type Settings, terraformPolicy } from '../../src/policy.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../support/a-job.ts';
 import { anUpdate, aReview } from '../support/a-review.ts';
 import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '../support/endpoint.ts';
@@ -60,7 +61,7 @@ suite('what a real API server sent is answered', () => {
 function assertPresentable(warnings: readonly string[], auditAnnotations: Readonly<Record<string, string>>): void {
   assert.equal(warnings.length, 1);
   for (const warning of warnings) {
-    assert.match(warning, /^terraform-daemon: this Job runs once \(.+\)$/);
+    assert.match(warning, /^terraform-daemon: this Job (runs once|is not retried, but may run twice) \(.+\)$/);
     assert.ok(warning.length <= 120, `${warning.length} characters`);
     assert.doesNotMatch(warning, /\p{Cc}/u);
   }
@@ -74,6 +75,26 @@ suite('a capped Job is explained', () => {
     const changes = 'backoffLimit unset -> 0, restartPolicy OnFailure -> Never';
     assert.deepEqual(review.response.warnings, [`terraform-daemon: this Job runs once (${changes})`]);
     assert.deepEqual(review.response.auditAnnotations, { rule: 'terraform', changes });
+  });
+
+  const told = async (t: TestContext, review: Json, set: Partial<Settings> = {}) => {
+    const rules = terraformPolicy.rules.map((rule) => ({ ...rule, set: { ...rule.set, ...set } }));
+    const endpoint = await startEndpoint(t, { policy: () => ({ rules }) });
+    return (await endpoint.post(review)).review.response.warnings;
+  };
+
+  test('as one that may run twice where its restartPolicy stays OnFailure', async (t) => {
+    const warning = 'terraform-daemon: this Job is not retried, but may run twice (backoffLimit 2147483647 -> 0)';
+    assert.deepEqual(await told(t, anUpdate()), [warning]);
+    assert.deepEqual(await told(t, aReview(), { restartPolicy: 'Keep' }), [warning]);
+  });
+
+  test('as one that runs once where it was never to be restarted, or that is only limited', async (t) => {
+    const never = aTerraformJob({ restartPolicy: 'Never' });
+    const once = 'terraform-daemon: this Job runs once (backoffLimit 2147483647 -> 0)';
+    assert.deepEqual(await told(t, anUpdate({ object: never })), [once]);
+    const limited = 'terraform-daemon: the retries of this Job are limited (backoffLimit 2147483647 -> 3)';
+    assert.deepEqual(await told(t, anUpdate(), { backoffLimit: 3 }), [limited]);
   });
 
   // The API server looks at the values of a Job only after admission.

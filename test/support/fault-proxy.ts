@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toBase64 } from '../../src/encodings.ts';
@@ -45,6 +45,8 @@ export interface FaultProxy {
   /** The network is gone: every connection is cut and new ones are refused, until `restore`. */
   cut(): Promise<void>;
   restore(): Promise<void>;
+  /** The network takes connections again, and nothing that is sent to it is ever answered. Answers how many came since. */
+  hang(): Promise<() => number>;
   close(): Promise<void>;
 }
 
@@ -83,6 +85,10 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
   };
   await listen(0);
   const { port } = server.address() as AddressInfo;
+  const silence = createTcpServer((socket) => {
+    hanging.add(socket.on('error', () => {}));
+  });
+  const hanging = new Set<Socket>();
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-proxy-'));
   const file = join(folder, 'kubeconfig');
   await writeFile(file, kubeconfigText({ port, caBundle, token }), { mode: 0o600 });
@@ -91,8 +97,15 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
     writes: () => [...writes],
     cut,
     restore: () => listen(port),
+    async hang() {
+      await cut();
+      await once(silence.listen(port, HOST), 'listening');
+      return () => hanging.size;
+    },
     async close() {
       await cut();
+      silence.close();
+      for (const socket of hanging) socket.destroy();
       await rm(folder, { recursive: true });
     },
   };

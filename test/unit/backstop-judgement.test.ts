@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Circumstances, judgeJob } from '../../src/backstop-judgement.ts';
-import { terraformPolicy } from '../../src/policy.ts';
+import { type Match, type Policy, terraformPolicy } from '../../src/policy.ts';
 import { aJob, aTerraformJob, type JobFields, type Json } from '../support/a-job.ts';
 
 const now = new Date('2030-01-01T12:00:00.500Z');
@@ -56,17 +56,100 @@ describe('a Job that is not over', () => {
 
   test('is left alone with --heal=off', () => assert.deepEqual(judge(aStoredJob(), { heal: 'off' }), leave));
 
-  test('is capped with --heal=new from the second on in which the daemon was started', () => {
+  test('is capped with --heal=new from the start of the daemon on, and 5 s before: clocks differ', () => {
     const created = (creationTimestamp?: string) => judge(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
-    assert.deepEqual(created('2030-01-01T11:59:59Z'), leave);
-    assert.deepEqual(created('2030-01-01T12:00:00Z'), cap);
+    assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
+    assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
+    assert.deepEqual(created('2030-01-01T12:00:05Z'), cap);
     assert.deepEqual(created(undefined), leave);
+  });
+});
+
+describe('a Job is judged as the write that made it what it is', () => {
+  const only = (match: Partial<Match>, backoffLimit = 0): Policy => ({
+    rules: [
+      {
+        name: 'only',
+        match: { containerName: 'terraform-executor', ...match },
+        set: { backoffLimit, restartPolicy: 'Never' },
+      },
+    ],
+  });
+  const created = only({ operations: ['CREATE'] });
+  const updated = only({ operations: ['UPDATE'] });
+
+  test('as a CREATE where its spec is as at first', () => {
+    for (const metadata of [{ generation: 1 }, {}]) {
+      assert.deepEqual(judge(aStoredJob({}, metadata), { policy: created }), cap);
+      assert.deepEqual(judge(aStoredJob({}, metadata), { policy: updated }), leave);
+    }
+  });
+
+  test('as an UPDATE where its spec was updated since: who raises what only a CREATE is held to may', () => {
+    assert.deepEqual(judge(aStoredJob({}, { generation: 2 }), { policy: created }), leave);
+    assert.deepEqual(judge(aStoredJob({}, { generation: 2 }), { policy: updated }), cap);
+  });
+
+  test('and its restartPolicy is left as it is, which cannot be changed any more', () => {
+    assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
+  });
+
+  const generated = { generateName: 'oss-bucket-', name: 'oss-bucket-x7b2k' };
+  const named = only({ jobName: 'oss-*' }, 3);
+  const rows: readonly [string, object, number | undefined][] = [
+    ['had no name yet where the API server has generated it', { ...generated, generation: 1 }, 0],
+    ['has one at an UPDATE', { ...generated, generation: 2 }, 3],
+    ['has one where the client gave it beside generateName', { ...generated, name: 'oss-bucket-mine' }, 3],
+    ['has one where there is no generateName', { name: 'oss-bucket-x7b2k' }, 3],
+  ];
+  for (const [what, metadata, to] of rows) {
+    test(`and ${what}`, () => {
+      const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
+      const verdict = judge(aStoredJob({}, metadata), { policy });
+      assert.equal(verdict.action === 'cap' && verdict.to, to);
+    });
+  }
+
+  test('also where it has failed: by either write, as both may have set its limit', () => {
+    const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
+    const action = (policy: Policy, generation: number) => judge(aStoredJob(failed, { generation }), { policy }).action;
+    assert.deepEqual([action(created, 1), action(created, 2)], ['explain', 'explain']);
+    assert.deepEqual([action(updated, 1), action(updated, 2)], ['leave', 'explain']);
+    assert.equal(action(only({}, 3), 1), 'leave', 'somebody else wanted 0');
+  });
+
+  test('where its namespace has to be asked for, by all of it that a judgement reads', () => {
+    const policy = only({ namespaceLabels: { team: 'a' }, labels: { tier: 'gold' }, jobName: 'oss-*' });
+    const conditions = fc.constantFrom(undefined, failedAgo(0), [condition('Suspended')]);
+    const labels = fc.constantFrom({ tier: 'gold' }, {});
+    const generation = fc.constantFrom(1, 2);
+    const property = fc.property(
+      conditions,
+      labels,
+      generation,
+      fc.constantFrom(0, 6),
+      (conditions, labels, generation, limit) => {
+        const huge = { annotations: { note: 'x'.repeat(10_000), 'terraform.job.kb.io/keep-retries': 'false' } };
+        const job = aStoredJob({ conditions, backoffLimit: limit }, { labels, generation, ...huge });
+        const verdict = judge(job, { policy });
+        if (verdict.action !== 'ask') return;
+        assert.ok(JSON.stringify(verdict.outline).length < 1_000);
+        for (const namespaceLabels of [{ team: 'a' }, { team: 'b' }]) {
+          assert.deepEqual(
+            judge(verdict.outline, { policy, namespaceLabels }),
+            judge(job, { policy, namespaceLabels }),
+          );
+        }
+      },
+    );
+    fc.assert(property);
+    assert.equal(judge(aStoredJob({}, { labels: { tier: 'gold' } }), { policy }).action, 'ask');
   });
 });
 
 describe('a Job that has failed', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
-  const explain = { action: 'explain', job: reference, isLogKept: true };
+  const explain = { action: 'explain', job: reference, end: { isLogKept: true, reason: undefined } };
 
   test('is explained for ten minutes, also where nothing is healed', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
@@ -78,7 +161,14 @@ describe('a Job that has failed', () => {
 
   test('tells that its log may be gone where the Pod could be started again', () => {
     const verdict = judge(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
-    assert.deepEqual(verdict, { ...explain, isLogKept: false });
+    assert.deepEqual(verdict, { ...explain, end: { isLogKept: false, reason: undefined } });
+  });
+
+  test('tells another reason than its limit, after which the log may be gone', () => {
+    const ended = (reason: string) => judge(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
+    assert.deepEqual(ended('BackoffLimitExceeded'), explain);
+    const end = { isLogKept: false, reason: 'DeadlineExceeded' };
+    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, end });
   });
 
   test('is not explained where it is complete, was retried, or is nobody’s business', () => {

@@ -42,7 +42,14 @@ describe('whose turn it is', () => {
 });
 
 /** A Lease in memory, and one replica that takes its turns. */
-function start(t: TestContext, { lease, error }: { lease?: Lease; error?: OperatorError } = {}) {
+function start(
+  t: TestContext,
+  {
+    lease,
+    error,
+    reading = async () => {},
+  }: { lease?: Lease; error?: OperatorError; reading?: () => Promise<void> } = {},
+) {
   let stored = lease;
   const told: string[] = [];
   const stop = new AbortController();
@@ -54,7 +61,9 @@ function start(t: TestContext, { lease, error }: { lease?: Lease; error?: Operat
   const store = {
     async read() {
       if (error) throw error;
-      return stored;
+      const found = stored;
+      await reading();
+      return found;
     },
     create: async (holder: string) => write(holder),
     write: async (holder: string | undefined, version: string) =>
@@ -96,6 +105,41 @@ describe('a replica', { timeout: 30_000 }, () => {
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     write('other/1');
     await eventually(() => assert.deepEqual(told.slice(-2), ['another replica watches jobs', 'ended']));
+  });
+
+  test('works on where somebody has annotated the Lease between two calls', async (t) => {
+    let foreign = () => {};
+    const { told, write, stored } = start(t, {
+      reading: async () => foreign(),
+    });
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    foreign = () => {
+      foreign = () => {};
+      write('pod/2');
+    };
+    const before = Number(stored()?.resourceVersion);
+    await eventually(() => assert.equal(Number(stored()?.resourceVersion), before + 2), { withinMs: 10_000 });
+    assert.deepEqual(told, ['watching jobs', 'begun']);
+  });
+
+  test('releases the Lease also where it is asked to stop while it takes it', async (t) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { told, ended, stop, stored } = start(t, { reading: () => promise });
+    await new Promise(setImmediate);
+    stop();
+    resolve();
+    await promptly(ended);
+    assert.deepEqual([told, stored()?.holder], [[], undefined]);
+    assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
+  });
+
+  test('ends within three seconds also where the API server never answers', async (t) => {
+    let isHung = false;
+    const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    isHung = true;
+    stop();
+    await promptly(ended, { withinMs: 3_000 });
   });
 
   test('goes on without it where it has no rights, and says so', async (t) => {

@@ -4,6 +4,9 @@ import { missedNotice, ranOnceNotice } from '../../src/backstop-notices.ts';
 import { createJobStore, createLeaseStore, type JsonCalls } from '../../src/backstop-store.ts';
 import type { Json } from '../support/a-job.ts';
 
+const kept = { isLogKept: true, reason: undefined };
+const gone = { isLogKept: false, reason: undefined };
+const late = { isLogKept: false, reason: 'DeadlineExceeded'.repeat(100) };
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const refused = (code: number, body: object = {}) =>
   Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
@@ -83,6 +86,19 @@ describe('a page of Jobs', () => {
     await assert.rejects(watch(away), { code: 'KUBE_UNAVAILABLE' });
   });
 
+  test('is followed by a watch that fails with what it is told within', async () => {
+    const within = (code: number) => {
+      const followJson: JsonCalls['followJson'] = async (_path, _query, tell) =>
+        tell('ERROR', { kind: 'Status', code, message: 'too large resource version' });
+      const { callJson, listJson } = { callJson: assert.fail, listJson: assert.fail };
+      return createJobStore({ callJson, listJson, followJson }).watch('7', assert.fail, new AbortController().signal);
+    };
+    assert.equal(await within(410), 'expired');
+    const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
+    for (const code of [500, 504]) await assert.rejects(within(code), away);
+    await assert.rejects(within(400), { code: 'KUBE_REJECTED' });
+  });
+
   test('is followed by a watch with bookmarks, which the API server ends first', async () => {
     const { store, calls } = answering(undefined);
     assert.equal(await store.watch('7', () => {}, new AbortController().signal), 'ended');
@@ -94,7 +110,7 @@ describe('a page of Jobs', () => {
 describe('an Event on a Job', () => {
   test('is created beside it, under a name that tells it from no other of its kind', async () => {
     const { store, calls } = answering({});
-    assert.equal(await store.tell(job, ranOnceNotice(job, true)), true);
+    assert.equal(await store.tell(job, ranOnceNotice(job, kept)), true);
     const { method, path, body } = firstOf(calls);
     assert.deepEqual([method, path], ['POST', '/api/v1/namespaces/team-a/events']);
     assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'ran-once.u-1' });
@@ -109,10 +125,12 @@ describe('an Event on a Job', () => {
 
   test('is as long as the API server takes, and says so where the log may be gone', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
-    for (const { note } of [ranOnceNotice(long, true), ranOnceNotice(long, false), missedNotice(long, 6, 0)]) {
-      assert.ok(note.length <= 1024);
-    }
-    assert.match(ranOnceNotice(job, false).note, /may have run twice, and its log .* may be gone/);
+    const notices = [kept, gone, late].map((end) => ranOnceNotice(long, end));
+    for (const { note } of [...notices, missedNotice(long, 6, 0)]) assert.ok(note.length <= 1024);
+    assert.match(ranOnceNotice(job, gone).note, /may have run twice, and its log .* may be gone/);
+    const { note } = ranOnceNotice(job, { isLogKept: false, reason: 'DeadlineExceeded' });
+    assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
+    assert.doesNotMatch(note, /by policy/, 'the policy has no part in that');
     assert.match(missedNotice(job, undefined, 0).note, /from its default to 0/);
   });
 });

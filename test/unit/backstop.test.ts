@@ -8,60 +8,103 @@ import { OperatorError } from '../../src/errors.ts';
 import type { Log } from '../../src/log.ts';
 import { type Labels, type Policy, terraformPolicy } from '../../src/policy.ts';
 import { createWorkQueue } from '../../src/work-queue.ts';
-import { aTerraformJob } from '../support/a-job.ts';
+import { aTerraformJob, type Json } from '../support/a-job.ts';
 import { eventually, promptly } from '../support/eventually.ts';
 
 type Result = Awaited<ReturnType<JobStore['cap']>> | OperatorError;
 
-/** So many missed Jobs, and what the API server answers to the patches. */
-function start(
-  t: TestContext,
-  count: number,
-  answer: (job: JobReference) => Result = () => 'capped',
-  { uid, policy = terraformPolicy, labels = {} }: { uid?: string; policy?: Policy; labels?: Labels } = {},
-) {
+const away = new OperatorError('KUBE_UNAVAILABLE', 'away');
+
+interface Setting {
+  /** What the API server answers to a patch. */
+  readonly answer?: (job: JobReference) => Result;
+  /** How many Jobs a page holds. */
+  readonly pageSize?: number;
+  readonly tell?: JobStore['tell'];
+  readonly policy?: Policy;
+  readonly labels?: () => Labels;
+}
+
+function aMissedJob(name: string, resourceVersion = '1'): Json {
+  const job = aTerraformJob({ name });
+  return { ...job, metadata: { ...job.metadata, uid: `u-${name}`, resourceVersion } };
+}
+
+/** So many missed Jobs, from `job-0` on, and an API server that remembers what it was asked. */
+function start(t: TestContext, count: number, setting: Setting = {}) {
+  const { answer = () => 'capped', pageSize = count, tell, policy = terraformPolicy, labels = () => ({}) } = setting;
   const stop = new AbortController();
   t.after(() => stop.abort());
-  const seen = { lists: 0, running: 0, mostRunning: 0, patched: [] as string[], notices: [] as JobNotice[] };
+  const seen = {
+    pages: [] as number[],
+    running: 0,
+    mostRunning: 0,
+    patched: [] as string[],
+    lastVersion: '',
+    notices: [] as JobNotice[],
+  };
   const lines: string[] = [];
+  let change: (type: string, job: unknown) => void = assert.fail;
   const jobs: JobStore = {
-    async page(_next, saw) {
-      seen.lists += 1;
-      for (let nth = 0; nth < count; nth += 1) {
-        const job = aTerraformJob({ name: `job-${nth}` });
-        saw({ ...job, metadata: { ...job.metadata, uid: uid ?? `u-${nth}`, resourceVersion: String(nth) } });
-      }
-      return { resourceVersion: '100', next: undefined };
+    async page(next, saw) {
+      const from = Number(next ?? 0);
+      seen.pages.push(from);
+      const to = Math.min(from + pageSize, count);
+      for (let nth = from; nth < to; nth += 1) saw(aMissedJob(`job-${nth}`));
+      return { resourceVersion: '100', next: to < count ? String(to) : undefined };
     },
-    watch: (_from, _tell, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended'))),
+    watch(_from, tell, signal) {
+      change = tell;
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended')));
+    },
     async cap(job, backoffLimit) {
       assert.equal(backoffLimit, 0);
       seen.running += 1;
       seen.mostRunning = Math.max(seen.mostRunning, seen.running);
       await new Promise(setImmediate);
       seen.running -= 1;
-      seen.patched.push(`${job.uid}@${job.resourceVersion}`);
+      seen.patched.push(job.name);
+      seen.lastVersion = job.resourceVersion;
       const result = answer(job);
       if (result instanceof Error) throw result;
       return result;
     },
-    async tell(_job, notice) {
+    async tell(job, notice) {
+      const isNew = (await tell?.(job, notice)) ?? true;
       seen.notices.push(notice);
-      return true;
+      return isNew;
     },
   };
-  const lease = { read: async () => undefined, create: async () => true, write: async () => true };
-  const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
-  const tell = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
-  const log: Log = { error: assert.fail, warn: tell('warn'), info: tell('info'), debug: tell('debug') };
-  const namespaceLabels = async () => labels;
-  const dependencies = { jobs, lease, replica: 'pod/1', namespaceLabels, log, metrics, now: () => new Date() };
-  let changed = () => {};
-  const onPolicyChange = (callback: () => void) => {
-    changed = callback;
+  const clock = { ms: Date.now() };
+  const now = () => new Date(clock.ms);
+  let holder = 'pod/1';
+  const lease = {
+    read: async () => ({ holder, renewedAt: now(), resourceVersion: '1' }),
+    create: async () => true,
+    write: async () => true,
   };
+  const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
+  const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
+  const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
+  const namespaceLabels = async () => labels();
+  const dependencies = { jobs, lease, replica: 'pod/1', namespaceLabels, log, metrics, now };
+  const listeners: (() => void)[] = [];
+  const onPolicyChange = (callback: () => void) => void listeners.push(callback);
   const ended = runBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
-  return { seen, lines, metrics, stop: () => stop.abort(), ended, changePolicy: () => changed() };
+  return {
+    ...{ seen, lines, metrics, listeners, ended, clock },
+    stop: () => stop.abort(),
+    change: (job: unknown) => change('MODIFIED', job),
+    changePolicy() {
+      for (const changed of listeners) changed();
+    },
+    setHolder: (identity: string) => (holder = identity),
+  };
+}
+
+/** Everything that needs no time. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
 }
 
 describe('the backstop', { timeout: 30_000 }, () => {
@@ -84,7 +127,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
       const [rule] = terraformPolicy.rules;
       assert.ok(rule);
       const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
-      const { seen, lines } = start(t, 3, undefined, { policy, labels: { team } });
+      const { seen, lines } = start(t, 3, { policy, labels: () => ({ team }) });
       await eventually(() => assert.ok(lines.includes('info jobs listed')));
       await new Promise(setImmediate);
       assert.equal(seen.patched.length, patched);
@@ -95,39 +138,178 @@ describe('the backstop', { timeout: 30_000 }, () => {
     const { seen, lines, changePolicy } = start(t, 1);
     await eventually(() => assert.ok(lines.includes('info jobs listed')));
     changePolicy();
-    await eventually(() => assert.equal(seen.lists, 2));
+    await eventually(() => assert.deepEqual(seen.pages, [0, 0]));
   });
 
   test('lets go of a Job that has changed or is gone: the watch brings it again', async (t) => {
-    const { seen, lines, metrics } = start(t, 3, () => 'lost');
+    const { seen, lines, metrics } = start(t, 3, { answer: () => 'lost' });
     await eventually(() => assert.equal(seen.patched.length, 3));
     await new Promise(setImmediate);
-    assert.deepEqual([metrics.missed, seen.notices, seen.lists], [0, [], 1]);
+    assert.deepEqual([metrics.missed, seen.notices, seen.pages], [0, [], [0]]);
     assert.deepEqual(lines, ['info watching jobs', 'info jobs listed']);
   });
 
   test('says where something else sets the limit again, and does not count that', async (t) => {
-    const { lines, metrics } = start(t, 2, () => 'undone');
+    const { lines, metrics } = start(t, 2, { answer: () => 'undone' });
     await eventually(() => assert.ok(lines.includes('debug job not capped')));
     assert.deepEqual([lines.filter((line) => line === 'warn job not capped').length, metrics.missed], [1, 0]);
   });
 
-  test('lets a Job rest that somebody else raises again and again', async (t) => {
-    const { seen, lines, metrics } = start(t, 30, () => 'capped', { uid: 'the-same' });
-    await eventually(() => assert.ok(lines.includes('warn job raised again')));
-    await new Promise(setImmediate);
-    assert.deepEqual([metrics.missed, seen.lists], [20, 1]);
+  test('lets a Job rest that somebody else raises again and again, and then caps what it has become', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen, lines, metrics, change, clock } = start(t, 1);
+    for (let version = 2; version < 30; version += 1) {
+      await settled();
+      change(aMissedJob('job-0', String(version)));
+    }
+    await settled();
+    assert.deepEqual([metrics.missed, seen.pages], [20, [0]]);
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      ['warn job raised again'],
+    );
+    clock.ms += 1_000;
+    t.mock.timers.tick(1_000);
+    await settled();
+    assert.deepEqual([metrics.missed, seen.pages, seen.lastVersion], [21, [0], '29']);
   });
 
-  test('looks at all Jobs again where one could not be written, and says so once', async (t) => {
-    let isBack = false;
-    const away = new OperatorError('KUBE_UNAVAILABLE', 'away');
-    const { seen, lines, metrics } = start(t, 2, ({ uid }) => (uid === 'u-1' && !isBack ? away : 'capped'));
-    await eventually(() => assert.ok(lines.includes('warn job not capped')));
-    isBack = true;
-    await eventually(() => assert.equal(seen.lists, 2), { withinMs: 10_000 });
-    await eventually(() => assert.equal(metrics.missed, 3), { withinMs: 10_000 });
-    assert.equal(lines.filter((line) => line.startsWith('warn')).length, 1);
+  test('tries a Job alone again that could not be written, less and less often', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen, lines, metrics } = start(t, 6, {
+      pageSize: 2,
+      answer: ({ name }) => (name === 'job-1' ? away : 'capped'),
+    });
+    await settled();
+    assert.deepEqual(seen.pages, [0, 2, 4], 'the list goes on');
+    assert.equal(metrics.missed, 5);
+    const tries = () => seen.patched.filter((name) => name === 'job-1').length;
+    for (const [nth, seconds] of [5, 10, 20, 40, 80, 160, 180, 180].entries()) {
+      t.mock.timers.tick(seconds * 1000 - 1);
+      await settled();
+      assert.equal(tries(), nth + 1, `${seconds} s`);
+      t.mock.timers.tick(1);
+      await settled();
+      assert.equal(tries(), nth + 2, `${seconds} s`);
+    }
+    assert.deepEqual([seen.pages, metrics.missed], [[0, 2, 4], 5]);
+    const warnings = lines.filter((line) => line.startsWith('warn'));
+    assert.equal(warnings.length, 2, 'and once more, as others could be written meanwhile');
+  });
+
+  test('looks at all Jobs again where more could not be written than are remembered: only after the last page', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen } = start(t, 5_002, { pageSize: 2_501, answer: () => away });
+    const pages = async (expected: readonly number[]) => {
+      for (let turn = 0; turn < 50; turn += 1) await settled();
+      assert.deepEqual(seen.pages, expected);
+    };
+    await pages([0, 2501]);
+    assert.equal(seen.patched.length, 5_002);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501]);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501]);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501, 0, 2501]);
+  });
+
+  test('asks again for a namespace that could not be read, and warns again when that happens anew', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const [rule] = terraformPolicy.rules;
+    assert.ok(rule);
+    const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+    let isAway = true;
+    const labels = () => {
+      if (isAway) throw away;
+      return { team: 'a' };
+    };
+    const { lines, metrics, change } = start(t, 2, { policy, labels });
+    const warnings = () => lines.filter((line) => line === 'warn namespace not read').length;
+    await settled();
+    assert.deepEqual([warnings(), metrics.missed], [1, 0]);
+    isAway = false;
+    t.mock.timers.tick(5_000);
+    await settled();
+    assert.deepEqual([warnings(), metrics.missed], [1, 2]);
+    isAway = true;
+    change(aMissedJob('another'));
+    await settled();
+    assert.equal(warnings(), 2);
+  });
+
+  test('tries an Event again, also when another replica has taken over meanwhile', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let refusals = 3;
+    const tell = async () => {
+      refusals -= 1;
+      if (refusals >= 0) throw away;
+      return true;
+    };
+    const { seen, lines, setHolder } = start(t, 1, { tell });
+    await settled();
+    setHolder('other/1');
+    const isOver = () => assert.ok(lines.includes('info another replica watches jobs'));
+    await eventually(isOver, { withinMs: 10_000 });
+    for (let second = 0; second < 30; second += 1) {
+      t.mock.timers.tick(1_000);
+      await settled();
+    }
+    assert.deepEqual(
+      seen.notices.map(({ reason }) => reason),
+      ['Missed'],
+    );
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      [],
+    );
+  });
+
+  test('gives an Event up after a minute or so, and says so', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let tries = 0;
+    const tell = async () => {
+      tries += 1;
+      throw away;
+    };
+    const { seen, lines } = start(t, 1, { tell });
+    for (let second = 0; second < 120; second += 1) {
+      t.mock.timers.tick(1_000);
+      await settled();
+    }
+    assert.deepEqual([tries, seen.notices], [6, []]);
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      ['warn event not written'],
+    );
+  });
+
+  test('listens once for another policy, however often its turn comes', async (t) => {
+    const { listeners, lines, setHolder } = start(t, 1);
+    const turns = (count: number) => () =>
+      assert.equal(lines.filter((line) => line === 'info watching jobs').length, count);
+    await eventually(turns(1));
+    setHolder('other/1');
+    const isOver = () => assert.ok(lines.includes('info another replica watches jobs'));
+    await eventually(isOver, { withinMs: 10_000 });
+    setHolder('pod/1');
+    await eventually(turns(2), { withinMs: 10_000 });
+    assert.equal(listeners.length, 1);
+  });
+
+  test('ends at once also while a namespace is asked for that nobody answers for', async (t) => {
+    const [rule] = terraformPolicy.rules;
+    assert.ok(rule);
+    const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+    let asked = 0;
+    const labels = () => {
+      asked += 1;
+      return new Promise(() => {}) as never;
+    };
+    const { stop, ended } = start(t, 1, { policy, labels });
+    await eventually(() => assert.equal(asked, 1));
+    stop();
+    await promptly(ended, { withinMs: 1_000 });
   });
 });
 

@@ -69,4 +69,12 @@ describe('a fight', () => {
     fights.repaired('secret', at(0));
     assert.equal(fights.waitMs('secret', at(0)), 32_000);
   });
+
+  test('is remembered of the latest thousand objects', () => {
+    const fights = fightAfter(25);
+    for (let nth = 0; nth < 999; nth += 1) fights.repaired(`object-${nth}`, at(0));
+    assert.ok(fights.waitMs('secret', at(0)) > 0);
+    fights.repaired('one more', at(0));
+    assert.equal(fights.waitMs('secret', at(0)), 0);
+  });
 });

@@ -84,6 +84,7 @@ const pureFiles = [
   'fights.ts',
   'managed-fields.ts',
   'next-look.ts',
+  'pauses.ts',
   'status.ts',
   'certificate-facts.ts',
   'exported-objects.ts',

@@ -44,7 +44,8 @@ function start(t: TestContext, ...pages: readonly Page[]) {
   const log: Log = { error: assert.fail, warn: (message) => warnings.push(message), info() {}, debug: assert.fail };
   const saw = (job: unknown) => steps.push(`saw ${typeof job === 'string' ? job : JSON.stringify(job)}`);
   const pageSeen = async () => void steps.push('seen');
-  const ended = keepWatchingJobs(source, { saw, pageSeen }, { log, signal: stop.signal });
+  const listed = () => steps.push('listed');
+  const ended = keepWatchingJobs(source, { saw, pageSeen, listed }, { log, signal: stop.signal });
   const standing = (nth: number) =>
     eventually(() => {
       const watch = watches[nth];
@@ -58,7 +59,17 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
   test('lists page by page, each after the one before was worked on, and watches from there', async (t) => {
     const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
     await standing(0);
-    assert.deepEqual(steps, ['page undefined', 'saw a', 'saw b', 'seen', 'page next', 'saw c', 'seen', 'watch 10']);
+    assert.deepEqual(steps, [
+      'page undefined',
+      'saw a',
+      'saw b',
+      'seen',
+      'page next',
+      'saw c',
+      'seen',
+      'listed',
+      'watch 10',
+    ]);
   });
 
   test('tells of what comes and changes, not of bookmarks and deletions', async (t) => {
@@ -91,28 +102,52 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['jobs are not watched, will try again']);
   });
 
-  test('lists again when the version is too old: at the start of a watch, and within one', async (t) => {
+  test('lists again when the version is too old', async (t) => {
     const { steps, warnings, standing } = start(t);
     (await standing(0)).end('expired');
-    const second = await standing(1);
-    second.tell('ERROR', { kind: 'Status', code: 410 });
-    second.end();
-    await standing(2);
+    await standing(1);
     assert.deepEqual(
       steps.filter((step) => /^(page|watch)/.test(step)),
-      ['page undefined', 'watch 10', 'page undefined', 'watch 10', 'page undefined', 'watch 10'],
+      ['page undefined', 'watch 10', 'page undefined', 'watch 10'],
     );
     assert.deepEqual(warnings, []);
   });
 
-  test('goes on after another error within a watch', async (t) => {
+  test('goes on from what it has seen after an error', async (t) => {
     const { steps, standing } = start(t);
     const first = await standing(0);
     first.tell('BOOKMARK', version('12'));
-    first.tell('ERROR', { kind: 'Status', code: 500 });
-    first.end();
+    first.end(error('KUBE_UNAVAILABLE'));
     assert.equal((await standing(1)).from, '12');
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 1);
+  });
+
+  test('lists again when a version has failed five times, and waits longer each time all the same', async (t) => {
+    const { steps, warnings, standing } = start(t);
+    const moments: number[] = [];
+    for (let nth = 0; nth < 6; nth += 1) {
+      (await standing(nth)).end(error('KUBE_UNAVAILABLE'));
+      moments.push(performance.now());
+    }
+    assert.equal(steps.filter((step) => step.startsWith('page')).length, 2);
+    const [, , , , fifth = 0, sixth = 0] = moments;
+    assert.ok(sixth - fifth >= 1_590, `${sixth - fifth} ms after the fifth`);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('warns of an error also where the watch before it ended too early by itself', async (t) => {
+    const { warnings, standing } = start(t);
+    (await standing(0)).end();
+    (await standing(1)).end(error('KUBE_UNAVAILABLE'));
+    await standing(2);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('warns where watches end too early again and again, with no error', async (t) => {
+    const { warnings, standing } = start(t);
+    for (const nth of [0, 1, 2]) (await standing(nth)).end();
+    await standing(3);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
   });
 
   test('begins the list again when a page comes too late', async (t) => {

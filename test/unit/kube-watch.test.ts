@@ -54,7 +54,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     const { standing } = start(t);
     const { path, query } = await standing(0);
     assert.equal(path, target.path);
-    assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', allowWatchBookmarks: true });
+    assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', allowWatchBookmarks: 'true' });
   });
 
   test('tells once that it stands, and then of every change', async (t) => {
@@ -86,6 +86,18 @@ describe('a watch', { timeout: 30_000 }, () => {
     await standing(3);
     assert.deepEqual(told, [
       '["watch failed, looking every minute meanwhile",{"code":"KUBE_UNAVAILABLE","error":"cannot watch cert: HTTP 503"}]',
+    ]);
+  });
+
+  test('that is closed as soon as it stands is told of at the third time, once', async (t) => {
+    const { standing, told } = start(t);
+    for (const nth of [0, 1]) (await standing(nth)).end();
+    await standing(2);
+    assert.deepEqual(told, []);
+    for (const nth of [2, 3]) (await standing(nth)).end();
+    await standing(4);
+    assert.deepEqual(told, [
+      '["watch failed, looking every minute meanwhile",{"error":"it ends as soon as it has begun"}]',
     ]);
   });
 
@@ -144,7 +156,16 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     const { stop, ended, calls } = start(t);
     stop();
     await promptly(ended);
-    assert.ok(calls[0]?.controller.signal.aborted);
+    await eventually(() => assert.ok(calls[0]?.controller.signal.aborted));
+  });
+
+  test('while the API server takes the connection and never answers', async () => {
+    const stop = new AbortController();
+    const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
+    const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
+    const ended = keepWatching(hung, target, assert.fail, { log, signal: stop.signal });
+    stop.abort();
+    await promptly(ended, { withinMs: 1_000 });
   });
 
   test('that was aborted before: nothing is begun', async (t) => {

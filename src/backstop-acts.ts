@@ -1,0 +1,123 @@
+import type { TellOfJob } from './backstop-events.ts';
+import type { JobReference, JobVerdict } from './backstop-judgement.ts';
+import { missedNotice, ranOnceNotice } from './backstop-notices.ts';
+import type { Round } from './backstop-rounds.ts';
+import type { JobStore } from './backstop-store.ts';
+import { errorFields, OperatorError } from './errors.ts';
+import type { Fights } from './fights.ts';
+import { createLater } from './later.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { NamespaceLabels } from './namespaces.ts';
+import { doubledMs } from './pauses.ts';
+import type { Labels } from './policy.ts';
+import type { TellOnce } from './tell-once.ts';
+import { untilAborted } from './until-aborted.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+export interface ActDependencies {
+  readonly jobs: Pick<JobStore, 'cap'>;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
+  readonly namespaceLabels: NamespaceLabels;
+  readonly now: () => Date;
+}
+
+export interface Tools {
+  readonly round: Pick<Round, 'signal' | 'incomplete'>;
+  readonly calls: WorkQueue;
+  /** How often each Job was capped: somebody else may raise it each time. */
+  readonly fights: Fights;
+  readonly tell: TellOfJob;
+  readonly tellOnce: TellOnce;
+  judge(job: unknown, namespaceLabels: Labels): JobVerdict;
+}
+
+type Verdict<Action extends JobVerdict['action']> = Extract<JobVerdict, { action: Action }>;
+
+/** What is tried about one Job, and how it is told where that fails. */
+interface Attempt {
+  readonly job: JobReference;
+  readonly problem: string;
+  readonly task: () => Promise<void>;
+}
+
+const NOT_CAPPED = 'job not capped';
+const NOT_READ = 'namespace not read';
+const RAISED = 'job raised again';
+
+const AGAIN = { firstMs: 5_000, longestMs: 3 * 60_000 };
+/** What somebody has to mend first. */
+const REFUSED_AGAIN_MS = AGAIN.longestMs;
+/** Of a Job that is to be tried again no more is kept than was needed to decide about it. */
+const MOST_LATER = 5_000;
+
+/** Makes what does in its turn what was decided about a Job; where that fails, again and again, less and less often. */
+export function createAct(dependencies: ActDependencies, tools: Tools): (verdict: JobVerdict) => void {
+  const { jobs, log, metrics, namespaceLabels, now } = dependencies;
+  const { round, calls, fights, tell, tellOnce, judge } = tools;
+  const later = createLater(MOST_LATER, round.signal);
+
+  function putOff({ uid }: JobReference, afterMs: number, task: () => void): void {
+    if (!later.add(uid, afterMs, task)) round.incomplete();
+  }
+
+  function attempt(of: Attempt, failures = 0): void {
+    const isTaken = calls.add(() => of.task().catch((error: unknown) => failed(of, failures + 1, error)));
+    if (!isTaken) round.incomplete();
+  }
+
+  function failed(of: Attempt, failures: number, error: unknown): void {
+    if (!(error instanceof OperatorError)) throw error;
+    // The calls that were under way have been ended on purpose.
+    if (round.signal.aborted) return;
+    const { job, problem } = of;
+    tellOnce.failed(problem, { namespace: job.namespace, name: job.name, ...errorFields(error) });
+    putOff(job, error.retryable ? doubledMs(failures, AGAIN) : REFUSED_AGAIN_MS, () => attempt(of, failures));
+  }
+
+  async function ask({ job, outline }: Verdict<'ask'>): Promise<void> {
+    const labels = await untilAborted(namespaceLabels(job.namespace), round.signal);
+    if (labels === undefined) return;
+    tellOnce.done(NOT_READ);
+    act(judge(outline, labels));
+  }
+
+  async function cap(verdict: Verdict<'cap'>): Promise<void> {
+    const { job, from, to } = verdict;
+    const { namespace, name } = job;
+    const restMs = fights.waitMs(job.uid, now());
+    if (restMs > 0) {
+      tellOnce.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
+      // A version of it that is seen meanwhile takes the place of this one.
+      return putOff(job, restMs, () => act(verdict));
+    }
+    const result = await jobs.cap(job, to);
+    // A Job that has changed meanwhile comes again by the watch.
+    if (result === 'lost') return;
+    fights.repaired(job.uid, now());
+    if (result === 'undone') {
+      return tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+    }
+    for (const problem of [NOT_CAPPED, RAISED]) tellOnce.done(problem);
+    log.info('job missed', { namespace, name, from, to });
+    metrics.jobMissed();
+    tell(job, missedNotice(job, from, to));
+  }
+
+  function explain({ job, end }: Verdict<'explain'>): void {
+    tell(job, ranOnceNotice(job, end), () => {
+      log.info('job ran once', { namespace: job.namespace, name: job.name });
+      metrics.jobRanOnce();
+    });
+  }
+
+  function act(verdict: JobVerdict): void {
+    if (verdict.action === 'leave') return;
+    const { job } = verdict;
+    if (verdict.action === 'ask') attempt({ job, problem: NOT_READ, task: () => ask(verdict) });
+    else if (verdict.action === 'cap') attempt({ job, problem: NOT_CAPPED, task: () => cap(verdict) });
+    else explain(verdict);
+  }
+  return act;
+}
