@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { AuthorizationV1Api, CoordinationV1Api, type V1Job } from '@kubernetes/client-node';
 import { freePort } from '../control-plane/free-port.ts';
+import { aFolder } from '../support/a-folder.ts';
 import { apiClient } from '../support/api-client.ts';
 import { type Cluster, NAMESPACE, startCluster } from '../support/cluster.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../support/daemon.ts';
@@ -147,6 +148,41 @@ describe('Jobs that were stored without the endpoint', () => {
     await aStoredJob(namespace, 'new');
     await eventually(async () => assert.equal((await read(namespace, 'new')).spec?.backoffLimit, 0));
     assert.equal((await read(namespace, 'old')).metadata?.resourceVersion, old.metadata?.resourceVersion);
+  });
+
+  it('are judged as the write that made them: a rule for CREATE alone, a name that was generated', async (t) => {
+    const namespace = await aNamespace();
+    const policy = {
+      rules: [
+        { name: 'named', match: { jobName: 'made-*', containerName: 'terraform-executor' }, set: { backoffLimit: 3 } },
+        {
+          name: 'created',
+          match: { operations: ['CREATE'], containerName: 'terraform-executor' },
+          set: { backoffLimit: 0 },
+        },
+      ],
+    };
+    const folder = await aFolder(t, { 'policy.json': JSON.stringify(policy) });
+    const daemon = await startUncalled(t, { flags: [`--policy-file=${folder}/policy.json`] });
+    await daemon.line('jobs listed');
+    const limitOf = async (name: string) => (await read(namespace, name)).spec?.backoffLimit;
+    await aStoredJob(namespace, 'one');
+    await aStoredJob(namespace, 'made-by-hand');
+    const { name: _name, ...unnamed } = (await recordedJob('create-terraform-apply', namespace)).metadata ?? {};
+    const job = await recordedJob('create-terraform-apply', namespace);
+    const { metadata } = await cluster.createJob({ ...job, metadata: { ...unnamed, generateName: 'made-' } });
+    await eventually(async () => {
+      const limits = await Promise.all(['one', 'made-by-hand', metadata?.name ?? ''].map(limitOf));
+      assert.deepEqual(limits, [0, 3, 0]);
+    });
+
+    const raised = await read(namespace, 'one');
+    const body = { ...raised, spec: { ...raised.spec, backoffLimit: 5 } as V1Job['spec'] & object };
+    await cluster.batch.replaceNamespacedJob({ namespace, name: 'one', body });
+    // What comes after it is capped, so by then it has been looked at.
+    await aStoredJob(namespace, 'two');
+    await eventually(async () => assert.equal(await limitOf('two'), 0));
+    assert.equal(await limitOf('one'), 5, 'the policy lets it be raised');
   });
 
   it('are left alone with --heal=off', async (t) => {

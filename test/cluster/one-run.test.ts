@@ -91,4 +91,23 @@ describe('a failing run, with the real Job controller', () => {
     assert.deepEqual([again?.metadata.resourceVersion, others], [event?.metadata.resourceVersion, []]);
     assert.equal(next.lines.filter(({ message }) => message === 'job ran once').length, 0);
   });
+
+  it('that is cut off by its own deadline is explained by that', async (t) => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('jobs listed');
+    const job = await recordedJob('create-terraform-apply', NAMESPACE);
+    const late = { ...job, metadata: { ...job.metadata, name: 'late-apply' } } as typeof job;
+    // The daemon caps it, one way or the other.
+    await cluster.createJob({ ...late, spec: { ...late.spec, activeDeadlineSeconds: 1 } as typeof job.spec & object });
+    const [event] = await eventually(
+      async () => {
+        const found = (await explanations()).filter(({ involvedObject }) => involvedObject.name === 'late-apply');
+        assert.equal(found.length, 1);
+        return found;
+      },
+      { withinMs: 30_000 },
+    );
+    assert.match(event?.message ?? '', /^This Job failed with DeadlineExceeded and is not retried\./);
+  });
 });
