@@ -1,7 +1,7 @@
 import type { TellOfJob } from './backstop-events.ts';
 import type { JobReference, JobVerdict } from './backstop-judgement.ts';
 import { missedNotice, ranOnceNotice } from './backstop-notices.ts';
-import type { Round } from './backstop-rounds.ts';
+import { AGAIN, type Round } from './backstop-rounds.ts';
 import type { JobStore } from './backstop-store.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Fights } from './fights.ts';
@@ -46,7 +46,6 @@ const NOT_CAPPED = 'job not capped';
 const NOT_READ = 'namespace not read';
 const RAISED = 'job raised again';
 
-const AGAIN = { firstMs: 5_000, longestMs: 3 * 60_000 };
 /** What somebody has to mend first. */
 const REFUSED_AGAIN_MS = AGAIN.longestMs;
 /** Of a Job that is to be tried again no more is kept than was needed to decide about it. */

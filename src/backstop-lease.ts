@@ -27,7 +27,7 @@ const LOOK_MS = 2_000;
 /** Rights do not come back by themselves. */
 const WITHOUT_RIGHTS_MS = 3 * 60_000;
 /** A process that is asked to stop does not wait for longer than this. */
-const RELEASE_MS = 2_000;
+const RELEASE_MS = 1_500;
 /** So often it is looked again at once where somebody else was first. */
 const MOST_TRIES = 3;
 

@@ -11,9 +11,10 @@ export interface Round {
   end(): void;
 }
 
-const AGAIN = { firstMs: 5_000, longestMs: 3 * 60_000 };
+/** How long what could not be done waits until it is tried again. */
+export const AGAIN = { firstMs: 5_000, longestMs: 3 * 60_000 };
 
-/** Starts one round after the other. Where each is incomplete, each lasts for twice as long as the one before. */
+/** Starts one round after the other. Where each is incomplete, each lasts longer than the one before. */
 export function createRounds(stop: AbortSignal): () => Round {
   let incompleteInARow = 0;
   return () => {

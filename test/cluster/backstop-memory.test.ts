@@ -42,6 +42,8 @@ async function peakOf(t: TestContext, kubeconfig: string, jobs: number): Promise
   t.after(() => daemon.stop('SIGKILL'));
   const listed = await daemon.line('jobs listed');
   assert.equal(listed.jobs, jobs);
+  const issued = daemon.lines.filter(({ message }) => message === 'certificates issued');
+  assert.deepEqual(issued, [], 'they come from the Secret');
   const status = await readFile(`/proc/${daemon.pid}/status`, 'utf8');
   await daemon.stop();
   return Math.round(Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);

@@ -284,6 +284,17 @@ describe('the backstop', { timeout: 30_000 }, () => {
     );
   });
 
+  test('does not try an Event again that is refused', async (t) => {
+    let tries = 0;
+    const tell = async () => {
+      tries += 1;
+      throw new OperatorError('KUBE_FORBIDDEN', 'no rights');
+    };
+    const { lines } = start(t, 1, { tell });
+    await eventually(() => assert.ok(lines.includes('warn event not written')));
+    assert.equal(tries, 1);
+  });
+
   test('listens once for another policy, however often its turn comes', async (t) => {
     const { listeners, lines, setHolder } = start(t, 1);
     const turns = (count: number) => () =>

@@ -85,6 +85,7 @@ const pureFiles = [
   'managed-fields.ts',
   'next-look.ts',
   'pauses.ts',
+  'job-outline.ts',
   'status.ts',
   'certificate-facts.ts',
   'exported-objects.ts',
