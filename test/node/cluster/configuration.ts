@@ -1,0 +1,87 @@
+import { NODE_IP, NODE_NAME, type NodeLayout, POD_RANGE } from './layout.ts';
+
+/** The configuration files of a node, by name. JSON, where its readers take YAML. */
+export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Readonly<Record<string, string>> {
+  const { file } = layout;
+  return {
+    'kubelet.yaml': json({
+      apiVersion: 'kubelet.config.k8s.io/v1beta1',
+      kind: 'KubeletConfiguration',
+      failCgroupV1: false, // a machine with cgroup v1 will do
+      cgroupDriver: 'cgroupfs',
+      containerRuntimeEndpoint: `unix://${layout.containerdSocket}`,
+      failSwapOn: false,
+      authentication: {
+        anonymous: { enabled: false },
+        webhook: { enabled: true },
+        x509: { clientCAFile: layout.kubeletCa },
+      },
+      authorization: { mode: 'Webhook' },
+      tlsCertFile: file('kubelet.crt'),
+      tlsPrivateKeyFile: file('kubelet.key'),
+      address: NODE_IP,
+      clusterDNS: [],
+      resolvConf: file('resolv.conf'),
+      imageGCHighThresholdPercent: 100,
+      // The disk of the machine is not the node's concern.
+      evictionHard: {
+        'imagefs.available': '0%',
+        'imagefs.inodesFree': '0%',
+        'nodefs.available': '0%',
+        'nodefs.inodesFree': '0%',
+      },
+      oomScoreAdj: 0,
+      // Projected tokens and ConfigMaps are looked at as often as that.
+      syncFrequency: '10s',
+    }),
+    'resolv.conf': '',
+    'proxy.yaml': json({
+      apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+      kind: 'KubeProxyConfiguration',
+      mode: 'nftables',
+      clusterCIDR: POD_RANGE,
+      hostnameOverride: NODE_NAME,
+      clientConnection: { kubeconfig: file('system%3Akube-proxy.kubeconfig') },
+      // These are settings of the machine.
+      conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
+    }),
+    'containerd.toml': containerd(layout, pauseImage),
+    'cni/10-bridge.conflist': json({
+      cniVersion: '1.0.0',
+      name: 'pods',
+      plugins: [
+        {
+          type: 'bridge',
+          bridge: 'cni0',
+          isGateway: true,
+          hairpinMode: true,
+          ipMasq: false,
+          ipam: { type: 'host-local', subnet: POD_RANGE, routes: [{ dst: '0.0.0.0/0' }], dataDir: file('ipam') },
+        },
+        { type: 'portmap', capabilities: { portMappings: true } },
+      ],
+    }),
+  };
+}
+
+const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+
+/** `restrict_oom_score_adj`: root of a container may not lower it. */
+const containerd = ({ file, containerdSocket }: NodeLayout, pauseImage: string): string => `version = 2
+root = ${JSON.stringify(file('containerd'))}
+state = "/run/containerd"
+[grpc]
+  address = ${JSON.stringify(containerdSocket)}
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = ${JSON.stringify(pauseImage)}
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = ${JSON.stringify(file('cni'))}
+`;
