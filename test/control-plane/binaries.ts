@@ -65,6 +65,21 @@ export async function ensureBinaries<Name extends Binary>(
   return Object.fromEntries(paths) as Record<Name, string>;
 }
 
+const OLDER: readonly Binary[] = ['kube-apiserver', 'kube-controller-manager'];
+
+/**
+ * Answers a folder that can be given as `KUBEBUILDER_ASSETS`: it has kube-apiserver and kube-controller-manager of an
+ * older Kubernetes, built if need be, and all else is that of the newest.
+ *
+ * @param minor one of the folders of `versions`, e.g. `1.30`.
+ */
+export async function ensureOlderBinaries(minor: string, progress: Progress = stderrProgress()): Promise<string> {
+  const module = await readGoModule(join(import.meta.dirname, 'versions', minor));
+  const cache = cacheFolder(module);
+  await ensureBuilt({ module, cache, wanted: OLDER, minutes: '3 to 6', progress, signal: undefined });
+  return cache;
+}
+
 interface GroupBuild {
   readonly module: GoModule;
   readonly cache: string;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What this folder's go.mod says about the control plane to build. */
+/** What a go.mod says about the control plane to build. */
 export interface GoModule {
   readonly folder: string;
   /** Oldest Go that can build it, e.g. `1.26.0`. */
@@ -13,9 +13,12 @@ export interface GoModule {
   readonly key: string;
 }
 
-/** Reads go.mod and go.sum, the only places where versions are written down. */
-export async function readGoModule(): Promise<GoModule> {
-  const folder = import.meta.dirname;
+/**
+ * Reads go.mod and go.sum, the only places where versions are written down.
+ *
+ * @param folder of the module; by default that of the newest Kubernetes, which has all components.
+ */
+export async function readGoModule(folder: string = import.meta.dirname): Promise<GoModule> {
   const [mod, sum] = await Promise.all([readFile(join(folder, 'go.mod')), readFile(join(folder, 'go.sum'))]);
   const text = mod.toString();
   const kubernetesVersion = only(text, /^\s*k8s\.io\/kubernetes (v\S+)/m);

@@ -23,8 +23,9 @@ export const componentUsers = [
  */
 export function nodeScript(layout: NodeLayout, binaries: NodeBinaries, apiServerExtra: readonly string[]): string {
   const commands = componentCommands(layout, binaries, apiServerExtra);
-  const start = (...names: readonly (keyof typeof commands)[]) =>
-    names.map((name) => `start ${name} ${commands[name].map(quoted).join(' ')}`).join('\n');
+  const line = (how: 'start' | 'keep', name: keyof typeof commands) =>
+    `${how} ${name} ${commands[name].map(quoted).join(' ')}`;
+  const start = (...names: readonly (keyof typeof commands)[]) => names.map((name) => line('start', name)).join('\n');
   return `set -eu
 cd ${quoted(layout.folder)}
 mount -t tmpfs tmpfs /run && mkdir -p /run/netns
@@ -43,11 +44,17 @@ start() {
   name=$1; shift
   ("$@" >"$name.log" 2>&1; echo "$name ended with $?" >>ended.log) &
 }
+# As systemd does.
+keep() {
+  name=$1; shift
+  (while :; do "$@" >>"$name.log" 2>&1; sleep 0.1; done) &
+}
 ${start('containerd', 'etcd', 'kube-apiserver')}
 # Those that come next end where these do not answer yet.
 until [ -S ${quoted(layout.containerdSocket)} ]; do sleep 0.1; done
 until curl -sf -o /dev/null --cacert ${quoted(layout.caFile)} https://${NODE_IP}:${API_PORT}/readyz; do sleep 0.2; done
-${start('kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy', 'door')}
+${start('kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'door')}
+${line('keep', 'kubelet')}
 wait
 `;
 }
@@ -85,6 +92,8 @@ function componentCommands(layout: NodeLayout, binaries: NodeBinaries, apiServer
       `--kubelet-client-certificate=${file('kubelet-client.crt')}`,
       `--kubelet-client-key=${file('kubelet-client.key')}`,
       '--kubelet-preferred-address-types=InternalIP',
+      `--audit-policy-file=${file('audit-policy.yaml')}`,
+      `--audit-log-path=${layout.auditLog}`,
       ...apiServerExtra,
     ],
     'kube-controller-manager': [

@@ -35,6 +35,12 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
       syncFrequency: '10s',
     }),
     'resolv.conf': '',
+    'audit-policy.yaml': json({
+      apiVersion: 'audit.k8s.io/v1',
+      kind: 'Policy',
+      omitStages: ['RequestReceived'],
+      rules: [{ level: 'Metadata', userGroups: ['system:serviceaccounts:vela-system'] }, { level: 'None' }],
+    }),
     'proxy.yaml': json({
       apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
       kind: 'KubeProxyConfiguration',

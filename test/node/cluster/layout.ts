@@ -18,6 +18,8 @@ export interface NodeLayout {
   /** Signs for kubelet and for who calls it. */
   readonly kubeletCa: string;
   readonly containerdSocket: string;
+  /** What service accounts have called, a line of JSON each. */
+  readonly auditLog: string;
   /** The door to the API server: a socket in the file system, as networks are apart. */
   readonly apiSocket: string;
   readonly file: (name: string) => string;
@@ -33,6 +35,7 @@ export function nodeLayout(folder: string): NodeLayout {
     serviceAccountKeyFile: file('service-account.key'),
     kubeletCa: file('kubelet-ca.crt'),
     containerdSocket: file('containerd.sock'),
+    auditLog: file('audit.log'),
     apiSocket: file('api.sock'),
     file,
   };

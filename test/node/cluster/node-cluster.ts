@@ -22,10 +22,10 @@ import { checkMachine } from './packages.ts';
 export interface NodeCluster {
   /** The cluster admin's. */
   readonly kubeconfig: string;
-  readonly folder: string;
   /** Runs a command where Pods and Services are reached, and answers its stdout. */
   inside(command: string, ...args: readonly string[]): Promise<string>;
-  /** The process ids of containers whose command line matches. */
+  readonly layout: NodeLayout;
+  /** Pods find it from then on. */
   loadImage(image: ImageFile): Promise<void>;
   /** Resolves when no process, mount, cgroup or setting of it is left. Safe to call again. */
   stop(): Promise<void>;
@@ -83,7 +83,7 @@ export async function startNodeCluster(options: NodeOptions): Promise<NodeCluste
     };
     await untilNodeReady(layout, { url: `https://localhost:${port}`, token: admin.token }, group);
     await loadImage(pause);
-    return { kubeconfig: admin.kubeconfig, folder: layout.folder, inside, loadImage, stop };
+    return { kubeconfig: admin.kubeconfig, layout, inside, loadImage, stop };
   } catch (error) {
     await stop();
     throw error;

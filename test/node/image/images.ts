@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Progress } from '../../control-plane/progress.ts';
+import { NODE_IP } from '../cluster/layout.ts';
 import { ensureBaseImages } from './base-images.ts';
 import { buildah, hasImage, IMAGE_CACHE, imageEnvironment, run } from './buildah.ts';
 
@@ -68,6 +69,31 @@ export async function ensurePauseImage(): Promise<ImageFile> {
     );
   }
   return save(PAUSE_IMAGE);
+}
+
+/** Where a stand-in for terraform files its tickets: it writes a line to this port of the node. */
+export const TICKET_PORT = 9999;
+
+/** Those that terraform-controller's Jobs name. */
+const TERRAFORM_IMAGES = ['docker.io/oamdev/docker-terraform:1.1.4', 'docker.io/library/busybox:latest'];
+
+const TERRAFORM = `#!/bin/bash
+[ "$1" = apply ] || exit 0
+echo "$(hostname) $(date -u +%T)" > /dev/tcp/${NODE_IP}/${TICKET_PORT}
+echo 'Error: the account is out of money. A ticket was filed.'
+sleep 3
+exit 1
+`;
+
+/** What terraform-controller's Jobs run: `terraform apply` files a ticket each time it is started, and fails. */
+export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
+  const { run: base } = await ensureBaseImages(progress);
+  const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;
+  await inFolder({ terraform: TERRAFORM, Dockerfile: file }, async (folder) => {
+    const tags = TERRAFORM_IMAGES.map((name) => `--tag=${name}`);
+    await buildah(['build', '--layers=false', '--pull-never', ...tags, '.'], folder);
+  });
+  return Promise.all(TERRAFORM_IMAGES.map(save));
 }
 
 async function inFolder(

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { ensureBinaries } from '../control-plane/binaries.ts';
+import { blocksRunBy, projectFile } from '../support/docs.ts';
+import { eventually } from '../support/eventually.ts';
+import { INSTALL } from '../support/manifests.ts';
+import { podCgroups } from './cluster/machine.ts';
+import { createRestrictedNamespace, DEPLOYMENT, install, NAMESPACE, type Stage, startStage } from './support.ts';
+
+/** From `kubectl apply` to the first Job that is capped, with the image on the node. */
+const INSTALL_MS = 30_000;
+/** The kubelet looks at its Pods every ten seconds, the client at its token every minute. */
+const NEW_TOKEN_MS = 150_000;
+
+describe('one kubectl apply on a real node', () => {
+  let stage: Stage;
+  before(async () => {
+    stage = await startStage();
+    await createRestrictedNamespace(stage);
+  });
+  after(() => stage?.stop());
+
+  it('caps Jobs through the ClusterIP of its Service in less than half a minute', async (t) => {
+    const tookMs = await install(stage);
+    t.diagnostic(`${tookMs} ms from kubectl apply to the first Job that was capped`);
+    assert.ok(tookMs < INSTALL_MS);
+    const service = await stage.core.readNamespacedService({
+      namespace: NAMESPACE,
+      name: 'terraform-job-webhook-service',
+    });
+    const address = service.spec?.clusterIP ?? '';
+    const { data } = await stage.core.readNamespacedSecret({
+      namespace: NAMESPACE,
+      name: 'terraform-job-webhook-cert',
+    });
+    const ca = join(stage.node.layout.folder, 'endpoint-ca.crt');
+    await stage.node.inside('sh', '-c', `echo ${data?.['ca.crt']} | base64 -d > ${ca}`);
+    const name = `terraform-job-webhook-service.${NAMESPACE}.svc`;
+    const url = `https://${name}/modify-terraform-job`;
+    const answer = await stage.node.inside(
+      'curl',
+      '-s',
+      '--cacert',
+      ca,
+      '--resolve',
+      `${name}:443:${address}`,
+      '-d',
+      '{}',
+      url,
+    );
+    assert.match(answer, /allowed is application\/json/);
+  });
+
+  it('runs as the restricted Pod Security Standard asks, and with what that leaves alone', async () => {
+    const { metadata } = await stage.core.readNamespace({ name: NAMESPACE });
+    assert.equal(metadata?.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
+    const status = await stage.kubectl('-n', NAMESPACE, 'exec', DEPLOYMENT, '--', 'cat', '/proc/1/status');
+    assert.match(status, /^Uid:\t65532\t65532/m);
+    assert.match(status, /^CapBnd:\t0000000000000000$/m);
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    assert.match(status, /^Seccomp:\t2$/m);
+    const write = stage.kubectl('-n', NAMESPACE, 'exec', DEPLOYMENT, '--', 'touch', '/app/file');
+    await assert.rejects(write, /Read-only file system/);
+  });
+
+  it('takes its API server, namespace and identity from the Pod, and a token again when the kubelet has changed it', async (t) => {
+    const uses = async () => {
+      const lines = (await readFile(stage.node.layout.auditLog, 'utf8')).trim().split('\n');
+      return lines
+        .map((line) => JSON.parse(line))
+        .map(({ user, objectRef }) => {
+          const extra = user.extra ?? {};
+          return {
+            user: user.username,
+            pod: extra['authentication.kubernetes.io/pod-name']?.[0],
+            credential: extra['authentication.kubernetes.io/credential-id']?.[0],
+            namespace: objectRef?.namespace,
+          };
+        });
+    };
+    const first = await uses();
+    assert.deepEqual(
+      [...new Set(first.map(({ user }) => user))],
+      [`system:serviceaccount:${NAMESPACE}:terraform-daemon`],
+    );
+    const names = (await stage.pods()).map(({ metadata }) => metadata?.name);
+    assert.deepEqual([...new Set(first.map(({ pod }) => pod))].toSorted(), names.toSorted());
+    // A kubelet that has been started anew asks for tokens anew.
+    const seen = new Set(first.map(({ credential }) => credential));
+    await stage.node.inside('pkill', '-x', 'kubelet');
+    const start = performance.now();
+    await eventually(
+      async () => {
+        const now = (await uses()).filter(({ credential }) => !seen.has(credential));
+        assert.deepEqual([...new Set(now.map(({ pod }) => pod))].toSorted(), names.toSorted());
+      },
+      { withinMs: NEW_TOKEN_MS },
+    );
+    t.diagnostic(
+      `both replicas called with a new token ${Math.round((performance.now() - start) / 1000)} s after the kubelet was started again`,
+    );
+    const restarts = (await stage.pods()).map(({ status }) => status?.containerStatuses?.[0]?.restartCount);
+    assert.deepEqual(restarts, [0, 0]);
+  });
+
+  it('changes nothing and empties nothing when it is applied again', async () => {
+    // kubectl says "configured" of a PodDisruptionBudget whatever there is to do, so that the objects are compared.
+    const state = async () => {
+      const lists = await Promise.all([
+        stage.kubectl('get', '-f', INSTALL, '-o', 'json'),
+        stage.kubectl('get', 'mutatingwebhookconfiguration', '-o', 'json'),
+        stage.kubectl('-n', NAMESPACE, 'get', 'secret', '-o', 'json'),
+      ]);
+      return lists
+        .flatMap((list) => JSON.parse(list).items)
+        .map(({ metadata, status: _status, ...object }) => {
+          const { resourceVersion: _version, managedFields: _fields, ...rest } = metadata;
+          return { ...object, metadata: rest };
+        });
+    };
+    const before = await state();
+    await stage.kubectl('apply', '-f', INSTALL);
+    assert.deepEqual(await state(), before);
+  });
+
+  it('does what the documents tell to do on a cluster', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
+    t.after(() => rm(folder, { recursive: true }));
+    await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));
+    const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: stage.kubeconfig };
+    const blocks = await blocksRunBy('node');
+    assert.ok(blocks.length > 0);
+    for (const { file, line, commands } of blocks) {
+      const ran = promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: projectFile('.'), env });
+      await assert.doesNotReject(ran, `${file}:${line}`);
+    }
+  });
+
+  it('leaves no process, mount or cgroup of the node behind', async () => {
+    const { folder } = stage.node.layout;
+    await stage.stop();
+    assert.deepEqual(await podCgroups(), []);
+    const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+    assert.ok(!mounts.includes(folder));
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'args']);
+    assert.ok(!stdout.includes(folder));
+  });
+});

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Job } from '@kubernetes/client-node';
+import { eventually } from '../support/eventually.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+import { ensureTerraformImages, TICKET_PORT } from './image/images.ts';
+import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
+
+const UNTOUCHED = 'without the daemon, for 60 s';
+/** For how long a Job that is never done is looked at. */
+const LOOK_MS = 60_000;
+/** A container that is started again without need is so within seconds. */
+const SECOND_RUN_MS = 20_000;
+
+interface Row {
+  readonly how: string;
+  readonly tickets: number;
+  readonly state: string;
+  readonly pods: number;
+  readonly hasLog: boolean;
+}
+
+describe('an apply that fails and files a ticket, in a Job as terraform-controller makes it', () => {
+  let stage: Stage;
+  const rows: Row[] = [];
+  before(async () => {
+    stage = await startStage(ensureTerraformImages);
+    const tickets = `mkdir -p tickets; socat -u TCP-LISTEN:${TICKET_PORT},fork,reuseaddr SYSTEM:'read pod rest; echo $rest >> tickets/$pod' >/dev/null 2>&1 &`;
+    await stage.node.inside('sh', '-c', `cd ${stage.node.layout.folder}; ${tickets}`);
+  });
+  after(async () => {
+    await stage?.stop();
+    for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  });
+
+  async function createJob(namespace: string, change: (job: V1Job) => V1Job = (job) => job): Promise<string> {
+    const { core, batch } = stage;
+    const metadata = (name: string) => ({ metadata: { name, namespace } });
+    await core.createNamespace({ body: { metadata: { name: namespace } } });
+    await core.createNamespacedServiceAccount({ namespace, body: metadata('tf-executor-service-account') });
+    await core.createNamespacedConfigMap({
+      namespace,
+      body: { ...metadata('tf-oss-bucket'), data: { 'main.tf': '#' } },
+    });
+    const stringData = { TF_VAR_length: '1', TF_VAR_tags: '{}' };
+    await core.createNamespacedSecret({ namespace, body: { ...metadata('variable-oss-bucket'), stringData } });
+    const job = change(await recordedJob('create-terraform-apply', namespace));
+    await batch.createNamespacedJob({ namespace, body: job });
+    return job.metadata?.name ?? '';
+  }
+  /** Tickets carry the name of the Pod, which begins with that of the Job. */
+  async function ticketsOf(namespace: string): Promise<number> {
+    const script = `cat ${stage.node.layout.folder}/tickets/${namespace}-* 2>/dev/null | wc -l`;
+    return Number(await stage.node.inside('sh', '-c', script));
+  }
+  async function look(how: string, namespace: string, name: string): Promise<Row> {
+    const { status } = await stage.batch.readNamespacedJob({ namespace, name });
+    const { items } = await stage.core.listNamespacedPod({ namespace, labelSelector: `job-name=${name}` });
+    const log = await stage.kubectl('-n', namespace, 'logs', `job/${name}`, '--pod-running-timeout=2s').catch(() => '');
+    const failed = status?.conditions?.find(({ type }) => type === 'Failed');
+    const row = {
+      how,
+      tickets: await ticketsOf(name),
+      state: failed ? `Failed (${failed.reason})` : 'never done',
+      pods: items.length,
+      hasLog: log.includes('A ticket was filed'),
+    };
+    rows.push(row);
+    return row;
+  }
+  const untilFailed = (namespace: string, name: string) =>
+    eventually(
+      async () => {
+        const { status } = await stage.batch.readNamespacedJob({ namespace, name });
+        assert.ok(status?.conditions?.some(({ type }) => type === 'Failed'));
+      },
+      { withinMs: 90_000 },
+    );
+
+  it('runs again and again without the daemon, and twice with backoffLimit 0 alone', async () => {
+    const rename = (name: string) => (job: V1Job) => ({ ...job, metadata: { ...job.metadata, name } });
+    const untouched = await createJob('untouched', rename('untouched-apply'));
+    const limited = await createJob('limited', (job) => {
+      const { spec } = job;
+      assert.ok(spec);
+      return rename('limited-apply')({ ...job, spec: { ...spec, backoffLimit: 0 } });
+    });
+    await eventually(async () => assert.equal(await ticketsOf(untouched), 1), { withinMs: 60_000 });
+    await Promise.all([untilFailed('limited', limited), delay(LOOK_MS)]);
+    const first = await look(UNTOUCHED, 'untouched', untouched);
+    const second = await look('backoffLimit: 0 alone', 'limited', limited);
+    assert.ok(first.tickets > 2, JSON.stringify(first));
+    assert.deepEqual([second.tickets, second.pods, second.hasLog], [2, 0, false]);
+    await stage.kubectl('delete', 'namespace', 'untouched', 'limited', '--wait=false');
+  });
+
+  it('runs once with the daemon, and keeps its Pod and its log', async () => {
+    await createRestrictedNamespace(stage);
+    await install(stage);
+    const name = await createJob('capped', (job) => ({ ...job, metadata: { ...job.metadata, name: 'capped-apply' } }));
+    await untilFailed('capped', name);
+    await delay(SECOND_RUN_MS);
+    const row = await look('with the daemon', 'capped', name);
+    assert.deepEqual(
+      { ...row, how: '' },
+      { how: '', tickets: 1, state: 'Failed (BackoffLimitExceeded)', pods: 1, hasLog: true },
+    );
+  });
+
+  it('is what the README says', async () => {
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    const lines = rows.map(({ how, tickets, pods, hasLog }) => {
+      const afterwards = pods > 0 && hasLog ? 'kept' : 'deleted';
+      return how === UNTOUCHED ? `| ${how} | \\d+ and more |` : `| ${how} | ${tickets} | ${afterwards} |`;
+    });
+    for (const line of lines) assert.match(readme, new RegExp(`^${line.replaceAll('|', '\\|')}`, 'm'));
+  });
+});

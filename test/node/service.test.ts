@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Pod } from '@kubernetes/client-node';
+import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
+import { eventually } from '../support/eventually.ts';
+import { collectLifecycles, lifecycleRow } from '../support/lifecycle-table.ts';
+import { buildDaemonImage, DAEMON_IMAGE } from './image/images.ts';
+import {
+  createRestrictedNamespace,
+  DEPLOYMENT,
+  install,
+  NAMESPACE,
+  ROLLOUT_MS,
+  type Stage,
+  startStage,
+} from './support.ts';
+
+const STREAM_NAMESPACE = 'stream';
+const PER_SECOND = 50;
+/** Before and after what is done: longer than kube-proxy needs to bring a change of the Service to the node. */
+const STEADY_MS = 3_000;
+/** For a Job that was stored while the endpoint was away. */
+const HEAL_MS = 5_000;
+const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
+
+describe('under a stream of Jobs, through the real Service', () => {
+  let stage: Stage;
+  let stream: AdmissionStream;
+  const table = collectLifecycles();
+
+  before(async () => {
+    stage = await startStage(async (progress) => [await buildDaemonImage(progress, UPGRADE)]);
+    await createRestrictedNamespace(stage);
+    await stage.core.createNamespace({ body: { metadata: { name: STREAM_NAMESPACE } } });
+    await install(stage);
+    stream = await startAdmissionStream(stage, { namespace: STREAM_NAMESPACE, perSecond: PER_SECOND });
+  });
+  after(async () => {
+    await stream?.stop();
+    await stage?.stop();
+    table.print();
+  });
+
+  const rollout = (...args: readonly string[]) => stage.kubectl('-n', NAMESPACE, 'rollout', ...args, DEPLOYMENT);
+  const untilRolledOut = () => rollout('status', `--timeout=${ROLLOUT_MS}ms`);
+  const untilReady = (replicas: number) =>
+    eventually(
+      async () => {
+        const pods = await stage.pods();
+        assert.deepEqual(pods.map(isReady), Array(replicas).fill(true));
+      },
+      { withinMs: ROLLOUT_MS },
+    );
+
+  /** Does it under the stream: all Jobs must be capped but those that were inside of what was killed. */
+  async function scenario(name: string, act: () => Promise<Date | undefined>): Promise<void> {
+    const from = stream.requests().length;
+    await delay(STEADY_MS);
+    const since = new Date();
+    const killedAt = await act();
+    await delay(STEADY_MS);
+    const requests = stream.requests().slice(from);
+    const row = table.add(lifecycleRow({ scenario: name, requests, since, killedAt: killedAt ? [killedAt] : [] }));
+    assert.ok(row.sent > PER_SECOND, JSON.stringify(row));
+    const failed = requests.filter(({ outcome }) => outcome !== 'mutated');
+    assert.deepEqual([row.lost, row.unmutated], [0, 0], JSON.stringify(failed.slice(0, 5)));
+  }
+  const assertAllMutated = (name: string, act: () => Promise<void>) =>
+    scenario(name, async () => {
+      await act();
+      return undefined;
+    });
+  const isReady = ({ status }: V1Pod) =>
+    status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
+  const namesOf = async () => (await stage.pods()).map(({ metadata }) => metadata?.name ?? '');
+
+  it('a steady minute loses nothing', () => assertAllMutated('steady', () => delay(10_000)));
+
+  it('a rolling restart loses nothing', () =>
+    assertAllMutated('kubectl rollout restart', async () => {
+      await rollout('restart');
+      await untilRolledOut();
+    }));
+
+  it('a deleted Pod loses nothing', () =>
+    assertAllMutated('kubectl delete pod', async () => {
+      const [name = ''] = await namesOf();
+      await stage.kubectl('-n', NAMESPACE, 'delete', 'pod', name);
+      await untilReady(2);
+    }));
+
+  it('scaling from 2 to 5 and back loses nothing', () =>
+    assertAllMutated('scale 2, 5, 2', async () => {
+      await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=5');
+      await untilReady(5);
+      await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=2');
+      await untilReady(2);
+    }));
+
+  it('another image loses nothing', () =>
+    assertAllMutated('image upgrade', async () => {
+      await stage.kubectl('-n', NAMESPACE, 'set', 'image', DEPLOYMENT, `terraform-daemon=${UPGRADE}`);
+      await untilRolledOut();
+      const images = (await stage.pods()).map(({ spec }) => spec?.containers[0]?.image);
+      assert.deepEqual(images, [UPGRADE, UPGRADE]);
+    }));
+
+  it('a drained node keeps one replica until there is room for another: nothing is lost', () =>
+    assertAllMutated('node drain', async () => {
+      // There is one node only: the Pod that is evicted has nowhere to go, so its twin has to stay.
+      const drain = stage.kubectl('drain', 'n1', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=15s');
+      await assert.rejects(drain, /violate the pod's disruption budget|timeout|timed out/);
+      const ready = (await stage.pods()).filter(isReady);
+      assert.equal(ready.length, 1);
+      await stage.kubectl('uncordon', 'n1');
+      await untilReady(2);
+    }));
+
+  /** Its processes are found by their cgroup, which carries the uid of the Pod. */
+  async function killContainer({ metadata, status }: V1Pod): Promise<Date> {
+    const restarts = status?.containerStatuses?.[0]?.restartCount ?? 0;
+    const uid = metadata?.uid?.replaceAll('-', '[-_]');
+    const ours = `for p in $(grep -lE 'pod${uid}' /proc/[0-9]*/cgroup | cut -d/ -f3); do grep -q terraform-daemon /proc/$p/cmdline && echo $p; done; true`;
+    const pids = (await stage.node.inside('sh', '-c', ours)).trim().split('\n');
+    const killedAt = new Date();
+    await stage.node.inside('kill', '-9', ...pids);
+    await eventually(
+      async () => {
+        const again = (await stage.pods()).find((pod) => pod.metadata?.uid === metadata?.uid);
+        assert.equal(again?.status?.containerStatuses?.[0]?.restartCount, restarts + 1);
+      },
+      { withinMs: ROLLOUT_MS },
+    );
+    await untilReady(2);
+    return killedAt;
+  }
+
+  // The API server keeps to one of them for minutes, so that each is killed once.
+  for (const nth of [0, 1]) {
+    it(`container ${nth + 1} of 2, when it is killed, is made up for within five seconds`, async () => {
+      await scenario(`kill -9 of container ${nth + 1} of 2`, async () => {
+        const pod = (await stage.pods()).toSorted(byName)[nth];
+        assert.ok(pod);
+        return killContainer(pod);
+      });
+      // A call that was inside is not repeated: its Job was stored as it was.
+      await eventually(
+        async () => {
+          const { items } = await stage.batch.listNamespacedJob({ namespace: STREAM_NAMESPACE });
+          const missed = items.filter(({ spec }) => spec?.backoffLimit !== 0);
+          assert.deepEqual(
+            missed.map(({ metadata }) => metadata?.name),
+            [],
+          );
+        },
+        { withinMs: HEAL_MS },
+      );
+    });
+  }
+});
+
+const byName = (one: V1Pod, other: V1Pod): number =>
+  (one.metadata?.name ?? '').localeCompare(other.metadata?.name ?? '');

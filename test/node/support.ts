@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { BatchV1Api, CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { type Progress, stderrProgress } from '../control-plane/progress.ts';
+import { eventually } from '../support/eventually.ts';
+import { INSTALL } from '../support/manifests.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
+import { type NodeCluster, startNodeCluster } from './cluster/node-cluster.ts';
+import { buildDaemonImage, ensurePauseImage, type ImageFile } from './image/images.ts';
+
+export const NAMESPACE = 'vela-system';
+export const DEPLOYMENT = 'deployment/terraform-daemon';
+
+/** Pods may need to be scheduled, started, and found ready. */
+export const ROLLOUT_MS = 60_000;
+
+/** A node with the daemon's image on it, and the clients of a cluster admin. */
+export interface Stage {
+  readonly node: NodeCluster;
+  readonly kubeconfig: string;
+  readonly core: CoreV1Api;
+  readonly batch: BatchV1Api;
+  readonly kubectl: (...args: readonly string[]) => Promise<string>;
+  /** The daemon's Pods that are not on their way out. */
+  readonly pods: () => Promise<readonly V1Pod[]>;
+  readonly stop: () => Promise<void>;
+}
+
+/** @param images further ones that Pods will ask for. */
+export async function startStage(
+  images: (progress: Progress) => Promise<readonly ImageFile[]> = async () => [],
+): Promise<Stage> {
+  const progress = stderrProgress();
+  const [pause, daemon, others] = [await ensurePauseImage(), await buildDaemonImage(progress), await images(progress)];
+  const node = await startNodeCluster({ pause, progress });
+  try {
+    for (const image of [daemon, ...others]) await node.loadImage(image);
+    const config = new KubeConfig();
+    config.loadFromFile(node.kubeconfig);
+    const core = config.makeApiClient(CoreV1Api);
+    return {
+      node,
+      kubeconfig: node.kubeconfig,
+      core,
+      batch: config.makeApiClient(BatchV1Api),
+      kubectl: (...args) => kubectl(node.kubeconfig, args),
+      pods: async () => {
+        const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector: 'app=terraform-daemon' });
+        return items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
+      },
+      stop: node.stop,
+    };
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+/** KubeVela's namespace, as strict as namespaces get. */
+export async function createRestrictedNamespace({ core }: Pick<Stage, 'core'>): Promise<void> {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  await core.createNamespace({ body: { metadata: { name: NAMESPACE, labels } } });
+}
+
+/** Installs as the README says, and resolves when Jobs are capped. Answers how long that took, in milliseconds. */
+export async function install(stage: Stage): Promise<number> {
+  const start = performance.now();
+  await stage.kubectl('apply', '-f', INSTALL);
+  await untilCapped(stage);
+  const tookMs = Math.round(performance.now() - start);
+  await stage.kubectl('-n', NAMESPACE, 'rollout', 'status', DEPLOYMENT, `--timeout=${ROLLOUT_MS}ms`);
+  return tookMs;
+}
+
+/** Resolves when the API server reaches the endpoint through the Service. */
+export async function untilCapped({ batch }: Pick<Stage, 'batch'>): Promise<void> {
+  const body = await recordedJob('create-terraform-apply', 'default');
+  await eventually(
+    async () => {
+      const job = await batch.createNamespacedJob({ namespace: 'default', body, dryRun: 'All' });
+      assert.equal(job.spec?.backoffLimit, 0);
+    },
+    { withinMs: ROLLOUT_MS },
+  );
+}
