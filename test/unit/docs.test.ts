@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { access } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { PACKAGES } from '../node/cluster/packages.ts';
 import { documents, projectFile, readDocument, shellBlocks } from '../support/docs.ts';
 
 /** As GitHub makes them: lower case, without punctuation, blanks as hyphens. */
@@ -52,4 +53,9 @@ describe('a block of shell commands', () => {
       { file: 'a.md', line: 9, runBy: 'unrun', reason: 'it takes hours', commands: 'd' },
     ]);
   });
+});
+
+it('CI installs each package that a node needs', async () => {
+  const installed = (await readDocument('.ci/packages')).trim().split('\n');
+  for (const name of Object.keys(PACKAGES)) assert.ok(installed.includes(name), name);
 });

@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 /** What a node is made of beside Kubernetes, by Debian package and a program of it. */
-const PACKAGES: Readonly<Record<string, string>> = {
+export const PACKAGES: Readonly<Record<string, string>> = {
   buildah: 'buildah',
   conntrack: 'conntrack',
   containerd: 'containerd',
