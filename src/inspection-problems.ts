@@ -10,21 +10,23 @@ import { isStuck } from './rotation-progress.ts';
 import type { Selected } from './selectors.ts';
 
 /** What can be wrong beside the certificates themselves: words of their own. */
-export type ProblemReason =
-  | Reason
-  | 'not-installed'
-  | 'not-ours'
-  | 'paused'
-  | 'misunderstood'
-  | 'narrowed'
-  | 'forbidden'
-  | 'stuck'
-  | 'not-registered'
-  | 'drift'
-  | 'untrusted'
-  | 'unreachable'
-  | 'unverified'
-  | 'not-swapped';
+export const otherProblems = [
+  'not-installed',
+  'not-ours',
+  'paused',
+  'misunderstood',
+  'narrowed',
+  'forbidden',
+  'stuck',
+  'not-registered',
+  'drift',
+  'untrusted',
+  'unreachable',
+  'unverified',
+  'not-swapped',
+] as const;
+
+export type ProblemReason = Reason | (typeof otherProblems)[number];
 
 export interface Problem {
   readonly reason: ProblemReason;

@@ -9,6 +9,8 @@ export interface Metrics {
   certificatesJudged(verdict: Verdict): void;
   /** The live bundle expires with the first of its certificates. */
   notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
+  /** Two thirds of the way to its end. Past that, the daemon has not been able to renew it. */
+  renewalDue(certificate: 'ca' | 'serving', at: Date): void;
   /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
   trusted(isTrusted: boolean): void;
   registered(result: Registered['result'], reason: string): void;
@@ -54,6 +56,12 @@ export function createMetrics(version: string): Metrics {
     labelNames: ['certificate'],
     registers,
   });
+  const renewalDue = new Gauge({
+    name: `${PREFIX}certificate_renewal_due_timestamp_seconds`,
+    help: 'When the certificate in use is to be renewed, in seconds since the epoch.',
+    labelNames: ['certificate'],
+    registers,
+  });
   const registrations = new Counter({
     name: `${PREFIX}registrations_total`,
     help: 'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
@@ -93,6 +101,9 @@ export function createMetrics(version: string): Metrics {
     help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
     registers,
   });
+  // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
+  for (const object of ['secret', 'registration', 'policy']) fights.inc({ object }, 0);
+  for (const result of ['success', 'failure']) reconciles.zero({ result });
   new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   return {
     admissionAnswered(outcome, seconds) {
@@ -104,6 +115,7 @@ export function createMetrics(version: string): Metrics {
       issued.inc({ action: verdict.action, reason: 'reason' in verdict ? verdict.reason : verdict.action });
     },
     notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
+    renewalDue: (certificate, at) => renewalDue.set({ certificate }, at.getTime() / 1000),
     trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
     registered: (result, reason) => registrations.inc({ result, reason }),
     policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),

@@ -4,7 +4,7 @@ import { usableAuthorities } from './certs/bundle.ts';
 import type { CertificatePair } from './certs/certificate-set.ts';
 import type { Permit, SecretStore } from './certs/ensure.ts';
 import { isVerified, judgePresentation } from './certs/present.ts';
-import { parseCertificate } from './certs/x509.ts';
+import { parseCertificate, renewalMoment } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import { joinCertificates, type Pem, splitCertificates } from './encodings.ts';
 import { OperatorError } from './errors.ts';
@@ -159,13 +159,18 @@ export function createReconciler(
 
   function record({ serving, caBundle }: Certified): void {
     const { presented = '' as Pem, liveBundle = '' as Pem } = status;
-    const expiry = (pem: Pem) => splitCertificates(pem).flatMap((one) => parseCertificate(one)?.validToDate ?? []);
-    const [servingEnd] = expiry(serving.certificate);
-    const [caEnd] = expiry(caBundle);
-    const [liveEnd] = expiry(liveBundle).sort((one, other) => one.getTime() - other.getTime());
-    if (servingEnd) metrics.notAfter('serving', servingEnd);
-    if (caEnd) metrics.notAfter('ca', caEnd);
-    if (liveEnd) metrics.notAfter('live-bundle', liveEnd);
+    const parsed = (pem: Pem) => splitCertificates(pem).flatMap((one) => parseCertificate(one) ?? []);
+    for (const [name, pem] of [
+      ['serving', serving.certificate],
+      ['ca', caBundle],
+    ] as const) {
+      const [first] = parsed(pem);
+      if (first === undefined) continue;
+      metrics.notAfter(name, first.validToDate);
+      metrics.renewalDue(name, renewalMoment(first));
+    }
+    const ends = parsed(liveBundle).map(({ validToDate }) => validToDate.getTime());
+    if (ends.length > 0) metrics.notAfter('live-bundle', new Date(Math.min(...ends)));
     metrics.trusted(isVerified(presented, config.certificates.names, liveBundle, now()));
   }
 

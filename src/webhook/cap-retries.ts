@@ -17,16 +17,18 @@ export interface Change {
   readonly to: number | string;
 }
 
-/** Why a Job is let through as it is. */
-export type AllowReason =
-  | 'not-a-job'
-  | 'not-created-or-updated'
-  | 'opted-out'
-  | 'is-over'
-  | 'no-rule'
-  | 'already-capped'
-  /** It depends on the labels of the namespace, which were not given. */
-  | 'namespace-unknown';
+/** Why a Job is let through as it is. `namespace-unknown`: it depends on the labels of the namespace, which were not given. */
+export const allowReasons = [
+  'not-a-job',
+  'not-created-or-updated',
+  'opted-out',
+  'is-over',
+  'no-rule',
+  'already-capped',
+  'namespace-unknown',
+] as const;
+
+export type AllowReason = (typeof allowReasons)[number];
 
 export type Decision =
   | { readonly action: 'allow'; readonly reason: AllowReason }

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { loadYaml } from '@kubernetes/client-node';
+import { DASHBOARD, dashboard } from '../../scripts/dashboard.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { readDocument } from '../support/docs.ts';
+
+const RULES = 'manifests/overlays/monitoring/prometheus-rule.yaml';
+const run = promisify(execFile);
+const skip =
+  spawnSync('promtool', ['--version']).status !== 0 && 'promtool is not here: apt-get install prometheus; CI has it';
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+interface Groups {
+  readonly groups: readonly { readonly rules: readonly Rule[] }[];
+}
+
+async function ruleGroups(): Promise<Groups> {
+  return loadYaml<{ spec: Groups }>(await readDocument(RULES)).spec;
+}
+
+const rules = async () => (await ruleGroups()).groups.flatMap(({ rules }) => rules);
+
+/** Metrics by their names, with those that Prometheus makes of a histogram. */
+async function metricNames(): Promise<ReadonlySet<string>> {
+  const { text } = await createMetrics('0.0.0').expose();
+  const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+  return new Set(
+    families.flatMap(([, name = '', type]) =>
+      type === 'histogram' ? ['_bucket', '_count', '_sum'].map((suffix) => name + suffix) : [name],
+    ),
+  );
+}
+
+describe('the alerts', () => {
+  it('are good rules, and come when they should and only then', { skip }, async (t) => {
+    const rulesFile = JSON.stringify(await ruleGroups());
+    const folder = await aFolder(t, {
+      'rules.yaml': rulesFile,
+      'alerts.yaml': await readDocument('test/monitoring/alerts.yaml'),
+    });
+    await run('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', join(folder, 'rules.yaml')]);
+    await run('promtool', ['test', 'rules', join(folder, 'alerts.yaml')]);
+  });
+
+  it('each have a test, a next step, and a section of the runbook, and the runbook no other', async () => {
+    const names = (await rules()).map(({ alert }) => alert);
+    const tests = await readDocument('test/monitoring/alerts.yaml');
+    const runbook = await readDocument('docs/runbook.md');
+    for (const { alert, annotations } of await rules()) {
+      assert.ok(tests.includes(`alertname: ${alert}`), alert);
+      assert.ok(annotations.summary && annotations.description, alert);
+      assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`);
+    }
+    assert.deepEqual(
+      [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),
+      names,
+    );
+  });
+
+  it('and the dashboard ask only for metrics that there are', async () => {
+    const there = await metricNames();
+    const panels = JSON.parse(await readFile(DASHBOARD, 'utf8')).panels as { targets: { expr: string }[] }[];
+    const expressions = [
+      ...(await rules()).map(({ expr }) => expr),
+      ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+    ];
+    const asked = expressions.flatMap((text) => text.match(/\b(terraform_daemon|process)_\w+/g) ?? []);
+    assert.ok(asked.length > 20);
+    for (const name of asked) assert.ok(there.has(name), name);
+  });
+});
+
+describe('the dashboard', () => {
+  it('is what its script makes', async () => {
+    assert.equal(await readFile(DASHBOARD, 'utf8'), await dashboard(), 'run "npm run dashboard"');
+  });
+
+  it('asks in PromQL', { skip }, async (t) => {
+    const panels = JSON.parse(await dashboard()).panels as { title: string; targets: { expr: string }[] }[];
+    const rules = panels.map(({ targets }, index) => ({ record: `panel:${index}`, expr: targets[0]?.expr }));
+    const folder = await aFolder(t, { 'rules.yaml': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });
+    await run('promtool', ['check', 'rules', '--lint=none', join(folder, 'rules.yaml')]);
+  });
+});
