@@ -1,10 +1,13 @@
 import type { JobEnd, JobReference } from './backstop-judgement.ts';
 
+/** Reasons of Events about Jobs. */
+export const jobEventReasons = ['Missed', 'RanOnce'] as const;
+
 /** An Event about a Job. Where there is one of this name already, it has been told. */
 export interface JobNotice {
   readonly name: string;
   readonly type: 'Normal' | 'Warning';
-  readonly reason: 'Missed' | 'RanOnce';
+  readonly reason: (typeof jobEventReasons)[number];
   readonly action: 'cap' | 'explain';
   /** For people. */
   readonly note: string;

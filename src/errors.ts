@@ -1,6 +1,6 @@
 /**
- * Every way in which the daemon fails on purpose. The README's table "When something is wrong" has a row for each;
- * a test compares the two, both ways.
+ * Every way in which the daemon fails on purpose. docs/troubleshoot.md has a row for each; a test compares the two, both
+ * ways.
  */
 export const errorCodes = [
   'CONFIG_INVALID',

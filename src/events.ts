@@ -1,11 +1,29 @@
+import type { Reason } from './certs/reasons.ts';
+import type { ErrorCode } from './errors.ts';
 import type { Log } from './log.ts';
+import type { RegistrationReason } from './registration/drift.ts';
+
+/** Reasons of Events beside those of certificates, of the registration and of failures. */
+export const eventReasons = [
+  'publish',
+  'settle',
+  'switch',
+  'retire',
+  'paused',
+  'fight',
+  'misunderstood',
+  'clocks-differ',
+  'policy-loaded',
+] as const;
+
+export type EventReason = Reason | RegistrationReason | ErrorCode | (typeof eventReasons)[number];
 
 /** What a Kubernetes Event says. The reason is the word of the log and the metrics. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
   /** What was done, or not done. */
   readonly action: string;
-  readonly reason: string;
+  readonly reason: EventReason;
   /** For people: one or two sentences. */
   readonly note: string;
 }

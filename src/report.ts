@@ -4,7 +4,7 @@ import type { Verdict } from './certs/judge.ts';
 import { reasons } from './certs/reasons.ts';
 import { parseCertificate } from './certs/x509.ts';
 import { errorFields, type OperatorError } from './errors.ts';
-import type { Events } from './events.ts';
+import type { EventReason, Events } from './events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Policy } from './policy.ts';
@@ -57,6 +57,7 @@ export function createReport({
       }
     },
     held(verdict, held) {
+      if (verdict.action === 'keep') return;
       const reason = wordOf(verdict);
       log.warn('certificates not written', { held, action: verdict.action, reason });
       const note = `${verdict.action} is needed (${reason}) but held back: ${heldNotes[held]}`;
@@ -131,7 +132,8 @@ export function createReport({
 /** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ allows 1 KiB. */
 const LONGEST_NOTE = 1000;
 
-const wordOf = (verdict: Verdict): string => ('reason' in verdict ? verdict.reason : verdict.action);
+const wordOf = (verdict: Exclude<Verdict, { action: 'keep' }>): EventReason =>
+  'reason' in verdict ? verdict.reason : verdict.action;
 
 function noteOf(verdict: Verdict, set: CertificateSet): string {
   const why = 'reason' in verdict ? `: ${reasons[verdict.reason]}` : '';

@@ -23,9 +23,3 @@ export function policyTable(): string {
 export function shellCommands(readme: string): string[] {
   return [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block]) => (block ?? '').trim().split('\n'));
 }
-
-/** The first column of the table under a heading, without back quotes. */
-export function firstColumn(readme: string, heading: string): string[] {
-  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
-  return [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, cell]) => cell ?? '');
-}

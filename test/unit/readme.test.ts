@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
+import { jobEventReasons } from '../../src/backstop-notices.ts';
 import { reasons } from '../../src/certs/reasons.ts';
 import { errorCodes } from '../../src/errors.ts';
+import { eventReasons } from '../../src/events.ts';
+import { otherProblems } from '../../src/inspection-problems.ts';
 import { options } from '../../src/options.ts';
 import { terraformPolicy } from '../../src/policy.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
-import { firstColumn, optionsTable, policyTable, readReadme, shellCommands } from '../support/readme.ts';
+import { allowReasons } from '../../src/webhook/cap-retries.ts';
+import { readDocument } from '../support/docs.ts';
+import { optionsTable, policyTable, readReadme, shellCommands } from '../support/readme.ts';
 
 describe('the README', () => {
   it('has the options that the code has, with their defaults', async () => {
     const readme = await readReadme();
     assert.ok(readme.includes(optionsTable()), `the table should be:\n${optionsTable()}`);
-  });
-
-  it('has a row for each reason, in the words of the code', async () => {
-    for (const words of [reasons, registrationReasons]) {
-      const rows = Object.entries(words).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
-      assert.ok((await readReadme()).includes(rows.join('\n')), `the table should be:\n${rows.join('\n')}`);
-    }
-  });
-
-  it('has a row for each error code, and no other', async () => {
-    assert.deepEqual(firstColumn(await readReadme(), 'When something is wrong').sort(), [...errorCodes].sort());
   });
 
   it('has the fields of a policy that the schema has, and an example that can be used', async () => {
@@ -57,6 +51,30 @@ describe('the README', () => {
     const named = texts.flatMap((text) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script ?? ''));
     assert.ok(named.length > 5);
     for (const script of named) assert.ok(script in scripts, `there is no script ${script}`);
+  });
+});
+
+describe('docs/troubleshoot.md', () => {
+  const words = [
+    ...Object.keys(reasons),
+    ...Object.keys(registrationReasons),
+    ...otherProblems,
+    ...allowReasons,
+    ...eventReasons,
+    ...jobEventReasons,
+    ...errorCodes,
+  ];
+
+  it('has a row for each word and code that the code knows, and no other', async () => {
+    const rows = [...(await readDocument('docs/troubleshoot.md')).matchAll(/^\| `([^`]+)`/gm)].map(([, word]) => word);
+    assert.deepEqual(rows.toSorted(), [...new Set<string>(words)].toSorted());
+  });
+
+  it('says of a reason what the code says', async () => {
+    const text = await readDocument('docs/troubleshoot.md');
+    for (const [word, meaning] of Object.entries({ ...reasons, ...registrationReasons })) {
+      assert.ok(text.includes(`| \`${word}\` | ${meaning} | `), word);
+    }
   });
 });
 
