@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { ensureBinaries } from '../control-plane/binaries.ts';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
+import { blocksRunBy, projectFile } from '../support/docs.ts';
+import { INSTALL } from '../support/manifests.ts';
+
+const run = promisify(execFile);
+
+/** A short settle time: the documents ask for rotations and wait for them. */
+const FLAGS = ['--settle-time=1s'];
+
+describe('the commands of the documents that need a cluster', async () => {
+  let cluster: Cluster;
+  let daemon: Daemon;
+  let folder: string;
+  let env: NodeJS.ProcessEnv;
+
+  before(async () => {
+    cluster = await startCluster({ controllerManager: true });
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
+    await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: FLAGS });
+    await daemon.line('ready');
+    // A command of this name, as an installed package would have it, with the options of the daemon that runs here.
+    const command = join(folder, 'terraform-daemon');
+    const options = `export TERRAFORM_DAEMON_SERVICE_PORT=${daemon.port} TERRAFORM_DAEMON_SETTLE_TIME=1s`;
+    await writeFile(command, `#!/bin/sh\n${options}\nexec ${process.execPath} ${BUNDLE} "$@"\n`);
+    await chmod(command, 0o755);
+    const path = `${folder}${delimiter}${process.env.PATH}`;
+    env = {
+      ...process.env,
+      PATH: path,
+      KUBECONFIG: cluster.kubeconfig,
+      KUBERC: 'off',
+      KUBECACHEDIR: join(folder, 'cache'),
+    };
+  });
+  // One of them is to uninstall.
+  beforeEach(() => kubectl(cluster.kubeconfig, ['apply', '-f', INSTALL]));
+  after(async () => {
+    await daemon?.stop();
+    await cluster?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  for (const { file, line, commands } of await blocksRunBy('cluster')) {
+    it(`${file}:${line}`, async (t) => {
+      const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', commands], {
+        cwd: projectFile('.'),
+        env,
+      });
+      t.diagnostic(`${stdout}${stderr}`.slice(0, 200));
+    });
+  }
+
+  it('are some', async () => assert.ok((await blocksRunBy('cluster')).length > 10));
+});
