@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import packageJson from '../package.json' with { type: 'json' };
 
@@ -15,7 +16,7 @@ const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
 const require = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);`;
 
-await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/terraform-daemon.js',
   bundle: true,
@@ -26,4 +27,8 @@ await build({
   legalComments: 'none',
   minifyWhitespace: true,
   logLevel: 'warning',
+  metafile: true,
 });
+
+// What is in the bundle, for the SBOM.
+await writeFile('dist/metafile.json', JSON.stringify(metafile));

@@ -43,12 +43,16 @@ export interface DaemonOptions {
   readonly servicePort?: number;
   /** Where somebody is to probe it before it has said where; any by default. */
   readonly probesPort?: number;
+  /** What is started with the flags; by default the bundle. */
+  readonly command?: (flags: readonly string[]) => Promise<readonly [string, ...string[]]>;
 }
 
 /** Starts a daemon out of cluster. It listens on loopback. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { command = async (flags: readonly string[]) => [process.execPath, BUNDLE, ...flags] as const } = options;
   const port = options.port ?? (await freePort());
-  const child = spawn(process.execPath, [BUNDLE, ...baseFlags(options, port), ...(options.flags ?? [])], {
+  const [file, ...args] = await command([...baseFlags(options, port), ...(options.flags ?? [])]);
+  const child = spawn(file, args, {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

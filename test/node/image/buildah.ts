@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Progress } from '../../control-plane/progress.ts';
 
 const configured = process.env.XDG_CACHE_HOME;
 const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
@@ -19,13 +21,25 @@ export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
   return { ...process.env, CONTAINERS_STORAGE_CONF: storage, BUILDAH_ISOLATION: 'chroot' };
 }
 
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gets each line that the command prints, as a passing one. */
+  readonly progress?: Progress;
+}
+
 /** Runs a command and answers its stdout; rejects with the end of its stderr. */
 export async function run(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  { progress, ...options }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (progress !== undefined) {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => progress(`${basename(command)}: ${line}`, true));
+    }
+  }
   const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')]);
   if (child.exitCode === 0) return Buffer.concat(stdout).toString().trim();
   const told = Buffer.concat([...stdout, ...stderr])

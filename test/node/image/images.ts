@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,21 +26,23 @@ export const DAEMON_IMAGE = 'docker.io/library/terraform-daemon:1.0.0';
 export async function buildDaemonImage(progress: Progress, name = DAEMON_IMAGE): Promise<ImageFile> {
   const bases = await ensureBaseImages(progress);
   progress(`building ${name}`);
-  const settings = await npmSettings();
-  const bindings = [`--build-arg=BUILD_BASE=${bases.build}`, `--build-arg=RUN_BASE=${bases.run}`];
-  const args = [...bindings, ...settings, '--pull-never', '--layers=false', `--tag=${name}`];
-  await run(process.execPath, ['scripts/image.ts', ...args], { cwd: ROOT, env: await imageEnvironment() });
+  const own = [`--tag=${name}`, `--build-base=${bases.build}`, `--run-base=${bases.run}`, ...(await npmSettings())];
+  const args = ['scripts/image.ts', '--engine=buildah', ...own, '--', '--pull-never', '--layers=false'];
+  await run(process.execPath, args, { cwd: ROOT, env: await imageEnvironment(), progress });
+  // The one that had the name before has none now. Where a container still uses it, the next build removes it.
+  await buildah(['rmi', '--prune']).catch(() => {});
   return save(name);
 }
 
-/** Behind a proxy that signs for registries by itself, npm needs what the machine has been set up with. */
+/** Where npm needs settings to reach its registry, it needs them in the image's build too. */
 async function npmSettings(): Promise<readonly string[]> {
+  const npmrc = process.env.NPM_CONFIG_USERCONFIG ?? join(homedir(), '.npmrc');
+  const hasNpmrc = await access(npmrc).then(
+    () => true,
+    () => false,
+  );
   const authorities = process.env.NODE_EXTRA_CA_CERTS;
-  const own = await readFile(join(homedir(), '.npmrc'), 'utf8').catch(() => '');
-  const npmrc = join(IMAGE_CACHE, 'npmrc');
-  await writeFile(npmrc, authorities ? `${own}\ncafile=/authorities.pem\n` : own, { mode: 0o600 });
-  const mounts = [`${npmrc}:/root/.npmrc:ro`, ...(authorities ? [`${authorities}:/authorities.pem:ro`] : [])];
-  return mounts.map((mount) => `--volume=${mount}`);
+  return [...(hasNpmrc ? [`--npmrc=${npmrc}`] : []), ...(authorities ? [`--ca=${authorities}`] : [])];
 }
 
 /** What holds the namespaces of a Pod: waits, and reaps. */
@@ -113,8 +115,13 @@ async function save(name: string): Promise<ImageFile> {
   const archives = join(IMAGE_CACHE, 'archives');
   await mkdir(archives, { recursive: true });
   const archive = join(archives, `${name.replaceAll(/[/:]/g, '_')}.tar`);
-  await rm(archive, { force: true });
-  await buildah(['push', name, `oci-archive:${archive}.new:${name}`]);
-  await rename(`${archive}.new`, archive);
+  // Another process may be at the same image.
+  const folder = await mkdtemp(join(archives, 'saving-'));
+  try {
+    await buildah(['push', name, `oci-archive:${join(folder, 'image.tar')}:${name}`]);
+    await rename(join(folder, 'image.tar'), archive);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
   return { name, archive };
 }

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SOURCES = ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'scripts', 'node_modules'];
+/** Large, and not asked for by a build. */
+const NOT_NEEDED = /\/node_modules\/(?:node|typescript|@typescript|@biomejs)(?:\/|$)/;
+
+interface Built {
+  readonly bundle: Buffer;
+  readonly sbom: Buffer;
+  readonly licences: string;
+  /** What esbuild tells of its bundle: each file, and how much of it is in there. */
+  readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>>;
+}
+
+describe('the bundle', () => {
+  let folder: string;
+  /** Where the files of `built` were built. */
+  let elsewhere: string;
+  let first: Built;
+  let built: Built;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bundle-'));
+    const one = join(folder, 'one');
+    for (const name of SOURCES) {
+      await cp(join(ROOT, name), join(one, name), { recursive: true, filter: (from) => !NOT_NEEDED.test(from) });
+    }
+    first = await build(one);
+    elsewhere = join(folder, 'deeper', 'and', 'another');
+    await mkdir(dirname(elsewhere), { recursive: true });
+    await rename(one, elsewhere);
+    await rm(join(elsewhere, 'dist'), { recursive: true });
+    built = await build(elsewhere);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('is the same, byte for byte, wherever it is built', () => {
+    assert.ok(first.bundle.length > 100_000);
+    assert.ok(first.bundle.equals(built.bundle), 'the bundles differ');
+    assert.ok(first.sbom.equals(built.sbom), 'the SBOMs differ');
+    assert.equal(first.licences, built.licences);
+  });
+
+  it('has an SBOM that lists the packages in it, all of them and no other', async () => {
+    const { components, metadata } = JSON.parse(built.sbom.toString());
+    assert.equal(metadata.component.name, 'terraform-daemon');
+    const listed = components.map(({ name, version }: Named) => `${name}@${version}`);
+    assert.deepEqual(listed.sort(), await packagesIn(built.inputs));
+    assert.ok(listed.some((ref: string) => ref.startsWith('node-forge@')));
+  });
+
+  it('has an SBOM with checksum and licence of each, and edges to nothing but those', () => {
+    const { components, dependencies, metadata } = JSON.parse(built.sbom.toString());
+    for (const { name, hashes, licenses } of components) {
+      assert.equal(hashes?.[0]?.alg, 'SHA-512', name);
+      assert.ok(licenses?.length > 0, name);
+    }
+    const known = new Set([metadata.component, ...components].map((part) => part['bom-ref']));
+    const named = dependencies.flatMap(({ ref, dependsOn }: Edges) => [ref, ...dependsOn]);
+    assert.deepEqual(
+      named.filter((ref: string) => !known.has(ref)),
+      [],
+    );
+  });
+
+  it('comes with the licences of the packages in it', async () => {
+    for (const ref of await packagesIn(built.inputs)) assert.ok(built.licences.includes(`${ref} (`), ref);
+    assert.match(built.licences, /Permission is hereby granted/);
+  });
+
+  interface Named {
+    readonly name: string;
+    readonly version: string;
+  }
+  interface Edges {
+    readonly ref: string;
+    readonly dependsOn: readonly string[];
+  }
+
+  /** By the nearest package.json that has a name and a version, as Node.js looks for it. */
+  async function packagesIn(inputs: Built['inputs']): Promise<readonly string[]> {
+    const files = Object.keys(inputs).filter((file) => inputs[file]?.bytesInOutput && file.includes('node_modules/'));
+    const refs = await Promise.all(files.map((file) => packageOf(dirname(join(elsewhere, file)))));
+    return [...new Set(refs)].sort();
+  }
+});
+
+async function packageOf(folder: string): Promise<string> {
+  const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => '{}');
+  const { name, version } = JSON.parse(text);
+  return name && version ? `${name}@${version}` : packageOf(dirname(folder));
+}
+
+async function build(folder: string): Promise<Built> {
+  const node = (script: string) => promisify(execFile)(process.execPath, [join('scripts', script)], { cwd: folder });
+  await mkdir(join(folder, 'dist'), { recursive: true });
+  await node('build.ts');
+  await node('sbom.ts');
+  const read = (name: string) => readFile(join(folder, 'dist', name));
+  const { outputs } = JSON.parse((await read('metafile.json')).toString());
+  return {
+    bundle: await read('terraform-daemon.js'),
+    sbom: await read('sbom.cdx.json'),
+    licences: (await read('third-party-licenses.txt')).toString(),
+    inputs: outputs['dist/terraform-daemon.js'].inputs,
+  };
+}
