@@ -1,4 +1,4 @@
-import { access, constants, rename, stat } from 'node:fs/promises';
+import { access, constants, readdir, rename, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { inBuildFolder } from './build-folder.ts';
@@ -65,19 +65,28 @@ export async function ensureBinaries<Name extends Binary>(
   return Object.fromEntries(paths) as Record<Name, string>;
 }
 
+const VERSIONS = join(import.meta.dirname, 'versions');
 const OLDER: readonly Binary[] = ['kube-apiserver', 'kube-controller-manager'];
 
+/** The older versions of Kubernetes that there is a go.mod for, e.g. `1.30`, the oldest first. */
+export async function olderVersions(): Promise<readonly string[]> {
+  return (await readdir(VERSIONS)).toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+}
+
 /**
- * Answers a folder that can be given as `KUBEBUILDER_ASSETS`: it has kube-apiserver and kube-controller-manager of an
- * older Kubernetes, built if need be, and all else is that of the newest.
+ * Builds kube-apiserver and kube-controller-manager of an older Kubernetes, if need be. `assets` is the folder to give
+ * as `KUBEBUILDER_ASSETS`; all else is then that of the newest.
  *
- * @param minor one of the folders of `versions`, e.g. `1.30`.
+ * @param minor one of `olderVersions`.
  */
-export async function ensureOlderBinaries(minor: string, progress: Progress = stderrProgress()): Promise<string> {
-  const module = await readGoModule(join(import.meta.dirname, 'versions', minor));
-  const cache = cacheFolder(module);
-  await ensureBuilt({ module, cache, wanted: OLDER, minutes: '3 to 6', progress, signal: undefined });
-  return cache;
+export async function ensureOlderBinaries(
+  minor: string,
+  progress: Progress = stderrProgress(),
+): Promise<{ readonly assets: string; readonly version: string }> {
+  const module = await readGoModule(join(VERSIONS, minor));
+  const assets = cacheFolder(module);
+  await ensureBuilt({ module, cache: assets, wanted: OLDER, minutes: '3 to 6', progress, signal: undefined });
+  return { assets, version: module.kubernetesVersion };
 }
 
 interface GroupBuild {
