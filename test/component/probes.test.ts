@@ -145,6 +145,7 @@ suite('/metrics', () => {
       terraform_daemon_admission_duration_seconds: 'histogram',
       terraform_daemon_certificate_steps_total: 'counter',
       terraform_daemon_certificate_not_after_timestamp_seconds: 'gauge',
+      terraform_daemon_certificate_renewal_due_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
       terraform_daemon_bundle_trusts_serving: 'gauge',
       terraform_daemon_policy_valid: 'gauge',
@@ -167,6 +168,7 @@ suite('/metrics', () => {
     metrics.certificatesJudged({ action: 'switch' });
     metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
     metrics.notAfter('live-bundle', new Date('2035-01-01T00:00:00Z'));
+    metrics.renewalDue('serving', new Date('2034-01-01T00:00:00Z'));
     metrics.trusted(true);
     metrics.registered('updated', 'ca-bundle');
     metrics.policyRead(true);
@@ -186,12 +188,17 @@ suite('/metrics', () => {
       'terraform_daemon_certificate_steps_total{action="switch",reason="switch"}': 1,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="ca"}': Date.UTC(2036, 0) / 1000,
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="live-bundle"}': Date.UTC(2035, 0) / 1000,
+      'terraform_daemon_certificate_renewal_due_timestamp_seconds{certificate="serving"}': Date.UTC(2034, 0) / 1000,
       terraform_daemon_bundle_trusts_serving: 1,
       terraform_daemon_policy_valid: 1,
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,
+      'terraform_daemon_fights_total{object="registration"}': 0,
+      'terraform_daemon_fights_total{object="policy"}': 0,
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_ran_once_jobs_total: 1,
+      'terraform_daemon_reconcile_duration_seconds_sum{result="success"}': 0,
+      'terraform_daemon_reconcile_duration_seconds_count{result="success"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
       'terraform_daemon_reconcile_duration_seconds_count{result="failure"}': 1,
       'terraform_daemon_build_info{version="1.2.3"}': 1,
