@@ -15,6 +15,7 @@ import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
+import { overHttp1 } from './http1.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { createJsonCalls } from './kube-json.ts';
 import { followWatch, keepWatching } from './kube-watch.ts';
@@ -107,8 +108,14 @@ export function kubeconfigProblems(kubeconfig: string | undefined): string[] {
 
 const CONTEXT = 'a kubeconfig file with a current context';
 
+class Http1KubeConfig extends KubeConfig {
+  override createDispatcherOptions(...given: Parameters<KubeConfig['createDispatcherOptions']>) {
+    return overHttp1(super.createDispatcherOptions(...given));
+  }
+}
+
 function loadKubeConfig(kubeconfig: string | undefined): KubeConfig {
-  const config = new KubeConfig();
+  const config = new Http1KubeConfig();
   if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
   else if (podNamespace() !== undefined) config.loadFromCluster();
   else config.loadFromDefault();
