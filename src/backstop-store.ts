@@ -1,6 +1,7 @@
 import type { JobReference } from './backstop-judgement.ts';
 import { LEASE_MS, type Lease, type LeaseStore } from './backstop-lease.ts';
 import type { JobNotice } from './backstop-notices.ts';
+import { MANAGED_BY } from './certs/secret.ts';
 import type { JobPage, JobSource } from './job-watch.ts';
 import { isExpired, kubeError, orAbsent, wasWritten } from './kube-errors.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
@@ -8,7 +9,7 @@ import { isObject, type JsonObject } from './webhook/review.ts';
 
 /** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
 export type CallJson = (
-  method: 'GET' | 'PATCH' | 'POST',
+  method: 'GET' | 'PATCH' | 'POST' | 'DELETE',
   path: string,
   options?: {
     readonly query?: Readonly<Record<string, string>>;
@@ -142,7 +143,7 @@ export function createLeaseStore(call: CallJson, namespace: string, name: string
       const body = {
         apiVersion: 'coordination.k8s.io/v1',
         kind: 'Lease',
-        metadata: { namespace, name },
+        metadata: { namespace, name, labels: MANAGED_BY },
         spec: spec(holder, now),
       };
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };

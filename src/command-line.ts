@@ -8,6 +8,7 @@ import {
   type RotateOptions,
   type Subcommand,
   subcommands,
+  type UninstallOptions,
 } from './subcommands.ts';
 import { version } from './version.ts';
 
@@ -17,6 +18,7 @@ export interface Commands {
   readonly inspect: (raw: RawOptions, own: InspectOptions) => Promise<void>;
   readonly policy: (raw: RawOptions, own: PolicyOptions) => Promise<void>;
   readonly rotate: (raw: RawOptions, own: RotateOptions) => Promise<void>;
+  readonly uninstall: (raw: RawOptions, own: UninstallOptions) => Promise<void>;
 }
 
 /**
@@ -46,6 +48,7 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
   addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
   addSubcommand(program, 'policy', subcommands.policy, commands.policy);
   addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
+  addSubcommand(program, 'uninstall', subcommands.uninstall, commands.uninstall);
   program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
   try {
     await program.parseAsync(argv);

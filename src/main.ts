@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { createInterface } from 'node:readline/promises';
 import { admissionPolicy } from './admission-policy.ts';
 import { createJobStore, createLeaseStore } from './backstop-store.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
@@ -23,18 +24,17 @@ import { createMetrics } from './metrics.ts';
 import { readNamespaceLabels } from './namespaces.ts';
 import { runOperator } from './operator.ts';
 import { optionLabel } from './options.ts';
+import { BACKSTOP_LEASE, createOwnObjects } from './own-objects.ts';
 import { terraformPolicy } from './policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
 import { rotate } from './rotate.ts';
+import { uninstall } from './uninstall.ts';
 import { version } from './version.ts';
 import { writeYaml } from './yaml.ts';
 
 /** What the process ends with: 2 means that it was called wrongly, as with most commands. */
 const FAILED = 1;
 const MISUSED = 2;
-
-/** Its name stands in manifests/base/rbac-backstop.yaml. */
-const BACKSTOP_LEASE = 'terraform-job-webhook-backstop';
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -142,6 +142,27 @@ const rotateOnce: Commands['rotate'] = (raw, own) =>
     });
   });
 
+const uninstallOnce: Commands['uninstall'] = (raw, own) =>
+  answer(() => {
+    const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
+    return uninstall(own, {
+      objects: createOwnObjects(connect(config.kubeconfig, never).callJson, config),
+      namespace: config.namespace,
+      say: (line) => process.stdout.write(`${line}\n`),
+      confirm,
+      now: () => new Date(),
+    });
+  });
+
+/** Asks on standard output; no answer is a no. */
+async function confirm(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
+  const said = await Promise.race([lines.question(`${question} [y/N] `), closed]);
+  lines.close();
+  return /^y(es)?$/i.test(said.trim());
+}
+
 /** Ends with what the command answers; what it fails with is told in a line, as there is no log. */
 async function answer(command: () => Promise<number>): Promise<void> {
   try {
@@ -174,7 +195,13 @@ for (const output of [process.stdout, process.stderr]) {
 const LINGER_MS = 50;
 
 try {
-  await parseCommandLine(process.argv, { run, inspect: inspectOnce, policy: printPolicy, rotate: rotateOnce });
+  await parseCommandLine(process.argv, {
+    run,
+    inspect: inspectOnce,
+    policy: printPolicy,
+    rotate: rotateOnce,
+    uninstall: uninstallOnce,
+  });
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;
   process.stderr.write(

@@ -121,7 +121,7 @@ export const isOurs = ({ labels }: StoredSecret): boolean =>
   Object.entries(MANAGED_BY).every(([label, value]) => labels[label] === value);
 
 /** Whoever writes something else than a no wants a pause: to go on writing would be the worse mistake. */
-export const isPaused = ({ annotations }: StoredSecret): boolean =>
+export const isPaused = ({ annotations }: Pick<StoredSecret, 'annotations'>): boolean =>
   !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
 
 export function askedFor({ annotations }: StoredSecret): Asked | undefined {

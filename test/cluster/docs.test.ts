@@ -23,12 +23,16 @@ describe('the commands of the documents that need a cluster', async () => {
   let folder: string;
   let env: NodeJS.ProcessEnv;
 
+  const start = async (options: { readonly port?: number } = {}) => {
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: FLAGS, ...options });
+    await daemon.line('ready');
+  };
+
   before(async () => {
     cluster = await startCluster({ controllerManager: true });
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
     await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));
-    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: FLAGS });
-    await daemon.line('ready');
+    await start();
     // A command of this name, as an installed package would have it, with the options of the daemon that runs here.
     const command = join(folder, 'terraform-daemon');
     const options = `export TERRAFORM_DAEMON_SERVICE_PORT=${daemon.port} TERRAFORM_DAEMON_SETTLE_TIME=1s`;
@@ -53,11 +57,15 @@ describe('the commands of the documents that need a cluster', async () => {
 
   for (const { file, line, commands } of await blocksRunBy('cluster')) {
     it(`${file}:${line}`, async (t) => {
+      // What it says there: after its Deployment is gone.
+      const isByHand = commands.includes('terraform-daemon uninstall');
+      if (isByHand) await daemon.stop();
       const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', commands], {
         cwd: projectFile('.'),
         env,
       });
       t.diagnostic(`${stdout}${stderr}`.slice(0, 200));
+      if (isByHand) await start({ port: daemon.port });
     });
   }
 
