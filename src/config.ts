@@ -16,6 +16,8 @@ export interface Config {
   readonly kubeconfig: string | undefined;
   readonly namespace: string;
   readonly secretName: string;
+  /** The ClusterRole that owns what the daemon makes. */
+  readonly ownerClusterRole: string;
   readonly certificates: CertificateOptions;
   /** Folder of `cert.pem` and `key.pem`; then the Secret is left alone. */
   readonly certificateDirectory: string | undefined;
@@ -115,6 +117,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
     kubeconfig: values.kubeconfig,
     namespace,
     secretName: values['secret-name'],
+    ownerClusterRole: values['owner-cluster-role'],
     certificates: {
       names: url ? urlNames(url) : serviceNames(service),
       caSubject: {

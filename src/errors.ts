@@ -9,6 +9,7 @@ export const errorCodes = [
   'POLICY_INVALID',
   'SECRET_NOT_OURS',
   'WRITES_PAUSED',
+  'OWNER_GONE',
   'KUBE_FORBIDDEN',
   'KUBE_REJECTED',
   'KUBE_CONFLICT',
@@ -22,6 +23,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 /** Codes that pass by themselves: the same call may succeed a moment later. */
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WRITES_PAUSED',
+  'OWNER_GONE',
   'KUBE_CONFLICT',
   'KUBE_UNAVAILABLE',
 ]);

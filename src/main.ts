@@ -24,7 +24,8 @@ import { createMetrics } from './metrics.ts';
 import { readNamespaceLabels } from './namespaces.ts';
 import { runOperator } from './operator.ts';
 import { optionLabel } from './options.ts';
-import { BACKSTOP_LEASE, createOwnObjects } from './own-objects.ts';
+import { BACKSTOP_LEASE, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
+import { createOwnership, guarded, guardedLease } from './ownership.ts';
 import { terraformPolicy } from './policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
 import { rotate } from './rotate.ts';
@@ -49,15 +50,27 @@ async function run(raw: RawOptions): Promise<void> {
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   // It is given up after the signal.
   const lease = createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE);
+  const uptimeMs = () => performance.now();
+  const ownership = createOwnership({
+    readOwner: () => readClusterRole(clients.callJson, config.ownerClusterRole),
+    ownerName: config.ownerClusterRole,
+    objects: inOrder(createOwnObjects(clients.callJson, config)),
+    log,
+    uptimeMs,
+  });
+  const stores = {
+    secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
+    registrations: createRegistrationStore(clients, config.registration.name),
+  };
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
       config,
       {
-        secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
-        backstop: { jobs: createJobStore(clients), lease, replica },
+        ...guarded(stores, ownership),
+        ownership,
+        backstop: { jobs: createJobStore(clients), lease: guardedLease(lease, ownership), replica },
         events: createEventStore(clients, config.namespace, config.secretName),
-        registrations: createRegistrationStore(clients, config.registration.name),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
         // Also asked for while the endpoint drains.
         namespaceLabels: readNamespaceLabels(connect(config.kubeconfig, never)),
@@ -66,7 +79,7 @@ async function run(raw: RawOptions): Promise<void> {
         log,
         metrics: createMetrics(version),
         now: () => new Date(),
-        uptimeMs: () => performance.now(),
+        uptimeMs,
       },
       stop,
     );

@@ -8,6 +8,7 @@ import type { WatchObject } from './kube.ts';
 import type { Log } from './log.ts';
 import { cachedLabels, type NamespaceLabels } from './namespaces.ts';
 import { nextLookMs } from './next-look.ts';
+import type { Ownership } from './ownership.ts';
 import type { Policies } from './policy-file.ts';
 import { startProbes } from './probes.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
@@ -23,6 +24,7 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly events: EventStore;
   readonly policies: Policies;
   readonly namespaceLabels: NamespaceLabels;
+  readonly ownership: Pick<Ownership, 'adopt'>;
   readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
@@ -71,6 +73,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       const stopped = AbortSignal.any([signal, ended.signal]);
       const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy }, stopped);
       await withRetries(() => reconciler.reconcile(server.present), retrying);
+      await dependencies.ownership.adopt();
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
@@ -163,13 +166,14 @@ async function reconcileOnce(
   { dependencies, reconciler, report, reloadPolicy, server, signal }: Running,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
-  const { log, metrics } = dependencies;
+  const { log, metrics, ownership } = dependencies;
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   // Not every file system reports a change.
   reloadPolicy();
   try {
     const until = await reconciler.reconcile(server.present);
+    await ownership.adopt();
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
     return { isFailed: false, until };

@@ -123,6 +123,13 @@ export const options = {
     default: 'terraform-job-webhook-configuration',
     parse: subdomain,
   },
+  'owner-cluster-role': {
+    placeholder: 'name',
+    description:
+      'ClusterRole of the install: it becomes the owner of what the daemon makes, so that all of it goes with the install',
+    default: 'terraform-daemon',
+    parse: matching(/^(?!\.\.?$)[^/%\s]+$/, 253, 'the name of a ClusterRole: without "/", "%" and blanks'),
+  },
   'webhook-bind-port': {
     placeholder: 'port',
     description: 'port of the HTTPS endpoint; 0 takes a free one',

@@ -11,6 +11,7 @@ describe('the configuration', () => {
       kubeconfig: undefined,
       namespace: 'vela-system',
       secretName: 'terraform-job-webhook-cert',
+      ownerClusterRole: 'terraform-daemon',
       certificates: {
         names: {
           dns: [
@@ -59,6 +60,7 @@ describe('the configuration', () => {
       'service-port': '8443',
       'secret-name': 'job-webhook.cert',
       'webhook-configuration-name': 'job.webhook',
+      'owner-cluster-role': 'system:jobs',
       'webhook-bind-port': '9443',
       'webhook-bind-address': '::1',
       'webhook-cert-path': '/certs',
@@ -90,6 +92,7 @@ describe('the configuration', () => {
       kubeconfig: '/etc/kubeconfig',
       namespace: 'ops',
       secretName: 'job-webhook.cert',
+      ownerClusterRole: 'system:jobs',
       certificates: {
         names: { dns: [], ip: ['127.0.0.1'] },
         caSubject: { commonName: 'ca cn', organizationalUnit: 'ca ou', ...shared },

@@ -71,6 +71,13 @@ const rows: Readonly<Record<OptionName, Row>> = {
     variable: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME',
     ...subdomain,
   },
+  'owner-cluster-role': {
+    default: 'terraform-daemon',
+    variable: 'TERRAFORM_DAEMON_OWNER_CLUSTER_ROLE',
+    good: same('a', 'A:b_c', 'a..b', long(253)),
+    bad: ['.', '..', 'a/b', 'a%2fb', 'a b', 'a\n', long(254)],
+    allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
+  },
   'webhook-bind-port': { default: '8090', variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_PORT', ...port(0) },
   'webhook-bind-address': {
     variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_ADDRESS',

@@ -1,0 +1,148 @@
+import type { LeaseStore } from './backstop-lease.ts';
+import type { SecretStore } from './certs/ensure.ts';
+import { errorFields, OperatorError } from './errors.ts';
+import type { Log } from './log.ts';
+import type { OwnerReference, OwnObject, OwnStore } from './own-objects.ts';
+import type { RegistrationStore } from './registration/reconcile.ts';
+import { onceUntilDone } from './tell-once.ts';
+
+/** Gives what the daemon makes to the ClusterRole of its install, so that it goes with that. */
+export interface Ownership {
+  /** Gives what there is and has no owner yet. A courtesy: what is in the way is told once, and never thrown. */
+  adopt(): Promise<void>;
+  /** @throws OperatorError `OWNER_GONE` for a minute after the owner has vanished: the install is being deleted. */
+  refuseIfGone(): Promise<void>;
+}
+
+export interface OwnershipDependencies {
+  /** `undefined` where there is no ClusterRole of that name. */
+  readonly readOwner: () => Promise<OwnerReference | undefined>;
+  readonly ownerName: string;
+  /** The Secret must be among them: its annotations say whether anything may be written. */
+  readonly objects: readonly OwnStore[];
+  readonly log: Log;
+  /** Milliseconds on a clock that nobody sets. */
+  readonly uptimeMs: () => number;
+}
+
+/** Pods of an install that was deleted are gone by then. */
+const GONE_MS = 60_000;
+
+export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }: OwnershipDependencies): Ownership {
+  const once = onceUntilDone(log);
+  /** What was given by this process: who takes it out again is not fought. */
+  const given = new Set<string>();
+  let wasSeen = false;
+  let goneSinceMs: number | undefined;
+
+  /** `undefined` where nothing can be said: there is none, or no right to read it, or no answer. */
+  async function look(): Promise<OwnerReference | undefined> {
+    try {
+      const owner = await readOwner();
+      if (owner !== undefined) once.done(NOT_OWNED);
+      else once.failed(NOT_OWNED, { clusterRole: ownerName, why: 'there is no such ClusterRole', next: NEXT });
+      saw(owner !== undefined);
+      return owner;
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      if (error.retryable) return undefined;
+      // The right to read it stands in the ClusterRole itself, so that it goes together with it.
+      saw(false);
+      once.failed(NOT_OWNED, { clusterRole: ownerName, ...errorFields(error), next: NEXT });
+      return undefined;
+    }
+  }
+
+  function saw(isThere: boolean): void {
+    wasSeen ||= isThere;
+    goneSinceMs = isThere || !wasSeen ? undefined : (goneSinceMs ?? uptimeMs());
+  }
+
+  /** Whoever may not read the Lease does without the backstop's rights; what else fails is told of elsewhere. */
+  async function read(store: OwnStore): Promise<OwnObject | undefined> {
+    try {
+      return await store.read();
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      log.debug('owner not looked at', { object: store.reference, ...errorFields(error) });
+      return undefined;
+    }
+  }
+
+  async function give(store: OwnStore, seen: OwnObject, owner: OwnerReference): Promise<void> {
+    const gift = `${seen.uid} ${owner.uid}`;
+    if (given.has(gift)) {
+      once.failed(TAKEN_OUT, { object: store.reference });
+      return;
+    }
+    try {
+      if (!(await store.give(seen, owner))) return;
+      given.add(gift);
+      log.info('owner given', { object: store.reference, clusterRole: owner.name });
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      if (!error.retryable) once.failed('owner not given', { object: store.reference, ...errorFields(error) });
+    }
+  }
+
+  return {
+    async adopt() {
+      const owner = await look();
+      if (owner === undefined) return;
+      const found = await Promise.all(objects.map(async (store) => ({ store, seen: await read(store) })));
+      if (found.some(({ store, seen }) => store.kind === 'Secret' && seen?.isPaused)) return;
+      for (const { store, seen } of found) {
+        if (seen !== undefined && lacksOwner(seen, owner)) await give(store, seen, owner);
+      }
+    },
+    async refuseIfGone() {
+      if (!wasSeen) return;
+      await look();
+      if (goneSinceMs === undefined || uptimeMs() - goneSinceMs >= GONE_MS) return;
+      throw new OperatorError(
+        'OWNER_GONE',
+        `the ClusterRole ${ownerName} of the install has just gone: nothing is made anew for a minute, as the install may be being deleted`,
+      );
+    },
+  };
+}
+
+const NOT_OWNED = 'what the daemon makes will stay when its install is deleted';
+const NEXT = 'terraform-daemon uninstall removes it; --owner-cluster-role names the ClusterRole of the install';
+const TAKEN_OUT = 'somebody has taken the owner out, so that the object will stay when the install is deleted';
+
+/** Whether it is ours to give, and not given yet. */
+export const lacksOwner = ({ isOurs, owners }: OwnObject, owner: OwnerReference): boolean =>
+  isOurs && !owners.some(({ uid }) => uid === owner.uid);
+
+/** The stores of what the daemon makes; they make nothing anew while the install is being deleted. */
+export const guarded = (
+  { secrets, registrations }: { readonly secrets: SecretStore; readonly registrations: RegistrationStore },
+  { refuseIfGone }: Pick<Ownership, 'refuseIfGone'>,
+): { readonly secrets: SecretStore; readonly registrations: RegistrationStore } => ({
+  secrets: {
+    ...secrets,
+    async create(content) {
+      await refuseIfGone();
+      return secrets.create(content);
+    },
+  },
+  registrations: {
+    ...registrations,
+    async apply(desired) {
+      if (desired.metadata?.resourceVersion === undefined) await refuseIfGone();
+      return registrations.apply(desired);
+    },
+  },
+});
+
+/** The Lease is made after everything else, so that it is given to its owner at once. */
+export const guardedLease = (lease: LeaseStore, { adopt, refuseIfGone }: Ownership): LeaseStore => ({
+  ...lease,
+  async create(holder, now) {
+    await refuseIfGone();
+    const isCreated = await lease.create(holder, now);
+    if (isCreated) await adopt();
+    return isCreated;
+  },
+});
