@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { describe, it } from 'node:test';
-import { INSTALL, installManifest, installObjects } from '../support/manifests.ts';
+import { after, before, describe, it } from 'node:test';
+import { type KubernetesObject, loadAllYaml } from '@kubernetes/client-node';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { type Cluster, startCluster } from '../support/cluster.ts';
+import { INSTALL, installManifest, installObjects, overlayFolder, renderOverlay } from '../support/manifests.ts';
 
 describe('manifests/install.yaml', () => {
   it('is what the base comes to', async () => {
@@ -13,4 +16,63 @@ describe('manifests/install.yaml', () => {
     assert.ok(kinds.includes('Deployment'));
     assert.ok(!kinds.includes('Namespace'));
   });
+
+  it('has the ClusterRole that owns what the daemon makes after all other roles, so that it goes after them', async () => {
+    const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
+    assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
+    assert.equal(roles.length, 4);
+  });
 });
+
+/** What each overlay is for: all that differs from the default. */
+const overlays: Readonly<Record<string, (objects: readonly KubernetesObject[]) => readonly KubernetesObject[]>> = {
+  default: (objects) => objects,
+  'fail-closed': (objects) =>
+    withPod(objects, (pod) => {
+      pod.containers[0].env = [{ name: 'TERRAFORM_DAEMON_FAILURE_POLICY', value: 'Fail' }];
+    }),
+  'no-backstop': (objects) => objects.filter((object) => !nameOf(object).endsWith('-backstop')),
+  critical: (objects) =>
+    withPod(objects, (pod) => {
+      pod.priorityClassName = 'system-cluster-critical';
+    }),
+};
+
+describe('the overlays', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster?.stop());
+
+  for (const [name, change] of Object.entries(overlays)) {
+    it(`${name} differs from the base in what it is for, and in nothing else`, async () => {
+      const rendered = loadAllYaml(await renderOverlay(name));
+      assert.deepEqual(rendered, change(loadAllYaml(await renderOverlay('default'))));
+      if (name !== 'default') assert.notDeepEqual(rendered, loadAllYaml(await renderOverlay('default')));
+    });
+
+    it(`${name} is taken by an API server`, async () => {
+      const out = await kubectl(cluster.kubeconfig, ['apply', '--dry-run=server', '-k', overlayFolder(name)]);
+      const rendered = loadAllYaml(await renderOverlay(name));
+      assert.equal(out.trim().split('\n').length, rendered.length, out);
+    });
+  }
+
+  it('critical names a class that each cluster has', async () => {
+    const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);
+    assert.match(out, /system-cluster-critical/);
+  });
+});
+
+const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
+
+// biome-ignore lint/suspicious/noExplicitAny: the rendered YAML as it is
+type PodSpec = any;
+
+function withPod(objects: readonly KubernetesObject[], change: (pod: PodSpec) => void): readonly KubernetesObject[] {
+  const changed = structuredClone(objects);
+  const deployment = changed.find(({ kind }) => kind === 'Deployment') as { spec?: PodSpec } | undefined;
+  change(deployment?.spec.template.spec);
+  return changed;
+}

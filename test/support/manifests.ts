@@ -10,9 +10,12 @@ export const INSTALL = `${manifests}install.yaml`;
 
 const HEADER = '# Made from manifests/base by "npm run manifests": change it there.\n';
 
-/** What an overlay of `manifests/overlays` comes to, as YAML. */
+/** The folder of an overlay of `manifests/overlays`. */
+export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
+
+/** What it comes to, as YAML. */
 export const renderOverlay = (name: string): Promise<string> =>
-  kubectl('/dev/null', ['kustomize', `${manifests}overlays/${name}`]);
+  kubectl('/dev/null', ['kustomize', overlayFolder(name)]);
 
 /** What `manifests/install.yaml` should be. */
 export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));

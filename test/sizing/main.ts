@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { V1Job } from '@kubernetes/client-node';
+import { startAdmissionStream } from '../support/admission-stream.ts';
+import { startCluster } from '../support/cluster.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { createManyJobs } from '../support/many-jobs.ts';
+
+/** `npm run sizing`: what one replica needs, as the table in docs/sizing.md has it. Takes three minutes. */
+
+const WINDOW_MS = 30_000;
+const SAMPLE_MS = 500;
+const PER_SECOND = 50;
+const MANY = 10_000;
+const NAMESPACE = 'sizing';
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: the unit of utime and stime on Linux. */
+const TICK_MS = 10;
+
+interface Row {
+  readonly situation: string;
+  /** The most that was seen, in MiB. */
+  readonly rss: number;
+  /** Millicores on average. */
+  readonly cpu: number;
+}
+
+const cluster = await startCluster();
+try {
+  await cluster.createNamespace(NAMESPACE);
+  const rows = [await atRest(), await underLoad(), ...(await withManyJobs())];
+  const lines = rows.map(({ situation, rss, cpu }) => `| ${situation} | ${rss} MiB | ${cpu}m |`);
+  process.stdout.write(
+    ['| one replica | memory (RSS, most) | CPU (mean) |', '| --- | --- | --- |', ...lines, ''].join('\n'),
+  );
+} finally {
+  await cluster.stop();
+}
+
+async function withDaemon<T>(use: (daemon: Daemon) => Promise<T>): Promise<T> {
+  // What is logged at "debug" is no part of an install.
+  const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--log-level=info'] });
+  try {
+    await daemon.line('jobs listed');
+    return await use(daemon);
+  } finally {
+    await daemon.stop();
+  }
+}
+
+function atRest(): Promise<Row> {
+  return withDaemon(async (daemon) => {
+    // What the issuing of certificates took is given back by then.
+    await delay(WINDOW_MS);
+    return { situation: 'at rest', ...(await watch(daemon, WINDOW_MS)) };
+  });
+}
+
+function underLoad(): Promise<Row> {
+  return withDaemon(async (daemon) => {
+    const stream = await startAdmissionStream(cluster, { namespace: NAMESPACE, perSecond: PER_SECOND });
+    const seen = await watch(daemon, WINDOW_MS);
+    const { perSecond, requests } = await stream.stop();
+    const failed = requests.filter(({ outcome }) => outcome !== 'mutated').length;
+    if (failed > 0) throw new Error(`${failed} of ${requests.length} Jobs were not capped`);
+    return { situation: `${Math.round(perSecond)} Jobs created per second`, ...seen };
+  });
+}
+
+async function withManyJobs(): Promise<Row[]> {
+  const change = (job: V1Job) => ({ ...job, spec: { ...job.spec, backoffLimit: 0 } }) as V1Job;
+  await createManyJobs(cluster.kubeconfig, { namespace: NAMESPACE, count: MANY, change });
+  return withDaemon(async (daemon) => {
+    const peak = await highWater(daemon);
+    await delay(WINDOW_MS);
+    const calm = await watch(daemon, WINDOW_MS);
+    const jobs = `${MANY.toLocaleString('en')} Jobs in the cluster`;
+    return [
+      { situation: `${jobs}: the first list`, rss: peak.rss, cpu: peak.cpu },
+      { situation: `${jobs}: at rest`, ...calm },
+    ];
+  });
+}
+
+async function watch({ pid }: Daemon, forMs: number): Promise<Omit<Row, 'situation'>> {
+  const [start, before] = [performance.now(), await cpuMs(pid)];
+  let rss = 0;
+  while (performance.now() - start < forMs) {
+    rss = Math.max(rss, await memoryOf(pid, 'VmRSS'));
+    await delay(SAMPLE_MS);
+  }
+  return { rss, cpu: Math.round((((await cpuMs(pid)) - before) / (performance.now() - start)) * 1000) };
+}
+
+/** From its start on. */
+async function highWater({ pid, lines }: Daemon): Promise<Omit<Row, 'situation'>> {
+  const times = [lines.at(0), lines.at(-1)].map((line) => new Date(String(line?.timestamp)).getTime());
+  const [from = 0, to = 0] = times;
+  return { rss: await memoryOf(pid, 'VmHWM'), cpu: Math.round(((await cpuMs(pid)) / (to - from)) * 1000) };
+}
+
+async function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024);
+}
+
+async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const [, , , , , , , , , , , utime, stime] = stat.slice(stat.lastIndexOf(')')).split(' ');
+  return (Number(utime) + Number(stime)) * TICK_MS;
+}
