@@ -116,6 +116,25 @@ describe('what the daemon makes', () => {
     );
   });
 
+  it('is not made anew while the ClusterRole is missing, whatever other rights the daemon has', async (t) => {
+    const daemon = await start();
+    await untilOwned();
+    const binding = 'everything-for-the-daemon';
+    const user = `--user=system:serviceaccount:${NAMESPACE}:terraform-daemon`;
+    await kubectl(cluster.kubeconfig, ['create', 'clusterrolebinding', binding, '--clusterrole=cluster-admin', user]);
+    t.after(() => kubectl(cluster.kubeconfig, ['delete', 'clusterrolebinding', binding]));
+    await kubectl(cluster.kubeconfig, ['delete', 'clusterrole', ROLE]);
+    await eventually(
+      () => {
+        assert.ok(daemon.lines.some(({ message, code }) => message === 'reconcile failed' && code === 'OWNER_GONE'));
+      },
+      { withinMs: COLLECTED_MS },
+    );
+    await eventually(async () => assert.deepEqual((await objects()).slice(0, 2), [undefined, undefined]));
+    await kubectl(cluster.kubeconfig, ['apply', '-f', INSTALL]);
+    await untilOwned();
+  });
+
   it('keeps the owners that others have given, and is not fought for where they take ours out', async () => {
     const daemon = await start();
     await untilOwned();

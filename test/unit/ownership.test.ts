@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ErrorCode, OperatorError } from '../../src/errors.ts';
+import type { OwnerReference } from '../../src/own-objects.ts';
+import { createOwnership, lacksOwner } from '../../src/ownership.ts';
+
+const owner: OwnerReference = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRole',
+  name: 'r',
+  uid: 'one',
+};
+
+/** An ownership over nothing, of which the owner and the clock are told. */
+function anOwnership() {
+  const lines: string[] = [];
+  const world: { owner: OwnerReference | ErrorCode | undefined; ms: number } = { owner, ms: 0 };
+  const say = (level: string) => (message: string) => void lines.push(`${level}: ${message}`);
+  const ownership = createOwnership({
+    readOwner: async () => {
+      if (typeof world.owner === 'string') throw new OperatorError(world.owner, 'no');
+      return world.owner;
+    },
+    ownerName: 'r',
+    objects: [],
+    log: { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') },
+    uptimeMs: () => world.ms,
+  });
+  const isRefused = () =>
+    ownership.refuseIfGone().then(
+      () => false,
+      (error) => {
+        assert.equal(error.code, 'OWNER_GONE');
+        return true;
+      },
+    );
+  return { ownership, world, lines, isRefused };
+}
+
+describe('making anew what has gone', () => {
+  test('is refused for a minute after the owner has vanished', async () => {
+    const { ownership, world, isRefused } = anOwnership();
+    await ownership.adopt();
+    assert.equal(await isRefused(), false);
+    world.owner = undefined;
+    assert.equal(await isRefused(), true);
+    world.ms = 59_999;
+    assert.equal(await isRefused(), true);
+    world.ms = 60_000;
+    assert.equal(await isRefused(), false);
+  });
+
+  test('is refused where the right to read the owner has vanished: it stands in the owner', async () => {
+    const { ownership, world, isRefused } = anOwnership();
+    await ownership.adopt();
+    world.owner = 'KUBE_FORBIDDEN';
+    assert.equal(await isRefused(), true);
+  });
+
+  test('is allowed as soon as there is an owner again, whichever', async () => {
+    const { ownership, world, isRefused } = anOwnership();
+    await ownership.adopt();
+    world.owner = undefined;
+    assert.equal(await isRefused(), true);
+    world.owner = { ...owner, uid: 'two' };
+    assert.equal(await isRefused(), false);
+    world.owner = undefined;
+    world.ms = 90_000;
+    assert.equal(await isRefused(), true, 'the minute begins anew');
+  });
+
+  test('is allowed where there never was an owner', async () => {
+    for (const never of [undefined, 'KUBE_FORBIDDEN'] as const) {
+      const { ownership, world, isRefused } = anOwnership();
+      world.owner = never;
+      await ownership.adopt();
+      assert.equal(await isRefused(), false);
+    }
+  });
+
+  test('is allowed while the API server does not answer: that is no sign of anything', async () => {
+    const { ownership, world, isRefused, lines } = anOwnership();
+    await ownership.adopt();
+    world.owner = 'KUBE_UNAVAILABLE';
+    assert.equal(await isRefused(), false);
+    assert.deepEqual(lines, []);
+  });
+});
+
+test('that there is no owner is told once, and again after there was one', async () => {
+  const { ownership, world, lines } = anOwnership();
+  const warnings = () => lines.filter((line) => line.startsWith('warn')).length;
+  world.owner = undefined;
+  await ownership.adopt();
+  await ownership.adopt();
+  assert.equal(warnings(), 1);
+  world.owner = owner;
+  await ownership.adopt();
+  world.owner = 'KUBE_FORBIDDEN';
+  await ownership.adopt();
+  assert.equal(warnings(), 2);
+});
+
+test('what is not ours, or has the owner already, is not given to it', () => {
+  const seen = {
+    ...{ uid: 'u', resourceVersion: '1', finalizers: [], isPaused: false, webhooks: [] },
+    ...{ holder: undefined, renewedAt: undefined, owners: [] },
+  };
+  assert.equal(lacksOwner({ ...seen, isOurs: true }, owner), true);
+  assert.equal(lacksOwner({ ...seen, isOurs: true, owners: [{ ...owner, uid: 'before' }] }, owner), true);
+  assert.equal(lacksOwner({ ...seen, isOurs: true, owners: [owner] }, owner), false);
+  assert.equal(lacksOwner({ ...seen, isOurs: false }, owner), false);
+});
