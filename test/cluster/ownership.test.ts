@@ -57,7 +57,7 @@ describe('what the daemon makes', () => {
   };
   const untilOwned = async () => {
     const expected = owned(await roleUid());
-    await eventually(async () => assert.deepEqual(plain(await owners()), expected));
+    await eventually(async () => assert.deepEqual(plain(await owners()), expected), { withinMs: COLLECTED_MS });
   };
 
   it('is owned by the ClusterRole of the install, which neither blocks nor controls it', async () => {

@@ -9,8 +9,17 @@ import { ensureBinaries } from '../control-plane/binaries.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 import { INSTALL } from '../support/manifests.ts';
+import { recordedJob } from '../support/recorded-jobs.ts';
 import { podCgroups } from './cluster/machine.ts';
-import { createRestrictedNamespace, DEPLOYMENT, install, NAMESPACE, type Stage, startStage } from './support.ts';
+import {
+  createRestrictedNamespace,
+  DEPLOYMENT,
+  install,
+  NAMESPACE,
+  ROLLOUT_MS,
+  type Stage,
+  startStage,
+} from './support.ts';
 
 /** From `kubectl apply` to the first Job that is capped, with the image on the node. */
 const INSTALL_MS = 30_000;
@@ -139,6 +148,32 @@ describe('one kubectl apply on a real node', () => {
       const ran = promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: projectFile('.'), env });
       await assert.doesNotReject(ran, `${file}:${line}`);
     }
+  });
+
+  it('leaves no object of ours behind after kubectl delete', async (t) => {
+    const kinds = (await stage.kubectl('api-resources', '--verbs=list,delete', '-o', 'name')).trim().split('\n');
+    // Events are of the Secret and of Jobs, and expire by themselves; what Pods have used is told of them, not by us.
+    const listed = kinds.filter((kind) => !/^(events|.*metrics)\b/.test(kind)).join();
+    const ours = async () => {
+      const names = await stage.kubectl('get', listed, '-A', '--ignore-not-found', '-o', 'name');
+      return names.split('\n').filter((name) => /terraform-(daemon|job-webhook)/.test(name));
+    };
+    const before = await ours();
+    for (const made of ['mutatingwebhookconfiguration', 'secret', 'lease']) {
+      assert.ok(
+        before.some((name) => name.startsWith(made)),
+        `${made}: ${before}`,
+      );
+    }
+    const start = performance.now();
+    await stage.kubectl('delete', '-f', INSTALL);
+    await eventually(async () => assert.deepEqual(await ours(), []), { withinMs: ROLLOUT_MS });
+    t.diagnostic(
+      `${before.length} objects were gone ${Math.round(performance.now() - start)} ms after kubectl delete was called`,
+    );
+    const job = await recordedJob('create-terraform-apply', 'default');
+    const stored = await stage.batch.createNamespacedJob({ namespace: 'default', body: job, dryRun: 'All' });
+    assert.equal(stored.spec?.backoffLimit, job.spec?.backoffLimit);
   });
 
   it('leaves no process, mount or cgroup of the node behind', async () => {
