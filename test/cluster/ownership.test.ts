@@ -184,6 +184,35 @@ describe('what the daemon makes', () => {
   });
 });
 
+describe('where an owner may only be given by whoever may delete the object', () => {
+  it('what the daemon may not give is told once, and everything else works', async (t) => {
+    const cluster = await startCluster({
+      apiServerArgs: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'],
+    });
+    t.after(() => cluster.stop());
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop());
+    const refused = await daemon.line('owner not given');
+    assert.deepEqual([refused.level, refused.code], ['warn', 'KUBE_FORBIDDEN']);
+    assert.match(String(refused.error), /cannot set an ownerRef on a resource you can't delete/);
+    await daemon.line('ready');
+    assert.equal((await daemon.probe('/readyz')).status, 200);
+    // The daemon may delete its Secret.
+    assert.equal((await cluster.secret())?.metadata?.ownerReferences?.length, 1);
+    assert.equal((await cluster.registration())?.metadata?.ownerReferences, undefined);
+    const rule = { op: 'add', path: '/rules/0/verbs/-', value: 'delete' };
+    await kubectl(cluster.kubeconfig, ['patch', 'clusterrole', ROLE, '--type=json', '-p', JSON.stringify([rule])]);
+    // Any change has it look again.
+    await eventually(async () => {
+      await kubectl(cluster.kubeconfig, [
+        ...['annotate', '--overwrite', 'mutatingwebhookconfiguration', REGISTRATION],
+        `touched=${performance.now()}`,
+      ]);
+      assert.equal((await cluster.registration())?.metadata?.ownerReferences?.length, 1);
+    });
+  });
+});
+
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value ?? null));
 
 async function orAbsent<T extends KubernetesObject>(call: Promise<T | object>): Promise<T | undefined> {
