@@ -16,6 +16,7 @@ import { INSTALL } from '../support/manifests.ts';
 
 const LEASE = 'terraform-job-webhook-backstop';
 const ROLE = 'terraform-daemon';
+const FAILED = 'reconcile failed, will try again';
 /** The garbage collector has to see what was deleted, and to make sure. */
 const COLLECTED_MS = 60_000;
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
@@ -65,7 +66,7 @@ describe('what the daemon makes', () => {
     // The Lease comes after "ready"; the other two do not.
     assert.deepEqual(plain(await owners()).slice(0, 2), owned(await roleUid()).slice(0, 2));
     await untilOwned();
-    assert.equal(daemon.lines.filter(({ message }) => message === 'owner given').length, 3);
+    await eventually(() => assert.equal(daemon.lines.filter(({ message }) => message === 'owner given').length, 3));
   });
 
   it('stays as it is when the manifests are applied again', async () => {
@@ -89,7 +90,7 @@ describe('what the daemon makes', () => {
     });
     t.diagnostic(`gone ${Math.round(performance.now() - startMs)} ms after kubectl delete was called`);
     // It has been told of each deletion by its watch, and would have answered within half a second.
-    await daemon.line('reconcile failed');
+    await daemon.line(FAILED);
     await kubectl(cluster.kubeconfig, ['get', 'mutatingwebhookconfigurations,clusterroles', '-o', 'name']).then((out) =>
       assert.doesNotMatch(out, /terraform/),
     );
@@ -126,7 +127,7 @@ describe('what the daemon makes', () => {
     await kubectl(cluster.kubeconfig, ['delete', 'clusterrole', ROLE]);
     await eventually(
       () => {
-        assert.ok(daemon.lines.some(({ message, code }) => message === 'reconcile failed' && code === 'OWNER_GONE'));
+        assert.ok(daemon.lines.some(({ message, code }) => message === FAILED && code === 'OWNER_GONE'));
       },
       { withinMs: COLLECTED_MS },
     );

@@ -8,7 +8,7 @@ import { createManyJobs } from '../support/many-jobs.ts';
 
 /** `npm run sizing`: what one replica needs, as the table in docs/sizing.md has it. Takes three minutes. */
 
-const WINDOW_MS = 30_000;
+const WINDOW_MS = 20_000;
 const SAMPLE_MS = 500;
 const PER_SECOND = 50;
 const MANY = 10_000;
