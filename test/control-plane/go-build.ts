@@ -59,12 +59,7 @@ export async function goBuild({ module, packages, outputFolder, progress, signal
   try {
     const list = await run(module, ['list', '-mod=readonly', '-deps', ...packages], { onLine: onDownload, signal });
     total = list.split('\n').length - 1;
-    const flags = [
-      '-mod=readonly',
-      '-buildvcs=false',
-      '-trimpath',
-      `-ldflags=${versionFlags(module.kubernetesVersion)}`,
-    ];
+    const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=${versionFlags(module.version)}`];
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
       onLine: onPackage,
       signal,

@@ -1,0 +1,40 @@
+{{- define "terraform-daemon.labels" -}}
+{{ toYaml (merge (dict "app" .Values.name) (.Values.labels | default dict)) }}
+{{- end }}
+
+{{/* An option of the daemon that other objects follow. Takes the context, the option and its default, as src/options.ts has it. */}}
+{{- define "terraform-daemon.option" -}}
+{{- $options := (index . 0).Values.options | default dict }}
+{{- get $options (index . 1) | default (index . 2) }}
+{{- end }}
+
+{{- define "terraform-daemon.image" -}}
+{{- with .Values.image }}
+{{- .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- with .digest }}@{{ . }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* The command line: the options, and those that the chart says itself. */}}
+{{- define "terraform-daemon.args" -}}
+{{- $args := list }}
+{{- range $name, $value := .Values.options }}
+{{- $args = append $args (printf "--%s=%v" $name $value) }}
+{{- end }}
+{{- if .Values.policy }}
+{{- $args = append $args "--policy-file=/etc/terraform-daemon/policy/policy.yaml" }}
+{{- end }}
+{{- if .Values.ownCertificates.secretName }}
+{{- $args = append $args "--webhook-cert-path=/etc/terraform-daemon/certificates" }}
+{{- end }}
+{{- if $args }}
+{{- toYaml (prepend $args "run") }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty where a rule of the policy is about the labels of namespaces. */}}
+{{- define "terraform-daemon.readsNamespaces" -}}
+{{- range dig "rules" list (.Values.policy | default dict) }}
+{{- if .match.namespaceLabels }}yes{{ end }}
+{{- end }}
+{{- end }}
