@@ -17,16 +17,14 @@ export interface Group extends Value {
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const SUBDOMAIN = `^${DNS_LABEL}(\\.${DNS_LABEL})*$`;
 
-/** What the chart says itself, as other objects of it depend on that, or what has no use in a Pod. */
+/** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
 export const chartsOwn = {
-  kubeconfig: "the Pod's own service account is used",
-  namespace: 'that of the release: `--namespace` of helm',
-  'webhook-cert-path': '`ownCertificates`',
-  'webhook-url': 'the API server calls the Service',
-  'policy-file': '`policy`',
+  kubeconfig: 'leave it out: the Pod has an account of its own',
+  namespace: 'use helm --namespace',
+  'webhook-cert-path': 'use the value ownCertificates',
+  'webhook-url': 'leave it out: the API server calls the Service',
+  'policy-file': 'use the value policy',
 } as const satisfies Partial<Record<OptionName, string>>;
-
-const isChartsOwn = (name: OptionName): boolean => name in chartsOwn;
 
 const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
 const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$' };
@@ -84,13 +82,12 @@ const map = (description: string): Value => ({
 });
 
 function optionValues(): Value {
-  const described = optionNames
-    .filter((name) => !isChartsOwn(name))
-    .map((name) => {
-      const { description, defaultText, default: value }: OptionDefinition<unknown> = options[name];
-      const meaning = `${description}; default: ${value ?? defaultText}`;
-      return [name, { ...forms[name as keyof typeof forms], description: meaning }];
-    });
+  const described = optionNames.map((name) => {
+    const { description, defaultText, default: value }: OptionDefinition<unknown> = options[name];
+    if (name in chartsOwn) return [name, { description: `Refused: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
+    const meaning = `${description}; default: ${value ?? defaultText}`;
+    return [name, { ...forms[name as keyof typeof forms], description: meaning }];
+  });
   return {
     ...group(Object.fromEntries(described)),
     default: {},

@@ -17,6 +17,19 @@
 
 {{/* The command line: the options, and those that the chart says itself. */}}
 {{- define "terraform-daemon.args" -}}
+{{- $refused := list }}
+{{- range $name, $advice := dict
+  "kubeconfig" "leave it out: the Pod has an account of its own"
+  "namespace" "use helm --namespace"
+  "policy-file" "use the value policy"
+  "webhook-cert-path" "use the value ownCertificates"
+  "webhook-url" "leave it out: the API server calls the Service"
+}}
+{{- if hasKey ($.Values.options | default dict) $name }}
+{{- $refused = append $refused (printf "options.%s is not for the chart; %s" $name $advice) }}
+{{- end }}
+{{- end }}
+{{- if $refused }}{{ fail (join "\n" $refused) }}{{ end }}
 {{- $args := list }}
 {{- range $name, $value := .Values.options }}
 {{- $args = append $args (printf "--%s=%v" $name $value) }}
