@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CHART } from '../../scripts/chart.ts';
+import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { helm } from '../support/helm.ts';
+import { INSTALL } from '../support/manifests.ts';
+
+/** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
+const NAMES = ['vela-system', 'elsewhere'] as const;
+const OTHER_NAMES = {
+  name: 'job-cap',
+  options: {
+    'service-name': 'my-service',
+    'secret-name': 'my-secret',
+    'webhook-configuration-name': 'my-registration',
+    'settle-time': '2s',
+  },
+};
+/** All kinds that the chart or the daemon makes. */
+const KINDS =
+  'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,poddisruptionbudget,networkpolicy,configmap,secret,mutatingwebhookconfiguration';
+
+for (const version of ['helm3', 'helm4'] as const) {
+  describe(`an install by ${version}`, () => {
+    let controlPlane: ControlPlane;
+    let daemon: Daemon | undefined;
+    const run = (values: object, ...args: readonly string[]) =>
+      helm({ helm: version, kubeconfig: controlPlane.kubeconfig, values }, ...args);
+    const admin = (...args: readonly string[]) => kubectl(controlPlane.kubeconfig, args);
+
+    before(async () => {
+      const users = [
+        { name: 'system:serviceaccount:vela-system:terraform-daemon' },
+        { name: 'system:serviceaccount:elsewhere:job-cap' },
+      ];
+      controlPlane = await startControlPlane({ users, controllerManager: true });
+      for (const name of NAMES) await admin('create', 'namespace', name);
+    });
+    afterEach(() => daemon?.stop('SIGKILL'));
+    after(() => controlPlane?.stop());
+
+    /** With the command line of the Deployment. */
+    async function startAs(namespace: string, name: string): Promise<Daemon> {
+      const config = new KubeConfig();
+      config.loadFromFile(controlPlane.kubeconfig);
+      const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
+      const args = deployment.spec?.template.spec?.containers[0]?.args?.slice(1) ?? [];
+      daemon = await startDaemon({
+        kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
+        flags: [`--namespace=${namespace}`, ...args],
+      });
+      await daemon.line('ready');
+      return daemon;
+    }
+
+    /** What the daemon has written, to the last field. */
+    const written = async (namespace: string, secret: string, registration: string): Promise<unknown> => {
+      const objects = await Promise.all([
+        admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
+        admin('get', 'mutatingwebhookconfiguration', registration, '-o', 'json'),
+      ]);
+      const [stored, live] = objects.map((text) => JSON.parse(text));
+      assert.ok(stored.data['tls.key'] && live.webhooks[0].clientConfig.caBundle);
+      return [stored, live];
+    };
+
+    const ofTheChart = async (name: string): Promise<string[]> =>
+      (await admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name')).split('\n').filter((line) => line !== '');
+
+    it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
+      await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
+      const { lines } = await startAs('vela-system', 'terraform-daemon');
+      const before = await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration');
+      for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
+        await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
+      }
+      await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
+      assert.deepEqual(
+        await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration'),
+        before,
+      );
+      const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
+      assert.deepEqual(complaints, []);
+    });
+
+    it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
+      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+      await admin('apply', '-f', INSTALL);
+      await startAs('vela-system', 'terraform-daemon');
+      const before = await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration');
+      await run({ replicas: 3 }, 'install', 'td', CHART, '--namespace', 'vela-system', '--take-ownership');
+      assert.deepEqual(
+        await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration'),
+        before,
+      );
+      assert.match(
+        await admin('-n', 'vela-system', 'get', 'deployment', 'terraform-daemon', '-o', 'yaml'),
+        /replicas: 3/,
+      );
+    });
+
+    it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
+      await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
+      const { lines } = await startAs('elsewhere', 'job-cap');
+      await written('elsewhere', 'my-secret', 'my-registration');
+      assert.deepEqual(
+        lines.filter(({ level }) => level === 'error'),
+        [],
+      );
+    });
+
+    it('is gone after helm uninstall', async () => {
+      assert.ok((await ofTheChart('job-cap')).length > 10);
+      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+      await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
+      for (const name of ['terraform-daemon', 'job-cap']) {
+        // The garbage collector takes what the Deployment had made.
+        await eventually(async () => assert.deepEqual(await ofTheChart(name), []), { withinMs: 30_000 });
+      }
+    });
+  });
+}
