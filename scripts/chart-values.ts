@@ -21,6 +21,7 @@ const SUBDOMAIN = `^${DNS_LABEL}(\\.${DNS_LABEL})*$`;
 export const chartsOwn = {
   kubeconfig: 'leave it out: the Pod has an account of its own',
   namespace: 'use helm --namespace',
+  'owner-cluster-role': 'it follows the value name',
   'webhook-cert-path': 'use the value ownCertificates',
   'webhook-url': 'leave it out: the API server calls the Service',
   'policy-file': 'use the value policy',

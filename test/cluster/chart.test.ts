@@ -225,6 +225,7 @@ for (const version of ['helm3', 'helm4'] as const) {
         '--secret-name=my-secret',
         '--service-name=my-service',
         '--webhook-configuration-name=my-registration',
+        '--owner-cluster-role=job-cap',
       ];
       container.name = 'terraform-daemon';
       assert.deepEqual(JSON.parse(chart), byName(wanted));

@@ -10,7 +10,7 @@ import { helm } from '../support/helm.ts';
 import { INSTALL } from '../support/manifests.ts';
 
 /** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
-const NAMES = ['vela-system', 'elsewhere'] as const;
+const NAMESPACES = ['vela-system', 'elsewhere'] as const;
 const OTHER_NAMES = {
   name: 'job-cap',
   options: {
@@ -20,9 +20,25 @@ const OTHER_NAMES = {
     'settle-time': '2s',
   },
 };
-/** All kinds that the chart or the daemon makes. */
+
+interface Written {
+  readonly namespace: string;
+  readonly secret: string;
+  readonly registration: string;
+}
+
+const DEFAULT: Written = {
+  namespace: 'vela-system',
+  secret: 'terraform-job-webhook-cert',
+  registration: 'terraform-job-webhook-configuration',
+};
+const OTHER: Written = { namespace: 'elsewhere', secret: 'my-secret', registration: 'my-registration' };
+const LEASE = 'terraform-job-webhook-backstop';
+/** The garbage collector has to see what was deleted, and to make sure. */
+const COLLECTED_MS = 60_000;
+/** All kinds of the chart, and what the Deployment makes. */
 const KINDS =
-  'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,poddisruptionbudget,networkpolicy,configmap,secret,mutatingwebhookconfiguration';
+  'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';
 
 for (const version of ['helm3', 'helm4'] as const) {
   describe(`an install by ${version}`, () => {
@@ -38,7 +54,7 @@ for (const version of ['helm3', 'helm4'] as const) {
         { name: 'system:serviceaccount:elsewhere:job-cap' },
       ];
       controlPlane = await startControlPlane({ users, controllerManager: true });
-      for (const name of NAMES) await admin('create', 'namespace', name);
+      for (const name of NAMESPACES) await admin('create', 'namespace', name);
     });
     afterEach(() => daemon?.stop('SIGKILL'));
     after(() => controlPlane?.stop());
@@ -58,7 +74,7 @@ for (const version of ['helm3', 'helm4'] as const) {
     }
 
     /** What the daemon has written, to the last field. */
-    const written = async (namespace: string, secret: string, registration: string): Promise<unknown> => {
+    const written = async ({ namespace, secret, registration }: Written = DEFAULT): Promise<unknown> => {
       const objects = await Promise.all([
         admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
         admin('get', 'mutatingwebhookconfiguration', registration, '-o', 'json'),
@@ -68,35 +84,41 @@ for (const version of ['helm3', 'helm4'] as const) {
       return [stored, live];
     };
 
-    const ofTheChart = async (name: string): Promise<string[]> =>
-      (await admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name')).split('\n').filter((line) => line !== '');
+    /** The garbage collector takes what the daemon and the Deployment have made. */
+    const untilNothingIsLeft = (name: string, { namespace, secret, registration }: Written = DEFAULT) =>
+      eventually(
+        async () => {
+          const left = await Promise.all([
+            admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name'),
+            admin('-n', namespace, 'get', `secret/${secret}`, `lease/${LEASE}`, '--ignore-not-found', '-o', 'name'),
+            admin('get', `mutatingwebhookconfiguration/${registration}`, '--ignore-not-found', '-o', 'name'),
+          ]);
+          assert.deepEqual(left, ['', '', '']);
+        },
+        { withinMs: COLLECTED_MS },
+      );
 
     it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
       await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
       const { lines } = await startAs('vela-system', 'terraform-daemon');
-      const before = await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration');
+      const before = await written();
       for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
         await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
       }
       await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
-      assert.deepEqual(
-        await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration'),
-        before,
-      );
+      assert.deepEqual(await written(), before);
       const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
       assert.deepEqual(complaints, []);
     });
 
     it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
       await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+      await untilNothingIsLeft('terraform-daemon');
       await admin('apply', '-f', INSTALL);
       await startAs('vela-system', 'terraform-daemon');
-      const before = await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration');
+      const before = await written();
       await run({ replicas: 3 }, 'install', 'td', CHART, '--namespace', 'vela-system', '--take-ownership');
-      assert.deepEqual(
-        await written('vela-system', 'terraform-job-webhook-cert', 'terraform-job-webhook-configuration'),
-        before,
-      );
+      assert.deepEqual(await written(), before);
       assert.match(
         await admin('-n', 'vela-system', 'get', 'deployment', 'terraform-daemon', '-o', 'yaml'),
         /replicas: 3/,
@@ -106,21 +128,19 @@ for (const version of ['helm3', 'helm4'] as const) {
     it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
       await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
       const { lines } = await startAs('elsewhere', 'job-cap');
-      await written('elsewhere', 'my-secret', 'my-registration');
+      await written(OTHER);
       assert.deepEqual(
         lines.filter(({ level }) => level === 'error'),
         [],
       );
     });
 
-    it('is gone after helm uninstall', async () => {
-      assert.ok((await ofTheChart('job-cap')).length > 10);
+    it('is gone after helm uninstall, with all that the daemon wrote', async () => {
       await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
       await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
-      for (const name of ['terraform-daemon', 'job-cap']) {
-        // The garbage collector takes what the Deployment had made.
-        await eventually(async () => assert.deepEqual(await ofTheChart(name), []), { withinMs: 30_000 });
-      }
+      await untilNothingIsLeft('terraform-daemon');
+      await untilNothingIsLeft('job-cap', OTHER);
+      for (const namespace of NAMESPACES) await admin('get', 'namespace', namespace);
     });
   });
 }

@@ -21,6 +21,7 @@
 {{- range $name, $advice := dict
   "kubeconfig" "leave it out: the Pod has an account of its own"
   "namespace" "use helm --namespace"
+  "owner-cluster-role" "it follows the value name"
   "policy-file" "use the value policy"
   "webhook-cert-path" "use the value ownCertificates"
   "webhook-url" "leave it out: the API server calls the Service"
@@ -33,6 +34,9 @@
 {{- $args := list }}
 {{- range $name, $value := .Values.options }}
 {{- $args = append $args (printf "--%s=%v" $name $value) }}
+{{- end }}
+{{- if ne .Values.name "terraform-daemon" }}
+{{- $args = append $args (printf "--owner-cluster-role=%s" .Values.name) }}
 {{- end }}
 {{- if .Values.policy }}
 {{- $args = append $args "--policy-file=/etc/terraform-daemon/policy/policy.yaml" }}
