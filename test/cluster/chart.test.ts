@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import type { KubernetesObject, V1ConfigMap, V1Deployment } from '@kubernetes/client-node';
+import type { KubernetesObject, V1ConfigMap, V1Deployment, V1PolicyRule } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartsOwn } from '../../scripts/chart-values.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
@@ -132,6 +132,7 @@ const EVERYTHING = {
   },
   ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
   backstop: { enabled: false },
+  ownerEnforcement: { enabled: true },
   serviceAccount: { annotations: { 'example.com/a': 'b' } },
   labels: { team: 'a', app: 'not-this' },
   podLabels: { pod: 'a', app: 'nor-this' },
@@ -188,6 +189,17 @@ for (const version of ['helm3', 'helm4'] as const) {
       const wanted = objectsIn(await readDocument('manifests/rbac-namespaces.yaml'));
       assert.deepEqual(Object.fromEntries(await names({ namespaceLabels: { a: 'b' } })), byName(wanted));
       assert.deepEqual(await names({ namespaces: ['*'] }), []);
+    });
+
+    it('gives the right to delete what has an owner where that is asked for, and of the registration and the Lease alone', async () => {
+      const deletable = async (values: object) =>
+        (await render(values))
+          .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
+          .filter(({ verbs }) => verbs.includes('delete'))
+          .flatMap(({ resources }) => resources);
+      assert.deepEqual(await deletable({}), ['secrets']);
+      const wanted = ['leases', 'mutatingwebhookconfigurations', 'secrets'];
+      assert.deepEqual((await deletable({ ownerEnforcement: { enabled: true } })).toSorted(), wanted);
     });
 
     it('lets every other name follow when one is changed', async () => {
