@@ -91,7 +91,7 @@ export async function ensureOlderBinaries(
   const module = await readGoModule(join(VERSIONS, minor));
   const assets = cacheFolder(module);
   await ensureBuilt({ module, cache: assets, wanted: OLDER, minutes: '3 to 6', progress, signal: undefined });
-  return { assets, version: module.version };
+  return { assets, version: module.kubernetesVersion };
 }
 
 const HELM_MODULES: Readonly<Record<Helm, string>> = { helm3: 'helm.sh/helm/v3', helm4: 'helm.sh/helm/v4' };
@@ -124,7 +124,7 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
     const names = await missing(cache, wanted); // again: whoever had the folder before may have built them
     if (names.length === 0) return;
     progress(
-      `building ${names.join(' and ')} ${module.version} for tests, because ${cache} does not have them; ` +
+      `building ${names.join(' and ')} ${module.kubernetesVersion} for tests, because ${cache} does not have them; ` +
         `takes ${minutes} minutes on two cores the first time`,
     );
     const startedAt = performance.now();

@@ -59,7 +59,12 @@ export async function goBuild({ module, packages, outputFolder, progress, signal
   try {
     const list = await run(module, ['list', '-mod=readonly', '-deps', ...packages], { onLine: onDownload, signal });
     total = list.split('\n').length - 1;
-    const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=${versionFlags(module.version)}`];
+    const flags = [
+      '-mod=readonly',
+      '-buildvcs=false',
+      '-trimpath',
+      `-ldflags=${versionFlags(module.kubernetesVersion)}`,
+    ];
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
       onLine: onPackage,
       signal,

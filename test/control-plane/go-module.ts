@@ -7,8 +7,8 @@ export interface GoModule {
   readonly folder: string;
   /** Oldest Go that can build it, e.g. `1.26.0`. */
   readonly goVersion: string;
-  /** Of what is built, with a leading `v`, as Kubernetes and Helm name their releases. */
-  readonly version: string;
+  /** With a leading `v`, as Kubernetes names its releases; where Helm is built, Helm's. */
+  readonly kubernetesVersion: string;
   /** Changes with any module version: names the folder of the binaries built from them. */
   readonly key: string;
 }
@@ -25,18 +25,18 @@ export async function readGoModule(
 ): Promise<GoModule> {
   const [mod, sum] = await Promise.all([readFile(join(folder, 'go.mod')), readFile(join(folder, 'go.sum'))]);
   const text = mod.toString();
-  const version = only(text, new RegExp(`^\\s*${main.replaceAll('.', '\\.')} (v\\S+)`, 'm'));
+  const kubernetesVersion = only(text, new RegExp(`^\\s*${main.replaceAll('.', '\\.')} (v\\S+)`, 'm'));
   const digest = createHash('sha256').update(mod).update(sum).digest('hex').slice(0, 8);
-  return { folder, goVersion: only(text, /^go (\S+)/m), version, key: `${version}-${digest}` };
+  return { folder, goVersion: only(text, /^go (\S+)/m), kubernetesVersion, key: `${kubernetesVersion}-${digest}` };
 }
 
 /**
  * Linker flags that stamp the version: Kubernetes' own build scripts do it, a plain `go build` leaves `v0.0.0-master`.
  * Helm takes its own from go.mod; Go passes over a stamp for what is not there.
  */
-export function versionFlags(version: string): string {
-  const [major, minor] = version.slice(1).split('.');
-  const values = { gitVersion: version, gitMajor: major, gitMinor: minor };
+export function versionFlags(kubernetesVersion: string): string {
+  const [major, minor] = kubernetesVersion.slice(1).split('.');
+  const values = { gitVersion: kubernetesVersion, gitMajor: major, gitMinor: minor };
   const stamps = Object.entries(values).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
   return ['-s -w', ...stamps].join(' ');
 }

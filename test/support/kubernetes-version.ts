@@ -4,7 +4,7 @@ import { readGoModule } from '../control-plane/go-module.ts';
 export async function kubernetesMinor(): Promise<string> {
   const chosen = process.env.TEST_KUBERNETES;
   if (chosen) return chosen;
-  const [, minor = ''] = /^v(\d+\.\d+)\./.exec((await readGoModule()).version) ?? [];
+  const [, minor = ''] = /^v(\d+\.\d+)\./.exec((await readGoModule()).kubernetesVersion) ?? [];
   return minor;
 }
 

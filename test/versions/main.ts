@@ -44,9 +44,9 @@ async function tryVersion(minor: string): Promise<SupportRow> {
 }
 
 async function tryNewest(): Promise<SupportRow> {
-  const { version } = await readGoModule();
-  const minor = minorOf(version);
-  return { version, policy: servedPolicyVersion(minor), ...(await runTests({}, minor)) };
+  const { kubernetesVersion } = await readGoModule();
+  const minor = minorOf(kubernetesVersion);
+  return { version: kubernetesVersion, policy: servedPolicyVersion(minor), ...(await runTests({}, minor)) };
 }
 
 const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
@@ -78,7 +78,7 @@ async function runTests(variables: Readonly<Record<string, string>>, minor: stri
 
 const asked = process.argv.slice(2);
 const older = await olderVersions();
-const newest = minorOf((await readGoModule()).version);
+const newest = minorOf((await readGoModule()).kubernetesVersion);
 for (const minor of asked) {
   if (minor !== newest && !older.includes(minor))
     throw new Error(`found ${minor}; allowed are ${[...older, newest].join(', ')}`);
