@@ -120,6 +120,9 @@ export const policyFields: readonly { readonly field: string; readonly meaning: 
   ),
 ];
 
+/** The same for editors and the Helm chart, as far as JSON Schema can say it: draft 7, of what a file may hold. */
+export const policyJsonSchema = () => z.toJSONSchema(policy, { target: 'draft-7', io: 'input' });
+
 /** More would not be read, and a file of junk has one in each line. */
 const MOST_PROBLEMS = 50;
 

@@ -15,13 +15,16 @@ export type Binary =
   | 'kube-scheduler'
   | 'kubelet';
 
+/** Both are in use: Helm 4 applies server-side where Helm 3 patches, and reads charts more strictly. */
+export type Helm = 'helm3' | 'helm4';
+
 interface Command {
   readonly package: string;
   /** The file name that `go build` gives it. */
   readonly file: string;
 }
 
-const COMMANDS: Readonly<Record<Binary, Command>> = {
+const COMMANDS: Readonly<Record<Binary | Helm, Command>> = {
   etcd: { package: 'go.etcd.io/etcd/server/v3', file: 'server' },
   'kube-apiserver': { package: 'k8s.io/kubernetes/cmd/kube-apiserver', file: 'kube-apiserver' },
   'kube-controller-manager': {
@@ -32,6 +35,8 @@ const COMMANDS: Readonly<Record<Binary, Command>> = {
   'kube-proxy': { package: 'k8s.io/kubernetes/cmd/kube-proxy', file: 'kube-proxy' },
   'kube-scheduler': { package: 'k8s.io/kubernetes/cmd/kube-scheduler', file: 'kube-scheduler' },
   kubelet: { package: 'k8s.io/kubernetes/cmd/kubelet', file: 'kubelet' },
+  helm3: { package: 'helm.sh/helm/v3/cmd/helm', file: 'helm' },
+  helm4: { package: 'helm.sh/helm/v4/cmd/helm', file: 'helm' },
 };
 
 /** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
@@ -89,10 +94,22 @@ export async function ensureOlderBinaries(
   return { assets, version: module.kubernetesVersion };
 }
 
+const HELM_MODULES: Readonly<Record<Helm, string>> = { helm3: 'helm.sh/helm/v3', helm4: 'helm.sh/helm/v4' };
+
+/** Answers the absolute path of a Helm; like the rest of the control plane it is built once, if need be. */
+export async function ensureHelm(name: Helm, progress: Progress = stderrProgress()): Promise<string> {
+  const assets = await assetsFolder();
+  if (assets !== undefined && (await missing(assets, [name])).length === 0) return join(assets, name);
+  const module = await readGoModule(join(import.meta.dirname, 'helm'), HELM_MODULES[name]);
+  const cache = cacheFolder(module);
+  await ensureBuilt({ module, cache, wanted: [name], minutes: '1 to 3', progress, signal: undefined });
+  return join(cache, name);
+}
+
 interface GroupBuild {
   readonly module: GoModule;
   readonly cache: string;
-  readonly wanted: readonly Binary[];
+  readonly wanted: readonly (Binary | Helm)[];
   readonly minutes: string;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
@@ -118,7 +135,7 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
   });
 }
 
-async function missing(folder: string, names: readonly Binary[]): Promise<readonly Binary[]> {
+async function missing<Name extends Binary | Helm>(folder: string, names: readonly Name[]): Promise<readonly Name[]> {
   const found = await Promise.all(names.map((name) => isExecutable(join(folder, name))));
   return names.filter((_, index) => !found[index]);
 }

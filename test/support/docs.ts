@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * Where a test runs a block of shell commands. The fence says it after the language: nothing for a clean checkout, else
- * `cluster` for a control plane with a daemon on it, `node` for a cluster with a real kubelet, or `unrun: why`.
+ * `cluster` for a control plane with a daemon on it, `node` for a cluster with a real kubelet, `helm` for one of those
+ * with nothing installed, or `unrun: why`.
  */
-export type RunBy = 'checkout' | 'cluster' | 'node' | 'unrun';
+export type RunBy = 'checkout' | 'cluster' | 'node' | 'helm' | 'unrun';
 
 export interface ShellBlock {
   /** Relative to the project, e.g. `docs/operate.md`. */
@@ -44,10 +45,10 @@ export function shellBlocks(file: string, text: string): readonly ShellBlock[] {
 }
 
 function fate(place: string, fence: string): Pick<ShellBlock, 'runBy' | 'reason'> {
-  const [, runBy, reason = ''] = /^sh (cluster|node|unrun|)(?:: (\S.*))?$/.exec(fence) ?? [];
+  const [, runBy, reason = ''] = /^sh (cluster|node|helm|unrun|)(?:: (\S.*))?$/.exec(fence) ?? [];
   if (runBy === undefined || (runBy === 'unrun') !== (reason !== '')) {
     const found = `found the fence ${JSON.stringify(fence)}`;
-    throw new Error(`${place}: ${found}; allowed are "sh", "sh cluster", "sh node" and "sh unrun: why"`);
+    throw new Error(`${place}: ${found}; allowed are "sh", "sh cluster", "sh node", "sh helm" and "sh unrun: why"`);
   }
   return { runBy: runBy === '' ? 'checkout' : (runBy as RunBy), reason };
 }

@@ -1,0 +1,204 @@
+import { type OptionDefinition, type OptionName, optionNames, options } from '../src/options.ts';
+import { policyJsonSchema } from '../src/policy-schema.ts';
+
+/** The values of the Helm chart, as JSON Schema (draft 7): values.schema.json, values.yaml and the table are made from it. */
+export interface Value {
+  readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly description?: string;
+  /** Absent for a group of values, whose `properties` have defaults. */
+  readonly default?: unknown;
+  readonly [keyword: string]: unknown;
+}
+
+export interface Group extends Value {
+  readonly properties: Readonly<Record<string, Value>>;
+}
+
+const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const SUBDOMAIN = `^${DNS_LABEL}(\\.${DNS_LABEL})*$`;
+
+/** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
+export const chartsOwn = {
+  kubeconfig: 'leave it out: the Pod has an account of its own',
+  namespace: 'use helm --namespace',
+  'owner-cluster-role': 'it follows the value name',
+  'webhook-cert-path': 'use the value ownCertificates',
+  'webhook-url': 'leave it out: the API server calls the Service',
+  'policy-file': 'use the value policy',
+} as const satisfies Partial<Record<OptionName, string>>;
+
+const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
+const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$' };
+const subdomain: Value = { type: 'string', pattern: SUBDOMAIN, maxLength: 253 };
+const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
+const subject = (longest: number): Value => ({
+  type: 'string',
+  pattern: '^[^\\x00-\\x1f\\x7f]+$',
+  maxLength: longest,
+});
+
+/** The form of each option that the chart leaves to the user. The daemon checks once more, lengths of time as well. */
+const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
+  'service-name': { type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 },
+  'service-port': port,
+  'secret-name': subdomain,
+  'webhook-configuration-name': subdomain,
+  'webhook-bind-port': port,
+  'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
+  'failure-policy': oneOf('Ignore', 'Fail'),
+  'timeout-seconds': { type: 'integer', minimum: 1, maximum: 30 },
+  'ca-lifetime': duration,
+  'cert-lifetime': duration,
+  'settle-time': duration,
+  'key-size': { type: 'integer', enum: [2048, 3072, 4096] },
+  'rotate-on-start': { type: 'boolean' },
+  'subject-ca-common-name': subject(64),
+  'subject-ca-organizational-unit': subject(64),
+  'subject-common-name': subject(64),
+  'subject-organizational-unit': subject(64),
+  'subject-organization': subject(64),
+  'subject-country': { type: 'string', pattern: '^[A-Z]{2}$' },
+  'subject-state': subject(128),
+  'subject-locality': subject(128),
+  heal: oneOf('all', 'new', 'off'),
+  'metrics-bind-port': port,
+  'drain-time': duration,
+  'log-level': oneOf('error', 'warn', 'info', 'debug'),
+  'log-format': oneOf('json', 'pretty'),
+};
+
+const group = (properties: Readonly<Record<string, Value>>): Group => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+});
+const text = (description: string, value = ''): Value => ({ type: 'string', default: value, description });
+const name = (description: string): Value => ({ ...text(description), pattern: `^(${SUBDOMAIN.slice(1, -1)})?$` });
+const flag = (value: boolean, description: string): Value => ({ type: 'boolean', default: value, description });
+const map = (description: string): Value => ({
+  type: 'object',
+  default: {},
+  additionalProperties: { type: 'string' },
+  description,
+});
+
+function optionValues(): Value {
+  const described = optionNames.map((name) => {
+    const { description, defaultText, default: value }: OptionDefinition<unknown> = options[name];
+    if (name in chartsOwn) return [name, { description: `Refused: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
+    const meaning = `${description}; default: ${value ?? defaultText}`;
+    return [name, { ...forms[name as keyof typeof forms], description: meaning }];
+  });
+  return {
+    ...group(Object.fromEntries(described)),
+    default: {},
+    description:
+      'options of the daemon by the names that `terraform-daemon run --help` has, without the two dashes, as `{heal: new}`. The Service, the roles and the ports follow',
+  };
+}
+
+function policyValue(): Value {
+  const { $schema, required, ...schema } = policyJsonSchema();
+  return {
+    ...schema,
+    type: 'object',
+    default: {},
+    description:
+      "which Jobs are capped, as a policy file has it: `rules: […]`. Empty: terraform-controller's Jobs run once. A change is read without a restart",
+  };
+}
+
+const resources = { requests: { cpu: '25m', memory: '128Mi' }, limits: { memory: '256Mi' } };
+const list = (description: string, items: object = { type: 'object' }): Value => ({
+  type: 'array',
+  default: [],
+  items,
+  description,
+});
+
+const values = group({
+  name: {
+    ...text('name of the Deployment, the ServiceAccount, the roles and the `app` label', 'terraform-daemon'),
+    pattern: `^${DNS_LABEL}$`,
+    maxLength: 50,
+  },
+  image: group({
+    repository: { ...text('where the image is', 'terraform-daemon'), minLength: 1 },
+    tag: text('tag of the image; empty: the version of the daemon that the chart is for'),
+    digest: {
+      ...text('digest of the image, `sha256:…`; the tag then only tells people'),
+      pattern: '^(sha256:[0-9a-f]{64})?$',
+    },
+    pullPolicy: {
+      ...text("empty: Kubernetes' default, which for a tag is IfNotPresent"),
+      enum: ['', 'Always', 'IfNotPresent', 'Never'],
+    },
+    pullSecrets: list('names of Secrets of the namespace to pull the image with', { type: 'string', minLength: 1 }),
+  }),
+  replicas: { type: 'integer', minimum: 0, default: 2, description: 'how many Pods; any number works, two are enough' },
+  options: optionValues(),
+  policy: policyValue(),
+  ownCertificates: group({
+    secretName: name(
+      "a Secret of the namespace with certificates of your own, as cert-manager makes it; nothing is issued then. Empty: the daemon's own",
+    ),
+    certificateKey: { ...text('key of the certificate in it', 'tls.crt'), minLength: 1 },
+    privateKeyKey: { ...text('key of the private key in it', 'tls.key'), minLength: 1 },
+    caKey: text('key of the CA bundle in it; empty: there is none, and the certificate itself is trusted', 'ca.crt'),
+  }),
+  backstop: group({
+    enabled: flag(true, 'give the rights to cap Jobs that the endpoint has missed'),
+  }),
+  ownerEnforcement: group({
+    enabled: flag(
+      false,
+      'give the right to delete the registration and the Lease as well, which OwnerReferencesPermissionEnforcement asks of who names an owner, as on OpenShift',
+    ),
+  }),
+  serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
+  labels: map('labels of all objects beside `app`'),
+  podLabels: map('labels of the Pods beside `app`'),
+  podAnnotations: map('annotations of the Pods'),
+  resources: { type: 'object', default: resources, description: 'of the container; measured, see docs/sizing.md' },
+  priorityClassName: name('PriorityClass of the Pods'),
+  nodeSelector: map('labels that a node must have'),
+  tolerations: list('taints that are put up with'),
+  affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
+  topologySpread: group({
+    enabled: flag(true, 'keep replicas apart'),
+    topologyKey: { ...text('label of nodes by which they are kept apart', 'kubernetes.io/hostname'), minLength: 1 },
+    whenUnsatisfiable: {
+      ...oneOf('ScheduleAnyway', 'DoNotSchedule'),
+      default: 'ScheduleAnyway',
+      description: 'what to do where they cannot be; a cluster of one node gets all of them by the default',
+    },
+  }),
+  terminationGracePeriodSeconds: {
+    type: 'integer',
+    minimum: 1,
+    default: 15,
+    description: 'the `drain-time` and ten seconds to end what was begun',
+  },
+  podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
+  networkPolicy: group({ enabled: flag(true, 'let connections in to the two ports only') }),
+  monitoring: group({
+    enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
+    labels: map('labels of these two by which your Prometheus finds them'),
+    dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
+  }),
+});
+
+/** Helm itself sets these two where the chart is part of another one. */
+const parents = {
+  enabled: { type: 'boolean', description: 'for a chart that has this one as a part; read by Helm alone' },
+  global: { type: 'object', description: 'what a chart that has this one as a part gives to all its parts; not used' },
+};
+
+export const chartValues: Group = values;
+
+export const valuesSchema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Values of the Helm chart of terraform-daemon',
+  ...values,
+  properties: { ...values.properties, ...parents },
+};

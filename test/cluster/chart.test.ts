@@ -1,0 +1,359 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import type { KubernetesObject, V1ConfigMap, V1Deployment, V1PolicyRule } from '@kubernetes/client-node';
+import { CHART } from '../../scripts/chart.ts';
+import { chartsOwn } from '../../scripts/chart-values.ts';
+import { type OptionName, optionNames, options } from '../../src/options.ts';
+import { parsePolicy } from '../../src/policy-schema.ts';
+import { readDocument } from '../support/docs.ts';
+import { byName, chartObjects, helm, objectsIn } from '../support/helm.ts';
+import { INSTALL, renderOverlay } from '../support/manifests.ts';
+
+/** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
+const SAMPLES: Readonly<
+  Record<Exclude<OptionName, keyof typeof chartsOwn>, readonly [taken: readonly unknown[], refused: readonly unknown[]]>
+> = {
+  'service-name': [
+    ['a', 'my-service'],
+    ['1a', 'A', 'a.b', '', 'a-', 'a'.repeat(64)],
+  ],
+  'service-port': [
+    [1, 443, 65535],
+    [0, 65536, 'https', 1.5],
+  ],
+  'secret-name': [
+    ['a', 'my.secret', '1-a'],
+    ['A', 'a..b', '', 'a_b', `${'a'.repeat(254)}`],
+  ],
+  'webhook-configuration-name': [
+    ['a', 'my.configuration'],
+    ['A', '-a', '', 'a/b'],
+  ],
+  'webhook-bind-port': [
+    [1, 8090, 65535],
+    [65536, -1, 'a'],
+  ],
+  'webhook-bind-address': [
+    ['0.0.0.0', '::', '10.0.0.1'],
+    ['localhost', '', 'a b'],
+  ],
+  'failure-policy': [
+    ['Ignore', 'Fail'],
+    ['fail', '', 'Deny'],
+  ],
+  'timeout-seconds': [
+    [1, 30],
+    [0, 31, 'a', 2.5],
+  ],
+  'ca-lifetime': [
+    ['87600h', '10s'],
+    ['10', 'ten hours', '-1h', '1d', ''],
+  ],
+  'cert-lifetime': [
+    ['2160h', '1h30m'],
+    ['10', '1 h', ''],
+  ],
+  'settle-time': [
+    ['60s', '1.5m'],
+    ['60', '1 minute', ''],
+  ],
+  'key-size': [
+    [2048, 3072, 4096],
+    [1024, 2047, 'big'],
+  ],
+  'rotate-on-start': [
+    [true, false],
+    ['yes', 1, ''],
+  ],
+  'subject-ca-common-name': [
+    ['My CA', 'a'.repeat(64)],
+    ['', 'a'.repeat(65), 'a\nb'],
+  ],
+  'subject-ca-organizational-unit': [
+    ['CA', 'Prüfstelle'],
+    ['', 'a\tb'],
+  ],
+  'subject-common-name': [['admission'], ['', 'a\u001fb']],
+  'subject-organizational-unit': [['a "quoted" one: #1'], ['']],
+  'subject-organization': [['{{ .Release.Name }}'], ['']],
+  'subject-country': [['DE'], ['de', 'DEU', '']],
+  'subject-state': [['a'.repeat(128)], ['', 'a'.repeat(129)]],
+  'subject-locality': [['Portland'], ['', 'a\u0000b']],
+  heal: [
+    ['all', 'new', 'off'],
+    ['some', '', true],
+  ],
+  'metrics-bind-port': [
+    [1, 8080],
+    [65536, 'a'],
+  ],
+  'drain-time': [
+    ['0s', '30s'],
+    ['0', 'a', ''],
+  ],
+  'log-level': [
+    ['error', 'warn', 'info', 'debug'],
+    ['trace', 'INFO', ''],
+  ],
+  'log-format': [
+    ['json', 'pretty'],
+    ['text', ''],
+  ],
+};
+
+/** The nth sample of each option; the last one where it has fewer. */
+const samples = (which: 0 | 1, n: number) =>
+  Object.fromEntries(
+    Object.entries(SAMPLES).map(([name, lists]) => [name, lists[which][Math.min(n, lists[which].length - 1)]]),
+  );
+const most = (which: 0 | 1) => Math.max(...Object.values(SAMPLES).map((lists) => lists[which].length));
+
+/** Every value other than its default. */
+const EVERYTHING = {
+  name: 'job-cap',
+  image: {
+    repository: 'registry.example.com/a/b',
+    tag: '2',
+    digest: `sha256:${'a'.repeat(64)}`,
+    pullPolicy: 'Always',
+    pullSecrets: ['one', 'two'],
+  },
+  replicas: 3,
+  options: samples(0, 1),
+  policy: {
+    rules: [
+      {
+        name: 'all',
+        match: { namespaceLabels: { team: 'a' } },
+        set: { backoffLimit: 2147483647, restartPolicy: 'Keep' },
+      },
+    ],
+  },
+  ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
+  backstop: { enabled: false },
+  ownerEnforcement: { enabled: true },
+  serviceAccount: { annotations: { 'example.com/a': 'b' } },
+  labels: { team: 'a', app: 'not-this' },
+  podLabels: { pod: 'a', app: 'nor-this' },
+  podAnnotations: { 'example.com/c': '1' },
+  // null takes a default away.
+  resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },
+  priorityClassName: 'system-cluster-critical',
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'a', operator: 'Exists' }],
+  affinity: { nodeAffinity: {} },
+  topologySpread: { enabled: true, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
+  terminationGracePeriodSeconds: 60,
+  podDisruptionBudget: { enabled: false },
+  networkPolicy: { enabled: false },
+  monitoring: { enabled: true, labels: { release: 'prometheus' }, dashboard: false },
+  global: { anything: 1 },
+};
+
+const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
+
+const deploymentOf = (objects: readonly KubernetesObject[]) =>
+  objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
+
+for (const version of ['helm3', 'helm4'] as const) {
+  describe(`the chart, with ${version}`, () => {
+    const render = (values: object = {}, namespace?: string) => chartObjects({ helm: version, values }, namespace);
+    const refusal = async (values: object): Promise<string> => {
+      const error: unknown = await render(values).then(
+        () => assert.fail('it was taken'),
+        (error: unknown) => error,
+      );
+      return (error as { stderr: string }).stderr;
+    };
+
+    it('has nothing that lint warns of, by default or with every value', async () => {
+      for (const values of [{}, EVERYTHING]) await helm({ helm: version, values }, 'lint', '--strict', CHART);
+    });
+
+    it('comes to the objects of manifests/install.yaml, and to no other', async () => {
+      assert.deepEqual(byName(await render()), byName(await installObjects));
+    });
+
+    it('comes to those of the overlay with monitoring', async () => {
+      const overlay = objectsIn(await renderOverlay('monitoring'));
+      assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
+    });
+
+    it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
+      const rule = { name: 'a', set: { backoffLimit: 0 } };
+      const names = async (match: object) =>
+        Object.entries(byName(await render({ policy: { rules: [{ ...rule, match }] } }))).filter(([key]) =>
+          key.endsWith('-namespaces'),
+        );
+      const wanted = objectsIn(await readDocument('manifests/rbac-namespaces.yaml'));
+      assert.deepEqual(Object.fromEntries(await names({ namespaceLabels: { a: 'b' } })), byName(wanted));
+      assert.deepEqual(await names({ namespaces: ['*'] }), []);
+    });
+
+    it('gives the right to delete what has an owner where that is asked for, and of the registration and the Lease alone', async () => {
+      const deletable = async (values: object) =>
+        (await render(values))
+          .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
+          .filter(({ verbs }) => verbs.includes('delete'))
+          .flatMap(({ resources }) => resources);
+      assert.deepEqual(await deletable({}), ['secrets']);
+      const wanted = ['leases', 'mutatingwebhookconfigurations', 'secrets'];
+      assert.deepEqual((await deletable({ ownerEnforcement: { enabled: true } })).toSorted(), wanted);
+    });
+
+    it('lets every other name follow when one is changed', async () => {
+      const names = {
+        'terraform-job-webhook-service': 'my-service',
+        'terraform-job-webhook-cert': 'my-secret',
+        'terraform-job-webhook-configuration': 'my-registration',
+        'vela-system': 'my-namespace',
+      };
+      const values = {
+        name: 'job-cap',
+        options: {
+          'service-name': 'my-service',
+          'secret-name': 'my-secret',
+          'webhook-configuration-name': 'my-registration',
+        },
+      };
+      const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
+      for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
+      // What is left of the default name are the container, its image and the annotation that names it.
+      const renamed = Object.entries(names).reduce(
+        (text, [from, to]) => text.replaceAll(from, to),
+        JSON.stringify(await installObjects),
+      );
+      const wanted = JSON.parse(
+        renamed
+          .replaceAll(/"terraform-daemon(?=["-])/g, '"job-cap')
+          .replace('"name":"job-cap","image"', '"name":"terraform-daemon","image"')
+          .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"'),
+      ) as KubernetesObject[];
+      const container = deploymentOf(wanted).spec?.template.spec?.containers[0];
+      assert.ok(container);
+      container.args = [
+        'run',
+        '--secret-name=my-secret',
+        '--service-name=my-service',
+        '--webhook-configuration-name=my-registration',
+        '--owner-cluster-role=job-cap',
+      ];
+      container.name = 'terraform-daemon';
+      assert.deepEqual(JSON.parse(chart), byName(wanted));
+    });
+
+    it('hands each value on', async () => {
+      const objects = byName(await render(EVERYTHING));
+      const deployment = objects['Deployment job-cap'] as V1Deployment;
+      const { metadata, spec: pod } = deployment.spec?.template ?? {};
+      const [container] = pod?.containers ?? [];
+      assert.deepEqual(
+        Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-backstop$/.test(key)),
+        [],
+      );
+      assert.equal(deployment.spec?.replicas, 3);
+      assert.deepEqual(deployment.metadata?.labels, { app: 'job-cap', team: 'a' });
+      assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a' });
+      assert.equal(metadata?.annotations?.['example.com/c'], '1');
+      assert.deepEqual(objects['ServiceAccount job-cap']?.metadata?.annotations, EVERYTHING.serviceAccount.annotations);
+      assert.equal(container?.image, `registry.example.com/a/b:2@${EVERYTHING.image.digest}`);
+      assert.equal(container?.imagePullPolicy, 'Always');
+      assert.deepEqual(pod?.imagePullSecrets, [{ name: 'one' }, { name: 'two' }]);
+      for (const field of [
+        'priorityClassName',
+        'nodeSelector',
+        'tolerations',
+        'affinity',
+        'terminationGracePeriodSeconds',
+      ] as const) {
+        assert.deepEqual(pod?.[field], EVERYTHING[field]);
+      }
+      assert.deepEqual(container?.resources, { requests: { cpu: '1', memory: '64Mi' } });
+      const [spread] = pod?.topologySpreadConstraints ?? [];
+      assert.deepEqual(
+        [spread?.topologyKey, spread?.whenUnsatisfiable],
+        ['topology.kubernetes.io/zone', 'DoNotSchedule'],
+      );
+      assert.deepEqual(objects['PodMonitor job-cap']?.metadata?.labels, {
+        app: 'job-cap',
+        team: 'a',
+        release: 'prometheus',
+      });
+      assert.deepEqual((objects['PodMonitor job-cap'] as { spec?: { selector?: object } }).spec?.selector, {
+        matchLabels: { app: 'job-cap' },
+      });
+      assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
+    });
+
+    it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
+      const objects = byName(await render(EVERYTHING));
+      const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
+      const [container] = pod?.containers ?? [];
+      const folders = new Map(
+        container?.volumeMounts?.map(({ name, mountPath, subPath }) => [name, subPath === undefined && mountPath]),
+      );
+      const flagOf = (name: string) => container?.args?.find((arg) => arg.startsWith(`--${name}=`))?.split('=')[1];
+      assert.equal(flagOf('policy-file'), `${folders.get('policy')}/policy.yaml`);
+      assert.equal(flagOf('webhook-cert-path'), folders.get('certificates'));
+      const parsed = parsePolicy((objects['ConfigMap job-cap-policy'] as V1ConfigMap).data?.['policy.yaml'] ?? '');
+      assert.ok('policy' in parsed);
+      assert.deepEqual(parsed.policy.rules[0], EVERYTHING.policy.rules[0]);
+      const secret = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
+      assert.deepEqual(secret, {
+        secretName: 'mine',
+        items: [
+          { key: 'a', path: 'cert.pem' },
+          { key: 'b', path: 'key.pem' },
+        ],
+      });
+      assert.ok(!JSON.stringify(objects['Role job-cap']).includes('secrets'));
+    });
+
+    it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
+      assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
+      for (let n = 0; n < most(0); n++) {
+        const args =
+          deploymentOf(await render({ options: samples(0, n) })).spec?.template.spec?.containers[0]?.args ?? [];
+        for (const [name, value] of Object.entries(samples(0, n))) {
+          assert.ok(args.includes(`--${name}=${value}`), `--${name}=${value}`);
+          assert.ok('value' in options[name as OptionName].parse(String(value)), `--${name}=${value}`);
+        }
+        assert.equal(args.length, 1 + Object.keys(SAMPLES).length);
+      }
+    });
+
+    it('refuses of each option what the daemon refuses, all at once and by name', async () => {
+      for (let n = 0; n < most(1); n++) {
+        const message = await refusal({ options: samples(1, n) });
+        for (const [name, value] of Object.entries(samples(1, n))) {
+          assert.match(message, new RegExp(`at '/options/${name}': `), `${name}: ${value}`);
+          assert.ok('allowed' in options[name as OptionName].parse(String(value)), `${name}: ${value}`);
+        }
+      }
+    });
+
+    it('says of an option that is its own what to do instead', async () => {
+      const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
+      for (const [name, advice] of Object.entries(chartsOwn))
+        assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
+    });
+
+    const refusals: readonly (readonly [object, RegExp])[] = [
+      [{ replica: 2 }, /at '': additional properties 'replica' not allowed/],
+      [{ options: { hael: 'new' } }, /at '\/options': additional properties 'hael' not allowed/],
+      [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
+      [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
+      [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
+      [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
+      [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
+      [
+        { policy: { rules: [{ name: 'a', match: {}, set: { backoffLimit: -1 } }] } },
+        /at '\/policy\/rules\/0\/set\/backoffLimit': minimum: got -1, want 0/,
+      ],
+    ];
+    for (const [values, message] of refusals) {
+      it(`refuses ${JSON.stringify(values)}`, async () => assert.match(await refusal(values), message));
+    }
+  });
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CHART } from '../../scripts/chart.ts';
+import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { helm } from '../support/helm.ts';
+import { INSTALL } from '../support/manifests.ts';
+
+/** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
+const NAMESPACES = ['vela-system', 'elsewhere'] as const;
+const OTHER_NAMES = {
+  name: 'job-cap',
+  options: {
+    'service-name': 'my-service',
+    'secret-name': 'my-secret',
+    'webhook-configuration-name': 'my-registration',
+    'settle-time': '2s',
+  },
+};
+
+interface Written {
+  readonly namespace: string;
+  readonly secret: string;
+  readonly registration: string;
+}
+
+const DEFAULT: Written = {
+  namespace: 'vela-system',
+  secret: 'terraform-job-webhook-cert',
+  registration: 'terraform-job-webhook-configuration',
+};
+const OTHER: Written = { namespace: 'elsewhere', secret: 'my-secret', registration: 'my-registration' };
+const DEPLOYMENT = 'deployment/terraform-daemon';
+const LEASE = 'terraform-job-webhook-backstop';
+/** The garbage collector has to see what was deleted, and to make sure. */
+const COLLECTED_MS = 60_000;
+/** All kinds of the chart, and what the Deployment makes. */
+const KINDS =
+  'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';
+
+for (const version of ['helm3', 'helm4'] as const) {
+  describe(`an install by ${version}`, () => {
+    let controlPlane: ControlPlane;
+    let daemon: Daemon | undefined;
+    const run = (values: object, ...args: readonly string[]) =>
+      helm({ helm: version, kubeconfig: controlPlane.kubeconfig, values }, ...args);
+    const admin = (...args: readonly string[]) => kubectl(controlPlane.kubeconfig, args);
+
+    before(async () => {
+      const users = [
+        { name: 'system:serviceaccount:vela-system:terraform-daemon' },
+        { name: 'system:serviceaccount:elsewhere:job-cap' },
+      ];
+      controlPlane = await startControlPlane({ users, controllerManager: true });
+      for (const name of NAMESPACES) await admin('create', 'namespace', name);
+    });
+    afterEach(() => daemon?.stop('SIGKILL'));
+    after(() => controlPlane?.stop());
+
+    /** With the command line of the Deployment. */
+    async function startAs(namespace: string, name: string): Promise<Daemon> {
+      const config = new KubeConfig();
+      config.loadFromFile(controlPlane.kubeconfig);
+      const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
+      const args = deployment.spec?.template.spec?.containers[0]?.args?.slice(1) ?? [];
+      daemon = await startDaemon({
+        kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
+        flags: [`--namespace=${namespace}`, ...args],
+      });
+      await daemon.line('ready');
+      return daemon;
+    }
+
+    /** What the daemon has written, to the last field. */
+    const written = async ({ namespace, secret, registration }: Written = DEFAULT): Promise<unknown> => {
+      const objects = await Promise.all([
+        admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
+        admin('get', 'mutatingwebhookconfiguration', registration, '-o', 'json'),
+      ]);
+      const [stored, live] = objects.map((text) => JSON.parse(text));
+      assert.ok(stored.data['tls.key'] && live.webhooks[0].clientConfig.caBundle);
+      return [stored, live];
+    };
+
+    /** The garbage collector takes what the daemon and the Deployment have made. */
+    const untilNothingIsLeft = (name: string, { namespace, secret, registration }: Written = DEFAULT) =>
+      eventually(
+        async () => {
+          const left = await Promise.all([
+            admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name'),
+            admin('-n', namespace, 'get', `secret/${secret}`, `lease/${LEASE}`, '--ignore-not-found', '-o', 'name'),
+            admin('get', `mutatingwebhookconfiguration/${registration}`, '--ignore-not-found', '-o', 'name'),
+          ]);
+          assert.deepEqual(left, ['', '', '']);
+        },
+        { withinMs: COLLECTED_MS },
+      );
+
+    it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
+      await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
+      const { lines } = await startAs('vela-system', 'terraform-daemon');
+      const before = await written();
+      for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
+        await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
+      }
+      await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
+      assert.deepEqual(await written(), before);
+      const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
+      assert.deepEqual(complaints, []);
+    });
+
+    it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
+      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+      await untilNothingIsLeft('terraform-daemon');
+      await admin('apply', '-f', INSTALL);
+      await startAs('vela-system', 'terraform-daemon');
+      const template = () => admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}');
+      const before = [await written(), await template()];
+      // Helm 4 applies server-side, so that it meets kubectl's fields as those of another manager.
+      const force = version === 'helm4' ? ['--force-conflicts'] : [];
+      await run({ replicas: 3 }, 'install', 'td', CHART, '--namespace', 'vela-system', '--take-ownership', ...force);
+      assert.deepEqual([await written(), await template()], before);
+      assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
+    });
+
+    it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
+      await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
+      const { lines } = await startAs('elsewhere', 'job-cap');
+      await written(OTHER);
+      assert.deepEqual(
+        lines.filter(({ level }) => level === 'error'),
+        [],
+      );
+    });
+
+    it('is gone after helm uninstall, with all that the daemon wrote', async () => {
+      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+      await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
+      await untilNothingIsLeft('terraform-daemon');
+      await untilNothingIsLeft('job-cap', OTHER);
+      for (const namespace of NAMESPACES) await admin('get', 'namespace', namespace);
+    });
+  });
+}
