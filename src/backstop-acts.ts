@@ -1,10 +1,11 @@
 import type { TellOfJob } from './backstop-events.ts';
-import type { JobReference, JobVerdict } from './backstop-judgement.ts';
+import { type JobReference, type JobVerdict, referenceOf } from './backstop-judgement.ts';
 import { missedNotice, ranOnceNotice } from './backstop-notices.ts';
 import { AGAIN, type Round } from './backstop-rounds.ts';
 import type { JobStore } from './backstop-store.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Fights } from './fights.ts';
+import type { JobWatchers } from './job-watch.ts';
 import { createLater } from './later.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -30,7 +31,7 @@ export interface Tools {
   readonly fights: Fights;
   readonly tell: TellOfJob;
   readonly tellOnce: TellOnce;
-  judge(job: unknown, namespaceLabels: Labels): JobVerdict;
+  judge(job: unknown, namespaceLabels?: Labels): JobVerdict;
 }
 
 type Verdict<Action extends JobVerdict['action']> = Extract<JobVerdict, { action: Action }>;
@@ -51,8 +52,8 @@ const REFUSED_AGAIN_MS = AGAIN.longestMs;
 /** Of a Job that is to be tried again no more is kept than was needed to decide about it. */
 const MOST_LATER = 5_000;
 
-/** Makes what does in its turn what was decided about a Job; where that fails, again and again, less and less often. */
-export function createAct(dependencies: ActDependencies, tools: Tools): (verdict: JobVerdict) => void {
+/** Judges each Job that is seen, and does what was decided in its turn; where that fails, again, less and less often. */
+export function createActs(dependencies: ActDependencies, tools: Tools): Pick<JobWatchers, 'saw' | 'gone'> {
   const { jobs, log, metrics, namespaceLabels, now } = dependencies;
   const { round, calls, fights, tell, tellOnce, judge } = tools;
   const later = createLater(MOST_LATER, round.signal);
@@ -96,7 +97,9 @@ export function createAct(dependencies: ActDependencies, tools: Tools): (verdict
     if (result === 'lost') return;
     fights.repaired(job.uid, now());
     if (result === 'undone') {
-      return tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+      tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+      // Where that has left the Job as it was, no watch tells of it.
+      return putOff(job, REFUSED_AGAIN_MS, () => act(verdict));
     }
     for (const problem of [NOT_CAPPED, RAISED]) tellOnce.done(problem);
     log.info('job missed', { namespace, name, from, to });
@@ -118,5 +121,17 @@ export function createAct(dependencies: ActDependencies, tools: Tools): (verdict
     else if (verdict.action === 'cap') attempt({ job, problem: NOT_CAPPED, task: () => cap(verdict) });
     else explain(verdict);
   }
-  return act;
+
+  /** What waits to be tried is about what the Job is no more. */
+  function gone(job: unknown): void {
+    const reference = referenceOf(job);
+    if (reference !== undefined) later.drop(reference.uid);
+  }
+  return {
+    gone,
+    saw(job) {
+      gone(job);
+      act(judge(job));
+    },
+  };
 }

@@ -61,7 +61,7 @@ const leave: JobVerdict = { action: 'leave' };
  * is left alone.
  */
 export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerdict {
-  const job = isObject(stored) ? referenceOf(stored) : undefined;
+  const job = referenceOf(stored);
   if (job === undefined || !isObject(stored) || isLeftAlone(stored)) return leave;
   if (isOver(stored)) return judgeFailed(stored, job, circumstances);
   if (!isHealed(stored, circumstances)) return leave;
@@ -127,7 +127,9 @@ function isGenerated({ name, generateName }: JsonObject): boolean {
   return name.startsWith(base) && GENERATED.test(name.slice(base.length));
 }
 
-function referenceOf({ metadata }: JsonObject): JobReference | undefined {
+/** `undefined` where it is no stored object. */
+export function referenceOf(stored: unknown): JobReference | undefined {
+  const { metadata } = isObject(stored) ? stored : {};
   const { namespace, name, uid, resourceVersion } = isObject(metadata) ? metadata : {};
   const texts = { namespace, name, uid, resourceVersion };
   return Object.values(texts).every((text) => typeof text === 'string') ? (texts as JobReference) : undefined;

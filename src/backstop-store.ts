@@ -42,7 +42,7 @@ export interface JsonCalls {
 export interface JobStore extends JobSource {
   /**
    * Lowers `spec.backoffLimit` of the Job as it was seen. `lost`: it has changed or is gone. `undone`: something on the
-   * API server has set it again within the same call.
+   * API server has raised it again within the same call.
    */
   cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
   /** Resolves `false` when this has been told before. */
@@ -90,7 +90,7 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
       const patch = call('PATCH', path, { query, contentType: MERGE_PATCH, body }).then((answer) => (stored = answer));
       if (!(await wasWritten(patch, `patch Job ${namespace}/${name}`))) return 'lost';
       const spec = isObject(stored) && isObject(stored.spec) ? stored.spec : {};
-      return spec.backoffLimit === backoffLimit ? 'capped' : 'undone';
+      return Number(spec.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
     },
     tell({ namespace, name, uid }, { name: event, note, ...notice }) {
       const now = new Date();

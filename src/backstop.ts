@@ -1,4 +1,4 @@
-import { type ActDependencies, createAct } from './backstop-acts.ts';
+import { type ActDependencies, createActs } from './backstop-acts.ts';
 import { createTeller } from './backstop-events.ts';
 import { type Heal, judgeJob } from './backstop-judgement.ts';
 import { type LeaseStore, takeTurns } from './backstop-lease.ts';
@@ -8,6 +8,7 @@ import { createFights } from './fights.ts';
 import { keepWatchingJobs } from './job-watch.ts';
 import type { Labels, Policy } from './policy.ts';
 import { onceUntilDone } from './tell-once.ts';
+import { untilAborted } from './until-aborted.ts';
 import { createWorkQueue } from './work-queue.ts';
 
 export interface BackstopDependencies extends ActDependencies {
@@ -27,6 +28,11 @@ export interface BackstopOptions {
 
 /** As many calls are made at once. 500 Jobs are to be capped within 5 s, and the API server has others to serve. */
 const CALLS = { concurrency: 8, most: 5_000 };
+/**
+ * The next page waits for the calls of the one before, but not for longer: where each of them hangs, the API server would
+ * have forgotten the list by then (it keeps one for five minutes), which would begin anew again and again.
+ */
+const PAGE_MS = 10_000;
 
 /**
  * Caps the Jobs that were stored without the endpoint, and explains those that have failed, until the signal is
@@ -51,8 +57,9 @@ export async function runBackstop(
     while (!turn.aborted) {
       round = startRound();
       const calls = createWorkQueue(CALLS, round.signal);
-      const act = createAct(dependencies, { ...memory, round, calls, judge });
-      const watchers = { saw: (job: unknown) => act(judge(job)), pageSeen: calls.idle, listed: round.listed };
+      const acts = createActs(dependencies, { ...memory, round, calls, judge });
+      const pageSeen = () => untilAborted(calls.idle(), AbortSignal.timeout(PAGE_MS));
+      const watchers = { ...acts, pageSeen, listed: round.listed };
       await keepWatchingJobs(jobs, watchers, { log, signal: round.signal });
       await calls.idle();
     }

@@ -35,6 +35,8 @@ export interface JobSource {
 export interface JobWatchers {
   /** A Job is there, or has changed. It is not kept here, and should not be there either. */
   readonly saw: (job: unknown) => void;
+  /** A Job is there no more, as it was at last. */
+  readonly gone: (job: unknown) => void;
   /** The next page waits for this. */
   readonly pageSeen: () => Promise<void>;
   /** All have been told of; from now on the changes are. */
@@ -124,12 +126,13 @@ async function list(
   }
 }
 
-async function follow(source: JobSource, from: string, { saw }: JobWatchers, signal: AbortSignal): Promise<Step> {
+async function follow(source: JobSource, from: string, { saw, gone }: JobWatchers, signal: AbortSignal): Promise<Step> {
   const startMs = performance.now();
   let next = from;
   const told = (type: string, object: unknown) => {
     next = versionOf(object) ?? next;
     if (type === 'ADDED' || type === 'MODIFIED') saw(object);
+    else if (type === 'DELETED') gone(object);
   };
   try {
     if ((await source.watch(from, told, signal)) === 'expired') return { outcome: 'failed', next: undefined };

@@ -38,14 +38,24 @@ export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
   const code = kubeCode(status);
-  const next = status === undefined ? '' : (nextSteps[status] ?? '');
-  return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${next}`, { cause: error });
+  return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${nextStep(error)}`, { cause: error });
 }
 
 const nextSteps: Readonly<Record<number, string>> = {
   401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
   403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
 };
+
+/** Admission refuses with 403 as well: a quota, a policy, a namespace that is going away. No right would help there. */
+function nextStep(error: unknown): string {
+  const status = statusOf(error);
+  const { message } = statusBody(error);
+  if (status === 403 && message !== undefined && !isByRights(message)) return '';
+  return status === undefined ? '' : (nextSteps[status] ?? '');
+}
+
+/** In the words of apiserver, pkg/endpoints/handlers/responsewriters/errors.go. */
+const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
 
 /**
  * Whether the API server says that this very object is not there. Other answers with 404 mean that it was asked for in

@@ -7,7 +7,7 @@ import { parsePolicy } from './policy-schema.ts';
 export type PolicyRead = { readonly policy: Policy } | { readonly problems: readonly string[] };
 
 /** Many times what 32 rules come to. What is longer would take the parser seconds, in the process that answers Jobs. */
-const MOST_BYTES = 64 * 1024;
+export const MOST_BYTES = 64 * 1024;
 
 /** Reads a policy file. The built-in policy where there is none. */
 export function readPolicyFile(file: string | undefined): PolicyRead {

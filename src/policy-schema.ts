@@ -22,7 +22,7 @@ const PATTERN = 'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*",
 const pattern = text(/^[-a-z0-9.*]+$/, 253, PATTERN);
 
 const MOST_ITEMS = 100;
-const MOST_RULES = 32;
+export const MOST_RULES = 32;
 const PATTERNS = `a list of 1 to ${MOST_ITEMS} names or patterns`;
 const LABELS = `1 to ${MOST_ITEMS} labels, as Kubernetes has them: names and values`;
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */

@@ -52,11 +52,27 @@ describe('a Job', () => {
 
   test('that answers with another limit was not capped', async () => {
     assert.equal(await answering({ spec: { backoffLimit: 6 } }).store.cap(job, 0), 'undone');
+    assert.equal(await answering({ spec: {} }).store.cap(job, 0), 'undone');
+    assert.equal(
+      await answering({ spec: { backoffLimit: 0 } }).store.cap(job, 3),
+      'capped',
+      'and by somebody else too',
+    );
   });
 
-  test('that cannot be patched says why', async () => {
-    const { store } = answering(refused(403, { message: 'no rights' }));
-    await assert.rejects(store.cap(job, 0), { code: 'KUBE_FORBIDDEN', message: /patch Job team-a\/.*rbac-backstop/ });
+  test('that cannot be patched says why, and names the rights where it is about rights', async () => {
+    const problemOf = async (message?: string) => {
+      const { store } = answering(refused(403, message === undefined ? {} : { message }));
+      return store.cap(job, 0).then(
+        () => assert.fail(),
+        ({ code, message }) => `${code} ${message}`,
+      );
+    };
+    const named = /^KUBE_FORBIDDEN cannot patch Job team-a\/.*rbac-backstop/;
+    assert.match(await problemOf('jobs.batch "a" is forbidden: User "b" cannot patch resource "jobs"'), named);
+    assert.match(await problemOf(), named);
+    const denied = 'jobs.batch "a" is forbidden: ValidatingAdmissionPolicy "b" with binding "b" denied request: no';
+    assert.equal(await problemOf(denied), `KUBE_FORBIDDEN cannot patch Job team-a/oss-bucket-apply: ${denied}`);
   });
 });
 

@@ -17,7 +17,7 @@ const away = new OperatorError('KUBE_UNAVAILABLE', 'away');
 
 interface Setting {
   /** What the API server answers to a patch. */
-  readonly answer?: (job: JobReference) => Result;
+  readonly answer?: (job: JobReference) => Result | Promise<Result>;
   /** How many Jobs a page holds. */
   readonly pageSize?: number;
   readonly tell?: JobStore['tell'];
@@ -65,7 +65,7 @@ function start(t: TestContext, count: number, setting: Setting = {}) {
       seen.running -= 1;
       seen.patched.push(job.name);
       seen.lastVersion = job.resourceVersion;
-      const result = answer(job);
+      const result = await answer(job);
       if (result instanceof Error) throw result;
       return result;
     },
@@ -94,7 +94,7 @@ function start(t: TestContext, count: number, setting: Setting = {}) {
   return {
     ...{ seen, lines, metrics, listeners, ended, clock },
     stop: () => stop.abort(),
-    change: (job: unknown) => change('MODIFIED', job),
+    change: (job: unknown, type = 'MODIFIED') => change(type, job),
     changePolicy() {
       for (const changed of listeners) changed();
     },
@@ -213,6 +213,59 @@ describe('the backstop', { timeout: 30_000 }, () => {
     t.mock.timers.tick(5_000);
     await pages([0, 2501, 0, 2501, 0, 2501]);
   });
+
+  test('goes on to the next page after 10 s where the calls of one hang, and waits for them otherwise', async (t) => {
+    // Its types do not know the second yet.
+    t.mock.timers.enable({ apis: ['setTimeout', 'AbortSignal.timeout' as 'setTimeout'] });
+    const hanging = Promise.withResolvers<Result>();
+    const { seen, lines } = start(t, 20, { pageSize: 10, answer: () => hanging.promise });
+    await settled();
+    t.mock.timers.tick(9_999);
+    await settled();
+    assert.deepEqual(seen.pages, [0], 'it is waited for');
+    t.mock.timers.tick(1);
+    await settled();
+    assert.deepEqual(seen.pages, [0, 10]);
+    t.mock.timers.tick(10_000);
+    await settled();
+    assert.ok(lines.includes('info jobs listed'));
+    hanging.resolve('capped');
+    await settled();
+    assert.equal(new Set(seen.patched).size, 20, 'none is lost');
+  });
+
+  test('tries a Job again that something else has raised within the patch: no watch may tell of it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let result: Result = 'undone';
+    const { seen, metrics } = start(t, 1, { answer: () => result });
+    await settled();
+    result = 'capped';
+    t.mock.timers.tick(3 * 60_000 - 1);
+    await settled();
+    assert.equal(seen.patched.length, 1);
+    t.mock.timers.tick(1);
+    await settled();
+    assert.deepEqual([seen.patched.length, metrics.missed], [2, 1]);
+  });
+
+  for (const [what, type, job] of [
+    ['is gone', 'DELETED', aMissedJob('job-0')],
+    [
+      'is over',
+      'MODIFIED',
+      { ...aMissedJob('job-0', '2'), status: { conditions: [{ type: 'Complete', status: 'True' }] } },
+    ],
+  ] as const) {
+    test(`forgets what waits about a Job that ${what}`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const { seen, change } = start(t, 2, { answer: () => away });
+      await settled();
+      change(job, type);
+      t.mock.timers.tick(5_000);
+      await settled();
+      assert.deepEqual(seen.patched.slice(2), ['job-1']);
+    });
+  }
 
   test('asks again for a namespace that could not be read, and warns again when that happens anew', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });

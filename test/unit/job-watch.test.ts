@@ -43,9 +43,10 @@ function start(t: TestContext, ...pages: readonly Page[]) {
   const warnings: string[] = [];
   const log: Log = { error: assert.fail, warn: (message) => warnings.push(message), info() {}, debug: assert.fail };
   const saw = (job: unknown) => steps.push(`saw ${typeof job === 'string' ? job : JSON.stringify(job)}`);
+  const gone = (job: unknown) => steps.push(`gone ${JSON.stringify(job)}`);
   const pageSeen = async () => void steps.push('seen');
   const listed = () => steps.push('listed');
-  const ended = keepWatchingJobs(source, { saw, pageSeen, listed }, { log, signal: stop.signal });
+  const ended = keepWatchingJobs(source, { saw, gone, pageSeen, listed }, { log, signal: stop.signal });
   const standing = (nth: number) =>
     eventually(() => {
       const watch = watches[nth];
@@ -72,15 +73,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('tells of what comes and changes, not of bookmarks and deletions', async (t) => {
+  test('tells of what comes, changes and goes, not of bookmarks', async (t) => {
     const { steps, standing } = start(t);
     const { tell } = await standing(0);
     for (const type of ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED']) tell(type, { ...version('11'), type });
-    const seen = steps.filter((step) => step.startsWith('saw'));
-    assert.deepEqual(
-      seen.map((step) => /"type":"(\w+)"/.exec(step)?.[1]),
-      ['ADDED', 'MODIFIED'],
+    const told = steps.flatMap((step) =>
+      /^(?:saw|gone) .*"type"/.test(step) ? [step.replace(/ .*"type":"(\w+)".*/, ' $1')] : [],
     );
+    assert.deepEqual(told, ['saw ADDED', 'saw MODIFIED', 'gone DELETED']);
   });
 
   test('goes on from the last version, a bookmark or a deletion too, without a list or a word', async (t) => {

@@ -8,7 +8,9 @@ import { eventReasons } from '../../src/events.ts';
 import { otherProblems } from '../../src/inspection-problems.ts';
 import { options } from '../../src/options.ts';
 import { terraformPolicy } from '../../src/policy.ts';
-import { parsePolicy } from '../../src/policy-schema.ts';
+import { LONGEST_EXPRESSION } from '../../src/policy-cel.ts';
+import { MOST_BYTES } from '../../src/policy-file.ts';
+import { MOST_RULES, parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { allowReasons } from '../../src/webhook/cap-retries.ts';
 import { readDocument } from '../support/docs.ts';
@@ -27,6 +29,12 @@ describe('the README', () => {
     const parsed = parsePolicy(example);
     assert.ok('policy' in parsed, JSON.stringify(parsed));
     assert.deepEqual(parsed.policy.rules[1], terraformPolicy.rules[0]);
+  });
+
+  it('has the limits of a policy that the code has', async () => {
+    const cel = LONGEST_EXPRESSION.toLocaleString('en');
+    const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
+    assert.ok((await readReadme()).includes(limits), `it should say: ${limits}`);
   });
 
   it('starts with the two commands, of which CI runs the second', async () => {
