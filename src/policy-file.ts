@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 import { messageOf } from './errors.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
@@ -17,7 +18,9 @@ export function readPolicyFile(file: string | undefined): PolicyRead {
     // To open a FIFO would wait for somebody who writes into it.
     if (!found.isFile()) return { problems: ['found a folder, a device or a pipe; allowed is a file'] };
     if (found.size > MOST_BYTES) return { problems: [`found ${found.size} bytes; allowed is at most ${MOST_BYTES}`] };
-    return parsePolicy(readFileSync(file, 'utf8'));
+    const content = readFileSync(file);
+    if (!isUtf8(content)) return { problems: ['found bytes that are not UTF-8; allowed is a text in UTF-8'] };
+    return parsePolicy(content.toString());
   } catch (error) {
     return { problems: [`${messageOf(error)}; allowed is a file that can be read`] };
   }

@@ -31,7 +31,11 @@ const labelName = text(
   317,
   'the name of a label',
 );
-const labelValue = text(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/, 63, 'the value of a label, a text');
+const labelValue = text(
+  /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
+  63,
+  'the value of a label, a text: in quotes if need be',
+);
 const labels = z.record(labelName, labelValue, { error: LABELS }).refine(
   (map) => {
     const { length } = Object.keys(map);

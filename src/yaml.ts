@@ -1,4 +1,15 @@
-import { isMap, isNode, LineCounter, type Node, parseAllDocuments, stringify, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  stringify,
+  visit,
+  type YAMLMap,
+} from 'yaml';
 
 export type Path = readonly PropertyKey[];
 
@@ -23,6 +34,10 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
   if (document === undefined) return { value: undefined, lineOf: () => 1 };
   const lineAt = (offset = 0) => lines.linePos(offset).line;
   const problems = document.errors.map(({ message, pos }) => ({ line: lineAt(pos[0]), problem: message }));
+  for (const { source, offset } of openAliases(document)) {
+    const problem = `found the alias *${source}, which stands for nothing; a text that begins with * has to be in quotes`;
+    problems.push({ line: lineAt(offset), problem });
+  }
   if (second) problems.push({ line: lineAt(second.range[0]), problem: 'a second document begins' });
   // Whoever copies objects leaves such a field out, without a word.
   const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
@@ -34,6 +49,19 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
     // Aliases that multiply.
     return { problems: [{ line: 1, problem: (error as Error).message }] };
   }
+}
+
+/** Those that no anchor before them explains: a pattern of names without quotes is read as one. */
+function openAliases(document: Document.Parsed): { readonly source: string; readonly offset: number | undefined }[] {
+  const anchors = new Set<string>();
+  const found: { source: string; offset: number | undefined }[] = [];
+  visit(document, {
+    Node(_key, node) {
+      if (!isAlias(node)) anchors.add(node.anchor ?? '');
+      else if (!anchors.has(node.source)) found.push({ source: node.source, offset: node.range?.[0] });
+    },
+  });
+  return found;
 }
 
 function offsetOf(root: unknown, path: Path): number | undefined {

@@ -53,10 +53,16 @@ describe('the policy in force', () => {
     assert.deepEqual(policies.reload(), { policy: policy(1) }, 'good again, although it is the same');
   });
 
-  test('is not read from what is too large, or no file', async (t) => {
+  test('is not read from what is too large, no text, or no file', async (t) => {
     const { folder, file } = await start(t);
     await writeFile(file, ' '.repeat(65_537));
     assert.deepEqual(readPolicyFile(file), { problems: ['found 65537 bytes; allowed is at most 65536'] });
+    // As PowerShell writes it.
+    await writeFile(file, `\ufeff${text(1)}`, 'utf16le');
+    const isText = 'found bytes that are not UTF-8; allowed is a text in UTF-8';
+    assert.deepEqual(readPolicyFile(file), { problems: [isText] });
+    await writeFile(file, `\ufeff${text(1)}`);
+    assert.deepEqual(readPolicyFile(file), { policy: policy(1) });
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     for (const other of [folder, pipe, '/dev/zero']) {

@@ -190,6 +190,13 @@ describe('a policy file', () => {
     assert.match(parsed.problems.join(), /^rules: found \d+ characters in CEL; allowed is at most 60000/);
   });
 
+  test('may say a thing once and mean it twice', () => {
+    const rule = (name: string, match: string) => `{name: ${name}, match: ${match}, set: {backoffLimit: 0}}`;
+    const parsed = parsePolicy(`rules:\n- ${rule('a', '&all {jobName: "*"}')}\n- ${rule('b', '*all')}`);
+    assert.ok('policy' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.policy.rules[1]?.match, { jobName: '*' });
+  });
+
   test('may leave out restartPolicy, and be indented with tabs', () => {
     const text = JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }] }, null, '\t');
     const set = { backoffLimit: 0, restartPolicy: 'Never' };
@@ -201,6 +208,13 @@ describe('a policy file', () => {
     'no rule': ['rules: []', [/^line 1: rules: found an empty list; allowed is a list of 1 to 32 rules$/]],
     'a tab in YAML': ['rules:\n\t- a', [/^line 2: /]],
     'a field twice': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
+    'a pattern without quotes': [
+      'rules:\n- name: a\n  match: {jobName: *-apply}\n  set: {backoffLimit: 0}\n- {name: b, match: {jobName: *}}',
+      [
+        /^line 3: found the alias \*-apply, which stands for nothing; a text that begins with \* has to be in quotes$/,
+        /^line 5: Alias cannot be an empty string$/,
+      ],
+    ],
     'two documents': ['rules: []\n---\nrules: []', [/^line \d: a second document begins$/]],
     'a mistyped field': [
       file({ match: { jobNmae: '*' } }),
