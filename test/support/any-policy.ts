@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import type { Labels, Match, Policy } from '../../src/policy.ts';
 
-const few = <T>(...values: readonly T[]) => fc.option(fc.constantFrom(...values), { nil: undefined, freq: 2 });
-
 const patterns = ['*', 'team-a', 'team*', '*-a', 't*m-*', 'other', 'oss-bucket-apply', '*-apply', 'o*t*y', '', 'a.b'];
 const labels: readonly Labels[] = [
   { app: 'x' },
@@ -12,15 +10,20 @@ const labels: readonly Labels[] = [
   { '': '' },
 ];
 
-const anyMatch: fc.Arbitrary<Match> = fc.record({
-  namespaces: few(['team-a'], ['other', 'team*'], ['other'], ['*']),
-  namespaceLabels: few(...labels),
-  jobName: few(...patterns),
-  labels: few(...labels),
-  serviceAccountName: few('tf-executor-service-account', 'tf-executor-service-account', 'default'),
-  containerName: few('terraform-executor', 'terraform-executor', 'report'),
-  operations: few<Match['operations']>(['CREATE'], ['UPDATE'], ['CREATE', 'UPDATE']),
+const wholeMatch = fc.record({
+  namespaces: fc.constantFrom(['team-a'], ['other', 'team*'], ['other'], ['*']),
+  namespaceLabels: fc.constantFrom(...labels),
+  jobName: fc.constantFrom(...patterns),
+  labels: fc.constantFrom(...labels),
+  serviceAccountName: fc.constantFrom('tf-executor-service-account', 'tf-executor-service-account', 'default'),
+  containerName: fc.constantFrom('terraform-executor', 'terraform-executor', 'report'),
+  operations: fc.constantFrom<Match['operations'][]>(['CREATE'], ['UPDATE'], ['CREATE', 'UPDATE']),
 });
+
+/** A few of the fields, so that often several rules match one Job: the first is to decide. */
+const anyMatch: fc.Arbitrary<Match> = wholeMatch.chain((whole) =>
+  fc.subarray(Object.entries(whole), { maxLength: 3 }).map((chosen): Match => Object.fromEntries(chosen)),
+);
 
 /** More than the schema takes: what a rule matches is up to the matcher alone. */
 export const anyPolicy: fc.Arbitrary<Policy> = fc
