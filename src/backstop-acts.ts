@@ -63,7 +63,8 @@ export function createActs(dependencies: ActDependencies, tools: Tools): Pick<Jo
   }
 
   function attempt(of: Attempt, failures = 0): void {
-    const isTaken = calls.add(() => of.task().catch((error: unknown) => failed(of, failures + 1, error)));
+    const task = () => of.task().catch((error: unknown) => failed(of, failures + 1, error));
+    const isTaken = calls.add(of.job.namespace, task);
     if (!isTaken) round.incomplete();
   }
 

@@ -35,6 +35,6 @@ export function createTeller(jobs: Pick<JobStore, 'tell'>, log: Log, signal: Abo
         lost(errorFields(error));
       }
     };
-    if (!queue.add(write) && !signal.aborted) lost({ error: 'too many others are waiting' });
+    if (!queue.add(namespace, write) && !signal.aborted) lost({ error: 'too many others are waiting' });
   };
 }

@@ -1,7 +1,10 @@
-/** Runs tasks a few at a time, in the order in which they came. */
+/**
+ * Runs tasks a few at a time. Those of one lane begin in the order in which they came; lanes take turns, so that one whose
+ * tasks hang or are many does not hold up the others.
+ */
 export interface WorkQueue {
   /** Answers `false` when as many are waiting as may: the task is not taken. */
-  add(task: () => Promise<void>): boolean;
+  add(lane: string, task: () => Promise<void>): boolean;
   /** Resolves when nothing is running and nothing is waiting. */
   idle(): Promise<void>;
 }
@@ -11,20 +14,34 @@ export function createWorkQueue(
   { concurrency, most }: { readonly concurrency: number; readonly most: number },
   signal: AbortSignal,
 ): WorkQueue {
-  const waiting: (() => Promise<void>)[] = [];
-  let running = 0;
+  /** None is empty; the one whose turn it is comes first. */
+  const lanes = new Map<string, (() => Promise<void>)[]>();
+  let [waiting, running] = [0, 0];
   let idle = Promise.withResolvers<void>();
   idle.resolve();
 
+  function take(): (() => Promise<void>) | undefined {
+    for (const [lane, tasks] of lanes) {
+      const task = tasks.shift();
+      lanes.delete(lane);
+      if (tasks.length > 0) lanes.set(lane, tasks);
+      waiting -= 1;
+      return task;
+    }
+    return undefined;
+  }
   function begin(): void {
-    while (running < concurrency && !signal.aborted) {
-      const task = waiting.shift();
+    if (signal.aborted) {
+      lanes.clear();
+      waiting = 0;
+    }
+    while (running < concurrency) {
+      const task = take();
       if (task === undefined) break;
       running += 1;
       void task().finally(ended);
     }
-    if (signal.aborted) waiting.length = 0;
-    if (running === 0 && waiting.length === 0) idle.resolve();
+    if (running === 0 && waiting === 0) idle.resolve();
   }
   function ended(): void {
     running -= 1;
@@ -32,10 +49,13 @@ export function createWorkQueue(
   }
   signal.addEventListener('abort', begin);
   return {
-    add(task) {
-      if (signal.aborted || waiting.length >= most) return false;
-      if (running === 0 && waiting.length === 0) idle = Promise.withResolvers<void>();
-      waiting.push(task);
+    add(lane, task) {
+      if (signal.aborted || waiting >= most) return false;
+      if (running === 0 && waiting === 0) idle = Promise.withResolvers<void>();
+      const tasks = lanes.get(lane) ?? [];
+      tasks.push(task);
+      lanes.set(lane, tasks);
+      waiting += 1;
       begin();
       return true;
     },

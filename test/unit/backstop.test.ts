@@ -37,6 +37,7 @@ function start(t: TestContext, count: number, setting: Setting = {}) {
   t.after(() => stop.abort());
   const seen = {
     pages: [] as number[],
+    watches: 0,
     running: 0,
     mostRunning: 0,
     patched: [] as string[],
@@ -55,6 +56,7 @@ function start(t: TestContext, count: number, setting: Setting = {}) {
     },
     watch(_from, tell, signal) {
       change = tell;
+      seen.watches += 1;
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended')));
     },
     async cap(job, backoffLimit) {
@@ -260,6 +262,8 @@ describe('the backstop', { timeout: 30_000 }, () => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       const { seen, change } = start(t, 2, { answer: () => away });
       await settled();
+      // A moment after the list.
+      await eventually(() => assert.equal(seen.watches, 1));
       change(job, type);
       t.mock.timers.tick(5_000);
       await settled();
@@ -390,12 +394,30 @@ describe('a work queue', () => {
       done += 1;
     };
     assert.deepEqual(
-      [1, 2, 3, 4].map(() => queue.add(task)),
+      [1, 2, 3, 4].map(() => queue.add('', task)),
       [true, true, true, false],
     );
     resolve();
     await promptly(queue.idle());
     assert.equal(done, 3);
+  });
+
+  test('lets lanes take turns, so that one that hangs does not hold up the others', async () => {
+    const queue = createWorkQueue({ concurrency: 2, most: 100 }, never);
+    const begun: string[] = [];
+    const ends: (() => void)[] = [];
+    const hang = (name: string) => async () => {
+      begun.push(name);
+      await new Promise<void>((resolve) => ends.push(resolve));
+    };
+    for (const name of ['a1', 'a2', 'a3', 'a4']) queue.add('a', hang(name));
+    for (const name of ['b1', 'b2']) queue.add('b', async () => void begun.push(name));
+    queue.add('c', async () => void begun.push('c1'));
+    for (const _end of ['a1', 'a2']) ends.shift()?.();
+    await eventually(() => assert.deepEqual(begun, ['a1', 'a2', 'a3', 'b1', 'c1', 'a4']));
+    for (let end = ends.shift(); end; end = ends.shift()) end();
+    await promptly(queue.idle());
+    assert.deepEqual(begun.slice(-1), ['b2']);
   });
 
   test('begins nothing after the signal, and is idle when what runs has ended', async () => {
@@ -407,10 +429,10 @@ describe('a work queue', () => {
       begun += 1;
       return promise;
     };
-    queue.add(task);
-    queue.add(task);
+    queue.add('', task);
+    queue.add('', task);
     stop.abort();
-    assert.equal(queue.add(task), false);
+    assert.equal(queue.add('', task), false);
     resolve();
     await promptly(queue.idle());
     assert.equal(begun, 1);
