@@ -28,10 +28,16 @@ export interface Notice {
   readonly note: string;
 }
 
-/** Where Events are written to; `count` says how often the same has happened since the one before. */
+/** When it happened, and how often since the Event before. */
+export interface Occurrence {
+  readonly at: Date;
+  readonly count: number;
+}
+
+/** Where Events are written to. */
 export interface EventStore {
   /** @throws OperatorError the `KUBE_…` codes. */
-  publish(notice: Notice, count: number): Promise<void>;
+  publish(notice: Notice, occurrence: Occurrence): Promise<void>;
 }
 
 /** Tells people of what happens, where `kubectl describe` and `kubectl get events` show it. */
@@ -39,8 +45,15 @@ export interface Events {
   tell(notice: Notice): void;
 }
 
-/** The same notice is written this often at the most; what comes in between is counted. */
+/** An Event of one action and reason is written this often at the most; what comes in between is counted. */
 const QUIET_MS = 60_000;
+
+interface Told {
+  readonly atMs: number;
+  /** How often it has happened since. */
+  held: number;
+  timer?: NodeJS.Timeout;
+}
 
 /**
  * Events are a courtesy: whatever happens to one, nothing waits for it and nothing fails because of it.
@@ -48,29 +61,36 @@ const QUIET_MS = 60_000;
  * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
 export function createEvents(store: EventStore, log: Log, now: () => Date): Events {
-  const told = new Map<string, { atMs: number; uncounted: number }>();
+  const told = new Map<string, Told>();
   let isRefused = false;
 
-  async function publish(notice: Notice, count: number): Promise<void> {
+  async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
     try {
-      await store.publish(notice, count);
+      await store.publish(notice, occurrence);
       isRefused = false;
     } catch (error) {
       if (!isRefused) log.warn('events are not written', { reason: String((error as Error).message) });
       isRefused = true;
     }
   }
+  function write(key: string, notice: Notice, occurrence: Occurrence): void {
+    clearTimeout(told.get(key)?.timer);
+    told.set(key, { atMs: now().getTime(), held: 0 });
+    void publish(notice, occurrence);
+  }
   return {
     tell(notice) {
       const key = `${notice.action} ${notice.reason}`;
       const last = told.get(key);
-      const nowMs = now().getTime();
-      if (last && nowMs >= last.atMs && nowMs - last.atMs < QUIET_MS) {
-        last.uncounted += 1;
-        return;
+      const at = now();
+      const sinceMs = at.getTime() - (last?.atMs ?? 0);
+      if (last === undefined || sinceMs < 0 || sinceMs >= QUIET_MS) {
+        return write(key, notice, { at, count: 1 + (last?.held ?? 0) });
       }
-      told.set(key, { atMs: nowMs, uncounted: 0 });
-      void publish(notice, 1 + (last?.uncounted ?? 0));
+      // The latest one is written in the end: else people would read of a problem that they have mended.
+      clearTimeout(last.timer);
+      last.timer = setTimeout(() => write(key, notice, { at, count: last.held }), QUIET_MS - sinceMs).unref();
+      last.held += 1;
     },
   };
 }

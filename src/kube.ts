@@ -220,18 +220,17 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
  */
 export function createEventStore({ core }: Clients, namespace: string, name: string): EventStore {
   return {
-    async publish({ type, action, reason, note }, count) {
+    async publish({ type, action, reason, note }, { at, count }) {
       const event = { namespace, name: `${name}.${action}.${reason.toLowerCase().replaceAll('_', '-')}` };
       const what = `write Event ${namespace}/${event.name}`;
-      const now = new Date();
       const before = await orAbsent(core.readNamespacedEvent(event), what);
       const body = {
         apiVersion: 'v1',
         kind: 'Event',
         metadata: event,
         involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace, name },
-        ...{ type, action, reason, message: note, lastTimestamp: now },
-        firstTimestamp: before?.firstTimestamp ?? now,
+        ...{ type, action, reason, message: note, lastTimestamp: at },
+        firstTimestamp: before?.firstTimestamp ?? at,
         count: (before?.count ?? 0) + count,
         source: { component: FIELD_MANAGER },
       };
