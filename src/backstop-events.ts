@@ -4,7 +4,7 @@ import type { JobStore } from './backstop-store.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
 import { withFewRetries } from './retry.ts';
-import { onceUntilDone } from './tell-once.ts';
+import type { TellOnce } from './tell-once.ts';
 import { createWorkQueue } from './work-queue.ts';
 
 /** Writes an Event about a Job in its turn. `told` is called where it was not written before. */
@@ -16,16 +16,19 @@ const EVENTS = { concurrency: 2, most: 5_000 };
 const NOT_WRITTEN = 'event not written';
 
 /** Events are a courtesy: nothing waits for one. Each is tried for a minute or so; what fails then is told in the log. */
-export function createTeller(jobs: Pick<JobStore, 'tell'>, log: Log, signal: AbortSignal): TellOfJob {
+export function createTeller(
+  jobs: Pick<JobStore, 'tell'>,
+  { log, tellOnce }: { readonly log: Log; readonly tellOnce: TellOnce },
+  signal: AbortSignal,
+): TellOfJob {
   const queue = createWorkQueue(EVENTS, signal);
-  const once = onceUntilDone(log);
   return (job, notice, told = () => {}) => {
     const { namespace, name } = job;
-    const lost = (why: object) => once.failed(NOT_WRITTEN, { namespace, name, event: notice.name, ...why });
+    const lost = (why: object) => tellOnce.failed(NOT_WRITTEN, { namespace, name, event: notice.name, ...why });
     const write = async () => {
       try {
         const isNew = await withFewRetries(() => jobs.tell(job, notice), signal);
-        once.done(NOT_WRITTEN);
+        tellOnce.done(NOT_WRITTEN);
         if (isNew) told();
         else log.debug('told before', { event: notice.name });
       } catch (error) {

@@ -46,7 +46,8 @@ export async function runBackstop(
   const { jobs, lease, replica, log, now } = dependencies;
   const startedAt = new Date(now().getTime() - performance.now());
   // These outlast a turn: an Event is still written when another replica has taken over.
-  const memory = { tell: createTeller(jobs, log, signal), tellOnce: onceUntilDone(log), fights: createFights() };
+  const tellOnce = onceUntilDone(log, now);
+  const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights() };
   let round: Round | undefined;
   options.onPolicyChange?.(() => round?.end());
   const judge = (job: unknown, namespaceLabels?: Labels) =>

@@ -1,18 +1,29 @@
 import type { Log } from './log.ts';
 
-/** The first failure of a kind is a warning, those that follow are not until it has worked again. */
+/**
+ * The first failure of a kind is a warning, those that follow are not until it has worked again; and not within a minute
+ * of the last warning, as some may fail while others work.
+ */
 export interface TellOnce {
   failed(message: string, fields: object): void;
   done(message: string): void;
 }
 
-export function onceUntilDone(log: Log): TellOnce {
-  const told = new Set<string>();
+const QUIET_MS = 60_000;
+
+export function onceUntilDone(log: Log, now: () => Date): TellOnce {
+  const warnings = new Map<string, { readonly atMs: number; isOver: boolean }>();
   return {
     failed(message, fields) {
-      log[told.has(message) ? 'debug' : 'warn'](message, fields);
-      told.add(message);
+      const atMs = now().getTime();
+      const last = warnings.get(message);
+      const isNews = last === undefined || (last.isOver && Math.abs(atMs - last.atMs) >= QUIET_MS);
+      if (isNews) warnings.set(message, { atMs, isOver: false });
+      log[isNews ? 'warn' : 'debug'](message, fields);
     },
-    done: (message) => told.delete(message),
+    done(message) {
+      const last = warnings.get(message);
+      if (last) last.isOver = true;
+    },
   };
 }

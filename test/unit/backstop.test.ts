@@ -178,7 +178,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
 
   test('tries a Job alone again that could not be written, less and less often', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { seen, lines, metrics } = start(t, 6, {
+    const { seen, lines, metrics, clock } = start(t, 6, {
       pageSize: 2,
       answer: ({ name }) => (name === 'job-1' ? away : 'capped'),
     });
@@ -190,13 +190,14 @@ describe('the backstop', { timeout: 30_000 }, () => {
       t.mock.timers.tick(seconds * 1000 - 1);
       await settled();
       assert.equal(tries(), nth + 1, `${seconds} s`);
+      clock.ms += seconds * 1000;
       t.mock.timers.tick(1);
       await settled();
       assert.equal(tries(), nth + 2, `${seconds} s`);
     }
     assert.deepEqual([seen.pages, metrics.missed], [[0, 2, 4], 5]);
     const warnings = lines.filter((line) => line.startsWith('warn'));
-    assert.equal(warnings.length, 2, 'and once more, as others could be written meanwhile');
+    assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
   });
 
   test('looks at all Jobs again where more could not be written than are remembered: only after the last page', async (t) => {
@@ -271,7 +272,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     });
   }
 
-  test('asks again for a namespace that could not be read, and warns again when that happens anew', async (t) => {
+  test('asks again for a namespace that could not be read, and warns again when that happens anew after a minute', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
@@ -281,7 +282,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
       if (isAway) throw away;
       return { team: 'a' };
     };
-    const { lines, metrics, change } = start(t, 2, { policy, labels });
+    const { lines, metrics, change, clock } = start(t, 2, { policy, labels });
     const warnings = () => lines.filter((line) => line === 'warn namespace not read').length;
     await settled();
     assert.deepEqual([warnings(), metrics.missed], [1, 0]);
@@ -291,6 +292,10 @@ describe('the backstop', { timeout: 30_000 }, () => {
     assert.deepEqual([warnings(), metrics.missed], [1, 2]);
     isAway = true;
     change(aMissedJob('another'));
+    await settled();
+    assert.equal(warnings(), 1, 'within a minute of the last one');
+    clock.ms += 60_000;
+    change(aMissedJob('yet-another'));
     await settled();
     assert.equal(warnings(), 2);
   });
