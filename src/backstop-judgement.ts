@@ -62,7 +62,7 @@ const leave: JobVerdict = { action: 'leave' };
  */
 export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerdict {
   const job = referenceOf(stored);
-  if (job === undefined || !isObject(stored) || isLeftAlone(stored)) return leave;
+  if (job === undefined || !isObject(stored) || isDeleted(stored)) return leave;
   if (isOver(stored)) return judgeFailed(stored, job, circumstances);
   if (!isHealed(stored, circumstances)) return leave;
   const decision = decideOn(stored, wasUpdated(stored) ? 'UPDATE' : 'CREATE', circumstances);
@@ -135,9 +135,9 @@ export function referenceOf(stored: unknown): JobReference | undefined {
   return Object.values(texts).every((text) => typeof text === 'string') ? (texts as JobReference) : undefined;
 }
 
-function isLeftAlone({ metadata }: JsonObject): boolean {
-  return !isObject(metadata) || typeof metadata.deletionTimestamp === 'string';
-}
+/** Whoever deletes a Job that has failed has seen it. */
+const isDeleted = ({ metadata }: JsonObject): boolean =>
+  isObject(metadata) && typeof metadata.deletionTimestamp === 'string';
 
 function isHealed({ metadata }: JsonObject, { heal, startedAt }: Circumstances): boolean {
   if (heal !== 'new') return heal === 'all';

@@ -171,11 +171,12 @@ describe('a Job that has failed', () => {
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, end });
   });
 
-  test('is not explained where it is complete, was retried, or is nobody’s business', () => {
+  test('is not explained where it is complete, was retried, is being deleted, or is nobody’s business', () => {
     assert.deepEqual(judge(ran({ conditions: [condition('Complete')] })), leave);
     assert.deepEqual(judge(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
     assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
     assert.deepEqual(judge(ran({ conditions: [{ type: 'Failed', status: 'True' }] })), leave);
+    assert.deepEqual(judge(ran({ conditions: failedAgo(0), deletionTimestamp: now.toISOString() })), leave);
   });
 });
 
