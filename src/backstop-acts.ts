@@ -40,7 +40,8 @@ type Verdict<Action extends JobVerdict['action']> = Extract<JobVerdict, { action
 interface Attempt {
   readonly job: JobReference;
   readonly problem: string;
-  readonly task: () => Promise<void>;
+  /** Resolves with the milliseconds after which it is to be tried again, if it is. */
+  readonly task: () => Promise<number | undefined>;
 }
 
 const NOT_CAPPED = 'job not capped';
@@ -58,54 +59,62 @@ export function createActs(dependencies: ActDependencies, tools: Tools): Pick<Jo
   const { round, calls, fights, tell, tellOnce, judge } = tools;
   const later = createLater(MOST_LATER, round.signal);
 
-  function putOff({ uid }: JobReference, afterMs: number, task: () => void): void {
-    if (!later.add(uid, afterMs, task)) round.incomplete();
-  }
+  /** What was begun last about each Job, by its uid: where an older version could not be written, that is of no matter. */
+  const latest = new Map<string, Attempt>();
 
   function attempt(of: Attempt, failures = 0): void {
-    const task = () => of.task().catch((error: unknown) => failed(of, failures + 1, error));
-    const isTaken = calls.add(of.job.namespace, task);
-    if (!isTaken) round.incomplete();
+    latest.set(of.job.uid, of);
+    if (!calls.add(of.job.namespace, () => run(of, failures))) round.incomplete();
   }
 
-  function failed(of: Attempt, failures: number, error: unknown): void {
+  async function run(of: Attempt, failures: number): Promise<void> {
+    const { uid } = of.job;
+    const again = await of.task().then(
+      (afterMs) => ({ afterMs, failures }),
+      (error: unknown) => ({ afterMs: failed(of, failures + 1, error), failures: failures + 1 }),
+    );
+    if (latest.get(uid) !== of || round.signal.aborted) return;
+    if (again.afterMs === undefined) latest.delete(uid);
+    else if (!later.add(uid, again.afterMs, () => attempt(of, again.failures))) round.incomplete();
+  }
+
+  function failed({ job, problem }: Attempt, failures: number, error: unknown): number {
     if (!(error instanceof OperatorError)) throw error;
     // The calls that were under way have been ended on purpose.
-    if (round.signal.aborted) return;
-    const { job, problem } = of;
-    tellOnce.failed(problem, { namespace: job.namespace, name: job.name, ...errorFields(error) });
-    putOff(job, error.retryable ? doubledMs(failures, AGAIN) : REFUSED_AGAIN_MS, () => attempt(of, failures));
+    if (!round.signal.aborted) {
+      tellOnce.failed(problem, { namespace: job.namespace, name: job.name, ...errorFields(error) });
+    }
+    return error.retryable ? doubledMs(failures, AGAIN) : REFUSED_AGAIN_MS;
   }
 
-  async function ask({ job, outline }: Verdict<'ask'>): Promise<void> {
+  async function ask({ job, outline }: Verdict<'ask'>): Promise<undefined> {
     const labels = await untilAborted(namespaceLabels(job.namespace), round.signal);
     if (labels === undefined) return;
     tellOnce.done(NOT_READ);
     act(judge(outline, labels));
   }
 
-  async function cap(verdict: Verdict<'cap'>): Promise<void> {
-    const { job, from, to } = verdict;
+  async function cap({ job, from, to }: Verdict<'cap'>): Promise<number | undefined> {
     const { namespace, name } = job;
     const restMs = fights.waitMs(job.uid, now());
     if (restMs > 0) {
       tellOnce.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
-      // A version of it that is seen meanwhile takes the place of this one.
-      return putOff(job, restMs, () => act(verdict));
+      return restMs;
     }
     const result = await jobs.cap(job, to);
     // A Job that has changed meanwhile comes again by the watch.
-    if (result === 'lost') return;
+    if (result === 'lost') return undefined;
     fights.repaired(job.uid, now());
     if (result === 'undone') {
       tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
       // Where that has left the Job as it was, no watch tells of it.
-      return putOff(job, REFUSED_AGAIN_MS, () => act(verdict));
+      return REFUSED_AGAIN_MS;
     }
     for (const problem of [NOT_CAPPED, RAISED]) tellOnce.done(problem);
     log.info('job missed', { namespace, name, from, to });
     metrics.jobMissed();
     tell(job, missedNotice(job, from, to));
+    return undefined;
   }
 
   function explain({ job, end }: Verdict<'explain'>): void {
@@ -123,10 +132,12 @@ export function createActs(dependencies: ActDependencies, tools: Tools): Pick<Jo
     else explain(verdict);
   }
 
-  /** What waits to be tried is about what the Job is no more. */
+  /** What is tried, or waits for that, is about what the Job is no more. */
   function gone(job: unknown): void {
     const reference = referenceOf(job);
-    if (reference !== undefined) later.drop(reference.uid);
+    if (reference === undefined) return;
+    latest.delete(reference.uid);
+    later.drop(reference.uid);
   }
   return {
     gone,

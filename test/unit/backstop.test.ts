@@ -272,6 +272,27 @@ describe('the backstop', { timeout: 30_000 }, () => {
     });
   }
 
+  test('tries the latest version of a Job again, also where an older one fails after it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const older = Promise.withResolvers<Result>();
+    let answer: Result = away;
+    const { seen, metrics, change } = start(t, 0, {
+      answer: ({ resourceVersion }) => (resourceVersion === '1' ? older.promise : answer),
+    });
+    await settled();
+    await eventually(() => assert.equal(seen.watches, 1));
+    change(aMissedJob('job', '1'));
+    await settled();
+    change(aMissedJob('job', '2'));
+    await settled();
+    older.resolve(away);
+    await settled();
+    answer = 'capped';
+    t.mock.timers.tick(5_000);
+    await settled();
+    assert.deepEqual([metrics.missed, seen.lastVersion], [1, '2']);
+  });
+
   test('asks again for a namespace that could not be read, and warns again when that happens anew after a minute', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
