@@ -11,7 +11,7 @@ export interface TellOnce {
 
 const QUIET_MS = 60_000;
 
-export function onceUntilDone(log: Log, now: () => Date): TellOnce {
+export function onceUntilDone(log: Log, now = (): Date => new Date()): TellOnce {
   const warnings = new Map<string, { readonly atMs: number; isOver: boolean }>();
   return {
     failed(message, fields) {
