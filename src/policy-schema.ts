@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { describeValue, nearest } from './found.ts';
+import { describeValue, nearest, oneLine } from './found.ts';
 import { LARGEST_BACKOFF_LIMIT, type Policy } from './policy.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './policy-cel.ts';
 import { type Path, readYaml, type YamlProblem } from './yaml.ts';
@@ -217,10 +217,3 @@ const nameOf = (path: Path): string =>
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('')
     .replace(/^\./, '') || 'policy';
-
-/** Texts of the file may be in it: none of them is to steer a terminal. */
-const oneLine = (text: string): string =>
-  text
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-    .trim();

@@ -1,0 +1,72 @@
+import fc from 'fast-check';
+
+/** Something to be fed with inputs, ready for it. */
+export interface Target<Input> {
+  readonly inputs: fc.Arbitrary<Input>;
+  /** Throws where it is not as it should be. */
+  check(input: Input): void | Promise<void>;
+  /** How much memory that has taken, where it is another process that takes it. */
+  maxRssMib?(): number;
+  close?(): Promise<void>;
+}
+
+export interface FuzzOptions {
+  readonly seed: number;
+  /** It ends with the first batch that ends after this. */
+  readonly ms: number;
+  /** Slower is a finding. */
+  readonly mostMs: number;
+}
+
+export interface Tally {
+  readonly inputs: number;
+  readonly slowestMs: number;
+  readonly maxRssMib: number | undefined;
+  readonly finding: Finding | undefined;
+}
+
+export interface Finding {
+  /** A run with this seed comes upon it at once. */
+  readonly seed: number;
+  /** The smallest input that was found to show it. */
+  readonly input: string;
+  readonly error: string;
+}
+
+/** Small, so that a seed leads to what it has found in a moment, and large enough for inputs of all sizes. */
+const BATCH = 50;
+
+const LONGEST_SHOWN = 4_000;
+
+/** Feeds a target until the time is up or something is found. Each batch has the seed of the one before and one more. */
+export async function fuzz<Input>(
+  target: Target<Input>,
+  { seed, ms, mostMs }: FuzzOptions,
+  beat: () => void = () => {},
+): Promise<Tally> {
+  const endMs = performance.now() + ms;
+  let [inputs, slowestMs] = [0, 0];
+  const property = fc.asyncProperty(target.inputs, async (input) => {
+    beat();
+    const startMs = performance.now();
+    await target.check(input);
+    const tookMs = performance.now() - startMs;
+    inputs += 1;
+    slowestMs = Math.max(slowestMs, tookMs);
+    if (tookMs > mostMs) throw new Error(`took ${Math.round(tookMs)} ms`);
+  });
+  let finding: Finding | undefined;
+  for (let batch = 0; finding === undefined && (batch === 0 || performance.now() < endMs); batch += 1) {
+    const batchSeed = (seed + batch) | 0;
+    const details = await fc.check(property, { seed: batchSeed, numRuns: BATCH });
+    if (details.failed) {
+      const input = fc.stringify(details.counterexample?.[0]).slice(0, LONGEST_SHOWN);
+      finding = {
+        seed: batchSeed,
+        input,
+        error: String((details.errorInstance as Error)?.stack ?? details.errorInstance),
+      };
+    }
+  }
+  return { inputs, slowestMs: Math.round(slowestMs), maxRssMib: target.maxRssMib?.(), finding };
+}
