@@ -43,10 +43,12 @@ export function pickObjects(objects: readonly unknown[], raw: RawOptions): Expor
   };
 }
 
-function checked<T>(kind: Parameters<typeof shapeProblem>[0], object: T): T {
-  const problem = shapeProblem(kind, object);
+function checked<T>(kind: Parameters<typeof shapeProblem>[0], object: T | undefined): T | undefined {
+  // What is null counts as not said, for the API server as well.
+  const said = object && JSON.parse(JSON.stringify(object), (_name, value) => value ?? undefined);
+  const problem = shapeProblem(kind, said);
   if (problem !== undefined) throw new Error(problem);
-  return object;
+  return said;
 }
 
 const flattened = (object: Named | null): Named[] =>

@@ -73,5 +73,9 @@ function partsOf(path: string, value: unknown, shape: Shape): [path: string, val
   const own = (name: string) => (value as Record<string, unknown>)[name];
   if ('fields' in shape) return Object.entries(shape.fields).map(([name, one]) => [`${path}.${name}`, own(name), one]);
   const one = 'list' in shape ? shape.list : shape.map;
-  return Object.keys(value as object).map((name) => [`${path}[${describeValue(name)}]`, own(name) ?? null, one]);
+  return Object.keys(value as object).map((name) => [
+    `${path}[${'list' in shape ? name : describeValue(name)}]`,
+    own(name) ?? null,
+    one,
+  ]);
 }

@@ -46,7 +46,18 @@ describe('the configuration', () => {
         timeoutSeconds: 5,
       },
       heal: 'all',
-      endpoint: { port: 8090, address: undefined, drainMs: 5000 },
+      endpoint: {
+        ...{ port: 8090, address: undefined, drainMs: 5000, maxConnections: 1000, clientNames: undefined },
+        tls: {
+          minVersion: 'TLSv1.2',
+          cipherSuites: [
+            ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+            ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+            ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+          ],
+        },
+      },
+      clientCaFile: undefined,
       probes: { port: 8080, address: undefined },
       log: { level: 'info', format: 'json' },
     });
@@ -63,6 +74,11 @@ describe('the configuration', () => {
       'owner-cluster-role': 'system:jobs',
       'webhook-bind-port': '9443',
       'webhook-bind-address': '::1',
+      'client-ca-file': '/pki/ca.pem',
+      'client-name': 'kube-apiserver',
+      'tls-min-version': 'TLSv1.3',
+      'tls-cipher-suites': 'TLS_AES_128_GCM_SHA256',
+      'max-connections': '50',
       'webhook-cert-path': '/certs',
       'webhook-url': 'https://127.0.0.1:9443',
       'policy-file': '/policy/policy.yaml',
@@ -112,7 +128,11 @@ describe('the configuration', () => {
         timeoutSeconds: 7,
       },
       heal: 'new',
-      endpoint: { port: 9443, address: '::1', drainMs: 1000 },
+      endpoint: {
+        ...{ port: 9443, address: '::1', drainMs: 1000, maxConnections: 50, clientNames: ['kube-apiserver'] },
+        tls: { minVersion: 'TLSv1.3', cipherSuites: ['TLS_AES_128_GCM_SHA256'] },
+      },
+      clientCaFile: '/pki/ca.pem',
       probes: { port: 9090, address: '::1' },
       log: { level: 'debug', format: 'pretty' },
     });
