@@ -44,8 +44,7 @@ export function pickObjects(objects: readonly unknown[], raw: RawOptions): Expor
 }
 
 function checked<T>(kind: Parameters<typeof shapeProblem>[0], object: T | undefined): T | undefined {
-  // What is null counts as not said, for the API server as well.
-  const said = object && JSON.parse(JSON.stringify(object), (_name, value) => value ?? undefined);
+  const said = object && JSON.parse(JSON.stringify(object), withoutNull);
   const problem = shapeProblem(kind, said);
   if (problem !== undefined) throw new Error(problem);
   return said;
@@ -61,4 +60,9 @@ function withTextAnnotations(secret: V1Secret): V1Secret {
   const text = (value: unknown) => (value instanceof Date ? value.toISOString() : String(value));
   const annotations = Object.entries(secret.metadata?.annotations ?? {}).map(([key, value]) => [key, text(value)]);
   return { ...secret, metadata: { ...secret.metadata, annotations: Object.fromEntries(annotations) } };
+}
+
+/** A field that is null counts as not said, for the API server as well. For `JSON.parse`. */
+function withoutNull(this: unknown, _name: string, value: unknown): unknown {
+  return value === null && !Array.isArray(this) ? undefined : value;
 }

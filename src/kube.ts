@@ -129,8 +129,6 @@ function loadKubeConfig(kubeconfig: string | undefined): KubeConfig {
 
 function readingProblem(file: string): string | undefined {
   try {
-    // A number would be read as the file that this process has open under it.
-    if (typeof file !== 'string') return `the name of a file is ${describeValue(file)}`;
     readFileSync(file);
     return undefined;
   } catch (error) {

@@ -125,6 +125,8 @@ export const policyJsonSchema = () => z.toJSONSchema(policy, { target: 'draft-7'
 
 /** More would not be read, and a file of junk has one in each line. */
 const MOST_PROBLEMS = 50;
+/** A message may quote the file, all of it. */
+const LONGEST_PROBLEM = 600;
 
 /**
  * Reads a policy in YAML or JSON.
@@ -162,7 +164,7 @@ function longestExpression(policy: Policy): number {
 function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {
   const told = [...problems]
     .sort((one, other) => one.line - other.line)
-    .map(({ line, problem }) => `line ${line}: ${oneLine(problem)}`);
+    .map(({ line, problem }) => `line ${line}: ${oneLine(problem).slice(0, LONGEST_PROBLEM)}`);
   const lines = [...new Set(told)];
   const rest = lines.length - MOST_PROBLEMS;
   return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };

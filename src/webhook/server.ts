@@ -138,7 +138,9 @@ function refuseOthers(
   names: readonly string[] | undefined,
   refused: Refused,
 ): void {
-  server.on('tlsClientError', (error) => refused('client-refused', messageOf(error)));
+  server.on('tlsClientError', (error, { authorizationError }) =>
+    refused('client-refused', String(authorizationError || messageOf(error))),
+  );
   // Before HTTP reads anything.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     const name = socket.getPeerCertificate().subject?.CN;

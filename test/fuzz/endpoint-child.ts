@@ -16,6 +16,8 @@ const LONGEST_LINE = 4_096;
 export interface EndpointChild extends Target {
   /** The most memory that it has had, in MiB. */
   maxRssMib(): number;
+  /** How much CPU time it has had, in steps of 10 ms. */
+  cpuMs(): number;
   /** Throws where it has ended, or has logged what it never should. */
   check(): void;
   stop(): Promise<void>;
@@ -40,6 +42,7 @@ export async function startEndpointChild(): Promise<EndpointChild> {
   return {
     ...JSON.parse(first),
     maxRssMib: () => (child.exitCode === null ? maxRssMib(child.pid) : 0),
+    cpuMs: () => (child.exitCode === null ? cpuMs(child.pid) : 0),
     check: () => assert.equal(failure, ''),
     async stop() {
       child.kill('SIGKILL');
@@ -56,6 +59,13 @@ function problemOf(line: string): string {
   } catch {
     return `no JSON in the log: ${line}`;
   }
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: fields 14 and 15, after the name in parentheses. */
+function cpuMs(pid: number | undefined): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const [user, system] = rest.split(' ').slice(11, 13).map(Number);
+  return ((user ?? 0) + (system ?? 0)) * 10;
 }
 
 function maxRssMib(pid: number | undefined): number {

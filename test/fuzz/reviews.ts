@@ -116,6 +116,7 @@ export async function reviewTarget(): Promise<Target<Buffer[]>> {
       }
       child.check();
     },
+    cpuMs: child.cpuMs,
     maxRssMib: child.maxRssMib,
     close() {
       agent.destroy();

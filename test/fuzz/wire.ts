@@ -164,12 +164,13 @@ export async function wireTarget(): Promise<Target<Exchange>> {
   return {
     inputs: anyExchange,
     async check(exchange) {
-      const answer = await promptly(exchanged(child, exchange), { withinMs: 10_000 });
+      const answer = await promptly(exchanged(child, exchange), { withinMs: 60_000 });
       assertAnswers(answer, exchange.noise === undefined);
       count += 1;
       if (count % 20 === 0) assert.deepEqual(patchOf(await post(child, aReview())).length, 2);
       child.check();
     },
+    cpuMs: child.cpuMs,
     maxRssMib: child.maxRssMib,
     close: child.stop,
   };

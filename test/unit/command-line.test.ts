@@ -124,13 +124,6 @@ describe('the command line', { concurrency: 3 }, () => {
       assert.match(stderr, /--kubeconfig .*: deficient indentation \(4:1\); allowed is a kubeconfig file/);
       assert.doesNotMatch(stderr, /S3CRET/);
     });
-
-    test('and of a kubeconfig that names a file by a number never reads it: that is what is open under it', async (t) => {
-      const cluster = { server: 'https://127.0.0.1:1', 'certificate-authority': 7 };
-      const { exitCode, stderr } = await runCommand([`--kubeconfig=${await aKubeconfig(t, cluster)}`]);
-      assert.equal(exitCode, 2);
-      assert.match(stderr, /: the name of a file is 7; allowed is a file that can be read$/m);
-    });
   });
 
   describe('a reader that goes away', () => {
