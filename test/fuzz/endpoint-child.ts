@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Target } from '../support/endpoint.ts';
 
-/** What Node.js takes for itself where a container has the 256 MiB of manifests/base/deployment.yaml. */
-const HEAP_MIB = 128;
+/** What Node.js takes for itself where a container has the 512 MiB of manifests/base/deployment.yaml. */
+const HEAP_MIB = 256;
 
 /** A text of a client is cut before it is logged; all of them together stay below this. */
 const LONGEST_LINE = 4_096;

@@ -11,6 +11,7 @@ import { terraformPolicy } from '../../src/policy.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { allowReasons } from '../../src/webhook/cap-retries.ts';
+import { connectionReasons } from '../../src/webhook/refusals.ts';
 import { readDocument } from '../support/docs.ts';
 import { optionsTable, policyTable, readReadme, shellCommands } from '../support/readme.ts';
 
@@ -62,6 +63,7 @@ describe('docs/troubleshoot.md', () => {
     ...allowReasons,
     ...eventReasons,
     ...jobEventReasons,
+    ...connectionReasons,
     ...errorCodes,
   ];
 
