@@ -1,10 +1,11 @@
 import { describeValue } from './found.ts';
 
-/** What a field may hold; one that is not there is always fine. */
+/** What a field may hold. One that is not there is fine, unless it is needed. */
 type Shape =
   | 'text'
   | 'number'
   | 'boolean'
+  | { readonly needed: Shape }
   | { readonly list: Shape }
   | { readonly map: Shape }
   | { readonly fields: Readonly<Record<string, Shape>> };
@@ -34,9 +35,9 @@ const shapes = {
       webhooks: {
         list: {
           fields: {
-            clientConfig: { fields: { url: 'text', caBundle: 'text', service } },
-            ...{ name: 'text', failurePolicy: 'text', timeoutSeconds: 'number' },
-            matchConditions: { list: { fields: { name: 'text', expression: 'text' } } },
+            clientConfig: { needed: { fields: { url: 'text', caBundle: 'text', service } } },
+            ...{ name: { needed: 'text' }, failurePolicy: 'text', timeoutSeconds: 'number' },
+            matchConditions: { list: { fields: { name: { needed: 'text' }, expression: { needed: 'text' } } } },
             ...{ namespaceSelector: selector, objectSelector: selector },
           },
         },
@@ -51,14 +52,23 @@ export function shapeProblem(kind: keyof typeof shapes, object: unknown): string
 }
 
 function problemAt(path: string, value: unknown, shape: Shape): string | undefined {
+  if (isNeeded(shape)) {
+    return value === undefined ? wrong(path, value, shape.needed) : problemAt(path, value, shape.needed);
+  }
   if (value === undefined) return undefined;
-  if (!isOf(value, shape)) return `${path}: found ${describeValue(value)}; allowed is ${nameOf(shape)}`;
+  if (!isOf(value, shape)) return wrong(path, value, shape);
   for (const part of partsOf(path, value, shape)) {
     const problem = problemAt(...part);
     if (problem !== undefined) return problem;
   }
   return undefined;
 }
+
+const isNeeded = (shape: Shape): shape is { readonly needed: Shape } =>
+  typeof shape === 'object' && 'needed' in shape;
+
+const wrong = (path: string, value: unknown, shape: Shape): string =>
+  `${path}: found ${describeValue(value)}; allowed is ${nameOf(shape)}`;
 
 function isOf(value: unknown, shape: Shape): boolean {
   if (typeof shape === 'string') return typeof value === (shape === 'text' ? 'string' : shape);
@@ -72,7 +82,7 @@ function partsOf(path: string, value: unknown, shape: Shape): [path: string, val
   if (typeof shape === 'string') return [];
   const own = (name: string) => (value as Record<string, unknown>)[name];
   if ('fields' in shape) return Object.entries(shape.fields).map(([name, one]) => [`${path}.${name}`, own(name), one]);
-  const one = 'list' in shape ? shape.list : shape.map;
+  const one = 'list' in shape ? shape.list : 'map' in shape ? shape.map : shape.needed;
   return Object.keys(value as object).map((name) => [
     `${path}[${'list' in shape ? name : describeValue(name)}]`,
     own(name) ?? null,

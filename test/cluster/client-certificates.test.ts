@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../control-plane/free-port.ts';
 import { aFolder } from '../support/a-folder.ts';
 import { aTerraformJob } from '../support/a-job.ts';
 import { aReview } from '../support/a-review.ts';
@@ -10,7 +11,6 @@ import { NAMESPACE, SERVER_NAME, startCluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { post } from '../support/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../control-plane/free-port.ts';
 
 /**
  * How an API server is told which certificate to show to which webhook.
@@ -29,7 +29,10 @@ async function admissionConfiguration(folder: string, client: { certFile: string
   };
   const file = join(folder, 'admission.yaml');
   const plugins = [{ name: 'MutatingAdmissionWebhook', configuration }];
-  await writeFile(file, JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AdmissionConfiguration', plugins }));
+  await writeFile(
+    file,
+    JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AdmissionConfiguration', plugins }),
+  );
   return file;
 }
 
@@ -43,7 +46,12 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
   const file = await admissionConfiguration(folder, client, port);
   const cluster = await startCluster({ apiServerArgs: [`--admission-control-config-file=${file}`] });
   t.after(() => cluster.stop());
-  const flags = [`--client-ca-file=${caFile}`, '--client-name=kube-apiserver', '--tls-min-version=TLSv1.3', '--failure-policy=Fail'];
+  const flags = [
+    `--client-ca-file=${caFile}`,
+    '--client-name=kube-apiserver',
+    '--tls-min-version=TLSv1.3',
+    '--failure-policy=Fail',
+  ];
   const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port, flags });
   t.after(() => daemon.stop('SIGKILL'));
   await daemon.line('ready');

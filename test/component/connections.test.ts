@@ -39,10 +39,18 @@ suite('more connections than --max-connections', () => {
     await isReused(endpoint, agent);
     const first = await idle(t, endpoint, 9);
     const second = await idle(t, endpoint, 5);
-    await eventually(() => assert.deepEqual(first.map(({ closed }) => closed), [...Array(5).fill(true), ...Array(4).fill(false)]));
+    await eventually(() =>
+      assert.deepEqual(
+        first.map(({ closed }) => closed),
+        [...Array(5).fill(true), ...Array(4).fill(false)],
+      ),
+    );
     assert.ok(second.every(({ closed }) => !closed));
     assert.equal(await isReused(endpoint, agent), true);
-    assert.deepEqual(endpoint.refusals, Array(5).fill({ reason: 'too-many-connections', error: 'found more than 10 connections' }));
+    assert.deepEqual(
+      endpoint.refusals,
+      Array(5).fill({ reason: 'too-many-connections', error: 'found more than 10 connections' }),
+    );
   });
 
   test('leave room for a newcomer also where all have been answered: the one that was for longest goes', async (t) => {
@@ -59,7 +67,8 @@ suite('more connections than --max-connections', () => {
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
     const halves = await idle(t, endpoint, 5);
-    for (const socket of halves) socket.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{');
+    for (const socket of halves)
+      socket.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{');
     for (let made = 0; made < 30; made += 1) {
       const socket = createConnection(endpoint.port, '127.0.0.1').on('error', () => {});
       t.after(() => socket.destroy());
@@ -120,7 +129,9 @@ suite('a client that takes its time', () => {
     }, 500);
     t.after(() => clearInterval(trickle));
     trickles.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n');
-    slow.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n');
+    slow.write(
+      'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
+    );
     const [noHandshake, noRequest, headers, body] = await Promise.all([plain, silent, trickles, slow].map(closedAfter));
     assertWithin(noHandshake?.ms ?? 0, 9_000);
     assertWithin(noRequest?.ms ?? 0, 9_000);

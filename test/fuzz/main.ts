@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { fuzz, type Tally } from './target.ts';
+import { BATCH, fuzz, type Tally } from './target.ts';
 import { targets } from './targets.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -99,7 +99,7 @@ async function run({ ms, seed, names }: ReturnType<typeof readOptions>): Promise
     const tally = await turn(name, from, turnMs, watchdog.beat);
     sums.set(name, added(sums.get(name), tally));
     // Past the batches of this turn, however many it has had.
-    next.set(name, ((tally.finding?.seed ?? from) + Math.ceil(tally.inputs / 50) + 1) | 0);
+    next.set(name, ((tally.finding?.seed ?? from) + Math.ceil(tally.inputs / BATCH) + 1) | 0);
   }
   await watchdog.stop();
   say(table(sums));

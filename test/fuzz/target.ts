@@ -14,6 +14,8 @@ export interface Target<Input> {
 
 export interface FuzzOptions {
   readonly seed: number;
+  /** How many inputs are made of one seed. */
+  readonly batch?: number;
   /** It ends with the first batch that ends after this. */
   readonly ms: number;
   /** More CPU time for one input is a finding: how long it takes depends on what else the machine does. */
@@ -36,7 +38,7 @@ export interface Finding {
 }
 
 /** Small, so that a seed leads to what it has found in a moment, and large enough for inputs of all sizes. */
-const BATCH = 50;
+export const BATCH = 50;
 
 function ownCpuMs(): number {
   const { user, system } = process.cpuUsage();
@@ -48,7 +50,7 @@ const LONGEST_SHOWN = 4_000;
 /** Feeds a target until the time is up or something is found. Each batch has the seed of the one before and one more. */
 export async function fuzz<Input>(
   target: Target<Input>,
-  { seed, ms, mostCpuMs }: FuzzOptions,
+  { seed, batch: numRuns = BATCH, ms, mostCpuMs }: FuzzOptions,
   beat: () => void = () => {},
 ): Promise<Tally> {
   const endMs = performance.now() + ms;
@@ -66,7 +68,7 @@ export async function fuzz<Input>(
   let finding: Finding | undefined;
   for (let batch = 0; finding === undefined && (batch === 0 || performance.now() < endMs); batch += 1) {
     const batchSeed = (seed + batch) | 0;
-    const details = await fc.check(property, { seed: batchSeed, numRuns: BATCH });
+    const details = await fc.check(property, { seed: batchSeed, numRuns });
     if (details.failed) {
       const input = fc.stringify(details.counterexample?.[0]).slice(0, LONGEST_SHOWN);
       finding = {

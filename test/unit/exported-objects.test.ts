@@ -60,8 +60,21 @@ test('the documents of a text are those with content', () => {
 });
 
 describe('an object that no API server would have let in', () => {
-  const webhooks = (webhook: object) => ({ ...registration, webhooks: [{ name: 'x', ...webhook }] });
+  const webhooks = (webhook: object) => ({
+    ...registration,
+    webhooks: [{ name: 'x', clientConfig: {}, ...webhook }],
+  });
   const rows: [what: string, object: object, problem: string][] = [
+    [
+      'a condition without a name',
+      webhooks({ matchConditions: [{ expression: 'true' }] }),
+      'MutatingWebhookConfiguration.webhooks[0].matchConditions[0].name: found nothing; allowed is a text',
+    ],
+    [
+      'a webhook that calls nobody',
+      webhooks({ clientConfig: undefined }),
+      'MutatingWebhookConfiguration.webhooks[0].clientConfig: found nothing; allowed is an object',
+    ],
     [
       'labels that are a list',
       { ...secret(), metadata: { ...secret().metadata, labels: [1] } },
