@@ -26,5 +26,7 @@ export function parseCipherSuites(text: string): readonly string[] | undefined {
 const openSslName = (name: string): string | undefined =>
   Object.entries(openSslNames).find((names) => names.includes(name))?.[1];
 
-/** Whether a suite is one of TLS 1.3, which has its own. */
+/** Whether a suite is one of TLS 1.3, which has its own. Both ways of naming those are the same. */
 export const isOfTls13 = (openSslName: string): boolean => openSslName.startsWith('TLS_');
+
+export const tls13Names: readonly string[] = Object.values(openSslNames).filter(isOfTls13);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { CertificateOptions } from './certs/certificate-set.ts';
-import { cipherSuiteNames, isOfTls13, parseCipherSuites } from './cipher-suites.ts';
+import { cipherSuiteNames, isOfTls13, parseCipherSuites, tls13Names } from './cipher-suites.ts';
 import { OperatorError } from './errors.ts';
 import {
   type OptionDefinition,
@@ -110,7 +110,7 @@ function contradictions(values: { readonly [Name in OptionName]?: OptionValues[N
   const suites = values['tls-cipher-suites'];
   if (values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13)) {
     problems.push(
-      `${optionLabel('tls-cipher-suites')}: found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${cipherSuiteNames.filter(isOfTls13).slice(0, 3).join(', ')}`,
+      `${optionLabel('tls-cipher-suites')}: found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
     );
   }
   const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];

@@ -227,6 +227,25 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
   });
 
+  test('are names of clients without an authority that vouches for them', () => {
+    assert.throws(() => readConfig({ 'client-name': 'a' }), {
+      code: 'CONFIG_INVALID',
+      message: /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
+    });
+    assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
+  });
+
+  test('are TLS 1.3 alone and no cipher suite of it', () => {
+    const suites = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
+    assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): found none of TLS 1.3, which --tls-min-version asks for; ' +
+        'allowed is at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
+    });
+    assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
+  });
+
   test('are two servers on one port, unless both take a free one', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
