@@ -64,8 +64,7 @@ function problemAt(path: string, value: unknown, shape: Shape): string | undefin
   return undefined;
 }
 
-const isNeeded = (shape: Shape): shape is { readonly needed: Shape } =>
-  typeof shape === 'object' && 'needed' in shape;
+const isNeeded = (shape: Shape): shape is { readonly needed: Shape } => typeof shape === 'object' && 'needed' in shape;
 
 const wrong = (path: string, value: unknown, shape: Shape): string =>
   `${path}: found ${describeValue(value)}; allowed is ${nameOf(shape)}`;

@@ -10,7 +10,10 @@ const [{ ca, serving }, { ca: other }] = [await aCertificateSet(), await aCertif
 
 describe('a file of client certificate authorities', () => {
   test('is one or several, with any text around them', async (t) => {
-    const folder = await aFolder(t, { one: ca.certificate, two: `# ours\n${ca.certificate}# theirs\n${other.certificate}` });
+    const folder = await aFolder(t, {
+      one: ca.certificate,
+      two: `# ours\n${ca.certificate}# theirs\n${other.certificate}`,
+    });
     const blocks = (read: object) => ('bundle' in read ? String(read.bundle).match(/-----BEGIN /g)?.length : read);
     assert.equal(blocks(readClientCaFile(join(folder, 'one'))), 1);
     assert.equal(blocks(readClientCaFile(join(folder, 'two'))), 2);

@@ -230,7 +230,8 @@ describe('options that contradict each other', () => {
   test('are names of clients without an authority that vouches for them', () => {
     assert.throws(() => readConfig({ 'client-name': 'a' }), {
       code: 'CONFIG_INVALID',
-      message: /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
+      message:
+        /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
     });
     assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
   });
