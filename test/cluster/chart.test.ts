@@ -42,7 +42,10 @@ const SAMPLES: Readonly<
     ['TLSv1.2', 'TLSv1.3'],
     ['TLSv1.1', '', '1.2'],
   ],
-  'tls-cipher-suites': [['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'], ['', 'a', 'A:B']],
+  'tls-cipher-suites': [
+    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
+    ['', 'a', 'A:B'],
+  ],
   'max-connections': [
     [10, 1000],
     [9, 100_001, 'many', 10.5],
