@@ -143,7 +143,8 @@ function refuseOthers(
   );
   // Before HTTP reads anything.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
-    const name = socket.getPeerCertificate().subject?.CN;
+    // Null where the socket has gone already, whatever the types say.
+    const name = socket.getPeerCertificate()?.subject?.CN;
     if (names === undefined || (typeof name === 'string' && names.includes(name))) return;
     socket.destroy();
     refused('client-refused', `CN: found ${JSON.stringify(name)}; allowed is ${names.join(', ')}`);

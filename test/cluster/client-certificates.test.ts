@@ -64,6 +64,8 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
   const target = { port, caBundle: Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString('utf8') };
   await assert.rejects(post(target, aReview()), { code: /ECONNRESET|EPIPE|ALERT/ } as never);
   assert.equal((await daemon.probe('/readyz')).status, 200);
+  const { text: metrics } = await daemon.probe('/metrics');
+  assert.match(metrics, /^terraform_daemon_connections_refused_total\{reason="client-refused"\} [1-9]/m);
 
   // Another authority: the very same API server is refused from then on, and failurePolicy Fail tells it so.
   const replaceCa = async (text: string) => {
