@@ -15,6 +15,7 @@ export interface Group extends Value {
 }
 
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const SUITE = '[A-Z0-9_-]+';
 const SUBDOMAIN = `^${DNS_LABEL}(\\.${DNS_LABEL})*$`;
 
 /** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
@@ -22,6 +23,8 @@ export const chartsOwn = {
   kubeconfig: 'leave it out: the Pod has an account of its own',
   namespace: 'use helm --namespace',
   'owner-cluster-role': 'it follows the value name',
+  'client-ca-file': 'the chart mounts no such file: install with kustomize',
+  'client-name': 'it needs client-ca-file',
   'webhook-cert-path': 'use the value ownCertificates',
   'webhook-url': 'leave it out: the API server calls the Service',
   'policy-file': 'use the value policy',
@@ -45,6 +48,9 @@ const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>
   'webhook-configuration-name': subdomain,
   'webhook-bind-port': port,
   'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
+  'tls-min-version': oneOf('TLSv1.2', 'TLSv1.3'),
+  'tls-cipher-suites': { type: 'string', pattern: `^${SUITE}(, *${SUITE})*$` },
+  'max-connections': { type: 'integer', minimum: 10, maximum: 100_000 },
   'failure-policy': oneOf('Ignore', 'Fail'),
   'timeout-seconds': { type: 'integer', minimum: 1, maximum: 30 },
   'ca-lifetime': duration,
@@ -108,7 +114,7 @@ function policyValue(): Value {
   };
 }
 
-const resources = { requests: { cpu: '25m', memory: '128Mi' }, limits: { memory: '256Mi' } };
+const resources = { requests: { cpu: '25m', memory: '128Mi' }, limits: { memory: '512Mi' } };
 const list = (description: string, items: object = { type: 'object' }): Value => ({
   type: 'array',
   default: [],

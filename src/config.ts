@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { CertificateOptions } from './certs/certificate-set.ts';
+import { cipherSuiteNames, isOfTls13, parseCipherSuites, tls13Names } from './cipher-suites.ts';
 import { OperatorError } from './errors.ts';
 import {
   type OptionDefinition,
@@ -26,7 +27,16 @@ export interface Config {
   readonly rotateOnStart: boolean;
   readonly registration: RegistrationOptions;
   readonly heal: OptionValues['heal'];
-  readonly endpoint: { readonly port: number; readonly address: string | undefined; readonly drainMs: number };
+  readonly endpoint: {
+    readonly port: number;
+    readonly address: string | undefined;
+    readonly drainMs: number;
+    readonly tls: { readonly minVersion: OptionValues['tls-min-version']; readonly cipherSuites: readonly string[] };
+    readonly maxConnections: number;
+    readonly clientNames: readonly string[] | undefined;
+  };
+  /** File of the authorities of client certificates; without one none is asked for. */
+  readonly clientCaFile: string | undefined;
   readonly probes: { readonly port: number; readonly address: string | undefined };
   readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
 }
@@ -92,6 +102,17 @@ function contradictions(values: { readonly [Name in OptionName]?: OptionValues[N
       `${optionLabel('settle-time')}: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
     );
   }
+  if (values['client-name'] && values['client-ca-file'] === undefined) {
+    problems.push(
+      `${optionLabel('client-name')}: found it without --client-ca-file; allowed is only both, a name is worth nothing where no authority vouches for it`,
+    );
+  }
+  const suites = values['tls-cipher-suites'];
+  if (values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13)) {
+    problems.push(
+      `${optionLabel('tls-cipher-suites')}: found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+    );
+  }
   const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
   if (endpoint !== undefined && endpoint !== 0 && endpoint === probes) {
     problems.push(
@@ -145,7 +166,18 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       timeoutSeconds: values['timeout-seconds'],
     },
     heal: values.heal,
-    endpoint: { port: values['webhook-bind-port'], address, drainMs: values['drain-time'] },
+    endpoint: {
+      port: values['webhook-bind-port'],
+      address,
+      drainMs: values['drain-time'],
+      tls: {
+        minVersion: values['tls-min-version'],
+        cipherSuites: values['tls-cipher-suites'] ?? parseCipherSuites(cipherSuiteNames.join()) ?? [],
+      },
+      maxConnections: values['max-connections'],
+      clientNames: values['client-name'],
+    },
+    clientCaFile: values['client-ca-file'],
     probes: { port: values['metrics-bind-port'], address },
     log: { level: values['log-level'], format: values['log-format'] },
   };

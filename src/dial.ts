@@ -66,5 +66,9 @@ export async function dial(address: Address, serverName: string, bundle: Pem): P
 
 /** An error that has tried several addresses has no text of its own. */
 function text(error: unknown): string {
+  // So TLS 1.2 answers who shows no certificate, and whoever has no cipher suite in common.
+  if ((error as NodeJS.ErrnoException).code === 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE') {
+    return 'it ends the handshake: it may ask for a client certificate, which is not had here';
+  }
   return messageOf(error) || ((error as NodeJS.ErrnoException).code ?? 'failed');
 }

@@ -14,6 +14,7 @@ export const eventReasons = [
   'misunderstood',
   'clocks-differ',
   'policy-loaded',
+  'client-ca-loaded',
 ] as const;
 
 export type EventReason = Reason | RegistrationReason | ErrorCode | (typeof eventReasons)[number];

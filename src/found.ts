@@ -30,3 +30,10 @@ function distance(from: string, to: string): number {
   }
   return row.at(-1) ?? 0;
 }
+
+/** A message in which texts of a file may be: none of them is to steer a terminal. */
+export const oneLine = (text: string): string =>
+  text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+    .trim();

@@ -15,6 +15,7 @@ import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
 import type { EventStore } from './events.ts';
+import { describeValue, oneLine } from './found.ts';
 import { overHttp1 } from './http1.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
 import { createJsonCalls } from './kube-json.ts';
@@ -98,7 +99,7 @@ export function kubeconfigProblems(kubeconfig: string | undefined): string[] {
   if (!cluster) return [tell('its current context names no cluster', CONTEXT)];
   const isHttps = URL.parse(cluster.server)?.protocol === 'https:';
   return [
-    ...(isHttps ? [] : [tell(`its server is ${JSON.stringify(cluster.server)}`, 'an https URL')]),
+    ...(isHttps ? [] : [tell(`its server is ${describeValue(cluster.server)}`, 'an https URL')]),
     ...[cluster.caFile, user?.certFile, user?.keyFile].flatMap((file) => {
       const problem = file ? readingProblem(file) : undefined;
       return problem === undefined ? [] : [tell(problem, 'a file that can be read')];
@@ -137,9 +138,12 @@ function readingProblem(file: string): string | undefined {
 
 const kubeconfigProblem = (kubeconfig: string | undefined, problem: string, allowed: string): string => {
   const found = kubeconfig === undefined ? 'none' : JSON.stringify(kubeconfig);
-  // A YAML parser quotes lines of the file.
-  return `${optionLabel('kubeconfig')}: found ${found}: ${problem.replaceAll(/\s+/g, ' ')}; allowed is ${allowed}`;
+  // A YAML parser quotes lines of the file below what it says, and a token may be in one.
+  const [line = ''] = problem.trim().split('\n');
+  return `${optionLabel('kubeconfig')}: found ${found}: ${oneLine(line.slice(0, LONGEST_PROBLEM))}; allowed is ${allowed}`;
 };
+
+const LONGEST_PROBLEM = 300;
 
 /** The Secret `namespace/name` on the API server. */
 export function createSecretStore({ core }: Clients, namespace: string, name: string, replica: string): SecretStore {

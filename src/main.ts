@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { admissionPolicy } from './admission-policy.ts';
 import { createJobStore, createLeaseStore } from './backstop-store.ts';
+import { createClientCa, readClientCaFile } from './client-ca.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
@@ -41,7 +42,15 @@ const signalNumbers = { SIGINT: 2, SIGTERM: 15 } as const;
 
 async function run(raw: RawOptions): Promise<void> {
   const policy = readPolicyFile(raw['policy-file'] || undefined);
-  const problems = [...policyProblems(raw, policy), ...kubeconfigProblems(raw.kubeconfig || undefined)];
+  const caFile = raw['client-ca-file'] || undefined;
+  const clientCa = caFile === undefined ? undefined : readClientCaFile(caFile);
+  const problems = [
+    ...policyProblems(raw, policy),
+    ...(clientCa && 'problem' in clientCa
+      ? [`${optionLabel('client-ca-file')}: ${JSON.stringify(caFile)}: ${clientCa.problem}`]
+      : []),
+    ...kubeconfigProblems(raw.kubeconfig || undefined),
+  ];
   const config = readConfig(raw, podNamespace(), problems);
   const log = createLog(config.log);
   const stop = stopSignal(log);
@@ -72,6 +81,7 @@ async function run(raw: RawOptions): Promise<void> {
         backstop: { jobs: createJobStore(clients), lease: guardedLease(lease, ownership), replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
+        clientCa: createClientCa(caFile, clientCa && 'bundle' in clientCa ? clientCa.bundle : undefined),
         // Also asked for while the endpoint drains.
         namespaceLabels: readNamespaceLabels(connect(config.kubeconfig, never)),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Verdict } from './certs/judge.ts';
 import type { Registered } from './registration/reconcile.ts';
 import type { Outcome } from './webhook/app.ts';
+import { type ConnectionReason, connectionReasons } from './webhook/refusals.ts';
 
 /** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
 export interface Metrics {
@@ -21,6 +22,8 @@ export interface Metrics {
   jobMissed(): void;
   /** A Job has failed that is not retried, and somebody was told. */
   jobRanOnce(): void;
+  /** A connection to the endpoint was refused or cut off. */
+  connectionRefused(reason: ConnectionReason): void;
   reconciled(result: 'success' | 'failure', seconds: number): void;
   /** The text that Prometheus scrapes, and its content type. */
   expose(): Promise<{ readonly text: string; readonly contentType: string }>;
@@ -101,6 +104,13 @@ export function createMetrics(version: string): Metrics {
     help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
     registers,
   });
+  const refused = new Counter({
+    name: `${PREFIX}connections_refused_total`,
+    help: 'Connections to the endpoint that were refused or cut off, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
   for (const object of ['secret', 'registration', 'policy']) fights.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
@@ -122,6 +132,7 @@ export function createMetrics(version: string): Metrics {
     fought: (object) => fights.inc({ object }),
     jobMissed: () => missed.inc(),
     jobRanOnce: () => ranOnce.inc(),
+    connectionRefused: (reason) => refused.inc({ reason }),
     reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
   };

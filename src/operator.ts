@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { type BackstopDependencies, runBackstop } from './backstop.ts';
+import type { ClientCa } from './client-ca.ts';
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
 import { OperatorError } from './errors.ts';
@@ -17,12 +18,14 @@ import { withRetries } from './retry.ts';
 import { liveness, readiness, type Status } from './status.ts';
 import { createWakeUps, type WakeUp, type WakeUps, watchFolder } from './wake-ups.ts';
 import { createApp } from './webhook/app.ts';
+import { logRefused, type Refused } from './webhook/refusals.ts';
 import { type EndpointServer, openServer } from './webhook/server.ts';
 
 export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly log: Log;
   readonly events: EventStore;
   readonly policies: Policies;
+  readonly clientCa: ClientCa;
   readonly namespaceLabels: NamespaceLabels;
   readonly ownership: Pick<Ownership, 'adopt'>;
   readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
@@ -58,7 +61,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       observe: metrics.admissionAnswered,
     });
     report.policyLoaded(dependencies.policies.current(), true);
-    const server = await openServer(app, config.endpoint);
+    const clientCa = dependencies.clientCa.current();
+    const server = await openServer(app, config.endpoint, { clientCa, refused: refusedIn(log, metrics) });
     let backstop: Promise<void> | undefined;
     try {
       // 2. Certificates: take them from the Secret, or issue them and store them there first.
@@ -70,8 +74,9 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
 
       // 4. Registration: publish the CA bundle and read it back, then accept traffic.
       const reloadPolicy = () => reloadInto(report, dependencies.policies);
+      const reloadClientCa = () => reloadCallers(report, dependencies.clientCa, server);
       const stopped = AbortSignal.any([signal, ended.signal]);
-      const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy }, stopped);
+      const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy, reloadClientCa }, stopped);
       await withRetries(() => reconciler.reconcile(server.present), retrying);
       await dependencies.ownership.adopt();
       status.phase = 'running';
@@ -93,6 +98,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
         reconciler,
         report,
         reloadPolicy,
+        reloadClientCa,
         server,
         status,
         wakeUps,
@@ -119,9 +125,33 @@ function reloadInto(report: Report, policies: Policies): boolean {
   return 'policy' in read;
 }
 
+function reloadCallers(report: Report, clientCa: ClientCa, server: EndpointServer): void {
+  const read = clientCa.reload();
+  if (read === 'unchanged') return;
+  if ('problem' in read) {
+    report.clientCaRefused(read.problem);
+  } else {
+    server.trustClients(read.bundle);
+    report.clientCaLoaded();
+  }
+}
+
+function refusedIn(log: Log, metrics: Dependencies['metrics']): Refused {
+  const tell = logRefused(log);
+  return (reason, error) => {
+    metrics.connectionRefused(reason);
+    tell(reason, error);
+  };
+}
+
 function watchEverything(
-  { certificateDirectory, policyFile }: Config,
-  { watchSecret, watchRegistration, reloadPolicy }: Dependencies & Pick<Running, 'reloadPolicy'>,
+  { certificateDirectory, policyFile, clientCaFile }: Config,
+  {
+    watchSecret,
+    watchRegistration,
+    reloadPolicy,
+    reloadClientCa,
+  }: Dependencies & Pick<Running, 'reloadPolicy' | 'reloadClientCa'>,
   signal: AbortSignal,
 ): WakeUps {
   const wakeUps = createWakeUps(signal);
@@ -132,6 +162,7 @@ function watchEverything(
   // registration follows with the reconcile, so that no Job is sent to an endpoint that does not know the rule yet.
   const policyChanged = () => reloadPolicy() && wakeUps.wake('policy-changed');
   if (policyFile !== undefined) watchFolder(dirname(policyFile), policyChanged, signal);
+  if (clientCaFile !== undefined) watchFolder(dirname(clientCaFile), reloadClientCa, signal);
   return wakeUps;
 }
 
@@ -141,6 +172,7 @@ interface Running {
   readonly reconciler: Reconciler;
   readonly report: Report;
   readonly reloadPolicy: () => boolean;
+  readonly reloadClientCa: () => void;
   readonly server: EndpointServer;
   readonly status: Status;
   readonly wakeUps: WakeUps;
@@ -163,7 +195,7 @@ async function keepReconciling(running: Running): Promise<void> {
 }
 
 async function reconcileOnce(
-  { dependencies, reconciler, report, reloadPolicy, server, signal }: Running,
+  { dependencies, reconciler, report, reloadPolicy, reloadClientCa, server, signal }: Running,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics, ownership } = dependencies;
@@ -171,6 +203,7 @@ async function reconcileOnce(
   const seconds = () => (performance.now() - start) / 1000;
   // Not every file system reports a change.
   reloadPolicy();
+  reloadClientCa();
   try {
     const until = await reconciler.reconcile(server.present);
     await ownership.adopt();

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { cipherSuiteNames, parseCipherSuites } from './cipher-suites.ts';
 import { parseDuration } from './durations.ts';
 
 /** What a parser answers: the value, or in words what would have been allowed. */
@@ -80,6 +81,17 @@ const webhookUrl = (text: string): Parsed<URL> => {
     : { allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1' };
 };
 
+const cipherSuites = (text: string): Parsed<readonly string[]> => {
+  const value = parseCipherSuites(text);
+  return value === undefined ? { allowed: `with commas between them ${cipherSuiteNames.join(', ')}` } : { value };
+};
+
+/** Common names, none of which is empty. */
+const clientNames = (text: string): Parsed<readonly string[]> => {
+  const value = text.split(',').map((name) => name.trim());
+  return value.includes('') ? { allowed: 'names with commas between them' } : { value };
+};
+
 const keySize = (text: string): Parsed<number> => {
   const sizes = oneOf('2048', '3072', '4096')(text);
   return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
@@ -141,6 +153,39 @@ export const options = {
     description: 'address that the endpoint and the metrics listen on',
     defaultText: 'all addresses',
     parse: address,
+  },
+  'client-ca-file': {
+    placeholder: 'file',
+    description:
+      'who may call: only clients with a certificate of one of these authorities (PEM). API servers then need an admission kubeconfig (docs/operate.md). Read again when it changes',
+    defaultText: 'whoever reaches the port',
+    parse: text,
+  },
+  'client-name': {
+    placeholder: 'names',
+    description: 'of those only the ones whose certificate has one of these CNs, with commas between them',
+    defaultText: 'any',
+    parse: clientNames,
+  },
+  'tls-min-version': {
+    placeholder: 'version',
+    description: 'oldest TLS that the endpoint speaks: TLSv1.2 or TLSv1.3',
+    default: 'TLSv1.2',
+    parse: oneOf('TLSv1.2', 'TLSv1.3'),
+  },
+  'tls-cipher-suites': {
+    placeholder: 'suites',
+    description:
+      'cipher suites of the endpoint, the preferred one first, with commas between them; those of TLS 1.3 among them. Others than the default cannot be had',
+    defaultText: 'each with AEAD and forward secrecy',
+    parse: cipherSuites,
+  },
+  'max-connections': {
+    placeholder: 'number',
+    description:
+      'connections that the endpoint holds at once; one more takes the place of the one that has been idle for longest and has not shown to be an API server',
+    default: '1000',
+    parse: integer('a number', 10, 100_000),
   },
   'webhook-cert-path': {
     placeholder: 'dir',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { describeValue, nearest } from './found.ts';
+import { describeValue, nearest, oneLine } from './found.ts';
 import { LARGEST_BACKOFF_LIMIT, type Policy } from './policy.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './policy-cel.ts';
 import { type Path, readYaml, type YamlProblem } from './yaml.ts';
@@ -129,6 +129,8 @@ export const policyJsonSchema = () => z.toJSONSchema(policy, { target: 'draft-7'
 
 /** More would not be read, and a file of junk has one in each line. */
 const MOST_PROBLEMS = 50;
+/** A message may quote the file, all of it. */
+const LONGEST_PROBLEM = 600;
 
 /**
  * Reads a policy in YAML or JSON.
@@ -166,7 +168,7 @@ function longestExpression(policy: Policy): number {
 function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {
   const told = [...problems]
     .sort((one, other) => one.line - other.line)
-    .map(({ line, problem }) => `line ${line}: ${oneLine(problem)}`);
+    .map(({ line, problem }) => `line ${line}: ${oneLine(problem).slice(0, LONGEST_PROBLEM)}`);
   const lines = [...new Set(told)];
   const rest = lines.length - MOST_PROBLEMS;
   return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };
@@ -221,10 +223,3 @@ const nameOf = (path: Path): string =>
     .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('')
     .replace(/^\./, '') || 'policy';
-
-/** Texts of the file may be in it: none of them is to steer a terminal. */
-const oneLine = (text: string): string =>
-  text
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-    .trim();

@@ -24,6 +24,10 @@ export interface Report {
   policyLoaded(policy: Policy, isFirst?: boolean): void;
   /** The last good policy stays in force. */
   policyRefused(problems: readonly string[]): void;
+  /** Client certificates of other authorities are taken from now on. */
+  clientCaLoaded(): void;
+  /** The last good authorities stay in force. */
+  clientCaRefused(problem: string): void;
   /** The registration keeps the conditions of another replica's policy for now. */
   policyYielded(name: string): void;
   /** Two policies for one registration take turns, and it does not end. */
@@ -100,6 +104,20 @@ export function createReport({
         reason: 'POLICY_INVALID',
         note: note.slice(0, LONGEST_NOTE),
       });
+    },
+    clientCaLoaded() {
+      log.info('client certificate authorities loaded');
+      const note = 'The file of --client-ca-file has changed: client certificates are verified with it from now on.';
+      events.tell({ type: 'Normal', action: 'load-client-ca', reason: 'client-ca-loaded', note });
+    },
+    clientCaRefused(problem) {
+      log.error('client certificate authorities refused, the last good ones stay', {
+        code: 'CLIENT_CA_INVALID',
+        problem,
+      });
+      const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
+      const reason = 'CLIENT_CA_INVALID';
+      events.tell({ type: 'Warning', action: 'load-client-ca', reason, note: note.slice(0, LONGEST_NOTE) });
     },
     policyYielded(name) {
       log.info('another replica has another policy', { name });

@@ -26,6 +26,12 @@ const MIB = 1024 * 1024;
  */
 const BODY_BYTES = 20 * MIB;
 
+/**
+ * A Job of terraform-controller has some hundred; one of 1.5 MiB whose values take ten bytes each has 300,000, old and new.
+ * Each costs up to 200 bytes of memory: without a bound one body of `[],[],…` ends the process.
+ */
+const BODY_VALUES = 400_000;
+
 /** Three of the largest at once, or some thousand ordinary ones. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
@@ -55,7 +61,7 @@ export interface AppDependencies {
  * | another path | 404 | text |
  * | another method than POST | 405 | text, `Allow: POST` |
  * | another content type than JSON | 415 | text |
- * | a body of more than 20 MiB | 413 | text |
+ * | a body of more than 20 MiB, or of more than 400,000 values | 413 | text |
  * | a large body while there are too many of them | 503 | text, `Retry-After`: the API server comes again |
  * | no JSON object, or no AdmissionReview v1 with a uid | 400 | text |
  * | not a Job, or neither CREATE nor UPDATE | 200 | allowed |
@@ -68,7 +74,7 @@ export interface AppDependencies {
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): Express {
-  const readBody = createBodyReader({ oneBytes: BODY_BYTES, allBytes: ALL_BODIES_BYTES });
+  const readBody = createBodyReader({ oneBytes: BODY_BYTES, values: BODY_VALUES, allBytes: ALL_BODIES_BYTES });
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');

@@ -12,6 +12,8 @@ export interface Refusal {
 export interface BodyLimits {
   /** Of one body. */
   readonly oneBytes: number;
+  /** Of one body: texts, numbers, lists and objects. As objects they take many times the bytes that they are sent in. */
+  readonly values: number;
   /** Of all bodies that are on their way in. */
   readonly allBytes: number;
 }
@@ -30,7 +32,11 @@ interface Held {
  * Content-Length announces, or a few clients that announce much and send nothing would keep everybody else out. Where
  * it gets too much the largest body gives way, so that ordinary ones pass also between many that are as large as may be.
  */
-export function createBodyReader({ oneBytes, allBytes }: BodyLimits): (request: IncomingMessage) => Promise<Body> {
+export function createBodyReader({
+  oneBytes,
+  values,
+  allBytes,
+}: BodyLimits): (request: IncomingMessage) => Promise<Body> {
   const bodies = new Set<Held>();
 
   function keep(body: Held, chunk: Buffer, mostBytes: number): void {
@@ -55,7 +61,7 @@ export function createBodyReader({ oneBytes, allBytes }: BodyLimits): (request: 
       keep(body, chunk, mostBytes);
     }
     // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
-    return body.isDropped ? busy : parse(body);
+    return body.isDropped ? busy : parse(body, values);
   }
 
   return async (request) => {
@@ -113,9 +119,34 @@ const tooLarge = (oneBytes: number): Refusal => ({
   problem: `body: found more than ${oneBytes / 1024 / 1024} MiB; allowed is at most that`,
 });
 
+const tooManyValues = (most: number): Refusal => ({
+  status: 413,
+  problem: `body: found more than ${most} values; allowed is at most that`,
+});
+
 const busy: Refusal = { status: 503, problem: 'too many large requests at once; try again' };
 
-const OPENING_BRACE = 0x7b;
+const [OPENING_BRACE, OPENING_BRACKET, COMMA, QUOTE, BACKSLASH] = [0x7b, 0x5b, 0x2c, 0x22, 0x5c];
+
+/** Whether JSON holds more values than that, by what begins or parts them. What is no JSON is for the parser to say. */
+function hasMoreValues(json: Buffer, most: number): boolean {
+  if (json.length <= most) return false;
+  let count = 0;
+  for (let at = 0; at < json.length && count <= most; at += 1) {
+    if (json[at] === QUOTE) at = endOfText(json, at);
+    else if (isOfValue(json[at])) count += 1;
+  }
+  return count > most;
+}
+
+const isOfValue = (byte = 0): boolean => byte === COMMA || byte === OPENING_BRACE || byte === OPENING_BRACKET;
+
+/** Where the quotation mark stands that ends the text which begins at another one. */
+function endOfText(json: Buffer, from: number): number {
+  let at = from + 1;
+  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
+  return at;
+}
 
 /** https://www.rfc-editor.org/rfc/rfc8259#section-2 */
 const isNoBlank = (byte: number): boolean => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09;
@@ -127,8 +158,9 @@ const noObject = (first: number): Refusal => ({
   problem: `body: found ${JSON.stringify(String.fromCharCode(first))} at its beginning; allowed is a JSON object`,
 });
 
-function parse({ first, bytes, length }: Held): Body {
+function parse({ first, bytes, length }: Held, mostValues: number): Body {
   if (first === undefined) return nothing;
+  if (hasMoreValues(bytes.subarray(0, length), mostValues)) return tooManyValues(mostValues);
   try {
     return { json: JSON.parse(bytes.toString('utf8', 0, length)) };
   } catch (error) {

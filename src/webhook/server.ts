@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { messageOf, OperatorError } from '../errors.ts';
 import { type ListenOptions, listen } from '../listen.ts';
+import { holdConnections } from './connections.ts';
+import type { Refused } from './refusals.ts';
+import { type TlsSettings, tlsOptions } from './tls.ts';
 
 /** What the endpoint presents: PEM texts. */
 export interface Presented {
@@ -15,6 +18,18 @@ export interface Presented {
 export interface EndpointOptions extends ListenOptions {
   /** How long to go on answering once told to close. */
   readonly drainMs: number;
+  readonly tls: TlsSettings;
+  /** One more takes the place of the one that will be missed least. */
+  readonly maxConnections: number;
+  /** The common names that a client certificate may have; any where absent. */
+  readonly clientNames: readonly string[] | undefined;
+}
+
+/** Who may call, and who is told of those that may not. */
+export interface Callers {
+  /** PEM of the authorities of client certificates; where absent, none is asked for. */
+  readonly clientCa: string | undefined;
+  readonly refused: Refused;
 }
 
 /** The HTTPS endpoint: it listens, and no handshake succeeds until there is a certificate to present. */
@@ -26,6 +41,11 @@ export interface EndpointServer {
    * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` when TLS cannot load it; what was presented before still is.
    */
   present(pair: Presented): void;
+  /**
+   * Takes client certificates of these authorities from now on, and no others. Who is connected already is asked again:
+   * the connection ends with the next answer.
+   */
+  trustClients(clientCa: string): void;
   /** Answers for the drain time, where it could be called at all; then refuses new connections and resolves when the last answer is out. */
   close(): Promise<void>;
 }
@@ -35,51 +55,70 @@ const KEEP_ALIVE_MS = 120_000;
 
 /** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
 const REQUEST_MS = 30_000;
+/** For a handshake, and for the headers of a request: also of the first one, so that who asks for nothing is cut off. */
 const HEADERS_MS = 10_000;
+/** Of all headers of a request. Those of the API server are a few hundred. */
+const HEADERS_BYTES = 16 * 1024;
 
 /**
  * Starts to listen, which needs no certificate: a port that is taken is found out before one is issued.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
-export async function openServer(app: RequestListener, options: EndpointOptions): Promise<EndpointServer> {
+export async function openServer(
+  app: RequestListener,
+  options: EndpointOptions,
+  callers: Callers,
+): Promise<EndpointServer> {
+  const isAsking = callers.clientCa !== undefined;
+  const tls = tlsOptions(options.tls);
   const server = createServer({
-    ...tlsOptions,
+    ...tls,
+    requestCert: isAsking,
+    rejectUnauthorized: isAsking,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
     headersTimeout: HEADERS_MS,
     handshakeTimeout: HEADERS_MS,
+    maxHeaderSize: HEADERS_BYTES,
     connectionsCheckingInterval: 1_000,
   });
-  let isPresenting = false;
+  let [presented, clientCa]: [Presented | undefined, string | undefined] = [undefined, callers.clientCa];
   let isDraining = false;
-  const connections = new Set<Duplex>();
   const answering = new Set<ServerResponse>();
-  server.on('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  });
+  const connections = holdConnections(server, options.maxConnections, () =>
+    callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
+  );
+  if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
     answering.add(response);
     response.once('close', () => answering.delete(response));
-    if (isDraining) sendAway(response);
+    if (isDraining || connections.isSentAway(request.socket)) sendAway(response);
     app(request, response);
   });
+  // setSecureContext forgets what it is not told again.
+  const load = ({ certificate, privateKey }: Presented, ca: string | undefined) =>
+    server.setSecureContext({ ...tls, cert: certificate, key: privateKey, ...(ca === undefined ? {} : { ca }) });
   return {
     port: await listen(server, options, '--webhook-bind-port, --webhook-bind-address'),
-    present({ certificate, privateKey }) {
+    present(pair) {
       try {
-        server.setSecureContext({ ...tlsOptions, cert: certificate, key: privateKey });
+        load(pair, clientCa);
       } catch (error) {
         const text = `cannot present the serving certificate: ${messageOf(error)}`;
         throw new OperatorError('CERTIFICATE_ISSUE_FAILED', text, { cause: error });
       }
-      isPresenting = true;
+      presented = pair;
+    },
+    trustClients(ca) {
+      if (presented) load(presented, ca);
+      clientCa = ca;
+      connections.sendAwaySoon();
     },
     async close() {
       isDraining = true;
       answering.forEach(sendAway);
-      if (isPresenting) await delay(options.drainMs);
+      if (presented) await delay(options.drainMs);
       const closed = once(server, 'close');
       server.close();
       // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
@@ -87,16 +126,32 @@ export async function openServer(app: RequestListener, options: EndpointOptions)
         Promise.all([...answering].map((response) => once(response, 'close'))),
         delay(REQUEST_MS, undefined, { ref: false }),
       ]);
-      for (const socket of connections) socket.destroy();
+      connections.destroy();
       await closed;
     },
   };
+}
+
+/** Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. */
+function refuseOthers(
+  server: ReturnType<typeof createServer>,
+  names: readonly string[] | undefined,
+  refused: Refused,
+): void {
+  server.on('tlsClientError', (error, { authorizationError }) =>
+    refused('client-refused', String(authorizationError || messageOf(error))),
+  );
+  // Before HTTP reads anything.
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    // Null where the socket has gone already, whatever the types say.
+    const name = socket.getPeerCertificate()?.subject?.CN;
+    if (names === undefined || (typeof name === 'string' && names.includes(name))) return;
+    socket.destroy();
+    refused('client-refused', `CN: found ${JSON.stringify(name)}; allowed is ${names.join(', ')}`);
+  });
 }
 
 /** The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise. */
 function sendAway(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }
-
-// setSecureContext forgets what it is not told again.
-const tlsOptions = { minVersion: 'TLSv1.2' } as const;

@@ -38,6 +38,18 @@ const SAMPLES: Readonly<
     ['0.0.0.0', '::', '10.0.0.1'],
     ['localhost', '', 'a b'],
   ],
+  'tls-min-version': [
+    ['TLSv1.2', 'TLSv1.3'],
+    ['TLSv1.1', '', '1.2'],
+  ],
+  'tls-cipher-suites': [
+    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
+    ['', 'a', 'A:B'],
+  ],
+  'max-connections': [
+    [10, 1000],
+    [9, 100_001, 'many', 10.5],
+  ],
   'failure-policy': [
     ['Ignore', 'Fail'],
     ['fail', '', 'Deny'],

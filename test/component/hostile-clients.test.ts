@@ -152,6 +152,24 @@ suite('many large bodies at once', () => {
   });
 });
 
+suite('more values than any Job has', () => {
+  const bodyOf = (json: string) => JSON.stringify(aReview({ options: '@' })).replace('"@"', () => json);
+  const lists = (count: number) => `[${'[],'.repeat(count / 2 - 1)}[]]`;
+
+  test('are refused before they are read: as objects they would take many times their bytes', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const { status, text } = await endpoint.post(bodyOf(lists(400_000)));
+    assert.deepEqual([status, text], [413, 'body: found more than 400000 values; allowed is at most that\n']);
+    assert.deepEqual(endpoint.outcomes, ['malformed']);
+    assert.equal((await endpoint.post(bodyOf(lists(399_000)))).status, 200);
+  });
+
+  test('are not what a text looks like', async (t) => {
+    const endpoint = await startEndpoint(t);
+    assert.equal((await endpoint.post(bodyOf(JSON.stringify('\\",[{'.repeat(400_000))))).status, 200);
+  });
+});
+
 suite('JSON that is made to hurt gets its answer', () => {
   const levels = 100_000;
   const deep = {

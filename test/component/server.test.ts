@@ -10,6 +10,7 @@ import { aReview } from '../support/a-review.ts';
 import {
   connectTo,
   type Endpoint,
+  endpointOptions,
   post,
   someCertificates,
   startEndpoint,
@@ -196,7 +197,11 @@ suite('to close', () => {
 
 suite('to listen', () => {
   const open = (port: number, address: string | undefined, drainMs = 0) =>
-    openServer((_request, response) => void response.end(), { port, address, drainMs });
+    openServer(
+      (_request, response) => void response.end(),
+      { ...endpointOptions({ drainMs }), port, address },
+      { clientCa: undefined, refused: () => {} },
+    );
 
   test('needs no certificate: until there is one to present, no handshake succeeds', async (t) => {
     const { serving, caBundle } = await someCertificates();

@@ -4,9 +4,10 @@ import { type Agent, request } from 'node:https';
 import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
+import { readConfig } from '../../src/config.ts';
 import { terraformPolicy } from '../../src/policy.ts';
 import { type AppDependencies, createApp, type Outcome } from '../../src/webhook/app.ts';
-import { type EndpointServer, openServer } from '../../src/webhook/server.ts';
+import { type EndpointOptions, type EndpointServer, openServer } from '../../src/webhook/server.ts';
 import { aCertificateSet, SERVER_NAME } from './a-certificate-set.ts';
 import type { Json } from './a-job.ts';
 
@@ -60,6 +61,8 @@ export function startPost({ port, caBundle }: Target, options: PostOptions = {})
     agent,
     headers: { Host: `${SERVER_NAME}:443`, ...(headers ?? { 'Content-Type': 'application/json' }) },
   });
+  // Who has its answer may still be writing when the connection ends.
+  call.on('error', () => {});
   return { request: call, reply: readReply(call) };
 }
 
@@ -95,10 +98,17 @@ export interface Line {
   readonly fields: Json;
 }
 
+/** A connection that was refused or cut off. */
+export interface Refusal {
+  readonly reason: string;
+  readonly error: string;
+}
+
 export interface Endpoint extends Target {
   readonly server: EndpointServer;
   readonly lines: readonly Line[];
   readonly outcomes: readonly Outcome[];
+  readonly refusals: readonly Refusal[];
   post(body: unknown, options?: PostOptions): Promise<Reply>;
 }
 
@@ -107,6 +117,10 @@ export interface EndpointFields {
   readonly namespaceLabels?: AppDependencies['namespaceLabels'];
   readonly log?: Partial<AppDependencies['log']>;
   readonly drainMs?: number;
+  readonly tls?: Partial<EndpointOptions['tls']>;
+  readonly maxConnections?: number;
+  readonly clientCa?: string;
+  readonly clientNames?: readonly string[];
 }
 
 /** The real app on the real server, on a free port; it is closed when the test ends. */
@@ -121,11 +135,26 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
     log: { ...recordingLog(lines), ...fields.log },
     observe: (outcome) => void outcomes.push(outcome),
   });
-  const server = await openServer(app, { port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 });
+  const refusals: Refusal[] = [];
+  const server = await openServer(app, endpointOptions(fields), {
+    clientCa: fields.clientCa,
+    refused: (reason, error) => void refusals.push({ reason, error }),
+  });
   server.present(serving);
   t.after(() => server.close());
   const target = { port: server.port, caBundle };
-  return { ...target, server, lines, outcomes, post: (body, options) => post(target, body, options) };
+  return { ...target, server, lines, outcomes, refusals, post: (body, options) => post(target, body, options) };
+}
+
+/** Those of a daemon without any option, on a free port of loopback, but for the fields that a test is about. */
+export function endpointOptions(fields: EndpointFields = {}): EndpointOptions {
+  const { endpoint } = readConfig({});
+  return {
+    ...{ ...endpoint, port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 },
+    maxConnections: fields.maxConnections ?? endpoint.maxConnections,
+    clientNames: fields.clientNames,
+    tls: { ...endpoint.tls, ...fields.tls },
+  };
 }
 
 function recordingLog(lines: Line[]): AppDependencies['log'] {

@@ -116,6 +116,14 @@ describe('the command line', { concurrency: 3 }, () => {
       assert.equal(exitCode, 2);
       assert.equal(stderr.trim().split('\n').length, 3);
     });
+
+    test('and of a kubeconfig that cannot be read never tells what is in it, as a token may be', async (t) => {
+      const folder = await aFolder(t, { kubeconfig: 'users:\n- name: me\n  user: {token: "S3CRET\n' });
+      const { exitCode, stderr } = await runCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /--kubeconfig .*: deficient indentation \(4:1\); allowed is a kubeconfig file/);
+      assert.doesNotMatch(stderr, /S3CRET/);
+    });
   });
 
   describe('a reader that goes away', () => {

@@ -46,7 +46,18 @@ describe('the configuration', () => {
         timeoutSeconds: 5,
       },
       heal: 'all',
-      endpoint: { port: 8090, address: undefined, drainMs: 5000 },
+      endpoint: {
+        ...{ port: 8090, address: undefined, drainMs: 5000, maxConnections: 1000, clientNames: undefined },
+        tls: {
+          minVersion: 'TLSv1.2',
+          cipherSuites: [
+            ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+            ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+            ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+          ],
+        },
+      },
+      clientCaFile: undefined,
       probes: { port: 8080, address: undefined },
       log: { level: 'info', format: 'json' },
     });
@@ -63,6 +74,11 @@ describe('the configuration', () => {
       'owner-cluster-role': 'system:jobs',
       'webhook-bind-port': '9443',
       'webhook-bind-address': '::1',
+      'client-ca-file': '/pki/ca.pem',
+      'client-name': 'kube-apiserver',
+      'tls-min-version': 'TLSv1.3',
+      'tls-cipher-suites': 'TLS_AES_128_GCM_SHA256',
+      'max-connections': '50',
       'webhook-cert-path': '/certs',
       'webhook-url': 'https://127.0.0.1:9443',
       'policy-file': '/policy/policy.yaml',
@@ -112,7 +128,11 @@ describe('the configuration', () => {
         timeoutSeconds: 7,
       },
       heal: 'new',
-      endpoint: { port: 9443, address: '::1', drainMs: 1000 },
+      endpoint: {
+        ...{ port: 9443, address: '::1', drainMs: 1000, maxConnections: 50, clientNames: ['kube-apiserver'] },
+        tls: { minVersion: 'TLSv1.3', cipherSuites: ['TLS_AES_128_GCM_SHA256'] },
+      },
+      clientCaFile: '/pki/ca.pem',
       probes: { port: 9090, address: '::1' },
       log: { level: 'debug', format: 'pretty' },
     });
@@ -205,6 +225,26 @@ describe('options that contradict each other', () => {
         'a rotation has to end before the old authority does',
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
+  });
+
+  test('are names of clients without an authority that vouches for them', () => {
+    assert.throws(() => readConfig({ 'client-name': 'a' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
+    });
+    assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
+  });
+
+  test('are TLS 1.3 alone and no cipher suite of it', () => {
+    const suites = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
+    assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): found none of TLS 1.3, which --tls-min-version asks for; ' +
+        'allowed is at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
+    });
+    assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
   });
 
   test('are two servers on one port, unless both take a free one', () => {

@@ -58,3 +58,67 @@ test('the documents of a text are those with content', () => {
   assert.deepEqual(documents('{"a": 1}'), ['{"a": 1}']);
   assert.deepEqual(documents(''), []);
 });
+
+describe('an object that no API server would have let in', () => {
+  const webhooks = (webhook: object) => ({
+    ...registration,
+    webhooks: [{ name: 'x', clientConfig: {}, ...webhook }],
+  });
+  const rows: [what: string, object: object, problem: string][] = [
+    [
+      'a condition without a name',
+      webhooks({ matchConditions: [{ expression: 'true' }] }),
+      'MutatingWebhookConfiguration.webhooks[0].matchConditions[0].name: found nothing; allowed is a text',
+    ],
+    [
+      'a webhook that calls nobody',
+      webhooks({ clientConfig: undefined }),
+      'MutatingWebhookConfiguration.webhooks[0].clientConfig: found nothing; allowed is an object',
+    ],
+    [
+      'labels that are a list',
+      { ...secret(), metadata: { ...secret().metadata, labels: [1] } },
+      'Secret.metadata.labels: found a list; allowed is an object',
+    ],
+    [
+      'data that is no text',
+      { ...secret(), data: { 'tls.crt': 5 } },
+      'Secret.data["tls.crt"]: found 5; allowed is a text',
+    ],
+    [
+      'webhooks that are no list',
+      { ...registration, webhooks: 5 },
+      'MutatingWebhookConfiguration.webhooks: found 5; allowed is a list',
+    ],
+    [
+      'a webhook that is none',
+      { ...registration, webhooks: [5] },
+      'MutatingWebhookConfiguration.webhooks[0]: found 5; allowed is an object',
+    ],
+    [
+      'null among the webhooks',
+      { ...registration, webhooks: [null] },
+      'MutatingWebhookConfiguration.webhooks[0]: found null; allowed is an object',
+    ],
+    [
+      'conditions that are no list',
+      webhooks({ matchConditions: {} }),
+      'MutatingWebhookConfiguration.webhooks[0].matchConditions: found an empty object; allowed is a list',
+    ],
+    [
+      'a selector that is none',
+      webhooks({ objectSelector: { matchExpressions: [{ key: 1 }] } }),
+      'MutatingWebhookConfiguration.webhooks[0].objectSelector.matchExpressions[0].key: found 1; allowed is a text',
+    ],
+  ];
+  for (const [what, object, message] of rows) {
+    test(`is refused, and the field named: ${what}`, () => {
+      assert.throws(() => pickObjects([object], {}), { name: 'Error', message });
+    });
+  }
+
+  test('may have null for whatever it does not say', () => {
+    const { registration: found } = pickObjects([webhooks({ clientConfig: { url: null }, objectSelector: null })], {});
+    assert.deepEqual(found?.webhooks, [{ name: 'x', clientConfig: {} }]);
+  });
+});

@@ -89,6 +89,7 @@ const pureFiles = [
   'status.ts',
   'certificate-facts.ts',
   'exported-objects.ts',
+  'exported-shape.ts',
   'inspection.ts',
   'inspection-evidence.ts',
   'inspection-problems.ts',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { cipherSuiteNames } from '../../src/cipher-suites.ts';
 import { readConfig } from '../../src/config.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/options.ts';
 
@@ -84,6 +85,41 @@ const rows: Readonly<Record<OptionName, Row>> = {
     good: same('127.0.0.1', '0.0.0.0', '::', '::1', 'fe80::1'),
     bad: ['localhost', '127.0.0', '256.0.0.1', '[::1]', '127.0.0.1:80'],
     allowed: 'an IP address such as 127.0.0.1 or ::',
+  },
+  'client-ca-file': { variable: 'TERRAFORM_DAEMON_CLIENT_CA_FILE', good: same('/pki/ca.pem', 'any text'), bad: [] },
+  'client-name': {
+    variable: 'TERRAFORM_DAEMON_CLIENT_NAME',
+    good: { a: ['a'], 'kube-apiserver, b c': ['kube-apiserver', 'b c'] },
+    bad: [',', 'a,', ' '],
+    allowed: 'names with commas between them',
+  },
+  'tls-min-version': {
+    default: 'TLSv1.2',
+    variable: 'TERRAFORM_DAEMON_TLS_MIN_VERSION',
+    ...words('TLSv1.2', 'TLSv1.3'),
+  },
+  'tls-cipher-suites': {
+    variable: 'TERRAFORM_DAEMON_TLS_CIPHER_SUITES',
+    good: {
+      TLS_AES_128_GCM_SHA256: ['TLS_AES_128_GCM_SHA256'],
+      'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, ECDHE-RSA-AES256-GCM-SHA384': [
+        'ECDHE-RSA-AES128-GCM-SHA256',
+        'ECDHE-RSA-AES256-GCM-SHA384',
+      ],
+    },
+    // CBC, no ephemeral exchange, no encryption, what OpenSSL takes for a set of suites, and none at all.
+    bad: [
+      ...['ECDHE-RSA-AES128-SHA256', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'NULL', 'HIGH', 'DEFAULT'],
+      ...['TLS_AES_128_GCM_SHA256:HIGH', 'TLS_AES_128_GCM_SHA256,', 'TLS_AES_128_GCM_SHA256,@SECLEVEL=0', 'toString'],
+    ],
+    allowed: `with commas between them ${cipherSuiteNames.join(', ')}`,
+  },
+  'max-connections': {
+    default: '1000',
+    variable: 'TERRAFORM_DAEMON_MAX_CONNECTIONS',
+    good: { 10: 10, 100000: 100_000 },
+    bad: ['9', '100001', '-1', '1e3', 'many'],
+    allowed: 'a number from 10 to 100000',
   },
   'webhook-cert-path': { variable: 'TERRAFORM_DAEMON_WEBHOOK_CERT_PATH', good: same('/certs', '.'), bad: [] },
   'webhook-url': {

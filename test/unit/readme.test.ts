@@ -13,6 +13,7 @@ import { MOST_BYTES } from '../../src/policy-file.ts';
 import { MOST_RULES, parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { allowReasons } from '../../src/webhook/cap-retries.ts';
+import { connectionReasons } from '../../src/webhook/refusals.ts';
 import { readDocument } from '../support/docs.ts';
 import { optionsTable, policyTable, readReadme, shellCommands } from '../support/readme.ts';
 
@@ -70,6 +71,7 @@ describe('docs/troubleshoot.md', () => {
     ...allowReasons,
     ...eventReasons,
     ...jobEventReasons,
+    ...connectionReasons,
     ...errorCodes,
   ];
 

@@ -19,6 +19,8 @@
 {{- define "terraform-daemon.args" -}}
 {{- $refused := list }}
 {{- range $name, $advice := dict
+  "client-ca-file" "the chart mounts no such file: install with kustomize"
+  "client-name" "it needs client-ca-file"
   "kubeconfig" "leave it out: the Pod has an account of its own"
   "namespace" "use helm --namespace"
   "owner-cluster-role" "it follows the value name"

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { copyFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePort } from '../control-plane/free-port.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { aTerraformJob } from '../support/a-job.ts';
+import { aReview } from '../support/a-review.ts';
+import { clientAuthority } from '../support/client-certificates.ts';
+import { NAMESPACE, SERVER_NAME, startCluster } from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { post } from '../support/endpoint.ts';
+import { eventually } from '../support/eventually.ts';
+
+/**
+ * How an API server is told which certificate to show to which webhook.
+ *
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers
+ */
+async function admissionConfiguration(folder: string, client: { certFile: string; keyFile: string }, port: number) {
+  const kubeconfig = join(folder, 'admission-kubeconfig.yaml');
+  const user = { 'client-certificate': client.certFile, 'client-key': client.keyFile };
+  const users = [{ name: `${SERVER_NAME}:${port}`, user }];
+  await writeFile(kubeconfig, JSON.stringify({ apiVersion: 'v1', kind: 'Config', users }));
+  const configuration = {
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'WebhookAdmissionConfiguration',
+    kubeConfigFile: kubeconfig,
+  };
+  const file = join(folder, 'admission.yaml');
+  const plugins = [{ name: 'MutatingAdmissionWebhook', configuration }];
+  await writeFile(
+    file,
+    JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'AdmissionConfiguration', plugins }),
+  );
+  return file;
+}
+
+test('an API server with an admission kubeconfig calls a daemon that asks for its certificate, and nobody else can', async (t) => {
+  const folder = await aFolder(t, {});
+  const [authority, other] = [await clientAuthority(folder), await clientAuthority(folder, 'others')];
+  const caFile = join(folder, 'client-ca.pem');
+  await copyFile(authority.caFile, caFile);
+  const port = await freePort();
+  const client = await authority.issue('kube-apiserver');
+  const file = await admissionConfiguration(folder, client, port);
+  const cluster = await startCluster({ apiServerArgs: [`--admission-control-config-file=${file}`] });
+  t.after(() => cluster.stop());
+  const flags = [
+    `--client-ca-file=${caFile}`,
+    '--client-name=kube-apiserver',
+    '--tls-min-version=TLSv1.3',
+    '--failure-policy=Fail',
+  ];
+  const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port, flags });
+  t.after(() => daemon.stop('SIGKILL'));
+  await daemon.line('ready');
+  await cluster.createNamespace('team-a');
+  const createJob = (name: string) => cluster.createJob(aTerraformJob({ name }));
+  const limitOf = async (name: string) => (await createJob(name)).spec?.backoffLimit;
+
+  await eventually(async () => assert.equal(await limitOf('first'), 0), { withinMs: 20_000 });
+  const secret = await cluster.secret();
+  const target = { port, caBundle: Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString('utf8') };
+  await assert.rejects(post(target, aReview()), { code: /ECONNRESET|EPIPE|ALERT/ } as never);
+  assert.equal((await daemon.probe('/readyz')).status, 200);
+  const { text: metrics } = await daemon.probe('/metrics');
+  assert.match(metrics, /^terraform_daemon_connections_refused_total\{reason="client-refused"\} [1-9]/m);
+
+  // Another authority: the very same API server is refused from then on, and failurePolicy Fail tells it so.
+  const replaceCa = async (text: string) => {
+    await writeFile(`${caFile}.new`, text);
+    await rename(`${caFile}.new`, caFile);
+  };
+  await replaceCa('no certificate');
+  const refused = await daemon.line('client certificate authorities refused, the last good ones stay');
+  assert.equal(refused.code, 'CLIENT_CA_INVALID');
+  assert.equal(await limitOf('second'), 0);
+  await replaceCa(other.ca);
+  await daemon.line('client certificate authorities loaded');
+  // The connection that stands is good for one more answer.
+  await eventually(() => assert.rejects(createJob(`third-${performance.now().toFixed(0)}`)));
+  await replaceCa(authority.ca + other.ca);
+  await eventually(async () => assert.equal(await limitOf(`fourth-${performance.now().toFixed(0)}`), 0));
+  const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
+  const reasons = items.map(({ reason }) => reason);
+  assert.ok(reasons.includes('CLIENT_CA_INVALID') && reasons.includes('client-ca-loaded'), String(reasons));
+});

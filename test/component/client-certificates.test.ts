@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { Agent } from 'node:https';
+import { describe as suite, type TestContext, test } from 'node:test';
+import { dial } from '../../src/dial.ts';
+import type { Pem } from '../../src/encodings.ts';
+import { SERVER_NAME } from '../support/a-certificate-set.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { aReview } from '../support/a-review.ts';
+import { type ClientCertificate, clientAuthority } from '../support/client-certificates.ts';
+import { type Endpoint, type EndpointFields, post, someCertificates, startEndpoint } from '../support/endpoint.ts';
+import { eventually } from '../support/eventually.ts';
+import { openssl } from '../support/openssl.ts';
+
+/** An endpoint that asks for certificates of an authority, and two authorities. */
+async function start(t: TestContext, fields: EndpointFields = {}) {
+  const folder = await aFolder(t, {});
+  const [authority, other] = [await clientAuthority(folder), await clientAuthority(folder, 'others')];
+  const endpoint = await startEndpoint(t, { clientCa: authority.ca, ...fields });
+  return { authority, other, endpoint };
+}
+
+/** A client that keeps its connection, with its certificate if it has one. */
+function agentWith(t: TestContext, client?: ClientCertificate): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1, ...(client && { cert: client.cert, key: client.key }) });
+  t.after(() => agent.destroy());
+  return agent;
+}
+
+const isServed = async (endpoint: Endpoint, agent: Agent): Promise<void> =>
+  assert.equal((await post(endpoint, aReview(), { agent })).status, 200);
+/** In TLS 1.3 a client is told after its handshake. */
+const isRefused = (endpoint: Endpoint, agent: Agent): Promise<void> =>
+  assert.rejects(post(endpoint, aReview(), { agent }), (error: NodeJS.ErrnoException) =>
+    /^(ECONNRESET|EPIPE|ERR_SSL_.*ALERT.*)$/.test(error.code ?? ''),
+  );
+
+suite('with --client-ca-file', () => {
+  test('a client with a certificate of the authority is served', async (t) => {
+    const { authority, endpoint } = await start(t);
+    await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
+    assert.deepEqual(endpoint.refusals, []);
+  });
+
+  test('nobody else is, and why is told', async (t) => {
+    const { authority, other, endpoint } = await start(t);
+    const rows: [client: ClientCertificate | undefined, error: RegExp][] = [
+      [undefined, /peer did not return a certificate/],
+      [await other.issue('kube-apiserver'), /certificate verify failed|unable to get|UNABLE_TO/i],
+      [await authority.issue('kube-apiserver', 'extendedKeyUsage=serverAuth'), /verify failed|purpose/i],
+    ];
+    for (const [index, [client, error]] of rows.entries()) {
+      await isRefused(endpoint, agentWith(t, client));
+      await eventually(() => assert.equal(endpoint.refusals.length, index + 1));
+      assert.equal(endpoint.refusals[index]?.reason, 'client-refused');
+      assert.match(endpoint.refusals[index]?.error ?? '', error);
+    }
+    assert.deepEqual(endpoint.outcomes, []);
+    await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
+  });
+
+  test('of those only the ones that --client-name names', async (t) => {
+    const { authority, endpoint } = await start(t, { clientNames: ['kube-apiserver', 'front-proxy'] });
+    await isServed(endpoint, agentWith(t, await authority.issue('front-proxy')));
+    await isRefused(endpoint, agentWith(t, await authority.issue('system:node:a')));
+    assert.deepEqual(endpoint.outcomes, ['capped']);
+    const error = 'CN: found "system:node:a"; allowed is kube-apiserver, front-proxy';
+    assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
+  });
+
+  test('openssl s_client is refused in TLS 1.2 as well, unless it has a certificate', async (t) => {
+    const { authority, endpoint } = await start(t);
+    const { certFile, keyFile } = await authority.issue('kube-apiserver');
+    const call = ['s_client', '-tls1_2', '-connect', `127.0.0.1:${endpoint.port}`, '-servername', SERVER_NAME];
+    assert.match((await openssl(call)).output, /alert (handshake failure|certificate required|bad certificate)/);
+    const { isOk, output } = await openssl([...call, '-cert', certFile, '-key', keyFile]);
+    assert.ok(isOk, output);
+    assert.match(output, /Acceptable client certificate CA names\n.*CN = clients/);
+  });
+
+  test('another authority is taken at once, also by who presents another certificate later; who is connected is asked again', async (t) => {
+    const { authority, other, endpoint } = await start(t);
+    const [old, next] = [agentWith(t, await authority.issue('a')), agentWith(t, await other.issue('b'))];
+    await isServed(endpoint, old);
+    await isRefused(endpoint, next);
+    endpoint.server.trustClients(other.ca);
+    await isServed(endpoint, next);
+    const { headers } = await post(endpoint, aReview(), { agent: old });
+    assert.equal(headers.connection, 'close');
+    await isRefused(endpoint, old);
+    const { serving, caBundle } = await someCertificates(2);
+    endpoint.server.present(serving);
+    const swapped = { ...endpoint, caBundle };
+    await isRefused(swapped, agentWith(t, await authority.issue('a')));
+    await isServed(swapped, agentWith(t, await other.issue('b')));
+  });
+
+  test('inspect, which has no certificate, still sees what is presented; where TLS 1.2 ends it before, it says why', async (t) => {
+    const { endpoint } = await start(t);
+    const address = { host: '127.0.0.1', port: endpoint.port };
+    const { caBundle, serving } = await someCertificates();
+    const dialled = await dial(address, SERVER_NAME, caBundle);
+    assert.deepEqual(dialled, {
+      outcome: 'answered',
+      address: `127.0.0.1:${endpoint.port}`,
+      certificate: serving.certificate.replaceAll('\r', ''),
+      problem: undefined,
+    });
+    const { endpoint: old } = await start(t, { tls: { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'] } });
+    const failed = await dial({ host: '127.0.0.1', port: old.port }, SERVER_NAME, caBundle as Pem);
+    assert.equal(failed.outcome, 'failed');
+    assert.match(
+      failed.outcome === 'failed' ? failed.problem : '',
+      /it may ask for a client certificate, which is not had here/,
+    );
+  });
+});

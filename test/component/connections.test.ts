@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { Agent } from 'node:https';
+import { createConnection, type Socket } from 'node:net';
+import { describe as suite, type TestContext, test } from 'node:test';
+import { aReview } from '../support/a-review.ts';
+import { connectTo, type Endpoint, patchOf, post, startEndpoint, type Target } from '../support/endpoint.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** A client that keeps its one connection, as the API server does. */
+function keepAlive(t: TestContext): Agent {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  return agent;
+}
+
+/** Connections of a client that has nothing to say; being cut off is what they are for. */
+async function idle(t: TestContext, target: Target, count: number): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  for (let made = 0; made < count; made += 1) {
+    const socket = await connectTo(target);
+    socket.on('error', () => {}).resume();
+    t.after(() => socket.destroy());
+    sockets.push(socket);
+  }
+  return sockets;
+}
+
+const isReused = async (endpoint: Endpoint, agent: Agent): Promise<boolean> => {
+  const reply = await post(endpoint, aReview(), { agent });
+  assert.equal(reply.status, 200);
+  return reply.isConnectionReused;
+};
+
+suite('more connections than --max-connections', () => {
+  test('cost those who have never asked for anything, the longest idle first, and never who was answered', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t, { maxConnections: 10 });
+    await isReused(endpoint, agent);
+    const first = await idle(t, endpoint, 9);
+    const second = await idle(t, endpoint, 5);
+    await eventually(() =>
+      assert.deepEqual(
+        first.map(({ closed }) => closed),
+        [...Array(5).fill(true), ...Array(4).fill(false)],
+      ),
+    );
+    assert.ok(second.every(({ closed }) => !closed));
+    assert.equal(await isReused(endpoint, agent), true);
+    assert.deepEqual(
+      endpoint.refusals,
+      Array(5).fill({ reason: 'too-many-connections', error: 'found more than 10 connections' }),
+    );
+  });
+
+  test('leave room for a newcomer also where all have been answered: the one that was for longest goes', async (t) => {
+    const agents = Array.from({ length: 12 }, () => keepAlive(t));
+    const endpoint = await startEndpoint(t, { maxConnections: 10 });
+    for (const agent of agents) await isReused(endpoint, agent);
+    assert.equal(endpoint.refusals.length, 2);
+    assert.equal(await isReused(endpoint, agents[11] as Agent), true);
+    assert.equal(await isReused(endpoint, agents[0] as Agent), false);
+  });
+
+  test('who does not even begin with TLS, and who sends half of a request, go before who waits for the next one', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t, { maxConnections: 10 });
+    await isReused(endpoint, agent);
+    const halves = await idle(t, endpoint, 5);
+    for (const socket of halves)
+      socket.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n{');
+    for (let made = 0; made < 30; made += 1) {
+      const socket = createConnection(endpoint.port, '127.0.0.1').on('error', () => {});
+      t.after(() => socket.destroy());
+      await once(socket, 'connect');
+    }
+    await eventually(() => assert.ok(endpoint.refusals.length >= 20));
+    await idle(t, endpoint, 10);
+    await eventually(() => assert.ok(halves.every(({ closed }) => closed)));
+    assert.equal(await isReused(endpoint, agent), true);
+  });
+
+  test('in a flood of thousands a client with a connection, and new ones, are served all the time', async (t) => {
+    const agent = keepAlive(t);
+    const endpoint = await startEndpoint(t, { maxConnections: 100 });
+    await isReused(endpoint, agent);
+    let hasEnded = false;
+    const flood = async () => {
+      const sockets: Socket[] = [];
+      for (let made = 0; made < 3_000; made += 1) {
+        const socket = createConnection(endpoint.port, '127.0.0.1').on('error', () => {});
+        sockets.push(socket);
+        await once(socket, 'connect');
+      }
+      hasEnded = true;
+      for (const socket of sockets) socket.destroy();
+    };
+    const flooding = flood();
+    let served = 0;
+    while (!hasEnded) {
+      assert.equal(await isReused(endpoint, agent), true);
+      assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+      served += 1;
+    }
+    await flooding;
+    assert.ok(served > 0);
+    assert.ok(endpoint.refusals.length >= 2_000);
+  });
+});
+
+suite('a client that takes its time', () => {
+  /** When the server has closed the connection, in ms from now, and what it said before. */
+  async function closedAfter(socket: Socket): Promise<{ ms: number; answer: string }> {
+    const start = performance.now();
+    let answer = '';
+    socket.on('error', () => {}).on('data', (bytes) => (answer += bytes));
+    await new Promise((resolve) => socket.once('close', resolve));
+    return { ms: performance.now() - start, answer };
+  }
+  const assertWithin = (ms: number, low: number) => assert.ok(ms >= low && ms < low + 10_000, `${Math.round(ms)} ms`);
+
+  test('is cut off after 10 s without a handshake, without a request, and with a trickle of headers; after 30 s with one of a body', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const [silent, trickles, slow] = [await connectTo(endpoint), await connectTo(endpoint), await connectTo(endpoint)];
+    const plain = createConnection(endpoint.port, '127.0.0.1');
+    const trickle = setInterval(() => {
+      if (!trickles.destroyed) trickles.write('X-A: b\r\n');
+      if (!slow.destroyed) slow.write(' ');
+    }, 500);
+    t.after(() => clearInterval(trickle));
+    trickles.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n');
+    slow.write(
+      'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
+    );
+    const [noHandshake, noRequest, headers, body] = await Promise.all([plain, silent, trickles, slow].map(closedAfter));
+    assertWithin(noHandshake?.ms ?? 0, 9_000);
+    assertWithin(noRequest?.ms ?? 0, 9_000);
+    assertWithin(headers?.ms ?? 0, 9_000);
+    assertWithin(body?.ms ?? 0, 29_000);
+    assert.match(headers?.answer ?? '', /^HTTP\/1\.1 408 /);
+    assert.match(body?.answer ?? '', /^HTTP\/1\.1 408 /);
+    assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+  });
+});

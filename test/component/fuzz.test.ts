@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import fc from 'fast-check';
+import { fuzz } from '../fuzz/target.ts';
+import { targets } from '../fuzz/targets.ts';
+
+/** All of them together are to take no more than a moment: `npm run fuzz` takes as long as it is given. */
+const SHORT = { seed: 20_261_124, ms: 500, mostCpuMs: 5_000 };
+
+suite('hostile input', { concurrency: 2 }, () => {
+  for (const [name, open] of Object.entries(targets)) {
+    test(`finds nothing in ${name}`, async () => {
+      const target = await open();
+      try {
+        const { inputs, finding } = await fuzz(target, { ...SHORT, batch: 20 });
+        assert.equal(finding, undefined);
+        assert.ok(inputs >= 20);
+      } finally {
+        await target.close?.();
+      }
+    });
+  }
+});
+
+suite('the fuzzer', () => {
+  test('tells the smallest input that it finds, and the seed that leads there at once', async () => {
+    const target = {
+      inputs: fc.array(fc.nat(100)),
+      check: (list: number[]) => assert.ok(!list.some((number) => number >= 50), 'fifty or more'),
+    };
+    const { finding } = await fuzz(target, SHORT);
+    assert.equal(finding?.input, '[50]');
+    assert.match(finding?.error ?? '', /fifty or more/);
+    const again = await fuzz(target, { ...SHORT, seed: finding?.seed ?? 0, ms: 0 });
+    assert.deepEqual([again.finding?.input, again.finding?.seed], ['[50]', finding?.seed]);
+  });
+
+  test('finds what takes too long', async () => {
+    const check = () => {
+      const end = performance.now() + 30;
+      while (performance.now() < end);
+    };
+    const { finding } = await fuzz({ inputs: fc.constant('x'), check }, { ...SHORT, mostCpuMs: 2 });
+    assert.match(finding?.error ?? '', /ms of CPU time/);
+  });
+
+  test('has the same inputs for the same seed', async () => {
+    const seen: string[][] = [[], []];
+    for (const list of seen) {
+      await fuzz({ inputs: fc.string(), check: (text) => void list.push(text) }, { ...SHORT, ms: 0 });
+    }
+    assert.deepEqual(seen[0], seen[1]);
+  });
+});

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect as connectPlainly } from 'node:net';
+import { describe as suite, test } from 'node:test';
+import tls from 'node:tls';
+import { cipherSuiteNames, parseCipherSuites } from '../../src/cipher-suites.ts';
+import { SERVER_NAME } from '../support/a-certificate-set.ts';
+import { aReview } from '../support/a-review.ts';
+import { type Endpoint, patchOf, startEndpoint, type Target } from '../support/endpoint.ts';
+import { eventually } from '../support/eventually.ts';
+import { openssl } from '../support/openssl.ts';
+
+/** What a real `openssl s_client` says; it is told to stop at once unless it has something to type. */
+const sClient = ({ port }: Target, flags: readonly string[], typed = '') =>
+  openssl(['s_client', '-connect', `127.0.0.1:${port}`, '-servername', SERVER_NAME, ...flags], typed);
+
+async function assertServes(endpoint: Endpoint): Promise<void> {
+  assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+}
+
+suite('openssl s_client', () => {
+  // Its own security level would keep it from asking for what is to be refused.
+  const weak = ['-cipher', 'ALL:@SECLEVEL=0'];
+  const refused: [what: string, flags: readonly string[]][] = [
+    ['TLS 1.0', ['-tls1', ...weak]],
+    ['TLS 1.1', ['-tls1_1', ...weak]],
+    ['CBC in TLS 1.2', ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES128-SHA']],
+    ['no ephemeral key exchange', ['-tls1_2', '-cipher', 'AES128-GCM-SHA256:AES256-GCM-SHA384']],
+    ['no authentication', ['-tls1_2', '-cipher', 'ADH-AES128-GCM-SHA256:@SECLEVEL=0']],
+    ['CCM with a short tag in TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
+  ];
+  for (const [what, flags] of refused) {
+    test(`is refused with ${what}, and told so by an alert`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const { isOk, output } = await sClient(endpoint, flags);
+      assert.equal(isOk, false);
+      assert.match(output, /alert (protocol version|handshake failure)/);
+      await assertServes(endpoint);
+    });
+  }
+
+  for (const flags of [['-tls1_2'], ['-tls1_3']]) {
+    test(`is served with ${flags}, AEAD and an ephemeral key exchange`, async (t) => {
+      const endpoint = await startEndpoint(t);
+      const { isOk, output } = await sClient(endpoint, flags);
+      assert.ok(isOk, output);
+      assert.match(output, /Cipher is (ECDHE-RSA-AES128-GCM-SHA256|TLS_AES_128_GCM_SHA256)/);
+    });
+  }
+
+  test('may not renegotiate', async (t) => {
+    const endpoint = await startEndpoint(t);
+    // The letter R on a line of its own asks for it.
+    const { output } = await sClient(endpoint, ['-tls1_2'], 'R\n');
+    assert.match(output, /RENEGOTIATING/);
+    assert.match(output, /no renegotiation|alert|error/);
+    await assertServes(endpoint);
+  });
+
+  test('with another name, or none, is served the same certificate: its client is who refuses', async (t) => {
+    const endpoint = await startEndpoint(t);
+    for (const name of [['-servername', 'kubernetes.default.svc'], ['-noservername']]) {
+      const { isOk, output } = await openssl(['s_client', '-connect', `127.0.0.1:${endpoint.port}`, ...name]);
+      assert.ok(isOk, output);
+      assert.match(output, /subject=.*CN = admission/);
+    }
+  });
+});
+
+suite('the endpoint', () => {
+  const handshake = async (target: Target, options: tls.ConnectionOptions) => {
+    const socket = tls.connect({
+      host: '127.0.0.1',
+      port: target.port,
+      ca: target.caBundle,
+      servername: SERVER_NAME,
+      ...options,
+    });
+    await once(socket, 'secureConnect');
+    const found = { version: socket.getProtocol(), suite: socket.getCipher().name };
+    socket.destroy();
+    return found;
+  };
+
+  test('of --tls-min-version=TLSv1.3 speaks nothing older, also after a swap', async (t) => {
+    const endpoint = await startEndpoint(t, { tls: { minVersion: 'TLSv1.3' } });
+    await assert.rejects(handshake(endpoint, { maxVersion: 'TLSv1.2' }), {
+      code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+    });
+    assert.equal((await handshake(endpoint, {})).version, 'TLSv1.3');
+  });
+
+  test('has no cipher suite but those of --tls-cipher-suites, and prefers the first', async (t) => {
+    const cipherSuites = ['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES128-GCM-SHA256'];
+    const endpoint = await startEndpoint(t, { tls: { cipherSuites } });
+    const ciphers = cipherSuites.toReversed().join(':');
+    assert.deepEqual(await handshake(endpoint, { ciphers }), { version: 'TLSv1.2', suite: cipherSuites[0] });
+    const other = { ciphers: 'ECDHE-RSA-CHACHA20-POLY1305', maxVersion: 'TLSv1.2' } as const;
+    await assert.rejects(handshake(endpoint, other), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
+  });
+
+  test('can have each of the suites that there are, as OpenSSL has them', () => {
+    const names = parseCipherSuites(cipherSuiteNames.join()) ?? [];
+    assert.equal(names.length, cipherSuiteNames.length);
+    for (const name of names) assert.ok(tls.getCiphers().includes(name.toLowerCase()), name);
+  });
+
+  test('does not answer plain HTTP, and serves on', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const call = request({ host: '127.0.0.1', port: endpoint.port, method: 'POST' });
+    call.end('{}');
+    await assert.rejects(once(call, 'response'), { code: 'ECONNRESET' });
+    await assertServes(endpoint);
+  });
+
+  test('closes a connection on which bytes come that are neither', async (t) => {
+    const endpoint = await startEndpoint(t);
+    const socket = connectPlainly(endpoint.port, '127.0.0.1').on('error', () => {});
+    socket.write('\0'.repeat(10_000));
+    socket.resume();
+    await eventually(() => assert.ok(socket.closed));
+    await assertServes(endpoint);
+  });
+});

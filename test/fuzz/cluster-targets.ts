@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import fc from 'fast-check';
+import { judgeJob } from '../../src/backstop-judgement.ts';
+import { type Phase, phases } from '../../src/certs/certificate-set.ts';
+import { ensureCertificates, traits } from '../../src/certs/ensure.ts';
+import { judge } from '../../src/certs/judge.ts';
+import {
+  fromSecret,
+  isPaused,
+  issueReasons,
+  misunderstood,
+  type StoredSecret,
+  toSecret,
+} from '../../src/certs/secret.ts';
+import { readConfig } from '../../src/config.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { outlineOf } from '../../src/job-outline.ts';
+import { terraformPolicy } from '../../src/policy.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
+import { createPolicyTurns } from '../../src/policy-turns.ts';
+import { desiredRegistration, ownWebhook } from '../../src/registration/desired.ts';
+import { drift } from '../../src/registration/drift.ts';
+import { liveBundle } from '../../src/registration/reconcile.ts';
+import { readSelectors } from '../../src/selectors.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
+import { aTerraformJob } from '../support/a-job.ts';
+import { aRegistration } from '../support/an-inspection.ts';
+import { pathsOf, withValue } from '../support/any-job.ts';
+import { anyPolicy } from '../support/any-policy.ts';
+import { createFakeSecretStore } from '../support/fake-secret-store.ts';
+import { anyHostileValue, damaged } from './junk.ts';
+import type { Target } from './target.ts';
+
+const options = certificateOptions();
+const DAY_MS = 86_400_000;
+const anyMoment = fc.oneof(
+  fc.nat(4_000).map((days) => new Date(ISSUED_AT.getTime() + days * DAY_MS)),
+  fc.date({ noInvalidDate: true }),
+);
+
+/** A Secret of which somebody has edited anything: the API server lets any bytes and any text be. */
+async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
+  const sets = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
+  const secrets = sets.map((set) => stored(set));
+  const pems = sets.flatMap(({ ca, serving }) => [
+    ca.certificate,
+    ca.privateKey,
+    serving.certificate,
+    serving.privateKey,
+  ]);
+  const base64 = fc.oneof(
+    damaged(...pems, `${pems[0]}${pems[4]}`).map((text) => Buffer.from(text).toString('base64')),
+    fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64')),
+  );
+  const keys = ['tls.crt', 'tls.key', 'ca.crt', 'ca.key', 'next-ca.crt', 'next-ca.key', '__proto__', 'constructor'];
+  const prefix = 'terraform.job.kb.io';
+  const anyWord = fc.oneof(
+    fc.constantFrom<string>(...phases, 'serving', 'ca', 'true', 'false', '', 'absent', '2026-03-01T12:00:00Z'),
+    fc.string({ unit: 'binary' }),
+  );
+  const names = ['phase', 'phase-since', 'rotate', 'paused', 'ca-issued-because', 'serving-issued-because'];
+  const edit = <T>(field: fc.Arbitrary<string>, value: fc.Arbitrary<T>) =>
+    fc.array(fc.tuple(field, value), { maxLength: 3 });
+  return fc
+    .record({
+      secret: fc.constantFrom(...secrets),
+      data: edit(fc.constantFrom(...keys), base64),
+      annotations: edit(
+        fc.constantFrom(...names).map((name) => `${prefix}/${name}`),
+        anyWord,
+      ),
+      type: fc.constantFrom('kubernetes.io/tls', 'kubernetes.io/tls', 'Opaque'),
+      isImmutable: fc.constantFrom(false, false, true),
+      isOurs: fc.constantFrom(true, true, false),
+    })
+    .map(({ secret, data, annotations, type, isImmutable, isOurs }) => ({
+      ...secret,
+      ...{ type, isImmutable, labels: isOurs ? secret.labels : {} },
+      data: { ...secret.data, ...Object.fromEntries(data) },
+      annotations: { ...secret.annotations, ...Object.fromEntries(annotations) },
+    }));
+}
+
+interface SecretInput {
+  readonly secret: StoredSecret;
+  readonly now: Date;
+}
+
+/** Everything that is read of the Secret. What is kept is what OpenSSL, by way of Node.js, takes as well. */
+export async function secretTarget(): Promise<Target<SecretInput>> {
+  return {
+    inputs: fc.record({ secret: await anySecret(), now: anyMoment }),
+    check({ secret, now }) {
+      const set = fromSecret(secret);
+      const verdict = judge(set, options, { now }, traits(secret));
+      for (const read of [isPaused, misunderstood, issueReasons]) read(secret);
+      toSecret(set, options, issueReasons(secret));
+      assert.ok(phases.includes(set.phase as Phase));
+      if (verdict.action !== 'keep') return;
+      const [ca, serving] = [new X509Certificate(set.ca.certificate), new X509Certificate(set.serving.certificate)];
+      assert.ok(serving.verify(ca.publicKey), 'a certificate is kept that its authority has not signed');
+      assert.ok(now < serving.validToDate && now < ca.validToDate, 'a certificate is kept that has expired');
+    },
+  };
+}
+
+/** More steps than any rotation has. */
+const MOST_STEPS = 12;
+
+/** What is written over such a Secret: after a few steps it holds what is kept, and never for somebody else's. */
+export async function ensureTarget(): Promise<Target<SecretInput>> {
+  return {
+    inputs: fc.record({ secret: await anySecret(), now: fc.constant(new Date(ISSUED_AT.getTime() + 10 * DAY_MS)) }),
+    async check({ secret, now }) {
+      const store = createFakeSecretStore(secret);
+      try {
+        for (let step = 0; ; step += 1) {
+          const { caBundle } = fromSecret(store.current() ?? secret);
+          const { verdict, held } = await ensureCertificates(store, options, { now, liveBundle: caBundle });
+          if (verdict.action === 'keep' || held) break;
+          assert.ok(step < MOST_STEPS, `${verdict.action} does not end it`);
+        }
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        assert.ok(['SECRET_NOT_OURS', 'WRITES_PAUSED'].includes(error.code), error.message);
+        assert.equal(store.writes(), 0);
+      }
+    },
+  };
+}
+
+/** A live registration in which one place holds anything. */
+export async function registrationTarget(): Promise<
+  Target<{ path: readonly string[]; value: unknown; bundle: string }>
+> {
+  const { caBundle } = await aCertificateSet();
+  const whole = JSON.parse(JSON.stringify(aRegistration(caBundle)));
+  const conditions = matchConditions(terraformPolicy);
+  const isText = (path: readonly string[]) => typeof path.reduce((at, name) => at[name], whole) === 'string';
+  const texts = pathsOf(whole).filter(isText);
+  return {
+    inputs: fc.record({
+      // The API server holds the types of the fields: texts may be any.
+      path: fc.constantFrom(...texts),
+      value: fc.oneof(damaged(caBundle, conditions[0]?.expression ?? ''), fc.string({ unit: 'binary' })),
+      bundle: damaged(caBundle),
+    }),
+    check({ path, value, bundle }) {
+      const entry = ['webhooks', '0', 'clientConfig', 'caBundle'];
+      const live = withValue(withValue(whole, entry, Buffer.from(bundle).toString('base64')), path, value);
+      const own = ownWebhook(live);
+      const turn = createPolicyTurns().choose(conditions, own?.matchConditions, ISSUED_AT);
+      const wanted = desiredRegistration(readConfig({}).registration, caBundle, turn.conditions, live);
+      const fields = drift(live, wanted);
+      readSelectors(own);
+      liveBundle(live);
+      if (JSON.stringify(live) === JSON.stringify({ ...live, ...wanted })) assert.deepEqual(fields, []);
+      assert.deepEqual(drift(wanted, wanted), []);
+    },
+  };
+}
+
+const wholeJob = aTerraformJob({ deletionTimestamp: undefined, conditions: [{ type: 'Failed', status: 'False' }] });
+Object.assign(wholeJob.metadata, { uid: 'u', resourceVersion: '1', generation: 1, creationTimestamp: ISSUED_AT });
+const storedJob = JSON.parse(JSON.stringify(wholeJob));
+
+/** Jobs as the backstop reads them from lists and watches. */
+export function jobTarget(): Target<{ edits: (readonly [number, unknown])[]; policy: unknown }> {
+  return {
+    inputs: fc.record({
+      edits: fc.array(fc.tuple(fc.nat(200), anyHostileValue), { maxLength: 3 }),
+      policy: fc.oneof(fc.constant(terraformPolicy), anyPolicy),
+    }),
+    check({ edits, policy }) {
+      const job = edits.reduce((json, [nth, value]) => {
+        const paths = pathsOf(json);
+        return withValue(json, paths[nth % paths.length] ?? [], value);
+      }, storedJob);
+      const around = {
+        policy: policy as typeof terraformPolicy,
+        heal: 'all',
+        startedAt: ISSUED_AT,
+        now: ISSUED_AT,
+      } as const;
+      const verdict = judgeJob(job, around);
+      if (verdict.action !== 'ask') return;
+      const labelled = { ...around, namespaceLabels: { app: 'x', env: 'prod' } };
+      // What waits is kept as an outline, and is judged as the whole would have been.
+      assert.deepEqual(judgeJob(verdict.outline, labelled), judgeJob(job, labelled));
+      assert.deepEqual(outlineOf(verdict.outline as never), verdict.outline);
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Target } from '../support/endpoint.ts';
+
+/** What Node.js takes for itself where a container has the 512 MiB of manifests/base/deployment.yaml. */
+const HEAP_MIB = 256;
+
+/** A text of a client is cut before it is logged; all of them together stay below this. */
+const LONGEST_LINE = 4_096;
+
+/** The endpoint in a process of its own, and how it is. */
+export interface EndpointChild extends Target {
+  /** The most memory that it has had, in MiB. */
+  maxRssMib(): number;
+  /** How much CPU time it has had, in steps of 10 ms. */
+  cpuMs(): number;
+  /** Throws where it has ended, or has logged what it never should. */
+  check(): void;
+  stop(): Promise<void>;
+}
+
+export async function startEndpointChild(): Promise<EndpointChild> {
+  const main = fileURLToPath(new URL('endpoint-main.ts', import.meta.url));
+  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MIB}`, main], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let failure = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (failure += text));
+  const ended = once(child, 'close').then(() => {
+    failure = `the endpoint has ended (${child.exitCode ?? child.signalCode}): ${failure}`;
+  });
+  const lines = createInterface({ input: child.stdout });
+  const first = await Promise.race([once(lines, 'line').then(([line]) => String(line)), ended.then(() => '')]);
+  assert.notEqual(first, '', failure);
+  lines.on('line', (line) => {
+    failure ||= problemOf(line);
+  });
+  return {
+    ...JSON.parse(first),
+    maxRssMib: () => (child.exitCode === null ? maxRssMib(child.pid) : 0),
+    cpuMs: () => (child.exitCode === null ? cpuMs(child.pid) : 0),
+    check: () => assert.equal(failure, ''),
+    async stop() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** What is wrong with a line of the log: whatever a client sends, it is one, it is short, and it tells of no bug. */
+function problemOf(line: string): string {
+  if (line.length > LONGEST_LINE) return `a line of ${line.length} characters in the log`;
+  try {
+    return JSON.parse(line).level === 'error' ? `logged: ${line}` : '';
+  } catch {
+    return `no JSON in the log: ${line}`;
+  }
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: fields 14 and 15, after the name in parentheses. */
+function cpuMs(pid: number | undefined): number {
+  const [, rest = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const [user, system] = rest.split(' ').slice(11, 13).map(Number);
+  return ((user ?? 0) + (system ?? 0)) * 10;
+}
+
+function maxRssMib(pid: number | undefined): number {
+  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Math.round(Number(kib) / 1024);
+}

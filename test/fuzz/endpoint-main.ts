@@ -1,0 +1,20 @@
+import { createLog } from '../../src/log.ts';
+import { terraformPolicy } from '../../src/policy.ts';
+import { createApp } from '../../src/webhook/app.ts';
+import { logRefused } from '../../src/webhook/refusals.ts';
+import { openServer } from '../../src/webhook/server.ts';
+import { ENDPOINT_PATH, endpointOptions, someCertificates } from '../support/endpoint.ts';
+
+/** The endpoint as the daemon has it, in a process that may crash. Its first line says how to call it. */
+const { serving, caBundle } = await someCertificates();
+const log = createLog({ level: 'debug', format: 'json' });
+const app = createApp({
+  path: ENDPOINT_PATH,
+  policy: () => terraformPolicy,
+  namespaceLabels: () => Promise.reject(new Error('nobody asks for labels of a namespace')),
+  log,
+  observe: () => {},
+});
+const server = await openServer(app, endpointOptions(), { clientCa: undefined, refused: logRefused(log) });
+server.present(serving);
+process.stdout.write(`${JSON.stringify({ port: server.port, caBundle })}\n`);

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { admissionPolicy } from '../../src/admission-policy.ts';
+import { readCertificateFiles } from '../../src/certs/files.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { inspect } from '../../src/inspect.ts';
+import { kubeconfigProblems } from '../../src/kube.ts';
+import { matchConditions } from '../../src/policy-cel.ts';
+import { readPolicyFile } from '../../src/policy-file.ts';
+import { writeYaml } from '../../src/yaml.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
+import { aRegistration } from '../support/an-inspection.ts';
+import { pathsOf, withValue } from '../support/any-job.ts';
+import { readReadme } from '../support/readme.ts';
+import { anyHostileJson, anyHostileValue, damaged } from './junk.ts';
+import type { Target } from './target.ts';
+
+/** A folder for what the code is to read from the disk. */
+async function inFolder<Input>(make: (folder: string) => Promise<Target<Input>>): Promise<Target<Input>> {
+  const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
+  return { ...(await make(folder)), close: () => rm(folder, { recursive: true }) };
+}
+
+const aLine = (problem: string): void => {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+  assert.doesNotMatch(problem, /[\u0000-\u001f\u007f-\u009f]/);
+  assert.ok(problem.length < 2_000, `a problem of ${problem.length} characters`);
+};
+
+/** A policy file is a policy that all forms can be made from, or problems in a line each. */
+export const policyFileTarget = (): Promise<Target<string>> =>
+  inFolder(async (folder) => {
+    const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(await readReadme()) ?? [];
+    const everything = `${example}
+  - name: rest
+    match: {namespaces: [a, "b-*"], namespaceLabels: {env: prod}, jobName: "*", labels: {a/b: c}, operations: [CREATE]}
+    set: {backoffLimit: 2147483647, restartPolicy: Keep}`;
+    const file = join(folder, 'policy.yaml');
+    return {
+      inputs: fc.oneof(
+        damaged(example, everything),
+        anyHostileJson,
+        anyHostileJson.map((json) => `{"rules": ${json}}`),
+      ),
+      async check(text) {
+        await writeFile(file, text);
+        const read = readPolicyFile(file);
+        if ('policy' in read) {
+          matchConditions(read.policy);
+          writeYaml(admissionPolicy(read.policy, 'v1'));
+          return;
+        }
+        assert.ok(read.problems.length > 0 && read.problems.length <= 51);
+        for (const problem of read.problems) aLine(problem);
+      },
+    };
+  });
+
+const KUBECONFIG = (folder: string) => `apiVersion: v1
+kind: Config
+current-context: here
+clusters:
+- name: here
+  cluster: {server: "https://127.0.0.1:6443", certificate-authority: ${folder}/ca.pem}
+contexts:
+- name: here
+  context: {cluster: here, user: me, namespace: default}
+users:
+- name: me
+  user: {token: abc, client-certificate: ${folder}/cert.pem, client-key: ${folder}/key.pem}
+`;
+
+/** A kubeconfig can be used, or is told to have problems, in a line each. */
+export const kubeconfigTarget = (): Promise<Target<string>> =>
+  inFolder(async (folder) => {
+    const whole = KUBECONFIG(folder);
+    const file = join(folder, 'kubeconfig');
+    return {
+      inputs: fc.oneof(damaged(whole), anyHostileJson),
+      async check(text) {
+        await writeFile(file, text);
+        for (const problem of kubeconfigProblems(file)) aLine(problem);
+      },
+    };
+  });
+
+/** Files of `--webhook-cert-path` are served, or refused with a text that names one of them. */
+export const certificateFilesTarget = (): Promise<Target<{ cert: string; key: string; ca: string }>> =>
+  inFolder(async (folder) => {
+    const [set, other] = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
+    const certificates = [set.serving.certificate, `${set.serving.certificate}${set.ca.certificate}`];
+    const now = new Date(ISSUED_AT.getTime() + 86_400_000);
+    return {
+      inputs: fc.record({
+        cert: damaged(...certificates),
+        key: damaged(set.serving.privateKey, other.serving.privateKey),
+        ca: damaged(set.ca.certificate, `${other.ca.certificate}${set.ca.certificate}`),
+      }),
+      async check({ cert, key, ca }) {
+        const files = { 'cert.pem': cert, 'key.pem': key, 'ca.pem': ca };
+        for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+        try {
+          await readCertificateFiles(folder, certificateOptions().names, now);
+        } catch (error) {
+          if (!(error instanceof OperatorError)) throw error;
+          assert.equal(error.code, 'CERTIFICATE_FILES_INVALID');
+          assert.doesNotMatch(error.message, /PRIVATE KEY/);
+        }
+      },
+    };
+  });
+
+/** Whatever `inspect -f` is given, it says what is wrong, and never shows a key. */
+export async function inspectTarget(): Promise<Target<string>> {
+  const set = await aCertificateSet();
+  const { labels, annotations, data, type, uid } = stored(set);
+  const metadata = { name: 'terraform-job-webhook-cert', namespace: 'vela-system', uid, labels, annotations };
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata, type, data };
+  const registration = JSON.parse(JSON.stringify(aRegistration(set.caBundle)));
+  const objects = [secret, registration];
+  const text = writeYaml(objects);
+  const secrets = [set.ca.privateKey, set.serving.privateKey].flatMap((pem) => pem.split('\n').slice(1, 4));
+  const anyEdited = fc
+    .array(fc.tuple(fc.nat(200), anyHostileValue), { minLength: 1, maxLength: 3 })
+    .map((edits) =>
+      edits.reduce((json, [nth, value]) => {
+        const paths = pathsOf(json);
+        return withValue(json, paths[nth % paths.length] ?? [], value);
+      }, objects),
+    )
+    .map((edited) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: edited }));
+  return {
+    inputs: fc.oneof(damaged(text, JSON.stringify({ kind: 'List', items: objects })), anyEdited, anyHostileJson),
+    async check(input) {
+      let output = '';
+      const own = { output: input.length % 2 === 0 ? 'text' : 'json', file: '-', address: undefined } as const;
+      try {
+        await inspect({}, own, {
+          podNamespace: undefined,
+          connect: () => assert.fail('only the file is read'),
+          stdin: Readable.from([input]),
+          write: (shown) => {
+            output += shown;
+          },
+          now: () => new Date(ISSUED_AT.getTime() + 86_400_000),
+        });
+      } catch (error) {
+        if (!(error instanceof OperatorError)) throw error;
+        assert.equal(error.code, 'CONFIG_INVALID');
+        output = error.message;
+      }
+      for (const line of secrets) assert.ok(!output.includes(line), 'a key is shown');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+      assert.doesNotMatch(output, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, 'what steers a terminal is shown');
+    },
+  };
+}

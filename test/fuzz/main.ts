@@ -1,0 +1,119 @@
+import { parseArgs } from 'node:util';
+import { BATCH, fuzz, type Tally } from './target.ts';
+import { targets } from './targets.ts';
+import { startWatchdog } from './watchdog.ts';
+
+const HELP = `Feeds everything that reads foreign input with what is made to hurt.
+
+  npm run fuzz -- [--minutes N] [--seed S] [--target NAME]…
+
+  --minutes  how long in all, shared by the targets (default: 1)
+  --seed     where the inputs begin; one that was printed with a finding comes upon it at once (default: by chance)
+  --target   one of them alone, may be given again: ${Object.keys(targets).join(', ')}
+
+Ends with 1 where something was found, with 2 where it was called wrongly.
+`;
+
+/** What the API server waits for an answer by default. */
+const MOST_CPU_MS = 5_000;
+const NO_END_MS = 300_000;
+/** Targets take turns, so that a run that is ended early has been everywhere. */
+const TURN_MS = 20_000;
+/** Of the container: manifests/base/deployment.yaml. */
+const MOST_RSS_MIB = 512;
+
+interface Sum {
+  inputs: number;
+  mostCpuMs: number;
+  maxRssMib: number | undefined;
+  findings: number;
+}
+
+const say = (text: string) => process.stdout.write(`${text}\n`);
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '1' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+      target: { type: 'string', multiple: true, default: Object.keys(targets) },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const [ms, seed] = [Number(values.minutes) * 60_000, Number(values.seed)];
+  const unknown = values.target.filter((name) => !Object.hasOwn(targets, name));
+  if (!(ms > 0)) throw new Error(`--minutes: found ${values.minutes}; allowed is a number above 0`);
+  if (!Number.isInteger(seed)) throw new Error(`--seed: found ${values.seed}; allowed is a whole number`);
+  if (unknown.length > 0) throw new Error(`--target: found ${unknown}; allowed are ${Object.keys(targets).join(', ')}`);
+  return { ms, seed, names: values.target, isHelp: values.help };
+}
+
+/** One turn of one target; its findings are told at once. */
+async function turn(name: string, seed: number, ms: number, beat: () => void): Promise<Tally> {
+  const target = await (targets[name] as (typeof targets)[string])();
+  try {
+    const tally = await fuzz(target, { seed, ms, mostCpuMs: MOST_CPU_MS }, beat);
+    const { finding, maxRssMib = 0 } = tally;
+    if (finding)
+      say(`FINDING ${name}: --target ${name} --seed ${finding.seed}\n  ${finding.error}\n  input: ${finding.input}`);
+    if (maxRssMib > MOST_RSS_MIB) say(`FINDING ${name}: --target ${name} --seed ${seed}\n  ${maxRssMib} MiB of memory`);
+    return tally;
+  } finally {
+    await target.close?.();
+  }
+}
+
+function added(sum: Sum | undefined, { inputs, mostCpuMs, maxRssMib, finding }: Tally): Sum {
+  const isLarge = (maxRssMib ?? 0) > MOST_RSS_MIB;
+  return {
+    inputs: (sum?.inputs ?? 0) + inputs,
+    mostCpuMs: Math.max(sum?.mostCpuMs ?? 0, mostCpuMs),
+    maxRssMib: maxRssMib === undefined ? undefined : Math.max(sum?.maxRssMib ?? 0, maxRssMib),
+    findings: (sum?.findings ?? 0) + (finding || isLarge ? 1 : 0),
+  };
+}
+
+function table(sums: ReadonlyMap<string, Sum>): string {
+  const cells = [...sums].map(([name, { inputs, mostCpuMs, maxRssMib, findings }]) =>
+    [name, inputs, `${mostCpuMs} ms`, maxRssMib === undefined ? '' : `${maxRssMib} MiB`, findings].map(String),
+  );
+  const rows = [
+    ['target', 'inputs', 'most CPU time', 'most memory', 'findings'],
+    ['---', '---', '---', '---', '---'],
+    ...cells,
+  ];
+  return rows.map((row) => `| ${row.join(' | ')} |`).join('\n');
+}
+
+async function run({ ms, seed, names }: ReturnType<typeof readOptions>): Promise<number> {
+  say(`seed ${seed}`);
+  const watchdog = startWatchdog(NO_END_MS);
+  const sums = new Map<string, Sum>();
+  const turnMs = Math.min(TURN_MS, ms / names.length);
+  const endMs = performance.now() + ms;
+  const next = new Map(names.map((name) => [name, seed]));
+  for (let at = 0; at < names.length || performance.now() < endMs; at += 1) {
+    const name = names[at % names.length] ?? '';
+    const from = next.get(name) ?? seed;
+    watchdog.about(`${name} --seed ${from}`);
+    const tally = await turn(name, from, turnMs, watchdog.beat);
+    sums.set(name, added(sums.get(name), tally));
+    // Past the batches of this turn, however many it has had.
+    next.set(name, ((tally.finding?.seed ?? from) + Math.ceil(tally.inputs / BATCH) + 1) | 0);
+  }
+  await watchdog.stop();
+  say(table(sums));
+  const all = [...sums.values()];
+  const findings = all.reduce((sum, one) => sum + one.findings, 0);
+  say(`${all.reduce((sum, { inputs }) => sum + inputs, 0)} inputs, ${findings} findings`);
+  return findings === 0 ? 0 : 1;
+}
+
+try {
+  const options = readOptions();
+  if (options.isHelp) say(HELP);
+  else process.exitCode = await run(options);
+} catch (error) {
+  process.stderr.write(`${(error as Error).stack}\n${HELP}`);
+  process.exitCode = 2;
+}

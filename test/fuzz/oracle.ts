@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import type { Json } from '../support/a-job.ts';
+
+/**
+ * What is to become of a body, by the rule of terraform-controller's Jobs: told a second time, without any of the code
+ * that answers. A list of paths is what the patch sets.
+ */
+export type Expected = 'malformed' | 'refused' | 'unchanged' | readonly Path[];
+
+export type Path = '/spec/backoffLimit' | '/spec/template/spec/restartPolicy';
+
+const wanted: Readonly<Record<Path, unknown>> = {
+  '/spec/backoffLimit': 0,
+  '/spec/template/spec/restartPolicy': 'Never',
+};
+
+export function expectedOf(body: Buffer): Expected {
+  const review = parsed(body);
+  const request = review?.request;
+  const texts = ['operation', 'namespace', 'name', 'subResource'];
+  const isReview =
+    isMap(review) &&
+    review.kind === 'AdmissionReview' &&
+    review.apiVersion === 'admission.k8s.io/v1' &&
+    isMap(request) &&
+    typeof request.uid === 'string' &&
+    request.uid.length > 0 &&
+    texts.every((field) => isUnset(request[field]) || typeof request[field] === 'string');
+  return isReview ? expectedOfRequest(request) : 'malformed';
+}
+
+function expectedOfRequest({ resource, subResource, operation, object, oldObject }: Json): Expected {
+  const isAboutJobs =
+    resource?.group === 'batch' && resource.version === 'v1' && resource.resource === 'jobs' && !subResource;
+  if (!isAboutJobs || !['CREATE', 'UPDATE'].includes(operation)) return 'unchanged';
+  if (!isJob(object)) return 'refused';
+  if (!isOurs(object) || hasEnded(oldObject)) return 'unchanged';
+  const { spec } = object;
+  const podSpec = spec.template.spec;
+  const paths: Path[] = [];
+  if ((spec.backoffLimit ?? 6) > 0) paths.push('/spec/backoffLimit');
+  if (operation === 'CREATE' && podSpec.restartPolicy !== 'Never') paths.push('/spec/template/spec/restartPolicy');
+  return paths.length === 0 ? 'unchanged' : paths;
+}
+
+function isOurs({ metadata, spec }: Json): boolean {
+  const { serviceAccountName, containers } = spec.template.spec;
+  return (
+    serviceAccountName === 'tf-executor-service-account' &&
+    (containers ?? []).some(({ name }: Json) => name === 'terraform-executor') &&
+    own(own(metadata, 'annotations'), 'terraform.job.kb.io/keep-retries') !== 'true'
+  );
+}
+
+/** As far as anything is read of it. */
+function isJob(object: Json): boolean {
+  const podSpec = object?.spec?.template?.spec;
+  return (
+    [object, object?.spec, object?.spec?.template, podSpec].every(isMap) &&
+    object.kind === 'Job' &&
+    (podSpec.containers === null || (Array.isArray(podSpec.containers) && podSpec.containers.every(isMap))) &&
+    [podSpec.serviceAccountName, podSpec.restartPolicy].every((value) => isUnset(value) || typeof value === 'string') &&
+    (isUnset(object.spec.backoffLimit) || typeof object.spec.backoffLimit === 'number')
+  );
+}
+
+function hasEnded(stored: Json): boolean {
+  if (!isMap(stored)) return false;
+  const conditions = isMap(stored.status) && Array.isArray(stored.status.conditions) ? stored.status.conditions : [];
+  const isDeleted = isMap(stored.metadata) && typeof stored.metadata.deletionTimestamp === 'string';
+  return (
+    isDeleted ||
+    conditions.some((one: Json) => isMap(one) && /^(Complete|Failed)$/.test(String(one.type)) && one.status === 'True')
+  );
+}
+
+const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isUnset = (value: unknown): boolean => value === undefined || value === null;
+const own = (value: Json, name: string): Json => (isMap(value) && Object.hasOwn(value, name) ? value[name] : undefined);
+
+function parsed(body: Buffer): Json {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a body holds for the bounds of the endpoint, which are told as they are documented. */
+export const isTooLarge = (body: Buffer): boolean => body.length > 20 * 1024 * 1024;
+
+/** Throws where an answer is not what it should be. `text` is the body of the answer. */
+export function assertAnswer(body: Buffer, { status, text }: { readonly status: number; readonly text: string }): void {
+  const expected = isTooLarge(body) ? 'too large' : expectedOf(body);
+  const wantedStatus = { 'too large': 413, malformed: 400 }[String(expected)] ?? 200;
+  assert.equal(status, wantedStatus, text);
+  if (wantedStatus !== 200 || expected === 'too large') return;
+  const { apiVersion, kind, response } = JSON.parse(text);
+  assert.deepEqual([apiVersion, kind], ['admission.k8s.io/v1', 'AdmissionReview']);
+  assert.equal(response.uid, parsed(body).request.uid);
+  assert.equal(response.allowed, expected !== 'refused');
+  assert.deepEqual(patchIn(response), pathsOf(expected));
+}
+
+const pathsOf = (expected: Expected): readonly Path[] => (typeof expected === 'string' ? [] : [...expected].sort());
+
+/** The paths that the patch of a response sets, sorted. Throws where one is set to anything but what the rule wants. */
+export function patchIn(response: Json): readonly Path[] {
+  if (response.patch === undefined) return [];
+  assert.equal(response.patchType, 'JSONPatch');
+  const operations: Json[] = JSON.parse(Buffer.from(response.patch, 'base64').toString('utf8'));
+  for (const { op, path, value } of operations) {
+    assert.equal(op, 'add');
+    assert.ok(Object.hasOwn(wanted, path), `a patch of ${path}`);
+    assert.equal(value, wanted[path as Path]);
+  }
+  return operations.map(({ path }) => path).sort();
+}

@@ -1,0 +1,25 @@
+import { ensureTarget, jobTarget, registrationTarget, secretTarget } from './cluster-targets.ts';
+import { certificateFilesTarget, inspectTarget, kubeconfigTarget, policyFileTarget } from './file-targets.ts';
+import { reviewTarget } from './reviews.ts';
+import { answerTarget, listTarget } from './stream-targets.ts';
+import type { Target } from './target.ts';
+import { wireTarget } from './wire.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: each target makes its own inputs, and nobody else looks at them
+type AnyTarget = Target<any>;
+
+/** Everything that reads what others write: from the network, from the cluster, from the disk. */
+export const targets: Readonly<Record<string, () => AnyTarget | Promise<AnyTarget>>> = {
+  'endpoint-reviews': reviewTarget,
+  'endpoint-wire': wireTarget,
+  secret: secretTarget,
+  'secret-writes': ensureTarget,
+  registration: registrationTarget,
+  jobs: jobTarget,
+  lists: listTarget,
+  'api-answers': answerTarget,
+  'policy-file': policyFileTarget,
+  kubeconfig: kubeconfigTarget,
+  'certificate-files': certificateFilesTarget,
+  'inspect-file': inspectTarget,
+};
