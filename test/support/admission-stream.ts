@@ -8,8 +8,6 @@ import { type ApiCredentials, readApiCredentials } from './api-credentials.ts';
 import type { Cluster } from './cluster.ts';
 import { recordedJob } from './recorded-jobs.ts';
 
-/** All but every tenth CREATE are dry runs: those are admitted just the same and leave nothing in etcd. */
-const REAL_EVERY = 10;
 /** No webhook may hold an answer back for longer, whatever its `timeoutSeconds`. */
 const ANSWER_MS = 35_000;
 /** Well before the API server gives an idle connection up (90 s): a request must not meet its end. */
@@ -26,6 +24,8 @@ export interface StreamOptions {
   readonly perSecond?: number;
   /** Each keeps connections of its own. */
   readonly clients?: number;
+  /** All other CREATEs are dry runs: those are admitted just the same and leave nothing in etcd. Default: each tenth. */
+  readonly realEvery?: number;
 }
 
 export interface StreamReport {
@@ -51,7 +51,7 @@ export interface AdmissionStream {
  */
 export async function startAdmissionStream(
   cluster: Pick<Cluster, 'kubeconfig' | 'batch'>,
-  { namespace, perSecond = 120, clients = 4 }: StreamOptions,
+  { namespace, perSecond = 120, clients = 4, realEvery = 10 }: StreamOptions,
 ): Promise<AdmissionStream> {
   const run = `stream-${randomUUID().slice(0, 8)}`;
   const credentials = await readApiCredentials(cluster.kubeconfig);
@@ -65,7 +65,7 @@ export async function startAdmissionStream(
   const stopped = new AbortController();
 
   const send = (nth: number) => {
-    const isReal = nth % REAL_EVERY === REAL_EVERY - 1;
+    const isReal = nth % realEvery === realEvery - 1;
     const path = `/apis/batch/v1/namespaces/${namespace}/jobs${isReal ? '' : '?dryRun=All'}`;
     const call = { credentials, agent: agents[nth % clients], path, job: named(job, { name: `${run}-${nth}`, run }) };
     const answer = create(call).then((one) => void answered.push(one));
