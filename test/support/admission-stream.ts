@@ -17,6 +17,10 @@ const TOLERATED_LAG_MS = 250;
 
 /** Carries the Jobs that are really stored, so that they can be told from everybody else's. */
 const LABEL = 'admission-stream';
+/** Tells those of one stretch of time from the others. */
+export const PART_LABEL = 'admission-stream-part';
+/** How long such a stretch is. */
+export const PART_MS = 10_000;
 
 export interface StreamOptions {
   /** A namespace that exists. */
@@ -26,6 +30,8 @@ export interface StreamOptions {
   readonly clients?: number;
   /** All other CREATEs are dry runs: those are admitted just the same and leave nothing in etcd. Default: each tenth. */
   readonly realEvery?: number;
+  /** Of the API servers that take turns. Default: the cluster's own. */
+  readonly kubeconfigs?: readonly string[];
 }
 
 export interface StreamReport {
@@ -51,14 +57,13 @@ export interface AdmissionStream {
  */
 export async function startAdmissionStream(
   cluster: Pick<Cluster, 'kubeconfig' | 'batch'>,
-  { namespace, perSecond = 120, clients = 4, realEvery = 10 }: StreamOptions,
+  { namespace, perSecond = 120, clients = 4, realEvery = 10, kubeconfigs = [cluster.kubeconfig] }: StreamOptions,
 ): Promise<AdmissionStream> {
   const run = `stream-${randomUUID().slice(0, 8)}`;
-  const credentials = await readApiCredentials(cluster.kubeconfig);
+  const servers = await Promise.all(kubeconfigs.map(readApiCredentials));
   const job = await recordedJob('create-terraform-apply', namespace);
-  const agents = Array.from(
-    { length: clients },
-    () => new Agent({ ...credentials.tls, keepAlive: true, timeout: IDLE_MS }),
+  const agents = servers.map(({ tls }) =>
+    Array.from({ length: clients }, () => new Agent({ ...tls, keepAlive: true, timeout: IDLE_MS })),
   );
   const answered: AdmissionRequest[] = [];
   const open = new Set<Promise<void>>();
@@ -67,8 +72,11 @@ export async function startAdmissionStream(
   const send = (nth: number) => {
     const isReal = nth % realEvery === realEvery - 1;
     const path = `/apis/batch/v1/namespaces/${namespace}/jobs${isReal ? '' : '?dryRun=All'}`;
-    const call = { credentials, agent: agents[nth % clients], path, job: named(job, { name: `${run}-${nth}`, run }) };
-    const answer = create(call).then((one) => void answered.push(one));
+    const via = nth % servers.length;
+    const agent = agents[via]?.[Math.floor(nth / servers.length) % clients];
+    const labels = { [LABEL]: run, [PART_LABEL]: String(Math.floor((nth * 1000) / perSecond / PART_MS)) };
+    const call = { credentials: servers[via] as ApiCredentials, agent, path, job: named(job, `${run}-${nth}`, labels) };
+    const answer = create(call).then((one) => void answered.push({ ...one, via }));
     open.add(answer);
     void answer.finally(() => open.delete(answer));
   };
@@ -78,7 +86,7 @@ export async function startAdmissionStream(
     stopped.abort();
     const reached = await pace;
     await Promise.all(open);
-    for (const agent of agents) agent.destroy();
+    for (const agent of agents.flat()) agent.destroy();
     const labelSelector = `${LABEL}=${run}`;
     await cluster.batch.deleteCollectionNamespacedJob({ namespace, labelSelector, propagationPolicy: 'Background' });
     if (reached.worstLagMs > TOLERATED_LAG_MS) process.stderr.write(`${unevenness(reached, perSecond)}\n`);
@@ -115,9 +123,10 @@ async function keepPace(perSecond: number, signal: AbortSignal, send: (nth: numb
 const unevenness = (reached: Pace, wanted: number): string =>
   `the admission stream was up to ${reached.worstLagMs} ms late: ${reached.perSecond.toFixed(1)}/s of ${wanted}/s`;
 
-function named({ metadata, ...job }: V1Job, { name, run }: { readonly name: string; readonly run: string }): V1Job {
-  return { ...job, metadata: { ...metadata, name, labels: { [LABEL]: run } } };
-}
+const named = ({ metadata, ...job }: V1Job, name: string, labels: Readonly<Record<string, string>>): V1Job => ({
+  ...job,
+  metadata: { ...metadata, name, labels },
+});
 
 interface Call {
   readonly credentials: ApiCredentials;
@@ -126,7 +135,7 @@ interface Call {
   readonly job: V1Job;
 }
 
-async function create(call: Call): Promise<AdmissionRequest> {
+async function create(call: Call): Promise<Omit<AdmissionRequest, 'via'>> {
   const sentAt = new Date();
   const verdict = await post(call)
     .then(judge)
