@@ -73,7 +73,11 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
 }
 
 /** One CA, no rotation under way, and every replica ready with a certificate that the live bundle verifies. */
-async function assertAtRest({ cluster, service, replicas }: Stage): Promise<void> {
+export async function assertAtRest({
+  cluster,
+  service,
+  replicas,
+}: Pick<Stage, 'cluster' | 'service' | 'replicas'>): Promise<void> {
   const [secret, registration] = await Promise.all([cluster.secret(), cluster.registration()]);
   assert.equal(secret?.metadata?.annotations?.['terraform.job.kb.io/phase'], 'stable');
   const caBundle = registration?.webhooks?.find(({ name }) => name === OWN)?.clientConfig.caBundle ?? '';

@@ -45,8 +45,12 @@ export interface StreamReport {
 
 /** A steady stream of CREATEs of terraform's Jobs, as a cluster admin sends them. */
 export interface AdmissionStream {
+  /** Selects the Jobs that it has really stored. */
+  readonly labelSelector: string;
   /** Those that were answered so far. */
   requests(): readonly AdmissionRequest[];
+  /** Sends no more and waits for the answers. What was stored stays. */
+  finish(): Promise<StreamReport>;
   /** Sends no more, waits for the answers, and deletes the Jobs that were really stored. Safe to call again. */
   stop(): Promise<StreamReport>;
 }
@@ -60,6 +64,7 @@ export async function startAdmissionStream(
   { namespace, perSecond = 120, clients = 4, realEvery = 10, kubeconfigs = [cluster.kubeconfig] }: StreamOptions,
 ): Promise<AdmissionStream> {
   const run = `stream-${randomUUID().slice(0, 8)}`;
+  const labelSelector = `${LABEL}=${run}`;
   const servers = await Promise.all(kubeconfigs.map(readApiCredentials));
   const job = await recordedJob('create-terraform-apply', namespace);
   const agents = servers.map(({ tls }) =>
@@ -82,19 +87,24 @@ export async function startAdmissionStream(
   };
   const pace = keepPace(perSecond, stopped.signal, send);
 
-  const end = async (): Promise<StreamReport> => {
+  const finish = async (): Promise<StreamReport> => {
     stopped.abort();
     const reached = await pace;
     await Promise.all(open);
+    return { requests: answered, ...reached };
+  };
+  const end = async (): Promise<StreamReport> => {
+    const reached = await finish();
     for (const agent of agents.flat()) agent.destroy();
-    const labelSelector = `${LABEL}=${run}`;
     await cluster.batch.deleteCollectionNamespacedJob({ namespace, labelSelector, propagationPolicy: 'Background' });
     if (reached.worstLagMs > TOLERATED_LAG_MS) process.stderr.write(`${unevenness(reached, perSecond)}\n`);
-    return { requests: answered, ...reached };
+    return reached;
   };
   let ended: Promise<StreamReport> | undefined;
   return {
+    labelSelector,
     requests: () => [...answered],
+    finish,
     stop: () => {
       ended ??= end();
       return ended;
