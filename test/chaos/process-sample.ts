@@ -9,6 +9,7 @@ export interface Holdings {
 }
 
 const MIB = 2 ** 20;
+const PATIENCE_MS = 10_000;
 
 /** What the kernel and the replica itself say. Answers `undefined` where the process is gone or does not answer. */
 export async function holdingsOf({ pid, probesPort }: Replica): Promise<Holdings | undefined> {
@@ -16,7 +17,9 @@ export async function holdingsOf({ pid, probesPort }: Replica): Promise<Holdings
     const [status, handles, metrics] = await Promise.all([
       readFile(`/proc/${pid}/status`, 'utf8'),
       readdir(`/proc/${pid}/fd`),
-      fetch(`http://127.0.0.1:${probesPort}/metrics`, { signal: AbortSignal.timeout(2_000) }).then((one) => one.text()),
+      fetch(`http://127.0.0.1:${probesPort}/metrics`, { signal: AbortSignal.timeout(PATIENCE_MS) }).then((one) =>
+        one.text(),
+      ),
     ]);
     return {
       rssMiB: numberIn(status, /^VmRSS:\s+(\d+) kB$/m) / 1024,

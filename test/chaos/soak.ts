@@ -53,16 +53,18 @@ async function soak(flags: FlagValues<typeof FLAGS>, interrupted: AbortSignal): 
   try {
     await cluster.createNamespace(NAMESPACE);
     for (let nth = 0; nth < flags.replicas; nth++) replicas.push(await startOne(cluster, service, flags));
+    const ended: string[] = [];
+    for (const { pid, ended: end } of replicas) void end.then((how) => ended.push(`${pid} (${how})`));
     const stream = await startAdmissionStream(cluster, {
       namespace: NAMESPACE,
       perSecond: flags['per-second'],
       realEvery: 1,
     });
-    const ended = new AbortController();
-    const deleting = keepDeletingJobs(cluster, NAMESPACE, ended.signal);
+    const over = new AbortController();
+    const deleting = keepDeletingJobs(cluster, NAMESPACE, over.signal);
     const rows = await sampleUntilOver({ cluster, replicas, stream, timeline }, flags, interrupted);
     const { requests, perSecond } = await stream.stop();
-    ended.abort();
+    over.abort();
     await deleting;
     const minutes = (rows.at(-1)?.atMs ?? 0) / 60_000;
     print(`\n${minutes.toFixed(1)} minutes, ${perSecond.toFixed(1)} Jobs a second created and deleted\n`);
@@ -74,7 +76,8 @@ async function soak(flags: FlagValues<typeof FLAGS>, interrupted: AbortSignal): 
       print(`${sentAt.toISOString()} ${outcome}: ${detail}`);
     }
     const hasGrown = printTrends(rows);
-    return lost === 0 && unmutated === 0 && !hasGrown && !interrupted.aborted;
+    if (ended.length > 0) print(`ended by themselves: ${ended.join(', ')}`);
+    return ended.length === 0 && lost === 0 && unmutated === 0 && !hasGrown && !interrupted.aborted;
   } finally {
     await Promise.all(replicas.map((replica) => replica.stop('SIGKILL')));
     timeline.stop();
@@ -118,9 +121,13 @@ async function sampleUntilOver(
     await delay(flags['sample-seconds'] * 1_000, undefined, { signal: interrupted }).catch(() => {});
     const [watches, ...holdings] = await Promise.all([countWatches(), ...replicas.map(holdingsOf)]);
     const atMs = performance.now() - startedAt;
-    const gone = holdings.indexOf(undefined);
-    if (gone >= 0) throw new Error(`replica ${gone} does not answer:\n${replicas[gone]?.output().slice(-3_000)}`);
-    const row: Row = { atMs, watches, holdings: holdings.filter((one) => one !== undefined) };
+    const answers = holdings.filter((one) => one !== undefined);
+    // A machine that is busy with others may leave one out.
+    if (answers.length < holdings.length) {
+      print(`no sample at ${(atMs / 60_000).toFixed(1)} min: a replica did not answer`);
+      continue;
+    }
+    const row: Row = { atMs, watches, holdings: answers };
     rows.push(row);
     if (rows.length % printEvery === 0) printRow(row, stream, timeline);
   }
