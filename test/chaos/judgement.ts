@@ -16,8 +16,8 @@ export interface Scene {
   readonly replicas: number;
 }
 
-/** A replica that stands still for less than this answers within the API server's five seconds. */
-export const FROZEN_MS = 3_000;
+/** A replica that stands still for less than this answers within the API server's five seconds. With its half second of slack. */
+export const FROZEN_MS = 3_500;
 
 /** Sorts what failed by what was wrong between the moment it was sent and the moment it was answered. */
 export function excuseOf(request: AdmissionRequest, { windows, killedAt, replicas }: Scene): Excuse {
