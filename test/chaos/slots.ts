@@ -79,14 +79,17 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
       await delay(RESTART_MS);
       if (!isOver) await start('reader');
     });
-    await eventually(
-      () => {
-        if (replica !== started || isOver) return;
-        if (!service.ready().some(({ port }) => port === started.port)) throw notReady(nth, log, started);
-        closeDown();
-      },
-      { withinMs: READY_MS },
-    );
+    const isReady = () => service.ready().some(({ port }) => port === started.port);
+    const untilReady = () => {
+      if (replica === started && !isOver && !isReady()) throw new Error(`replica ${nth} (log: ${log}) is not ready`);
+    };
+    try {
+      await eventually(untilReady, { withinMs: READY_MS });
+    } catch (error) {
+      const says = await readinessOf(started);
+      throw new Error(`${error} after ${READY_MS} ms; /readyz says: ${says}\n${started.output().slice(-2_000)}`);
+    }
+    if (replica === started) closeDown();
   };
   return {
     link,
@@ -114,8 +117,11 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
   };
 }
 
-const notReady = (nth: number, log: LogTo, { output }: Replica): Error =>
-  new Error(`replica ${nth} (log: ${log}) is not ready after ${READY_MS} ms:\n${output().slice(-3_000)}`);
+const readinessOf = ({ probesPort }: Replica): Promise<string> =>
+  fetch(`http://127.0.0.1:${probesPort}/readyz?verbose`, { signal: AbortSignal.timeout(5_000) }).then(
+    (response) => response.text(),
+    (error: unknown) => String(error),
+  );
 
 interface Command {
   readonly clock: string;
