@@ -1,40 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, SECRET } from '../support/cluster.ts';
-import { bundleDamages, type Damage, entryDamages, secretDamages } from '../support/damages.ts';
+import { type Cluster, NAMESPACE } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
-import type { HaControlPlane } from './ha-control-plane.ts';
+import { askForRotation, damageRegistration, damageSecret } from './damaging.ts';
 import type { Action, LogTo, Signal } from './schedule.ts';
-import type { Sight } from './sight.ts';
 import type { Slot } from './slots.ts';
+import { type Repair, SLACK_MS, type Stage } from './stage.ts';
 import type { WindowLog } from './windows.ts';
-
-/** What the faults are done to. */
-export interface Stage {
-  readonly plane: HaControlPlane;
-  /** Clients of each API server. */
-  readonly clusters: readonly Cluster[];
-  readonly slots: readonly Slot[];
-  readonly sights: readonly Sight[];
-  readonly windows: WindowLog;
-}
-
-/** Damage to the registration, from when it was stored until an API server showed the repair. */
-export interface Repair {
-  readonly damage: string;
-  readonly inflictedAt: Date;
-  readonly repairedAt: Date | undefined;
-}
-
-/** What is over may take so long to be over everywhere: informers and retries come after it. */
-const SLACK_MS = 500;
-const REPAIR_PATIENCE_MS = 120_000;
-const DOUBT_MS = 5_000;
-
-export const registrationDamages: readonly Damage[] = [
-  ...bundleDamages.map(({ name, inflict }) => ({ name: `caBundle ${name}`, inflict })),
-  ...entryDamages,
-];
 
 export interface Faults {
   /** Does it, after what was begun before on the same target. Answers why it could not be done, where it could not. */
@@ -56,7 +27,7 @@ export function createFaults(stage: Stage): Faults {
       const before = targets.map((target) => ends.get(target));
       const done = act().then(
         () => undefined,
-        (error: unknown) => String(error).slice(0, 300),
+        (error: unknown) => String(error).slice(0, 3_000),
       );
       for (const target of targets) ends.set(target, done);
       return done;
@@ -127,7 +98,7 @@ async function inflict(stage: Stage, repairs: Repair[], action: Action): Promise
     case 'registration-damaged':
       return damageRegistration(stage, repairs, action.damage);
     case 'rotation-asked':
-      return somewhere(stage, (cluster) => askForRotation(cluster, action.part));
+      return askForRotation(stage, action.part);
   }
 }
 
@@ -216,72 +187,3 @@ const restartEtcd = (stage: Stage, { signal, forMs }: { readonly signal: Signal;
       eventually(() => core.readNamespace({ name: NAMESPACE }), { withinMs: 60_000 });
     await Promise.all(stage.clusters.map(isBack));
   });
-
-async function damageSecret(stage: Stage, name: string): Promise<void> {
-  const damage = secretDamages.find((one) => one.name === name) as Damage;
-  await somewhere(stage, (cluster) => damage.inflict(cluster));
-}
-
-async function damageRegistration(stage: Stage, repairs: Repair[], name: string): Promise<void> {
-  const damage = registrationDamages.find((one) => one.name === name) as Damage;
-  const closes = stage.sights.map((_, nth) => stage.windows.open('trust-cut', nth));
-  let repairedAt: Date | undefined;
-  let inflictedAt: Date | undefined;
-  try {
-    const before = await somewhere(stage, versionOf);
-    const failure = await somewhere(stage, (cluster) => damage.inflict(cluster)).then(
-      () => undefined,
-      (error: unknown) => new Error(`${name}: ${error}`),
-    );
-    if (failure !== undefined) {
-      // It may have been stored all the same.
-      await delay(DOUBT_MS);
-      throw failure;
-    }
-    inflictedAt = new Date();
-    const untilMended = async (sight: Sight, nth: number) => {
-      await eventually(() => assertMended(sight, before, name), { withinMs: REPAIR_PATIENCE_MS });
-      repairedAt ??= new Date();
-      await delay(SLACK_MS);
-      closes[nth]?.();
-    };
-    await Promise.all(stage.sights.map(untilMended));
-  } finally {
-    for (const close of closes) close();
-    if (inflictedAt !== undefined) repairs.push({ damage: name, inflictedAt, repairedAt });
-  }
-}
-
-function assertMended(sight: Sight, before: bigint, damage: string): void {
-  const seen = sight.latest();
-  if (!seen?.isIntact || seen.resourceVersion <= before) throw new Error(`${damage}: not mended in time`);
-}
-
-const versionOf = async (cluster: Cluster): Promise<bigint> =>
-  BigInt((await cluster.registration())?.metadata?.resourceVersion ?? 0);
-
-async function askForRotation({ core }: Cluster, part: 'ca' | 'serving'): Promise<void> {
-  const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
-  const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
-  await core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
-}
-
-/** At an API server that is well. A call is never given up: it might be carried out later. */
-async function somewhere<T>({ clusters, windows }: Stage, act: (cluster: Cluster) => Promise<T>): Promise<T> {
-  const isWell = (nth: number) =>
-    windows
-      .all()
-      .every(
-        ({ trouble, target, to }) =>
-          to !== undefined || !(trouble === 'etcd' || (trouble === 'api-server' && target === nth)),
-      );
-  const well = await eventually(
-    () => {
-      const found = clusters.find((_, nth) => isWell(nth));
-      if (found === undefined) throw new Error('no API server is well');
-      return found;
-    },
-    { withinMs: 60_000 },
-  );
-  return act(well);
-}

@@ -6,7 +6,8 @@ import { entryOf, secretDamages } from '../support/damages.ts';
 import { eventually } from '../support/eventually.ts';
 import { installRights } from '../support/manifests.ts';
 import { startService } from '../support/service.ts';
-import { createFaults, type Faults, registrationDamages, type Stage } from './faults.ts';
+import { registrationDamages } from './damaging.ts';
+import { createFaults, type Faults } from './faults.ts';
 import { describeFlags, type FlagValues, readFlags } from './flags.ts';
 import { startHaControlPlane } from './ha-control-plane.ts';
 import { logHoldings } from './holdings-log.ts';
@@ -15,6 +16,7 @@ import { reportOf } from './report.ts';
 import { describeAction, scheduleOf } from './schedule.ts';
 import { type Sight, startSight } from './sight.ts';
 import { canJump, type Slot, startSlot } from './slots.ts';
+import type { Stage } from './stage.ts';
 import { createWindowLog } from './windows.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { type AdmissionRequest, countOutcomes } from '../support/admission-outcomes.ts';
-import type { Repair } from './faults.ts';
 import type { HoldingsLog } from './holdings-log.ts';
 import { ableSince, type Excuse, excuseOf, type Scene, wasHurtBefore } from './judgement.ts';
 import { markdownTable } from './markdown-table.ts';
 import type { MissedJob } from './missed-jobs.ts';
+import type { Repair } from './stage.ts';
 
 /** All that a run has found. */
 export interface Findings {
