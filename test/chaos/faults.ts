@@ -7,6 +7,9 @@ import type { Slot } from './slots.ts';
 import { type Repair, SLACK_MS, type Stage } from './stage.ts';
 import type { WindowLog } from './windows.ts';
 
+/** An action that had to wait for longer is left out: on a slow machine a run would never end. */
+const LATEST_MS = 5_000;
+
 export interface Faults {
   /** Does it, after what was begun before on the same target. Answers why it could not be done, where it could not. */
   perform(action: Action): Promise<string | undefined>;
@@ -20,8 +23,10 @@ export function createFaults(stage: Stage): Faults {
     repairs: () => repairs,
     async perform(action) {
       const targets = targetsOf(action, stage);
+      const dueMs = performance.now();
       const act = async () => {
         await Promise.all(before);
+        if (performance.now() - dueMs > LATEST_MS) throw new Error('what was done before on the same took too long');
         return inflict(stage, repairs, action);
       };
       const before = targets.map((target) => ends.get(target));
