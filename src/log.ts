@@ -1,4 +1,5 @@
 import winston from 'winston';
+import { createLogOutput, standardOutput } from './log-output.ts';
 
 /** One event: a constant lower-case message, and all that varies in fields. */
 export interface Log {
@@ -15,13 +16,15 @@ export interface LogOptions {
 
 const { combine, timestamp, printf } = winston.format;
 
-/** A log on standard output. */
+/** A log on standard output. What cannot be written is lost, and how much that was is told later. */
 export function createLog({ level, format }: LogOptions): Log {
-  return winston.createLogger({
+  const stream = createLogOutput(standardOutput(), (lines) => log.warn('log lines lost', { lines }));
+  const log = winston.createLogger({
     level,
     format: combine(timestamp(), printf(format === 'json' ? jsonLine : prettyLine)),
-    transports: [new winston.transports.Console()],
+    transports: [new winston.transports.Stream({ stream })],
   });
+  return log;
 }
 
 /** winston's own JSON sorts the fields by name; people read from the left. */

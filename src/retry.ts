@@ -7,8 +7,8 @@ const FORBIDDEN_PASSES_MS = 15_000;
 
 /**
  * Calls `attempt` until it succeeds, for as long as it fails with what passes by itself; missing rights are taken for
- * that during the first 15 s. Waits 0.2 s at first and 30 s
- * at the most, with jitter, so that replicas which failed together do not come back together.
+ * that until it was refused for 15 s in a row. Waits 0.2 s at first and 5 s at the most, with jitter, so that replicas which
+ * failed together do not come back together: Jobs slip by until one is ready.
  *
  * @throws what `attempt` throws that is not retryable, and the signal's reason once that is aborted.
  */
@@ -16,13 +16,19 @@ export function withRetries<T>(
   attempt: () => Promise<T>,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<T> {
-  const startMs = performance.now();
-  const isPassing = (error: OperatorError) =>
-    error.retryable || (error.code === 'KUBE_FORBIDDEN' && performance.now() - startMs < FORBIDDEN_PASSES_MS);
+  // Not since the start: it may have been down for long before it came back and refused.
+  let refusedSinceMs: number | undefined;
+  const isPassing = (error: OperatorError) => {
+    if (error.code !== 'KUBE_FORBIDDEN') refusedSinceMs = undefined;
+    else refusedSinceMs ??= performance.now();
+    return (
+      error.retryable || (refusedSinceMs !== undefined && performance.now() - refusedSinceMs < FORBIDDEN_PASSES_MS)
+    );
+  };
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
     minTimeout: 200,
-    maxTimeout: 30_000,
+    maxTimeout: 5_000,
     randomize: true,
     signal,
     shouldRetry: ({ error, attemptNumber, retryDelay }) => {

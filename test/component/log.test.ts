@@ -129,3 +129,36 @@ suite('a value that would break its line does not', () => {
     });
   }
 });
+
+suite('a log that cannot be written', () => {
+  /** Runs a script that logs, with its standard output as the shell says. */
+  const run = (script: string, output: string) => {
+    const program = `
+      import { createLog } from '${sources}log.ts';
+      const log = createLog({ level: 'info', format: 'json' });
+      ${script}`;
+    const line = `"$1" --input-type=module --eval "$2" ${output}`;
+    return promisify(execFile)('/bin/sh', ['-c', line, 'sh', process.execPath, program]);
+  };
+
+  test('because the disk is full stops nothing', async () => {
+    const script = `
+      for (let nth = 0; nth < 100; nth++) log.info('x');
+      setTimeout(() => process.stderr.write('still here'), 50);`;
+    assert.equal((await run(script, '>/dev/full')).stderr, 'still here');
+  });
+
+  test('because nobody reads holds a bounded part of it in memory', async () => {
+    const script = `
+      const text = 'x'.repeat(1000);
+      const more = (left) => {
+        for (let nth = 0; nth < 1000; nth++) log.info(text);
+        if (left > 0) return setImmediate(more, left - 1);
+        process.stderr.write(String(process.stdout.writableLength));
+        process.exit();
+      };
+      more(20);`;
+    const { stderr } = await run(script, '| sleep 3');
+    assert.ok(Number(stderr) > 1_000_000 && Number(stderr) < 1_100_000, `${stderr} bytes wait`);
+  });
+});

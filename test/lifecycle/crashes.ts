@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import type { Cluster } from '../support/cluster.ts';
+import { type Cluster, OWN } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import type { LifecycleRow } from '../support/lifecycle-table.ts';
 import type { Replica } from '../support/replica.ts';
-import { ask, OWN, play, type Stage, startStage } from './stage.ts';
+import { ask, play, type Stage, startStage } from './stage.ts';
 
 /** What a rotation writes: announce, publish, settle, switch, retire, withdraw. */
 const WRITES = ['announces', 'publishes', 'begins to settle', 'switches', 'retires', 'withdraws'] as const;

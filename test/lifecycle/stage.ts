@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { type Cluster, NAMESPACE, SECRET, SERVER_NAME } from '../support/cluster.ts';
+import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type LifecycleRow, lifecycleRow } from '../support/lifecycle-table.ts';
 import { type Replica, startReplica } from '../support/replica.ts';
@@ -73,7 +73,11 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
 }
 
 /** One CA, no rotation under way, and every replica ready with a certificate that the live bundle verifies. */
-async function assertAtRest({ cluster, service, replicas }: Stage): Promise<void> {
+export async function assertAtRest({
+  cluster,
+  service,
+  replicas,
+}: Pick<Stage, 'cluster' | 'service' | 'replicas'>): Promise<void> {
   const [secret, registration] = await Promise.all([cluster.secret(), cluster.registration()]);
   assert.equal(secret?.metadata?.annotations?.['terraform.job.kb.io/phase'], 'stable');
   const caBundle = registration?.webhooks?.find(({ name }) => name === OWN)?.clientConfig.caBundle ?? '';
@@ -87,9 +91,6 @@ async function assertAtRest({ cluster, service, replicas }: Stage): Promise<void
     assert.ok(stored.replaceAll('\n', '').includes(raw.toString('base64')), 'the stored certificate is presented');
   }
 }
-
-/** The name of the daemon's entry in the registration. */
-export const OWN = 'modify.terraform.job.kb.io';
 
 export interface Act {
   readonly scenario: string;

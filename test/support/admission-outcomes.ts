@@ -9,6 +9,8 @@ export interface AdmissionRequest {
   readonly sentAt: Date;
   readonly answeredAt: Date;
   readonly outcome: AdmissionOutcome;
+  /** Which of the API servers was called. */
+  readonly via: number;
   /** What was wrong with it; empty where nothing was. */
   readonly detail: string;
 }

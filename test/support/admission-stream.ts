@@ -8,8 +8,6 @@ import { type ApiCredentials, readApiCredentials } from './api-credentials.ts';
 import type { Cluster } from './cluster.ts';
 import { recordedJob } from './recorded-jobs.ts';
 
-/** All but every tenth CREATE are dry runs: those are admitted just the same and leave nothing in etcd. */
-const REAL_EVERY = 10;
 /** No webhook may hold an answer back for longer, whatever its `timeoutSeconds`. */
 const ANSWER_MS = 35_000;
 /** Well before the API server gives an idle connection up (90 s): a request must not meet its end. */
@@ -19,6 +17,10 @@ const TOLERATED_LAG_MS = 250;
 
 /** Carries the Jobs that are really stored, so that they can be told from everybody else's. */
 const LABEL = 'admission-stream';
+/** Tells those of one stretch of time from the others. */
+export const PART_LABEL = 'admission-stream-part';
+/** How long such a stretch is. */
+export const PART_MS = 10_000;
 
 export interface StreamOptions {
   /** A namespace that exists. */
@@ -26,6 +28,10 @@ export interface StreamOptions {
   readonly perSecond?: number;
   /** Each keeps connections of its own. */
   readonly clients?: number;
+  /** All other CREATEs are dry runs: those are admitted just the same and leave nothing in etcd. Default: each tenth. */
+  readonly realEvery?: number;
+  /** Of the API servers that take turns. Default: the cluster's own. */
+  readonly kubeconfigs?: readonly string[];
 }
 
 export interface StreamReport {
@@ -39,8 +45,12 @@ export interface StreamReport {
 
 /** A steady stream of CREATEs of terraform's Jobs, as a cluster admin sends them. */
 export interface AdmissionStream {
+  /** Selects the Jobs that it has really stored. */
+  readonly labelSelector: string;
   /** Those that were answered so far. */
   requests(): readonly AdmissionRequest[];
+  /** Sends no more and waits for the answers. What was stored stays. */
+  finish(): Promise<StreamReport>;
   /** Sends no more, waits for the answers, and deletes the Jobs that were really stored. Safe to call again. */
   stop(): Promise<StreamReport>;
 }
@@ -51,42 +61,50 @@ export interface AdmissionStream {
  */
 export async function startAdmissionStream(
   cluster: Pick<Cluster, 'kubeconfig' | 'batch'>,
-  { namespace, perSecond = 120, clients = 4 }: StreamOptions,
+  { namespace, perSecond = 120, clients = 4, realEvery = 10, kubeconfigs = [cluster.kubeconfig] }: StreamOptions,
 ): Promise<AdmissionStream> {
   const run = `stream-${randomUUID().slice(0, 8)}`;
-  const credentials = await readApiCredentials(cluster.kubeconfig);
+  const labelSelector = `${LABEL}=${run}`;
+  const servers = await Promise.all(kubeconfigs.map(readApiCredentials));
   const job = await recordedJob('create-terraform-apply', namespace);
-  const agents = Array.from(
-    { length: clients },
-    () => new Agent({ ...credentials.tls, keepAlive: true, timeout: IDLE_MS }),
+  const agents = servers.map(({ tls }) =>
+    Array.from({ length: clients }, () => new Agent({ ...tls, keepAlive: true, timeout: IDLE_MS })),
   );
   const answered: AdmissionRequest[] = [];
   const open = new Set<Promise<void>>();
   const stopped = new AbortController();
 
   const send = (nth: number) => {
-    const isReal = nth % REAL_EVERY === REAL_EVERY - 1;
+    const isReal = nth % realEvery === realEvery - 1;
     const path = `/apis/batch/v1/namespaces/${namespace}/jobs${isReal ? '' : '?dryRun=All'}`;
-    const call = { credentials, agent: agents[nth % clients], path, job: named(job, { name: `${run}-${nth}`, run }) };
-    const answer = create(call).then((one) => void answered.push(one));
+    const via = nth % servers.length;
+    const agent = agents[via]?.[Math.floor(nth / servers.length) % clients];
+    const labels = { [LABEL]: run, [PART_LABEL]: String(Math.floor((nth * 1000) / perSecond / PART_MS)) };
+    const call = { credentials: servers[via] as ApiCredentials, agent, path, job: named(job, `${run}-${nth}`, labels) };
+    const answer = create(call).then((one) => void answered.push({ ...one, via }));
     open.add(answer);
     void answer.finally(() => open.delete(answer));
   };
   const pace = keepPace(perSecond, stopped.signal, send);
 
-  const end = async (): Promise<StreamReport> => {
+  const finish = async (): Promise<StreamReport> => {
     stopped.abort();
     const reached = await pace;
     await Promise.all(open);
-    for (const agent of agents) agent.destroy();
-    const labelSelector = `${LABEL}=${run}`;
+    return { requests: answered, ...reached };
+  };
+  const end = async (): Promise<StreamReport> => {
+    const reached = await finish();
+    for (const agent of agents.flat()) agent.destroy();
     await cluster.batch.deleteCollectionNamespacedJob({ namespace, labelSelector, propagationPolicy: 'Background' });
     if (reached.worstLagMs > TOLERATED_LAG_MS) process.stderr.write(`${unevenness(reached, perSecond)}\n`);
-    return { requests: answered, ...reached };
+    return reached;
   };
   let ended: Promise<StreamReport> | undefined;
   return {
+    labelSelector,
     requests: () => [...answered],
+    finish,
     stop: () => {
       ended ??= end();
       return ended;
@@ -115,9 +133,10 @@ async function keepPace(perSecond: number, signal: AbortSignal, send: (nth: numb
 const unevenness = (reached: Pace, wanted: number): string =>
   `the admission stream was up to ${reached.worstLagMs} ms late: ${reached.perSecond.toFixed(1)}/s of ${wanted}/s`;
 
-function named({ metadata, ...job }: V1Job, { name, run }: { readonly name: string; readonly run: string }): V1Job {
-  return { ...job, metadata: { ...metadata, name, labels: { [LABEL]: run } } };
-}
+const named = ({ metadata, ...job }: V1Job, name: string, labels: Readonly<Record<string, string>>): V1Job => ({
+  ...job,
+  metadata: { ...metadata, name, labels },
+});
 
 interface Call {
   readonly credentials: ApiCredentials;
@@ -126,7 +145,7 @@ interface Call {
   readonly job: V1Job;
 }
 
-async function create(call: Call): Promise<AdmissionRequest> {
+async function create(call: Call): Promise<Omit<AdmissionRequest, 'via'>> {
   const sentAt = new Date();
   const verdict = await post(call)
     .then(judge)

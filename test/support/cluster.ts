@@ -12,7 +12,7 @@ import {
   type V1MutatingWebhookConfiguration,
   type V1Secret,
 } from '@kubernetes/client-node';
-import { startControlPlane } from '../control-plane/control-plane.ts';
+import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import type { User } from '../control-plane/users.ts';
 import { installRights } from './manifests.ts';
 
@@ -20,9 +20,11 @@ export const NAMESPACE = 'vela-system';
 export const SERVICE = 'terraform-job-webhook-service';
 export const SECRET = 'terraform-job-webhook-cert';
 export const REGISTRATION = 'terraform-job-webhook-configuration';
+/** The name of the daemon's entry in the registration. */
+export const OWN = 'modify.terraform.job.kb.io';
 /** The name that the API server asks for. */
 export const SERVER_NAME = `${SERVICE}.${NAMESPACE}.svc`;
-const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
+export const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
 
 /** A real control plane as a cluster admin sees it, set up for the daemon. */
 export interface Cluster {
@@ -72,10 +74,25 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-async function setUp(
-  controlPlane: Awaited<ReturnType<typeof startControlPlane>>,
-  rights: readonly KubernetesObject[],
-): Promise<Cluster> {
+/** Makes what a namespace with the daemon in it needs, but for the daemon. */
+export async function setUp(controlPlane: ControlPlane, rights: readonly KubernetesObject[]): Promise<Cluster> {
+  const cluster = clusterOf(controlPlane);
+  await cluster.createNamespace(NAMESPACE);
+  const config = new KubeConfig();
+  config.loadFromFile(controlPlane.kubeconfig);
+  const objects = KubernetesObjectApi.makeApiClient(config);
+  for (const object of rights) await objects.create(object);
+  // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
+  // and still asks for the Service's name in the certificate.
+  await cluster.core.createNamespacedService({
+    namespace: NAMESPACE,
+    body: { metadata: { name: SERVICE }, spec: { type: 'ExternalName', externalName: 'localhost' } },
+  });
+  return cluster;
+}
+
+/** Clients for a control plane as it is. */
+export function clusterOf(controlPlane: ControlPlane): Cluster {
   const config = new KubeConfig();
   config.loadFromFile(controlPlane.kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
@@ -83,19 +100,6 @@ async function setUp(
   const admission = config.makeApiClient(AdmissionregistrationV1Api);
   const secretName = { namespace: NAMESPACE, name: SECRET };
   const registrationName = { name: REGISTRATION };
-
-  const createNamespace = async (name: string) => {
-    await core.createNamespace({ body: { metadata: { name } } });
-  };
-  await createNamespace(NAMESPACE);
-  const objects = KubernetesObjectApi.makeApiClient(config);
-  for (const object of rights) await objects.create(object);
-  // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
-  // and still asks for the Service's name in the certificate.
-  await core.createNamespacedService({
-    namespace: NAMESPACE,
-    body: { metadata: { name: SERVICE }, spec: { type: 'ExternalName', externalName: 'localhost' } },
-  });
   return {
     daemonKubeconfig: controlPlane.kubeconfigFor(DAEMON_USER),
     kubeconfig: controlPlane.kubeconfig,
@@ -106,7 +110,9 @@ async function setUp(
     url: controlPlane.url,
     secret: () => orAbsent(core.readNamespacedSecret(secretName)),
     registration: () => orAbsent(admission.readMutatingWebhookConfiguration(registrationName)),
-    createNamespace,
+    createNamespace: async (name) => {
+      await core.createNamespace({ body: { metadata: { name } } });
+    },
     createJob: (body) => batch.createNamespacedJob({ namespace: body.metadata?.namespace ?? 'default', body }),
     annotateJob: ({ metadata }, { isDryRun = false } = {}) =>
       batch.patchNamespacedJob(

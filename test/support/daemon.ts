@@ -43,6 +43,8 @@ export interface DaemonOptions {
   readonly servicePort?: number;
   /** Where somebody is to probe it before it has said where; any by default. */
   readonly probesPort?: number;
+  /** How many of its last lines are kept; by default all of them. */
+  readonly remembersLines?: number;
   /** What is started with the flags; by default the bundle. */
   readonly command?: (flags: readonly string[]) => Promise<readonly [string, ...string[]]>;
 }
@@ -56,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return observe(child, port);
+  return observe(child, { port, most: options.remembersLines ?? Number.POSITIVE_INFINITY });
 }
 
 const baseFlags = ({ kubeconfig, servicePort, probesPort = 0 }: DaemonOptions, port: number): string[] => [
@@ -69,7 +71,7 @@ const baseFlags = ({ kubeconfig, servicePort, probesPort = 0 }: DaemonOptions, p
   '--log-level=debug',
 ];
 
-function observe(child: ChildProcess, port: number): Daemon {
+function observe(child: ChildProcess, { port, most }: { readonly port: number; readonly most: number }): Daemon {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('the daemon has no output');
   const lines: LogLine[] = [];
@@ -78,6 +80,7 @@ function observe(child: ChildProcess, port: number): Daemon {
   createInterface({ input: stdout }).on('line', (line) => {
     raw.push(line);
     lines.push(JSON.parse(line) as LogLine);
+    if (lines.length > most) for (const list of [raw, lines]) list.shift();
     news.dispatchEvent(new Event('line'));
   });
   stderr.setEncoding('utf8').on('data', (text: string) => raw.push(text));

@@ -58,7 +58,7 @@ describe('retrying', () => {
     assert.ok(delays[0] >= 200 && delays[0] <= 400 && delays[1] >= 400 && delays[1] <= 800, `waits ${delays} ms`);
   });
 
-  test('waits for 30 seconds at the most, however often it has failed', async (t) => {
+  test('waits for 5 seconds at the most, however often it has failed', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { attempt, log } = anAttempt(...Array(12).fill(new OperatorError('KUBE_UNAVAILABLE', 'down')));
     const delays: number[] = [];
@@ -68,7 +68,7 @@ describe('retrying', () => {
     };
     await withRetries(attempt, { log: { ...log, warn }, signal: never });
     assert.equal(delays.length, 12);
-    assert.equal(Math.max(...delays), 30_000);
+    assert.equal(Math.max(...delays), 5_000);
   });
 
   for (const code of retryable) {
@@ -79,17 +79,41 @@ describe('retrying', () => {
     });
   }
 
-  test('takes a refusal for passing during the first 15 s: an API server that has just started has no roles', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] });
-    const clock = t.mock.method(performance, 'now', () => 0);
+  describe('takes a refusal for passing, as an API server that has just started has no roles,', () => {
     const refused = new OperatorError('KUBE_FORBIDDEN', 'no');
-    const { attempt, log, calls } = anAttempt(refused, refused, refused, refused);
-    const warn = (_message: string, { delayMs = 0 } = {}) => {
-      if (calls() === 2) clock.mock.mockImplementation(() => 15_000);
-      setImmediate(() => t.mock.timers.tick(delayMs));
-    };
-    await assert.rejects(withRetries(attempt, { log: { ...log, warn }, signal: never }), refused);
-    assert.equal(calls(), 3);
+    const down = new OperatorError('KUBE_UNAVAILABLE', 'down');
+    const cases = [
+      {
+        name: 'until it was refused for 15 s',
+        failures: [refused, refused, refused],
+        atMs: [0, 14_999, 15_000],
+        calls: 3,
+      },
+      {
+        name: 'also where the API server was down for long before that',
+        failures: [down, refused, refused],
+        atMs: [0, 60_000, 74_999],
+        calls: 4,
+      },
+      {
+        name: 'anew where it was down once more in between',
+        failures: [refused, down, refused],
+        atMs: [0, 10_000, 20_000],
+        calls: 4,
+      },
+    ];
+    for (const { name, failures, atMs, calls } of cases) {
+      test(name, async (t) => {
+        t.mock.timers.enable({ apis: ['setTimeout'] });
+        const { attempt, log, calls: called } = anAttempt(...failures);
+        t.mock.method(performance, 'now', () => atMs[called() - 1] ?? 0);
+        const warn = (_message: string, { delayMs = 0 } = {}) => void setImmediate(() => t.mock.timers.tick(delayMs));
+        const end = withRetries(attempt, { log: { ...log, warn }, signal: never });
+        if (calls > failures.length) assert.equal(await end, 'done');
+        else await assert.rejects(end, refused);
+        assert.equal(called(), calls);
+      });
+    }
   });
 
   const passing = new Set([...retryable, 'KUBE_FORBIDDEN']);

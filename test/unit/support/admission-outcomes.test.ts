@@ -20,6 +20,7 @@ const requestsOf = (sketches: readonly Sketch[]): AdmissionRequest[] =>
     sentAt: at(sent),
     answeredAt: at(answered),
     outcome,
+    via: 0,
     detail: '',
   }));
 

@@ -10,6 +10,7 @@ const aRequest = (sent: number, answered: number, outcome: AdmissionOutcome): Ad
   sentAt: at(sent),
   answeredAt: at(answered),
   outcome,
+  via: 0,
   detail: '',
 });
 

@@ -1,0 +1,63 @@
+import { fstatSync, writeSync } from 'node:fs';
+import { Writable } from 'node:stream';
+
+/** Where lines go. */
+export interface LineSink {
+  /** Throws where the line cannot be written. */
+  write(line: string): void;
+  /** Bytes that were given to it and that nobody has taken yet. */
+  waitingBytes(): number;
+}
+
+/** So much waits in memory where nobody reads. What comes then is lost. */
+export const MOST_WAITING_BYTES = 2 ** 20;
+
+/**
+ * A stream for lines that never fails and never holds more than it may: a full disk, or a reader that stands still, costs
+ * lines of the log and nothing else.
+ *
+ * @param lost told how many lines were lost, once the next one was written.
+ */
+export function createLogOutput(sink: LineSink, lost: (lines: number) => void): Writable {
+  let lostLines = 0;
+  const write = (line: string) => {
+    if (sink.waitingBytes() > MOST_WAITING_BYTES || !isWritten(sink, lostLines > 0 ? `\n${line}` : line)) {
+      lostLines += 1;
+      return;
+    }
+    const lines = lostLines;
+    lostLines = 0;
+    if (lines > 0) lost(lines);
+  };
+  return new Writable({
+    decodeStrings: false,
+    write(line, _encoding, done) {
+      write(String(line));
+      done();
+    },
+  });
+}
+
+function isWritten(sink: LineSink, line: string): boolean {
+  try {
+    sink.write(line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const STDOUT = 1;
+
+/**
+ * Standard output. Where that is a file it is written to directly: a stream of Node.js that has met a full disk once does
+ * not go on when there is room again.
+ */
+export function standardOutput(): LineSink {
+  const { stdout } = process;
+  const kind = fstatSync(STDOUT);
+  if (kind.isFile() || (kind.isCharacterDevice() && !stdout.isTTY)) {
+    return { write: (line) => void writeSync(STDOUT, line), waitingBytes: () => 0 };
+  }
+  return { write: (line) => void stdout.write(line), waitingBytes: () => stdout.writableLength };
+}

@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
+import { type Cluster, NAMESPACE, SECRET } from '../support/cluster.ts';
+import { bundleDamages, type Damage, entryDamages, secretDamages } from '../support/damages.ts';
+import { eventually } from '../support/eventually.ts';
+import type { Sight } from './sight.ts';
+import { type Repair, SLACK_MS, type Stage } from './stage.ts';
+
+const REPAIR_PATIENCE_MS = 120_000;
+const DOUBT_MS = 5_000;
+
+export const registrationDamages: readonly Damage[] = [
+  ...bundleDamages.map(({ name, inflict }) => ({ name: `caBundle ${name}`, inflict })),
+  ...entryDamages,
+];
+
+export async function damageSecret(stage: Stage, name: string): Promise<void> {
+  const damage = secretDamages.find((one) => one.name === name) as Damage;
+  await somewhere(stage, (cluster) => damage.inflict(cluster));
+}
+
+export async function damageRegistration(stage: Stage, repairs: Repair[], name: string): Promise<void> {
+  const damage = registrationDamages.find((one) => one.name === name) as Damage;
+  const closes = stage.sights.map((_, nth) => stage.windows.open('trust-cut', nth));
+  let repairedAt: Date | undefined;
+  let inflictedAt: Date | undefined;
+  try {
+    const before = await somewhere(stage, versionOf);
+    const failure = await somewhere(stage, (cluster) => damage.inflict(cluster)).then(
+      () => undefined,
+      (error: unknown) => new Error(`${name}: ${error}`),
+    );
+    if (failure !== undefined) {
+      // It may have been stored all the same.
+      await delay(DOUBT_MS);
+      throw failure;
+    }
+    inflictedAt = new Date();
+    const untilMended = async (sight: Sight, nth: number) => {
+      await eventually(() => assertMended(sight, before, name), { withinMs: REPAIR_PATIENCE_MS });
+      repairedAt ??= new Date();
+      await delay(SLACK_MS);
+      closes[nth]?.();
+    };
+    await Promise.all(stage.sights.map(untilMended));
+  } finally {
+    for (const close of closes) close();
+    if (inflictedAt !== undefined) repairs.push({ damage: name, inflictedAt, repairedAt });
+  }
+}
+
+function assertMended(sight: Sight, before: bigint, damage: string): void {
+  const seen = sight.latest();
+  if (!seen?.isIntact || seen.resourceVersion <= before) throw new Error(`${damage}: not mended in time`);
+}
+
+const versionOf = async (cluster: Cluster): Promise<bigint> =>
+  BigInt((await cluster.registration())?.metadata?.resourceVersion ?? 0);
+
+export async function askForRotation(stage: Stage, part: 'ca' | 'serving'): Promise<void> {
+  const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
+  const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+  const secret = { namespace: NAMESPACE, name: SECRET };
+  await somewhere(stage, ({ core }) => core.patchNamespacedSecret({ ...secret, body }, options));
+}
+
+/** At an API server that is well. A call is never given up: it might be carried out later. */
+async function somewhere<T>({ clusters, windows }: Stage, act: (cluster: Cluster) => Promise<T>): Promise<T> {
+  const isWell = (nth: number) =>
+    windows
+      .all()
+      .every(
+        ({ trouble, target, to }) =>
+          to !== undefined || !(trouble === 'etcd' || (trouble === 'api-server' && target === nth)),
+      );
+  const well = await eventually(
+    () => {
+      const found = clusters.find((_, nth) => isWell(nth));
+      if (found === undefined) throw new Error('no API server is well');
+      return found;
+    },
+    { withinMs: 60_000 },
+  );
+  return act(well);
+}

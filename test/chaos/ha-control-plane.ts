@@ -1,0 +1,92 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ensureBinaries } from '../control-plane/binaries.ts';
+import type { Component } from '../control-plane/component.ts';
+import { apiServerArgs, etcdArgs, layoutOf } from '../control-plane/component-args.ts';
+import type { ControlPlane } from '../control-plane/control-plane.ts';
+import { freePort } from '../control-plane/free-port.ts';
+import { createProcessGroup, type ProcessGroup } from '../control-plane/process-group.ts';
+import { untilReady } from '../control-plane/readiness.ts';
+import { tokenFile, type User, withToken, writeKubeconfig } from '../control-plane/users.ts';
+
+/** A process that can be ended and started again on the same address, and stopped in its tracks. */
+export interface Restartable {
+  /** Resolves when it serves again. */
+  restart(signal: NodeJS.Signals, downMs: number): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+export interface ApiServer extends Restartable, ControlPlane {
+  readonly port: number;
+}
+
+export interface HaControlPlane {
+  readonly etcd: Restartable;
+  readonly servers: readonly ApiServer[];
+  stop(): Promise<void>;
+}
+
+const READY = ['/readyz', '/api/v1/namespaces/default', '/api/v1/namespaces/kube-system'];
+/** Short, so that a watch which was away for a while meets 410 Gone. */
+const COMPACTION = '--etcd-compaction-interval=15s';
+
+/** Starts one etcd and several API servers on it, which present the same certificate and know the same users. */
+export async function startHaControlPlane(count: number, users: readonly User[]): Promise<HaControlPlane> {
+  const binaries = await ensureBinaries(['etcd', 'kube-apiserver']);
+  const group = await createProcessGroup();
+  try {
+    const layout = layoutOf(group.folder);
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    await writeFile(layout.serviceAccountKeyFile, key, { mode: 0o600 });
+    const admin = withToken({ name: 'control-plane-admin', groups: ['system:masters'] }, group.folder);
+    const known = [admin, ...users.map((user) => withToken(user, group.folder))];
+    await writeFile(layout.tokenFile, tokenFile(known), { mode: 0o600 });
+
+    const etcd = await startRestartable(group, ['etcd', binaries.etcd, etcdArgs(layout)], async () => {});
+    const servers: ApiServer[] = [];
+    // One after the other: the first makes the certificate, which the others then find.
+    for (let nth = 0; nth < count; nth++) {
+      const port = await freePort();
+      const url = `https://127.0.0.1:${port}`;
+      const own = known.map((user) => ({ ...user, kubeconfig: `${user.kubeconfig}-${nth}` }));
+      for (const user of own) await writeKubeconfig(user, url, layout.caFile);
+      const args = apiServerArgs(layout, { port, hasControllerManager: false, extraArgs: [COMPACTION] });
+      const access = { url, caFile: layout.caFile, token: admin.token };
+      const ready = (component: Component) => untilReady(access, READY, [component], undefined);
+      const itself = await startRestartable(group, [`kube-apiserver-${nth}`, binaries['kube-apiserver'], args], ready);
+      const kubeconfigFor = (name: string) => own.find((user) => user.name === name)?.kubeconfig ?? '';
+      const paths = { caFile: layout.caFile, kubeconfig: kubeconfigFor(admin.name), kubeconfigFor, log: {} };
+      servers.push({ ...itself, ...paths, url, port, failed: group.failed, stop: group.stop });
+    }
+    return { etcd, servers, stop: group.stop };
+  } catch (error) {
+    await group.stop();
+    throw error;
+  }
+}
+
+async function startRestartable(
+  group: ProcessGroup,
+  command: readonly [name: string, binary: string, args: readonly string[]],
+  untilServing: (component: Component) => Promise<void>,
+): Promise<Restartable> {
+  const start = async () => {
+    const started = await group.start(...command);
+    await untilServing(started);
+    return started;
+  };
+  let component = await start();
+  return {
+    async restart(signal, downMs) {
+      if (signal === 'SIGKILL') process.kill(component.pid, 'SIGKILL');
+      await component.stop();
+      await delay(downMs);
+      component = await start();
+    },
+    signal(signal) {
+      if (!component.hasEnded()) process.kill(component.pid, signal);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Replica } from '../support/replica.ts';
+import { type Holdings, holdingsOf } from './process-sample.ts';
+
+/** What the processes have held, by process id. */
+export type HoldingsLog = ReadonlyMap<number, readonly Holdings[]>;
+
+const EVERY_MS = 2_000;
+
+/** Asks all processes that live until the signal is aborted. */
+export async function logHoldings(replicas: () => readonly Replica[], signal: AbortSignal): Promise<HoldingsLog> {
+  const log = new Map<number, Holdings[]>();
+  while (!signal.aborted) {
+    await delay(EVERY_MS, undefined, { signal }).catch(() => {});
+    for (const replica of replicas()) {
+      const holdings = await holdingsOf(replica);
+      if (holdings) log.set(replica.pid, [...(log.get(replica.pid) ?? []), holdings]);
+    }
+  }
+  return log;
+}

@@ -1,0 +1,62 @@
+import { type AdmissionRequest, splitAtKill } from '../support/admission-outcomes.ts';
+import { allAtOnce, overlaps, type Span, type Trouble, type Window } from './windows.ts';
+
+/** Why a Job that was lost or left as it was may have been; `broken` where nothing explains it. */
+export type Excuse =
+  | 'inside of a killed process'
+  | 'API server or etcd away'
+  | 'no replica lived'
+  | 'trust was cut'
+  | 'inside of a frozen replica'
+  | 'broken';
+
+export interface Scene {
+  readonly windows: readonly Window[];
+  readonly killedAt: readonly Date[];
+  readonly replicas: number;
+}
+
+/** A replica that stands still for less than this answers within the API server's five seconds. With its half second of slack. */
+export const FROZEN_MS = 3_500;
+
+/** Sorts what failed by what was wrong between the moment it was sent and the moment it was answered. */
+export function excuseOf(request: AdmissionRequest, { windows, killedAt, replicas }: Scene): Excuse {
+  const span = { from: request.sentAt, to: request.answeredAt };
+  const during = (trouble: Trouble, target?: number) =>
+    windows.filter(
+      (window) =>
+        window.trouble === trouble && (target === undefined || window.target === target) && overlaps(window, span),
+    );
+  if (during('etcd').length > 0 || during('api-server', request.via).length > 0) return 'API server or etcd away';
+  if (splitAtKill([request], killedAt).inFlightAtKill.length > 0) return 'inside of a killed process';
+  if (allAtOnce(during('replica-down'), replicas, span) !== undefined) return 'no replica lived';
+  if (during('trust-cut', request.via).length > 0) return 'trust was cut';
+  if (during('replica-frozen').some(isLong)) return 'inside of a frozen replica';
+  return 'broken';
+}
+
+const isLong = ({ from, to }: Window): boolean => (to ?? new Date()).getTime() - from.getTime() >= FROZEN_MS;
+
+/**
+ * When a replica that can mend things was there for good before `healedAt`: the end of the last stretch, from `since` on,
+ * in which none was, or in which there was nothing to mend things on.
+ */
+export function ableSince(scene: Scene, { from, to }: Span): Date {
+  const { windows, replicas } = scene;
+  const span = { from, to };
+  const useless = windows.filter(({ trouble }) => ['replica-down', 'replica-frozen', 'link'].includes(trouble));
+  const api = windows.filter(({ trouble }) => trouble === 'api-server' || trouble === 'etcd');
+  const ends = [...useless, ...api].flatMap(({ to }) => (to && to >= from && to <= span.to ? [to] : []));
+  const wasUnable = (at: Date) =>
+    api.some((window) => overlaps(window, { from: at, to: at })) ||
+    allAtOnce(useless, replicas, { from: at, to: at }) !== undefined;
+  return ends.filter(wasUnable).reduce((latest, end) => (end > latest ? end : latest), from);
+}
+
+/** Whether a replica was hurt in the time before: the one with the Lease may have been, and then another takes over. */
+export function wasHurtBefore({ windows }: Scene, at: Date, withinMs: number): boolean {
+  const span = { from: new Date(at.getTime() - withinMs), to: at };
+  return windows.some(
+    (window) => ['replica-down', 'replica-frozen', 'link'].includes(window.trouble) && overlaps(window, span),
+  );
+}

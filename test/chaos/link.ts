@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+const HOST = '127.0.0.1';
+
+/**
+ * The network between one replica and the API servers: TCP, so that both sides' TLS meets as ever. Connections go to one
+ * of the servers in turn, and to the next where one refuses.
+ */
+export interface Link {
+  readonly port: number;
+  /** Every connection is reset and new ones are refused, until `restore`. */
+  cut(): void;
+  /** Connections stay and are taken, and nothing passes. With `restore` those are reset, as a router does that knows none. */
+  halfOpen(): void;
+  restore(): void;
+  /** From now on connections go to this server alone, the others are cut; `undefined` for all of them again. */
+  only(port: number | undefined): void;
+  close(): Promise<void>;
+}
+
+export async function startLink(ports: readonly number[]): Promise<Link> {
+  const sockets = new Set<Socket>();
+  let state: 'open' | 'cut' | 'half-open' = 'open';
+  let allowed = ports;
+  let turn = 0;
+  const track = (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+  };
+  const reset = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  const server = createServer({ noDelay: true }, (client) => {
+    track(client);
+    if (state === 'cut') return void client.resetAndDestroy();
+    if (state === 'half-open') return void client.pause();
+    turn += 1;
+    return void join(
+      client,
+      [...allowed.slice(turn % allowed.length), ...allowed.slice(0, turn % allowed.length)],
+      track,
+    );
+  });
+  server.listen(0, HOST);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      state = 'cut';
+      reset();
+    },
+    halfOpen() {
+      state = 'half-open';
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    restore() {
+      if (state === 'half-open') reset();
+      state = 'open';
+    },
+    only(port) {
+      allowed = port === undefined ? ports : [port];
+      if (port !== undefined) reset();
+    },
+    async close() {
+      state = 'cut';
+      reset();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function join(client: Socket, ports: readonly number[], track: (socket: Socket) => void): Promise<void> {
+  for (const port of ports) {
+    const server = connect({ host: HOST, port, noDelay: true });
+    track(server);
+    const isConnected = await new Promise((resolve) => {
+      server.once('connect', () => resolve(true)).once('close', () => resolve(false));
+    });
+    if (!isConnected) continue;
+    if (client.destroyed) return void server.destroy();
+    client.pipe(server).pipe(client);
+    client.on('close', () => server.destroy());
+    server.on('close', () => client.destroy());
+    return;
+  }
+  client.resetAndDestroy();
+}

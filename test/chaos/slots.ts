@@ -1,0 +1,152 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { DAEMON_USER } from '../support/cluster.ts';
+import { BUNDLE } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Replica, startReplica } from '../support/replica.ts';
+import type { Service } from '../support/service.ts';
+import type { HaControlPlane } from './ha-control-plane.ts';
+import { type Link, startLink } from './link.ts';
+import type { LogTo, Signal } from './schedule.ts';
+import type { WindowLog } from './windows.ts';
+
+/** Of Debian's package `libfaketime`, for programs of several threads. */
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+
+/** Whether clocks can be made to jump on this machine. */
+export const canJump = (): boolean => existsSync(FAKETIME);
+
+const READY_MS = 60_000;
+/** As the kubelet waits before it starts a container again. */
+const RESTART_MS = 1_000;
+
+/** The place of one replica, whose process comes and goes. */
+export interface Slot {
+  readonly link: Link;
+  /** The process that runs, or has run last. */
+  replica(): Replica;
+  /** Ends it as a Pod ends, or with SIGKILL. */
+  end(signal: Signal): Promise<void>;
+  /** Starts another one; resolves when the Service has found it ready. */
+  start(log: LogTo): Promise<void>;
+  setClock(bySeconds: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SlotOptions {
+  readonly plane: HaControlPlane;
+  readonly service: Service;
+  readonly windows: WindowLog;
+  readonly flags: readonly string[];
+  readonly killed: (at: Date) => void;
+  /** Told of a process that has ended without having been asked to. */
+  readonly crashed: (story: string) => void;
+}
+
+export async function startSlot(nth: number, options: SlotOptions): Promise<Slot> {
+  const { plane, service, windows, flags } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-chaos-'));
+  const link = await startLink(plane.servers.map(({ port }) => port));
+  const kubeconfig = await writeKubeconfigFor(link, plane, folder);
+  const clock = join(folder, 'clock');
+  await writeFile(clock, '+0\n');
+  const fifo = join(folder, 'log');
+  await promisify(execFile)('mkfifo', [fifo]);
+  // Somebody holds the other end, and never reads.
+  const unread = await open(fifo, constants.O_RDWR);
+  const targets = { reader: undefined, 'full-disk': '/dev/full', 'unread-pipe': fifo };
+  let replica: Replica | undefined;
+  let isEnding = false;
+  let isOver = false;
+  let closeDown = windows.open('replica-down', nth);
+
+  const start = async (log: LogTo): Promise<void> => {
+    isEnding = false;
+    const command = async (args: readonly string[]) => commandOf(args, { clock, output: targets[log] });
+    const started = await startReplica(service, { kubeconfig, flags, command, remembersLines: 5_000 });
+    replica = started;
+    void started.ended.then(async (how) => {
+      if (isEnding || replica !== started) return;
+      options.crashed(`replica ${nth} (log: ${log}) ended by itself: ${how}\n${started.output().slice(-1_500)}`);
+      service.remove(started);
+      closeDown();
+      closeDown = windows.open('replica-down', nth);
+      await delay(RESTART_MS);
+      if (!isOver) await start('reader');
+    });
+    const isReady = () => service.ready().some(({ port }) => port === started.port);
+    const untilReady = () => {
+      if (replica === started && !isOver && !isReady()) throw new Error(`replica ${nth} (log: ${log}) is not ready`);
+    };
+    try {
+      await eventually(untilReady, { withinMs: READY_MS });
+    } catch (error) {
+      const says = await readinessOf(started);
+      throw new Error(`${error} after ${READY_MS} ms; /readyz says: ${says}\n${started.output().slice(-2_000)}`);
+    }
+    if (replica === started) closeDown();
+  };
+  return {
+    link,
+    replica: () => replica as Replica,
+    async end(signal) {
+      const ending = replica as Replica;
+      isEnding = true;
+      closeDown();
+      closeDown = windows.open('replica-down', nth);
+      if (signal === 'SIGKILL') options.killed(new Date());
+      else service.remove(ending);
+      await ending.stop(signal);
+      service.remove(ending);
+    },
+    start,
+    setClock: (bySeconds) => writeFile(clock, `${bySeconds < 0 ? '' : '+'}${bySeconds}\n`),
+    async close() {
+      isOver = true;
+      isEnding = true;
+      await replica?.stop('SIGKILL');
+      await unread.close();
+      await link.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+const readinessOf = ({ probesPort }: Replica): Promise<string> =>
+  fetch(`http://127.0.0.1:${probesPort}/readyz?verbose`, { signal: AbortSignal.timeout(5_000) }).then(
+    (response) => response.text(),
+    (error: unknown) => String(error),
+  );
+
+interface Command {
+  readonly clock: string;
+  /** Where its standard output goes; a reader's pipe by default. */
+  readonly output: string | undefined;
+}
+
+function commandOf(flags: readonly string[], { clock, output }: Command): readonly [string, ...string[]] {
+  const time = [
+    `LD_PRELOAD=${FAKETIME}`,
+    `FAKETIME_TIMESTAMP_FILE=${clock}`,
+    'FAKETIME_CACHE_DURATION=1',
+    'FAKETIME_DONT_FAKE_MONOTONIC=1', // as when somebody sets the clock
+  ];
+  const daemon = ['/usr/bin/env', ...(canJump() ? time : []), process.execPath, BUNDLE, ...flags] as const;
+  if (output === undefined) return daemon;
+  return ['/bin/sh', '-c', 'file=$1; shift; exec "$@" >"$file"', 'sh', output, ...daemon];
+}
+
+/** The daemon's user, by way of the link. */
+async function writeKubeconfigFor(link: Link, { servers }: HaControlPlane, folder: string): Promise<string> {
+  const [first] = servers;
+  if (first === undefined) throw new Error('there is no API server');
+  const text = await readFile(first.kubeconfigFor(DAEMON_USER), 'utf8');
+  const file = join(folder, 'kubeconfig');
+  await writeFile(file, text.replaceAll(first.url, `https://127.0.0.1:${link.port}`), { mode: 0o600 });
+  return file;
+}

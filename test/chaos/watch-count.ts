@@ -1,0 +1,16 @@
+import { Agent, get } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { readApiCredentials } from '../support/api-credentials.ts';
+import { watchesIn } from './process-sample.ts';
+
+/** Answers a function that asks the API server how many watches it serves. */
+export async function watchCounter(kubeconfig: string): Promise<() => Promise<number>> {
+  const { host, port, tls, headers } = await readApiCredentials(kubeconfig);
+  const agent = new Agent({ ...tls, keepAlive: false });
+  return () =>
+    new Promise((resolve, reject) => {
+      get({ host, port, agent, headers, path: '/metrics' }, (response) => {
+        text(response).then((metrics) => resolve(watchesIn(metrics)), reject);
+      }).on('error', reject);
+    });
+}

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type ScheduleOptions, scheduleOf } from '../../chaos/schedule.ts';
+
+const options: ScheduleOptions = {
+  lengthMs: 300_000,
+  replicas: 2,
+  servers: 2,
+  secretDamages: ['deleted', 'junk'],
+  registrationDamages: ['emptied', 'rules edited'],
+  canJump: true,
+};
+
+describe('the schedule of a chaos run', () => {
+  it('is the same for the same seed, and another one for another', () => {
+    assert.deepEqual(scheduleOf(7, options), scheduleOf(7, options));
+    assert.notDeepEqual(scheduleOf(7, options), scheduleOf(8, options));
+  });
+
+  it('has every kind of fault and every damage in five minutes, whatever the seed', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const actions = scheduleOf(seed, options);
+      assert.equal(new Set(actions.map(({ kind }) => kind)).size, 14, `seed ${seed}`);
+      const damages = actions.flatMap((action) => ('damage' in action ? [action.damage] : []));
+      assert.equal(new Set(damages).size, 4, `seed ${seed}`);
+    }
+  });
+
+  it('ends in time, names only what there is, and goes forward', () => {
+    const actions = scheduleOf(3, options);
+    const times = actions.map(({ atMs }) => atMs);
+    assert.deepEqual(
+      times,
+      times.toSorted((a, b) => a - b),
+    );
+    for (const action of actions) {
+      assert.ok(action.atMs + action.forMs <= options.lengthMs);
+      if ('replica' in action) assert.ok([0, 1].includes(action.replica));
+      if ('server' in action) assert.ok([0, 1].includes(action.server));
+    }
+  });
+
+  it('leaves clocks alone where they cannot be moved', () => {
+    const kinds = scheduleOf(3, { ...options, canJump: false }).map(({ kind }) => kind);
+    assert.equal(kinds.includes('clock-jump'), false);
+  });
+});

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { createLogOutput, MOST_WAITING_BYTES } from '../../src/log-output.ts';
+
+/** A sink that can be full or unread, and the output over it. */
+function anOutput() {
+  const [lines, told]: [string[], number[]] = [[], []];
+  const state = { isFull: false, waiting: 0 };
+  const sink = {
+    write(line: string) {
+      if (state.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      lines.push(line);
+    },
+    waitingBytes: () => state.waiting,
+  };
+  const output = createLogOutput(sink, (count) => told.push(count));
+  return { output, lines, told, state };
+}
+
+describe('the output of the log', () => {
+  it('passes lines on', () => {
+    const { output, lines, told } = anOutput();
+    output.write('one\n');
+    output.write('two\n');
+    assert.deepEqual([lines, told], [['one\n', 'two\n'], []]);
+  });
+
+  it('loses what a full disk does not take, goes on when there is room, and tells how much was lost', () => {
+    const { output, lines, told, state } = anOutput();
+    output.write('one\n');
+    state.isFull = true;
+    for (let nth = 0; nth < 3; nth++) output.write('lost\n');
+    assert.deepEqual(told, []);
+    state.isFull = false;
+    output.write('two\n');
+    // A part of the last lost line may be there: the next one begins a line of its own.
+    assert.deepEqual([lines, told], [['one\n', '\ntwo\n'], [3]]);
+    output.write('three\n');
+    assert.deepEqual([lines.at(-1), told], ['three\n', [3]]);
+  });
+
+  it('loses what nobody reads, from a bound on', () => {
+    const { output, lines, told, state } = anOutput();
+    state.waiting = MOST_WAITING_BYTES + 1;
+    output.write('lost\n');
+    state.waiting = 0;
+    output.write('one\n');
+    assert.deepEqual([lines, told], [['\none\n'], [1]]);
+  });
+});
