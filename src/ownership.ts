@@ -29,7 +29,7 @@ export interface OwnershipDependencies {
 const GONE_MS = 60_000;
 
 export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }: OwnershipDependencies): Ownership {
-  const once = onceUntilDone(log);
+  const once = onceUntilDone(log, () => new Date(uptimeMs()));
   /** What was given by this process: who takes it out again is not fought. */
   const given = new Set<string>();
   let wasSeen = false;
