@@ -37,3 +37,7 @@ export const oneLine = (text: string): string =>
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
     .trim();
+
+/** Lines in which texts of a file may be: none of them is to steer a terminal. */
+export const printable = (lines: string): string =>
+  lines.replaceAll(/(?!\n)\p{Cc}/gu, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);

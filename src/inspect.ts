@@ -6,6 +6,7 @@ import { type Address, dial, resolves } from './dial.ts';
 import type { Pem } from './encodings.ts';
 import { messageOf, OperatorError } from './errors.ts';
 import { documents, pickObjects } from './exported-objects.ts';
+import { printable } from './found.ts';
 import { inspection, serverName } from './inspection.ts';
 import type { Dialled, Facts, Seen } from './inspection-evidence.ts';
 import { inspectionText } from './inspection-text.ts';
@@ -43,7 +44,7 @@ export async function inspect(raw: RawOptions, own: InspectOptions, dependencies
   const endpoint = await callEndpoint(registration, config, own);
   const result = inspection({ secret, registration, endpoint }, config, dependencies.now());
   const json = () => `${JSON.stringify(result, (_key, value) => (value === undefined ? null : value), 2)}\n`;
-  dependencies.write(own.output === 'json' ? json() : inspectionText(result));
+  dependencies.write(printable(own.output === 'json' ? json() : inspectionText(result)));
   return result.verdict === 'healthy' ? 0 : 1;
 }
 
