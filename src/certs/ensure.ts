@@ -131,9 +131,15 @@ async function takeStep(
   circumstances: Circumstances,
 ): Promise<CertificateSet | undefined> {
   if (stored && set && verdict.action === 'recreate') {
-    const content = withOthers(toSecret(set, options, issueReasons(stored)), stored);
+    // What it holds may be no good either, and whoever starts presents what is answered here.
+    const judged = judge(set, options, circumstances);
+    const isFit = judged.action !== 'replace' && judged.action !== 'renew';
+    const next = isFit
+      ? { set, reasons: issueReasons(stored) }
+      : await nextSet({ stored, set, verdict: judged }, options, circumstances);
+    const content = withOthers(toSecret(next.set, options, next.reasons), stored);
     const isWritten = (await store.delete(stored)) && (await store.create(content));
-    return isWritten ? set : undefined;
+    return isWritten ? next.set : undefined;
   }
   const next = await nextSet({ stored, set, verdict }, options, circumstances);
   const content = toSecret(next.set, options, next.reasons);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { ensureCertificates, type Permit } from '../../../src/certs/ensure.ts';
 import type { Circumstances } from '../../../src/certs/judge.ts';
@@ -150,6 +151,18 @@ describe('a Secret that can never be changed', () => {
       );
       assert.deepEqual((await ensure(store)).verdict, { action: 'renew', reason: 'asked' });
     });
+
+    // A start presents what it is answered: the chaos run has seen one end there.
+    for (const [what, spoilt] of Object.entries({ damaged, lost, empty })) {
+      test(`is made anew with what can be presented where it is ${what} as well: ${reason}`, async () => {
+        const store = createFakeSecretStore({ ...spoilt, ...flaw });
+        const ensured = await ensure(store);
+        assert.deepEqual([ensured.verdict, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
+        const { certificate, privateKey } = ensured.set.serving;
+        assert.equal(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey)), true);
+        assert.deepEqual((await ensure(store)).set.serving, ensured.set.serving, 'it was stored');
+      });
+    }
 
     test(`is not deleted once somebody has changed it: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
