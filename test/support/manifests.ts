@@ -24,7 +24,15 @@ export const installManifest = async (): Promise<string> => HEADER + (await rend
 export const installObjects = async (): Promise<readonly KubernetesObject[]> =>
   loadAllYaml(await readFile(INSTALL, 'utf8')) as KubernetesObject[];
 
-const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
+const RIGHTS = new Set([
+  'ServiceAccount',
+  'Role',
+  'RoleBinding',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+]);
 
 /** The ServiceAccount of the install and what it may do, with or without what the backstop needs. */
 export async function installRights({
