@@ -5,23 +5,25 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ensureOlderBinaries, olderVersions } from '../control-plane/binaries.ts';
 import { readGoModule } from '../control-plane/go-module.ts';
+import { minorOf } from '../control-plane/kubernetes-version.ts';
 import { stderrProgress } from '../control-plane/progress.ts';
-import { servedPolicyVersion } from '../support/kubernetes-version.ts';
-import { SUPPORT_TABLE, type SupportRow, supportTable } from './support-table.ts';
+import { existingDocument, SUPPORT_TABLE, type SupportRow, supportDocument } from './support-table.ts';
 
 /**
  * `npm run test:versions`: the cluster tests against each Kubernetes that there is a go.mod for, and the table of what
- * was found. `npm run test:versions -- 1.30 1.32` runs those two, and leaves the table alone.
+ * was found. `npm run test:versions -- 1.30 1.32` runs those two, and leaves the other rows as they are.
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** These are about what is the same with every Kubernetes: the test control plane itself, the README, memory. */
+/** These are about what is the same with every Kubernetes: the test control plane itself, documents, memory, files. */
 const SAME_EVERYWHERE = new Set([
   'backstop-memory.test.ts',
   'control-plane.test.ts',
   'docs.test.ts',
   'harness.test.ts',
+  'manifests.test.ts',
+  'own-certificates.test.ts',
   'readme.test.ts',
 ]);
 
@@ -35,60 +37,49 @@ async function testFiles(): Promise<readonly string[]> {
 }
 
 async function tryVersion(minor: string): Promise<SupportRow> {
+  const { kubernetesVersion: newestVersion } = await readGoModule();
+  if (minor === minorOf(newestVersion)) return runTests(newestVersion, {});
   const { assets, version } = await ensureOlderBinaries(minor, progress);
-  return {
-    version,
-    policy: servedPolicyVersion(minor),
-    ...(await runTests({ KUBEBUILDER_ASSETS: assets, TEST_KUBERNETES: minor }, minor)),
-  };
+  return runTests(version, { KUBEBUILDER_ASSETS: assets });
 }
 
-async function tryNewest(): Promise<SupportRow> {
-  const { kubernetesVersion } = await readGoModule();
-  const minor = minorOf(kubernetesVersion);
-  return { version: kubernetesVersion, policy: servedPolicyVersion(minor), ...(await runTests({}, minor)) };
-}
-
-const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
-
-async function runTests(variables: Readonly<Record<string, string>>, minor: string) {
-  progress(`Kubernetes ${minor}: running the cluster tests`);
-  const args = [
-    '--test',
-    '--test-concurrency=1',
-    '--test-timeout=600000',
-    '--test-reporter=tap',
-    ...(await testFiles()),
-  ];
-  const child = spawn(process.execPath, args, {
+/** One file at a time, so that times mean something. */
+async function runTests(version: string, variables: Readonly<Record<string, string>>): Promise<SupportRow> {
+  progress(`Kubernetes ${version}: running the cluster tests`);
+  const options = ['--test', '--test-concurrency=1', '--test-timeout=600000', '--test-reporter=tap'];
+  const child = spawn(process.execPath, [...options, ...(await testFiles())], {
     cwd: ROOT,
     env: { ...process.env, ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const counts = new Map<string, number>();
+  const skipped: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
-    const [, what, count] = /^# (pass|fail|cancelled|skipped) (\d+)$/.exec(line) ?? [];
+    const [, what, count] = /^# (pass|fail|cancelled) (\d+)$/.exec(line) ?? [];
     if (what !== undefined) counts.set(what, Number(count));
-    if (/^\s*not ok /.test(line)) progress(`Kubernetes ${minor}: ${line.trim()}`);
+    const [, reason] = /^ +ok .* # SKIP (.+)$/.exec(line) ?? [];
+    if (reason !== undefined) skipped.push(reason);
+    if (/^\s*not ok /.test(line)) progress(`Kubernetes ${version}: ${line.trim()}`);
   });
   await once(child, 'close');
   const count = (what: string) => counts.get(what) ?? 0;
-  return { passed: count('pass'), failed: count('fail') + count('cancelled'), skipped: count('skipped') };
+  return { version, passed: count('pass'), failed: count('fail') + count('cancelled'), skipped };
 }
 
-const asked = process.argv.slice(2);
-const older = await olderVersions();
-const newest = minorOf((await readGoModule()).kubernetesVersion);
-for (const minor of asked) {
-  if (minor !== newest && !older.includes(minor))
-    throw new Error(`found ${minor}; allowed are ${[...older, newest].join(', ')}`);
+async function chosenVersions(): Promise<readonly string[]> {
+  const all = [...(await olderVersions()), minorOf((await readGoModule()).kubernetesVersion)];
+  const asked = process.argv.slice(2);
+  for (const minor of asked) {
+    if (!all.includes(minor)) throw new Error(`found ${minor}; allowed are ${all.join(', ')}`);
+  }
+  return asked.length === 0 ? all : asked;
 }
-const rows: SupportRow[] = [];
-for (const minor of older) if (asked.length === 0 || asked.includes(minor)) rows.push(await tryVersion(minor));
-if (asked.length === 0 || asked.includes(newest)) rows.push(await tryNewest());
-const table = supportTable(rows);
-process.stdout.write(
-  `${table}\n${rows.reduce((sum, { passed }) => sum + passed, 0)} passed, ${rows.reduce((sum, { failed }) => sum + failed, 0)} failed\n`,
-);
-if (asked.length === 0) await writeFile(SUPPORT_TABLE, table);
-if (rows.some(({ failed, passed }) => failed > 0 || passed === 0)) process.exitCode = 1;
+
+for (const minor of await chosenVersions()) {
+  const row = await tryVersion(minor);
+  const { version, passed, failed, skipped } = row;
+  process.stdout.write(`${version}: ${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
+  if (failed > 0 || passed === 0) process.exitCode = 1;
+  // After each: who runs them one by one, or is interrupted, keeps what was found.
+  await writeFile(SUPPORT_TABLE, supportDocument([row], await existingDocument()));
+}

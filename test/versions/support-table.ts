@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { minorOf, servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
 import { projectFile } from '../support/docs.ts';
 
 /** What the cluster tests say of one Kubernetes. */
@@ -6,36 +8,69 @@ export interface SupportRow {
   readonly version: string;
   readonly passed: number;
   readonly failed: number;
-  readonly skipped: number;
-  /** Of MutatingAdmissionPolicy, as tried. */
-  readonly policy: 'v1' | 'v1beta1' | undefined;
+  /** The reason of each test that was skipped. */
+  readonly skipped: readonly string[];
 }
 
 export const SUPPORT_TABLE = projectFile('docs/versions.md');
 
 const HEAD = `# Kubernetes versions
 
-Written by \`npm run test:versions\`, which runs the cluster tests against kube-apiserver and kube-controller-manager of each
-version, built from their Go modules. A test is skipped only where the version does not have what it is about.
+Supported are Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster tests against kube-apiserver and
+kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest is part of
+\`npm test\`. A test is skipped only where the version does not have what it is about, and then the table says so.
 
-| Kubernetes | cluster tests | match conditions | MutatingAdmissionPolicy |
-| --- | --- | --- | --- |
+| Kubernetes | cluster tests | MutatingAdmissionPolicy |
+| --- | --- | --- |
+`;
+
+const TAIL = `
+What differs between them:
+
+- **Match conditions** are stable since 1.30: the API server itself picks the Jobs that it asks about.
+- **MutatingAdmissionPolicy** is for \`terraform-daemon policy\` alone. With 1.34 and 1.35 it is v1beta1
+  (\`--api-version v1beta1\`), and only where the API server was started with
+  \`--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true\`.
+- **ValidatingAdmissionPolicy**, with which the install limits what its own ServiceAccount may write
+  ([threat model](threat-model.md)), is stable since 1.30.
+
+## Below 1.30
+
+Nobody tries it; this is from Kubernetes' own documents.
+
+| Kubernetes | what to expect |
+| --- | --- |
+| 1.28, 1.29 | Match conditions are a beta, on by default, and work. \`kubectl apply -f manifests/install.yaml\` refuses the two ValidatingAdmissionPolicy objects (\`no matches for kind\`) and makes the rest: leave \`secret-type.yaml\` out of the kustomization. |
+| 1.27 | The API server drops \`matchConditions\`. Every Job of the cluster is sent to the endpoint, which checks it again and leaves alone what is not terraform's: right, but a call for each Job. The daemon finds the conditions gone on each look and writes them again, less and less often: \`terraform_daemon_fights_total\` grows. |
+| 1.26 and older | The API server refuses the registration, as the field is not in its schema. The daemon ends with \`KUBE_REJECTED\` and the API server's words, \`matchConditions: field not declared in schema\`. |
 `;
 
 const POLICIES = {
   v1: 'v1, always there',
-  v1beta1: 'v1beta1, behind the feature gate `MutatingAdmissionPolicy` and `--runtime-config`',
-  none: 'not tried: there is none, or an alpha',
+  v1beta1: 'v1beta1, behind a feature gate and `--runtime-config`',
+  none: 'none, or an alpha: not tried',
 };
 
-export function supportTable(rows: readonly SupportRow[]): string {
-  const lines = rows.map(({ version, passed, failed, skipped, policy }) => {
-    const counts = [
-      `${passed} passed`,
-      ...(failed > 0 ? [`**${failed} failed**`] : []),
-      ...(skipped > 0 ? [`${skipped} skipped`] : []),
-    ];
-    return `| ${version} | ${counts.join(', ')} | stable | ${POLICIES[policy ?? 'none']} |\n`;
-  });
-  return `${HEAD}${lines.join('')}`;
+function rowText({ version, passed, failed, skipped }: SupportRow): string {
+  const reasons = [...new Set(skipped)].join('; ');
+  const counts = [
+    `${passed} passed`,
+    ...(failed > 0 ? [`**${failed} failed**`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} skipped: ${reasons}`] : []),
+  ];
+  return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 }
+
+/** The whole document: rows of other versions are taken from the text that there is. */
+export function supportDocument(rows: readonly SupportRow[], existing: string): string {
+  const lines = new Map(supportedIn(existing));
+  for (const row of rows) lines.set(minorOf(row.version), rowText(row));
+  const sorted = [...lines].toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }));
+  return `${HEAD}${sorted.map(([, line]) => `${line}\n`).join('')}${TAIL}`;
+}
+
+/** The rows of the document, by minor version. */
+export const supportedIn = (text: string): readonly (readonly [minor: string, row: string])[] =>
+  [...text.matchAll(/^\| v(\d+\.\d+)\..*$/gm)].map(([row, minor = '']) => [minor, row] as const);
+
+export const existingDocument = (): Promise<string> => readFile(SUPPORT_TABLE, 'utf8').catch(() => '');
