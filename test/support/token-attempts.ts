@@ -50,6 +50,8 @@ const anEvent = (namespace: string) => ({
   involvedObject: { kind: 'Job', namespace, name: RUNNING },
 });
 const template = (spec: Json) => ({ spec: { template: { spec } } });
+const marks = { labels: { a: 'b' }, annotations: { a: 'b' } };
+const moved = { spec: { template: { metadata: marks, spec: { nodeSelector: { place: 'elsewhere' } } } } };
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: '11111111-2222-4333-8444-555555555555' };
 const access = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
 
@@ -79,7 +81,7 @@ export const ALLOWED: readonly Attempt[] = [
   {
     what: "make the daemon's registration (apply)",
     call: ['APPLY', applied(`${registrations}/${REGISTRATION}`), aRegistration(REGISTRATION)],
-    note: '**any write in the cluster is sent to the thief, who may change it**: see below',
+    note: '**any write in the cluster is sent to the thief, who may change it**',
   },
   {
     what: "read and watch the daemon's registration",
@@ -99,7 +101,11 @@ export const ALLOWED: readonly Attempt[] = [
   { what: 'watch Jobs of all namespaces', call: ['GET', `${batch}/jobs?watch=true`], note: 'the same' },
   {
     what: 'stop a Job (`suspend`, `activeDeadlineSeconds`), raise its `backoffLimit` or `parallelism`',
-    call: ['PATCH', `${jobs}/${RUNNING}`, { spec: { suspend: true, backoffLimit: 9, parallelism: 2 } }],
+    call: [
+      'PATCH',
+      `${jobs}/${RUNNING}`,
+      { spec: { suspend: true, activeDeadlineSeconds: 9, backoffLimit: 9, parallelism: 2 } },
+    ],
     note: 'runs that are cut off, or more than one',
   },
   {
@@ -113,7 +119,7 @@ export const ALLOWED: readonly Attempt[] = [
   },
   {
     what: 'send the Pods of a suspended Job to other nodes, and change their labels and annotations',
-    call: ['PATCH', `${jobs}/${WAITING}`, template({ nodeSelector: { place: 'elsewhere' } })],
+    call: ['PATCH', `${jobs}/${WAITING}`, moved],
     note: 'the same Pod elsewhere; what injects sidecars by annotation may be made to',
   },
   {
@@ -122,7 +128,7 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'messages that look like those of others',
   },
   {
-    what: "read and change Events of the daemon's namespace",
+    what: "make and change Events of the daemon's namespace",
     call: ['APPLY', applied(`${inNamespace(core, 'events')}/thief`), anEvent(NAMESPACE)],
     note: 'as said',
   },

@@ -26,7 +26,7 @@ describe('docs/versions.md', () => {
 
 describe('a row', () => {
   it('replaces that of its minor version, and stands in order', () => {
-    const row = { passed: 1, failed: 0, skipped: [] };
+    const row = { passed: 1, failed: 0, skipped: [], retried: 0 };
     const first = supportDocument(
       [
         { ...row, version: 'v1.30.1' },
@@ -34,12 +34,15 @@ describe('a row', () => {
       ],
       '',
     );
-    const second = supportDocument([{ version: 'v1.30.2', passed: 8, failed: 1, skipped: ['why', 'why'] }], first);
+    const second = supportDocument(
+      [{ version: 'v1.30.2', passed: 8, failed: 1, skipped: ['why', 'why'], retried: 2 }],
+      first,
+    );
     assert.deepEqual(
       supportedIn(second).map(([, line]) => line.split(' | ').slice(0, 2)),
       [
         ['| v1.9.0', '1 passed'],
-        ['| v1.30.2', '8 passed, **1 failed**, 2 skipped: why'],
+        ['| v1.30.2', '8 passed, **1 failed**, 2 of the files at the second try, 2 skipped: why'],
       ],
     );
   });
