@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { ensureBinaries } from './binaries.ts';
+import { minorOf } from './go-module.ts';
 
 /** The version of a kube-apiserver as it says itself, e.g. `v1.30.14`; by default that which the tests run against. */
 export async function kubernetesVersion(apiServer?: string): Promise<string> {
@@ -8,9 +9,6 @@ export async function kubernetesVersion(apiServer?: string): Promise<string> {
   const { stdout } = await promisify(execFile)(file, ['--version']);
   return stdout.trim().replace(/^Kubernetes /, '');
 }
-
-/** E.g. `1.30` of `v1.30.14`. */
-export const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
 
 /**
  * The MutatingAdmissionPolicy that a Kubernetes can serve: v1beta1 since 1.34, v1 since 1.36.

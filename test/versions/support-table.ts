@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { minorOf, servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
+import { minorOf } from '../control-plane/go-module.ts';
+import { servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
 import { projectFile } from '../support/docs.ts';
 
 /** What the cluster tests say of one Kubernetes. */
@@ -65,12 +66,23 @@ function rowText({ version, passed, failed, skipped, retried }: SupportRow): str
   return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 }
 
-/** The whole document: rows of other versions are taken from the text that there is. */
-export function supportDocument(rows: readonly SupportRow[], existing: string): string {
-  const lines = new Map(supportedIn(existing));
-  for (const row of rows) lines.set(minorOf(row.version), rowText(row));
-  const sorted = [...lines].toSorted(([one], [other]) => one.localeCompare(other, 'en', { numeric: true }));
-  return `${HEAD}${sorted.map(([, line]) => `${line}\n`).join('')}${TAIL}`;
+const untried = (version: string) =>
+  `| ${version} | not tried yet | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
+
+/**
+ * The whole document, with a row for each version. Those that are not given are taken from the text that there is.
+ *
+ * @param versions by their minor version, in the order of the table.
+ */
+export function supportDocument(
+  rows: readonly SupportRow[],
+  existing: string,
+  versions: ReadonlyMap<string, string>,
+): string {
+  const known = new Map(supportedIn(existing));
+  for (const row of rows) known.set(minorOf(row.version), rowText(row));
+  const lines = [...versions].map(([minor, version]) => known.get(minor) ?? untried(version));
+  return `${HEAD}${lines.map((line) => `${line}\n`).join('')}${TAIL}`;
 }
 
 /** The rows of the document, by minor version. */
