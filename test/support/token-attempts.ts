@@ -138,6 +138,11 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'no backstop for as long as it is kept; the endpoint works on',
   },
   {
+    what: 'read its own ClusterRole',
+    call: ['GET', `${rbac}/clusterroles/${DAEMON}`],
+    note: 'nothing: it is in the manifests',
+  },
+  {
     what: 'ask what it may do, as every account may',
     call: ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', access],
     note: 'nothing',
@@ -281,7 +286,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       what: 'ask for a client certificate',
       call: ['POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests', {}],
     },
-    { what: 'read roles', call: ['GET', `${rbac}/clusterroles/${DAEMON}`] },
+    { what: 'read another ClusterRole', call: ['GET', `${rbac}/clusterroles/cluster-admin`] },
     { what: 'widen its own ClusterRole', call: ['PATCH', `${rbac}/clusterroles/${DAEMON}`, { rules: [] }] },
     { what: 'widen its own Role', call: ['PATCH', `${inNamespace(rbac, 'roles')}/${DAEMON}`, { rules: [] }] },
     { what: 'bind itself to another role', call: ['POST', `${rbac}/clusterrolebindings`, {}] },
