@@ -37,9 +37,13 @@ export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 /** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
-  const code = kubeCode(status);
+  const code = isTooOld(error) ? 'KUBE_REJECTED' : kubeCode(status);
   return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${nextStep(error)}`, { cause: error });
 }
+
+/** An apply with a field that the API server does not know is refused with 500, but the same every time. */
+const isTooOld = (error: unknown): boolean => !!statusBody(error).message?.includes('field not declared in schema');
+const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
 
 const nextSteps: Readonly<Record<number, string>> = {
   401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
@@ -50,6 +54,7 @@ const nextSteps: Readonly<Record<number, string>> = {
 function nextStep(error: unknown): string {
   const status = statusOf(error);
   const { message } = statusBody(error);
+  if (isTooOld(error)) return TOO_OLD;
   if (status === 403 && message !== undefined && !isByRights(message)) return '';
   return status === undefined ? '' : (nextSteps[status] ?? '');
 }

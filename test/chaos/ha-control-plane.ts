@@ -6,6 +6,7 @@ import type { Component } from '../control-plane/component.ts';
 import { apiServerArgs, etcdArgs, layoutOf } from '../control-plane/component-args.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { freePort } from '../control-plane/free-port.ts';
+import { kubernetesVersion } from '../control-plane/kubernetes-version.ts';
 import { createProcessGroup, type ProcessGroup } from '../control-plane/process-group.ts';
 import { untilReady } from '../control-plane/readiness.ts';
 import { tokenFile, type User, withToken, writeKubeconfig } from '../control-plane/users.ts';
@@ -34,6 +35,7 @@ const COMPACTION = '--etcd-compaction-interval=15s';
 /** Starts one etcd and several API servers on it, which present the same certificate and know the same users. */
 export async function startHaControlPlane(count: number, users: readonly User[]): Promise<HaControlPlane> {
   const binaries = await ensureBinaries(['etcd', 'kube-apiserver']);
+  const version = await kubernetesVersion(binaries['kube-apiserver']);
   const group = await createProcessGroup();
   try {
     const layout = layoutOf(group.folder);
@@ -52,7 +54,8 @@ export async function startHaControlPlane(count: number, users: readonly User[])
       const url = `https://127.0.0.1:${port}`;
       const own = known.map((user) => ({ ...user, kubeconfig: `${user.kubeconfig}-${nth}` }));
       for (const user of own) await writeKubeconfig(user, url, layout.caFile);
-      const args = apiServerArgs(layout, { port, hasControllerManager: false, extraArgs: [COMPACTION] });
+      const choices = { port, hasControllerManager: false, version, extraArgs: [COMPACTION] };
+      const args = apiServerArgs(layout, choices);
       const access = { url, caFile: layout.caFile, token: admin.token };
       const ready = (component: Component) => untilReady(access, READY, [component], undefined);
       const itself = await startRestartable(group, [`kube-apiserver-${nth}`, binaries['kube-apiserver'], args], ready);

@@ -239,6 +239,7 @@ for (const version of ['helm3', 'helm4'] as const) {
       const wanted = JSON.parse(
         renamed
           .replaceAll(/"terraform-daemon(?=["-])/g, '"job-cap')
+          .replaceAll(":terraform-daemon'", ":job-cap'")
           .replace('"name":"job-cap","image"', '"name":"terraform-daemon","image"')
           .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"'),
       ) as KubernetesObject[];

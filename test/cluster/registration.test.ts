@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { ApiException, type V1MutatingWebhook, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { kubeError } from '../../src/kube-errors.ts';
 import { terraformPolicy } from '../../src/policy.ts';
 import { matchConditions as wantedConditions } from '../../src/policy-cel.ts';
 import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
+import { rawApi } from '../support/raw-api.ts';
 
+const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const OWN = 'modify.terraform.job.kb.io';
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
@@ -143,6 +146,23 @@ describe('the registration on a real API server', () => {
     assert.deepEqual(after.webhooks?.map(({ name }) => name).sort(), [OWN, 'other.example.com']);
     assert.deepEqual(JSON.parse(JSON.stringify(own(after).namespaceSelector)), namespaceSelector);
     assert.equal(own(after).timeoutSeconds, 7);
+  });
+
+  it('cannot be had from a Kubernetes that does not know a field of it, and the error says so', async (t) => {
+    const api = await rawApi(cluster.kubeconfig);
+    t.after(() => api.close());
+    const webhook = { name: 'a.example.com', conditionsOfTomorrow: [] };
+    const { status, body } = await api.call('APPLY', `${REGISTRATIONS}/tomorrow?fieldManager=test`, {
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'MutatingWebhookConfiguration',
+      webhooks: [webhook],
+    });
+    const { code, message, retryable } = kubeError('write it', new ApiException(status, '', body, {}));
+    assert.deepEqual([code, retryable], ['KUBE_REJECTED', false]);
+    assert.match(
+      message,
+      /conditionsOfTomorrow: field not declared in schema \(this Kubernetes .* 1\.30 is the oldest/,
+    );
   });
 
   it('is taken over from the manual set-up of the same name', async () => {

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { inBuildFolder } from './build-folder.ts';
 import { checkGo, goBuild } from './go-build.ts';
-import { type GoModule, readGoModule } from './go-module.ts';
+import { type GoModule, minorOf, readGoModule } from './go-module.ts';
 import { type Progress, stderrProgress } from './progress.ts';
 
 export type Binary =
@@ -73,16 +73,18 @@ export async function ensureBinaries<Name extends Binary>(
 const VERSIONS = join(import.meta.dirname, 'versions');
 const OLDER: readonly Binary[] = ['kube-apiserver', 'kube-controller-manager'];
 
-/** The older versions of Kubernetes that there is a go.mod for, e.g. `1.30`, the oldest first. */
-export async function olderVersions(): Promise<readonly string[]> {
-  return (await readdir(VERSIONS)).toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+/** The versions of Kubernetes that there is a go.mod for, as `1.30` to `v1.30.14`, the oldest first. */
+export async function allVersions(): Promise<ReadonlyMap<string, string>> {
+  const older = (await readdir(VERSIONS)).toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+  const modules = [...older.map((minor) => readGoModule(join(VERSIONS, minor))), readGoModule()];
+  return new Map((await Promise.all(modules)).map(({ kubernetesVersion: version }) => [minorOf(version), version]));
 }
 
 /**
  * Builds kube-apiserver and kube-controller-manager of an older Kubernetes, if need be. `assets` is the folder to give
  * as `KUBEBUILDER_ASSETS`; all else is then that of the newest.
  *
- * @param minor one of `olderVersions`.
+ * @param minor one of `allVersions`, but for the newest.
  */
 export async function ensureOlderBinaries(
   minor: string,

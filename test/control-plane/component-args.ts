@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { policyArgs } from './kubernetes-version.ts';
 
 /** Where the components of one control plane keep what they share, all below `folder`. */
 export interface Layout {
@@ -40,13 +41,15 @@ export function etcdArgs({ folder, etcdUrl }: Layout): readonly string[] {
 export interface ApiServerChoices {
   readonly port: number;
   readonly hasControllerManager: boolean;
+  /** Of kube-apiserver, e.g. `v1.30.14`. */
+  readonly version: string;
   /** Come last: where a flag is given twice, kube-apiserver takes the last. */
   readonly extraArgs: readonly string[];
 }
 
 export function apiServerArgs(
   { etcdUrl, certFolder, tokenFile, serviceAccountKeyFile }: Layout,
-  { port, hasControllerManager, extraArgs }: ApiServerChoices,
+  { port, hasControllerManager, version, extraArgs }: ApiServerChoices,
 ): readonly string[] {
   return [
     `--etcd-servers=${etcdUrl}`,
@@ -64,6 +67,7 @@ export function apiServerArgs(
     '--allow-privileged=true',
     // It rejects Pods until their service account exists, and only the controller manager makes those.
     ...(hasControllerManager ? [] : ['--disable-admission-plugins=ServiceAccount']),
+    ...policyArgs(version),
     ...extraArgs,
   ];
 }

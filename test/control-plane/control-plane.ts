@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { ensureBinaries } from './binaries.ts';
 import { apiServerArgs, controllerManagerArgs, etcdArgs, type Layout, layoutOf } from './component-args.ts';
 import { freePort } from './free-port.ts';
+import { kubernetesVersion } from './kubernetes-version.ts';
 import { createProcessGroup, type ProcessGroup } from './process-group.ts';
 import type { Progress } from './progress.ts';
 import { PortTakenError, untilReady } from './readiness.ts';
@@ -85,7 +86,8 @@ async function startIn(group: ProcessGroup, binaries: Binaries, options: StartOp
   await writeCredentials(layout, url, [admin, itself, ...others]);
 
   await group.start('etcd', binaries.etcd, etcdArgs(layout));
-  const choices = { port, hasControllerManager: controllerManager !== undefined, extraArgs };
+  const version = await kubernetesVersion(binaries['kube-apiserver']);
+  const choices = { port, hasControllerManager: controllerManager !== undefined, version, extraArgs };
   await group.start('kube-apiserver', binaries['kube-apiserver'], apiServerArgs(layout, choices));
   const access = { url, caFile: layout.caFile, token: admin.token };
   await untilReady(access, API_SERVER_READY, group.components, signal);

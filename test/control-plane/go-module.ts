@@ -30,6 +30,9 @@ export async function readGoModule(
   return { folder, goVersion: only(text, /^go (\S+)/m), kubernetesVersion, key: `${kubernetesVersion}-${digest}` };
 }
 
+/** E.g. `1.30` of `v1.30.14`. */
+export const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
+
 /**
  * Linker flags that stamp the version: Kubernetes' own build scripts do it, a plain `go build` leaves `v0.0.0-master`.
  * Helm takes its own from go.mod; Go passes over a stamp for what is not there.

@@ -26,7 +26,12 @@ const SHELLS = new Set(['sh', 'bash', 'shell', 'console', 'zsh']);
 /** The documents that people read, relative to the project. */
 export async function documents(): Promise<readonly string[]> {
   const docs = await readdir(new URL('docs', root));
-  return ['README.md', 'CONTRIBUTING.md', ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+  return [
+    'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+  ];
 }
 
 export const readDocument = (file: string): Promise<string> => readFile(new URL(file, root), 'utf8');

@@ -13,9 +13,13 @@ const HEADER = '# Made from manifests/base by "npm run manifests": change it the
 /** The folder of an overlay of `manifests/overlays`. */
 export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
 
+/** kustomize gives a namespace to what it does not know. kubectl passes over it, but others need not. */
+const NAMESPACED_BY_MISTAKE =
+  /^(kind: ValidatingAdmissionPolicy(?:Binding)?\nmetadata:\n(?: {2}.*\n)*?) {2}namespace: .*\n/gm;
+
 /** What it comes to, as YAML. */
-export const renderOverlay = (name: string): Promise<string> =>
-  kubectl('/dev/null', ['kustomize', overlayFolder(name)]);
+export const renderOverlay = async (name: string): Promise<string> =>
+  (await kubectl('/dev/null', ['kustomize', overlayFolder(name)])).replace(NAMESPACED_BY_MISTAKE, '$1');
 
 /** What `manifests/install.yaml` should be. */
 export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));
@@ -24,7 +28,15 @@ export const installManifest = async (): Promise<string> => HEADER + (await rend
 export const installObjects = async (): Promise<readonly KubernetesObject[]> =>
   loadAllYaml(await readFile(INSTALL, 'utf8')) as KubernetesObject[];
 
-const RIGHTS = new Set(['ServiceAccount', 'Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding']);
+const RIGHTS = new Set([
+  'ServiceAccount',
+  'Role',
+  'RoleBinding',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+]);
 
 /** The ServiceAccount of the install and what it may do, with or without what the backstop needs. */
 export async function installRights({

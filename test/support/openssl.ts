@@ -74,7 +74,7 @@ export function opensslAuthority(newKey: 'ec' | 'rsa-pss'): Promise<CertificateP
   });
 }
 
-async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'openssl-'));
   try {
     return await use(folder);

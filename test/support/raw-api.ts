@@ -9,11 +9,19 @@ export interface ApiReply {
   readonly body: Json;
 }
 
-/** Calls an API server with JSON as it is: a client of types would leave out what it does not know, and nulls. */
+/**
+ * Calls an API server with JSON as it is: a client of types would leave out what it does not know, and nulls.
+ * The method `APPLY` stands for a PATCH by server-side apply. A watch is ended as soon as it is granted.
+ */
 export interface RawApi {
   call(method: string, path: string, body?: unknown): Promise<ApiReply>;
   close(): void;
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  PATCH: 'application/merge-patch+json',
+  APPLY: 'application/apply-patch+yaml',
+};
 
 export async function rawApi(kubeconfig: string): Promise<RawApi> {
   const { host, port, tls, headers } = await readApiCredentials(kubeconfig);
@@ -22,12 +30,18 @@ export async function rawApi(kubeconfig: string): Promise<RawApi> {
     call: (method, path, body) =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? '' : JSON.stringify(body);
-        const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+        const type = TYPES[method] ?? 'application/json';
+        const verb = method === 'APPLY' ? 'PATCH' : method;
         // The length too: Node.js does not announce the body of a DELETE by itself.
         const length = { 'Content-Type': type, 'Content-Length': String(Buffer.byteLength(text)) };
-        const call = request({ host, port, agent, method, path, headers: { ...headers, ...length } });
+        const call = request({ host, port, agent, method: verb, path, headers: { ...headers, ...length } });
         call.on('error', reject).on('response', (response) => {
           const status = response.statusCode ?? 0;
+          if (status === 200 && /[?&]watch=/.test(path)) {
+            response.destroy();
+            resolve({ status, body: {} });
+            return;
+          }
           readText(response)
             .then((answer) => resolve({ status, body: parse(answer) }))
             .catch((error) => reject(new Error(`${method} ${path}: ${status}`, { cause: error })));

@@ -5,12 +5,15 @@ import { describe, it } from 'node:test';
 interface Locked {
   readonly license?: string;
   readonly integrity?: string;
-  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
 }
 
 const lockFile = new URL('../../package-lock.json', import.meta.url);
 const { packages }: { packages: Record<string, Locked> } = JSON.parse(readFileSync(lockFile, 'utf8'));
 const dependencies = Object.entries(packages).filter(([folder]) => folder !== '');
+
+const packageFile = new URL('../../package.json', import.meta.url);
+const { allowScripts }: { allowScripts: Record<string, boolean> } = JSON.parse(readFileSync(packageFile, 'utf8'));
 
 /** Licences under which a package may be part of what is shipped: none asks for more than to be named. */
 const ALLOWED = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'PSF-2.0', 'Unlicense']);
@@ -41,5 +44,13 @@ describe('dependencies', () => {
   it('are pinned to their bytes', () => {
     assert.ok(dependencies.length > 100);
     for (const [folder, { integrity }] of dependencies) assert.match(integrity ?? '', /^sha512-/, folder);
+  });
+
+  it('run no script at their install but those that are allowed', () => {
+    const withScripts = dependencies.filter(([, { hasInstallScript }]) => hasInstallScript);
+    assert.deepEqual(
+      withScripts.map(([folder]) => folder.replace('node_modules/', '')).toSorted(),
+      Object.keys(allowScripts).toSorted(),
+    );
   });
 });

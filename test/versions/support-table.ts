@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { minorOf } from '../control-plane/go-module.ts';
+import { servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
 import { projectFile } from '../support/docs.ts';
 
 /** What the cluster tests say of one Kubernetes. */
@@ -6,36 +9,84 @@ export interface SupportRow {
   readonly version: string;
   readonly passed: number;
   readonly failed: number;
-  readonly skipped: number;
-  /** Of MutatingAdmissionPolicy, as tried. */
-  readonly policy: 'v1' | 'v1beta1' | undefined;
+  /** The reason of each test that was skipped. */
+  readonly skipped: readonly string[];
+  /** How many files were run a second time, after a failure. */
+  readonly retried: number;
 }
 
 export const SUPPORT_TABLE = projectFile('docs/versions.md');
 
 const HEAD = `# Kubernetes versions
 
-Written by \`npm run test:versions\`, which runs the cluster tests against kube-apiserver and kube-controller-manager of each
-version, built from their Go modules. A test is skipped only where the version does not have what it is about.
+Supported are Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster tests against kube-apiserver and
+kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest is part of
+\`npm test\`. A test is skipped only where the version does not have what it is about, and then the table says so. A
+file that failed is run once more, and counts by that: some bounds are in seconds, and the machine may be busy.
 
-| Kubernetes | cluster tests | match conditions | MutatingAdmissionPolicy |
-| --- | --- | --- | --- |
+| Kubernetes | cluster tests | MutatingAdmissionPolicy |
+| --- | --- | --- |
+`;
+
+const TAIL = `
+What differs between them:
+
+- **Match conditions** are stable since 1.30: the API server itself picks the Jobs that it asks about.
+- **MutatingAdmissionPolicy** is for \`terraform-daemon policy\` alone. With 1.34 and 1.35 it is v1beta1
+  (\`--api-version v1beta1\`), and only where the API server was started with
+  \`--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true\`.
+- **ValidatingAdmissionPolicy**, with which the install limits what its own ServiceAccount may write
+  ([threat model](threat-model.md)), is stable since 1.30.
+
+## Below 1.30
+
+Nobody tries it; this is from Kubernetes' own documents.
+
+| Kubernetes | what to expect |
+| --- | --- |
+| 1.28, 1.29 | Match conditions are a beta, on by default, and work. \`kubectl apply -f manifests/install.yaml\` refuses the two ValidatingAdmissionPolicy objects (\`no matches for kind\`) and makes the rest: leave \`secret-type.yaml\` out of the kustomization. |
+| 1.27 | The API server drops \`matchConditions\`. Every Job of the cluster is sent to the endpoint, which checks it again and leaves alone what is not terraform's: right, but a call for each Job. The daemon finds the conditions gone on each look and writes them again, less and less often: \`terraform_daemon_fights_total\` grows. |
+| 1.26 and older | The API server refuses the registration, as the field is not in its schema. The daemon ends with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and that 1.30 is the oldest that is supported. |
 `;
 
 const POLICIES = {
   v1: 'v1, always there',
-  v1beta1: 'v1beta1, behind the feature gate `MutatingAdmissionPolicy` and `--runtime-config`',
-  none: 'not tried: there is none, or an alpha',
+  v1beta1: 'v1beta1, behind a feature gate and `--runtime-config`',
+  none: 'none, or an alpha: not tried',
 };
 
-export function supportTable(rows: readonly SupportRow[]): string {
-  const lines = rows.map(({ version, passed, failed, skipped, policy }) => {
-    const counts = [
-      `${passed} passed`,
-      ...(failed > 0 ? [`**${failed} failed**`] : []),
-      ...(skipped > 0 ? [`${skipped} skipped`] : []),
-    ];
-    return `| ${version} | ${counts.join(', ')} | stable | ${POLICIES[policy ?? 'none']} |\n`;
-  });
-  return `${HEAD}${lines.join('')}`;
+function rowText({ version, passed, failed, skipped, retried }: SupportRow): string {
+  const reasons = [...new Set(skipped)].join('; ');
+  const counts = [
+    `${passed} passed`,
+    ...(failed > 0 ? [`**${failed} failed**`] : []),
+    ...(retried > 0 ? [`${retried} of the files at the second try`] : []),
+    ...(skipped.length > 0 ? [`${skipped.length} skipped: ${reasons}`] : []),
+  ];
+  return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 }
+
+const untried = (version: string) =>
+  `| ${version} | not tried yet | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
+
+/**
+ * The whole document, with a row for each version. Those that are not given are taken from the text that there is.
+ *
+ * @param versions by their minor version, in the order of the table.
+ */
+export function supportDocument(
+  rows: readonly SupportRow[],
+  existing: string,
+  versions: ReadonlyMap<string, string>,
+): string {
+  const known = new Map(supportedIn(existing));
+  for (const row of rows) known.set(minorOf(row.version), rowText(row));
+  const lines = [...versions].map(([minor, version]) => known.get(minor) ?? untried(version));
+  return `${HEAD}${lines.map((line) => `${line}\n`).join('')}${TAIL}`;
+}
+
+/** The rows of the document, by minor version. */
+export const supportedIn = (text: string): readonly (readonly [minor: string, row: string])[] =>
+  [...text.matchAll(/^\| v(\d+\.\d+)\..*$/gm)].map(([row, minor = '']) => [minor, row] as const);
+
+export const existingDocument = (): Promise<string> => readFile(SUPPORT_TABLE, 'utf8').catch(() => '');

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { createServer, type Server } from 'node:tls';
+import type { CertificatePair } from '../../src/certs/certificate-set.ts';
+import type { Pem } from '../../src/encodings.ts';
+import { aLeaf } from '../support/a-leaf.ts';
+import { readApiCredentials } from '../support/api-credentials.ts';
+import {
+  type Cluster,
+  NAMESPACE,
+  REGISTRATION,
+  SECRET,
+  SERVER_NAME,
+  SERVICE,
+  startCluster,
+} from '../support/cluster.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/eventually.ts';
+import { opensslAuthority, opensslVerify } from '../support/openssl.ts';
+import { presentedCertificate } from '../support/tls-client.ts';
+
+const REFUSED = /permitted subtree violation|excluded subtree violation/;
+/** What a thief would like to be, as names and as addresses. */
+const OTHERS = [
+  'DNS:kubernetes.default.svc',
+  'DNS:localhost',
+  `DNS:other.${NAMESPACE}.svc`,
+  'DNS:*.svc',
+  'IP:127.0.0.1',
+];
+const nameOf = (san: string) => san.slice(san.indexOf(':') + 1).replace('*', 'any');
+
+describe('the key of the certificate authority, stolen', () => {
+  let cluster: Cluster;
+  let folder: string;
+  /** Whom the API server believes who its clients are. */
+  let clientCa: CertificatePair;
+  /** As the token of the daemon, or an etcd backup, would give it. */
+  let stolen: CertificatePair;
+  before(async () => {
+    clientCa = await opensslAuthority('ec');
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-stolen-'));
+    await writeFile(join(folder, 'clients.pem'), clientCa.certificate);
+    cluster = await startCluster({ apiServerArgs: [`--client-ca-file=${join(folder, 'clients.pem')}`] });
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    await daemon.line('ready');
+    await daemon.stop();
+    const { data = {} } = await cluster.core.readNamespacedSecret({ namespace: NAMESPACE, name: SECRET });
+    const text = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString() as Pem;
+    stolen = { certificate: text('ca.crt'), privateKey: text('ca.key') };
+    await cluster.admission.deleteMutatingWebhookConfiguration({ name: REGISTRATION });
+  });
+  after(async () => {
+    await cluster?.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  async function serve(t: TestContext, { certificate, privateKey }: CertificatePair): Promise<number> {
+    const server: Server = createServer({ cert: certificate, key: privateKey }, (socket) => socket.end());
+    server.on('tlsClientError', () => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    return (server.address() as AddressInfo).port;
+  }
+
+  it('signs for the endpoint: openssl and Node.js take that', async (t) => {
+    const leaf = await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` });
+    const { certificate: ca } = stolen;
+    assert.equal(await opensslVerify(leaf.certificate, { ca, at: new Date(), hostname: SERVER_NAME }), 'OK');
+    await presentedCertificate(await serve(t, leaf), { ca, servername: SERVER_NAME });
+  });
+
+  for (const name of OTHERS) {
+    it(`signs for ${name} in vain: openssl and Node.js refuse that`, async (t) => {
+      const leaf = await aLeaf(stolen, { name });
+      const { certificate: ca } = stolen;
+      assert.match(await opensslVerify(leaf.certificate, { ca, at: new Date() }), REFUSED);
+      const presented = presentedCertificate(await serve(t, leaf), { ca, servername: nameOf(name) });
+      await assert.rejects(presented, REFUSED);
+    });
+  }
+
+  /** What the API server says of a webhook behind a Service that presents this, to the one who sent the Job. */
+  async function answer(service: string, pair: CertificatePair, t: TestContext): Promise<string> {
+    const port = await serve(t, pair);
+    const metadata = { name: 'impostor' };
+    const caBundle = Buffer.from(stolen.certificate).toString('base64');
+    const webhook = {
+      name: 'impostor.example.com',
+      clientConfig: { service: { namespace: NAMESPACE, name: service, port }, caBundle },
+      rules: [{ apiGroups: ['batch'], apiVersions: ['v1'], resources: ['jobs'], operations: ['CREATE'] }],
+      failurePolicy: 'Fail',
+      sideEffects: 'None',
+      admissionReviewVersions: ['v1'],
+    };
+    await cluster.admission.createMutatingWebhookConfiguration({ body: { metadata, webhooks: [webhook] } });
+    t.after(() => cluster.admission.deleteMutatingWebhookConfiguration(metadata));
+    const spec = { restartPolicy: 'Never', containers: [{ name: 'a', image: 'a' }] };
+    const body = { metadata: { name: 'a' }, spec: { template: { spec } } };
+    return await eventually(async () => {
+      const outcome = await cluster.batch.createNamespacedJob({ namespace: 'default', body, dryRun: 'All' }).then(
+        () => 'stored',
+        ({ body }) => JSON.parse(body).message as string,
+      );
+      assert.match(outcome, /impostor\.example\.com/);
+      return outcome;
+    });
+  }
+
+  it("signs for another Service in vain: the API server, which is Go's TLS, refuses that", async (t) => {
+    const [service, name] = ['other', `other.${NAMESPACE}.svc`];
+    const spec = { type: 'ExternalName', externalName: 'localhost' };
+    await cluster.core.createNamespacedService({ namespace: NAMESPACE, body: { metadata: { name: service }, spec } });
+    const message = await answer(service, await aLeaf(stolen, { name: `DNS:${name}` }), t);
+    assert.match(message, /x509: .*not authorized to sign for this name.*not permitted by any constraint/);
+  });
+
+  it('is an impostor of the endpoint for the API server, for who also stands in its way', async (t) => {
+    // It is let in, and then hangs up instead of answering: no word of the certificate.
+    const message = await answer(SERVICE, await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` }), t);
+    assert.match(message, /EOF|connection reset/);
+    assert.doesNotMatch(message, /x509/);
+  });
+
+  it('makes nobody a client of the API server', async () => {
+    const leaf = { name: 'DNS:anyone', subject: '/O=system:masters/CN=thief' };
+    assert.equal(await statusFor(await aLeaf(clientCa, leaf)), 200);
+    assert.equal(await statusFor(await aLeaf(stolen, leaf)), 401);
+  });
+
+  async function statusFor({ certificate, privateKey }: CertificatePair): Promise<number | undefined> {
+    const { host, port, tls } = await readApiCredentials(cluster.kubeconfig);
+    const options = { ...tls, host, port, cert: certificate, key: privateKey, path: '/api/v1/secrets', agent: false };
+    const call = request(options).end();
+    const [response] = await once(call, 'response');
+    response.resume();
+    return response.statusCode;
+  }
+});

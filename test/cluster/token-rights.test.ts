@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { kubectl } from '../control-plane/kubectl.ts';
+import { aJob } from '../support/a-job.ts';
+import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster.ts';
+import { projectFile } from '../support/docs.ts';
+import { eventually } from '../support/eventually.ts';
+import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
+import { kubeconfigWith, tokenOf } from '../support/service-account-token.ts';
+import { ALLOWED, type Attempt, DAEMON, OTHER, REFUSED, RUNNING, TEAM, WAITING } from '../support/token-attempts.ts';
+import { type Right, rightsTable } from '../support/token-table.ts';
+
+const TABLE = projectFile('docs/token-rights.md');
+const NOBODY = 'nobody';
+
+describe('a stolen token of the ServiceAccount', () => {
+  let cluster: Cluster;
+  let folder: string;
+  let kubeconfig: string;
+  let thief: RawApi;
+  let admin: RawApi;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-token-'));
+    cluster = await startCluster();
+    admin = await rawApi(cluster.kubeconfig);
+    kubeconfig = await kubeconfigWith(await tokenOf(cluster, DAEMON), cluster, folder);
+    thief = await rawApi(kubeconfig);
+    await furnish();
+  });
+  after(async () => {
+    thief?.close();
+    admin?.close();
+    await cluster?.stop();
+    await rm(folder, { recursive: true });
+  });
+
+  async function create(path: string, body: object): Promise<void> {
+    const reply = await admin.call('POST', path, body);
+    assert.equal(reply.status, 201, JSON.stringify(reply.body));
+  }
+
+  /** What a thief would look for. Without it, a 404 could be taken for a refusal. */
+  async function furnish(): Promise<void> {
+    await cluster.createNamespace(TEAM);
+    for (const name of [OTHER, NOBODY]) {
+      await create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { metadata: { name } });
+    }
+    for (const [namespace, name] of [
+      [NAMESPACE, OTHER],
+      [TEAM, SECRET],
+    ]) {
+      await create(`/api/v1/namespaces/${namespace}/secrets`, { metadata: { name } });
+    }
+    await create('/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', { metadata: { name: OTHER } });
+    await create(`/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases`, { metadata: { name: OTHER } });
+    for (const [name, suspend] of [
+      [RUNNING, false],
+      [WAITING, true],
+    ] as const) {
+      const { spec } = aJob();
+      await create(`/apis/batch/v1/namespaces/${TEAM}/jobs`, { metadata: { name }, spec: { ...spec, suspend } });
+    }
+  }
+
+  const attempt = async ({ call }: Attempt): Promise<ApiReply> => thief.call(...call);
+  const told = ({ what }: Attempt, { status, body }: ApiReply) => `${what}: ${status} ${JSON.stringify(body)}`;
+
+  async function rightsIn(namespace: string): Promise<readonly Right[]> {
+    const list = async (user: string) => {
+      const text = await kubectl(user, ['auth', 'can-i', '--list', '--no-headers', '-n', namespace]);
+      return text
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.trim().replace(/ +/g, ' '));
+    };
+    const everybodys = new Set(await list(await kubeconfigWith(await tokenOf(cluster, NOBODY), cluster, folder)));
+    return (await list(kubeconfig))
+      .filter((line) => !everybodys.has(line))
+      .map((line) => {
+        const [, resource = '', names = '', verbs = ''] = /^(\S+) \[\] \[(.*?)\] \[(.*)\]$/.exec(line) ?? [];
+        assert.notEqual(resource, '', line);
+        return { namespace, resource, names, verbs };
+      });
+  }
+
+  for (const one of ALLOWED) {
+    it(`can ${one.what}`, async () => {
+      const reply = await attempt(one);
+      assert.ok(reply.status < 300, told(one, reply));
+    });
+  }
+
+  for (const [kind, attempts] of Object.entries(REFUSED)) {
+    for (const one of attempts) {
+      it(`cannot ${one.what} (${kind})`, async () => {
+        // A policy is in force a moment after it was made.
+        await eventually(async () => {
+          const reply = await attempt(one);
+          assert.equal(reply.status, one.note === undefined ? 403 : 422, told(one, reply));
+        });
+      });
+    }
+  }
+
+  it('is what docs/token-rights.md says, which WRITE_DOCS=1 writes', async () => {
+    const table = rightsTable([...(await rightsIn(NAMESPACE)), ...(await rightsIn(TEAM))]);
+    if (process.env.WRITE_DOCS) await writeFile(TABLE, table);
+    assert.equal(await readFile(TABLE, 'utf8'), table);
+  });
+
+  it('cannot act as somebody else', async () => {
+    for (const other of ['system:admin', `system:serviceaccount:${NAMESPACE}:${OTHER}`]) {
+      await assert.rejects(kubectl(kubeconfig, ['get', 'pods', `--as=${other}`]), /Forbidden/);
+    }
+  });
+});

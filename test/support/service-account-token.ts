@@ -1,0 +1,21 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Cluster, NAMESPACE } from './cluster.ts';
+
+/** A real token of a ServiceAccount of the daemon's namespace, as the kubelet has it; bound to a Pod where one is named. */
+export async function tokenOf({ core }: Cluster, name: string, pod?: string): Promise<string> {
+  const bound = pod === undefined ? {} : { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod } };
+  const audiences = ['https://kubernetes.default.svc']; // those of the API server itself
+  const body = { spec: { audiences, expirationSeconds: 600, ...bound } };
+  const { status } = await core.createNamespacedServiceAccountToken({ namespace: NAMESPACE, name, body });
+  return status?.token ?? '';
+}
+
+/** The path of a kubeconfig with a token instead of the admin's. */
+export async function kubeconfigWith(token: string, { kubeconfig }: Cluster, folder: string): Promise<string> {
+  const config = JSON.parse(await readFile(kubeconfig, 'utf8'));
+  config.users[0].user = { token };
+  const file = join(folder, `${token.slice(-8)}.kubeconfig`);
+  await writeFile(file, JSON.stringify(config), { mode: 0o600 });
+  return file;
+}
