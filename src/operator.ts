@@ -78,7 +78,6 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       const stopped = AbortSignal.any([signal, ended.signal]);
       const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy, reloadClientCa }, stopped);
       await withRetries(() => reconciler.reconcile(server.present), retrying);
-      await dependencies.ownership.adopt();
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
