@@ -76,7 +76,9 @@ async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: st
   assert.equal(reply.status, 200, name);
   // controller-runtime does not say that its answer is JSON.
   const review = JSON.parse(reply.text);
-  const changed = patchOf({ ...reply, review }).map(({ path, value }: { path: string; value: unknown }) => `${path} ${value}`);
+  const changed = patchOf({ ...reply, review }).map(
+    ({ path, value }: { path: string; value: unknown }) => `${path} ${value}`,
+  );
   for (const change of ['/spec/backoffLimit 0', '/spec/template/spec/restartPolicy Never']) {
     assert.ok(changed.includes(change), `${serverTexts[name]} does not change ${change}: ${changed}`);
   }
