@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -20,6 +20,7 @@ export interface Programs {
   /** The authority that has signed them, as PEM. */
   readonly caBundle: string;
   readonly bundleBytes: number;
+  readonly compiledBytes: number;
   readonly goBytes: number;
 }
 
@@ -36,8 +37,10 @@ export async function preparePrograms(folder: string, progress: Progress): Promi
   await mkdir(certificates);
   await writeFile(join(certificates, 'tls.crt'), serving.certificate);
   await writeFile(join(certificates, 'tls.key'), serving.privateKey, { mode: 0o600 });
+  const daemon = await prepareDaemon(folder);
   return {
-    daemon: await prepareDaemon(folder),
+    daemon,
+    compiledBytes: await bytesIn(daemon.env.NODE_COMPILE_CACHE ?? ''),
     go: [goPeer],
     floor: [process.execPath, fileURLToPath(new URL('floor.ts', import.meta.url))],
     certificates,
@@ -60,4 +63,10 @@ async function prepareDaemon(folder: string): Promise<Programs['daemon']> {
   await run(process.execPath, [...nodeFlags, file, '--version'], { env });
   await chmod(cache, 0o555);
   return { command, env };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => stat(join(parentPath, name)));
+  return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
 }

@@ -50,8 +50,8 @@ export interface StartResults {
 export interface SizeResults {
   readonly bundleBytes: number;
   readonly goBytes: number;
-  /** All that the image adds to its base; absent where no image could be built. */
-  readonly imageBytes?: number | undefined;
+  /** Compiled code of the bundle: with it, the SBOM and the licences, that is what the image adds to its base. */
+  readonly compiledBytes: number;
 }
 
 export interface CurveResults {

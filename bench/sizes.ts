@@ -3,6 +3,6 @@ import type { Stage } from './stage.ts';
 
 /** Bytes of what is shipped. */
 export async function measureSizes({ programs }: Stage): Promise<SizeResults> {
-  const { bundleBytes, goBytes } = programs;
-  return { bundleBytes, goBytes };
+  const { bundleBytes, compiledBytes, goBytes } = programs;
+  return { bundleBytes, compiledBytes, goBytes };
 }
