@@ -41,7 +41,9 @@ export function createBodyReader({
 
   function keep(body: Held, chunk: Buffer, mostBytes: number): void {
     const length = body.length + chunk.length;
-    if (!body.isDropped) {
+    if (length === mostBytes && body.length === 0) {
+      body.bytes = chunk; // all of it: there is nothing to be held
+    } else if (!body.isDropped) {
       if (length > body.bytes.length) {
         body.bytes = enlarged(body, Math.min(mostBytes, Math.max(2 * body.bytes.length, length)));
         dropUntilWithin(bodies, allBytes);
