@@ -54,12 +54,9 @@ async function main(): Promise<void> {
   const parts = partNames.filter((part) => positionals.length === 0 || positionals.includes(part));
   const results = await measureParts(parts, { rounds: isQuick ? 1 : rounds, isQuick });
   process.stdout.write(`${summaryOf(results)}\n`);
-  if (isQuick) return;
-  const merged = { ...(await readResults()), ...results };
-  await writeResults(merged);
-  await writeReport(merged);
 }
 
+/** Each part is written when it is there: a run takes long, and may be ended. */
 async function measureParts(
   parts: readonly PartName[],
   { rounds, isQuick }: Pick<Stage, 'rounds' | 'isQuick'>,
@@ -72,11 +69,11 @@ async function measureParts(
     const cluster = await startCluster();
     try {
       const stage: Stage = { programs, cluster, folder, rounds, isQuick, progress };
-      const results: Record<string, unknown> = {
-        machine: describeMachine(),
-        date: new Date().toISOString().slice(0, 10),
-      };
-      for (const part of parts) results[part] = await measuring[part](stage);
+      let results: Results = { machine: describeMachine(), date: new Date().toISOString().slice(0, 10) };
+      for (const part of parts) {
+        results = { ...results, [part]: await measuring[part](stage) };
+        if (!isQuick) await keep(results);
+      }
       return results;
     } finally {
       await cluster.stop();
@@ -84,6 +81,13 @@ async function measureParts(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** With what was measured of the other parts before. */
+async function keep(results: Results): Promise<void> {
+  const all = { ...(await readResults()), ...results };
+  await writeResults(all);
+  await writeReport(await readResults());
 }
 
 try {
