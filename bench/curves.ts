@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeBodies } from './bodies.ts';
 import { startServers } from './endpoint.ts';
 import { spreadOf } from './figures.ts';
-import { measure } from './load.ts';
+import { measure, warmUp } from './load.ts';
 import type { CurveResults } from './results.ts';
 import { serverNames, startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
@@ -14,7 +14,7 @@ export async function measureConnections(stage: Stage): Promise<CurveResults['co
   const servers = await startServers(stage);
   const points: CurveResults['connections'][number][] = [];
   try {
-    for (const name of serverNames) await measure(servers[name], { bodyFile: create, connections: 16, seconds: 2 });
+    for (const name of serverNames) await warmUp(servers[name], { bodyFile: create, connections: 16 });
     for (const connections of isQuick ? [1, 16] : [1, 2, 4, 8, 16, 32, 64, 128, 256]) {
       progress(`${connections} connections`, true);
       const at = { bodyFile: create, connections, seconds: isQuick ? 1 : 3 };

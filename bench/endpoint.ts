@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { patchOf, post } from '../test/support/endpoint.ts';
 import { type BodyName, bodyNames, bodyTexts, writeBodies } from './bodies.ts';
 import { rotated, spreadOf } from './figures.ts';
-import { type Measured, measure } from './load.ts';
+import { type Measured, measure, warmUp } from './load.ts';
 import { memoryOf } from './process-figures.ts';
 import type { ByServer, EndpointResults } from './results.ts';
 import { type Server, type ServerName, serverNames, serverTexts, startOurs, startPeer } from './servers.ts';
@@ -22,7 +22,7 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
   try {
     const rest = eachServer((name) => memoryOf(servers[name].pid).rssMib);
     const at = { connections: CONNECTIONS, seconds: isQuick ? 2 : 4 };
-    for (const name of serverNames) await measure(servers[name], { ...at, bodyFile: files.create });
+    for (const name of serverNames) await warmUp(servers[name], { ...at, bodyFile: files.create });
     const load: Partial<Record<BodyName, EndpointResults['load'][BodyName]>> = {};
     let loaded = rest;
     for (const body of bodyNames.toSorted(largeLast)) {

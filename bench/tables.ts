@@ -20,7 +20,7 @@ export const targetTable = (results: Results): string =>
     ['figure', 'wanted', 'found', ''],
     targetsOf(results).map((target) => [
       target.text,
-      `${target.bound} ${count(target.limit) === '0' ? '0' : target.limit.toLocaleString('en')} ${target.unit}`.trim(),
+      `${target.bound} ${digits(target.limit)} ${target.unit}`.trim(),
       target.found === undefined ? 'not measured' : `${digits(target.found)} ${target.unit}`.trim(),
       isMet(target) ? 'met' : '**missed**',
     ]),
