@@ -1,4 +1,4 @@
-import { builtinModules } from 'node:module';
+import { builtinModules, createRequire } from 'node:module';
 import type { Plugin, PluginBuild } from 'esbuild';
 
 /** Packages whose files do nothing but define: what nobody asks for can be left out. They do not say so themselves. */
@@ -22,12 +22,8 @@ const LEFT_OUT: readonly { readonly file: RegExp; readonly contents: string }[] 
   { file: /\/node_modules\/zod\/v4\/locales\/index\.js$/, contents: "export { default as en } from './en.js';" },
 ];
 
-/** What few starts come to use, with the names that are asked of it: it is loaded when one of them is. */
-const LATER: Readonly<Record<string, readonly string[]>> = {
-  yaml: ['isMap', 'isNode', 'LineCounter', 'parse', 'parseAllDocuments', 'stringify'],
-  socks: ['SocksClient'],
-  'socks-proxy-agent': ['SocksProxyAgent'],
-};
+/** What few starts come to use: it is loaded when something of it is. */
+const LATER = ['yaml', 'socks', 'socks-proxy-agent'];
 
 /** Keeps out of the bundle what the daemon never runs, and out of its start what it seldom does. */
 export const slim: Plugin = {
@@ -52,15 +48,16 @@ function leaveOutUnused(build: PluginBuild): void {
 }
 
 function loadLater(build: PluginBuild): void {
-  for (const [name, exported] of Object.entries(LATER)) {
-    const getters = exported.map((field) => `get ${field}() { return require('${name}').${field}; }`);
-    build.onResolve({ filter: new RegExp(`^${name}$`) }, ({ kind, resolveDir }) =>
+  for (const name of LATER) {
+    const filter = new RegExp(`^${name}$`);
+    build.onResolve({ filter }, ({ kind, resolveDir }) =>
       kind === 'import-statement' ? { path: name, namespace: 'later', pluginData: resolveDir } : undefined,
     );
-    build.onLoad({ filter: new RegExp(`^${name}$`), namespace: 'later' }, ({ pluginData }) => ({
-      contents: `module.exports = { ${getters.join(', ')} };`,
-      resolveDir: pluginData,
-    }));
+    build.onLoad({ filter, namespace: 'later' }, async ({ pluginData }) => {
+      const exported = Object.keys(createRequire(import.meta.url)(name)).filter((field) => field !== 'default');
+      const getters = exported.map((field) => `get ${field}() { return require('${name}').${field}; }`);
+      return { contents: `module.exports = { ${getters.join(', ')} };`, resolveDir: pluginData };
+    });
   }
 }
 
