@@ -7,7 +7,7 @@ import { startCluster } from '../test/support/cluster.ts';
 import { measureConnections, measureReplicas } from './curves.ts';
 import { measureEndpoint } from './endpoint.ts';
 import { measureJobs } from './jobs.ts';
-import { describeMachine, pinToLoadCore } from './machine.ts';
+import { checkTools, describeMachine, othersLoad, pinToLoadCore } from './machine.ts';
 import { preparePrograms } from './programs.ts';
 import { writeReport } from './report.ts';
 import { type PartName, type Parts, partNames, type Results, readResults, writeResults } from './results.ts';
@@ -61,15 +61,17 @@ async function measureParts(
   parts: readonly PartName[],
   { rounds, isQuick }: Pick<Stage, 'rounds' | 'isQuick'>,
 ): Promise<Results> {
+  checkTools();
   const progress = stderrProgress();
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bench-'));
   try {
+    const about = { machine: describeMachine(), othersLoad: othersLoad(), date: new Date().toISOString().slice(0, 10) };
     const programs = await preparePrograms(folder, progress);
     pinToLoadCore();
     const cluster = await startCluster();
     try {
       const stage: Stage = { programs, cluster, folder, rounds, isQuick, progress };
-      let results: Results = { machine: describeMachine(), date: new Date().toISOString().slice(0, 10) };
+      let results: Results = about;
       for (const part of parts) {
         results = { ...results, [part]: await measuring[part](stage) };
         if (!isQuick) await keep(results);

@@ -14,16 +14,23 @@ export async function writeReport(results: Results): Promise<void> {
   await writeFile(REPORT, reportOf(results, plots));
 }
 
+/** A load average up to which a machine is quiet. */
+const QUIET = 0.5;
+
+const busy = (load: number): string =>
+  `**Not on a quiet machine**: the load average was ${load.toFixed(0)} when it began, by the work of others. Rates and times are many
+times worse than they would be, and ratios are those of servers that took turns between others. To be measured again.`;
+
 const COMMAND = '```sh unrun: takes half an hour of a quiet machine\nnpm run bench\n```';
 
 /** The text of the report. A test holds the file to it. */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {
-  const { machine, date, endpoint, api, starts, sizes, connections, jobs, replicas } = results;
+  const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas } = results;
   const sections = [
     `# What it costs
 
 Written by \`npm run bench\`: the figures are in [results.json](benchmarks/results.json), and nothing here is typed by hand.
-Measured on ${date} on ${machine}, two cores.
+Measured on ${date} on ${machine}, two cores.${othersLoad > QUIET ? `\n\n${busy(othersLoad)}` : ''}
 
 ${COMMAND}
 

@@ -83,6 +83,8 @@ export type PartName = (typeof partNames)[number];
 export type Results = Partial<Parts> & {
   /** What it was measured on. */
   readonly machine?: string;
+  /** The load average before it began: on a quiet machine it is near 0. */
+  readonly othersLoad?: number;
   /** When, as a date. */
   readonly date?: string;
 };
