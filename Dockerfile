@@ -28,7 +28,7 @@ FROM ${RUN_BASE} AS warm
 COPY --from=build /image/ /
 ENV NODE_COMPILE_CACHE=/app/cache
 USER 65532:65532
-RUN ["/nodejs/bin/node", "--optimize-for-size", "/app/terraform-daemon.mjs", "--version"]
+RUN ["/nodejs/bin/node", "--optimize-for-size", "--max-semi-space-size=4", "/app/terraform-daemon.mjs", "--version"]
 
 FROM ${RUN_BASE}
 ARG RUN_BASE
@@ -51,5 +51,5 @@ ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=1
 USER 65532:65532
 EXPOSE 8090 8080
-ENTRYPOINT ["/nodejs/bin/node", "--optimize-for-size", "/app/terraform-daemon.mjs"]
+ENTRYPOINT ["/nodejs/bin/node", "--optimize-for-size", "--max-semi-space-size=4", "/app/terraform-daemon.mjs"]
 CMD ["run"]
