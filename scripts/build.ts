@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import packageJson from '../package.json' with { type: 'json' };
+import { slim } from './slim.ts';
 
 /** `npm run build`: the daemon and all that it needs in one file, which plain `node` runs. */
 
@@ -25,7 +26,10 @@ const { metafile } = await build({
   target: `node${lowest}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
+  plugins: [slim],
   minifyWhitespace: true,
+  // Names stay: a stack trace in the log is to be readable.
+  minifySyntax: true,
   logLevel: 'warning',
   metafile: true,
 });

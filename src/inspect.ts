@@ -10,12 +10,13 @@ import { printable } from './found.ts';
 import { inspection, serverName } from './inspection.ts';
 import type { Dialled, Facts, Seen } from './inspection-evidence.ts';
 import { inspectionText } from './inspection-text.ts';
-import { kubeconfigProblems, parseObjects } from './kube.ts';
+import { kubeconfigProblems } from './kube.ts';
 import { ownWebhook } from './registration/desired.ts';
 import { liveBundle, type RegistrationStore } from './registration/reconcile.ts';
 import { repairCommands } from './repair-commands.ts';
 import { toStored } from './stored-secret.ts';
 import type { InspectOptions } from './subcommands.ts';
+import { parseObject } from './yaml.ts';
 
 /** What the command has to do with the rest of the world. */
 export interface InspectDependencies {
@@ -81,7 +82,7 @@ async function readExport(
 ): Promise<Objects> {
   try {
     const content = file === '-' ? await text(stdin) : await readFile(file, 'utf8');
-    const { secret, registration } = pickObjects(documents(content).flatMap(parseObjects), raw);
+    const { secret, registration } = pickObjects(documents(content).map(parseObject), raw);
     // Of a cluster that would mean that nothing is installed; of a file it means that it is the wrong one.
     if (secret === undefined && registration === undefined) throw new Error('neither of the two objects is in it');
     return {

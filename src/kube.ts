@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
 import {
-  AdmissionregistrationV1Api,
-  CoreV1Api,
+  type CoreV1Event,
   createConfiguration,
   KubeConfig,
-  loadAllYaml,
-  PatchStrategy,
   ServerConfiguration,
-  setHeaderOptions,
+  type V1MutatingWebhookConfiguration,
+  type V1Secret,
   Watch,
 } from '@kubernetes/client-node';
 import type { JsonCalls } from './backstop-store.ts';
@@ -31,12 +29,14 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A hung API server must not hang a reconcile: every call ends after this long. */
 const CALL_TIMEOUT_MS = 10_000;
 
+const APPLY = 'application/apply-patch+yaml';
+const MERGE_PATCH = 'application/merge-patch+json';
+const JSON_PATCH = 'application/json-patch+json';
+
 /** The clients for one API server. */
 export interface Clients extends JsonCalls {
   /** Where the API server is. */
   readonly server: string;
-  readonly core: CoreV1Api;
-  readonly admission: AdmissionregistrationV1Api;
   readonly watch: Watch;
 }
 
@@ -62,21 +62,10 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
   const configuration = createConfiguration({
     baseServer: new ServerConfiguration(cluster.server, {}),
     authMethods: { default: config },
-    promiseMiddleware: [
-      {
-        pre: async (request) => {
-          request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(CALL_TIMEOUT_MS)]));
-          return request;
-        },
-        post: async (response) => response,
-      },
-    ],
   });
   const watch = new Watch(config);
   return {
     server: cluster.server,
-    core: new CoreV1Api(configuration),
-    admission: new AdmissionregistrationV1Api(configuration),
     watch,
     ...createJsonCalls({ configuration, config, stop, timeoutMs: CALL_TIMEOUT_MS }),
     followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, { tell }, signal),
@@ -146,14 +135,19 @@ const kubeconfigProblem = (kubeconfig: string | undefined, problem: string, allo
 const LONGEST_PROBLEM = 300;
 
 /** The Secret `namespace/name` on the API server. */
-export function createSecretStore({ core }: Clients, namespace: string, name: string, replica: string): SecretStore {
+export function createSecretStore(
+  { callJson }: Pick<Clients, 'callJson'>,
+  namespace: string,
+  name: string,
+  replica: string,
+): SecretStore {
   const reference = `${namespace}/${name}`;
-  const target = { namespace, name };
+  const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
   return {
     reference,
     async read(): Promise<StoredSecret | undefined> {
-      const secret = await orAbsent(core.readNamespacedSecret(target), `read Secret ${reference}`);
-      return secret && toStored(secret);
+      const secret = await orAbsent(callJson('GET', path), `read Secret ${reference}`);
+      return secret === undefined ? undefined : toStored(secret as V1Secret);
     },
     create({ labels, annotations, data }) {
       // Not forced, and as a manager of this process' own: whoever comes second gets a conflict with the first. A POST
@@ -161,28 +155,23 @@ export function createSecretStore({ core }: Clients, namespace: string, name: st
       const body = {
         apiVersion: 'v1',
         kind: 'Secret',
-        metadata: { ...target, labels, annotations: withoutNull(annotations) },
+        metadata: { namespace, name, labels, annotations: withoutNull(annotations) },
         type: SECRET_TYPE,
         // Where there is nothing yet, null would become an empty value.
         data: withoutNull(data),
       };
-      const call = core.patchNamespacedSecret(
-        { ...target, body, fieldManager: `${FIELD_MANAGER}/${replica}`, force: false },
-        setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
-      );
-      return wasWritten(call, `create Secret ${reference}`);
+      const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
+      return wasWritten(callJson('PATCH', path, { query, contentType: APPLY, body }), `create Secret ${reference}`);
     },
     update({ labels, annotations, data }, resourceVersion) {
       const body = { metadata: { resourceVersion, labels, annotations }, data };
-      const call = core.patchNamespacedSecret(
-        { ...target, body, fieldManager: FIELD_MANAGER },
-        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
-      );
+      const query = { fieldManager: FIELD_MANAGER };
+      const call = callJson('PATCH', path, { query, contentType: MERGE_PATCH, body });
       return wasWritten(call, `update Secret ${reference}`);
     },
     delete({ uid, resourceVersion }) {
-      const call = core.deleteNamespacedSecret({ ...target, body: { preconditions: { uid, resourceVersion } } });
-      return wasWritten(call, `delete Secret ${reference}`);
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
+      return wasWritten(callJson('DELETE', path, { body }), `delete Secret ${reference}`);
     },
   };
 }
@@ -191,17 +180,16 @@ const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<st
   Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
-export function createRegistrationStore({ admission }: Clients, name: string): RegistrationStore {
+export function createRegistrationStore({ callJson }: Pick<Clients, 'callJson'>, name: string): RegistrationStore {
+  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`;
+  const read = (call: Promise<unknown>) => call as Promise<V1MutatingWebhookConfiguration>;
   return {
-    read: () =>
-      orAbsent(admission.readMutatingWebhookConfiguration({ name }), `read MutatingWebhookConfiguration ${name}`),
+    read: () => orAbsent(read(callJson('GET', path)), `read MutatingWebhookConfiguration ${name}`),
     apply(body) {
-      const call = admission.patchMutatingWebhookConfiguration(
-        // Forced: our entry is ours, also when somebody's kubectl has written into it.
-        { name, body, fieldManager: FIELD_MANAGER, force: true },
-        setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
-      );
-      return orFail(call, `apply MutatingWebhookConfiguration ${name}`);
+      // Forced: our entry is ours, also when somebody's kubectl has written into it.
+      const query = { fieldManager: FIELD_MANAGER, force: 'true' };
+      const call = callJson('PATCH', path, { query, contentType: APPLY, body });
+      return orFail(read(call), `apply MutatingWebhookConfiguration ${name}`);
     },
     replaceEntry(live, index, entry) {
       const body = [
@@ -209,11 +197,8 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
         { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
         { op: 'replace', path: `/webhooks/${index}`, value: entry },
       ];
-      const call = admission.patchMutatingWebhookConfiguration(
-        { name, body, fieldManager: FIELD_MANAGER },
-        setHeaderOptions('Content-Type', PatchStrategy.JsonPatch),
-      );
-      return orFail(call, `patch MutatingWebhookConfiguration ${name}`);
+      const call = callJson('PATCH', path, { query: { fieldManager: FIELD_MANAGER }, contentType: JSON_PATCH, body });
+      return orFail(read(call), `patch MutatingWebhookConfiguration ${name}`);
     },
   };
 }
@@ -222,12 +207,13 @@ export function createRegistrationStore({ admission }: Clients, name: string): R
  * Events about the Secret `namespace/name`: one for each action and reason, whose count goes up when it happens again,
  * whichever replica it happens to.
  */
-export function createEventStore({ core }: Clients, namespace: string, name: string): EventStore {
+export function createEventStore({ callJson }: Pick<Clients, 'callJson'>, namespace: string, name: string): EventStore {
   return {
     async publish({ type, action, reason, note }, { at, count }) {
       const event = { namespace, name: `${name}.${action}.${reason.toLowerCase().replaceAll('_', '-')}` };
+      const path = `/api/v1/namespaces/${namespace}/events/${event.name}`;
       const what = `write Event ${namespace}/${event.name}`;
-      const before = await orAbsent(core.readNamespacedEvent(event), what);
+      const before = (await orAbsent(callJson('GET', path), what)) as CoreV1Event | undefined;
       const body = {
         apiVersion: 'v1',
         kind: 'Event',
@@ -238,11 +224,8 @@ export function createEventStore({ core }: Clients, namespace: string, name: str
         count: (before?.count ?? 0) + count,
         source: { component: FIELD_MANAGER },
       };
-      const call = core.patchNamespacedEvent(
-        { ...event, body, fieldManager: FIELD_MANAGER, force: true },
-        setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
-      );
-      await orFail(call, what);
+      const query = { fieldManager: FIELD_MANAGER, force: 'true' };
+      await orFail(callJson('PATCH', path, { query, contentType: APPLY, body }), what);
     },
   };
 }
@@ -264,6 +247,3 @@ export const createRegistrationWatch =
       changed,
       { log, signal },
     );
-
-/** The objects of a text as `kubectl get -o yaml` or `-o json` prints it. Throws where it is neither. */
-export const parseObjects = (text: string): unknown[] => loadAllYaml(text);

@@ -1,3 +1,4 @@
+import type { V1Namespace } from '@kubernetes/client-node';
 import type { Clients } from './kube.ts';
 import { orFail } from './kube-errors.ts';
 import type { Labels } from './policy.ts';
@@ -7,10 +8,10 @@ export type NamespaceLabels = (namespace: string) => Promise<Labels>;
 
 /** Reads a namespace from the API server. @throws OperatorError the `KUBE_…` codes, also where there is none. */
 export const readNamespaceLabels =
-  ({ core }: Pick<Clients, 'core'>): NamespaceLabels =>
+  ({ callJson }: Pick<Clients, 'callJson'>): NamespaceLabels =>
   async (name) => {
     const what = `read Namespace ${name} (a rule with namespaceLabels needs manifests/rbac-namespaces.yaml)`;
-    const { metadata } = await orFail(core.readNamespace({ name }), what);
+    const { metadata } = (await orFail(callJson('GET', `/api/v1/namespaces/${name}`), what)) as V1Namespace;
     return metadata?.labels ?? {};
   };
 

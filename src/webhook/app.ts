@@ -1,4 +1,5 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Labels, Policy } from '../policy.ts';
@@ -31,6 +32,8 @@ const BODY_BYTES = 20 * MIB;
  * Each costs up to 200 bytes of memory: without a bound one body of `[],[],…` ends the process.
  */
 const BODY_VALUES = 400_000;
+
+const JSON_TYPE = 'application/json';
 
 /** Three of the largest at once, or some thousand ordinary ones. */
 const ALL_BODIES_BYTES = 64 * MIB;
@@ -83,54 +86,59 @@ export function createApp(dependencies: AppDependencies): Express {
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', false);
-  app.all(dependencies.path, requirePost, requireJson, async (request, response) => {
-    const body = await readBody(request);
-    if ('json' in body) await answer(body.json, response, dependencies);
-    else refuse(body, response, dependencies);
+  // One handler, as each further one costs a turn of the router.
+  app.all(dependencies.path, (request, response) => {
+    if (request.method !== 'POST') {
+      response.setHeader('Allow', 'POST');
+      return sendText(response, 405, `method: found ${request.method}; allowed is POST`);
+    }
+    if (!mayBeJson(request)) {
+      const found = request.headers['content-type'] ?? 'nothing';
+      return sendText(response, 415, `Content-Type: found ${found}; allowed is application/json`);
+    }
+    return readBody(request).then((body) =>
+      'json' in body ? answer(body.json, response, dependencies) : refuse(body, response, dependencies),
+    );
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
   app.use(answerError(dependencies));
   return app;
 }
 
-const requirePost: RequestHandler = (request, response, next) => {
-  if (request.method === 'POST') next();
-  else sendText(response.set('Allow', 'POST'), 405, `method: found ${request.method}; allowed is POST`);
-};
-
-const requireJson: RequestHandler = (request, response, next) => {
-  // `null` is a request without a body, which is for the reader of the review to refuse.
-  if (request.is('application/json') !== false) next();
-  else
-    sendText(
-      response,
-      415,
-      `Content-Type: found ${request.get('Content-Type') ?? 'nothing'}; allowed is application/json`,
-    );
-};
-
-async function answer(body: unknown, response: Response, dependencies: AppDependencies): Promise<void> {
-  const start = performance.now();
-  const request = readReview(body);
-  const decision = await decideWhollyOn(request, dependencies);
-  const review = toReview(toResponse(request, decision));
-  // Before the answer: what fails here can still be answered with 500.
-  logDecision(request, decision, dependencies);
-  response.json(review);
-  dependencies.observe(outcomes[decision.action], (performance.now() - start) / 1000);
+/** A request without a body is for the reader of the review to refuse. */
+function mayBeJson({ headers }: IncomingMessage): boolean {
+  const type = headers['content-type'] ?? '';
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  return type === JSON_TYPE || !hasBody || /^application\/json[ \t]*(?:;|$)/i.test(type);
 }
 
-/** Asks for the labels of the namespace only where the decision depends on them. */
-async function decideWhollyOn(
-  request: AdmissionRequest,
-  { policy, namespaceLabels }: AppDependencies,
-): Promise<Decision> {
+/** Answers at once, unless labels of the namespace are needed. */
+function answer(body: unknown, response: ServerResponse, dependencies: AppDependencies): void | Promise<void> {
+  const startMs = performance.now();
+  const request = readReview(body);
   // One policy for both: it may change while the labels are on their way.
-  const current = policy();
-  const decision = decide(request, current);
-  return decision.action === 'allow' && decision.reason === 'namespace-unknown'
-    ? decide(request, current, { namespaceLabels: await namespaceLabels(request.namespace) })
-    : decision;
+  const policy = dependencies.policy();
+  const decision = decide(request, policy);
+  const end = (decision: Decision) => {
+    sendReview(request, decision, response, dependencies);
+    dependencies.observe(outcomes[decision.action], (performance.now() - startMs) / 1000);
+  };
+  if (decision.action !== 'allow' || decision.reason !== 'namespace-unknown') return end(decision);
+  return dependencies
+    .namespaceLabels(request.namespace)
+    .then((namespaceLabels) => end(decide(request, policy, { namespaceLabels })));
+}
+
+function sendReview(
+  request: AdmissionRequest,
+  decision: Decision,
+  response: ServerResponse,
+  dependencies: AppDependencies,
+): void {
+  const text = JSON.stringify(toReview(toResponse(request, decision)));
+  // Before the answer: what fails here can still be answered with 500.
+  logDecision(request, decision, dependencies);
+  send(response, 200, JSON_TYPE, text);
 }
 
 const outcomes = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
@@ -182,12 +190,12 @@ const fromFields = (changes: readonly Change[]): object =>
   Object.fromEntries(changes.map(({ field, from }) => [field, from ?? null]));
 
 /** What is no admission request, or has no place now. Nothing in it was decided. */
-function refuse({ status, problem }: Refusal, response: Response, { log, observe }: AppDependencies): void {
+function refuse({ status, problem }: Refusal, response: ServerResponse, { log, observe }: AppDependencies): void {
   if (status === 503) {
     log.warn('admission request turned away', { status, error: problem });
     observe('busy');
     // The API server comes again after that time, up to ten times: by then another replica may take its connection.
-    response.set({ 'Retry-After': '1', Connection: 'close' });
+    response.setHeader('Retry-After', '1').setHeader('Connection', 'close');
   } else {
     log.warn('malformed admission request', shortenedFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
     observe('malformed');
@@ -208,6 +216,11 @@ function answerError(dependencies: AppDependencies): ErrorRequestHandler {
   };
 }
 
-function sendText(response: Response, status: number, text: string): void {
-  response.status(status).type('text/plain').send(`${text}\n`);
+const sendText = (response: ServerResponse, status: number, text: string): void =>
+  send(response, status, 'text/plain; charset=utf-8', `${text}\n`);
+
+/** Not express' own way: it looks up types and compares with what a browser has kept. */
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+  response.end(response.req.method === 'HEAD' ? '' : text);
 }

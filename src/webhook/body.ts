@@ -41,7 +41,9 @@ export function createBodyReader({
 
   function keep(body: Held, chunk: Buffer, mostBytes: number): void {
     const length = body.length + chunk.length;
-    if (!body.isDropped) {
+    if (length === mostBytes && body.length === 0) {
+      body.bytes = chunk; // all of it: there is nothing to be held
+    } else if (!body.isDropped) {
       if (length > body.bytes.length) {
         body.bytes = enlarged(body, Math.min(mostBytes, Math.max(2 * body.bytes.length, length)));
         dropUntilWithin(bodies, allBytes);
@@ -51,17 +53,33 @@ export function createBodyReader({
     body.length = length;
   }
 
-  async function read(request: IncomingMessage, body: Held): Promise<Body> {
+  /** What a chunk adds to a body, or why the rest of it is not looked at. */
+  function take(body: Held, chunk: Buffer, mostBytes: number): Refusal | undefined {
+    body.first ??= chunk.find(isNoBlank);
+    if (body.first !== undefined && body.first !== OPENING_BRACE) return noObject(body.first);
+    if (body.length + chunk.length > mostBytes) return tooLarge(oneBytes);
+    keep(body, chunk, mostBytes);
+    return undefined;
+  }
+
+  /** By events: an async iterator would cost a tenth of the whole answer. */
+  function read(request: IncomingMessage, body: Held): Promise<Body> {
     const mostBytes = Math.min(oneBytes, lengthOf(request) ?? oneBytes);
-    // Not destroyed by an early return: that would take the connection away before the answer.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      body.first ??= chunk.find(isNoBlank);
-      if (body.first !== undefined && body.first !== OPENING_BRACE) return noObject(body.first);
-      if (body.length + chunk.length > mostBytes) return tooLarge(oneBytes);
-      keep(body, chunk, mostBytes);
-    }
+    const { promise, resolve, reject } = Promise.withResolvers<Body>();
+    const heard = (chunk: Buffer): void => {
+      const refusal = take(body, chunk, mostBytes);
+      if (refusal === undefined) return;
+      request.off('data', heard);
+      resolve(refusal);
+    };
+    request.on('data', heard);
+    request.once('error', reject);
+    request.once('close', () => {
+      if (!request.complete) reject(new Error('aborted'));
+    });
     // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
-    return body.isDropped ? busy : parse(body, values);
+    request.once('end', () => resolve(body.isDropped ? busy : parse(body, values)));
+    return promise;
   }
 
   return async (request) => {

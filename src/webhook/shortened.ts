@@ -5,7 +5,11 @@ const LINE_CHARACTERS = 256;
 export const shortened = (text: string, most = LINE_CHARACTERS): string => text.slice(0, most);
 
 /** The fields of a log line, with what a client wrote in them shortened. */
-export const shortenedFields = (fields: object): object =>
-  Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? shortened(value) : value]),
-  );
+export function shortenedFields(fields: { readonly [name: string]: unknown }): object {
+  const short: Record<string, unknown> = {};
+  for (const name in fields) {
+    const value = fields[name];
+    short[name] = typeof value === 'string' && value.length > LINE_CHARACTERS ? shortened(value) : value;
+  }
+  return short;
+}

@@ -48,14 +48,7 @@ async function clientsOf(t: TestContext, url: string, ca: string) {
 }
 
 describe('the API server is called over HTTP/1.1, also where it would rather speak HTTP/2', () => {
-  test('by the clients', async (t) => {
-    const { url, ca, versions } = await startBoth(t);
-    const { core } = await clientsOf(t, url, ca);
-    await core.readNamespacedSecret({ namespace: 'vela-system', name: 'cert' });
-    assert.deepEqual(versions, ['1.1']);
-  });
-
-  test('by the calls that share connections', async (t) => {
+  test('by the calls', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { callJson } = await clientsOf(t, url, ca);
     await callJson('PATCH', '/api/v1/namespaces/vela-system', { body: { metadata: {} } });

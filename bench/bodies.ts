@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { recorded } from '../test/support/fixtures.ts';
+
+/** What is sent: two recorded reviews as they were on the wire, and two made from the first of them. */
+export const bodyNames = ['create', 'update', 'large', 'plain'] as const;
+export type BodyName = (typeof bodyNames)[number];
+
+export const bodyTexts: Readonly<Record<BodyName, string>> = {
+  create: "CREATE of terraform-controller's Job",
+  update: 'UPDATE of one',
+  large: 'CREATE of one of 1 MiB',
+  plain: 'CREATE of a plain Job',
+};
+
+const MIB = 1024 * 1024;
+
+const reviews = (): Readonly<Record<BodyName, unknown>> => {
+  const { review: create } = recorded('create-terraform-apply');
+  const large = structuredClone(create);
+  const [container] = large.request.object.spec.template.spec.containers;
+  container.env = Array.from({ length: MIB / 256 }, (_, nth) => ({ name: `VARIABLE_${nth}`, value: 'x'.repeat(220) }));
+  return {
+    create,
+    update: recorded('update-terraform-apply-annotate').review,
+    large,
+    plain: recorded('create-plain-job').review,
+  };
+};
+
+/** The bodies as JSON, as compact as an API server writes it. */
+export const bodies = (): Readonly<Record<BodyName, string>> =>
+  Object.fromEntries(Object.entries(reviews()).map(([name, review]) => [name, JSON.stringify(review)])) as Record<
+    BodyName,
+    string
+  >;
+
+/** Writes each body into a file of the folder, and answers the paths. */
+export async function writeBodies(folder: string): Promise<Readonly<Record<BodyName, string>>> {
+  const written = Object.entries(bodies()).map(async ([name, text]) => {
+    const file = join(folder, `${name}.json`);
+    await writeFile(file, text);
+    return [name, file];
+  });
+  return Object.fromEntries(await Promise.all(written));
+}

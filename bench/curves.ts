@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { writeBodies } from './bodies.ts';
+import { startServers } from './endpoint.ts';
+import { spreadOf } from './figures.ts';
+import { measure, warmUp } from './load.ts';
+import type { CurveResults } from './results.ts';
+import { serverNames, startOurs } from './servers.ts';
+import type { Stage } from './stage.ts';
+
+/** Requests per second and p99 by the number of connections. */
+export async function measureConnections(stage: Stage): Promise<CurveResults['connections']> {
+  const { folder, isQuick, progress } = stage;
+  const { create } = await writeBodies(folder);
+  const servers = await startServers(stage);
+  const points: CurveResults['connections'][number][] = [];
+  try {
+    for (const name of serverNames) await warmUp(servers[name], { bodyFile: create, connections: 16 });
+    for (const connections of isQuick ? [1, 16] : [1, 2, 4, 8, 16, 32, 64, 128, 256]) {
+      progress(`${connections} connections`, true);
+      const at = { bodyFile: create, connections, seconds: isQuick ? 1 : 3 };
+      const ours = await measure(servers.ours, at);
+      const go = await measure(servers.go, at);
+      const floor = await measure(servers.floor, at);
+      points.push({ connections, ours: ofInterest(ours), go: ofInterest(go), floor: ofInterest(floor) });
+    }
+  } finally {
+    await Promise.all(serverNames.map((name) => servers[name].stop()));
+  }
+  return points;
+}
+
+const ofInterest = ({ perSecond, p99Ms }: { perSecond: number; p99Ms: number }) => ({ perSecond, p99Ms });
+
+/** How long several replicas take that start at the same moment with nothing there, until the last one is ready. */
+export async function measureReplicas({ programs, cluster, isQuick, rounds, progress }: Stage) {
+  const points: CurveResults['replicas'][number][] = [];
+  for (const replicas of isQuick ? [1, 3] : [1, 2, 3, 5, 10]) {
+    const seen: number[] = [];
+    for (let round = 0; round < (isQuick ? 1 : rounds); round++) {
+      progress(`${replicas} replicas, round ${round + 1}`, true);
+      await cluster.forgetDaemon();
+      const starts = Array.from({ length: replicas }, () => startOurs(programs, cluster.daemonKubeconfig));
+      const started = await Promise.allSettled(starts);
+      const servers = started.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+      const secret = await cluster.secret();
+      await Promise.all(servers.map((server) => server.stop()));
+      assert.equal(servers.length, replicas, 'a replica did not start');
+      const bundle = Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString();
+      assert.equal(bundle.match(/BEGIN CERTIFICATE/g)?.length, 1, 'they end with one certificate authority');
+      seen.push(Math.max(...servers.map(({ startMs }) => startMs)));
+    }
+    points.push({ replicas, readyMs: spreadOf(seen).median });
+  }
+  return points;
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { patchOf, post } from '../test/support/endpoint.ts';
+import { type BodyName, bodyNames, bodyTexts, writeBodies } from './bodies.ts';
+import { rotated, spreadOf } from './figures.ts';
+import { type Measured, measure, warmUp } from './load.ts';
+import { memoryOf } from './process-figures.ts';
+import type { ByServer, EndpointResults } from './results.ts';
+import { type Server, type ServerName, serverNames, serverTexts, startOurs, startPeer } from './servers.ts';
+import type { Stage } from './stage.ts';
+
+/** As many as an API server of a busy cluster has calls on their way. */
+const CONNECTIONS = 16;
+
+const measures = ['perSecond', 'p50Ms', 'p99Ms', 'cpuMsPer1000'] as const;
+
+/** Measures the servers one after the other, several times, each with every body. */
+export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
+  const { folder, rounds, isQuick, progress } = stage;
+  const files = await writeBodies(folder);
+  const servers = await startServers(stage);
+  try {
+    const rest = eachServer((name) => memoryOf(servers[name].pid).rssMib);
+    const at = { connections: CONNECTIONS, seconds: isQuick ? 2 : 4 };
+    for (const name of serverNames) await warmUp(servers[name], { ...at, bodyFile: files.create });
+    const load: Partial<Record<BodyName, EndpointResults['load'][BodyName]>> = {};
+    let loaded = rest;
+    for (const body of bodyNames.toSorted(largeLast)) {
+      if (body === 'large') loaded = eachServer((name) => memoryOf(servers[name].pid).rssMib);
+      const seen = eachServer((): Measured[] => []);
+      for (let round = 0; round < rounds; round++) {
+        for (const name of rotated(serverNames, round)) {
+          progress(`${bodyTexts[body]}, round ${round + 1} of ${rounds}: ${serverTexts[name]}`, true);
+          seen[name].push(await measure(servers[name], { ...at, bodyFile: files[body] }));
+        }
+      }
+      load[body] = eachServer((name) => spreads(seen[name]));
+    }
+    const memory = eachServer((name) => {
+      const { rssMib, peakMib } = memoryOf(servers[name].pid);
+      return { rest: rest[name], loaded: loaded[name], large: rssMib, peak: peakMib };
+    });
+    return { connections: CONNECTIONS, load: load as EndpointResults['load'], memory };
+  } finally {
+    await Promise.all(serverNames.map((name) => servers[name].stop()));
+  }
+}
+
+const largeLast = (one: BodyName, other: BodyName): number => Number(one === 'large') - Number(other === 'large');
+
+const eachServer = <T>(value: (name: ServerName) => T): ByServer<T> => ({
+  ours: value('ours'),
+  go: value('go'),
+  floor: value('floor'),
+});
+
+const spreads = (rounds: readonly Measured[]): EndpointResults['load'][BodyName][ServerName] =>
+  Object.fromEntries(measures.map((field) => [field, spreadOf(rounds.map((round) => round[field]))])) as never;
+
+/** All of them at once; who is not called costs next to nothing. */
+export async function startServers({ programs, cluster, folder }: Stage): Promise<ByServer<Server>> {
+  await cluster.forgetDaemon();
+  const ours = await startOurs(programs, cluster.daemonKubeconfig);
+  const servers = { ours, go: await startPeer('go', programs), floor: await startPeer('floor', programs) };
+  const secret = await cluster.secret();
+  const caBundle = Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString();
+  const { create } = await writeBodies(folder);
+  await assertCaps(servers.ours, caBundle, create);
+  await assertCaps(servers.go, programs.caBundle, create);
+  return servers;
+}
+
+/** That the two do the same work is seen before it is measured. */
+async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: string): Promise<void> {
+  const reply = await post({ port, caBundle }, await readFile(bodyFile, 'utf8'));
+  assert.equal(reply.status, 200, name);
+  // controller-runtime does not say that its answer is JSON.
+  const review = JSON.parse(reply.text);
+  const changed = patchOf({ ...reply, review }).map(
+    ({ path, value }: { path: string; value: unknown }) => `${path} ${value}`,
+  );
+  for (const change of ['/spec/backoffLimit 0', '/spec/template/spec/restartPolicy Never']) {
+    assert.ok(changed.includes(change), `${serverTexts[name]} does not change ${change}: ${changed}`);
+  }
+  assert.equal(review.response.warnings.length, 1, name);
+  assert.equal(review.response.auditAnnotations.rule, 'terraform', name);
+}

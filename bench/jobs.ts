@@ -1,0 +1,63 @@
+import { eventually } from '../test/support/eventually.ts';
+import { createManyJobs } from '../test/support/many-jobs.ts';
+import { type RawApi, rawApi } from '../test/support/raw-api.ts';
+import { cpuSeconds, memoryOf } from './process-figures.ts';
+import type { CurveResults } from './results.ts';
+import { startOurs } from './servers.ts';
+import type { Stage } from './stage.ts';
+
+const NAMESPACE = 'bench-jobs';
+const MISSED = 10;
+const JOBS = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs`;
+
+/**
+ * How long the backstop takes to find and cap ten Jobs that were missed, among many that run once already, and what that
+ * costs of memory: it lists all of them at its start.
+ */
+export async function measureJobs({ programs, cluster, isQuick, progress }: Stage): Promise<CurveResults['jobs']> {
+  const points: CurveResults['jobs'][number][] = [];
+  const api = await rawApi(cluster.kubeconfig);
+  await cluster.forgetDaemon();
+  await cluster.createNamespace(NAMESPACE);
+  let created = 0;
+  try {
+    for (const jobs of isQuick ? [10, 500] : [10, 100, 1_000, 5_000, 10_000, 20_000]) {
+      progress(`${jobs} Jobs in the cluster`, true);
+      await createManyJobs(cluster.kubeconfig, {
+        namespace: NAMESPACE,
+        count: jobs - created,
+        prefix: `once-${jobs}`,
+        change: (job) => ({ ...job, spec: { ...job.spec, template: job.spec?.template as never, backoffLimit: 0 } }),
+      });
+      created = jobs;
+      const missed = { namespace: NAMESPACE, count: MISSED, prefix: 'missed' };
+      await createManyJobs(cluster.kubeconfig, missed);
+      const server = await startOurs(programs, cluster.daemonKubeconfig);
+      const readyAt = performance.now();
+      const cpuBefore = cpuSeconds(server.pid);
+      await eventually(() => assertCapped(api), { withinMs: 120_000 });
+      const seconds = (performance.now() - readyAt) / 1000;
+      points.push({
+        jobs,
+        seconds,
+        cpuSeconds: cpuSeconds(server.pid) - cpuBefore,
+        peakMib: memoryOf(server.pid).peakMib,
+      });
+      await server.stop();
+      for (let nth = 0; nth < MISSED; nth++) {
+        await api.call('DELETE', `${JOBS}/missed-${nth}?propagationPolicy=Background`);
+      }
+    }
+    return points;
+  } finally {
+    await api.call('DELETE', `${JOBS}?propagationPolicy=Background`);
+    api.close();
+  }
+}
+
+async function assertCapped(api: RawApi): Promise<void> {
+  for (let nth = 0; nth < MISSED; nth++) {
+    const { body } = await api.call('GET', `${JOBS}/missed-${nth}`);
+    if (body.spec.backoffLimit !== 0) throw new Error(`missed-${nth} is not capped`);
+  }
+}

@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { stderrProgress } from '../test/control-plane/progress.ts';
+import { startCluster } from '../test/support/cluster.ts';
+import { measureConnections, measureReplicas } from './curves.ts';
+import { measureEndpoint } from './endpoint.ts';
+import { measureJobs } from './jobs.ts';
+import { checkTools, describeMachine, othersLoad, pinToLoadCore } from './machine.ts';
+import { preparePrograms } from './programs.ts';
+import { writeReport } from './report.ts';
+import { type PartName, type Parts, partNames, type Results, readResults, writeResults } from './results.ts';
+import { measureSizes } from './sizes.ts';
+import type { Stage } from './stage.ts';
+import { measureStarts } from './starts.ts';
+import { summaryOf } from './tables.ts';
+import { measureThroughApi } from './through-api.ts';
+
+const HELP = `npm run bench [-- OPTIONS] [PART…]
+
+Measures the daemon as it is shipped against a webhook in Go and against a bare node:https, and writes
+docs/benchmarks.md, its figures (docs/benchmarks/results.json) and its plots. Needs two cores, Go and wrk.
+
+Parts, all by default: ${partNames.join(', ')}
+
+  --rounds N   how often each thing is measured; default 5
+  --quick      a first look: little is measured, and nothing is written
+  --help       this text
+`;
+
+const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[Name]> } = {
+  endpoint: measureEndpoint,
+  api: measureThroughApi,
+  starts: measureStarts,
+  sizes: measureSizes,
+  connections: measureConnections,
+  jobs: measureJobs,
+  replicas: measureReplicas,
+};
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { rounds: { type: 'string' }, quick: { type: 'boolean' }, help: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  if (values.help) return void process.stdout.write(HELP);
+  const unknown = positionals.filter((name) => !partNames.some((part) => part === name));
+  const rounds = Number(values.rounds ?? 5);
+  if (unknown.length > 0) throw new Error(`part: found ${unknown}; allowed are ${partNames.join(', ')}`);
+  if (!(Number.isInteger(rounds) && rounds > 0))
+    throw new Error(`--rounds: found ${values.rounds}; allowed is 1, 2, …`);
+  const isQuick = values.quick === true;
+  const parts = partNames.filter((part) => positionals.length === 0 || positionals.includes(part));
+  const results = await measureParts(parts, { rounds: isQuick ? 1 : rounds, isQuick });
+  process.stdout.write(`${summaryOf(results)}\n`);
+}
+
+/** Each part is written when it is there: a run takes long, and may be ended. */
+async function measureParts(
+  parts: readonly PartName[],
+  { rounds, isQuick }: Pick<Stage, 'rounds' | 'isQuick'>,
+): Promise<Results> {
+  checkTools();
+  const progress = stderrProgress();
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bench-'));
+  try {
+    const about = { machine: describeMachine(), othersLoad: othersLoad(), date: new Date().toISOString().slice(0, 10) };
+    const programs = await preparePrograms(folder, progress);
+    pinToLoadCore();
+    const cluster = await startCluster();
+    try {
+      const stage: Stage = { programs, cluster, folder, rounds, isQuick, progress };
+      let results: Results = about;
+      for (const part of parts) {
+        results = { ...results, [part]: await measuring[part](stage) };
+        if (!isQuick) await keep(results);
+      }
+      return results;
+    } finally {
+      await cluster.stop();
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** With what was measured of the other parts before. */
+async function keep(results: Results): Promise<void> {
+  const all = { ...(await readResults()), ...results };
+  await writeResults(all);
+  await writeReport(await readResults());
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`npm run bench: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,76 @@
+import { writeFile } from 'node:fs/promises';
+import { init } from 'echarts';
+import type { Results } from './results.ts';
+import { serverNames, serverTexts } from './servers.ts';
+
+interface Line {
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+export interface Plot {
+  readonly file: string;
+  readonly title: string;
+  readonly x: string;
+  readonly y: string;
+  readonly lines: readonly Line[];
+}
+
+/** The plots of what was measured. */
+export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot[] {
+  const byConnections = (field: 'perSecond' | 'p99Ms'): Line[] =>
+    serverNames.map((name) => ({
+      name: serverTexts[name],
+      points: (connections ?? []).map((point) => [point.connections, point[name][field]]),
+    }));
+  const plots: Plot[] = [
+    {
+      ...{ file: 'requests.svg', title: 'Requests per second', x: 'connections', y: 'requests/s' },
+      lines: byConnections('perSecond'),
+    },
+    { ...{ file: 'p99.svg', title: '99th percentile', x: 'connections', y: 'ms' }, lines: byConnections('p99Ms') },
+    {
+      ...{ file: 'backstop.svg', title: 'Ten missed Jobs among many, capped after', x: 'Jobs in the cluster', y: 's' },
+      lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.seconds]) }],
+    },
+    {
+      ...{ file: 'backstop-memory.svg', title: 'Most memory at that', x: 'Jobs in the cluster', y: 'MiB' },
+      lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.peakMib]) }],
+    },
+    {
+      ...{ file: 'replicas.svg', title: 'Replicas that start at once, ready after', x: 'replicas', y: 'ms' },
+      lines: [{ name: serverTexts.ours, points: (replicas ?? []).map((point) => [point.replicas, point.readyMs]) }],
+    },
+  ];
+  return plots.filter(({ lines }) => lines.some(({ points }) => points.length > 0));
+}
+
+/** A plot as SVG, on white so that it can be read on a dark page too. */
+export function toSvg({ title, x, y, lines }: Plot): string {
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width: 640, height: 360 });
+  const most = Math.max(...lines.flatMap(({ points }) => points.map(([at]) => at)));
+  chart.setOption({
+    animation: false,
+    backgroundColor: '#ffffff',
+    title: { text: title, left: 'center' },
+    legend: { bottom: 0, show: lines.length > 1 },
+    grid: { left: 70, right: 30, top: 50, bottom: 75 },
+    xAxis: {
+      type: most > 20 ? 'log' : 'value',
+      name: x,
+      nameLocation: 'middle',
+      nameGap: 28,
+      min: 'dataMin',
+      max: most,
+    },
+    yAxis: { type: 'value', name: y, min: 0 },
+    series: lines.map(({ name, points }) => ({ type: 'line', name, data: points.map(([at, value]) => [at, value]) })),
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return svg;
+}
+
+export async function writePlots(plots: readonly Plot[], folder: string): Promise<void> {
+  for (const plot of plots) await writeFile(`${folder}/${plot.file}`, `${toSvg(plot)}\n`);
+}

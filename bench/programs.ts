@@ -1,0 +1,72 @@
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Progress } from '../test/control-plane/progress.ts';
+import { aCertificateSet } from '../test/support/a-certificate-set.ts';
+import { BUNDLE } from '../test/support/daemon.ts';
+import { imageEntrypoint } from './image-entrypoint.ts';
+
+const run = promisify(execFile);
+
+/** What is measured, ready to be started: command lines without port and certificates. */
+export interface Programs {
+  readonly daemon: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> };
+  readonly go: readonly string[];
+  readonly floor: readonly string[];
+  /** The folder of `tls.crt` and `tls.key` of the latter two. */
+  readonly certificates: string;
+  /** The authority that has signed them, as PEM. */
+  readonly caBundle: string;
+  readonly bundleBytes: number;
+  readonly compiledBytes: number;
+  readonly goBytes: number;
+}
+
+/** Puts everything that is started into one folder. */
+export async function preparePrograms(folder: string, progress: Progress): Promise<Programs> {
+  progress('building the Go peer; takes a minute or two the first time');
+  const goPeer = join(folder, 'go-peer');
+  await run('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', goPeer, '.'], {
+    cwd: fileURLToPath(new URL('go-peer', import.meta.url)),
+    env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
+  });
+  const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date() });
+  const certificates = join(folder, 'certificates');
+  await mkdir(certificates);
+  await writeFile(join(certificates, 'tls.crt'), serving.certificate);
+  await writeFile(join(certificates, 'tls.key'), serving.privateKey, { mode: 0o600 });
+  const daemon = await prepareDaemon(folder);
+  return {
+    daemon,
+    compiledBytes: await bytesIn(daemon.env.NODE_COMPILE_CACHE ?? ''),
+    go: [goPeer],
+    floor: [process.execPath, fileURLToPath(new URL('floor.ts', import.meta.url))],
+    certificates,
+    caBundle,
+    bundleBytes: (await stat(BUNDLE)).size,
+    goBytes: (await stat(goPeer)).size,
+  };
+}
+
+/** The bundle and its compiled code as the image has them: see the Dockerfile. */
+async function prepareDaemon(folder: string): Promise<Programs['daemon']> {
+  const app = join(folder, 'app');
+  const cache = join(app, 'cache');
+  await mkdir(cache, { recursive: true });
+  const file = join(app, 'terraform-daemon.mjs');
+  await copyFile(BUNDLE, file);
+  const { nodeFlags, env: imageEnv } = imageEntrypoint();
+  const env = { ...imageEnv, NODE_COMPILE_CACHE: cache };
+  const command = [process.execPath, ...nodeFlags, file];
+  await run(process.execPath, [...nodeFlags, file, '--version'], { env });
+  await chmod(cache, 0o555);
+  return { command, env };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => stat(join(parentPath, name)));
+  return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+}

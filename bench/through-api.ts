@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { freePort } from '../test/control-plane/free-port.ts';
+import type { Progress } from '../test/control-plane/progress.ts';
+import type { Json } from '../test/support/a-job.ts';
+import { eventually } from '../test/support/eventually.ts';
+import { samplesOf } from '../test/support/exposition.ts';
+import { type RawApi, rawApi } from '../test/support/raw-api.ts';
+import { recordedJob } from '../test/support/recorded-jobs.ts';
+import { quantile, rotated } from './figures.ts';
+import { type ApiResults, type Way, ways } from './results.ts';
+import { startOurs, startPeer } from './servers.ts';
+import type { Stage } from './stage.ts';
+import { installWays, jobsOf, removeWays } from './ways.ts';
+
+const WARM_UP = 60;
+
+/** Creates Jobs of terraform-controller at the API server, one after the other and each way in turn, and plain ones. */
+export async function measureThroughApi({ programs, cluster, isQuick, progress }: Stage): Promise<ApiResults> {
+  await cluster.forgetDaemon();
+  const probesPort = await freePort();
+  // The backstop is off: it would be busy with the Jobs that nothing has capped, and not with the endpoint.
+  const ours = await startOurs(programs, cluster.daemonKubeconfig, ['--heal=off', `--metrics-bind-port=${probesPort}`]);
+  const go = await startPeer('go', programs);
+  const api = await rawApi(cluster.kubeconfig);
+  try {
+    await installWays(api, { port: go.port, caBundle: programs.caBundle });
+    await eventually(() => assertWays(api), { withinMs: 30_000 });
+    await createInTurn(api, WARM_UP, 'warm-up', progress);
+    const seen = await createInTurn(api, isQuick ? 60 : 500, 'measured', progress);
+    const added = (way: Way): number => quantile(differences(seen[way], seen.nothing), 0.5);
+    return {
+      creates: seen.nothing.length,
+      total: eachWay((way) => ({ p50Ms: quantile(seen[way], 0.5), p99Ms: quantile(seen[way], 0.99) })),
+      added: { policy: added('policy'), ours: added('ours'), go: added('go') },
+      plain: await countPlain(api, probesPort, isQuick ? 20 : 200),
+    };
+  } finally {
+    await removeWays(api);
+    api.close();
+    await Promise.all([ours.stop(), go.stop()]);
+  }
+}
+
+const eachWay = <T>(value: (way: Way) => T): Readonly<Record<Way, T>> => ({
+  nothing: value('nothing'),
+  policy: value('policy'),
+  ours: value('ours'),
+  go: value('go'),
+});
+
+/** To the create next to it. */
+const differences = (some: readonly number[], others: readonly number[]): number[] =>
+  some.map((ms, nth) => ms - (others[nth] ?? Number.NaN));
+
+/** Resolves when every way is in force: an API server takes a moment to learn of them. */
+async function assertWays(api: RawApi): Promise<void> {
+  for (const way of ways) {
+    const { body } = await create(api, way, await aJob(way, `trial-${Math.random().toString(36).slice(2)}`));
+    assert.equal(body.spec.template.spec.restartPolicy, way === 'nothing' ? 'OnFailure' : 'Never', way);
+    assert.equal(body.spec.backoffLimit === 0, way !== 'nothing', way);
+  }
+}
+
+async function aJob(way: Way, name: string): Promise<Json> {
+  const job: Json = await recordedJob('create-terraform-apply', jobsOf(way).namespace);
+  return { ...job, metadata: { ...job.metadata, name } };
+}
+
+async function create(api: RawApi, way: Way, job: Json) {
+  const reply = await api.call('POST', jobsOf(way).path, job);
+  assert.equal(reply.status, 201, JSON.stringify(reply.body));
+  return reply;
+}
+
+/** The time of each create, in ms. */
+async function createInTurn(api: RawApi, count: number, prefix: string, progress: Progress) {
+  const seen = eachWay((): number[] => []);
+  for (let nth = 0; nth < count; nth++) {
+    progress(`Job ${nth + 1} of ${count}, each way`, true);
+    for (const way of rotated(ways, nth)) {
+      const job = await aJob(way, `${prefix}-${nth}`);
+      const startedAt = performance.now();
+      await create(api, way, job);
+      seen[way].push(performance.now() - startedAt);
+    }
+  }
+  return seen;
+}
+
+/** Jobs of nobody's policy, in the namespace that the daemon looks after. */
+async function countPlain(api: RawApi, probesPort: number, count: number): Promise<ApiResults['plain']> {
+  const job: Json = await recordedJob('create-plain-job', jobsOf('ours').namespace);
+  const before = await callsOf(probesPort);
+  for (let nth = 0; nth < count; nth++) {
+    await create(api, 'ours', { ...job, metadata: { ...job.metadata, name: `plain-${nth}` } });
+  }
+  return { created: count, reached: (await callsOf(probesPort)) - before };
+}
+
+/** The calls of the endpoint so far, however they ended. */
+async function callsOf(probesPort: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${probesPort}/metrics`);
+  const { samples } = samplesOf(await response.text());
+  const calls = [...samples].filter(([name]) => name.startsWith('terraform_daemon_admission_requests_total'));
+  return calls.reduce((sum, [, value]) => sum + value, 0);
+}
