@@ -28,7 +28,7 @@ const HEAL_MS = 5_000;
 /** Where the one with the Lease is gone without a word, another one takes over within 15 s. */
 const TAKE_OVER_MS = 15_000;
 const REPAIR_MS = 5_000;
-/** The limit of `manifests/base/deployment.yaml`. */
+/** Half of the limit of `manifests/base/deployment.yaml`: the other half is for hostile bodies. */
 const RSS_MIB = 256;
 const HANDLES = 256;
 
