@@ -71,6 +71,12 @@ const panels: readonly Panel[] = [
     legend: '{{object}}',
   },
   {
+    title: 'Connections refused',
+    expr: 'sum by (reason) (rate(terraform_daemon_connections_refused_total[5m]))',
+    legend: '{{reason}}',
+    unit: 'cps',
+  },
+  {
     title: 'Looks at Secret and registration',
     expr: 'sum by (result) (rate(terraform_daemon_reconcile_duration_seconds_count[5m]))',
     legend: '{{result}}',

@@ -152,6 +152,7 @@ suite('/metrics', () => {
       terraform_daemon_fights_total: 'counter',
       terraform_daemon_missed_jobs_total: 'counter',
       terraform_daemon_ran_once_jobs_total: 'counter',
+      terraform_daemon_connections_refused_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_build_info: 'gauge',
     });
@@ -197,6 +198,8 @@ suite('/metrics', () => {
       'terraform_daemon_fights_total{object="policy"}': 0,
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_ran_once_jobs_total: 1,
+      'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,
+      'terraform_daemon_connections_refused_total{reason="too-many-connections"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="success"}': 0,
       'terraform_daemon_reconcile_duration_seconds_count{result="success"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
