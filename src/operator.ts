@@ -205,7 +205,8 @@ async function reconcileOnce(
   reloadClientCa();
   try {
     const until = await reconciler.reconcile(server.present);
-    await ownership.adopt();
+    // Not after each event: the next one would have to wait.
+    if (reasons.includes('resync')) await ownership.adopt();
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
     return { isFailed: false, until };

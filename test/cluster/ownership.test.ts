@@ -17,8 +17,8 @@ import { INSTALL } from '../support/manifests.ts';
 const LEASE = 'terraform-job-webhook-backstop';
 const ROLE = 'terraform-daemon';
 const FAILED = 'reconcile failed, will try again';
-/** The garbage collector has to see what was deleted, and to make sure. */
-const COLLECTED_MS = 60_000;
+/** The garbage collector has to see what was deleted, and to make sure; and owners are looked at once a minute. */
+const COLLECTED_MS = 90_000;
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
 describe('what the daemon makes', () => {
