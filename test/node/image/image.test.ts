@@ -53,7 +53,8 @@ describe('the image', () => {
 
   it('runs the daemon as a user of its own, who is a number', () => {
     assert.equal(image.config.User, `${DAEMON_UID}:${DAEMON_UID}`);
-    assert.deepEqual(image.config.Entrypoint, ['/nodejs/bin/node', '/app/terraform-daemon.mjs']);
+    const flags = ['--optimize-for-size', '--max-semi-space-size=4'];
+    assert.deepEqual(image.config.Entrypoint, ['/nodejs/bin/node', ...flags, '/app/terraform-daemon.mjs']);
     assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
   });
 
