@@ -20,6 +20,11 @@ const STREAM_NAMESPACE = 'stream';
 const PER_SECOND = 50;
 /** Before and after what is done: longer than kube-proxy needs to bring a change of the Service to the node. */
 const STEADY_MS = 3_000;
+/**
+ * A real Service sends calls to a container that was killed until the kubelet has seen it and kube-proxy knows: those
+ * are refused, and the API server does not come again. They count with those that were inside.
+ */
+const KNOWN_MS = 1_000;
 /** For a Job that was stored while the endpoint was away. */
 const HEAL_MS = 5_000;
 const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
@@ -61,7 +66,8 @@ describe('under a stream of Jobs, through the real Service', () => {
     const killedAt = await act();
     await delay(STEADY_MS);
     const requests = stream.requests().slice(from);
-    const row = table.add(lifecycleRow({ scenario: name, requests, since, killedAt: killedAt ? [killedAt] : [] }));
+    const kill = killedAt ? { killedAt: [killedAt], killTakesMs: KNOWN_MS } : {};
+    const row = table.add(lifecycleRow({ scenario: name, requests, since, ...kill }));
     assert.ok(row.sent > PER_SECOND, JSON.stringify(row));
     const failed = requests.filter(({ outcome }) => outcome !== 'mutated');
     assert.deepEqual([row.lost, row.unmutated], [0, 0], JSON.stringify(failed.slice(0, 5)));

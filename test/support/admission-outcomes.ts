@@ -52,10 +52,18 @@ export interface FailuresByCause {
 /** A kill takes a moment to reach the process, which may accept a call until then. */
 const KILL_TAKES_MS = 50;
 
-/** Separates the failed requests that were in flight at the instant of a kill from all other failed ones. */
-export function splitAtKill(requests: readonly AdmissionRequest[], killedAt: readonly Date[]): FailuresByCause {
+/**
+ * Separates the failed requests that were in flight at the instant of a kill from all other failed ones.
+ *
+ * @param takesMs for how long after it calls still go to what was killed.
+ */
+export function splitAtKill(
+  requests: readonly AdmissionRequest[],
+  killedAt: readonly Date[],
+  takesMs = KILL_TAKES_MS,
+): FailuresByCause {
   const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
-    killedAt.some((kill) => sentAt.getTime() <= kill.getTime() + KILL_TAKES_MS && answeredAt >= kill);
+    killedAt.some((kill) => sentAt.getTime() <= kill.getTime() + takesMs && answeredAt >= kill);
   const failed = requests.filter(hasFailed);
   return {
     inFlightAtKill: failed.filter(wasInFlight),

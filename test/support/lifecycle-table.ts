@@ -19,11 +19,13 @@ export interface Scenario {
   /** When that which is to heal was done. */
   readonly since: Date;
   readonly killedAt?: readonly Date[];
+  /** See `splitAtKill`. */
+  readonly killTakesMs?: number;
 }
 
 /** Counts each failed request once. */
-export function lifecycleRow({ scenario, requests, since, killedAt = [] }: Scenario): LifecycleRow {
-  const { inFlightAtKill, others } = splitAtKill(requests, killedAt);
+export function lifecycleRow({ scenario, requests, since, killedAt = [], killTakesMs }: Scenario): LifecycleRow {
+  const { inFlightAtKill, others } = splitAtKill(requests, killedAt, killTakesMs);
   const { lost, unmutated } = countOutcomes(others);
   const healedMs = mutatedAgain(requests, since);
   return { scenario, sent: requests.length, lost, unmutated, inFlightAtKill: inFlightAtKill.length, healedMs };
