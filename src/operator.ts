@@ -183,21 +183,35 @@ async function keepReconciling(running: Running): Promise<void> {
   const { config, dependencies, status, wakeUps } = running;
   const { now } = dependencies;
   const isFromFiles = config.certificateDirectory !== undefined;
+  const adopt = createAdoption(dependencies);
   let failures = 0;
   wakeUps.wake('resync');
   for await (const reasons of wakeUps) {
     status.beatAt = now();
-    const { isFailed, until } = await reconcileOnce(running, reasons);
+    const { isFailed, until } = await reconcileOnce(running, adopt, reasons);
     failures = isFailed ? failures + 1 : 0;
     wakeUps.resyncIn(nextLookMs({ until, now: now(), failures, isFromFiles }));
   }
 }
 
+/** Not after each event: the next one would have to wait. */
+const OWNERS_MS = 5_000;
+
+function createAdoption({ ownership, uptimeMs }: Dependencies): () => Promise<void> {
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (uptimeMs() - lookedAtMs < OWNERS_MS) return;
+    await ownership.adopt();
+    lookedAtMs = uptimeMs();
+  };
+}
+
 async function reconcileOnce(
   { dependencies, reconciler, report, reloadPolicy, reloadClientCa, server, signal }: Running,
+  adopt: () => Promise<void>,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
-  const { log, metrics, ownership } = dependencies;
+  const { log, metrics } = dependencies;
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
   // Not every file system reports a change.
@@ -205,8 +219,7 @@ async function reconcileOnce(
   reloadClientCa();
   try {
     const until = await reconciler.reconcile(server.present);
-    // Not after each event: the next one would have to wait.
-    if (reasons.includes('resync')) await ownership.adopt();
+    await adopt();
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
     return { isFailed: false, until };
