@@ -26,7 +26,7 @@ import { readNamespaceLabels } from './namespaces.ts';
 import { runOperator } from './operator.ts';
 import { optionLabel } from './options.ts';
 import { BACKSTOP_LEASE, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
-import { createOwnership, guarded, guardedLease } from './ownership.ts';
+import { createOwnership, guarded } from './ownership.ts';
 import { terraformPolicy } from './policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
 import { rotate } from './rotate.ts';
@@ -57,8 +57,6 @@ async function run(raw: RawOptions): Promise<void> {
   const clients = connect(config.kubeconfig, stop);
   // The host's name is the Pod's; the rest tells two starts of one Pod apart.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
-  // It is given up after the signal.
-  const lease = createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE);
   const uptimeMs = () => performance.now();
   const ownership = createOwnership({
     readOwner: () => readClusterRole(clients.callJson, config.ownerClusterRole),
@@ -70,15 +68,19 @@ async function run(raw: RawOptions): Promise<void> {
   const stores = {
     secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
     registrations: createRegistrationStore(clients, config.registration.name),
+    // It is given up after the signal.
+    lease: createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE),
   };
+  const { secrets, registrations, lease } = guarded(stores, ownership);
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
       config,
       {
-        ...guarded(stores, ownership),
+        secrets,
+        registrations,
         ownership,
-        backstop: { jobs: createJobStore(clients), lease: guardedLease(lease, ownership), replica },
+        backstop: { jobs: createJobStore(clients), lease, replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
         clientCa: createClientCa(caFile, clientCa && 'bundle' in clientCa ? clientCa.bundle : undefined),

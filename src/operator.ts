@@ -27,7 +27,7 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly policies: Policies;
   readonly clientCa: ClientCa;
   readonly namespaceLabels: NamespaceLabels;
-  readonly ownership: Pick<Ownership, 'adopt'>;
+  readonly ownership: Pick<Ownership, 'adoptInTime'>;
   readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
@@ -183,32 +183,18 @@ async function keepReconciling(running: Running): Promise<void> {
   const { config, dependencies, status, wakeUps } = running;
   const { now } = dependencies;
   const isFromFiles = config.certificateDirectory !== undefined;
-  const adopt = createAdoption(dependencies);
   let failures = 0;
   wakeUps.wake('resync');
   for await (const reasons of wakeUps) {
     status.beatAt = now();
-    const { isFailed, until } = await reconcileOnce(running, adopt, reasons);
+    const { isFailed, until } = await reconcileOnce(running, reasons);
     failures = isFailed ? failures + 1 : 0;
     wakeUps.resyncIn(nextLookMs({ until, now: now(), failures, isFromFiles }));
   }
 }
 
-/** Not after each event: the next one would have to wait. */
-const OWNERS_MS = 5_000;
-
-function createAdoption({ ownership, uptimeMs }: Dependencies): () => Promise<void> {
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
-  return async () => {
-    if (uptimeMs() - lookedAtMs < OWNERS_MS) return;
-    await ownership.adopt();
-    lookedAtMs = uptimeMs();
-  };
-}
-
 async function reconcileOnce(
   { dependencies, reconciler, report, reloadPolicy, reloadClientCa, server, signal }: Running,
-  adopt: () => Promise<void>,
   reasons: readonly WakeUp[],
 ): Promise<{ readonly isFailed: boolean; readonly until: Date | undefined }> {
   const { log, metrics } = dependencies;
@@ -219,7 +205,8 @@ async function reconcileOnce(
   reloadClientCa();
   try {
     const until = await reconciler.reconcile(server.present);
-    await adopt();
+    // Not waited for: the next event may be something to be repaired.
+    void dependencies.ownership.adoptInTime();
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
     return { isFailed: false, until };

@@ -10,6 +10,8 @@ import { onceUntilDone } from './tell-once.ts';
 export interface Ownership {
   /** Gives what there is and has no owner yet. A courtesy: what is in the way is told once, and never thrown. */
   adopt(): Promise<void>;
+  /** The same, unless that was done less than five seconds ago: it may be called after each event. */
+  adoptInTime(): Promise<void>;
   /** @throws OperatorError `OWNER_GONE` for a minute after the owner has vanished: the install is being deleted. */
   refuseIfGone(): Promise<void>;
 }
@@ -27,6 +29,7 @@ export interface OwnershipDependencies {
 
 /** Pods of an install that was deleted are gone by then. */
 const GONE_MS = 60_000;
+const OFTEN_ENOUGH_MS = 5_000;
 
 export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }: OwnershipDependencies): Ownership {
   const once = onceUntilDone(log, () => new Date(uptimeMs()));
@@ -34,6 +37,8 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   const given = new Set<string>();
   let wasSeen = false;
   let goneSinceMs: number | undefined;
+  let adoptedAtMs = Number.NEGATIVE_INFINITY;
+  let adopting = Promise.resolve();
 
   /** `undefined` where nothing can be said: there is none, or no right to read it, or no answer. */
   async function look(): Promise<OwnerReference | undefined> {
@@ -85,15 +90,27 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
     }
   }
 
+  async function giveAll(): Promise<void> {
+    const owner = await look();
+    if (owner === undefined) return;
+    const found = await Promise.all(objects.map(async (store) => ({ store, seen: await read(store) })));
+    if (found.some(({ store, seen }) => store.kind === 'Secret' && seen?.isPaused)) return;
+    for (const { store, seen } of found) {
+      if (seen !== undefined && lacksOwner(seen, owner)) await give(store, seen, owner);
+    }
+  }
+
+  /** One after another: what the one has just given would look to the other as if it had been taken out. */
+  function adopt(): Promise<void> {
+    adoptedAtMs = uptimeMs();
+    adopting = adopting.then(giveAll);
+    return adopting;
+  }
+
   return {
-    async adopt() {
-      const owner = await look();
-      if (owner === undefined) return;
-      const found = await Promise.all(objects.map(async (store) => ({ store, seen: await read(store) })));
-      if (found.some(({ store, seen }) => store.kind === 'Secret' && seen?.isPaused)) return;
-      for (const { store, seen } of found) {
-        if (seen !== undefined && lacksOwner(seen, owner)) await give(store, seen, owner);
-      }
+    adopt,
+    async adoptInTime() {
+      if (uptimeMs() - adoptedAtMs >= OFTEN_ENOUGH_MS) await adopt();
     },
     async refuseIfGone() {
       if (!wasSeen) return;
@@ -115,34 +132,35 @@ const TAKEN_OUT = 'somebody has taken the owner out, so that the object will sta
 export const lacksOwner = ({ isOurs, owners }: OwnObject, owner: OwnerReference): boolean =>
   isOurs && !owners.some(({ uid }) => uid === owner.uid);
 
-/** The stores of what the daemon makes; they make nothing anew while the install is being deleted. */
-export const guarded = (
-  { secrets, registrations }: { readonly secrets: SecretStore; readonly registrations: RegistrationStore },
-  { refuseIfGone }: Pick<Ownership, 'refuseIfGone'>,
-): { readonly secrets: SecretStore; readonly registrations: RegistrationStore } => ({
-  secrets: {
-    ...secrets,
-    async create(content) {
-      await refuseIfGone();
-      return secrets.create(content);
-    },
-  },
-  registrations: {
-    ...registrations,
-    async apply(desired) {
-      if (desired.metadata?.resourceVersion === undefined) await refuseIfGone();
-      return registrations.apply(desired);
-    },
-  },
-});
+export interface GuardedStores {
+  readonly secrets: SecretStore;
+  readonly registrations: RegistrationStore;
+  readonly lease: LeaseStore;
+}
 
-/** The Lease is made after everything else, so that it is given to its owner at once. */
-export const guardedLease = (lease: LeaseStore, { adopt, refuseIfGone }: Ownership): LeaseStore => ({
-  ...lease,
-  async create(holder, now) {
+/**
+ * The stores of what the daemon makes. What is made is given to its owner at once, so that a process that ends just then
+ * leaves nothing behind for good; and nothing is made anew while the install is being deleted.
+ */
+export function guarded(
+  { secrets, registrations, lease }: GuardedStores,
+  { adopt, refuseIfGone }: Pick<Ownership, 'adopt' | 'refuseIfGone'>,
+): GuardedStores {
+  async function make<Made>(create: () => Promise<Made>): Promise<Made> {
     await refuseIfGone();
-    const isCreated = await lease.create(holder, now);
-    if (isCreated) await adopt();
-    return isCreated;
-  },
-});
+    const made = await create();
+    await adopt();
+    return made;
+  }
+  return {
+    secrets: { ...secrets, create: (content) => make(() => secrets.create(content)) },
+    registrations: {
+      ...registrations,
+      apply: (desired) => {
+        const apply = () => registrations.apply(desired);
+        return desired.metadata?.resourceVersion === undefined ? make(apply) : apply();
+      },
+    },
+    lease: { ...lease, create: (holder, now) => make(() => lease.create(holder, now)) },
+  };
+}
