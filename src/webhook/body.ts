@@ -42,9 +42,10 @@ export function createBodyReader({
   function keep(body: Held, chunk: Buffer, mostBytes: number): void {
     const length = body.length + chunk.length;
     if (length === mostBytes && body.length === 0) {
-      body.bytes = chunk; // all of it: there is nothing to be held
+      body.bytes = chunk; // all of it: it is parsed at once, and does not wait for more
     } else if (!body.isDropped) {
       if (length > body.bytes.length) {
+        bodies.add(body);
         body.bytes = enlarged(body, Math.min(mostBytes, Math.max(2 * body.bytes.length, length)));
         dropUntilWithin(bodies, allBytes);
       }
@@ -86,7 +87,6 @@ export function createBodyReader({
     const refusal = refusalByHeaders(request, oneBytes);
     if (refusal) return refusal;
     const body: Held = { first: undefined, bytes: Buffer.alloc(0), length: 0, isDropped: false };
-    bodies.add(body);
     try {
       return await read(request, body);
     } catch (error) {

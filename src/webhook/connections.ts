@@ -1,12 +1,15 @@
 import type { ServerResponse } from 'node:http';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 
 /** Every connection of a server, from before its handshake on. */
 export interface Connections {
   /** Those that are open now are to end with the next answer. */
   sendAwaySoon(): void;
-  isSentAway(socket: Socket): boolean;
+  isSentAway(socket: TLSSocket): boolean;
+  /** The answers that are not out yet. */
+  answering(): readonly ServerResponse[];
   /** Cuts all of them off. */
   destroy(): void;
 }
@@ -15,33 +18,41 @@ interface Connection {
   readonly socket: Socket;
   /** Whether it has shown a client certificate, or has got an answer that only reviews get. */
   isProven: boolean;
-  isAnswered: boolean;
+  /** The answers that it waits for: more than one where the client has sent the next request already. */
+  readonly answering: ServerResponse[];
   isSentAway: boolean;
   /** When it was last made, or asked, or answered. */
   activeMs: number;
 }
 
 /**
+ * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
+ * was ever in them is kept alive until the next collection of the whole heap.
+ *
  * Holds at most that many connections. When one more comes, the one that will be missed least is cut off, and not the
  * newcomer, which may be the API server: at first who has never shown to be one, and of those who is idle for longest.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void): Connections {
   const open = new Map<string, Connection>();
+  const secured = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
     if (open.size >= most) drop(leastMissed(open.values()));
-    const connection = { socket, isProven: false, isAnswered: true, isSentAway: false, activeMs: performance.now() };
+    const connection = { socket, isProven: false, answering: [], isSentAway: false, activeMs: performance.now() };
     open.set(key, connection);
     socket.once('close', () => {
       if (open.get(key) === connection) open.delete(key);
     });
   });
-  server.on('secureConnection', (socket) => {
+  // Before HTTP reads anything from it.
+  server.prependListener('secureConnection', (socket) => {
     const connection = open.get(keyOf(socket));
-    if (connection && socket.authorized) connection.isProven = true;
+    if (connection === undefined) return;
+    secured.set(socket, connection);
+    if (socket.authorized) connection.isProven = true;
   });
   server.prependListener('request', ({ socket }, response) => {
-    const connection = open.get(keyOf(socket));
+    const connection = secured.get(socket);
     if (connection) follow(connection, response);
   });
 
@@ -55,7 +66,8 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
     sendAwaySoon() {
       for (const connection of open.values()) connection.isSentAway = true;
     },
-    isSentAway: (socket) => open.get(keyOf(socket))?.isSentAway === true,
+    isSentAway: (socket) => secured.get(socket)?.isSentAway === true,
+    answering: () => [...open.values()].flatMap(({ answering }) => answering),
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },
@@ -66,10 +78,11 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
 const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
 
 function follow(connection: Connection, response: ServerResponse): void {
-  connection.isAnswered = false;
+  const { answering } = connection;
+  answering.push(response);
   connection.activeMs = performance.now();
   response.once('close', () => {
-    connection.isAnswered = true;
+    answering.splice(answering.indexOf(response), 1);
     connection.isProven ||= response.statusCode === 200;
     connection.activeMs = performance.now();
   });
@@ -85,7 +98,7 @@ function leastMissed(connections: Iterable<Connection>): Connection | undefined 
 
 /** Who has proven nothing goes before who has, who is idle before who waits for an answer, and the longest first. */
 function isMissedLess(one: Connection, other: Connection): boolean {
-  const rank = ({ isProven, isAnswered }: Connection) => (isProven ? 2 : 0) + (isAnswered ? 0 : 1);
+  const rank = ({ isProven, answering }: Connection) => (isProven ? 2 : 0) + (answering.length > 0 ? 1 : 0);
   const difference = rank(one) - rank(other);
   return difference === 0 ? one.activeMs < other.activeMs : difference < 0;
 }

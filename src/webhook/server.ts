@@ -85,15 +85,12 @@ export async function openServer(
   });
   let [presented, clientCa]: [Presented | undefined, string | undefined] = [undefined, callers.clientCa];
   let isDraining = false;
-  const answering = new Set<ServerResponse>();
   const connections = holdConnections(server, options.maxConnections, () =>
     callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
   );
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
-    answering.add(response);
-    response.once('close', () => answering.delete(response));
-    if (isDraining || connections.isSentAway(request.socket)) sendAway(response);
+    if (isDraining || connections.isSentAway(request.socket as TLSSocket)) sendAway(response);
     app(request, response);
   });
   // setSecureContext forgets what it is not told again.
@@ -117,13 +114,13 @@ export async function openServer(
     },
     async close() {
       isDraining = true;
-      answering.forEach(sendAway);
+      connections.answering().forEach(sendAway);
       if (presented) await delay(options.drainMs);
       const closed = once(server, 'close');
       server.close();
       // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
       await Promise.race([
-        Promise.all([...answering].map((response) => once(response, 'close'))),
+        Promise.all(connections.answering().map((response) => once(response, 'close'))),
         delay(REQUEST_MS, undefined, { ref: false }),
       ]);
       connections.destroy();
