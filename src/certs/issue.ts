@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, sign as signBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
 import type { Pem } from '../encodings.ts';
@@ -41,7 +41,7 @@ export function issueCertificateAuthority(options: CertificateOptions, now: Date
       { id: '2.5.29.30', critical: true, value: nameConstraints(options.names) },
       { name: 'subjectKeyIdentifier' },
     ]);
-    return sign(certificate, keys.privateKey, keys.privateKey);
+    return sign(certificate, keys.privateKey, toPem(keys.privateKey));
   });
 }
 
@@ -70,7 +70,7 @@ export function issueServingCertificate(
       { name: 'subjectKeyIdentifier' },
       { name: 'authorityKeyIdentifier', keyIdentifier: authority.generateSubjectKeyIdentifier().getBytes() },
     ]);
-    return sign(certificate, keys.privateKey, pki.privateKeyFromPem(ca.privateKey));
+    return sign(certificate, keys.privateKey, ca.privateKey);
   });
 }
 
@@ -118,8 +118,27 @@ const ourExtensions: ReadonlySet<string> = new Set([
   'authorityKeyIdentifier',
 ]);
 
-/** A certificate as forge reads it, with the DER values of its extensions by name. */
-function read(pem: Pem) {
+interface ReadCertificate {
+  readonly certificate: forge.pki.Certificate;
+  /** DER values by name. */
+  readonly extensions: ReadonlyMap<string, string>;
+}
+
+/** The same few certificates are asked about at every look; during a rotation there are four. */
+const REMEMBERED = 8;
+const remembered = new Map<Pem, ReadCertificate | undefined>();
+
+/** A certificate as forge reads it. */
+function read(pem: Pem): ReadCertificate | undefined {
+  if (!remembered.has(pem)) {
+    const [oldest] = remembered.keys();
+    if (remembered.size >= REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    remembered.set(pem, readAnew(pem));
+  }
+  return remembered.get(pem);
+}
+
+function readAnew(pem: Pem): ReadCertificate | undefined {
   try {
     const certificate = pki.certificateFromPem(pem);
     const extensions = new Map<string, string>();
@@ -161,18 +180,20 @@ function serialNumber(): string {
   return bytes.toString('hex');
 }
 
-function sign(
-  certificate: forge.pki.Certificate,
-  ownKey: forge.pki.rsa.PrivateKey,
-  issuerKey: forge.pki.rsa.PrivateKey,
-): CertificatePair {
-  // Without the second argument forge signs with SHA-1.
-  certificate.sign(issuerKey, md.sha256.create());
-  return {
-    certificate: toUnixPem(pki.certificateToPem(certificate)),
-    privateKey: toUnixPem(pki.privateKeyToPem(ownKey)),
+function sign(certificate: forge.pki.Certificate, ownKey: forge.pki.rsa.PrivateKey, issuerKey: Pem): CertificatePair {
+  // By OpenSSL: forge's own arithmetic would hold up the event loop, and every admission request, for a tenth of a second.
+  const signer = {
+    sign: () => {
+      const bytes = asn1.toDer(certificate.tbsCertificate as forge.asn1.Asn1).getBytes();
+      return signBytes('sha256', Buffer.from(bytes, 'latin1'), issuerKey).toString('latin1');
+    },
   };
+  // Without the second argument forge would say that it was signed with SHA-1.
+  certificate.sign(signer as unknown as forge.pki.rsa.PrivateKey, md.sha256.create());
+  return { certificate: toUnixPem(pki.certificateToPem(certificate)), privateKey: toPem(ownKey) };
 }
+
+const toPem = (key: forge.pki.rsa.PrivateKey): Pem => toUnixPem(pki.privateKeyToPem(key));
 
 /** forge ends lines with CRLF; a Secret that people read with `kubectl` and `base64 -d` should not. */
 const toUnixPem = (pem: string): Pem => pem.replaceAll('\r\n', '\n') as Pem;
