@@ -18,12 +18,17 @@ const LEFT_OUT: readonly { readonly file: RegExp; readonly contents: string }[] 
   { file: /\/node_modules\/qs\/lib\/index\.js$/, contents: `exports.parse = exports.stringify = ${absent};` },
   // winston's talk about itself, in colours.
   { file: /\/node_modules\/@dabh\/diagnostics\/node\/index\.js$/, contents: 'module.exports = () => () => {};' },
+  // What undici has beside fetch and its agents.
+  {
+    file: /\/node_modules\/undici\/lib\/(?:mock|interceptor|web\/(?:cookies|websocket|eventsource))\/.*\.js$/,
+    contents: '',
+  },
   // zod's messages in fifty languages.
   { file: /\/node_modules\/zod\/v4\/locales\/index\.js$/, contents: "export { default as en } from './en.js';" },
 ];
 
-/** What few starts come to use: it is loaded when something of it is. */
-const LATER = ['yaml', 'socks', 'socks-proxy-agent'];
+/** What few starts come to use, packages and files of ours: it is loaded when something of it is. */
+const LATER = ['yaml', 'socks', 'socks-proxy-agent', './policy-schema.ts'];
 
 /** Keeps out of the bundle what the daemon never runs, and out of its start what it seldom does. */
 export const slim: Plugin = {
@@ -49,12 +54,12 @@ function leaveOutUnused(build: PluginBuild): void {
 
 function loadLater(build: PluginBuild): void {
   for (const name of LATER) {
-    const filter = new RegExp(`^${name}$`);
+    const filter = new RegExp(`^${name.replaceAll('.', '\\.')}$`);
     build.onResolve({ filter }, ({ kind, resolveDir }) =>
       kind === 'import-statement' ? { path: name, namespace: 'later', pluginData: resolveDir } : undefined,
     );
     build.onLoad({ filter, namespace: 'later' }, async ({ pluginData }) => {
-      const exported = Object.keys(createRequire(import.meta.url)(name)).filter((field) => field !== 'default');
+      const exported = Object.keys(createRequire(`${pluginData}/`)(name)).filter((field) => field !== 'default');
       const getters = exported.map((field) => `get ${field}() { return require('${name}').${field}; }`);
       return { contents: `module.exports = { ${getters.join(', ')} };`, resolveDir: pluginData };
     });
