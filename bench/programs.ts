@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { Progress } from '../test/control-plane/progress.ts';
 import { aCertificateSet } from '../test/support/a-certificate-set.ts';
 import { BUNDLE } from '../test/support/daemon.ts';
-import { imageEntrypoint } from './image-entrypoint.ts';
+import { imageEntrypoint } from '../test/support/image-entrypoint.ts';
 
 const run = promisify(execFile);
 

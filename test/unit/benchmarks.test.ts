@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { rotated, spreadOf } from '../../bench/figures.ts';
-import { imageEntrypoint } from '../../bench/image-entrypoint.ts';
 import { plotsOf, toSvg } from '../../bench/plots.ts';
 import { reportOf } from '../../bench/report.ts';
 import { readResults } from '../../bench/results.ts';
 import { isMet, targetsOf } from '../../bench/targets.ts';
 import { projectFile, readDocument } from '../support/docs.ts';
+import { imageEntrypoint } from '../support/image-entrypoint.ts';
 
 describe('the benchmark', () => {
   it('has measured everything that there is a target for', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-const dockerfile = readFileSync(new URL('../Dockerfile', import.meta.url), 'utf8');
+const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
 
 /** How the image starts the daemon, so that what is measured is what is shipped. */
 export interface Entrypoint {
