@@ -1,5 +1,4 @@
 import { fstatSync, writeSync } from 'node:fs';
-import { Writable } from 'node:stream';
 
 /** Where lines go. */
 export interface LineSink {
@@ -12,15 +11,18 @@ export interface LineSink {
 /** So much waits in memory where nobody reads. What comes then is lost. */
 export const MOST_WAITING_BYTES = 2 ** 20;
 
+/** Takes a line. Never throws. */
+export type LogOutput = (line: string) => void;
+
 /**
- * A stream for lines that never fails and never holds more than it may: a full disk, or a reader that stands still, costs
+ * An output for lines that never fails and never holds more than it may: a full disk, or a reader that stands still, costs
  * lines of the log and nothing else.
  *
  * @param lost told how many lines were lost, once the next one was written.
  */
-export function createLogOutput(sink: LineSink, lost: (lines: number) => void): Writable {
+export function createLogOutput(sink: LineSink, lost: (lines: number) => void): LogOutput {
   let lostLines = 0;
-  const write = (line: string) => {
+  return (line) => {
     if (sink.waitingBytes() > MOST_WAITING_BYTES || !isWritten(sink, lostLines > 0 ? `\n${line}` : line)) {
       lostLines += 1;
       return;
@@ -29,13 +31,6 @@ export function createLogOutput(sink: LineSink, lost: (lines: number) => void): 
     lostLines = 0;
     if (lines > 0) lost(lines);
   };
-  return new Writable({
-    decodeStrings: false,
-    write(line, _encoding, done) {
-      write(String(line));
-      done();
-    },
-  });
 }
 
 function isWritten(sink: LineSink, line: string): boolean {

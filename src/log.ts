@@ -1,5 +1,5 @@
 import winston from 'winston';
-import { createLogOutput, standardOutput } from './log-output.ts';
+import { createLogOutput, type LogOutput, standardOutput } from './log-output.ts';
 
 /** One event: a constant lower-case message, and all that varies in fields. */
 export interface Log {
@@ -40,16 +40,16 @@ const { Transport } = winston as unknown as { readonly Transport: new () => wins
 
 class Lines extends Transport {
   readonly #toLine: (event: Event) => string;
-  readonly #output: NodeJS.WritableStream;
+  readonly #output: LogOutput;
 
-  constructor(toLine: (event: Event) => string, output: NodeJS.WritableStream) {
+  constructor(toLine: (event: Event) => string, output: LogOutput) {
     super();
     this.#toLine = toLine;
     this.#output = output;
   }
 
   override log = (event: Event, done: () => void): void => {
-    this.#output.write(`${this.#toLine(event)}\n`);
+    this.#output(`${this.#toLine(event)}\n`);
     done();
   };
 }

@@ -38,8 +38,9 @@ const JSON_TYPE = 'application/json';
 /** Three of the largest at once, or some thousand ordinary ones. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
-/** How a request ended, for logs and metrics. */
-export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
+/** How a request may end, for logs and metrics. */
+export const outcomes = ['capped', 'allowed', 'refused', 'malformed', 'busy', 'error'] as const;
+export type Outcome = (typeof outcomes)[number];
 
 export interface AppDependencies {
   readonly path: string;
@@ -121,7 +122,7 @@ function answer(body: unknown, response: ServerResponse, dependencies: AppDepend
   const decision = decide(request, policy);
   const end = (decision: Decision) => {
     sendReview(request, decision, response, dependencies);
-    dependencies.observe(outcomes[decision.action], (performance.now() - startMs) / 1000);
+    dependencies.observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
   };
   if (decision.action !== 'allow' || decision.reason !== 'namespace-unknown') return end(decision);
   return dependencies
@@ -141,7 +142,7 @@ function sendReview(
   send(response, 200, JSON_TYPE, text);
 }
 
-const outcomes = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
+const outcomeOf = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
 
 function logDecision(request: AdmissionRequest, decision: Decision, { log }: AppDependencies): void {
   const subject = subjectOf(request);

@@ -20,31 +20,31 @@ function anOutput() {
 describe('the output of the log', () => {
   it('passes lines on', () => {
     const { output, lines, told } = anOutput();
-    output.write('one\n');
-    output.write('two\n');
+    output('one\n');
+    output('two\n');
     assert.deepEqual([lines, told], [['one\n', 'two\n'], []]);
   });
 
   it('loses what a full disk does not take, goes on when there is room, and tells how much was lost', () => {
     const { output, lines, told, state } = anOutput();
-    output.write('one\n');
+    output('one\n');
     state.isFull = true;
-    for (let nth = 0; nth < 3; nth++) output.write('lost\n');
+    for (let nth = 0; nth < 3; nth++) output('lost\n');
     assert.deepEqual(told, []);
     state.isFull = false;
-    output.write('two\n');
+    output('two\n');
     // A part of the last lost line may be there: the next one begins a line of its own.
     assert.deepEqual([lines, told], [['one\n', '\ntwo\n'], [3]]);
-    output.write('three\n');
+    output('three\n');
     assert.deepEqual([lines.at(-1), told], ['three\n', [3]]);
   });
 
   it('loses what nobody reads, from a bound on', () => {
     const { output, lines, told, state } = anOutput();
     state.waiting = MOST_WAITING_BYTES + 1;
-    output.write('lost\n');
+    output('lost\n');
     state.waiting = 0;
-    output.write('one\n');
+    output('one\n');
     assert.deepEqual([lines, told], [['\none\n'], [1]]);
   });
 });
