@@ -64,39 +64,37 @@ export function createBodyReader({
   }
 
   /** By events: an async iterator would cost a tenth of the whole answer. */
-  function read(request: IncomingMessage, body: Held): Promise<Body> {
+  function read(request: IncomingMessage, settle: (body: Body) => void): void {
     const mostBytes = Math.min(oneBytes, lengthOf(request) ?? oneBytes);
-    const { promise, resolve, reject } = Promise.withResolvers<Body>();
+    const body: Held = { first: undefined, bytes: NOTHING, length: 0, isDropped: false };
+    const end = (result: Body): void => {
+      bodies.delete(body);
+      settle(result);
+    };
     const heard = (chunk: Buffer): void => {
       const refusal = take(body, chunk, mostBytes);
       if (refusal === undefined) return;
-      request.off('data', heard);
-      resolve(refusal);
+      request.off('data', heard).off('end', ended);
+      request.resume(); // what is still to come is thrown away
+      end(refusal);
     };
-    request.on('data', heard);
-    request.once('error', reject);
-    request.once('close', () => {
-      if (!request.complete) reject(new Error('aborted'));
-    });
     // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
-    request.once('end', () => resolve(body.isDropped ? busy : parse(body, values)));
-    return promise;
+    const ended = (): void => end(body.isDropped ? busy : parse(body, values));
+    request.on('data', heard);
+    request.once('end', ended);
+    // Also where the client has gone.
+    request.once('error', (error) => end({ status: 400, problem: messageOf(error) }));
   }
 
-  return async (request) => {
+  return (request) => {
     const refusal = refusalByHeaders(request, oneBytes);
-    if (refusal) return refusal;
-    const body: Held = { first: undefined, bytes: Buffer.alloc(0), length: 0, isDropped: false };
-    try {
-      return await read(request, body);
-    } catch (error) {
-      return { status: 400, problem: messageOf(error) };
-    } finally {
-      bodies.delete(body);
-      request.resume(); // what is still to come is thrown away
-    }
+    if (refusal === undefined) return new Promise((resolve) => read(request, resolve));
+    request.resume();
+    return Promise.resolve(refusal);
   };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** Copies, as chunks may be slices: of a byte each, with 16 KiB of memory behind them. */
 function enlarged({ bytes, length }: Held, size: number): Buffer {
@@ -111,7 +109,7 @@ function dropUntilWithin(bodies: ReadonlySet<Held>, allBytes: number): void {
   for (const body of bySize) {
     if (sum <= allBytes) return;
     sum -= body.bytes.length;
-    body.bytes = Buffer.alloc(0);
+    body.bytes = NOTHING;
     body.isDropped = true;
   }
 }

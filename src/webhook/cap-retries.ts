@@ -87,8 +87,10 @@ function changesFor(job: Job, set: Settings, operation: JobOperation): Change[] 
 
 /** The wanted Job. It shares every part with the one received but those on the way to a change. */
 function capRetries(job: Job, changes: readonly Change[]): JsonObject {
-  const to = (field: Change['field']) =>
-    Object.fromEntries(changes.filter((change) => change.field === field).map((change) => [field, change.to]));
+  const to = (field: Change['field']) => {
+    const change = changes.find((one) => one.field === field);
+    return change && { [field]: change.to };
+  };
   const podSpec = { ...job.podSpec, ...to('restartPolicy') };
   const template = { ...job.template, spec: podSpec };
   return { ...job.json, spec: { ...job.spec, template, ...to('backoffLimit') } };
