@@ -25,7 +25,7 @@ import { createMetrics } from './metrics.ts';
 import { readNamespaceLabels } from './namespaces.ts';
 import { runOperator } from './operator.ts';
 import { optionLabel } from './options.ts';
-import { BACKSTOP_LEASE, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
+import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
 import { createOwnership, guarded } from './ownership.ts';
 import { terraformPolicy } from './policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
@@ -58,10 +58,12 @@ async function run(raw: RawOptions): Promise<void> {
   // The host's name is the Pod's; the rest tells two starts of one Pod apart.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const uptimeMs = () => performance.now();
+  // What was begun before the signal is ended after it: an object without its owner would stay.
+  const { callJson } = connect(config.kubeconfig, never);
   const ownership = createOwnership({
-    readOwner: () => readClusterRole(clients.callJson, config.ownerClusterRole),
+    readOwner: () => readClusterRole(callJson, config.ownerClusterRole),
     ownerName: config.ownerClusterRole,
-    objects: inOrder(createOwnObjects(clients.callJson, config)),
+    objects: inOrder(createOwnObjects(callJson, config)),
     log,
     uptimeMs,
   });
@@ -69,7 +71,7 @@ async function run(raw: RawOptions): Promise<void> {
     secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
     registrations: createRegistrationStore(clients, config.registration.name),
     // It is given up after the signal.
-    lease: createLeaseStore(connect(config.kubeconfig, never).callJson, config.namespace, BACKSTOP_LEASE),
+    lease: createLeaseStore(callJson, config.namespace, backstopLease(config.registration.name)),
   };
   const { secrets, registrations, lease } = guarded(stores, ownership);
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
@@ -85,7 +87,7 @@ async function run(raw: RawOptions): Promise<void> {
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
         clientCa: createClientCa(caFile, clientCa && 'bundle' in clientCa ? clientCa.bundle : undefined),
         // Also asked for while the endpoint drains.
-        namespaceLabels: readNamespaceLabels(connect(config.kubeconfig, never)),
+        namespaceLabels: readNamespaceLabels({ callJson }),
         watchSecret: createSecretWatch(clients, config.namespace, config.secretName, log),
         watchRegistration: createRegistrationWatch(clients, config.registration.name, log),
         log,

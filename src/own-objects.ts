@@ -6,8 +6,12 @@ import { FIELD_MANAGER } from './managed-fields.ts';
 import { WEBHOOK_NAME } from './registration/desired.ts';
 import { isObject } from './webhook/review.ts';
 
-/** Its name stands in manifests/base/rbac-backstop.yaml. */
-export const BACKSTOP_LEASE = 'terraform-job-webhook-backstop';
+/**
+ * One for each registration: daemons that have one of their own have Jobs of their own. By the default names it is
+ * terraform-job-webhook-backstop, which stands in manifests/base/rbac-backstop.yaml.
+ */
+export const backstopLease = (registrationName: string): string =>
+  `${registrationName.replace(/-configuration$/, '')}-backstop`;
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/owners-dependents/ */
 export interface OwnerReference {
@@ -64,7 +68,7 @@ const OWNER_MANAGER = `${FIELD_MANAGER}/owner`;
 export function createOwnObjects(call: CallJson, config: Config): OwnObjects {
   const { namespace, secretName, registration } = config;
   const admission = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
-  const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+  const lease = { namespace, name: backstopLease(registration.name) };
   const webhooks = createOwnStore(call, {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
@@ -82,8 +86,8 @@ export function createOwnObjects(call: CallJson, config: Config): OwnObjects {
     lease: createOwnStore(call, {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
-      path: `${leases}/${BACKSTOP_LEASE}`,
-      target: { namespace, name: BACKSTOP_LEASE },
+      path: `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${lease.name}`,
+      target: lease,
     }),
   };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LeaseStore } from './backstop-lease.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { errorFields, OperatorError } from './errors.ts';
@@ -8,9 +9,9 @@ import { onceUntilDone } from './tell-once.ts';
 
 /** Gives what the daemon makes to the ClusterRole of its install, so that it goes with that. */
 export interface Ownership {
-  /** Gives what there is and has no owner yet. A courtesy: what is in the way is told once, and never thrown. */
+  /** Gives what there is and has no owner yet. A courtesy: what is in the way is told once. Never rejects. */
   adopt(): Promise<void>;
-  /** The same, unless that was done less than five seconds ago: it may be called after each event. */
+  /** The same, unless it is being done or was done less than five seconds ago: it may be called after each event. */
   adoptInTime(): Promise<void>;
   /** @throws OperatorError `OWNER_GONE` for a minute after the owner has vanished: the install is being deleted. */
   refuseIfGone(): Promise<void>;
@@ -30,6 +31,8 @@ export interface OwnershipDependencies {
 /** Pods of an install that was deleted are gone by then. */
 const GONE_MS = 60_000;
 const OFTEN_ENOUGH_MS = 5_000;
+/** Who makes something waits for its owner for so long. */
+const MOST_WAIT_MS = 500;
 
 export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }: OwnershipDependencies): Ownership {
   const once = onceUntilDone(log, () => new Date(uptimeMs()));
@@ -38,7 +41,7 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   let wasSeen = false;
   let goneSinceMs: number | undefined;
   let adoptedAtMs = Number.NEGATIVE_INFINITY;
-  let adopting = Promise.resolve();
+  let adopting: Promise<void> | undefined;
 
   /** `undefined` where nothing can be said: there is none, or no right to read it, or no answer. */
   async function look(): Promise<OwnerReference | undefined> {
@@ -81,7 +84,11 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
       return;
     }
     try {
-      if (!(await store.give(seen, owner))) return;
+      if (!(await store.give(seen, owner))) {
+        // It has changed meanwhile: the next event is the time to look again.
+        adoptedAtMs = Number.NEGATIVE_INFINITY;
+        return;
+      }
       given.add(gift);
       log.info('owner given', { object: store.reference, clusterRole: owner.name });
     } catch (error) {
@@ -101,16 +108,22 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   }
 
   /** One after another: what the one has just given would look to the other as if it had been taken out. */
-  function adopt(): Promise<void> {
-    adoptedAtMs = uptimeMs();
-    adopting = adopting.then(giveAll);
-    return adopting;
+  async function adopt(): Promise<void> {
+    const before = adopting;
+    const own = (async () => {
+      await before;
+      adoptedAtMs = uptimeMs();
+      await giveAll().catch((error: unknown) => log.error('owners not looked at', errorFields(error)));
+    })();
+    adopting = own;
+    await own;
+    if (adopting === own) adopting = undefined;
   }
 
   return {
     adopt,
     async adoptInTime() {
-      if (uptimeMs() - adoptedAtMs >= OFTEN_ENOUGH_MS) await adopt();
+      if (adopting === undefined && uptimeMs() - adoptedAtMs >= OFTEN_ENOUGH_MS) await adopt();
     },
     async refuseIfGone() {
       if (!wasSeen) return;
@@ -139,8 +152,8 @@ export interface GuardedStores {
 }
 
 /**
- * The stores of what the daemon makes. What is made is given to its owner at once, so that a process that ends just then
- * leaves nothing behind for good; and nothing is made anew while the install is being deleted.
+ * The stores of what the daemon makes. What is made is given to its owner at once, so that little is left behind where the
+ * process ends just then; and nothing is made anew while the install is being deleted.
  */
 export function guarded(
   { secrets, registrations, lease }: GuardedStores,
@@ -149,7 +162,8 @@ export function guarded(
   async function make<Made>(create: () => Promise<Made>): Promise<Made> {
     await refuseIfGone();
     const made = await create();
-    await adopt();
+    // A courtesy must not keep a replica from being ready.
+    if (made !== false) await Promise.race([adopt(), delay(MOST_WAIT_MS, undefined, { ref: false })]);
     return made;
   }
   return {

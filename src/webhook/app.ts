@@ -38,9 +38,8 @@ const JSON_TYPE = 'application/json';
 /** Three of the largest at once, or some thousand ordinary ones. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
-/** How a request may end, for logs and metrics. */
-export const outcomes = ['capped', 'allowed', 'refused', 'malformed', 'busy', 'error'] as const;
-export type Outcome = (typeof outcomes)[number];
+/** How a request ended, for logs and metrics. */
+export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
 
 export interface AppDependencies {
   readonly path: string;

@@ -75,7 +75,8 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
 }
 
 /** The same for the bare socket and for the one that TLS makes of it, which do not know each other. */
-const keyOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;
+const keyOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
+  `${localAddress} ${remoteAddress} ${remotePort}`;
 
 function follow(connection: Connection, response: ServerResponse): void {
   const { answering } = connection;

@@ -219,6 +219,7 @@ for (const version of ['helm3', 'helm4'] as const) {
         'terraform-job-webhook-service': 'my-service',
         'terraform-job-webhook-cert': 'my-secret',
         'terraform-job-webhook-configuration': 'my-registration',
+        'terraform-job-webhook-backstop': 'my-registration-backstop',
         'vela-system': 'my-namespace',
       };
       const values = {

@@ -25,16 +25,22 @@ interface Written {
   readonly namespace: string;
   readonly secret: string;
   readonly registration: string;
+  readonly lease: string;
 }
 
 const DEFAULT: Written = {
   namespace: 'vela-system',
   secret: 'terraform-job-webhook-cert',
   registration: 'terraform-job-webhook-configuration',
+  lease: 'terraform-job-webhook-backstop',
 };
-const OTHER: Written = { namespace: 'elsewhere', secret: 'my-secret', registration: 'my-registration' };
+const OTHER: Written = {
+  namespace: 'elsewhere',
+  secret: 'my-secret',
+  registration: 'my-registration',
+  lease: 'my-registration-backstop',
+};
 const DEPLOYMENT = 'deployment/terraform-daemon';
-const LEASE = 'terraform-job-webhook-backstop';
 /** The garbage collector has to see what was deleted, and to make sure. */
 const COLLECTED_MS = 60_000;
 /** All kinds of the chart, and what the Deployment makes. */
@@ -86,12 +92,12 @@ for (const version of ['helm3', 'helm4'] as const) {
     };
 
     /** The garbage collector takes what the daemon and the Deployment have made. */
-    const untilNothingIsLeft = (name: string, { namespace, secret, registration }: Written = DEFAULT) =>
+    const untilNothingIsLeft = (name: string, { namespace, secret, registration, lease }: Written = DEFAULT) =>
       eventually(
         async () => {
           const left = await Promise.all([
             admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name'),
-            admin('-n', namespace, 'get', `secret/${secret}`, `lease/${LEASE}`, '--ignore-not-found', '-o', 'name'),
+            admin('-n', namespace, 'get', `secret/${secret}`, `lease/${lease}`, '--ignore-not-found', '-o', 'name'),
             admin('get', `mutatingwebhookconfiguration/${registration}`, '--ignore-not-found', '-o', 'name'),
           ]);
           assert.deepEqual(left, ['', '', '']);
@@ -128,8 +134,11 @@ for (const version of ['helm3', 'helm4'] as const) {
 
     it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
       await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
-      const { lines } = await startAs('elsewhere', 'job-cap');
+      const { lines, line } = await startAs('elsewhere', 'job-cap');
       await written(OTHER);
+      // Under a Lease of its own: the Jobs of its policy are not those of the first.
+      await line('watching jobs');
+      await admin('-n', OTHER.namespace, 'get', `lease/${OTHER.lease}`);
       assert.deepEqual(
         lines.filter(({ level }) => level === 'error'),
         [],
