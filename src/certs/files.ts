@@ -49,20 +49,19 @@ function served(directory: string, { files, problem }: Judged): ServingCertifica
 }
 
 async function readJudged(directory: string, names: ServerNames, now: Date): Promise<Judged> {
-  const [certificate, privateKey, ca] = await Promise.all([
-    readOne(directory, 'cert.pem'),
-    readOne(directory, 'key.pem'),
-    // An empty file is one that is being written; only one that is not there means that there is none.
-    readOrAbsent(directory, 'ca.pem'),
-  ]);
+  // One after the other, so that of several problems the same one is told each time.
+  const certificate = await readOrAbsent(directory, 'cert.pem');
+  const privateKey = await readOrAbsent(directory, 'key.pem');
+  // An empty file is one that is being written; only one that is not there means that there is none.
+  const ca = await readOrAbsent(directory, 'ca.pem');
+  if (certificate === undefined || privateKey === undefined) {
+    const missing = Object.entries({ 'cert.pem': certificate, 'key.pem': privateKey }).flatMap(([file, pem]) =>
+      pem === undefined ? [join(directory, file)] : [],
+    );
+    throw invalid(missing.join(', '), missing.length > 1 ? 'there are no such files' : 'there is no such file');
+  }
   const files = { serving: { certificate, privateKey }, caBundle: ca ?? certificate };
   return { files, problem: problemOf(files, names, now) };
-}
-
-async function readOne(directory: string, file: string): Promise<Pem> {
-  const pem = await readOrAbsent(directory, file);
-  if (pem === undefined) throw invalid(join(directory, file), 'there is no such file');
-  return pem;
 }
 
 async function readOrAbsent(directory: string, file: string): Promise<Pem | undefined> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -161,8 +161,13 @@ describe('the three forms of a policy', async () => {
     );
 
   const policyFile = () => join(folder, 'policy.yaml');
+  /** In one go, as the kubelet swaps a ConfigMap: half a file would be refused first. */
+  const put = async (text: string) => {
+    await writeFile(`${policyFile()}.new`, text);
+    await rename(`${policyFile()}.new`, policyFile());
+  };
   const startWith = async (policy: Policy, ...flags: string[]) => {
-    await writeFile(policyFile(), JSON.stringify(policy));
+    await put(JSON.stringify(policy));
     daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
       // The backstop would cap the stored Jobs whose updates are tried here.
@@ -247,7 +252,7 @@ describe('the three forms of a policy', async () => {
     // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
     const running = await startWith(first.policy, '--failure-policy=Fail');
     for (const { name, nth, policy } of tried) {
-      await writeFile(policyFile(), JSON.stringify(policy));
+      await put(JSON.stringify(policy));
       await untilInForce(nth);
       const before = running.lines.length;
       keep(name, 'webhook', await outcomes(({ body }) => body));
@@ -267,7 +272,7 @@ describe('the three forms of a policy', async () => {
   it('keep the last good policy while the file cannot be used, and say so', async () => {
     assert.ok(daemon);
     const { nth } = tried.at(-1) ?? assert.fail();
-    await writeFile(policyFile(), '{"rules": [{"name": "x"}]}');
+    await put('{"rules": [{"name": "x"}]}');
     const { problems } = await daemon.line('policy refused, the last good one stays');
     assert.equal((problems as string[]).length, 2);
     await untilInForce(nth);
@@ -276,7 +281,7 @@ describe('the three forms of a policy', async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: 'vela-system' });
       assert.ok(items.some(({ reason }) => reason === 'POLICY_INVALID'));
     });
-    await writeFile(policyFile(), JSON.stringify(withSentinel({ rules: [] }, 99)));
+    await put(JSON.stringify(withSentinel({ rules: [] }, 99)));
     await untilInForce(99);
     assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 1$/m);
     await daemon.stop();
@@ -300,7 +305,7 @@ describe('the three forms of a policy', async () => {
 
   it('end with the MutatingAdmissionPolicy that `policy` prints, without any webhook', { skip }, async () => {
     for (const { name, nth, policy } of tried) {
-      await writeFile(policyFile(), JSON.stringify(policy));
+      await put(JSON.stringify(policy));
       const args = [BUNDLE, 'policy', '--policy-file', policyFile(), `--api-version=${served}`];
       const { stdout } = await promisify(execFile)(process.execPath, args);
       for (const object of loadAllYaml(stdout) as Json[]) await write(object);
