@@ -7,7 +7,7 @@ import { chartsOwn } from '../../scripts/chart-values.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { readDocument } from '../support/docs.ts';
-import { byName, chartObjects, helm, objectsIn } from '../support/helm.ts';
+import { byName, chartObjects, helm, objectsIn, optionsOf } from '../support/helm.ts';
 import { INSTALL, renderOverlay } from '../support/manifests.ts';
 
 /** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
@@ -246,12 +246,11 @@ for (const version of ['helm3', 'helm4'] as const) {
       ) as KubernetesObject[];
       const container = deploymentOf(wanted).spec?.template.spec?.containers[0];
       assert.ok(container);
-      container.args = [
-        'run',
-        '--secret-name=my-secret',
-        '--service-name=my-service',
-        '--webhook-configuration-name=my-registration',
-        '--owner-cluster-role=job-cap',
+      container.env = [
+        { name: 'TERRAFORM_DAEMON_OWNER_CLUSTER_ROLE', value: 'job-cap' },
+        { name: 'TERRAFORM_DAEMON_SECRET_NAME', value: 'my-secret' },
+        { name: 'TERRAFORM_DAEMON_SERVICE_NAME', value: 'my-service' },
+        { name: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME', value: 'my-registration' },
       ];
       container.name = 'terraform-daemon';
       assert.deepEqual(JSON.parse(chart), byName(wanted));
@@ -307,9 +306,9 @@ for (const version of ['helm3', 'helm4'] as const) {
       const folders = new Map(
         container?.volumeMounts?.map(({ name, mountPath, subPath }) => [name, subPath === undefined && mountPath]),
       );
-      const flagOf = (name: string) => container?.args?.find((arg) => arg.startsWith(`--${name}=`))?.split('=')[1];
-      assert.equal(flagOf('policy-file'), `${folders.get('policy')}/policy.yaml`);
-      assert.equal(flagOf('webhook-cert-path'), folders.get('certificates'));
+      const given = optionsOf(container);
+      assert.equal(given['policy-file'], `${folders.get('policy')}/policy.yaml`);
+      assert.equal(given['webhook-cert-path'], folders.get('certificates'));
       const parsed = parsePolicy((objects['ConfigMap job-cap-policy'] as V1ConfigMap).data?.['policy.yaml'] ?? '');
       assert.ok('policy' in parsed);
       assert.deepEqual(parsed.policy.rules[0], EVERYTHING.policy.rules[0]);
@@ -327,13 +326,12 @@ for (const version of ['helm3', 'helm4'] as const) {
     it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
       assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
       for (let n = 0; n < most(0); n++) {
-        const args =
-          deploymentOf(await render({ options: samples(0, n) })).spec?.template.spec?.containers[0]?.args ?? [];
-        for (const [name, value] of Object.entries(samples(0, n))) {
-          assert.ok(args.includes(`--${name}=${value}`), `--${name}=${value}`);
-          assert.ok('value' in options[name as OptionName].parse(String(value)), `--${name}=${value}`);
+        const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
+        const { spec } = deploymentOf(await render({ options: samples(0, n) }));
+        assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
+        for (const [name, value] of wanted) {
+          assert.ok('value' in options[name as OptionName].parse(value), `--${name}=${value}`);
         }
-        assert.equal(args.length, 1 + Object.keys(SAMPLES).length);
       }
     });
 

@@ -6,7 +6,7 @@ import { type ControlPlane, startControlPlane } from '../control-plane/control-p
 import { kubectl } from '../control-plane/kubectl.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { helm } from '../support/helm.ts';
+import { helm, optionsOf } from '../support/helm.ts';
 import { INSTALL } from '../support/manifests.ts';
 
 /** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
@@ -66,15 +66,15 @@ for (const version of ['helm3', 'helm4'] as const) {
     afterEach(() => daemon?.stop('SIGKILL'));
     after(() => controlPlane?.stop());
 
-    /** With the command line of the Deployment. */
+    /** With the options of the Deployment. */
     async function startAs(namespace: string, name: string): Promise<Daemon> {
       const config = new KubeConfig();
       config.loadFromFile(controlPlane.kubeconfig);
       const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
-      const args = deployment.spec?.template.spec?.containers[0]?.args?.slice(1) ?? [];
+      const given = optionsOf(deployment.spec?.template.spec?.containers[0]);
       daemon = await startDaemon({
         kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
-        flags: [`--namespace=${namespace}`, ...args],
+        flags: [`--namespace=${namespace}`, ...Object.entries(given).map(([name, value]) => `--${name}=${value}`)],
       });
       await daemon.line('ready');
       return daemon;

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { KubernetesObject } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Container } from '@kubernetes/client-node';
 import { parseAllDocuments } from 'yaml';
 import { CHART } from '../../scripts/chart.ts';
 import { ensureHelm, type Helm } from '../control-plane/binaries.ts';
@@ -49,6 +49,15 @@ export async function chartObjects(run: HelmRun, namespace = 'vela-system'): Pro
 /** As they stand there: client-node's reader would leave out fields that it does not know. */
 export const objectsIn = (yaml: string): readonly KubernetesObject[] =>
   parseAllDocuments(yaml).map((document) => document.toJS() as KubernetesObject);
+
+/** The options of the daemon that a container has in its environment, by their names. */
+export const optionsOf = (container: V1Container | undefined): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    (container?.env ?? []).map(({ name, value = '' }) => [
+      name.replace('TERRAFORM_DAEMON_', '').toLowerCase().replaceAll('_', '-'),
+      value,
+    ]),
+  );
 
 const key = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
 

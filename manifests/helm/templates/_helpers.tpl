@@ -15,8 +15,11 @@
 {{- end }}
 {{- end }}
 
-{{/* The command line: the options, and those that the chart says itself. */}}
-{{- define "terraform-daemon.args" -}}
+{{/*
+The options, and those that the chart says itself. In the environment, so that "terraform-daemon inspect" has them too when it
+is run beside the daemon.
+*/}}
+{{- define "terraform-daemon.env" -}}
 {{- $refused := list }}
 {{- range $name, $advice := dict
   "client-ca-file" "the chart mounts no such file: install with kustomize"
@@ -33,21 +36,23 @@
 {{- end }}
 {{- end }}
 {{- if $refused }}{{ fail (join "\n" $refused) }}{{ end }}
-{{- $args := list }}
-{{- range $name, $value := .Values.options }}
-{{- $args = append $args (printf "--%s=%v" $name $value) }}
-{{- end }}
+{{- $options := deepCopy (.Values.options | default dict) }}
 {{- if ne .Values.name "terraform-daemon" }}
-{{- $args = append $args (printf "--owner-cluster-role=%s" .Values.name) }}
+{{- $_ := set $options "owner-cluster-role" .Values.name }}
 {{- end }}
 {{- if .Values.policy }}
-{{- $args = append $args "--policy-file=/etc/terraform-daemon/policy/policy.yaml" }}
+{{- $_ := set $options "policy-file" "/etc/terraform-daemon/policy/policy.yaml" }}
 {{- end }}
 {{- if .Values.ownCertificates.secretName }}
-{{- $args = append $args "--webhook-cert-path=/etc/terraform-daemon/certificates" }}
+{{- $_ := set $options "webhook-cert-path" "/etc/terraform-daemon/certificates" }}
 {{- end }}
-{{- if $args }}
-{{- toYaml (prepend $args "run") }}
+{{- $env := list }}
+{{- range $name, $value := $options }}
+{{- $variable := printf "TERRAFORM_DAEMON_%s" ($name | upper | replace "-" "_") }}
+{{- $env = append $env (dict "name" $variable "value" (printf "%v" $value)) }}
+{{- end }}
+{{- if $env }}
+{{- toYaml $env }}
 {{- end }}
 {{- end }}
 
