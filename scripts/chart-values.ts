@@ -183,7 +183,8 @@ const values = group({
     type: 'integer',
     minimum: 1,
     default: 15,
-    description: 'the `drain-time` and ten seconds to end what was begun',
+    description:
+      'at least the `drain-time` and ten seconds to end what was begun: raise it together with `options.drain-time`',
   },
   podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
   networkPolicy: group({ enabled: flag(true, 'let connections in to the two ports only') }),
