@@ -26,11 +26,11 @@ interface Connection {
 }
 
 /**
- * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
- * was ever in them is kept alive until the next collection of the whole heap.
- *
  * Holds at most that many connections. When one more comes, the one that will be missed least is cut off, and not the
  * newcomer, which may be the API server: at first who has never shown to be one, and of those who is idle for longest.
+ *
+ * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
+ * was ever in them is kept alive until the next collection of the whole heap.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void): Connections {
   const open = new Map<string, Connection>();

@@ -8,40 +8,46 @@ import type { LifecycleRow } from '../support/lifecycle-table.ts';
 import type { Moment } from '../support/timeline.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
-/**
- * From the moment the API server has stored the damage to the moment it has stored the repair: a watch is faster than
- * this on a busy machine too, and a look every minute is not. The table tells how long it took.
- */
-const MENDED_MS = 2_000;
+/** From the moment the API server has stored the damage to the moment it has stored the repair. */
+const BUNDLE_MS = 200;
+const REGISTRATION_MS = 500;
+const SECRET_MS = 2_000;
 
 export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
+  /** The machine may be busy for a moment: what takes too long is done twice more, and then the median counts. */
+  async function mendedWithin(boundMs: number, inflict: () => Promise<LifecycleRow>): Promise<void> {
+    const rows = [add(await inflict())];
+    if ((rows[0]?.healedMs ?? 0) > boundMs) rows.push(add(await inflict()), add(await inflict()));
+    for (const { scenario, lost } of rows) assert.deepEqual([scenario, lost], [scenario, 0]);
+    const inOrder = rows.map(({ healedMs }) => healedMs).toSorted((one, other) => one - other);
+    const median = inOrder[Math.floor(inOrder.length / 2)] ?? Number.POSITIVE_INFINITY;
+    assert.ok(median <= boundMs, `${rows[0]?.scenario}: ${inOrder.join(', ')} ms`);
+  }
+
   describe('damage to the Secret, with three replicas', () => {
-    test('is mended within two seconds, before anything else notices', async (t) => {
+    test('is mended before anything else notices', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       for (const { name, inflict } of secretDamages) {
         const isHealed = ({ secret }: Moment) => isSound(secret);
         const row = await damage(stage, t, { scenario: `Secret ${name}`, inflict, isHealed });
         add(row);
         assert.deepEqual([row.scenario, row.lost, row.unmutated], [row.scenario, 0, 0]);
-        assert.ok(row.healedMs <= MENDED_MS, `${row.scenario}: ${row.healedMs} ms`);
+        assert.ok(row.healedMs <= SECRET_MS, `${row.scenario}: ${row.healedMs} ms`);
       }
     });
   });
 
   describe('damage to the registration, with three replicas', () => {
-    test('is mended within two seconds, and no Job is lost', async (t) => {
+    test('is mended within its bounds, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const wanted = entryOf(stage.timeline.moments().at(-1)?.registration);
       const isHealed = ({ registration }: Moment) => JSON.stringify(entryOf(registration)) === JSON.stringify(wanted);
-      const damages = [
-        ...bundleDamages.map(({ name, inflict }) => ({ scenario: `caBundle ${name}`, inflict })),
-        ...entryDamages.map(({ name, inflict }) => ({ scenario: `registration ${name}`, inflict })),
-      ];
-      for (const { scenario, inflict } of damages) {
-        const row = await damage(stage, t, { scenario, inflict, isHealed });
-        add(row);
-        assert.deepEqual([row.scenario, row.lost], [row.scenario, 0]);
-        assert.ok(row.healedMs <= MENDED_MS, `${row.scenario}: ${row.healedMs} ms`);
+      for (const { name, inflict } of bundleDamages) {
+        await mendedWithin(BUNDLE_MS, () => damage(stage, t, { scenario: `caBundle ${name}`, inflict, isHealed }));
+      }
+      for (const { name, inflict } of entryDamages) {
+        const scenario = `registration ${name}`;
+        await mendedWithin(REGISTRATION_MS, () => damage(stage, t, { scenario, inflict, isHealed }));
       }
     });
 
