@@ -70,7 +70,7 @@ function hasEnded(stored: Json): boolean {
   const isDeleted = isMap(stored.metadata) && typeof stored.metadata.deletionTimestamp === 'string';
   return (
     isDeleted ||
-    conditions.some((one: Json) => isMap(one) && /^(Complete|Failed)$/.test(String(one.type)) && one.status === 'True')
+    conditions.some((one: Json) => isMap(one) && ['Complete', 'Failed'].includes(one.type) && one.status === 'True')
   );
 }
 
