@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { availableParallelism, cpus, loadavg, release } from 'node:os';
+import { availableParallelism, cpus, release } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** What is measured has the first core to itself; load, API server, etcd and this process share the second. */
 export const SERVER_CORE = '0';
@@ -43,5 +44,19 @@ export function describeMachine(): string {
   return `${cpus()[0]?.model ?? 'unknown processor'}, Linux ${release()}, Node.js ${process.versions.node}, ${go}`;
 }
 
-/** How many processes of others want the machine's cores, before anything is started. */
-export const othersLoad = (): number => loadavg()[0] ?? 0;
+const LOOK_MS = 5_000;
+
+/** How many cores the work of others keeps busy, where nothing of ours has been started. A load average tells of what is over. */
+export async function othersLoad(): Promise<number> {
+  const before = cpuTimes();
+  await delay(LOOK_MS);
+  const after = cpuTimes();
+  const total = after.total - before.total;
+  return (cpus().length * (total - (after.idle - before.idle))) / total;
+}
+
+function cpuTimes(): { readonly idle: number; readonly total: number } {
+  const times = cpus().map(({ times }) => times);
+  const sum = (numbers: readonly number[]) => numbers.reduce((one, other) => one + other, 0);
+  return { idle: sum(times.map(({ idle }) => idle)), total: sum(times.flatMap((each) => Object.values(each))) };
+}

@@ -65,7 +65,11 @@ async function measureParts(
   const progress = stderrProgress();
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bench-'));
   try {
-    const about = { machine: describeMachine(), othersLoad: othersLoad(), date: new Date().toISOString().slice(0, 10) };
+    const about = {
+      machine: describeMachine(),
+      othersLoad: await othersLoad(),
+      date: new Date().toISOString().slice(0, 10),
+    };
     const programs = await preparePrograms(folder, progress);
     pinToLoadCore();
     const cluster = await startCluster();

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Progress } from '../test/control-plane/progress.ts';
 import { aCertificateSet } from '../test/support/a-certificate-set.ts';
+import { bytesIn } from '../test/support/bytes-in.ts';
 import { BUNDLE } from '../test/support/daemon.ts';
 import { imageEntrypoint } from '../test/support/image-entrypoint.ts';
 
@@ -63,10 +64,4 @@ async function prepareDaemon(folder: string): Promise<Programs['daemon']> {
   await run(process.execPath, [...nodeFlags, file, '--version'], { env });
   await chmod(cache, 0o555);
   return { command, env };
-}
-
-async function bytesIn(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => stat(join(parentPath, name)));
-  return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
 }

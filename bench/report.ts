@@ -14,12 +14,12 @@ export async function writeReport(results: Results): Promise<void> {
   await writeFile(REPORT, reportOf(results, plots));
 }
 
-/** A load average up to which a machine is quiet. */
-const QUIET = 0.5;
+/** Cores that may be busy on a quiet machine. */
+const QUIET = 0.15;
 
 const busy = (load: number): string =>
-  `**Not on a quiet machine**: the load average was ${load.toFixed(0)} when it began, by the work of others. Rates and times are many
-times worse than they would be, and ratios are those of servers that took turns between others. To be measured again.`;
+  `**Not on a quiet machine**: the work of others kept ${load.toFixed(1)} cores busy when it began. Rates and times are worse than they would
+be, and ratios are those of servers that took turns between others. To be measured again.`;
 
 const COMMAND = '```sh unrun: takes half an hour of a quiet machine\nnpm run bench\n```';
 
@@ -76,15 +76,18 @@ const images = (plots: readonly Plot[], files: readonly string[]): string =>
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const sizeTable = ({ bundleBytes, goBytes, compiledBytes }: NonNullable<Results['sizes']>): string =>
+const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<Results['sizes']>): string =>
   table(
     ['', 'size'],
     [
       ['the bundle', megabytes(bundleBytes)],
-      [
-        'its compiled code; with the SBOM and the licences that is all that the image adds to its base',
-        megabytes(compiledBytes),
-      ],
+      ['its compiled code', megabytes(compiledBytes)],
+      ...(image
+        ? [
+            ['what the image adds to its base: both, the SBOM and the licences', megabytes(image.addedBytes)],
+            ['the image, packed, on Debian with Node.js instead of distroless', megabytes(image.packedBytes)],
+          ]
+        : []),
       ['the Go peer', megabytes(goBytes)],
     ],
   );

@@ -52,6 +52,12 @@ export interface SizeResults {
   readonly goBytes: number;
   /** Compiled code of the bundle: with it, the SBOM and the licences, that is what the image adds to its base. */
   readonly compiledBytes: number;
+  /** Absent where no image could be built. */
+  readonly image?: {
+    readonly addedBytes: number;
+    /** Packed, on the stand-in for its base that the tests build from Debian's packages. */
+    readonly packedBytes: number;
+  };
 }
 
 export interface CurveResults {
@@ -83,7 +89,7 @@ export type PartName = (typeof partNames)[number];
 export type Results = Partial<Parts> & {
   /** What it was measured on. */
   readonly machine?: string;
-  /** The load average before it began: on a quiet machine it is near 0. */
+  /** How many cores the work of others kept busy before it began: on a quiet machine it is near 0. */
   readonly othersLoad?: number;
   /** When, as a date. */
   readonly date?: string;

@@ -1,8 +1,31 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkMachine } from '../test/node/cluster/packages.ts';
+import { openImage } from '../test/node/image/container.ts';
+import { buildDaemonImage } from '../test/node/image/images.ts';
+import { bytesIn } from '../test/support/bytes-in.ts';
 import type { SizeResults } from './results.ts';
 import type { Stage } from './stage.ts';
 
 /** Bytes of what is shipped. */
-export async function measureSizes({ programs }: Stage): Promise<SizeResults> {
+export async function measureSizes({ programs, progress }: Stage): Promise<SizeResults> {
   const { bundleBytes, compiledBytes, goBytes } = programs;
-  return { bundleBytes, compiledBytes, goBytes };
+  const sizes = { bundleBytes, compiledBytes, goBytes };
+  try {
+    await checkMachine();
+  } catch (error) {
+    progress(`the image is not measured. ${error instanceof Error ? error.message : error}`);
+    return sizes;
+  }
+  return { ...sizes, image: await measureImage(progress) };
+}
+
+async function measureImage(progress: Stage['progress']): Promise<NonNullable<SizeResults['image']>> {
+  const { name, archive } = await buildDaemonImage(progress);
+  const image = await openImage(name);
+  try {
+    return { addedBytes: await bytesIn(join(image.root, 'app')), packedBytes: (await stat(archive)).size };
+  } finally {
+    await image.close();
+  }
 }
