@@ -101,8 +101,11 @@ export function createReconciler(
   }
 
   /** Where the Secret cannot be read, others may know of an authority that this replica does not. */
-  const withLive = (caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined): Pem =>
-    joinCertificates([caBundle, ...usableAuthorities(liveBundle(live) ?? ('' as Pem), config.certificates, now())]);
+  function withLive(caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined): Pem {
+    const { presented } = status;
+    const known = liveBundle(live) ?? ('' as Pem);
+    return joinCertificates([caBundle, ...usableAuthorities(known, config.certificates, now(), { presented })]);
+  }
 
   async function register(
     { caBundle, isPaused }: Certified,

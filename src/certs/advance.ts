@@ -60,12 +60,12 @@ export async function advance(
 export async function replaced(
   before: CertificateSet | undefined,
   options: CertificateOptions,
-  { now, liveBundle }: Circumstances,
+  { now, liveBundle, presented }: Circumstances,
 ): Promise<CertificateSet> {
   const ca = await issueCertificateAuthority(options, now);
   const serving = await issueServingCertificate(options, ca, now);
   const known = joinCertificates([before?.caBundle ?? '', liveBundle ?? '']);
-  const previous = usableAuthorities(known, options, now);
+  const previous = usableAuthorities(known, options, now, { presented });
   const isFirst = previous.length === 0;
   return {
     ca,
@@ -95,11 +95,11 @@ async function takeOver({ set, reasons }: Explained, options: CertificateOptions
 function withBundle(
   set: CertificateSet,
   options: CertificateOptions,
-  { now, liveBundle }: Circumstances,
+  { now, liveBundle, presented }: Circumstances,
 ): CertificateSet {
   const own = splitCertificates(joinCertificates([set.ca.certificate, set.nextCa?.certificate ?? '']));
   const known = joinCertificates([set.caBundle, set.phase === 'stable' ? '' : (liveBundle ?? '')]);
-  const caBundle = joinCertificates([...own, ...usableAuthorities(known, options, now, own)]);
+  const caBundle = joinCertificates([...own, ...usableAuthorities(known, options, now, { own, presented })]);
   const isAlone = caBundle === joinCertificates([set.ca.certificate]);
   return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
 }

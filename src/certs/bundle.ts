@@ -2,7 +2,7 @@ import { type Pem, splitCertificates } from '../encodings.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './issue.ts';
 import type { Reason } from './reasons.ts';
-import { parseCertificate, validityProblem } from './x509.ts';
+import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 
 /** What is wrong with the CA bundle of a set whose current authority is healthy. */
 export function bundleProblem(
@@ -20,26 +20,28 @@ export function bundleProblem(
   return others.some((pem) => !isUsable(pem, options, now)) ? 'foreign-ca' : undefined;
 }
 
-/** More authorities than this are never needed at once: one takes over while another retires. */
+/** One takes over while another retires; more are needed only where the Secret is lost again before that is over. */
 const MOST_PREVIOUS = 4;
 
 /**
- * The authorities of a bundle that can still verify something: for those who present a certificate from before. The
- * newest ones alone: whatever happens again and again, the bundle must not grow until no object can hold it.
+ * The authorities of a bundle that can still verify something: for those who present a certificate from before. Whatever
+ * happens again and again, the bundle must not grow until no object can hold it: so only that of what is presented and
+ * the first ones, as a new one is put before all others. Their dates tell nothing: clocks differ.
  *
  * @param own those that stay in the bundle whatever they are, and are not counted.
+ * @param presented what the endpoint of this replica presents.
  */
 export function usableAuthorities(
   bundle: Pem,
   options: CertificateOptions,
   now: Date,
-  own: readonly Pem[] = [],
+  { own = [], presented }: { readonly own?: readonly Pem[]; readonly presented?: Pem | undefined } = {},
 ): Pem[] {
-  const issuedMs = (pem: Pem) => parseCertificate(pem)?.validFromDate.getTime() ?? 0;
-  return splitCertificates(bundle)
-    .filter((pem) => !own.includes(pem) && isUsable(pem, options, now))
-    .toSorted((one, other) => issuedMs(other) - issuedMs(one))
-    .slice(0, MOST_PREVIOUS);
+  const usable = splitCertificates(bundle).filter((pem) => !own.includes(pem) && isUsable(pem, options, now));
+  if (usable.length <= MOST_PREVIOUS) return usable;
+  const isNeeded = (pem: Pem) => presented !== undefined && isTrustedBy(presented, pem, now);
+  const kept = [...new Set([...usable.filter(isNeeded), ...usable])].slice(0, MOST_PREVIOUS);
+  return usable.filter((pem) => kept.includes(pem));
 }
 
 /** Whether everything that is to be trusted is in the live bundle. */

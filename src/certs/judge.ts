@@ -142,7 +142,7 @@ function isLeftBehind(
   { now, liveBundle, presented }: Circumstances,
 ): boolean {
   if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
-  return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, options, now)), now);
+  return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, options, now, { presented })), now);
 }
 
 /** Whether the announced authority cannot take over. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
+import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
+import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { joinCertificates, type Pem } from '../../../src/encodings.ts';
 import {
   aCertificateAuthority,
@@ -23,6 +25,10 @@ const rsaPss = await opensslAuthority('rsa-pss');
 /** What openssl issues begins to be valid on the day of the test. */
 const today = new Date();
 
+const authorities = await Promise.all(
+  [0, 1, 2, 3, 4].map((days) => aCertificateAuthority({ options, issuedAt: after(days) })),
+);
+
 describe('the authorities of a bundle that can still verify something', () => {
   const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), options, after(10));
 
@@ -31,12 +37,18 @@ describe('the authorities of a bundle that can still verify something', () => {
     assert.deepEqual(usable(first, second), [first, second]);
   });
 
-  test('are the four that were issued last, where there are more', async () => {
-    const issued = await Promise.all(
-      [0, 1, 2, 3, 4].map((days) => aCertificateAuthority({ options, issuedAt: after(days) })),
-    );
-    const pems = issued.map(({ certificate }) => certificate);
-    assert.deepEqual(usable(...pems), pems.slice(1).reverse());
+  test('are the first four, where there are more, whatever their dates say', () => {
+    const pems = authorities.map(({ certificate }) => certificate);
+    assert.deepEqual(usable(...pems), pems.slice(0, 4));
+    assert.deepEqual(usable(...pems.toReversed()), pems.slice(1).reverse());
+  });
+
+  test('include that of what is presented, however far behind it is', async () => {
+    const pems = authorities.map(({ certificate }) => certificate);
+    const last = authorities.at(-1) as CertificatePair;
+    const { certificate: presented } = await issueServingCertificate(options, last, after(5));
+    const kept = usableAuthorities(joinCertificates(pems), options, after(10), { presented });
+    assert.deepEqual(kept, [...pems.slice(0, 3), last.certificate]);
   });
 
   test('are none in an empty bundle', () => {
