@@ -181,10 +181,9 @@ const values = group({
   }),
   terminationGracePeriodSeconds: {
     type: 'integer',
-    minimum: 1,
-    default: 15,
-    description:
-      'at least the `drain-time` and ten seconds to end what was begun: raise it together with `options.drain-time`',
+    minimum: 0,
+    default: 0,
+    description: '0: `options.drain-time` and ten seconds to end what was begun, which is 15 by default',
   },
   podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
   networkPolicy: group({ enabled: flag(true, 'let connections in to the two ports only') }),

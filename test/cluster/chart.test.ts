@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { KubernetesObject, V1ConfigMap, V1Deployment, V1PolicyRule } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartsOwn } from '../../scripts/chart-values.ts';
+import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { readDocument } from '../support/docs.ts';
@@ -297,6 +298,19 @@ for (const version of ['helm3', 'helm4'] as const) {
         matchLabels: { app: 'job-cap' },
       });
       assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
+    });
+
+    it('gives the Pods the drain time and ten seconds to end, or what is asked for', async () => {
+      const seconds = async (drainTime: string, values: object = {}) => {
+        const objects = await render({ options: { 'drain-time': drainTime }, ...values });
+        return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
+      };
+      const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h30m1s1ms', '00007s'];
+      for (const drainTime of drainTimes) {
+        const wanted = Math.ceil((parseDuration(drainTime) ?? Number.NaN) / 1000) + 10;
+        assert.equal(await seconds(drainTime), wanted, drainTime);
+      }
+      assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
     });
 
     it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
