@@ -7,9 +7,8 @@ import { chartsOwn } from '../../scripts/chart-values.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
-import { readDocument } from '../support/docs.ts';
 import { byName, chartObjects, helm, objectsIn, optionsOf } from '../support/helm.ts';
-import { INSTALL, renderOverlay } from '../support/manifests.ts';
+import { INSTALL, renderKustomization, renderOverlay } from '../support/manifests.ts';
 
 /** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
 const SAMPLES: Readonly<
@@ -166,6 +165,9 @@ const EVERYTHING = {
 
 const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
 
+const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
+  Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
+
 const deploymentOf = (objects: readonly KubernetesObject[]) =>
   objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
 
@@ -194,14 +196,25 @@ for (const version of ['helm3', 'helm4'] as const) {
     });
 
     it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
-      const rule = { name: 'a', set: { backoffLimit: 0 } };
-      const names = async (match: object) =>
-        Object.entries(byName(await render({ policy: { rules: [{ ...rule, match }] } }))).filter(([key]) =>
-          key.endsWith('-namespaces'),
-        );
-      const wanted = objectsIn(await readDocument('manifests/rbac-namespaces.yaml'));
-      assert.deepEqual(Object.fromEntries(await names({ namespaceLabels: { a: 'b' } })), byName(wanted));
-      assert.deepEqual(await names({ namespaces: ['*'] }), []);
+      const rule = { set: { backoffLimit: 0 } };
+      const rights = async (...matches: readonly object[]) => {
+        const rules = matches.map((match, index) => ({ ...rule, name: `rule-${index}`, match }));
+        return aboutNamespaces(await render({ policy: { rules } }, 'elsewhere'));
+      };
+      const wanted = aboutNamespaces(
+        objectsIn(
+          await renderKustomization({
+            namespace: 'elsewhere',
+            resources: ['base'],
+            components: ['components/namespaces'],
+          }),
+        ),
+      );
+      assert.equal(Object.keys(wanted).length, 2);
+      assert.match(JSON.stringify(wanted), /"name":"terraform-daemon","namespace":"elsewhere"/);
+      assert.deepEqual(await rights({ namespaceLabels: { a: 'b' } }), wanted);
+      assert.deepEqual(await rights({ jobName: 'a' }, { namespaceLabels: { a: 'b' } }), wanted);
+      assert.deepEqual(await rights({ namespaces: ['*'] }), {});
     });
 
     it('gives the right to delete what has an owner where that is asked for, and of the registration and the Lease alone', async () => {
