@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { type KubernetesObject, loadAllYaml } from '@kubernetes/client-node';
+import { type KubernetesObject, loadAllYaml, loadYaml } from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { INSTALL, installManifest, installObjects, overlayFolder, renderOverlay } from '../support/manifests.ts';
+import { readDocument } from '../support/docs.ts';
+import {
+  INSTALL,
+  installManifest,
+  installObjects,
+  type Kustomization,
+  overlayFolder,
+  renderKustomization,
+  renderOverlay,
+} from '../support/manifests.ts';
 
 describe('manifests/install.yaml', () => {
   it('is what the base comes to', async () => {
@@ -21,6 +30,21 @@ describe('manifests/install.yaml', () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
     assert.equal(roles.length, 4);
+  });
+});
+
+describe('the kustomization of docs/install.md', () => {
+  it('comes to the objects of manifests/install.yaml in their order, and follows its namespace', async () => {
+    const text = await readDocument('docs/install.md');
+    const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
+    const { resources, images, ...fields } = loadYaml<Kustomization>(block);
+    assert.deepEqual(resources, ['github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
+    assert.ok(images);
+    const rendered = loadAllYaml(
+      await renderKustomization({ ...fields, namespace: 'elsewhere', resources: ['base'] }),
+    ) as readonly KubernetesObject[];
+    const install = (await readFile(INSTALL, 'utf8')).replaceAll('namespace: vela-system', 'namespace: elsewhere');
+    assert.deepEqual(rendered, loadAllYaml(install));
   });
 });
 
