@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { type KubernetesObject, loadAllYaml, loadYaml } from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
+import type { Json } from '../support/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { readDocument } from '../support/docs.ts';
 import {
@@ -14,6 +15,7 @@ import {
   renderKustomization,
   renderOverlay,
 } from '../support/manifests.ts';
+import { rawApi } from '../support/raw-api.ts';
 
 describe('manifests/install.yaml', () => {
   it('is what the base comes to', async () => {
@@ -82,6 +84,34 @@ describe('the overlays', () => {
       assert.equal(out.trim().split('\n').length, rendered.length, out);
     });
   }
+
+  it('put a namespace on objects that have none, as kustomize does not know them, and an API server drops it', async (t) => {
+    const api = await rawApi(cluster.kubeconfig);
+    t.after(() => api.close());
+    const rendered = await kubectl('/dev/null', ['kustomize', overlayFolder('default')]);
+    const policies = (loadAllYaml(rendered) as Json[]).filter(({ kind }) => /^ValidatingAdmissionPolicy/.test(kind));
+    assert.deepEqual(
+      policies.map(({ metadata }) => metadata.namespace),
+      ['vela-system', 'vela-system'],
+    );
+    for (const policy of policies) {
+      const plural = policy.kind.replace(/y?$/, policy.kind.endsWith('y') ? 'ies' : 's').toLowerCase();
+      const path = `/apis/admissionregistration.k8s.io/v1/${plural}`;
+      const metadata = { ...policy.metadata, name: 'another' };
+      // As clients write that do not know which kinds have a namespace.
+      const replies = [
+        await api.call('POST', path, { ...policy, metadata }),
+        await api.call('APPLY', `${path}/another?fieldManager=a&force=true`, { ...policy, metadata }),
+        await api.call('PATCH', `${path}/another`, { metadata }),
+        await api.call('DELETE', `${path}/another`),
+      ];
+      const seen = replies.map(({ status, body }) => [status, body.metadata.namespace]);
+      assert.deepEqual(
+        seen,
+        [201, 200, 200, 200].map((status) => [status, undefined]),
+      );
+    }
+  });
 
   it('critical names a class that each cluster has', async () => {
     const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);
