@@ -186,7 +186,12 @@ const values = group({
     description: '0: `options.drain-time` and ten seconds to end what was begun, which is 15 by default',
   },
   podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
-  networkPolicy: group({ enabled: flag(true, 'let connections in to the two ports only') }),
+  networkPolicy: group({
+    enabled: flag(
+      true,
+      'let connections in to the two ports only: to that of the webhook from anywhere, to the metrics from Pods of all namespaces',
+    ),
+  }),
   monitoring: group({
     enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
     labels: map('labels of these two by which your Prometheus finds them'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { type KubernetesObject, loadAllYaml, loadYaml } from '@kubernetes/client-node';
+import { type KubernetesObject, loadAllYaml, loadYaml, type V1NetworkPolicy } from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
 import type { Json } from '../support/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
@@ -26,6 +26,14 @@ describe('manifests/install.yaml', () => {
     const kinds = (await installObjects()).map(({ kind }) => kind);
     assert.ok(kinds.includes('Deployment'));
     assert.ok(!kinds.includes('Namespace'));
+  });
+
+  it('lets an API server in from anywhere, and Pods of all namespaces to the metrics', async () => {
+    const policy = (await installObjects()).find(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy;
+    assert.deepEqual(JSON.parse(JSON.stringify(policy.spec?.ingress)), [
+      { ports: [{ port: 'https', protocol: 'TCP' }] },
+      { ports: [{ port: 'metrics', protocol: 'TCP' }], _from: [{ namespaceSelector: {} }] }, // client-node's name of it
+    ]);
   });
 
   it('has the ClusterRole that owns what the daemon makes after all other roles, so that it goes after them', async () => {
