@@ -195,6 +195,10 @@ const values = group({
   monitoring: group({
     enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
     labels: map('labels of these two by which your Prometheus finds them'),
+    runbookUrl: {
+      ...text('what the links of the alerts begin with: where your people read docs/runbook.md', 'docs/runbook.md'),
+      pattern: '^[^#\\s]+$',
+    },
     dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
   }),
 });

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import type { KubernetesObject, V1ConfigMap, V1Deployment, V1PolicyRule } from '@kubernetes/client-node';
+import {
+  type KubernetesObject,
+  loadYaml,
+  type V1ConfigMap,
+  type V1Deployment,
+  type V1PolicyRule,
+} from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartsOwn } from '../../scripts/chart-values.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
+import { readDocument } from '../support/docs.ts';
 import { byName, chartObjects, helm, objectsIn, optionsOf } from '../support/helm.ts';
-import { INSTALL, renderKustomization, renderOverlay } from '../support/manifests.ts';
+import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';
 
 /** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
 const SAMPLES: Readonly<
@@ -193,6 +200,23 @@ for (const version of ['helm3', 'helm4'] as const) {
     it('comes to those of the overlay with monitoring', async () => {
       const overlay = objectsIn(await renderOverlay('monitoring'));
       assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
+    });
+
+    it('links the alerts to where the runbook is read, as the kustomization of docs/install.md does', async () => {
+      const text = await readDocument('docs/install.md');
+      const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
+      const fields = loadYaml<Kustomization>(block);
+      const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
+      const runbookUrl = 'https://example.com/terraform-daemon/docs/runbook.md';
+      const chart = await render({ monitoring: { enabled: true, runbookUrl } });
+      assert.deepEqual(byName(chart), byName(overlay));
+      const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];
+      const alerts = JSON.stringify(chart).match(/(?<="alert":")[^"]*/g) ?? [];
+      assert.ok(alerts.length > 5);
+      assert.deepEqual(
+        links,
+        alerts.map((alert) => `${runbookUrl}#${alert.toLowerCase()}`),
+      );
     });
 
     it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
@@ -384,6 +408,7 @@ for (const version of ['helm3', 'helm4'] as const) {
       [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
       [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
       [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
+      [{ monitoring: { runbookUrl: 'a#b' } }, /at '\/monitoring\/runbookUrl': 'a#b' does not match pattern/],
       [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
       [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
       [
