@@ -181,16 +181,24 @@ const values = group({
   }),
   terminationGracePeriodSeconds: {
     type: 'integer',
-    minimum: 1,
-    default: 15,
-    description:
-      'at least the `drain-time` and ten seconds to end what was begun: raise it together with `options.drain-time`',
+    minimum: 0,
+    default: 0,
+    description: '0: `options.drain-time` and ten seconds to end what was begun, which is 15 by default',
   },
   podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
-  networkPolicy: group({ enabled: flag(true, 'let connections in to the two ports only') }),
+  networkPolicy: group({
+    enabled: flag(
+      true,
+      'let connections in to the two ports only: to that of the webhook from anywhere, to the metrics from Pods of all namespaces',
+    ),
+  }),
   monitoring: group({
     enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
     labels: map('labels of these two by which your Prometheus finds them'),
+    runbookUrl: {
+      ...text('what the links of the alerts begin with: where your people read docs/runbook.md', 'docs/runbook.md'),
+      pattern: '^[^#\\s]+$',
+    },
     dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
   }),
 });

@@ -29,6 +29,7 @@ import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './own
 import { createOwnership, guarded } from './ownership.ts';
 import { terraformPolicy } from './policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
+import { repairCommands } from './repair-commands.ts';
 import { rotate } from './rotate.ts';
 import { uninstall } from './uninstall.ts';
 import { version } from './version.ts';
@@ -174,7 +175,7 @@ const uninstallOnce: Commands['uninstall'] = (raw, own) =>
     const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
     return uninstall(own, {
       objects: createOwnObjects(connect(config.kubeconfig, never).callJson, config),
-      namespace: config.namespace,
+      stopCommand: repairCommands(config).stop,
       say: (line) => process.stdout.write(`${line}\n`),
       confirm,
       now: () => new Date(),

@@ -10,7 +10,7 @@ export type NamespaceLabels = (namespace: string) => Promise<Labels>;
 export const readNamespaceLabels =
   ({ callJson }: Pick<Clients, 'callJson'>): NamespaceLabels =>
   async (name) => {
-    const what = `read Namespace ${name} (a rule with namespaceLabels needs manifests/rbac-namespaces.yaml)`;
+    const what = `read Namespace ${name} (a rule with namespaceLabels needs manifests/components/namespaces)`;
     const { metadata } = (await orFail(callJson('GET', `/api/v1/namespaces/${name}`), what)) as V1Namespace;
     return metadata?.labels ?? {};
   };

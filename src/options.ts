@@ -138,7 +138,7 @@ export const options = {
   'owner-cluster-role': {
     placeholder: 'name',
     description:
-      'ClusterRole of the install: it becomes the owner of what the daemon makes, so that all of it goes with the install',
+      'ClusterRole of the install: it becomes the owner of what the daemon makes, so that all of it goes with the install. The Deployment is taken to have the same name, where commands to mend something are told',
     default: 'terraform-daemon',
     parse: matching(/^(?!\.\.?$)[^/%\s]+$/, 253, 'the name of a ClusterRole: without "/", "%" and blanks'),
   },

@@ -58,7 +58,7 @@ const match = z
         .describe('the namespace is one of these: names, or patterns in which `*` stands for any text'),
       namespaceLabels: labels
         .optional()
-        .describe('the namespace has all of these labels; needs `manifests/rbac-namespaces.yaml`'),
+        .describe('the namespace has all of these labels; needs `manifests/components/namespaces`'),
       jobName: pattern
         .optional()
         .describe('the name of the Job, or a pattern; one that is still to be generated counts as empty'),

@@ -4,16 +4,19 @@ import { MANAGED_BY, PAUSED, ROTATE } from './certs/secret.ts';
 export interface Installation {
   readonly namespace: string;
   readonly secretName: string;
+  /** As the Deployment is called: both have the name of the install. */
+  readonly ownerClusterRole: string;
 }
 
-/** What a person types to mend something. The Deployment is called as the daemon is. */
-export const repairCommands = ({ namespace, secretName }: Installation) => {
+/** What a person types to mend something. */
+export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
   const kubectl = `kubectl -n ${namespace}`;
   const annotate = `${kubectl} annotate secret ${secretName}`;
   return {
     install: `terraform-daemon run --namespace=${namespace}`,
-    restart: `${kubectl} rollout restart deployment terraform-daemon`,
-    logs: `${kubectl} logs deployment/terraform-daemon`,
+    restart: `${kubectl} rollout restart deployment ${deployment}`,
+    stop: `${kubectl} delete deployment ${deployment}`,
+    logs: `${kubectl} logs deployment/${deployment}`,
     label: `${kubectl} label --overwrite secret ${secretName} ${Object.entries(MANAGED_BY)
       .map((pair) => pair.join('='))
       .join()}`,

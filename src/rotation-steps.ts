@@ -2,7 +2,7 @@ import type { CertificateOptions, CertificateSet } from './certs/certificate-set
 import { type Asked, askedFor, fromSecret, isOurs, isPaused, type StoredSecret } from './certs/secret.ts';
 import { parseCertificate } from './certs/x509.ts';
 import type { Config } from './config.ts';
-import { repairCommands } from './repair-commands.ts';
+import { type Installation, repairCommands } from './repair-commands.ts';
 import { rotationFacts } from './rotation-progress.ts';
 
 /** What is looked at, once a second, while a rotation is waited for. */
@@ -13,13 +13,8 @@ export interface Look {
 
 export const lookAt = (stored: StoredSecret): Look => ({ set: fromSecret(stored), asked: askedFor(stored) });
 
-interface Place {
-  readonly namespace: string;
-  readonly secretName: string;
-}
-
 /** Why a rotation that is asked for would never happen, with what to do about it; `undefined` when it would. */
-export function refusal(stored: StoredSecret | undefined, place: Place): string | undefined {
+export function refusal(stored: StoredSecret | undefined, place: Installation): string | undefined {
   const { install, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;
   if (stored === undefined) {

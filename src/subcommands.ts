@@ -22,8 +22,8 @@ export interface Subcommand {
   readonly help: string;
 }
 
-/** What the two objects are called, and how the API server is reached. */
-const naming: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name'];
+/** What the objects and the install are called, and how the API server is reached. */
+const naming: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name', 'owner-cluster-role'];
 
 export interface InspectOptions {
   readonly output: 'text' | 'json';

@@ -6,8 +6,8 @@ import type { UninstallOptions } from './subcommands.ts';
 
 export interface UninstallDependencies {
   readonly objects: OwnObjects;
-  /** Where the daemon's Deployment is looked for. */
-  readonly namespace: string;
+  /** How the daemon is stopped, to be pasted into a shell. */
+  readonly stopCommand: string;
   /** Writes a line for the person who waits. */
   readonly say: (line: string) => void;
   /** Whether the person says yes. */
@@ -29,11 +29,11 @@ const MOST_LOST_RACES = 10;
  */
 export async function uninstall(
   { dryRun, yes }: UninstallOptions,
-  { objects, namespace, say, confirm, now }: UninstallDependencies,
+  { objects, stopCommand, say, confirm, now }: UninstallDependencies,
 ): Promise<number> {
   const found = await Promise.all(inOrder(objects).map(async (store) => ({ store, seen: await store.read() })));
   for (const { store, seen } of found) say(`${store.reference}: ${judgement(seen).text}`);
-  const stopIt = `stop it first, as it would make them anew:\n  kubectl -n ${namespace} delete deployment terraform-daemon`;
+  const stopIt = `stop it first, as it would make them anew:\n  ${stopCommand}`;
   const running = runningDaemon(found.find(({ store }) => store.kind === 'Lease')?.seen, now());
   const stillRuns = running && `a daemon runs (${running}): ${stopIt}`;
   if (dryRun) {

@@ -1,14 +1,21 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
-import type { KubernetesObject, V1ConfigMap, V1Deployment, V1PolicyRule } from '@kubernetes/client-node';
+import {
+  type KubernetesObject,
+  loadYaml,
+  type V1ConfigMap,
+  type V1Deployment,
+  type V1PolicyRule,
+} from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartsOwn } from '../../scripts/chart-values.ts';
+import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { readDocument } from '../support/docs.ts';
 import { byName, chartObjects, helm, objectsIn, optionsOf } from '../support/helm.ts';
-import { INSTALL, renderOverlay } from '../support/manifests.ts';
+import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';
 
 /** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
 const SAMPLES: Readonly<
@@ -165,6 +172,9 @@ const EVERYTHING = {
 
 const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
 
+const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
+  Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
+
 const deploymentOf = (objects: readonly KubernetesObject[]) =>
   objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
 
@@ -192,15 +202,43 @@ for (const version of ['helm3', 'helm4'] as const) {
       assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
     });
 
+    it('links the alerts to where the runbook is read, as the kustomization of docs/install.md does', async () => {
+      const text = await readDocument('docs/install.md');
+      const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
+      const fields = loadYaml<Kustomization>(block);
+      const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
+      const runbookUrl = 'https://example.com/terraform-daemon/docs/runbook.md';
+      const chart = await render({ monitoring: { enabled: true, runbookUrl } });
+      assert.deepEqual(byName(chart), byName(overlay));
+      const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];
+      const alerts = JSON.stringify(chart).match(/(?<="alert":")[^"]*/g) ?? [];
+      assert.ok(alerts.length > 5);
+      assert.deepEqual(
+        links,
+        alerts.map((alert) => `${runbookUrl}#${alert.toLowerCase()}`),
+      );
+    });
+
     it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
-      const rule = { name: 'a', set: { backoffLimit: 0 } };
-      const names = async (match: object) =>
-        Object.entries(byName(await render({ policy: { rules: [{ ...rule, match }] } }))).filter(([key]) =>
-          key.endsWith('-namespaces'),
-        );
-      const wanted = objectsIn(await readDocument('manifests/rbac-namespaces.yaml'));
-      assert.deepEqual(Object.fromEntries(await names({ namespaceLabels: { a: 'b' } })), byName(wanted));
-      assert.deepEqual(await names({ namespaces: ['*'] }), []);
+      const rule = { set: { backoffLimit: 0 } };
+      const rights = async (...matches: readonly object[]) => {
+        const rules = matches.map((match, index) => ({ ...rule, name: `rule-${index}`, match }));
+        return aboutNamespaces(await render({ policy: { rules } }, 'elsewhere'));
+      };
+      const wanted = aboutNamespaces(
+        objectsIn(
+          await renderKustomization({
+            namespace: 'elsewhere',
+            resources: ['base'],
+            components: ['components/namespaces'],
+          }),
+        ),
+      );
+      assert.equal(Object.keys(wanted).length, 2);
+      assert.match(JSON.stringify(wanted), /"name":"terraform-daemon","namespace":"elsewhere"/);
+      assert.deepEqual(await rights({ namespaceLabels: { a: 'b' } }), wanted);
+      assert.deepEqual(await rights({ jobName: 'a' }, { namespaceLabels: { a: 'b' } }), wanted);
+      assert.deepEqual(await rights({ namespaces: ['*'] }), {});
     });
 
     it('gives the right to delete what has an owner where that is asked for, and of the registration and the Lease alone', async () => {
@@ -299,6 +337,19 @@ for (const version of ['helm3', 'helm4'] as const) {
       assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
     });
 
+    it('gives the Pods the drain time and ten seconds to end, or what is asked for', async () => {
+      const seconds = async (drainTime: string, values: object = {}) => {
+        const objects = await render({ options: { 'drain-time': drainTime }, ...values });
+        return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
+      };
+      const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h30m1s1ms', '00007s'];
+      for (const drainTime of drainTimes) {
+        const wanted = Math.ceil((parseDuration(drainTime) ?? Number.NaN) / 1000) + 10;
+        assert.equal(await seconds(drainTime), wanted, drainTime);
+      }
+      assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
+    });
+
     it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
       const objects = byName(await render(EVERYTHING));
       const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
@@ -357,6 +408,7 @@ for (const version of ['helm3', 'helm4'] as const) {
       [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
       [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
       [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
+      [{ monitoring: { runbookUrl: 'a#b' } }, /at '\/monitoring\/runbookUrl': 'a#b' does not match pattern/],
       [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
       [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
       [

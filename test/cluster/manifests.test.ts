@@ -1,10 +1,21 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { type KubernetesObject, loadAllYaml } from '@kubernetes/client-node';
+import { type KubernetesObject, loadAllYaml, loadYaml, type V1NetworkPolicy } from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
+import type { Json } from '../support/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { INSTALL, installManifest, installObjects, overlayFolder, renderOverlay } from '../support/manifests.ts';
+import { readDocument } from '../support/docs.ts';
+import {
+  INSTALL,
+  installManifest,
+  installObjects,
+  type Kustomization,
+  overlayFolder,
+  renderKustomization,
+  renderOverlay,
+} from '../support/manifests.ts';
+import { rawApi } from '../support/raw-api.ts';
 
 describe('manifests/install.yaml', () => {
   it('is what the base comes to', async () => {
@@ -17,10 +28,33 @@ describe('manifests/install.yaml', () => {
     assert.ok(!kinds.includes('Namespace'));
   });
 
+  it('lets an API server in from anywhere, and Pods of all namespaces to the metrics', async () => {
+    const policy = (await installObjects()).find(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy;
+    assert.deepEqual(JSON.parse(JSON.stringify(policy.spec?.ingress)), [
+      { ports: [{ port: 'https', protocol: 'TCP' }] },
+      { ports: [{ port: 'metrics', protocol: 'TCP' }], _from: [{ namespaceSelector: {} }] }, // client-node's name of it
+    ]);
+  });
+
   it('has the ClusterRole that owns what the daemon makes after all other roles, so that it goes after them', async () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
     assert.equal(roles.length, 4);
+  });
+});
+
+describe('the kustomization of docs/install.md', () => {
+  it('comes to the objects of manifests/install.yaml in their order, and follows its namespace', async () => {
+    const text = await readDocument('docs/install.md');
+    const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
+    const { resources, images, ...fields } = loadYaml<Kustomization>(block);
+    assert.deepEqual(resources, ['github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
+    assert.ok(images);
+    const rendered = loadAllYaml(
+      await renderKustomization({ ...fields, namespace: 'elsewhere', resources: ['base'] }),
+    ) as readonly KubernetesObject[];
+    const install = (await readFile(INSTALL, 'utf8')).replaceAll('namespace: vela-system', 'namespace: elsewhere');
+    assert.deepEqual(rendered, loadAllYaml(install));
   });
 });
 
@@ -58,6 +92,34 @@ describe('the overlays', () => {
       assert.equal(out.trim().split('\n').length, rendered.length, out);
     });
   }
+
+  it('put a namespace on objects that have none, as kustomize does not know them, and an API server drops it', async (t) => {
+    const api = await rawApi(cluster.kubeconfig);
+    t.after(() => api.close());
+    const rendered = await kubectl('/dev/null', ['kustomize', overlayFolder('default')]);
+    const policies = (loadAllYaml(rendered) as Json[]).filter(({ kind }) => /^ValidatingAdmissionPolicy/.test(kind));
+    assert.deepEqual(
+      policies.map(({ metadata }) => metadata.namespace),
+      ['vela-system', 'vela-system'],
+    );
+    for (const policy of policies) {
+      const plural = policy.kind.replace(/y?$/, policy.kind.endsWith('y') ? 'ies' : 's').toLowerCase();
+      const path = `/apis/admissionregistration.k8s.io/v1/${plural}`;
+      const metadata = { ...policy.metadata, name: 'another' };
+      // As clients write that do not know which kinds have a namespace.
+      const replies = [
+        await api.call('POST', path, { ...policy, metadata }),
+        await api.call('APPLY', `${path}/another?fieldManager=a&force=true`, { ...policy, metadata }),
+        await api.call('PATCH', `${path}/another`, { metadata }),
+        await api.call('DELETE', `${path}/another`),
+      ];
+      const seen = replies.map(({ status, body }) => [status, body.metadata.namespace]);
+      assert.deepEqual(
+        seen,
+        [201, 200, 200, 200].map((status) => [status, undefined]),
+      );
+    }
+  });
 
   it('critical names a class that each cluster has', async () => {
     const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);

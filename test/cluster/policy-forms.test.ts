@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -19,6 +19,7 @@ import { aReview } from '../support/a-review.ts';
 import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
 import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { renderKustomization } from '../support/manifests.ts';
 import { namespaces, policies, someJobs, twinOf } from '../support/policy-jobs.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
 
@@ -234,14 +235,14 @@ describe('the three forms of a policy', async () => {
     });
     const { code, error } = await line('cannot answer an admission request');
     assert.equal(code, 'KUBE_FORBIDDEN');
-    assert.match(String(error), /manifests\/rbac-namespaces\.yaml/);
+    assert.match(String(error), /manifests\/components\/namespaces/);
     await stop();
   });
 
   it('go on with the webhook, whose daemon reads each policy from its file', async (t) => {
-    for (const object of loadAllYaml(
-      await readFile(new URL('../../manifests/rbac-namespaces.yaml', import.meta.url), 'utf8'),
-    )) {
+    const kustomization = { namespace: 'vela-system', resources: ['base'], components: ['components/namespaces'] };
+    const objects = loadAllYaml(await renderKustomization(kustomization)) as Json[];
+    for (const object of objects.filter(({ metadata }) => metadata.name.endsWith('-namespaces'))) {
       const { kind } = object as Json;
       const plural = `${kind.toLowerCase()}s`;
       const { status } = await api.call('POST', `/apis/rbac.authorization.k8s.io/v1/${plural}`, object);

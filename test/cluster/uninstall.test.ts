@@ -100,6 +100,8 @@ describe('terraform-daemon uninstall', () => {
     assert.equal(exitCode, 1);
     assert.match(stdout, /\nnot done: a daemon runs \(.* renewed its Lease \d+ s ago\): stop it first/);
     assert.match(stdout, /\n {2}kubectl -n vela-system delete deployment terraform-daemon\n$/);
+    const ofAnother = await uninstall('--dry-run', '--owner-cluster-role=job-cap');
+    assert.match(ofAnother.stdout, /\n {2}kubectl -n vela-system delete deployment job-cap\n/);
     assert.deepEqual(await isThere(), [true, true, true]);
   });
 

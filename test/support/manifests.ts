@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type KubernetesObject, loadAllYaml } from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
@@ -20,6 +22,28 @@ const NAMESPACED_BY_MISTAKE =
 /** What it comes to, as YAML. */
 export const renderOverlay = async (name: string): Promise<string> =>
   (await kubectl('/dev/null', ['kustomize', overlayFolder(name)])).replace(NAMESPACED_BY_MISTAKE, '$1');
+
+/** A kustomization. `resources` and `components` are folders of `manifests/`. */
+export interface Kustomization {
+  readonly resources: readonly string[];
+  readonly components?: readonly string[];
+  readonly [field: string]: unknown;
+}
+
+/** What it comes to, as YAML. */
+export async function renderKustomization(kustomization: Kustomization): Promise<string> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'terraform-daemon-kustomize-')));
+  // kustomize takes no absolute path.
+  const fromThere = (names: readonly string[] = []) => names.map((name) => relative(folder, manifests + name));
+  try {
+    const { resources, components, ...fields } = kustomization;
+    const content = { ...fields, resources: fromThere(resources), components: fromThere(components) };
+    await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(content));
+    return (await kubectl('/dev/null', ['kustomize', folder])).replace(NAMESPACED_BY_MISTAKE, '$1');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 /** What `manifests/install.yaml` should be. */
 export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));

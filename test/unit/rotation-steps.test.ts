@@ -4,6 +4,7 @@ import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import type { Asked, StoredSecret } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/config.ts';
 import { joinCertificates } from '../../src/encodings.ts';
+import { repairCommands } from '../../src/repair-commands.ts';
 import { isStuck, rotationFacts } from '../../src/rotation-progress.ts';
 import { lookAt, merged, type Progress, progress, refusal, step, type Waiting } from '../../src/rotation-steps.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
@@ -26,6 +27,18 @@ const aSecret = (content: CertificateSet, asked?: string, fields: Partial<Stored
   const request = asked === undefined ? {} : { 'terraform.job.kb.io/rotate': asked };
   return { ...secret, annotations: { ...secret.annotations, ...request } };
 };
+
+test('commands are about the Deployment of the install', () => {
+  const commands = repairCommands(readConfig({ namespace: 'ops', 'owner-cluster-role': 'job-cap' }));
+  assert.deepEqual(
+    [commands.restart, commands.stop, commands.logs],
+    [
+      'kubectl -n ops rollout restart deployment job-cap',
+      'kubectl -n ops delete deployment job-cap',
+      'kubectl -n ops logs deployment/job-cap',
+    ],
+  );
+});
 
 describe('a request is', () => {
   const cases: Readonly<Record<string, readonly [Asked, CertificateSet, StoredSecret, Progress]>> = {

@@ -8,6 +8,17 @@
 {{- get $options (index . 1) | default (index . 2) }}
 {{- end }}
 
+{{/* The drain time and ten seconds, in whole seconds. There is no function for Go's durations, so their parts are added up. */}}
+{{- define "terraform-daemon.gracePeriod" -}}
+{{- $units := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 }}
+{{- $seconds := 10 }}
+{{- range regexFindAll "[0-9.]+[a-z]+" (include "terraform-daemon.option" (list . "drain-time" "5s")) -1 }}
+{{- $unit := regexFind "[a-z]+" . }}
+{{- $seconds = addf $seconds (mulf (trimSuffix $unit .) (get $units $unit)) }}
+{{- end }}
+{{- ceil $seconds }}
+{{- end }}
+
 {{- define "terraform-daemon.image" -}}
 {{- with .Values.image }}
 {{- .repository }}:{{ .tag | default $.Chart.AppVersion }}
