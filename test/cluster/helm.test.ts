@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, it } from 'node:test';
-import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
+import { AppsV1Api, KubeConfig, type V1PodSpec } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
+import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
+import { readConfig } from '../../src/config.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { kubectl } from '../control-plane/kubectl.ts';
+import { aFolder } from '../support/a-folder.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { helm, optionsOf } from '../support/helm.ts';
 import { INSTALL } from '../support/manifests.ts';
+import { presentedCertificate } from '../support/tls-client.ts';
 
 /** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
 const NAMESPACES = ['vela-system', 'elsewhere'] as const;
@@ -20,6 +25,21 @@ const OTHER_NAMES = {
     'settle-time': '2s',
   },
 };
+
+const OTHER_USER = 'system:serviceaccount:elsewhere:job-cap';
+const OWN_CERTIFICATES = { ...OTHER_NAMES, ownCertificates: { secretName: 'mine' } };
+
+/** By the names of the keys that the chart looks for. */
+async function broughtCertificates(): Promise<{
+  readonly ca: string;
+  readonly files: Readonly<Record<string, string>>;
+}> {
+  const { certificates } = readConfig({ namespace: 'elsewhere', 'service-name': 'my-service' });
+  const ca = await issueCertificateAuthority(certificates, new Date());
+  const serving = await issueServingCertificate(certificates, ca, new Date());
+  const files = { 'tls.crt': serving.certificate, 'tls.key': serving.privateKey, 'ca.crt': ca.certificate };
+  return { ca: ca.certificate, files };
+}
 
 interface Written {
   readonly namespace: string;
@@ -56,10 +76,7 @@ for (const version of ['helm3', 'helm4'] as const) {
     const admin = (...args: readonly string[]) => kubectl(controlPlane.kubeconfig, args);
 
     before(async () => {
-      const users = [
-        { name: 'system:serviceaccount:vela-system:terraform-daemon' },
-        { name: 'system:serviceaccount:elsewhere:job-cap' },
-      ];
+      const users = [{ name: 'system:serviceaccount:vela-system:terraform-daemon' }, { name: OTHER_USER }];
       controlPlane = await startControlPlane({ users, controllerManager: true });
       for (const name of NAMESPACES) await admin('create', 'namespace', name);
     });
@@ -67,17 +84,37 @@ for (const version of ['helm3', 'helm4'] as const) {
     after(() => controlPlane?.stop());
 
     /** With the options of the Deployment. */
-    async function startAs(namespace: string, name: string): Promise<Daemon> {
+    async function startAs(
+      namespace: string,
+      name: string,
+      mount: (pod: V1PodSpec | undefined) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+    ): Promise<Daemon> {
       const config = new KubeConfig();
       config.loadFromFile(controlPlane.kubeconfig);
       const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
-      const given = optionsOf(deployment.spec?.template.spec?.containers[0]);
+      const pod = deployment.spec?.template.spec;
+      const given = { ...optionsOf(pod?.containers[0]), ...(await mount(pod)) };
       daemon = await startDaemon({
         kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
         flags: [`--namespace=${namespace}`, ...Object.entries(given).map(([name, value]) => `--${name}=${value}`)],
       });
       await daemon.line('ready');
       return daemon;
+    }
+
+    /** What the kubelet would do: the keys of the Secret as files, where the daemon is told to look for them. */
+    async function mounted(t: TestContext, pod: V1PodSpec | undefined): Promise<Readonly<Record<string, string>>> {
+      const volume = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
+      const mount = pod?.containers[0]?.volumeMounts?.find(({ name }) => name === 'certificates');
+      const option = 'webhook-cert-path';
+      assert.ok(volume?.secretName && mount);
+      assert.equal(optionsOf(pod?.containers[0])[option], mount.mountPath);
+      const stored = JSON.parse(await admin('-n', 'elsewhere', 'get', 'secret', volume.secretName, '-o', 'json'));
+      const files = (volume.items ?? []).map(({ key, path }) => [
+        path,
+        Buffer.from(stored.data[key], 'base64').toString(),
+      ]);
+      return { [option]: await aFolder(t, Object.fromEntries(files)) };
     }
 
     /** What the daemon has written, to the last field. */
@@ -143,6 +180,25 @@ for (const version of ['helm3', 'helm4'] as const) {
         lines.filter(({ level }) => level === 'error'),
         [],
       );
+    });
+
+    it('serves certificates of your own from the Secret that it mounts, without any right on Secrets', async (t) => {
+      const { ca, files } = await broughtCertificates();
+      const folder = await aFolder(t, files);
+      // As cert-manager makes it.
+      const keys = Object.keys(files).map((key) => `--from-file=${join(folder, key)}`);
+      await admin('-n', 'elsewhere', 'create', 'secret', 'generic', 'mine', '--type=kubernetes.io/tls', ...keys);
+      await run(OWN_CERTIFICATES, 'upgrade', 'other', CHART, '--namespace', 'elsewhere');
+      const { lines, line, port } = await startAs('elsewhere', 'job-cap', (pod) => mounted(t, pod));
+      await line('watching jobs');
+      const live = await admin('get', 'mutatingwebhookconfiguration', OTHER.registration, '-o', 'json');
+      const { caBundle } = JSON.parse(live).webhooks[0].clientConfig;
+      assert.equal(Buffer.from(caBundle, 'base64').toString(), ca);
+      await presentedCertificate(port, { ca, servername: 'my-service.elsewhere.svc' });
+      const asked = admin('auth', 'can-i', 'get', 'secrets/my-secret', '-n', 'elsewhere', `--as=${OTHER_USER}`);
+      await assert.rejects(asked, /failed \(1\)/);
+      const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
+      assert.deepEqual(complaints, []);
     });
 
     it('is gone after helm uninstall, with all that the daemon wrote', async () => {
