@@ -13,6 +13,8 @@ import { tokenFile, type User, withToken, writeKubeconfig } from '../control-pla
 
 /** A process that can be ended and started again on the same address, and stopped in its tracks. */
 export interface Restartable {
+  /** Path of the file that gets its output, over all restarts. */
+  readonly logFile: string;
   /** Resolves when it serves again. */
   restart(signal: NodeJS.Signals, downMs: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
@@ -82,6 +84,7 @@ async function startRestartable(
   };
   let component = await start();
   return {
+    logFile: component.log,
     async restart(signal, downMs) {
       if (signal === 'SIGKILL') process.kill(component.pid, 'SIGKILL');
       await component.stop();

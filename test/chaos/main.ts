@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.ts';
 import { installRights } from '../support/manifests.ts';
 import { startService } from '../support/service.ts';
 import { registrationDamages } from './damaging.ts';
+import { readFailedOpen } from './failing-open.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { describeFlags, type FlagValues, readFlags } from './flags.ts';
 import { startHaControlPlane } from './ha-control-plane.ts';
@@ -35,8 +36,8 @@ type Flags = FlagValues<typeof FLAGS>;
 const SERVERS = 2;
 const NAMESPACE = 'chaos';
 /** Longer than an API server is ever paused here: what it has not seen by then it would not trust. */
-const SETTLE = '10s';
-const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
+const SETTLE_S = 10;
+const DAEMON_FLAGS = [`--settle-time=${SETTLE_S}s`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
 const REST_MS = 90_000;
 const HEALED_MS = 30_000;
 
@@ -85,9 +86,10 @@ async function run(flags: Flags): Promise<boolean> {
     for (const slot of slots) await slot.setClock(0);
     await rest().catch((error: unknown) => broken.push(`it has not come to rest after ${REST_MS} ms: ${error}`));
     const { requests } = await endStream(stream, ended, () => missed.finish(HEALED_MS));
-    const scene = { windows: windows.all(), killedAt, replicas: flags.replicas };
-    const findings = { requests, scene, missed: missed.seen(), repairs: faults.repairs(), holdings: await holdings };
-    const report = reportOf({ ...findings, faults: broken });
+    const scene = { windows: windows.all(), killedAt, replicas: flags.replicas, settleMs: SETTLE_S * 1_000 };
+    const failedOpen = await Promise.all(plane.servers.map(({ logFile }) => readFailedOpen(logFile)));
+    const findings = { requests, scene, failedOpen, missed: missed.seen(), repairs: faults.repairs() };
+    const report = reportOf({ ...findings, holdings: await holdings, faults: broken });
     print(`\n${report.text}`);
     for (const line of report.broken.slice(0, 40)) print(`BROKEN: ${line}`);
     return report.broken.length === 0;

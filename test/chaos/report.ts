@@ -1,4 +1,5 @@
 import { type AdmissionRequest, countOutcomes } from '../support/admission-outcomes.ts';
+import type { FailedOpen } from './failing-open.ts';
 import type { HoldingsLog } from './holdings-log.ts';
 import { ableSince, type Excuse, excuseOf, type Scene, wasHurtBefore } from './judgement.ts';
 import { markdownTable } from './markdown-table.ts';
@@ -9,6 +10,8 @@ import type { Repair } from './stage.ts';
 export interface Findings {
   readonly requests: readonly AdmissionRequest[];
   readonly scene: Scene;
+  /** By API server: calls that failed. */
+  readonly failedOpen: readonly (readonly FailedOpen[])[];
   readonly missed: ReadonlyMap<string, MissedJob>;
   readonly repairs: readonly Repair[];
   readonly holdings: HoldingsLog;
@@ -36,6 +39,7 @@ const EXCUSES: readonly Excuse[] = [
   'broken',
   'inside of a killed process',
   'inside of a frozen replica',
+  'a replica was cut off past a rotation',
   'no replica lived',
   'trust was cut',
   'API server or etcd away',
@@ -56,10 +60,7 @@ export function reportOf(findings: Findings): Report {
   const failures = (sorted.get('broken') ?? []).filter(({ outcome }) => outcome !== 'mutated');
   const broken = [
     ...faults,
-    ...failures.map(({ outcome, detail, sentAt, answeredAt, via, name }) => {
-      const span = `${sentAt.toISOString()} to ${answeredAt.toISOString()}`;
-      return `${outcome} via API server ${via}, ${span}, ${name}: ${detail.slice(0, 200)}`;
-    }),
+    ...failures.map((request) => describeFailure(request, findings)),
     ...heals.broken,
     ...repairs.broken,
     ...(rss > RSS_MIB ? [`RSS reached ${rss} MiB, more than the ${RSS_MIB} MiB that a Pod may have`] : []),
@@ -81,6 +82,14 @@ export function reportOf(findings: Findings): Report {
 }
 
 const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+
+function describeFailure(request: AdmissionRequest, { failedOpen }: Pick<Findings, 'failedOpen'>): string {
+  const { outcome, detail, sentAt, answeredAt, via, name } = request;
+  const reasons = (failedOpen[via] ?? []).filter(({ at }) => at >= sentAt && at <= answeredAt);
+  const span = `${sentAt.toISOString()} to ${answeredAt.toISOString()}`;
+  const told = reasons.map(({ reason }) => `\n  the API server: ${reason}`).join('');
+  return `${outcome} via API server ${via}, ${span}, ${name}: ${detail.slice(0, 200)}${told}`;
+}
 
 function healsOf({ missed, scene, requests }: Findings) {
   const answeredAt = new Map(requests.map(({ name, answeredAt }) => [name, answeredAt]));

@@ -1,0 +1,18 @@
+import { readFile } from 'node:fs/promises';
+
+/** A call of the webhook that has failed, so that the API server took the Job as it was. */
+export interface FailedOpen {
+  readonly at: Date;
+  readonly reason: string;
+}
+
+/** klog: `W1125 08:13:46.630123    4711 dispatcher.go:225] Failed calling webhook, failing open NAME: failed …: REASON`. */
+const LINE = /^W(\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{3})\d* .*failing open [^:]+: (.*)$/gm;
+
+/** What the log of an API server, which has no years and runs by the local time, tells of such calls. */
+export async function readFailedOpen(log: string, year = new Date().getFullYear()): Promise<readonly FailedOpen[]> {
+  return [...(await readFile(log, 'utf8')).matchAll(LINE)].map(([, ...fields]) => {
+    const [month = 0, day, hour, minute, second, ms] = fields.slice(0, 6).map(Number);
+    return { at: new Date(year, month - 1, day, hour, minute, second, ms), reason: fields[6] ?? '' };
+  });
+}
