@@ -12,6 +12,9 @@ import type { Stage } from './stage.ts';
 /** As many as an API server of a busy cluster has calls on their way. */
 const CONNECTIONS = 16;
 
+/** A round in so many: a machine that others use as well changes its speed by a fifth from one half minute to the next. */
+const SLICES = 3;
+
 const measures = ['perSecond', 'p50Ms', 'p99Ms', 'cpuMsPer1000'] as const;
 
 /** Measures the servers one after the other, several times, each with every body. */
@@ -21,16 +24,17 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
   const servers = await startServers(stage);
   try {
     const rest = eachServer((name) => memoryOf(servers[name].pid).rssMib);
-    const at = { connections: CONNECTIONS, seconds: isQuick ? 2 : 4 };
+    const at = { connections: CONNECTIONS, seconds: 2 };
     for (const name of serverNames) await warmUp(servers[name], { ...at, bodyFile: files.create });
     const load: Partial<Record<BodyName, EndpointResults['load'][BodyName]>> = {};
     let loaded = rest;
     for (const body of bodyNames.toSorted(largeLast)) {
       if (body === 'large') loaded = eachServer((name) => memoryOf(servers[name].pid).rssMib);
       const seen = eachServer((): Measured[] => []);
-      for (let round = 0; round < rounds; round++) {
-        for (const name of rotated(serverNames, round)) {
-          progress(`${bodyTexts[body]}, round ${round + 1} of ${rounds}: ${serverTexts[name]}`, true);
+      const turns = body === 'large' || isQuick ? rounds : SLICES * rounds;
+      for (let turn = 0; turn < turns; turn++) {
+        for (const name of rotated(serverNames, turn)) {
+          progress(`${bodyTexts[body]}, turn ${turn + 1} of ${turns}: ${serverTexts[name]}`, true);
           seen[name].push(await measure(servers[name], { ...at, bodyFile: files[body] }));
         }
       }

@@ -54,5 +54,26 @@ export function standardOutput(): LineSink {
   if (kind.isFile() || (kind.isCharacterDevice() && !stdout.isTTY)) {
     return { write: (line) => void writeSync(STDOUT, line), waitingBytes: () => 0 };
   }
-  return { write: (line) => void stdout.write(line), waitingBytes: () => stdout.writableLength };
+  return inBatches({ write: (lines) => void stdout.write(lines), waitingBytes: () => stdout.writableLength });
+}
+
+/**
+ * One write for the lines of one turn of the event loop, as a write costs more than all else about a line. What waits
+ * is written when the process ends.
+ */
+export function inBatches(sink: LineSink): LineSink {
+  let batch = '';
+  const flush = (): void => {
+    const lines = batch;
+    batch = '';
+    if (lines !== '') sink.write(lines);
+  };
+  process.once('exit', flush);
+  return {
+    write(line) {
+      if (batch === '') setImmediate(flush);
+      batch += line;
+    },
+    waitingBytes: () => sink.waitingBytes() + batch.length,
+  };
 }

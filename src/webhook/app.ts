@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -17,6 +17,7 @@ import {
   refused,
   toReview,
 } from './review.ts';
+import type { App } from './server.ts';
 import { shortened, shortenedFields } from './shortened.ts';
 
 const MIB = 1024 * 1024;
@@ -76,7 +77,7 @@ export interface AppDependencies {
  * | the labels of the namespace are needed and cannot be had | 500 | text: failurePolicy decides |
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
-export function createApp(dependencies: AppDependencies): Express {
+export function createApp(dependencies: AppDependencies): App {
   const readBody = createBodyReader({ oneBytes: BODY_BYTES, values: BODY_VALUES, allBytes: ALL_BODIES_BYTES });
   const app = express();
   app.disable('x-powered-by');
@@ -102,7 +103,20 @@ export function createApp(dependencies: AppDependencies): Express {
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
   app.use(answerError(dependencies));
-  return app;
+  return { handle: app, classes: bornFor(app) };
+}
+
+/**
+ * Express gives each request and each answer the prototypes of the app, and V8 gives up on all code that touches an object
+ * whose prototype was changed. Who is made with them has nothing to be given.
+ */
+function bornFor(app: Express): NonNullable<App['classes']> {
+  class Request extends IncomingMessage {}
+  class Response<R extends IncomingMessage> extends ServerResponse<R> {}
+  Object.setPrototypeOf(Request.prototype, app.request);
+  Object.setPrototypeOf(Response.prototype, app.response);
+  Object.assign(app, { request: Request.prototype, response: Response.prototype });
+  return { IncomingMessage: Request, ServerResponse: Response };
 }
 
 /** A request without a body is for the reader of the review to refuse. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
+import { createServer, type ServerOptions } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { messageOf, OperatorError } from '../errors.ts';
@@ -13,6 +13,14 @@ import { type TlsSettings, tlsOptions } from './tls.ts';
 export interface Presented {
   readonly certificate: string;
   readonly privateKey: string;
+}
+
+type Classes = Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
+
+/** What answers, and of which classes requests and answers are, where it wants some of its own. */
+export interface App {
+  readonly handle: RequestListener;
+  readonly classes?: Classes;
 }
 
 export interface EndpointOptions extends ListenOptions {
@@ -66,7 +74,7 @@ const HEADERS_BYTES = 16 * 1024;
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function openServer(
-  app: RequestListener,
+  { handle, classes }: App,
   options: EndpointOptions,
   callers: Callers,
 ): Promise<EndpointServer> {
@@ -74,6 +82,7 @@ export async function openServer(
   const tls = tlsOptions(options.tls);
   const server = createServer({
     ...tls,
+    ...classes,
     requestCert: isAsking,
     rejectUnauthorized: isAsking,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -91,7 +100,7 @@ export async function openServer(
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
     if (isDraining || connections.isSentAway(request.socket as TLSSocket)) sendAway(response);
-    app(request, response);
+    handle(request, response);
   });
   // setSecureContext forgets what it is not told again.
   const load = ({ certificate, privateKey }: Presented, ca: string | undefined) =>

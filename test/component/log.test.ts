@@ -44,6 +44,14 @@ suite('the log as JSON', () => {
     ]);
   });
 
+  test('has every line also where the process ends in the turn that has written it', async () => {
+    const text = await printed(`log.info('one'); log.info('two'); process.exit(0);`);
+    assert.deepEqual(
+      eventsOf(text).map(({ message }) => message),
+      ['one', 'two'],
+    );
+  });
+
   test('has the fields in the order in which people read them', async () => {
     const [line] = linesOf(await printed(`log.info('job capped', { namespace: 'team-a', backoffLimit: 6 });`));
     const order = ['timestamp', 'level', 'message', 'namespace', 'backoffLimit'];

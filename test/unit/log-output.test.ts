@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createLogOutput, MOST_WAITING_BYTES } from '../../src/log-output.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createLogOutput, inBatches, MOST_WAITING_BYTES } from '../../src/log-output.ts';
 
 /** A sink that can be full or unread, and the output over it. */
 function anOutput() {
@@ -46,5 +47,20 @@ describe('the output of the log', () => {
     state.waiting = 0;
     output('one\n');
     assert.deepEqual([lines, told], [['\none\n'], [1]]);
+  });
+});
+
+describe('lines in batches', () => {
+  it('are written together at the end of the turn in which they came', async () => {
+    const written: string[] = [];
+    const sink = inBatches({ write: (lines) => written.push(lines), waitingBytes: () => 7 });
+    sink.write('one\n');
+    sink.write('two\n');
+    assert.deepEqual([written, sink.waitingBytes()], [[], 15]);
+    await nextTurn();
+    assert.deepEqual([written, sink.waitingBytes()], [['one\ntwo\n'], 7]);
+    sink.write('three\n');
+    await nextTurn();
+    assert.deepEqual(written, ['one\ntwo\n', 'three\n']);
   });
 });
