@@ -19,7 +19,7 @@ const measures = ['perSecond', 'p50Ms', 'p99Ms', 'cpuMsPer1000'] as const;
 
 /** Measures the servers one after the other, several times, each with every body. */
 export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
-  const { folder, rounds, isQuick, progress } = stage;
+  const { folder, rounds, progress } = stage;
   const files = await writeBodies(folder);
   const servers = await startServers(stage);
   try {
@@ -30,14 +30,10 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
     let loaded = rest;
     for (const body of bodyNames.toSorted(largeLast)) {
       if (body === 'large') loaded = eachServer((name) => memoryOf(servers[name].pid).rssMib);
-      const seen = eachServer((): Measured[] => []);
-      const turns = body === 'large' || isQuick ? rounds : SLICES * rounds;
-      for (let turn = 0; turn < turns; turn++) {
-        for (const name of rotated(serverNames, turn)) {
-          progress(`${bodyTexts[body]}, turn ${turn + 1} of ${turns}: ${serverTexts[name]}`, true);
-          seen[name].push(await measure(servers[name], { ...at, bodyFile: files[body] }));
-        }
-      }
+      const turns = body === 'large' ? rounds : SLICES * rounds;
+      const seen = await measureInTurn(servers, turns, { ...at, bodyFile: files[body] }, (turn, name) =>
+        progress(`${bodyTexts[body]}, turn ${turn + 1} of ${turns}: ${serverTexts[name]}`, true),
+      );
       load[body] = eachServer((name) => spreads(seen[name]));
     }
     const memory = eachServer((name) => {
@@ -48,6 +44,22 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
   } finally {
     await Promise.all(serverNames.map((name) => servers[name].stop()));
   }
+}
+
+async function measureInTurn(
+  servers: ByServer<Server>,
+  turns: number,
+  at: Parameters<typeof measure>[1],
+  tell: (turn: number, name: ServerName) => void,
+): Promise<ByServer<Measured[]>> {
+  const seen = eachServer((): Measured[] => []);
+  for (let turn = 0; turn < turns; turn++) {
+    for (const name of rotated(serverNames, turn)) {
+      tell(turn, name);
+      seen[name].push(await measure(servers[name], at));
+    }
+  }
+  return seen;
 }
 
 const largeLast = (one: BodyName, other: BodyName): number => Number(one === 'large') - Number(other === 'large');
