@@ -34,7 +34,7 @@ export function ranOnceNotice({ uid, namespace, name }: JobReference, end: JobEn
     reason: 'RanOnce',
     action: 'explain',
     note:
-      `${howItFailed(end, `kubectl -n ${namespace} logs job/${name}`)} ` +
+      `${howItFailed(end, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
       `To run it again once the cause is mended, delete it (kubectl -n ${namespace} delete job ${name}): ` +
       'terraform-controller then makes it anew. Or change the Configuration, which does the same.',
   };

@@ -24,6 +24,9 @@ export interface Certified extends ServingCertificates {
 /** Where the certificates come from. */
 export type CertificateSource = (circumstances: Look) => Promise<Certified>;
 
+/** What another replica writes while this one looks is later than the look began, by the same clock. */
+const UNHEEDED_MS = 5_000;
+
 /** Certificates that the daemon issues and keeps in its Secret: each look takes one step. */
 export function secretSource(
   store: SecretStore,
@@ -34,7 +37,8 @@ export function secretSource(
     const ensured = await ensureCertificates(store, certificates, circumstances, permit);
     const { set, verdict, held, isPaused, misunderstood } = ensured;
     if (misunderstood !== undefined) report.misunderstood(misunderstood);
-    if (isAhead(set, circumstances.now)) report.clocksDiffer(set.phaseSince, circumstances.now);
+    const { now } = circumstances;
+    if (isAhead(set, new Date(now.getTime() + UNHEEDED_MS))) report.clocksDiffer(set.phaseSince, now);
     if (held === undefined) report.certificatesJudged(verdict, set);
     else report.held(verdict, held);
     return {
