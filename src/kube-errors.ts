@@ -46,7 +46,7 @@ const isTooOld = (error: unknown): boolean => !!statusBody(error).message?.inclu
 const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
 
 const nextSteps: Readonly<Record<number, string>> = {
-  401: ' (the API server does not know this user: look at the credentials in the kubeconfig)',
+  401: ' (the API server does not know this user: look at the credentials in the kubeconfig; a Pod whose ServiceAccount was made anew has to be made anew too: kubectl rollout restart)',
   403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
 };
 

@@ -39,6 +39,10 @@ export interface OwnObject {
   readonly renewedAt: Date | undefined;
 }
 
+/** Whether entries of others are in it. */
+export const isShared = ({ webhooks }: Pick<OwnObject, 'webhooks'>): boolean =>
+  webhooks.some((name) => name !== WEBHOOK_NAME);
+
 /** One of the objects that the daemon makes itself. */
 export interface OwnStore {
   readonly kind: 'MutatingWebhookConfiguration' | 'Secret' | 'Lease';
@@ -48,8 +52,8 @@ export interface OwnStore {
   read(): Promise<OwnObject | undefined>;
   /** Resolves `false` when it was changed or deleted since it was read, as the next one. */
   delete(seen: OwnObject): Promise<boolean>;
-  /** Makes this its owner in place of one that was given before; those that others have given stay. */
-  give(seen: OwnObject, owner: OwnerReference): Promise<boolean>;
+  /** Makes this its owner, or none, in place of one that was given before; those that others have given stay. */
+  give(seen: OwnObject, owner: OwnerReference | undefined): Promise<boolean>;
 }
 
 export interface OwnObjects {
@@ -111,11 +115,15 @@ function createOwnStore(call: CallJson, { apiVersion, kind, path, target }: Plac
     delete: ({ uid, resourceVersion }) =>
       wasWritten(call('DELETE', path, { body: { preconditions: { uid, resourceVersion } } }), `delete ${reference}`),
     give({ uid, resourceVersion }, owner) {
-      const body = { apiVersion, kind, metadata: { ...target, uid, resourceVersion, ownerReferences: [owner] } };
+      const body = {
+        apiVersion,
+        kind,
+        metadata: { ...target, uid, resourceVersion, ownerReferences: owner ? [owner] : [] },
+      };
       const query = { fieldManager: OWNER_MANAGER, force: 'false' };
       return wasWritten(
         call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
-        `give ${reference} to its owner`,
+        `${owner ? 'give' : 'take'} ${reference} ${owner ? 'to' : 'from'} its owner`,
       );
     },
   };

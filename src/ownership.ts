@@ -3,7 +3,7 @@ import type { LeaseStore } from './backstop-lease.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
-import type { OwnerReference, OwnObject, OwnStore } from './own-objects.ts';
+import { isShared, type OwnerReference, type OwnObject, type OwnStore } from './own-objects.ts';
 import type { RegistrationStore } from './registration/reconcile.ts';
 import { onceUntilDone } from './tell-once.ts';
 
@@ -38,6 +38,7 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   const once = onceUntilDone(log, () => new Date(uptimeMs()));
   /** What was given by this process: who takes it out again is not fought. */
   const given = new Set<string>();
+  const takenBack = new Set<string>();
   let wasSeen = false;
   let goneSinceMs: number | undefined;
   let adoptedAtMs = Number.NEGATIVE_INFINITY;
@@ -83,19 +84,36 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
       once.failed(TAKEN_OUT, { object: store.reference });
       return;
     }
+    if (!(await hand(store, seen, owner))) return;
+    given.add(gift);
+    log.info('owner given', { object: store.reference, clusterRole: owner.name });
+  }
+
+  /** What others have put into the registration is not to go with the install. */
+  async function takeBack(store: OwnStore, seen: OwnObject, owner: OwnerReference): Promise<void> {
+    const gift = `${seen.uid} ${owner.uid}`;
+    // Somebody else has given it as well.
+    if (takenBack.has(gift) || !(await hand(store, seen, undefined))) return;
+    takenBack.add(gift);
+    given.delete(gift);
+    log.warn('owner taken back, as entries of others are in it', { object: store.reference, next: UNINSTALL });
+  }
+
+  /** Whether it was written. */
+  async function hand(store: OwnStore, seen: OwnObject, owner: OwnerReference | undefined): Promise<boolean> {
     try {
-      if (!(await store.give(seen, owner))) {
-        // It has changed meanwhile: the next event is the time to look again.
-        adoptedAtMs = Number.NEGATIVE_INFINITY;
-        return;
-      }
-      given.add(gift);
-      log.info('owner given', { object: store.reference, clusterRole: owner.name });
+      const isWritten = await store.give(seen, owner);
+      // It has changed meanwhile: the next event is the time to look again.
+      if (!isWritten) adoptedAtMs = Number.NEGATIVE_INFINITY;
+      return isWritten;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       if (!error.retryable) once.failed('owner not given', { object: store.reference, ...errorFields(error) });
+      return false;
     }
   }
+
+  const acts = { give, takeBack, leave: async () => {} } as const;
 
   async function giveAll(): Promise<void> {
     const owner = await look();
@@ -103,7 +121,7 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
     const found = await Promise.all(objects.map(async (store) => ({ store, seen: await read(store) })));
     if (found.some(({ store, seen }) => store.kind === 'Secret' && seen?.isPaused)) return;
     for (const { store, seen } of found) {
-      if (seen !== undefined && lacksOwner(seen, owner)) await give(store, seen, owner);
+      if (seen !== undefined) await acts[judgeOwner(seen, owner)](store, seen, owner);
     }
   }
 
@@ -137,13 +155,17 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   };
 }
 
+/** Whether it is ours to give, and not given yet; or was given, and entries of others have come into it since. */
+export function judgeOwner(seen: OwnObject, owner: OwnerReference): 'give' | 'takeBack' | 'leave' {
+  const isGiven = seen.owners.some(({ uid }) => uid === owner.uid);
+  if (!seen.isOurs || isGiven !== isShared(seen)) return 'leave';
+  return isGiven ? 'takeBack' : 'give';
+}
+
 const NOT_OWNED = 'what the daemon makes will stay when its install is deleted';
 const NEXT = 'terraform-daemon uninstall removes it; --owner-cluster-role names the ClusterRole of the install';
+const UNINSTALL = 'before the install is deleted, terraform-daemon uninstall takes our entry out and leaves theirs';
 const TAKEN_OUT = 'somebody has taken the owner out, so that the object will stay when the install is deleted';
-
-/** Whether it is ours to give, and not given yet. */
-export const lacksOwner = ({ isOurs, owners }: OwnObject, owner: OwnerReference): boolean =>
-  isOurs && !owners.some(({ uid }) => uid === owner.uid);
 
 export interface GuardedStores {
   readonly secrets: SecretStore;

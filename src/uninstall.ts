@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { LEASE_MS } from './backstop-lease.ts';
-import { inOrder, type OwnObject, type OwnObjects, type OwnStore } from './own-objects.ts';
+import { inOrder, isShared, type OwnObject, type OwnObjects, type OwnStore } from './own-objects.ts';
 import { WEBHOOK_NAME } from './registration/desired.ts';
 import type { UninstallOptions } from './subcommands.ts';
 
@@ -82,9 +82,6 @@ export function judgement(seen: OwnObject | undefined): { readonly isOurs: boole
     text: isShared(seen) ? `entry ${WEBHOOK_NAME} to be taken out; entries of others stay` : 'to be removed',
   };
 }
-
-/** Whether entries of others are in it. */
-const isShared = ({ webhooks }: OwnObject): boolean => webhooks.some((name) => name !== WEBHOOK_NAME);
 
 /** The replica that has renewed the Lease just now. A daemon without the backstop's rights has none. */
 export function runningDaemon(lease: OwnObject | undefined, now: Date): string | undefined {

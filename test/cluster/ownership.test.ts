@@ -20,6 +20,7 @@ const FAILED = 'reconcile failed, will try again';
 /** The garbage collector has to see what was deleted, and to make sure; and owners are looked at once a minute. */
 const COLLECTED_MS = 90_000;
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+const JSON_PATCH = setHeaderOptions('Content-Type', PatchStrategy.JsonPatch);
 
 describe('what the daemon makes', () => {
   let cluster: Cluster;
@@ -159,6 +160,31 @@ describe('what the daemon makes', () => {
       const uids = (await cluster.registration())?.metadata?.ownerReferences?.map(({ uid }) => uid);
       assert.deepEqual(uids?.toSorted(), [theirs.uid, await roleUid()].toSorted());
     });
+  });
+
+  it('does not go with the install where entries of others are in it, before or after it was given', async () => {
+    const entry = {
+      name: 'other.example.com',
+      clientConfig: { url: 'https://other.example.com' },
+      admissionReviewVersions: ['v1'],
+      sideEffects: 'None',
+    };
+    const add = { op: 'add', path: '/webhooks/-', value: entry };
+    const uids = async () => (await cluster.registration())?.metadata?.ownerReferences?.map(({ uid }) => uid);
+    const daemon = await start();
+    await untilOwned();
+    await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [add] }, JSON_PATCH);
+    await eventually(async () => assert.equal(await uids(), undefined), { withinMs: COLLECTED_MS });
+    await daemon.line('owner taken back, as entries of others are in it');
+    // The next one finds it as it is.
+    await daemon.stop();
+    const next = await start();
+    await next.line('reconciled');
+    assert.equal(await uids(), undefined);
+    await kubectl(cluster.kubeconfig, ['delete', '-f', INSTALL]);
+    await eventually(async () => assert.equal(await cluster.secret(), undefined), { withinMs: COLLECTED_MS });
+    const left = (await cluster.registration())?.webhooks?.map(({ name }) => name);
+    assert.ok(left?.includes('other.example.com'));
   });
 
   it('has no owner where there is no such ClusterRole, or no right to read it, which is told once', async () => {

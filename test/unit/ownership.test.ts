@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ErrorCode, OperatorError } from '../../src/errors.ts';
 import type { OwnerReference } from '../../src/own-objects.ts';
-import { createOwnership, lacksOwner } from '../../src/ownership.ts';
+import { createOwnership, judgeOwner } from '../../src/ownership.ts';
 
 const owner: OwnerReference = {
   apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -107,8 +107,13 @@ test('what is not ours, or has the owner already, is not given to it', () => {
     ...{ uid: 'u', resourceVersion: '1', finalizers: [], isPaused: false, webhooks: [] },
     ...{ holder: undefined, renewedAt: undefined, owners: [] },
   };
-  assert.equal(lacksOwner({ ...seen, isOurs: true }, owner), true);
-  assert.equal(lacksOwner({ ...seen, isOurs: true, owners: [{ ...owner, uid: 'before' }] }, owner), true);
-  assert.equal(lacksOwner({ ...seen, isOurs: true, owners: [owner] }, owner), false);
-  assert.equal(lacksOwner({ ...seen, isOurs: false }, owner), false);
+  const ours = { ...seen, isOurs: true };
+  const shared = { ...ours, webhooks: ['modify.terraform.job.kb.io', 'other.example.com'] };
+  assert.equal(judgeOwner(ours, owner), 'give');
+  assert.equal(judgeOwner({ ...ours, owners: [{ ...owner, uid: 'before' }] }, owner), 'give');
+  assert.equal(judgeOwner({ ...ours, owners: [owner] }, owner), 'leave');
+  assert.equal(judgeOwner({ ...seen, isOurs: false }, owner), 'leave');
+  assert.equal(judgeOwner({ ...seen, isOurs: false, owners: [owner] }, owner), 'leave');
+  assert.equal(judgeOwner(shared, owner), 'leave');
+  assert.equal(judgeOwner({ ...shared, owners: [owner] }, owner), 'takeBack');
 });
