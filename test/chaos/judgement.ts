@@ -8,23 +8,19 @@ export type Excuse =
   | 'no replica lived'
   | 'trust was cut'
   | 'inside of a frozen replica'
-  | 'a replica was cut off past a rotation'
   | 'broken';
 
 export interface Scene {
   readonly windows: readonly Window[];
   readonly killedAt: readonly Date[];
   readonly replicas: number;
-  /** The daemon's settle time. */
-  readonly settleMs: number;
 }
 
 /** A replica that stands still for less than this answers within the API server's five seconds. With its half second of slack. */
 export const FROZEN_MS = 3_500;
 
 /** Sorts what failed by what was wrong between the moment it was sent and the moment it was answered. */
-export function excuseOf(request: AdmissionRequest, scene: Scene): Excuse {
-  const { windows, killedAt, replicas } = scene;
+export function excuseOf(request: AdmissionRequest, { windows, killedAt, replicas }: Scene): Excuse {
   const span = { from: request.sentAt, to: request.answeredAt };
   const during = (trouble: Trouble, target?: number) =>
     windows.filter(
@@ -36,31 +32,10 @@ export function excuseOf(request: AdmissionRequest, scene: Scene): Excuse {
   if (allAtOnce(during('replica-down'), replicas, span) !== undefined) return 'no replica lived';
   if (during('trust-cut', request.via).length > 0) return 'trust was cut';
   if (during('replica-frozen').some(isLong)) return 'inside of a frozen replica';
-  if (wasCutOff(scene, request.sentAt)) return 'a replica was cut off past a rotation';
   return 'broken';
 }
 
 const isLong = ({ from, to }: Window): boolean => (to ?? new Date()).getTime() - from.getTime() >= FROZEN_MS;
-
-/** Until the watches of a replica are back: they try again every five seconds at the most. */
-const BACK_MS = 6_000;
-
-/**
- * Whether a replica was away from the API servers for longer than a rotation waits for it, two settle times, and is not
- * back yet: what it presents may be trusted no more. What follows within the time that it takes to be back is one absence.
- */
-function wasCutOff({ windows, replicas, settleMs }: Scene, at: Date): boolean {
-  const isAbsence = ({ trouble }: Window) => trouble === 'link' || trouble === 'replica-frozen';
-  return Array.from({ length: replicas }, (_, nth) => nth).some((nth) => {
-    const before = windows.filter((window) => isAbsence(window) && window.target === nth && window.from <= at);
-    let [fromMs, toMs] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
-    for (const { from, to } of before.toSorted((one, other) => one.from.getTime() - other.from.getTime())) {
-      if (from.getTime() > toMs + BACK_MS) fromMs = from.getTime();
-      toMs = Math.max(toMs, to?.getTime() ?? Number.POSITIVE_INFINITY);
-    }
-    return at.getTime() <= toMs + BACK_MS && at.getTime() >= fromMs + 2 * settleMs;
-  });
-}
 
 /**
  * When a replica that can mend things was there for good before `healedAt`: the end of the last stretch, from `since` on,

@@ -36,8 +36,8 @@ type Flags = FlagValues<typeof FLAGS>;
 const SERVERS = 2;
 const NAMESPACE = 'chaos';
 /** Longer than an API server is ever paused here: what it has not seen by then it would not trust. */
-const SETTLE_S = 10;
-const DAEMON_FLAGS = [`--settle-time=${SETTLE_S}s`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
+const SETTLE = '10s';
+const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
 const REST_MS = 90_000;
 const HEALED_MS = 30_000;
 
@@ -86,7 +86,7 @@ async function run(flags: Flags): Promise<boolean> {
     for (const slot of slots) await slot.setClock(0);
     await rest().catch((error: unknown) => broken.push(`it has not come to rest after ${REST_MS} ms: ${error}`));
     const { requests } = await endStream(stream, ended, () => missed.finish(HEALED_MS));
-    const scene = { windows: windows.all(), killedAt, replicas: flags.replicas, settleMs: SETTLE_S * 1_000 };
+    const scene = { windows: windows.all(), killedAt, replicas: flags.replicas };
     const failedOpen = await Promise.all(plane.servers.map(({ logFile }) => readFailedOpen(logFile)));
     const findings = { requests, scene, failedOpen, missed: missed.seen(), repairs: faults.repairs() };
     const report = reportOf({ ...findings, holdings: await holdings, faults: broken });

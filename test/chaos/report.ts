@@ -39,7 +39,6 @@ const EXCUSES: readonly Excuse[] = [
   'broken',
   'inside of a killed process',
   'inside of a frozen replica',
-  'a replica was cut off past a rotation',
   'no replica lived',
   'trust was cut',
   'API server or etcd away',

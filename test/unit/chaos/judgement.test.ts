@@ -17,7 +17,6 @@ const aScene = (windows: readonly Window[], killed: readonly number[] = []): Sce
   windows,
   killedAt: killed.map(at),
   replicas: 2,
-  settleMs: 10_000,
 });
 
 const aFailure = (sent: number, answered: number, via = 0) => ({
@@ -53,25 +52,6 @@ describe('a Job that was not capped is', () => {
     ['excused from four on', 'inside of a frozen replica', aScene([aWindow('replica-frozen', 0, 8, 12)])],
     ['excused by a kill on its way', 'inside of a killed process', aScene([aWindow('replica-down', 0, 10.5)], [10.5])],
     ['broken where links alone were cut', 'broken', aScene([aWindow('link', 0, 0), aWindow('link', 1, 0)])],
-    ['broken just before a replica was cut off for two settle times', 'broken', aScene([aWindow('link', 0, -9.9)])],
-    ['excused from then on', 'a replica was cut off past a rotation', aScene([aWindow('link', 0, -10)])],
-    ['excused until it is back', 'a replica was cut off past a rotation', aScene([aWindow('link', 0, -30, 4)])],
-    ['broken when it is back', 'broken', aScene([aWindow('link', 0, -30, 3.9)])],
-    [
-      'excused where it was away twice, and not back in between',
-      'a replica was cut off past a rotation',
-      aScene([aWindow('link', 0, -10, -4), aWindow('replica-frozen', 0, 0, 3), aWindow('link', 0, 5, 6)]),
-    ],
-    [
-      'broken where it was back in between',
-      'broken',
-      aScene([aWindow('link', 0, -10, -4), aWindow('link', 0, 2.1, 12)]),
-    ],
-    [
-      'broken where two replicas were away, each for half of that time',
-      'broken',
-      aScene([aWindow('link', 0, -10, 0), aWindow('link', 1, 0, 12)]),
-    ],
   ];
   for (const [name, excuse, scene] of cases) {
     it(name, () => assert.equal(excuseOf(aFailure(10, 11), scene), excuse));
