@@ -1,7 +1,9 @@
-import type { V1ObjectMeta } from '@kubernetes/client-node';
+import type { V1ManagedFieldsEntry, V1ObjectMeta } from '@kubernetes/client-node';
 
 /** Who the daemon is in `managedFields`; what creates the Secret adds the replica after a slash. */
 export const FIELD_MANAGER = 'terraform-daemon';
+
+const isOfDaemon = ({ manager }: V1ManagedFieldsEntry): boolean => manager?.split('/')[0] === FIELD_MANAGER;
 
 /**
  * The field manager beside the daemon that wrote an object last, or `undefined` when nobody did.
@@ -9,7 +11,32 @@ export const FIELD_MANAGER = 'terraform-daemon';
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
 export function otherWriter(metadata: V1ObjectMeta | undefined): string | undefined {
-  const others = (metadata?.managedFields ?? []).filter(({ manager }) => manager?.split('/')[0] !== FIELD_MANAGER);
+  const others = (metadata?.managedFields ?? []).filter((entry) => !isOfDaemon(entry));
   const timeOf = ({ time }: (typeof others)[number]) => (time ? new Date(time).getTime() : 0);
   return others.toSorted((one, other) => timeOf(other) - timeOf(one))[0]?.manager;
 }
+
+/**
+ * Whether a daemon has written every field of a value, as far as the API server knows: what somebody else has changed
+ * or taken out is not the daemon's any more. A list counts as one field.
+ *
+ * @param path of the value among the fields, as `fieldsV1` spells it.
+ */
+export function wroteAll(metadata: V1ObjectMeta | undefined, path: readonly string[], value: object): boolean {
+  const written = (metadata?.managedFields ?? [])
+    .filter(isOfDaemon)
+    .map(({ fieldsV1 }) => path.reduce<unknown>(within, fieldsV1));
+  return ownsAll(written, value);
+}
+
+/** @param written what each entry of the daemon's tells of the value. */
+function ownsAll(written: readonly unknown[], value: object): boolean {
+  return Object.entries(value).every(([field, part]) => {
+    const below = written.map((fields) => within(fields, `f:${field}`)).filter((fields) => fields !== undefined);
+    const isWhole = typeof part !== 'object' || part === null || Array.isArray(part);
+    return below.length > 0 && (isWhole || ownsAll(below, part));
+  });
+}
+
+const within = (fields: unknown, key: string): unknown =>
+  typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>)[key] : undefined;

@@ -112,7 +112,7 @@ export function createMetrics(version: string): Metrics {
   });
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
-  for (const object of ['secret', 'registration', 'policy']) fights.inc({ object }, 0);
+  for (const object of ['secret', 'registration', 'options']) fights.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
   new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   return {

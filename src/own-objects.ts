@@ -58,7 +58,7 @@ export interface OwnStore {
 
 export interface OwnObjects {
   readonly registration: OwnStore & {
-    /** Takes our entry and our marks out, where entries of others are in it as well. */
+    /** Takes our entry and our marks out of what is not ours alone. */
     leave(seen: OwnObject): Promise<boolean>;
   };
   readonly secret: OwnStore;
@@ -135,9 +135,9 @@ function leave(call: CallJson, path: string, seen: OwnObject): Promise<boolean> 
     // As elsewhere: a version that is not the live one is answered with 409.
     { op: 'replace', path: '/metadata/resourceVersion', value: seen.resourceVersion },
     { op: 'remove', path: `/webhooks/${seen.webhooks.indexOf(WEBHOOK_NAME)}` },
-    { op: 'remove', path: `/metadata/labels/${label.replaceAll('/', '~1')}` },
-    // What is left belongs to others, and is not to go with the install.
-    ...(seen.owners.length > 0 ? [{ op: 'remove', path: '/metadata/ownerReferences' }] : []),
+    ...(seen.isOurs ? [{ op: 'remove', path: `/metadata/labels/${label.replaceAll('/', '~1')}` }] : []),
+    // What is left belongs to others, and is not to go with the install. They may have owners of their own.
+    ...(seen.isOurs && seen.owners.length > 0 ? [{ op: 'remove', path: '/metadata/ownerReferences' }] : []),
   ];
   const query = { fieldManager: FIELD_MANAGER };
   return wasWritten(call('PATCH', path, { query, contentType: 'application/json-patch+json', body }), `patch ${path}`);

@@ -9,13 +9,14 @@ import type { Config } from './config.ts';
 import { joinCertificates, type Pem, splitCertificates } from './encodings.ts';
 import { OperatorError } from './errors.ts';
 import { createFights } from './fights.ts';
-import { otherWriter } from './managed-fields.ts';
 import type { Metrics } from './metrics.ts';
 import { matchConditions } from './policy-cel.ts';
 import type { Policies } from './policy-file.ts';
-import { createPolicyTurns } from './policy-turns.ts';
-import { ownWebhook } from './registration/desired.ts';
+import { type DesiredRegistration, desiredRegistration } from './registration/desired.ts';
+import { differing } from './registration/drift.ts';
 import { liveBundle, type RegistrationStore, reconcileRegistration } from './registration/reconcile.ts';
+import { lastWriter, onTermsOf, otherTerms, termsOf } from './registration/terms.ts';
+import { createTurns } from './registration/turns.ts';
 import type { Report } from './report.ts';
 import type { Status } from './status.ts';
 
@@ -68,7 +69,7 @@ export function createReconciler(
   const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
-  const turns = createPolicyTurns();
+  const turns = createTurns();
   let applied: string | undefined;
   let heldUntil: Date | undefined;
 
@@ -107,31 +108,34 @@ export function createReconciler(
     return joinCertificates([caBundle, ...usableAuthorities(known, config.certificates, now(), { presented })]);
   }
 
+  /** Our own terms, or those of another replica for as long as it is their turn. */
+  function takeTurn(own: DesiredRegistration, caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined) {
+    const [terms, other] = [termsOf(own.webhooks[0]), otherTerms(live, own)];
+    const { kind, fightMs } = turns.choose(terms, other, now());
+    const { name } = config.registration;
+    if (fightMs !== undefined) report.termsFought(name, differing(terms, other), fightMs);
+    if (other === undefined || kind !== 'yield') return { kind, desired: own, published: () => turns.published(terms) };
+    report.yielded(name, differing(terms, other));
+    return { kind, desired: onTermsOf(own, other, caBundle), published: () => {} };
+  }
+
   async function register(
     { caBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
-    const { name } = config.registration;
-    const own = matchConditions(policies.current());
-    const { conditions, kind, fightMs } = turns.choose(own, ownWebhook(live)?.matchConditions, now());
-    if (kind === 'yield') report.policyYielded(name);
-    if (fightMs !== undefined) report.policiesFought(name, fightMs);
+    const own = desiredRegistration(config.registration, caBundle, matchConditions(policies.current()), live);
+    const { kind, desired, published } = takeTurn(own, caBundle, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
-    const wanted = JSON.stringify([caBundle, conditions]);
+    const wanted = JSON.stringify([caBundle, termsOf(desired.webhooks[0])]);
     const isRepair = applied === wanted || kind === 'return';
-    const registered = await reconcileRegistration(
-      registrations,
-      config.registration,
-      { caBundle, matchConditions: conditions },
-      live,
-      () => !isPaused && (!isRepair || mayRepair(REGISTRATION, otherWriter(live?.metadata))),
-    );
+    const mayWrite = () => !isPaused && (!isRepair || mayRepair(REGISTRATION, lastWriter(live, own)));
+    const registered = await reconcileRegistration(registrations, desired, live, mayWrite);
     if (registered.result !== 'held') {
       applied = wanted;
-      if (kind !== 'yield') turns.published(own);
+      published();
     }
     status.liveBundle = registered.liveBundle;
-    report.registered(registered, name);
+    report.registered(registered, config.registration.name);
   }
 
   function swap({ serving, waiting }: Certified, present: (pair: CertificatePair) => void): void {

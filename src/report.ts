@@ -28,10 +28,10 @@ export interface Report {
   clientCaLoaded(): void;
   /** The last good authorities stay in force. */
   clientCaRefused(problem: string): void;
-  /** The registration keeps the conditions of another replica's policy for now. */
-  policyYielded(name: string): void;
-  /** Two policies for one registration take turns, and it does not end. */
-  policiesFought(name: string, waitMs: number): void;
+  /** The registration keeps what another replica has put into these fields by its options or policy, for now. */
+  yielded(name: string, fields: readonly string[]): void;
+  /** Two daemons with different options or policies write these fields in turn, and it does not end. */
+  termsFought(name: string, fields: readonly string[], waitMs: number): void;
   failed(error: OperatorError, fields: object): void;
   /** A person has asked for a rotation in words that say nothing. */
   misunderstood(found: string): void;
@@ -83,7 +83,7 @@ export function createReport({
     fought(object, writer = 'unknown', waitMs) {
       metrics.fought(object);
       log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
-      const note = `field manager ${writer} undoes every repair of the ${object}: one of the two has to stop`;
+      const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
       events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
     },
     policyLoaded({ rules }, isFirst = false) {
@@ -119,16 +119,16 @@ export function createReport({
       const reason = 'CLIENT_CA_INVALID';
       events.tell({ type: 'Warning', action: 'load-client-ca', reason, note: note.slice(0, LONGEST_NOTE) });
     },
-    policyYielded(name) {
-      log.info('another replica has another policy', { name });
+    yielded(name, fields) {
+      log.info('another replica has other options or another policy', { name, fields });
     },
-    policiesFought(name, waitMs) {
-      metrics.fought('policy');
-      log.warn('replicas keep to different policies', { name, waitMs });
+    termsFought(name, fields, waitMs) {
+      metrics.fought('options');
+      log.warn('replicas keep to different options or policies', { name, fields, waitMs });
       const note =
-        `Daemons with different policies write MutatingWebhookConfiguration ${name} in turn: ` +
-        'give all replicas the same policy file, or the other install a --webhook-configuration-name of its own';
-      events.tell({ type: 'Warning', action: 'publish-policy', reason: 'fight', note });
+        `Daemons with different options or policies write MutatingWebhookConfiguration ${name} in turn ` +
+        `(${fields.join(', ')}): give all replicas the same, or the other install a --webhook-configuration-name of its own`;
+      events.tell({ type: 'Warning', action: 'publish-options', reason: 'fight', note });
     },
     misunderstood(found) {
       log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });

@@ -41,7 +41,7 @@ export async function uninstall(
     say('nothing was changed');
     return 0;
   }
-  const wanted = found.filter(({ seen }) => judgement(seen).isOurs);
+  const wanted = found.filter(({ seen }) => isToGo(seen));
   const refused = async () => stillRuns ?? (yes || (await confirm('Remove them?')) ? undefined : NOBODY_SAID_YES);
   const problem =
     wanted.length === 0 ? undefined : ((await refused()) ?? (await removeAll(wanted, { objects, say, stopIt })));
@@ -72,16 +72,28 @@ async function removeAll(
 }
 
 /** What is to become of an object, and the words for it. */
-export function judgement(seen: OwnObject | undefined): { readonly isOurs: boolean; readonly text: string } {
-  if (seen === undefined) return { isOurs: false, text: 'there is none' };
-  if (!seen.isOurs) {
-    return { isOurs: false, text: 'left alone: it has no label that says that the daemon has made it' };
-  }
-  return {
-    isOurs: true,
-    text: isShared(seen) ? `entry ${WEBHOOK_NAME} to be taken out; entries of others stay` : 'to be removed',
-  };
+export function judgement(seen: OwnObject | undefined): { readonly fate: Fate; readonly text: string } {
+  const fate = fateOf(seen);
+  return { fate, text: texts[fate] };
 }
+
+/** `leave`: our entry goes out of what belongs to others as well, by their entries or by their label. */
+type Fate = 'none' | 'spare' | 'leave' | 'delete';
+
+function fateOf(seen: OwnObject | undefined): Fate {
+  if (seen === undefined) return 'none';
+  if ((!seen.isOurs || isShared(seen)) && seen.webhooks.includes(WEBHOOK_NAME)) return 'leave';
+  return seen.isOurs ? 'delete' : 'spare';
+}
+
+const texts: Readonly<Record<Fate, string>> = {
+  none: 'there is none',
+  spare: 'left alone: it has no label that says that the daemon has made it',
+  leave: `entry ${WEBHOOK_NAME} to be taken out; what is of others stays`,
+  delete: 'to be removed',
+};
+
+const isToGo = (seen: OwnObject | undefined): seen is OwnObject => ['leave', 'delete'].includes(fateOf(seen));
 
 /** The replica that has renewed the Lease just now. A daemon without the backstop's rights has none. */
 export function runningDaemon(lease: OwnObject | undefined, now: Date): string | undefined {
@@ -95,9 +107,8 @@ export function runningDaemon(lease: OwnObject | undefined, now: Date): string |
 async function remove(store: OwnStore, { registration }: OwnObjects): Promise<boolean> {
   for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
     const seen = await store.read();
-    if (seen === undefined || !seen.isOurs) return true;
-    const isMixed = isShared(seen) && seen.webhooks.includes(WEBHOOK_NAME);
-    if (await (isMixed ? registration.leave(seen) : store.delete(seen))) return true;
+    if (!isToGo(seen)) return true;
+    if (await (fateOf(seen) === 'leave' ? registration.leave(seen) : store.delete(seen))) return true;
   }
   return false;
 }
@@ -110,7 +121,7 @@ async function leftOver(removed: readonly Found[]): Promise<string[]> {
       removed.map(async ({ store, seen }) => ({ store, seen, live: await store.read() })),
     );
     lines = looks.flatMap(({ store, seen, live }) => {
-      if (live === undefined || !live.isOurs) return [];
+      if (!isToGo(live)) return [];
       return live.uid === seen?.uid
         ? `${store.reference}: goes when its finalizers are gone: ${live.finalizers.join(', ')}`
         : `${store.reference}: has come back`;

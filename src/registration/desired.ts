@@ -5,6 +5,8 @@ import type { MatchCondition } from '../policy-cel.ts';
 /** The name of the one webhook in the registration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
 
+const MANAGED_BY = 'app.kubernetes.io/managed-by';
+
 /** How the API server finds the endpoint. */
 export type Target =
   | { readonly url: string }
@@ -41,7 +43,7 @@ export const ownWebhook = (live: V1MutatingWebhookConfiguration | undefined): V1
  * otherwise look like drift for ever.
  *
  * @param live the selectors of our own entry are kept as they are: platforms add conditions of theirs there, and to
- *   take them out again starts a fight without end (AKS does so).
+ *   take them out again starts a fight without end (AKS does so). So is a label of another manager.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
 export function desiredRegistration(
@@ -56,7 +58,7 @@ export function desiredRegistration(
     kind: 'MutatingWebhookConfiguration',
     metadata: {
       name: options.name,
-      labels: { 'app.kubernetes.io/managed-by': 'terraform-daemon' },
+      labels: isOthers(live) ? {} : { [MANAGED_BY]: 'terraform-daemon' },
       // Only on the state that was looked at: should it change in between, the API server answers 409.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },
@@ -86,6 +88,10 @@ export function desiredRegistration(
     ],
   };
 }
+
+/** Whether somebody else says that it is theirs: our entry is in it, but it does not go with the install. */
+const isOthers = (live: V1MutatingWebhookConfiguration | undefined): boolean =>
+  ![undefined, 'terraform-daemon'].includes(live?.metadata?.labels?.[MANAGED_BY]);
 
 /**
  * The target, and that there is no other: a URL or Service which another manager wrote stays beside an applied one

@@ -12,9 +12,9 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
   if (current === undefined) return ['webhook'];
   const { clientConfig: wantedClient, ...wantedFields } = wanted;
   return [
-    ...differing(current, wantedFields),
-    ...differing(current.clientConfig, wantedClient).map((field) => `clientConfig.${field}`),
-    ...differing(live.metadata?.labels ?? {}, desired.metadata?.labels ?? {}).map((label) => `labels.${label}`),
+    ...differing(wantedFields, current),
+    ...differing(wantedClient, current.clientConfig).map((field) => `clientConfig.${field}`),
+    ...differing(desired.metadata?.labels ?? {}, live.metadata?.labels).map((label) => `labels.${label}`),
   ].sort();
 }
 
@@ -35,7 +35,8 @@ export function driftReason(fields: readonly string[]): RegistrationReason {
   return fields.every((field) => field === 'clientConfig.caBundle') ? 'ca-bundle' : 'drift';
 }
 
-function differing(current: object, wanted: object): string[] {
+/** The names of the wanted fields which are not as they should be. */
+export function differing(wanted: object, current: object = {}): string[] {
   return Object.entries(wanted)
     .filter(([field, value]) => !isDeepStrictEqual(plain(current[field as keyof typeof current]), plain(value)))
     .map(([field]) => field);

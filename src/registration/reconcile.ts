@@ -1,14 +1,6 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { fromBase64, type Pem } from '../encodings.ts';
-import type { MatchCondition } from '../policy-cel.ts';
-import {
-  type DesiredRegistration,
-  type DesiredWebhook,
-  desiredRegistration,
-  ownWebhook,
-  type RegistrationOptions,
-  WEBHOOK_NAME,
-} from './desired.ts';
+import { type DesiredRegistration, type DesiredWebhook, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 import { drift } from './drift.ts';
 
 /** The one MutatingWebhookConfiguration of the daemon. */
@@ -38,33 +30,25 @@ export function liveBundle(live: V1MutatingWebhookConfiguration | undefined): Pe
   return caBundle === undefined ? undefined : (fromBase64(caBundle) as Pem);
 }
 
-/** What the registration is to carry beside its options. */
-export interface Wanted {
-  readonly caBundle: Pem;
-  readonly matchConditions: readonly MatchCondition[];
-}
-
 /** Asked before a write: whether it may be made now. Without drift there was no registration at all. */
 export type MayWrite = (drift: readonly string[]) => boolean;
 
 /**
  * Makes the live registration what it should be; writes only when an owned field differs.
  *
- * @param live what `store.read()` answered just before: a write on a newer state is refused and to be tried again.
+ * @param desired as made from `live`, which `store.read()` answered just before: a write on a newer state is refused
+ *   and to be tried again.
  */
 export async function reconcileRegistration(
   store: RegistrationStore,
-  options: RegistrationOptions,
-  { caBundle, matchConditions }: Wanted,
+  desired: DesiredRegistration,
   live: V1MutatingWebhookConfiguration | undefined,
   mayWrite: MayWrite = () => true,
 ): Promise<Registered> {
-  const desired = desiredRegistration(options, caBundle, matchConditions, live);
   const fields = live === undefined ? [] : drift(live, desired);
-  if (live !== undefined && fields.length === 0) {
-    return { result: 'unchanged', drift: [], liveBundle: caBundle };
-  }
-  if (!mayWrite(fields)) return { result: 'held', drift: fields, liveBundle: liveBundle(live) ?? ('' as Pem) };
+  const now = liveBundle(live) ?? ('' as Pem);
+  if (live !== undefined && fields.length === 0) return { result: 'unchanged', drift: [], liveBundle: now };
+  if (!mayWrite(fields)) return { result: 'held', drift: fields, liveBundle: now };
   const stored = await applyWhole(store, desired);
   return {
     result: live === undefined ? 'created' : 'updated',

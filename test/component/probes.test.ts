@@ -195,7 +195,7 @@ suite('/metrics', () => {
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,
       'terraform_daemon_fights_total{object="registration"}': 0,
-      'terraform_daemon_fights_total{object="policy"}': 0,
+      'terraform_daemon_fights_total{object="options"}': 0,
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_ran_once_jobs_total: 1,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,

@@ -34,7 +34,6 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
                 withinMs: 30_000,
               });
               await victims.add();
-              return undefined;
             },
           });
           unharmed(row);
@@ -51,7 +50,6 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
         killed(new Date());
         await stage.end(stage.replicas[0] as Replica, 'SIGKILL');
         await stage.add();
-        return undefined;
       };
       unharmed(await play(stage, t, { scenario: 'one of three killed', act }));
     });
@@ -60,7 +58,6 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       const stage = await startStage(cluster(), t, { replicas: 1 });
       const act = async () => {
         await Promise.all(Array.from({ length: 5 }, () => stage.add()));
-        return undefined;
       };
       unharmed(await play(stage, t, { scenario: 'five more started at once', act }));
     });
@@ -77,7 +74,6 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
         act: async (killed) => {
           await killAll(killed);
           await restart();
-          return undefined;
         },
       });
       const emptied = await play(stage, t, {
@@ -86,7 +82,6 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
           await killAll(killed);
           await emptyBundle(cluster());
           await restart();
-          return undefined;
         },
       });
       for (const row of [all, emptied]) {

@@ -8,7 +8,7 @@ import type { LifecycleRow } from '../support/lifecycle-table.ts';
 import type { Moment } from '../support/timeline.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
-/** From the moment the API server has stored the damage to the moment it has stored the repair. */
+/** From the damage to the repair, both as a watch on the API server tells of them. */
 const BUNDLE_MS = 200;
 const REGISTRATION_MS = 500;
 const SECRET_MS = 2_000;
@@ -93,22 +93,10 @@ function isSound(secret: V1Secret | undefined): boolean {
   }
 }
 
-const damage = (
-  stage: Stage,
-  t: TestContext,
-  {
-    scenario,
-    inflict,
-    isHealed,
-  }: { scenario: string; inflict: Damage['inflict']; isHealed: (moment: Moment) => boolean },
-): Promise<LifecycleRow> => {
-  const { cluster } = stage;
-  return play(stage, t, {
-    scenario,
-    act: async () => {
-      await inflict(cluster);
-      return new Date();
-    },
-    isHealed,
-  });
-};
+interface Inflicted extends Pick<Damage, 'inflict'> {
+  readonly scenario: string;
+  readonly isHealed: (moment: Moment) => boolean;
+}
+
+const damage = (stage: Stage, t: TestContext, { scenario, inflict, isHealed }: Inflicted): Promise<LifecycleRow> =>
+  play(stage, t, { scenario, act: () => inflict(stage.cluster), isHealed });

@@ -34,7 +34,6 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
           await stage.add();
           await stage.end(replica);
         }
-        return undefined;
       };
       perfect(await play(stage, t, { scenario: 'rolling restart, 3 replicas', act: restart }));
     });
@@ -62,7 +61,6 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       const since = new Date();
       const act = async () => {
         await stage.timeline.when(() => authorities().size > 3, since, { withinMs: 120_000 });
-        return undefined;
       };
       perfect(await play(stage, t, { scenario: 'CA due, two times', act }));
     });

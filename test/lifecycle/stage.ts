@@ -94,9 +94,12 @@ export async function assertAtRest({
 
 export interface Act {
   readonly scenario: string;
-  /** What is done to the daemon, under the stream. Answers when it was done, where that is not at once. */
-  readonly act: (killed: (at: Date) => void) => Promise<Date | undefined>;
-  /** What the API server shows once it is healed; without it the stage only has to come to rest. */
+  /** What is done to the daemon, under the stream. */
+  readonly act: (killed: (at: Date) => void) => Promise<unknown>;
+  /**
+   * What the API server shows once it is healed, where the act was a write to the daemon's objects; without it the
+   * stage only has to come to rest.
+   */
   readonly isHealed?: (moment: Moment) => boolean;
 }
 
@@ -107,8 +110,9 @@ export async function play(stage: Stage, t: TestContext, { scenario, act, isHeal
   await steady(stream);
   const killedAt: Date[] = [];
   const since = new Date();
-  const doneAt = (await act((at) => killedAt.push(at))) ?? new Date();
-  const seen = isHealed && (await stage.timeline.when(isHealed, doneAt));
+  const known = stage.timeline.moments().length;
+  await act((at) => killedAt.push(at));
+  const healed = isHealed && (await stage.timeline.answer(isHealed, known));
   await stage.rest();
   await steady(stream);
   const { requests } = await stream.stop();
@@ -116,7 +120,7 @@ export async function play(stage: Stage, t: TestContext, { scenario, act, isHeal
   for (const { outcome, detail, sentAt } of requests) {
     if (outcome !== 'mutated') t.diagnostic(`${sentAt.toISOString()} ${outcome}: ${detail}`);
   }
-  return { ...row, healedMs: seen ? seen.at.getTime() - doneAt.getTime() : row.healedMs };
+  return { ...row, healedMs: healed ? healed.seen.at.getTime() - healed.done.at.getTime() : row.healedMs };
 }
 
 /** Waits until a good number of Jobs that were sent from now on came back capped, one after another. */
@@ -130,10 +134,9 @@ async function steady(stream: AdmissionStream): Promise<void> {
 
 const isCapped = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'mutated';
 
-/** Asks for a rotation as `kubectl annotate` does; answers when that was stored. */
-export async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<Date> {
+/** Asks for a rotation as `kubectl annotate` does. */
+export async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<void> {
   const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
   const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
   await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
-  return new Date();
 }

@@ -1,4 +1,10 @@
-import { KubeConfig, type V1MutatingWebhookConfiguration, type V1Secret, Watch } from '@kubernetes/client-node';
+import {
+  KubeConfig,
+  type KubernetesObject,
+  type V1MutatingWebhookConfiguration,
+  type V1Secret,
+  Watch,
+} from '@kubernetes/client-node';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET } from './cluster.ts';
 import { eventually } from './eventually.ts';
 
@@ -14,10 +20,15 @@ export interface Timeline {
   moments(): readonly Moment[];
   /** The first moment at or after `since` in which the check holds. */
   when(check: (moment: Moment) => boolean, since: Date, options?: { readonly withinMs?: number }): Promise<Moment>;
+  /**
+   * The first of the moments after so many that were there before something was done: what was done; and the first
+   * one after it in which the check holds. The answer may be seen before the client knows that its own write was made.
+   */
+  answer(check: (moment: Moment) => boolean, before: number): Promise<{ readonly done: Moment; readonly seen: Moment }>;
   stop(): void;
 }
 
-/** A watch of the client ends when nothing happens for 30 s; this one goes on. */
+/** A watch of the client ends when nothing happens for 30 s; this one goes on from where that one was. */
 export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>): Promise<Timeline> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
@@ -29,18 +40,27 @@ export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>)
     const last = moments.at(-1);
     moments.push({ secret: last?.secret, registration: last?.registration, ...change, at: new Date() });
   };
-  async function follow<T>(path: string, name: string, seen: (object: T | undefined) => void): Promise<void> {
+  async function follow<T extends KubernetesObject>(
+    path: string,
+    name: string,
+    seen: (object: T | undefined) => void,
+    since?: string,
+  ): Promise<void> {
     const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
+    let version = since;
     const controller = await new Watch(config).watch(
       path,
-      { fieldSelector: `metadata.name=${name}` },
-      (type, object: T) => seen(type === 'DELETED' ? undefined : object),
+      { fieldSelector: `metadata.name=${name}`, ...(since ? { resourceVersion: since } : {}) },
+      (type, object: T) => {
+        version = type === 'ERROR' ? undefined : object.metadata?.resourceVersion;
+        if (type !== 'ERROR') seen(type === 'DELETED' ? undefined : object);
+      },
       end,
     );
     controllers.add(controller);
     void ended.then(() => {
       controllers.delete(controller);
-      return isStopped ? undefined : follow(path, name, seen);
+      return isStopped ? undefined : follow(path, name, seen, version);
     });
   }
   await follow<V1Secret>(`/api/v1/namespaces/${NAMESPACE}/secrets`, SECRET, (secret) => record({ secret }));
@@ -59,6 +79,16 @@ export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>)
           return found;
         },
         { withinMs },
+      ),
+    answer: (check, before) =>
+      eventually(
+        () => {
+          const [done, ...later] = moments.slice(before);
+          const seen = later.find(check);
+          if (done === undefined || seen === undefined) throw new Error('not answered on the API server in time');
+          return { done, seen };
+        },
+        { withinMs: 30_000 },
       ),
     stop() {
       isStopped = true;

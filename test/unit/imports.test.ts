@@ -48,7 +48,7 @@ const doors = {
 };
 
 /** What an area may import beside its own files: words and rules that all of them share. */
-const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'policy.ts', 'policy-cel.ts'];
+const sharedFiles = ['encodings.ts', 'errors.ts', 'listen.ts', 'managed-fields.ts', 'policy.ts', 'policy-cel.ts'];
 /** And beside those, types alone: what it logs to is given to it. */
 const sharedTypes = ['log.ts'];
 
@@ -65,6 +65,8 @@ const pureFiles = [
   'certs/x509.ts',
   'registration/desired.ts',
   'registration/drift.ts',
+  'registration/terms.ts',
+  'registration/turns.ts',
   'webhook/review.ts',
   'webhook/job.ts',
   'webhook/cap-retries.ts',
@@ -75,7 +77,6 @@ const pureFiles = [
   'selectors.ts',
   'policy-cel.ts',
   'policy-schema.ts',
-  'policy-turns.ts',
   'yaml.ts',
   'config.ts',
   'options.ts',

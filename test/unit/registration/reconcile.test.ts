@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/encodings.ts';
-import { ownWebhook, type RegistrationOptions } from '../../../src/registration/desired.ts';
+import { desiredRegistration, ownWebhook, type RegistrationOptions } from '../../../src/registration/desired.ts';
 import { liveBundle, reconcileRegistration } from '../../../src/registration/reconcile.ts';
 import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
 import { createFakeRegistrationStore, type FakeRegistrationStore } from '../../support/fake-registration-store.ts';
@@ -13,9 +14,12 @@ interface Reconcile extends Partial<RegistrationOptions> {
   readonly caBundle?: Pem;
 }
 async function reconcile(store: FakeRegistrationStore, { caBundle = first, ...options }: Reconcile = {}) {
-  const wanted = { caBundle, matchConditions };
-  return reconcileRegistration(store, registrationOptions(options), wanted, await store.read());
+  const live = await store.read();
+  return reconcileRegistration(store, wanted(live, { caBundle, ...options }), live);
 }
+
+const wanted = (live: V1MutatingWebhookConfiguration | undefined, { caBundle = first, ...options }: Reconcile = {}) =>
+  desiredRegistration(registrationOptions(options), caBundle, matchConditions, live);
 
 /** A store in which the registration is as it should be. */
 async function registered(): Promise<FakeRegistrationStore> {
@@ -64,8 +68,9 @@ describe('reconciling the registration', () => {
     ] as const) {
       const answer = () => apply(found);
       const overruled = { read: store.read, apply: answer, replaceEntry: answer };
-      const wanted = { caBundle: joinCertificates([first, second]), matchConditions };
-      const { liveBundle } = await reconcileRegistration(overruled, registrationOptions(), wanted, await store.read());
+      const live = await store.read();
+      const both = wanted(live, { caBundle: joinCertificates([first, second]) });
+      const { liveBundle } = await reconcileRegistration(overruled, both, live);
       assert.equal(liveBundle, answered);
     }
   });
@@ -124,8 +129,8 @@ describe('reconciling the registration', () => {
     const asked: (readonly string[])[] = [];
     const attempt = async (mayWrite: boolean) => {
       const permit = (drift: readonly string[]) => asked.push(drift) > 0 && mayWrite;
-      const wanted = { caBundle: second, matchConditions };
-      return reconcileRegistration(store, registrationOptions(), wanted, await store.read(), permit);
+      const live = await store.read();
+      return reconcileRegistration(store, wanted(live, { caBundle: second }), live, permit);
     };
     assert.deepEqual(await attempt(false), { result: 'held', drift: [], liveBundle: '' });
     assert.equal(store.current(), undefined);
@@ -142,8 +147,8 @@ describe('reconciling the registration', () => {
     const seen = await store.read();
     const touched = { timeoutSeconds: 9 };
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, touched));
-    const wanted = { caBundle: second, matchConditions };
-    await assert.rejects(reconcileRegistration(store, registrationOptions(), wanted, seen), { code: 'KUBE_CONFLICT' });
+    const onSeen = wanted(seen, { caBundle: second });
+    await assert.rejects(reconcileRegistration(store, onSeen, seen), { code: 'KUBE_CONFLICT' });
     assert.equal(ownWebhook(store.current())?.timeoutSeconds, 9);
   });
 
