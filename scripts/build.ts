@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import packageJson from '../package.json' with { type: 'json' };
+import { eagerFiles, markFiles } from './eager.ts';
 import { slim } from './slim.ts';
 
 /** `npm run build`: the daemon and all that it needs in one file, which plain `node` runs. */
@@ -17,7 +18,7 @@ const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
 const require = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);`;
 
-const { metafile } = await build({
+const { metafile, outputFiles } = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/terraform-daemon.js',
   bundle: true,
@@ -26,7 +27,8 @@ const { metafile } = await build({
   target: `node${lowest}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
-  plugins: [slim],
+  plugins: [slim, markFiles],
+  write: false,
   minifyWhitespace: true,
   // Names stay: a stack trace in the log is to be readable.
   minifySyntax: true,
@@ -34,5 +36,7 @@ const { metafile } = await build({
   metafile: true,
 });
 
+await mkdir('dist', { recursive: true });
+for (const { path, text } of outputFiles) await writeFile(path, eagerFiles(text), { mode: 0o755 });
 // What is in the bundle, for the SBOM.
 await writeFile('dist/metafile.json', JSON.stringify(metafile));

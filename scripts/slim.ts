@@ -20,9 +20,13 @@ const LEFT_OUT: readonly { readonly file: RegExp; readonly contents: string }[] 
   { file: /\/node_modules\/@dabh\/diagnostics\/node\/index\.js$/, contents: 'module.exports = () => () => {};' },
   // What undici has beside fetch and its agents.
   {
-    file: /\/node_modules\/undici\/lib\/(?:mock|interceptor|web\/(?:cookies|websocket|eventsource))\/.*\.js$/,
+    file: /\/node_modules\/undici\/lib\/(?:mock|interceptor|cache|web\/(?:cookies|websocket|eventsource))\/.*\.js$/,
     contents: '',
   },
+  // What forge has beside keys and certificates.
+  { file: /\/node_modules\/node-forge\/lib\/(?:tls|aesCipherSuites|ssh|kem|pkcs7|log|ed25519)\.js$/, contents: '' },
+  // The spans that prom-client would give to exemplars, which nobody asks it for.
+  { file: /\/node_modules\/@opentelemetry\/api\/.*\.[cm]?js$/, contents: '' },
   // zod's messages in fifty languages.
   { file: /\/node_modules\/zod\/v4\/locales\/index\.js$/, contents: "export { default as en } from './en.js';" },
 ];
@@ -68,16 +72,28 @@ function loadLater(build: PluginBuild): void {
 
 /**
  * An import of `node:http` and of `node:crypto` asks for each of their exports, some of which Node.js only then loads: a
- * tenth of the start. A property of the module is asked for when it is used.
+ * tenth of the start. Here those are asked for that are used.
  */
 function takeBuiltinsAsTheyAre(build: PluginBuild): void {
   const isBuiltin = new Set(builtinModules);
   build.onResolve({ filter: /^[a-z_:/0-9]+$/ }, ({ path, kind, namespace }) => {
     const name = path.replace(/^node:/, '');
     const isOurs = isBuiltin.has(name) && kind === 'import-statement' && namespace !== 'builtin';
-    return isOurs ? { path: name, namespace: 'builtin' } : undefined;
+    return isOurs ? { path: name, namespace: 'builtin', sideEffects: false } : undefined;
   });
-  build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
-    contents: `module.exports = process.getBuiltinModule('node:${path}');`,
-  }));
+  build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
+    const exported = Object.keys(process.getBuiltinModule(`node:${path}`) ?? {}).filter((name) =>
+      /^[a-z]\w*$/i.test(name),
+    );
+    // Pure, so that what nobody imports is left out.
+    const lines = exported.map((name) => `const _${name} = /* @__PURE__ */ (() => all.${name})();`);
+    const names = exported.map((name) => `_${name} as ${name}`);
+    return {
+      contents: [
+        `const all = /* @__PURE__ */ process.getBuiltinModule('node:${path}');`,
+        ...lines,
+        `export { all as default, ${names.join(', ')} };`,
+      ].join('\n'),
+    };
+  });
 }

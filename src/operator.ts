@@ -73,15 +73,17 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.presented = serving.certificate;
 
       // 4. Registration: publish the CA bundle and read it back, then accept traffic.
-      const reloadPolicy = () => reloadInto(report, dependencies.policies);
-      const reloadClientCa = () => reloadCallers(report, dependencies.clientCa, server);
-      const stopped = AbortSignal.any([signal, ended.signal]);
-      const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy, reloadClientCa }, stopped);
       await withRetries(() => reconciler.reconcile(server.present), retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-      // 5. Backstop: what was stored while no endpoint was up, and what has failed.
+      // 5. Watch: what has changed since it was read is what each watch begins with.
+      const reloadPolicy = () => reloadInto(report, dependencies.policies);
+      const reloadClientCa = () => reloadCallers(report, dependencies.clientCa, server);
+      const stopped = AbortSignal.any([signal, ended.signal]);
+      const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy, reloadClientCa }, stopped);
+
+      // 6. Backstop: what was stored while no endpoint was up, and what has failed.
       const { current, onChange } = dependencies.policies;
       const options = { policy: current, onPolicyChange: onChange, heal: config.heal };
       backstop = runBackstop(
@@ -90,7 +92,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
         stopped,
       );
 
-      // 6. Renew, rotate and repair: the same steps on every wake-up.
+      // 7. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({
         config,
         dependencies,

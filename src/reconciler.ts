@@ -95,9 +95,16 @@ export function createReconciler(
   }
 
   async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
-    // What nobody was sent to yet need not keep its trust.
-    const presented = status.phase === 'running' ? status.presented : undefined;
-    last = await source({ now: now(), restartedAt, liveBundle: liveBundle(live), presented, seen });
+    const isRunning = status.phase === 'running';
+    last = await source({
+      now: now(),
+      // What is good is presented first: a new key takes longer than all the rest of a start.
+      restartedAt: isRunning ? restartedAt : undefined,
+      liveBundle: liveBundle(live),
+      // What nobody was sent to yet need not keep its trust.
+      presented: isRunning ? status.presented : undefined,
+      seen,
+    });
     return last;
   }
 
