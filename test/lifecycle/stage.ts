@@ -52,6 +52,8 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
       const replica = await startReplica(service, { kubeconfig, flags });
       replicas.push(replica);
       await replica.line('ready');
+      // With that the renewal of its start is over, so that the next write is what a scenario does.
+      await replica.line('reconciled');
       return replica;
     },
     async end(replica, signal = 'SIGTERM') {
