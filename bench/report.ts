@@ -21,7 +21,7 @@ const busy = (load: number): string =>
   `**Not on a quiet machine**: the work of others kept ${load.toFixed(1)} cores busy when it began. Rates and times are worse than they would
 be, and ratios are those of servers that took turns between others. To be measured again.`;
 
-const COMMAND = '```sh unrun: takes half an hour of a quiet machine\nnpm run bench\n```';
+const COMMAND = '```sh unrun: takes a quarter of an hour of a quiet machine\nnpm run bench\n```';
 
 /** The text of the report. A test holds the file to it. */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {

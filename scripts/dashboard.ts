@@ -83,6 +83,12 @@ const panels: readonly Panel[] = [
     unit: 'ops',
   },
   {
+    title: 'Since the registration was last read',
+    expr: 'time() - terraform_daemon_registration_read_timestamp_seconds',
+    legend: '{{pod}}',
+    unit: 's',
+  },
+  {
     title: 'Memory',
     expr: 'process_resident_memory_bytes{container="terraform-daemon"}',
     legend: '{{pod}}',

@@ -1,5 +1,5 @@
+import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect } from 'node:tls';
@@ -15,17 +15,28 @@ export interface Address {
 }
 
 const DIAL_MS = 5_000;
-const LOOKUP_MS = 3_000;
+const LOOKUP_MS = 2_000;
+/** No exit code of Node.js itself. */
+const UNKNOWN = 44;
+const LOOKUP = `process.getBuiltinModule('node:dns').lookup(process.argv[1], (error) => process.exit(error ? ${UNKNOWN} : 0))`;
 
-/** Whether the name leads anywhere from here. */
-export async function resolves(host: string): Promise<boolean> {
-  if (isIP(host) !== 0) return true;
-  const late = AbortSignal.timeout(LOOKUP_MS);
-  const found = lookup(host).then(
-    () => true,
-    () => false,
-  );
-  return Promise.race([found, once(late, 'abort').then(() => false)]);
+/**
+ * Why the name leads nowhere from here; `undefined` where it leads somewhere. It is looked up by a process of its own:
+ * a lookup cannot be called off, and one for which no name server answers would hold up the end of this process.
+ */
+export async function whyUnresolved(host: string): Promise<string | undefined> {
+  if (isIP(host) !== 0) return undefined;
+  const options = { stdio: 'ignore', timeout: LOOKUP_MS, killSignal: 'SIGKILL' } as const;
+  const child = spawn(process.execPath, ['-e', LOOKUP, '--', host], options);
+  try {
+    const [exitCode] = await once(child, 'exit');
+    if (exitCode === 0) return undefined;
+    if (exitCode === UNKNOWN) return 'does not resolve from here';
+    if (child.killed) return `was not resolved within ${LOOKUP_MS / 1000} s`;
+    return `could not be looked up: ${exitCode ?? child.signalCode}`;
+  } catch (error) {
+    return `could not be looked up: ${messageOf(error)}`;
+  }
 }
 
 /**

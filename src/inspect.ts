@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { SecretStore } from './certs/ensure.ts';
 import { type Config, type RawOptions, readConfig } from './config.ts';
-import { type Address, dial, resolves } from './dial.ts';
+import { type Address, dial, whyUnresolved } from './dial.ts';
 import type { Pem } from './encodings.ts';
 import { messageOf, OperatorError } from './errors.ts';
 import { documents, pickObjects } from './exported-objects.ts';
@@ -16,10 +16,12 @@ import { liveBundle, type RegistrationStore } from './registration/reconcile.ts'
 import { repairCommands } from './repair-commands.ts';
 import { toStored } from './stored-secret.ts';
 import type { InspectOptions } from './subcommands.ts';
+import { verdicts } from './verdicts.ts';
 import { parseObject } from './yaml.ts';
 
 /** What the command has to do with the rest of the world. */
 export interface InspectDependencies {
+  /** Only in a Pod there is one. */
   readonly podNamespace: string | undefined;
   /** How the objects are read; not asked for where a file is. */
   readonly connect: (config: Config) => {
@@ -34,19 +36,26 @@ export interface InspectDependencies {
 /**
  * Looks at everything, and prints it with a verdict.
  *
- * @returns the exit code: 0 when all is well.
+ * @returns the exit code, which tells the verdict.
  * @throws OperatorError `CONFIG_INVALID`, also for a file that cannot be read; what keeps it from seeing anything.
  */
-export async function inspect(raw: RawOptions, own: InspectOptions, dependencies: InspectDependencies): Promise<0 | 1> {
+export async function inspect(
+  raw: RawOptions,
+  own: InspectOptions,
+  dependencies: InspectDependencies,
+): Promise<number> {
   const { config, secret, registration } =
     own.file === undefined
       ? await readCluster(raw, dependencies)
       : await readExport(own.file, raw, dependencies.podNamespace, dependencies.stdin);
-  const endpoint = await callEndpoint(registration, config, own);
+  const endpoint = await callEndpoint(registration, config, {
+    ...own,
+    isInPod: dependencies.podNamespace !== undefined,
+  });
   const result = inspection({ secret, registration, endpoint }, config, dependencies.now());
   const json = () => `${JSON.stringify(result, (_key, value) => (value === undefined ? null : value), 2)}\n`;
   dependencies.write(printable(own.output === 'json' ? json() : inspectionText(result)));
-  return result.verdict === 'healthy' ? 0 : 1;
+  return verdicts[result.verdict].exitCode;
 }
 
 type Objects = { readonly config: Config } & Omit<Facts, 'endpoint'>;
@@ -102,27 +111,40 @@ async function readExport(
   }
 }
 
+interface Call extends Pick<InspectOptions, 'address' | 'file'> {
+  readonly isInPod: boolean;
+}
+
 async function callEndpoint(
   registration: Facts['registration'],
   config: Config,
-  { address, file }: Pick<InspectOptions, 'address' | 'file'>,
+  { address, file, isInPod }: Call,
 ): Promise<Dialled> {
   const live = 'object' in registration ? registration.object : undefined;
   const name = serverName(live, config.certificates.names);
   const bundle = liveBundle(live) ?? ('' as Pem);
   if (address !== undefined) return dial(address, name, bundle);
-  const service = ownWebhook(live)?.clientConfig.service ?? serviceOf(config);
-  const how = [
-    ...(service ? [repairCommands(config).portForward(service.name, service.port ?? 443)] : []),
-    `terraform-daemon inspect --address ${service ? '127.0.0.1:8443' : '<host:port>'}`,
-  ];
+  const how = isInPod ? waysInPod(config) : waysFromOutside(config, ownWebhook(live)?.clientConfig.service);
   const notDialled = (why: string): Dialled => ({ outcome: 'not-dialled', why, how });
   if (file !== undefined) return notDialled('with -f only the file is looked at, unless there is an --address');
   const registered = addressOf(ownWebhook(live)?.clientConfig, name);
   if (registered === undefined) return notDialled('nothing that could be called is registered');
-  if (await resolves(registered.host)) return dial(registered, name, bundle);
-  return notDialled(`${registered.host} does not resolve from here`);
+  const why = await whyUnresolved(registered.host);
+  return why === undefined ? dial(registered, name, bundle) : notDialled(`${registered.host} ${why}`);
 }
+
+/** A Pod that can run this is taken to be the daemon's. There is no kubectl in it, and nothing to be forwarded. */
+const waysInPod = ({ endpoint }: Config): string[] => [inspectAt(`127.0.0.1:${endpoint.port || '<port>'}`)];
+
+function waysFromOutside(
+  config: Config,
+  service: { readonly name: string; readonly port?: number } | undefined = serviceOf(config),
+): string[] {
+  if (service === undefined) return [inspectAt('<host:port>')];
+  return [repairCommands(config).portForward(service.name, service.port ?? 443), inspectAt('127.0.0.1:8443')];
+}
+
+const inspectAt = (address: string): string => `terraform-daemon inspect --address ${address}`;
 
 const serviceOf = ({ registration: { target } }: Config) => ('service' in target ? target.service : undefined);
 

@@ -1,6 +1,7 @@
 import type { CertificateFacts } from './certificate-facts.ts';
 import type { Inspection } from './inspection.ts';
 import { bar, columns, date, inTime, printable, shortened, wrapped } from './screen.ts';
+import { verdicts } from './verdicts.ts';
 
 /** An inspection as one screen of text, at most 100 columns wide. */
 export function inspectionText(inspection: Inspection): string {
@@ -109,8 +110,12 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
   });
 }
 
-function verdictSection({ verdict, problems }: Inspection): string[] {
+function verdictSection({ verdict, problems, endpoint }: Inspection): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
+  if (verdict === 'incomplete') {
+    const why = wrapped(printable(endpoint.why ?? ''), '  ', '  ');
+    return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...why];
+  }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${printable(message)}`, '  ', '     '),
     // What mends several in a row stands below the last of them.

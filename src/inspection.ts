@@ -9,13 +9,14 @@ import { type Dialled, evidenceOf, type Facts } from './inspection-evidence.ts';
 import { type Evidence, findProblems, type Problem, type TrustedAuthority } from './inspection-problems.ts';
 import { ownWebhook } from './registration/desired.ts';
 import { type RotationFacts, rotationFacts } from './rotation-progress.ts';
+import type { InspectionVerdict } from './verdicts.ts';
 
 /** What `-o json` prints, with null for what is not known. Holds no key. */
 export interface Inspection {
   /** Changes when a field is renamed or taken out. */
   readonly format: 1;
   readonly at: Date;
-  readonly verdict: 'healthy' | 'unhealthy';
+  readonly verdict: InspectionVerdict;
   readonly problems: readonly Problem[];
   readonly certificateAuthority: CertificateFacts | undefined;
   readonly nextCertificateAuthority: CertificateFacts | undefined;
@@ -67,7 +68,7 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
   return {
     format: 1,
     at: now,
-    verdict: problems.length === 0 ? 'healthy' : 'unhealthy',
+    verdict: verdictOf(problems, facts.endpoint),
     problems,
     certificateAuthority: certificateFacts(set?.ca.certificate ?? '', now),
     nextCertificateAuthority: certificateFacts(set?.nextCa?.certificate ?? '', now),
@@ -94,6 +95,12 @@ export function inspection(facts: Facts, config: Config, now: Date): Inspection 
     rotation: set && rotationFacts(set, config.certificates),
     next: { renewal: dueAt(set?.serving.certificate), caRotation: dueAt(set?.ca.certificate) },
   };
+}
+
+/** Nothing is called healthy that was not seen to be. */
+function verdictOf(problems: readonly Problem[], { outcome }: Dialled): InspectionVerdict {
+  if (problems.length > 0) return 'unhealthy';
+  return outcome === 'not-dialled' ? 'incomplete' : 'healthy';
 }
 
 function secretShown(

@@ -15,6 +15,8 @@ export interface Metrics {
   /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
   trusted(isTrusted: boolean): void;
   registered(result: Registered['result'], reason: string): void;
+  /** The API server has answered what the registration is. */
+  registrationRead(at: Date): void;
   fought(object: string): void;
   /** Whether the policy file is the policy in force. */
   policyRead(isValid: boolean): void;
@@ -76,6 +78,11 @@ export function createMetrics(version: string): Metrics {
     help: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
     registers,
   });
+  const registrationRead = new Gauge({
+    name: `${PREFIX}registration_read_timestamp_seconds`,
+    help: 'When the MutatingWebhookConfiguration was last read, in seconds since the epoch: what is told of trust is as old.',
+    registers,
+  });
   const policyValid = new Gauge({
     name: `${PREFIX}policy_valid`,
     help: '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
@@ -128,6 +135,7 @@ export function createMetrics(version: string): Metrics {
     renewalDue: (certificate, at) => renewalDue.set({ certificate }, at.getTime() / 1000),
     trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
     registered: (result, reason) => registrations.inc({ result, reason }),
+    registrationRead: (at) => registrationRead.set(at.getTime() / 1000),
     policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),
     fought: (object) => fights.inc({ object }),
     jobMissed: () => missed.inc(),

@@ -11,7 +11,7 @@ import { onceUntilDone } from './tell-once.ts';
 export interface Ownership {
   /** Gives what there is and has no owner yet. A courtesy: what is in the way is told once. Never rejects. */
   adopt(): Promise<void>;
-  /** The same, unless it is being done or was done less than five seconds ago: it may be called after each event. */
+  /** The same, but not more often than every five seconds: what comes in between has its look when they are over. */
   adoptInTime(): Promise<void>;
   /** @throws OperatorError `OWNER_GONE` for a minute after the owner has vanished: the install is being deleted. */
   refuseIfGone(): Promise<void>;
@@ -43,6 +43,7 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   let goneSinceMs: number | undefined;
   let adoptedAtMs = Number.NEGATIVE_INFINITY;
   let adopting: Promise<void> | undefined;
+  let nextLook: NodeJS.Timeout | undefined;
 
   /** `undefined` where nothing can be said: there is none, or no right to read it, or no answer. */
   async function look(): Promise<OwnerReference | undefined> {
@@ -138,11 +139,21 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
     if (adopting === own) adopting = undefined;
   }
 
+  /** A look that is under way may have read already what has just changed. */
+  async function adoptInTime(): Promise<void> {
+    const waitMs = adopting === undefined ? adoptedAtMs + OFTEN_ENOUGH_MS - uptimeMs() : OFTEN_ENOUGH_MS;
+    if (waitMs <= 0) return adopt();
+    if (nextLook !== undefined) return;
+    const begin = () => {
+      nextLook = undefined;
+      void adoptInTime();
+    };
+    nextLook = setTimeout(begin, waitMs).unref();
+  }
+
   return {
     adopt,
-    async adoptInTime() {
-      if (adopting === undefined && uptimeMs() - adoptedAtMs >= OFTEN_ENOUGH_MS) await adopt();
-    },
+    adoptInTime,
     async refuseIfGone() {
       if (!wasSeen) return;
       await look();

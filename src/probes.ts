@@ -58,8 +58,14 @@ async function sendMetrics(response: ServerResponse, metrics: ProbeSources['metr
 /** The form of the API server's own probes: `ok`, or a line for each check. */
 function sendChecks(response: ServerResponse, checks: readonly Check[], isVerbose: boolean): void {
   const isOk = checks.every(({ problem }) => problem === undefined);
-  const lines = checks.map(({ name, problem }) => (problem ? `[-]${name} failed: ${problem}` : `[+]${name} ok`));
-  sendText(response, isOk ? 200 : 503, isOk && !isVerbose ? 'ok' : lines.join('\n'));
+  const isPlain = isOk && !isVerbose && !checks.some(({ isDoubtful }) => isDoubtful);
+  sendText(response, isOk ? 200 : 503, isPlain ? 'ok' : checks.map(checkLine).join('\n'));
+}
+
+function checkLine({ name, problem, basis, isDoubtful = false }: Check): string {
+  const outcome = problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`;
+  if (basis === undefined) return outcome;
+  return `${outcome}${isDoubtful ? ', but' : ','} ${basis}`;
 }
 
 function sendText(response: ServerResponse, status: number, text: string): void {

@@ -161,6 +161,8 @@ export function createReconciler(
     const live = await registrations.read();
     // Known also where it cannot be mended: readiness and metrics tell of what the API server has.
     status.liveBundle = liveBundle(live) ?? ('' as Pem);
+    status.readAt = now();
+    metrics.registrationRead(status.readAt);
     const certified = await certify(live).catch((error: unknown) => {
       if (last === undefined) throw error;
       return { error, ...last, caBundle: withLive(last.caBundle, live) };

@@ -11,6 +11,8 @@ export interface Status {
   presented?: Pem;
   /** The CA bundle that was last read back from the API server. */
   liveBundle?: Pem;
+  /** When that was: it may be another one by now where the API server has not answered since. */
+  readAt?: Date;
   /** When the reconcile loop was last awake. */
   beatAt?: Date;
 }
@@ -19,17 +21,27 @@ export interface Status {
 export interface Check {
   readonly name: string;
   readonly problem: string | undefined;
+  /** What it was judged by, to be told whatever came of it. */
+  readonly basis?: string;
+  /** That is old: to be told also to who does not ask for each check. */
+  readonly isDoubtful?: boolean;
 }
 
 /** A loop that wakes up every minute and was not seen for this long hangs. */
 const STALE_MS = 5 * 60_000;
 
-/** Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. */
+/** A daemon that reaches its API server reads the registration every minute: this is two looks that came to nothing. */
+const OLD_MS = 2 * 60_000;
+
+/**
+ * Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. What was
+ * read long ago is no reason: without an API server that answers, none calls either, and no other replica would know more.
+ */
 export function readiness(status: Status, names: ServerNames, now: Date): Check[] {
   return [
     { name: 'endpoint', problem: status.presented ? undefined : 'presents no certificate yet' },
     { name: 'certificate', problem: certificateProblem(status, names, now) },
-    { name: 'registration', problem: trustProblem(status, now) },
+    { name: 'registration', problem: trustProblem(status, now), ...ageOf(status, now) },
     { name: 'shutdown', problem: status.phase === 'draining' ? 'the replica is shutting down' : undefined },
   ];
 }
@@ -46,6 +58,12 @@ function certificateProblem({ presented }: Status, names: ServerNames, now: Date
   if (certificate === undefined) return 'there is none yet';
   const reason = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
+}
+
+function ageOf({ readAt }: Status, now: Date): Pick<Check, 'basis' | 'isDoubtful'> {
+  if (readAt === undefined) return {};
+  const ageMs = Math.max(0, now.getTime() - readAt.getTime());
+  return { basis: `last read ${Math.round(ageMs / 1000)} s ago`, isDoubtful: ageMs > OLD_MS };
 }
 
 function trustProblem({ presented, liveBundle }: Status, now: Date): string | undefined {

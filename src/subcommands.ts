@@ -1,6 +1,7 @@
 import { type AdmissionPolicyVersion, admissionPolicyVersions } from './admission-policy.ts';
 import { parseDuration } from './durations.ts';
 import type { OptionName, Parsed } from './options.ts';
+import { verdicts } from './verdicts.ts';
 
 /** An option that only one subcommand has. It has no variable: it is about this one call. */
 export interface OwnOption {
@@ -75,6 +76,7 @@ export const subcommands = {
       'service-name',
       'service-port',
       'webhook-configuration-name',
+      'webhook-bind-port',
       'webhook-url',
       'webhook-cert-path',
       'key-size',
@@ -97,7 +99,8 @@ export const subcommands = {
     help: `
 Reads two objects and needs no other right than to get them. Never prints a private key.
 
-Exit code: 0 healthy, 1 something is wrong, 2 called wrongly.
+Exit code: 0 healthy, 1 ${verdicts.unhealthy.meaning}, 2 called wrongly,
+3 ${verdicts.incomplete.meaning} (verdict: incomplete).
 
 Examples:
   terraform-daemon inspect

@@ -49,10 +49,16 @@ describe('terraform-daemon inspect', () => {
     await assertKeyless(cluster, stdout);
   });
 
-  it('says so where it did not call the endpoint, and how to', async () => {
+  it('says so where it did not call the endpoint, why and how to, and calls nothing healthy', async (t) => {
     await start();
+    const startMs = performance.now();
     const { exitCode, stdout } = await asAdmin();
-    assert.equal(exitCode, 0, stdout);
+    t.diagnostic(`${Math.round(performance.now() - startMs)} ms`);
+    assert.equal(exitCode, 3, stdout);
+    assert.match(
+      stdout,
+      /\nverdict: incomplete: nothing wrong was seen, but the endpoint was not called\n {2}terraform-job-webhook-service\.vela-system\.svc does not resolve from here\n$/,
+    );
     assert.match(stdout, /dialled {6}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
   });
@@ -102,9 +108,12 @@ describe('terraform-daemon inspect', () => {
     });
     for (const file of ['list.yaml', 'list.json', 'two.yaml']) {
       const { exitCode, stdout, stderr } = await inspect('-f', join(folder, file));
-      assert.deepEqual([exitCode, stderr], [0, ''], stdout);
+      assert.deepEqual([exitCode, stderr], [3, ''], stdout);
       assert.match(stdout, /dialled {6}no: with -f only the file is looked at/);
-      assert.match(stdout, /\nverdict: healthy\n$/);
+      assert.match(
+        stdout,
+        /\nverdict: incomplete: nothing wrong was seen, but the endpoint was not called\n {2}with -f only the file is/,
+      );
       await assertKeyless(cluster, stdout);
     }
   });

@@ -19,6 +19,8 @@ const ROLE = 'terraform-daemon';
 const FAILED = 'reconcile failed, will try again';
 /** The garbage collector has to see what was deleted, and to make sure; and owners are looked at once a minute. */
 const COLLECTED_MS = 90_000;
+/** Where a watch tells of it owners are looked at five seconds after the last look, and not only within the minute. */
+const LOOKED_AT_MS = 15_000;
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 const JSON_PATCH = setHeaderOptions('Content-Type', PatchStrategy.JsonPatch);
 
@@ -149,7 +151,7 @@ describe('what the daemon makes', () => {
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body }, MERGE);
     const told = 'somebody has taken the owner out, so that the object will stay when the install is deleted';
     await eventually(() => assert.ok(daemon.lines.some(({ message }) => message === told)), {
-      withinMs: COLLECTED_MS,
+      withinMs: LOOKED_AT_MS,
     });
     const live = await cluster.registration();
     assert.deepEqual(plain(live?.metadata?.ownerReferences), [theirs]);
@@ -174,7 +176,7 @@ describe('what the daemon makes', () => {
     const daemon = await start();
     await untilOwned();
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [add] }, JSON_PATCH);
-    await eventually(async () => assert.equal(await uids(), undefined), { withinMs: COLLECTED_MS });
+    await eventually(async () => assert.equal(await uids(), undefined), { withinMs: LOOKED_AT_MS });
     await daemon.line('owner taken back, as entries of others are in it');
     // The next one finds it as it is.
     await daemon.stop();

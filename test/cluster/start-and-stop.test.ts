@@ -11,6 +11,7 @@ import { freePort } from '../control-plane/free-port.ts';
 import { type Cluster, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { samplesOf } from '../support/exposition.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 
 describe('starting and stopping', () => {
@@ -83,6 +84,41 @@ describe('starting and stopping', () => {
     assert.match(String(attempt.error), /ECONNREFUSED/);
     await open();
     await daemon.line('ready');
+  });
+
+  it('stays ready while the API server is away or refuses it, and says how old its knowledge is', async (t) => {
+    const proxy = await startFaultProxy(cluster.daemonKubeconfig);
+    t.after(() => proxy.close());
+    const daemon = await startDaemon({ kubeconfig: proxy.kubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('ready');
+    const ageIn = async () => {
+      const { status, text } = await daemon.probe('/readyz?verbose');
+      const [, seconds] = /^\[\+\]registration ok, last read (\d+) s ago$/m.exec(text) ?? [];
+      assert.ok(status === 200 && seconds !== undefined, text);
+      return Number(seconds);
+    };
+    const readAt = async () => {
+      const { samples } = samplesOf((await daemon.probe('/metrics')).text);
+      return samples.get('terraform_daemon_registration_read_timestamp_seconds') ?? 0;
+    };
+    const grows = async (failure: string) => {
+      const before = daemon.lines.length;
+      const from = await readAt();
+      await eventually(async () => assert.ok((await ageIn()) > 2), { withinMs: 15_000 });
+      assert.equal(await readAt(), from);
+      await eventually(() => assert.ok(daemon.lines.slice(before).some(({ code }) => code === failure)), {
+        withinMs: 15_000,
+      });
+    };
+    await proxy.cut();
+    await grows('KUBE_UNAVAILABLE');
+    await proxy.restore({ isKnown: false });
+    await grows('KUBE_FORBIDDEN');
+    await proxy.cut();
+    await proxy.restore();
+    await eventually(async () => assert.ok((await ageIn()) <= 2), { withinMs: 90_000 });
+    assert.ok(Date.now() / 1000 - (await readAt()) < 5);
   });
 
   it('writes nothing where its port is taken', async (t) => {

@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
-import { dial, resolves } from '../../src/dial.ts';
+import { promisify } from 'node:util';
+import { dial, whyUnresolved } from '../../src/dial.ts';
 import type { Pem } from '../../src/encodings.ts';
 import { aCertificateSet, SERVER_NAME } from '../support/a-certificate-set.ts';
+import { aFolder } from '../support/a-folder.ts';
 import { someCertificates, startEndpoint } from '../support/endpoint.ts';
 
 const other = await someCertificates(2);
+const run = promisify(execFile);
+const DIAL = new URL('../../src/dial.ts', import.meta.url).href;
+const NAMESPACES = ['--map-root-user', '--mount', '--net'];
+const noNamespaces =
+  spawnSync('unshare', [...NAMESPACES, 'ip', 'link', 'set', 'lo', 'up']).status !== 0 &&
+  'needs unshare (util-linux), ip (iproute2) and leave to make namespaces; CI has them';
 
 describe('a call of the endpoint', () => {
   test('answers what it presents, verified with the bundle and for the name', async (t) => {
@@ -76,6 +85,30 @@ async function listening(t: TestContext, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-test('addresses lead somewhere, and names of no zone do not', async () => {
-  assert.deepEqual([await resolves('127.0.0.1'), await resolves('no-such-host.invalid')], [true, false]);
+describe('a name', () => {
+  test('leads nowhere in no zone, and an address is none', async () => {
+    assert.equal(await whyUnresolved('127.0.0.1'), undefined);
+    assert.equal(await whyUnresolved('localhost'), undefined);
+    assert.equal(await whyUnresolved('no-such-host.invalid'), 'does not resolve from here');
+    // From a registration anything may come.
+    assert.equal(await whyUnresolved('--version'), 'does not resolve from here');
+  });
+
+  test('for which no name server answers holds up neither the answer nor the end', {
+    skip: noNamespaces,
+  }, async (t) => {
+    // Such a name server, in a network of its own. What runs there is that process, and what is measured is all of it.
+    const script = `
+      const { createSocket } = await import('node:dgram');
+      await new Promise((resolve) => createSocket('udp4').bind(53, '127.0.0.2', resolve));
+      const { whyUnresolved } = await import(${JSON.stringify(DIAL)});
+      process.stdout.write(await whyUnresolved(${JSON.stringify(SERVER_NAME)}), () => process.exit(0));`;
+    const folder = await aFolder(t, { 'resolv.conf': 'nameserver 127.0.0.2\n', 'inside.mjs': script });
+    const setUp = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && ip link set lo up && exec "$2" "$1/inside.mjs"';
+    const startMs = performance.now();
+    const { stdout } = await run('unshare', [...NAMESPACES, 'sh', '-ec', setUp, 'sh', folder, process.execPath]);
+    assert.equal(stdout, 'was not resolved within 2 s');
+    const tookMs = performance.now() - startMs;
+    assert.ok(tookMs < 4_000, `${tookMs} ms`);
+  });
 });

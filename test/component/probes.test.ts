@@ -55,6 +55,23 @@ suite('/readyz', () => {
     assert.deepEqual(await get('/readyz?verbose'), { status: 200, text, type: TEXT });
   });
 
+  test('tells how old its knowledge of the registration is, when asked and once that is old, and stays ready', async (t) => {
+    const status = { ...(await ready()), readAt: at(-10_000) };
+    const { get } = await startProbesOf(t, status, { now: at(0) });
+    assert.deepEqual(await get('/readyz'), { status: 200, text: 'ok\n', type: TEXT });
+    const line = (text: string) => text.split('\n')[2];
+    assert.equal(line((await get('/readyz?verbose')).text), '[+]registration ok, last read 10 s ago');
+    status.readAt = at(-10 * MINUTE);
+    for (const path of ['/readyz', '/readyz?verbose']) {
+      const { status: code, text } = await get(path);
+      assert.deepEqual([code, line(text)], [200, '[+]registration ok, but last read 600 s ago']);
+    }
+    status.liveBundle = (await someCertificates(2)).caBundle;
+    const { status: code, text } = await get('/readyz');
+    assert.equal(code, 503);
+    assert.match(text, /^\[-\]registration failed: .* serving certificate, but last read 600 s ago$/m);
+  });
+
   test('says what is missing at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [
@@ -148,6 +165,7 @@ suite('/metrics', () => {
       terraform_daemon_certificate_renewal_due_timestamp_seconds: 'gauge',
       terraform_daemon_registrations_total: 'counter',
       terraform_daemon_bundle_trusts_serving: 'gauge',
+      terraform_daemon_registration_read_timestamp_seconds: 'gauge',
       terraform_daemon_policy_valid: 'gauge',
       terraform_daemon_fights_total: 'counter',
       terraform_daemon_missed_jobs_total: 'counter',
@@ -172,6 +190,7 @@ suite('/metrics', () => {
     metrics.renewalDue('serving', new Date('2034-01-01T00:00:00Z'));
     metrics.trusted(true);
     metrics.registered('updated', 'ca-bundle');
+    metrics.registrationRead(new Date('2033-01-01T00:00:00Z'));
     metrics.policyRead(true);
     metrics.fought('secret');
     metrics.jobMissed();
@@ -191,6 +210,7 @@ suite('/metrics', () => {
       'terraform_daemon_certificate_not_after_timestamp_seconds{certificate="live-bundle"}': Date.UTC(2035, 0) / 1000,
       'terraform_daemon_certificate_renewal_due_timestamp_seconds{certificate="serving"}': Date.UTC(2034, 0) / 1000,
       terraform_daemon_bundle_trusts_serving: 1,
+      terraform_daemon_registration_read_timestamp_seconds: Date.UTC(2033, 0) / 1000,
       terraform_daemon_policy_valid: 1,
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,

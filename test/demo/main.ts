@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
+import { progressOn } from '../control-plane/progress.ts';
 import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
@@ -31,7 +32,8 @@ if (unknown.length > 0) {
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
-const cluster = await startCluster().catch((error: unknown) => {
+// On stdout, as all that the demo tells: to build it takes minutes the first time.
+const cluster = await startCluster({ progress: progressOn(process.stdout) }).catch((error: unknown) => {
   // A folder that is not there, or no Go: the message says what to do, and a stack would bury it.
   print(error instanceof Error ? error.message : String(error));
   process.exit(1);

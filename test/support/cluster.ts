@@ -13,6 +13,7 @@ import {
   type V1Secret,
 } from '@kubernetes/client-node';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import type { Progress } from '../control-plane/progress.ts';
 import type { User } from '../control-plane/users.ts';
 import { installRights } from './manifests.ts';
 
@@ -57,14 +58,17 @@ export interface ClusterOptions {
   readonly controllerManager?: boolean;
   /** Whether the daemon has the rights of `manifests/base/rbac-backstop.yaml` too. Default: yes. */
   readonly backstopRbac?: boolean;
+  /** Takes the progress of building the executables. Default: lines on stderr. */
+  readonly progress?: Progress;
 }
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { apiServerArgs = [], users = [], controllerManager = false, backstopRbac = true } = options;
+  const { apiServerArgs = [], users = [], controllerManager = false, backstopRbac = true, progress } = options;
   const controlPlane = await startControlPlane({
     users: [{ name: DAEMON_USER }, ...users],
     apiServerArgs,
     controllerManager,
+    ...(progress ? { progress } : {}),
   });
   try {
     return await setUp(controlPlane, await installRights({ backstop: backstopRbac }));

@@ -44,7 +44,8 @@ export interface FaultProxy {
   writes(): readonly Write[];
   /** The network is gone: every connection is cut and new ones are refused, until `restore`. */
   cut(): Promise<void>;
-  restore(): Promise<void>;
+  /** `isKnown: false`: the API server is there again, and refuses the daemon's token (401) until the next `cut`. */
+  restore(options?: { readonly isKnown?: boolean }): Promise<void>;
   /** The network takes connections again, and nothing that is sent to it is ever answered. Answers how many came since. */
   hang(): Promise<() => number>;
   close(): Promise<void>;
@@ -59,8 +60,9 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
   });
   const token = randomBytes(24).toString('hex');
   const writes: Write[] = [];
+  let isRefused = false;
   const server = createServer({ cert: serving.certificate, key: serving.privateKey }, (request, response) => {
-    const isKnown = request.headers.authorization === `Bearer ${token}`;
+    const isKnown = !isRefused && request.headers.authorization === `Bearer ${token}`;
     const answer = isKnown ? relay({ credentials, hooks, writes }, request, response) : refuse(response);
     // Either side may have gone away. What is left of the other one goes too.
     answer.catch(() => response.destroy());
@@ -96,7 +98,10 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
     kubeconfig: file,
     writes: () => [...writes],
     cut,
-    restore: () => listen(port),
+    restore({ isKnown = true } = {}) {
+      isRefused = !isKnown;
+      return listen(port);
+    },
     async hang() {
       await cut();
       await once(silence.listen(port, HOST), 'listening');

@@ -1,4 +1,4 @@
-import type { Json } from './a-job.ts';
+import { type Json, aJob as someJob } from './a-job.ts';
 import { NAMESPACE, REGISTRATION, SECRET } from './cluster.ts';
 
 /** One call that a thief of the daemon's token would try. */
@@ -9,14 +9,16 @@ export interface Attempt {
   readonly call: readonly [method: string, path: string, body?: Json];
   /** Of one that is allowed: what it comes to. Of one that is refused otherwise than by RBAC: by what. */
   readonly note?: string;
+  /** Of one that is allowed: since which Kubernetes 1.x. Those before it refuse it as invalid. */
+  readonly since?: number;
 }
 
 export const OTHER = 'other';
 export const TEAM = 'team-a';
 export const DAEMON = 'terraform-daemon';
 export const LEASE = 'terraform-job-webhook-backstop';
-/** Jobs that there are in `TEAM`. */
-export const [RUNNING, WAITING] = ['running', 'waiting'];
+/** Jobs that there are in `TEAM`: one that runs, one that is suspended and has never run, one that has. */
+export const [RUNNING, WAITING, STOPPED] = ['running', 'waiting', 'stopped'];
 
 const [core, admission, batch] = ['/api/v1', '/apis/admissionregistration.k8s.io/v1', '/apis/batch/v1'];
 const [rbac, coordination] = ['/apis/rbac.authorization.k8s.io/v1', '/apis/coordination.k8s.io/v1'];
@@ -51,7 +53,15 @@ const anEvent = (namespace: string) => ({
 });
 const template = (spec: Json) => ({ spec: { template: { spec } } });
 const marks = { labels: { a: 'b' }, annotations: { a: 'b' } };
-const moved = { spec: { template: { metadata: marks, spec: { nodeSelector: { place: 'elsewhere' } } } } };
+const elsewhere = { matchExpressions: [{ key: 'place', operator: 'In', values: ['elsewhere'] }] };
+const moved = {
+  nodeSelector: { place: 'elsewhere' },
+  tolerations: [{ operator: 'Exists' }],
+  affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [elsewhere] } } },
+};
+/** As `furnish` of the test makes it: a merge patch replaces the list. */
+const [container] = someJob().spec.template.spec.containers;
+const starved = { containers: [{ ...container, resources: { limits: { memory: '8Mi' }, requests: { cpu: '900' } } }] };
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: '11111111-2222-4333-8444-555555555555' };
 const access = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
 
@@ -118,9 +128,40 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'Kubernetes deletes the Job; terraform-controller makes it anew, which is another run',
   },
   {
-    what: 'send the Pods of a suspended Job to other nodes, and change their labels and annotations',
-    call: ['PATCH', `${jobs}/${WAITING}`, moved],
-    note: 'the same Pod elsewhere; what injects sidecars by annotation may be made to',
+    what: 'give a Job a finalizer',
+    call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: ['example.com/thief'] } }],
+    note: 'once deleted, the Job and its namespace stay until somebody takes it out, and terraform-controller cannot make the Job anew',
+  },
+  {
+    what: "take a Job's finalizers away",
+    call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: null } }],
+    note: 'a deletion does not wait for what it should wait for: Pods may be left behind',
+  },
+  {
+    what: 'send the Pods of a suspended Job to other nodes (`nodeSelector`, `tolerations`, node affinity), and change their labels and annotations',
+    call: ['PATCH', `${jobs}/${WAITING}`, { spec: { template: { metadata: marks, spec: moved } } }],
+    note: 'the same Pod elsewhere: **on a node that the thief holds, with all that it mounts**; what injects sidecars by annotation may be made to',
+  },
+  {
+    what: 'hold the Pods of a suspended Job back (`schedulingGates`)',
+    call: ['PATCH', `${jobs}/${WAITING}`, template({ schedulingGates: [{ name: 'example.com/thief' }] })],
+    note: 'once started, they wait for ever',
+  },
+  {
+    what: 'change the resources that the Pods of a suspended Job ask for and may use',
+    call: ['PATCH', `${jobs}/${WAITING}`, template(starved)],
+    note: 'Pods that fit on no node, or are killed for want of memory',
+    since: 36,
+  },
+  {
+    what: 'do these three to a Job that has been running, once it is suspended',
+    call: [
+      'PATCH',
+      `${jobs}/${STOPPED}`,
+      template({ ...moved, ...starved, schedulingGates: [{ name: 'example.com/thief' }] }),
+    ],
+    note: 'as said, and of any Job, as it can be suspended first',
+    since: 36,
   },
   {
     what: 'make an Event in any namespace',

@@ -28,7 +28,7 @@ export function rightsTable(rights: readonly Right[]): string {
     '## Tried and done\n',
     table(
       ['it can', 'what that comes to'],
-      ALLOWED.map(({ what, note = '' }) => [what, note]),
+      ALLOWED.map(({ what, note = '', since }) => [what, since ? `${note} (Kubernetes 1.${since} and later)` : note]),
     ),
     '## Tried and refused\n',
     table(

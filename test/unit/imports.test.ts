@@ -101,6 +101,7 @@ const pureFiles = [
   'screen.ts',
   'stored-secret.ts',
   'subcommands.ts',
+  'verdicts.ts',
 ];
 const impure = {
   'the clock': /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b/,

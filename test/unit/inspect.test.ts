@@ -36,7 +36,10 @@ async function inspected(text: string, raw: RawOptions = {}, podNamespace?: stri
 describe('an inspection of standard input', () => {
   test('asks no API server and calls no endpoint', async () => {
     const { exitCode, verdict, endpoint, at } = await inspected(exported());
-    assert.deepEqual([exitCode, verdict, endpoint.outcome, at], [0, 'healthy', 'not-dialled', ISSUED_AT.toISOString()]);
+    assert.deepEqual(
+      [exitCode, verdict, endpoint.outcome, at],
+      [3, 'incomplete', 'not-dialled', ISSUED_AT.toISOString()],
+    );
   });
 
   test('takes the namespace from the Secret, before that of the Pod, unless it is told', async () => {
@@ -46,6 +49,16 @@ describe('an inspection of standard input', () => {
     assert.equal(problems[0].reason, 'missing-name');
     const told = await inspected(exported('ops'), { namespace: 'vela-system' });
     assert.deepEqual([told.secret.state, told.problems[0].reason], ['absent', 'absent']);
+  });
+
+  test('says how to call the endpoint in a way that there is: without kubectl in a Pod', async () => {
+    const portForward = 'kubectl -n vela-system port-forward service/terraform-job-webhook-service 8443:443';
+    const outside = await inspected(exported());
+    assert.deepEqual(outside.endpoint.how, [portForward, 'terraform-daemon inspect --address 127.0.0.1:8443']);
+    const inPod = await inspected(exported(), {}, 'vela-system');
+    assert.deepEqual(inPod.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:8090']);
+    const elsewhere = await inspected(exported(), { 'webhook-bind-port': '9443' }, 'vela-system');
+    assert.deepEqual(elsewhere.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:9443']);
   });
 
   test('refuses one with neither of the two objects in it: that says nothing of a cluster', async () => {

@@ -20,6 +20,9 @@ const sights: Readonly<Record<string, Partial<Sight>>> = {
     secret: { annotations: paused, labels: {} },
     facts: { endpoint: { outcome: 'failed', address: `${'x'.repeat(120)}:443`, problem: 'no answer in 5 s' } },
   },
+  'one of an endpoint that was not called': {
+    facts: { endpoint: { outcome: 'not-dialled', why: `${'x'.repeat(120)} does not resolve from here`, how: [] } },
+  },
   'one of nothing': { facts: { secret: { object: undefined }, registration: { object: undefined } } },
   'one of what may not be read': { facts: { secret: { refused: 'no' }, registration: { refused: 'no' } } },
 };
@@ -65,6 +68,20 @@ describe('the text of an inspection', () => {
   2. untrusted (registration): the live CA bundle does not verify the serving certificate of the
      Secret: it is empty
      kubectl -n vela-system rollout restart deployment terraform-daemon
+`,
+    );
+  });
+
+  test('claims nothing of an endpoint that was not called, and says why it was not', () => {
+    const why = 'terraform-job-webhook-service.vela-system.svc does not resolve from here';
+    const how = ['terraform-daemon inspect --address 127.0.0.1:8443'];
+    const text = fullText({ facts: { endpoint: { outcome: 'not-dialled', why, how } } });
+    const [facts, verdict] = text.split('\nverdict: ');
+    assert.ok(facts?.includes(`\n  dialled      no: ${why}\n               ${how[0]}\n`), facts);
+    assert.equal(
+      verdict,
+      `incomplete: nothing wrong was seen, but the endpoint was not called
+  terraform-job-webhook-service.vela-system.svc does not resolve from here
 `,
     );
   });

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import { joinCertificates, type Pem } from '../../src/encodings.ts';
 import { matchConditions } from '../../src/policy-cel.ts';
+import type { InspectionVerdict } from '../../src/verdicts.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
 import { anInspection, aRegistration, type Sight } from '../support/an-inspection.ts';
 
@@ -41,6 +42,8 @@ const atOtherPort = () => {
 
 interface Row extends Omit<Sight, 'set'> {
   readonly set?: CertificateSet;
+  /** By default what follows from the problems. */
+  readonly verdict?: InspectionVerdict;
   /** Reason, where, and a word of the command. */
   readonly expected: readonly (readonly [string, string, string])[];
 }
@@ -197,6 +200,15 @@ const rows: Readonly<Record<string, Row>> = {
   'an endpoint that was not called': {
     facts: { endpoint: { outcome: 'not-dialled', why: 'it does not resolve', how: [] } },
     expected: [],
+    verdict: 'incomplete',
+  },
+  'an endpoint that was not called, and something wrong all the same': {
+    liveBundle: empty,
+    facts: {
+      endpoint: { outcome: 'not-dialled', why: 'it does not resolve', how: [] },
+      registration: { object: aRegistration(empty) },
+    },
+    expected: [['untrusted', 'registration', RESTART]],
   },
   'an endpoint that does not answer': {
     facts: { endpoint: { outcome: 'failed', address: '10.0.0.1:443', problem: 'ECONNREFUSED' } },
@@ -218,10 +230,13 @@ const rows: Readonly<Record<string, Row>> = {
 };
 
 describe('an inspection finds', () => {
-  for (const [what, { expected, ...sight }] of Object.entries(rows)) {
+  for (const [
+    what,
+    { expected, verdict = expected.length === 0 ? 'healthy' : 'unhealthy', ...sight },
+  ] of Object.entries(rows)) {
     const words = expected.map(([reason]) => reason).join(' and ') || 'nothing wrong';
     test(`${words} with ${what}`, () => {
-      const { verdict, problems } = anInspection({ set, ...sight });
+      const { verdict: found, problems } = anInspection({ set, ...sight });
       assert.deepEqual(
         problems.map(({ reason, where }) => [reason, where]),
         expected.map(([reason, where]) => [reason, where]),
@@ -229,7 +244,7 @@ describe('an inspection finds', () => {
       for (const [index, [, , command]] of expected.entries()) {
         assert.ok(problems[index]?.command.includes(command), problems[index]?.command);
       }
-      assert.equal(verdict, expected.length === 0 ? 'healthy' : 'unhealthy');
+      assert.equal(found, verdict);
     });
   }
 });

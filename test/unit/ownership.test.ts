@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { type ErrorCode, OperatorError } from '../../src/errors.ts';
 import type { OwnerReference } from '../../src/own-objects.ts';
 import { createOwnership, judgeOwner } from '../../src/ownership.ts';
@@ -14,10 +14,15 @@ const owner: OwnerReference = {
 /** An ownership over nothing, of which the owner and the clock are told. */
 function anOwnership() {
   const lines: string[] = [];
-  const world: { owner: OwnerReference | ErrorCode | undefined; ms: number } = { owner, ms: 0 };
+  const world: { owner: OwnerReference | ErrorCode | undefined; ms: number; looks: number } = {
+    owner,
+    ms: 0,
+    looks: 0,
+  };
   const say = (level: string) => (message: string) => void lines.push(`${level}: ${message}`);
   const ownership = createOwnership({
     readOwner: async () => {
+      world.looks += 1;
       if (typeof world.owner === 'string') throw new OperatorError(world.owner, 'no');
       return world.owner;
     },
@@ -84,6 +89,47 @@ describe('making anew what has gone', () => {
     world.owner = 'KUBE_UNAVAILABLE';
     assert.equal(await isRefused(), false);
     assert.deepEqual(lines, []);
+  });
+});
+
+describe('after each event the owner is looked at', () => {
+  function aClock(t: TestContext) {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { ownership, world } = anOwnership();
+    const pass = async (ms: number) => {
+      world.ms += ms;
+      t.mock.timers.tick(ms);
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    return { ownership, world, pass };
+  }
+
+  test('at once, and for what comes within five seconds of that once more when they are over', async (t) => {
+    const { ownership, world, pass } = aClock(t);
+    await ownership.adoptInTime();
+    assert.equal(world.looks, 1);
+    await pass(1_000);
+    await ownership.adoptInTime();
+    await pass(1_000);
+    await ownership.adoptInTime();
+    await pass(2_999);
+    assert.equal(world.looks, 1);
+    await pass(1);
+    assert.equal(world.looks, 2);
+    await pass(600_000);
+    assert.equal(world.looks, 2);
+    await ownership.adoptInTime();
+    assert.equal(world.looks, 3);
+  });
+
+  test('again, where the event comes while one is under way: it may have read that already', async (t) => {
+    const { ownership, world, pass } = aClock(t);
+    const first = ownership.adoptInTime();
+    await ownership.adoptInTime();
+    await first;
+    assert.equal(world.looks, 1);
+    await pass(5_000);
+    assert.equal(world.looks, 2);
   });
 });
 

@@ -12,6 +12,7 @@ import { LONGEST_EXPRESSION } from '../../src/policy-cel.ts';
 import { MOST_BYTES } from '../../src/policy-file.ts';
 import { MOST_RULES, parsePolicy } from '../../src/policy-schema.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
+import { verdicts } from '../../src/verdicts.ts';
 import { allowReasons } from '../../src/webhook/cap-retries.ts';
 import { connectionReasons } from '../../src/webhook/refusals.ts';
 import { readDocument } from '../support/docs.ts';
@@ -73,6 +74,7 @@ describe('docs/troubleshoot.md', () => {
     ...jobEventReasons,
     ...connectionReasons,
     ...errorCodes,
+    ...Object.keys(verdicts),
   ];
 
   it('has a row for each word and code that the code knows, and no other', async () => {
@@ -82,10 +84,25 @@ describe('docs/troubleshoot.md', () => {
 
   it('says of a reason what the code says', async () => {
     const text = await readDocument('docs/troubleshoot.md');
-    for (const [word, meaning] of Object.entries({ ...reasons, ...registrationReasons })) {
+    const meanings = Object.entries(verdicts).map(([word, { meaning }]) => [word, meaning] as const);
+    for (const [word, meaning] of [...Object.entries({ ...reasons, ...registrationReasons }), ...meanings]) {
       assert.ok(text.includes(`| \`${word}\` | ${meaning} | `), word);
     }
   });
+});
+
+test('docs/operate.md has the exit codes of inspect that the code has', async () => {
+  const rows = [...(await readDocument('docs/operate.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
+  const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
+    `${exitCode}`,
+    `\`${word}\``,
+    meaning,
+  ]);
+  const misused = ['2', 'none', 'called wrongly'];
+  assert.deepEqual(
+    rows.map(([, ...cells]) => cells),
+    [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
+  );
 });
 
 test('docs/lessons.md names only tests that there are', async () => {

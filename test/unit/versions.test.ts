@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { allVersions } from '../control-plane/binaries.ts';
 import { policyArgs, servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
 import { readDocument } from '../support/docs.ts';
-import { supportDocument, supportedIn } from '../versions/support-table.ts';
+import { supportDocument, supportedIn, supportSentence, withSentence } from '../versions/support-table.ts';
 
 const document = await readDocument('docs/versions.md');
 
@@ -17,9 +17,35 @@ describe('docs/versions.md', () => {
     assert.equal(supportDocument([], document, await allVersions()), document);
   });
 
-  it('is linked from the README', async () => {
-    assert.match(await readDocument('README.md'), /\(docs\/versions\.md\)/);
+  it('is what the README claims, and no more', async () => {
+    const sentence = supportSentence(document, await allVersions());
+    const readme = await readDocument('README.md');
+    assert.ok(readme.split('\n').includes(sentence), `it should say: ${sentence}`);
+    assert.equal(withSentence(readme, sentence), readme);
   });
+});
+
+it('the README names what was tried, and the newest, which each npm test tries', () => {
+  const versions = new Map([
+    ['1.30', 'v1.30.14'],
+    ['1.31', 'v1.31.0'],
+    ['1.32', 'v1.32.0'],
+  ]);
+  const row = (version: string) => ({
+    version,
+    passed: 1,
+    failed: version === 'v1.31.1' ? 1 : 0,
+    skipped: [],
+    retried: 0,
+  });
+  const sentence = (...tried: string[]) => supportSentence(supportDocument(tried.map(row), '', versions), versions);
+  const start = 'Made for Kubernetes 1.30 and later, and tried with';
+  const end = ': [docs/versions.md](docs/versions.md).';
+  assert.equal(sentence(), `${start} v1.32.0${end}`);
+  assert.equal(sentence('v1.30.14'), `${start} v1.30.14 and v1.32.0${end}`);
+  assert.equal(sentence('v1.30.14', 'v1.31.0', 'v1.32.0'), `${start} v1.30.14, v1.31.0 and v1.32.0${end}`);
+  assert.equal(sentence('v1.31.1'), `${start} v1.32.0${end}`, 'not with what failed');
+  assert.equal(withSentence(`one\n${sentence()}\ntwo`, 'three'), 'one\nthree\ntwo');
 });
 
 describe('a row', () => {

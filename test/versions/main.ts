@@ -1,16 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { allVersions, ensureOlderBinaries } from '../control-plane/binaries.ts';
 import { minorOf, readGoModule } from '../control-plane/go-module.ts';
 import { stderrProgress } from '../control-plane/progress.ts';
-import { existingDocument, SUPPORT_TABLE, type SupportRow, supportDocument } from './support-table.ts';
+import {
+  existingDocument,
+  README,
+  SUPPORT_TABLE,
+  type SupportRow,
+  supportDocument,
+  supportSentence,
+  withSentence,
+} from './support-table.ts';
 
 /**
  * `npm run test:versions`: the cluster tests against each Kubernetes that there is a go.mod for, and the table of what
- * was found. `npm run test:versions -- 1.30 1.32` runs those two, and leaves the other rows as they are.
+ * was found, which the README sums up. `npm run test:versions -- 1.30 1.32` runs those two, and leaves the other rows as they are.
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -108,5 +116,7 @@ for (const minor of asked.length === 0 ? all.keys() : asked) {
   process.stdout.write(`${version}: ${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
   if (failed > 0 || passed === 0) process.exitCode = 1;
   // After each: who runs them one by one, or is interrupted, keeps what was found.
-  await writeFile(SUPPORT_TABLE, supportDocument([row], await existingDocument(), all));
+  const table = supportDocument([row], await existingDocument(), all);
+  await writeFile(SUPPORT_TABLE, table);
+  await writeFile(README, withSentence(await readFile(README, 'utf8'), supportSentence(table, all)));
 }

@@ -16,10 +16,11 @@ export interface SupportRow {
 }
 
 export const SUPPORT_TABLE = projectFile('docs/versions.md');
+export const README = projectFile('README.md');
 
 const HEAD = `# Kubernetes versions
 
-Supported are Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster tests against kube-apiserver and
+Made for Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster tests against kube-apiserver and
 kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest is part of
 \`npm test\`. A test is skipped only where the version does not have what it is about, and then the table says so. A
 file that failed is run once more, and counts by that: some bounds are in seconds, and the machine may be busy.
@@ -66,8 +67,10 @@ function rowText({ version, passed, failed, skipped, retried }: SupportRow): str
   return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 }
 
+const UNTRIED = 'not tried yet';
+
 const untried = (version: string) =>
-  `| ${version} | not tried yet | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
+  `| ${version} | ${UNTRIED} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 
 /**
  * The whole document, with a row for each version. Those that are not given are taken from the text that there is.
@@ -88,5 +91,20 @@ export function supportDocument(
 /** The rows of the document, by minor version. */
 export const supportedIn = (text: string): readonly (readonly [minor: string, row: string])[] =>
   [...text.matchAll(/^\| v(\d+\.\d+)\..*$/gm)].map(([row, minor = '']) => [minor, row] as const);
+
+/** What the README says of all this: no more than the table. The newest is part of `npm test` anyway. */
+export function supportSentence(table: string, versions: ReadonlyMap<string, string>): string {
+  const rows = new Map(supportedIn(table));
+  const newest = [...versions.values()].at(-1);
+  const isGood = (version: string, row = UNTRIED) =>
+    row.includes(UNTRIED) ? version === newest : !row.includes(' failed**');
+  const names = [...versions].filter(([minor, version]) => isGood(version, rows.get(minor))).map(([, name]) => name);
+  const list = [names.slice(0, -1).join(', '), ...names.slice(-1)].filter((part) => part !== '').join(' and ');
+  return `Made for Kubernetes ${[...versions.keys()][0]} and later, and tried with ${list}: [docs/versions.md](docs/versions.md).`;
+}
+
+/** The README with that sentence in the place of the one that it has. */
+export const withSentence = (readme: string, sentence: string): string =>
+  readme.replace(/^Made for Kubernetes .*$/m, () => sentence);
 
 export const existingDocument = (): Promise<string> => readFile(SUPPORT_TABLE, 'utf8').catch(() => '');

@@ -1,0 +1,8 @@
+/** What an inspection comes to, and what the command ends with then. 2 is taken: it was called wrongly. */
+export const verdicts = {
+  healthy: { exitCode: 0, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
+  unhealthy: { exitCode: 1, meaning: 'something is wrong' },
+  incomplete: { exitCode: 3, meaning: 'nothing wrong was seen, but the endpoint was not called' },
+} as const;
+
+export type InspectionVerdict = keyof typeof verdicts;

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { readGoModule } from '../control-plane/go-module.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { projectFile } from '../support/docs.ts';
+import { eventually } from '../support/eventually.ts';
+
+/** Takes as long to build as anybody waits: what is asked here is what is said meanwhile. */
+const GO = `#!/bin/sh
+case $1 in
+  env) echo go99.0 ;;
+  list) for n in 1 2 3; do echo "go: downloading example.com/module$n" >&2; echo "example.com/package$n"; done ;;
+  build) while sleep 0.2; do echo "example.com/package" >&2; done ;;
+esac
+`;
+
+/** The demo on a machine that has no control plane yet; answers what it has printed so far. */
+async function startDemo(t: TestContext, cache: string): Promise<() => string> {
+  const folder = await aFolder(t, { go: GO });
+  await chmod(join(folder, 'go'), 0o755);
+  const env = { ...process.env, PATH: `${folder}${delimiter}${process.env.PATH}`, XDG_CACHE_HOME: cache };
+  const child = spawn(process.execPath, [projectFile('test/demo/main.ts')], {
+    env: { ...env, KUBEBUILDER_ASSETS: '', NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  return () => printed;
+}
+
+describe('the demo, where the control plane is not built yet', { concurrency: true }, () => {
+  it('says at once what is built and for how long, and goes on to tell how far that is', async (t) => {
+    const printed = await startDemo(t, await aFolder(t));
+    await eventually(() => assert.match(printed(), /^building etcd and kube-apiserver .* minutes on two cores/m), {
+      withinMs: 15_000,
+    });
+    await eventually(() => assert.match(printed(), /^building, \d:\d\d min: \d+ packages compiled of at most 3$/m), {
+      withinMs: 45_000,
+    });
+  });
+
+  it('says at once that another process builds it', async (t) => {
+    const cache = await aFolder(t);
+    const { key } = await readGoModule();
+    await mkdir(join(cache, 'terraform-daemon/control-plane', key, 'building'), { recursive: true });
+    await writeFile(join(cache, 'terraform-daemon/control-plane', key, 'building/etcd'), '');
+    const printed = await startDemo(t, cache);
+    await eventually(() => assert.match(printed(), /^another process builds the test control plane: waiting/m), {
+      withinMs: 10_000,
+    });
+  });
+});

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { describe, test } from 'node:test';
+import { aCheckout } from '../../support/a-checkout.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const SCRIPT = `
+  const { aCheckout } = await import(${JSON.stringify(new URL('../../support/a-checkout.ts', import.meta.url).href)});
+  const checkout = await aCheckout();
+  console.log(checkout.folder);
+  await checkout.run('(while :; do mkdir -p a/b && date > a/b/written; done) & echo $! > pid.new && mv pid.new pid && wait');`;
+
+/** A process that nobody has waited for yet has ended as well. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+describe('a copy of the project', { concurrency: 3 }, () => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
+    test(`goes when its test is ended by ${signal}, with what goes on to write there`, async (t) => {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      t.after(() => child.kill('SIGKILL'));
+      const lines = createInterface({ input: child.stdout });
+      const folder = await new Promise<string>((resolve) => lines.once('line', resolve));
+      const pid = await eventually(() => Number(readFileSync(join(folder, 'pid'), 'utf8')), { withinMs: 30_000 });
+      assert.ok(isRunning(pid));
+      assert.ok(existsSync(join(folder, 'README.md')));
+      child.kill(signal);
+      await eventually(() => assert.deepEqual([existsSync(folder), isRunning(pid)], [false, false]), {
+        withinMs: 30_000,
+      });
+    });
+  }
+
+  test('goes when it is removed, and tells what a command has written that has failed', async (t) => {
+    const checkout = await aCheckout();
+    t.after(() => checkout.remove());
+    await checkout.run('test -f package.json');
+    await assert.rejects(checkout.run('echo why; exit 3'), /ended with 3:\nwhy\n$/);
+    await checkout.remove();
+    assert.ok(!existsSync(checkout.folder));
+  });
+});
