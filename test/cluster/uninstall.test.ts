@@ -139,13 +139,32 @@ describe('terraform-daemon uninstall', () => {
     );
     const { exitCode, stdout } = await uninstall('--yes');
     assert.equal(exitCode, 0, stdout);
-    assert.match(stdout, /entry modify\.terraform\.job\.kb\.io to be taken out; entries of others stay/);
+    assert.match(stdout, /entry modify\.terraform\.job\.kb\.io to be taken out; what is of others stays/);
     const { metadata, webhooks } = (await cluster.registration()) ?? {};
     assert.deepEqual(
       webhooks?.map(({ name }) => name),
       ['another.example.com'],
     );
     assert.deepEqual([metadata?.labels, metadata?.ownerReferences], [undefined, undefined]);
+  });
+
+  it('takes only its own entry out of a registration that says that it is of somebody else, who keeps it', async () => {
+    await made({ stop: false });
+    const labelled = { metadata: { labels: { [LABEL]: 'Helm' } } };
+    await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: labelled }, MERGE);
+    const asked = { metadata: { annotations: { 'terraform.job.kb.io/rotate': 'ca' } } };
+    const before = (await cluster.registration())?.webhooks?.[0]?.clientConfig.caBundle;
+    await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body: asked }, MERGE);
+    await eventually(async () => {
+      const { metadata, webhooks } = (await cluster.registration()) ?? {};
+      assert.notEqual(webhooks?.[0]?.clientConfig.caBundle, before, 'the daemon has written it since');
+      assert.equal(metadata?.labels?.[LABEL], 'Helm');
+    });
+    await daemon?.stop();
+    const { exitCode, stdout } = await uninstall('--yes');
+    assert.equal(exitCode, 0, stdout);
+    const { metadata, webhooks } = (await cluster.registration()) ?? {};
+    assert.deepEqual([metadata?.labels, webhooks], [{ [LABEL]: 'Helm' }, undefined]);
   });
 
   it('tells what a finalizer keeps', async () => {
