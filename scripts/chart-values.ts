@@ -16,7 +16,15 @@ export interface Group extends Value {
 
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 const SUITE = '[A-Z0-9_-]+';
-const SUBDOMAIN = `^${DNS_LABEL}(\\.${DNS_LABEL})*$`;
+const SUBDOMAIN = `${DNS_LABEL}(\\.${DNS_LABEL})*`;
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+/** Neither "." nor what begins with "..": these name no file. */
+const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
+/** RFC 3986 without "#", to which the name of an alert is added, and without "{{": Prometheus takes what it is given for a template. */
+const URL_WITHOUT_FRAGMENT = "[-A-Za-z0-9._~:/?\\[\\]@!$&'()*+,;=%]+";
+/** Kubernetes holds such numbers in 32 bits, and the kubelet no longer grace period than that in nanoseconds. */
+const LARGEST_INTEGER = 2_147_483_647;
 
 /** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
 export const chartsOwn = {
@@ -31,8 +39,9 @@ export const chartsOwn = {
 } as const satisfies Partial<Record<OptionName, string>>;
 
 const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
-const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$' };
-const subdomain: Value = { type: 'string', pattern: SUBDOMAIN, maxLength: 253 };
+/** A template looks at the bounds. So long a number is read by it still. */
+const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
+const subdomain: Value = { type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: 253 };
 const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
 const subject = (longest: number): Value => ({
   type: 'string',
@@ -40,7 +49,7 @@ const subject = (longest: number): Value => ({
   maxLength: longest,
 });
 
-/** The form of each option that the chart leaves to the user. The daemon checks once more, lengths of time as well. */
+/** The form of each option that the chart leaves to the user. The daemon checks once more. */
 const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
   'service-name': { type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 },
   'service-port': port,
@@ -79,14 +88,21 @@ const group = (properties: Readonly<Record<string, Value>>): Group => ({
   properties,
 });
 const text = (description: string, value = ''): Value => ({ type: 'string', default: value, description });
-const name = (description: string): Value => ({ ...text(description), pattern: `^(${SUBDOMAIN.slice(1, -1)})?$` });
+const name = (description: string): Value => ({ ...text(description), pattern: `^(${SUBDOMAIN})?$`, maxLength: 253 });
+const key = (description: string, value: string): Value => ({
+  ...text(description, value),
+  pattern: `^${SECRET_KEY}$`,
+  maxLength: 253,
+});
 const flag = (value: boolean, description: string): Value => ({ type: 'boolean', default: value, description });
-const map = (description: string): Value => ({
+/** A template looks at the names: what Helm says of `propertyNames` is about another field. */
+const map = (description: string, values: object = {}): Value => ({
   type: 'object',
   default: {},
-  additionalProperties: { type: 'string' },
+  additionalProperties: { type: 'string', ...values },
   description,
 });
+const labels = (description: string): Value => map(description, { pattern: `^(${LABEL})?$` });
 
 function optionValues(): Value {
   const described = optionNames.map((name) => {
@@ -103,10 +119,22 @@ function optionValues(): Value {
   };
 }
 
+/** The same without `propertyNames`, of which Helm says that another field is wrong. */
+function withPatterns(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withPatterns);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { propertyNames, additionalProperties, ...rest } = schema as Readonly<Record<string, unknown>>;
+  const others = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, withPatterns(value)]));
+  if (propertyNames === undefined)
+    return additionalProperties === undefined ? others : { ...others, additionalProperties };
+  const { pattern } = propertyNames as { readonly pattern: string };
+  return { ...others, patternProperties: { [pattern]: additionalProperties }, additionalProperties: false };
+}
+
 function policyValue(): Value {
   const { $schema, required, ...schema } = policyJsonSchema();
   return {
-    ...schema,
+    ...(withPatterns(schema) as object),
     type: 'object',
     default: {},
     description:
@@ -129,8 +157,16 @@ const values = group({
     maxLength: 50,
   },
   image: group({
-    repository: { ...text('where the image is', 'terraform-daemon'), minLength: 1 },
-    tag: text('tag of the image; empty: the version of the daemon that the chart is for'),
+    repository: {
+      ...text('where the image is', 'terraform-daemon'),
+      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template looks at the rest: the pattern would be one that nobody can read
+      maxLength: 255,
+    },
+    tag: {
+      ...text('tag of the image; empty: the version of the daemon that the chart is for'),
+      pattern: '^([A-Za-z0-9_][-A-Za-z0-9_.]*)?$',
+      maxLength: 128,
+    },
     digest: {
       ...text('digest of the image, `sha256:…`; the tag then only tells people'),
       pattern: '^(sha256:[0-9a-f]{64})?$',
@@ -139,18 +175,27 @@ const values = group({
       ...text("empty: Kubernetes' default, which for a tag is IfNotPresent"),
       enum: ['', 'Always', 'IfNotPresent', 'Never'],
     },
-    pullSecrets: list('names of Secrets of the namespace to pull the image with', { type: 'string', minLength: 1 }),
+    pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain),
   }),
-  replicas: { type: 'integer', minimum: 0, default: 2, description: 'how many Pods; any number works, two are enough' },
+  replicas: {
+    type: 'integer',
+    minimum: 0,
+    maximum: LARGEST_INTEGER,
+    default: 2,
+    description: 'how many Pods; any number works, two are enough',
+  },
   options: optionValues(),
   policy: policyValue(),
   ownCertificates: group({
     secretName: name(
       "a Secret of the namespace with certificates of your own, as cert-manager makes it; nothing is issued then. Empty: the daemon's own",
     ),
-    certificateKey: { ...text('key of the certificate in it', 'tls.crt'), minLength: 1 },
-    privateKeyKey: { ...text('key of the private key in it', 'tls.key'), minLength: 1 },
-    caKey: text('key of the CA bundle in it; empty: there is none, and the certificate itself is trusted', 'ca.crt'),
+    certificateKey: key('key of the certificate in it', 'tls.crt'),
+    privateKeyKey: key('key of the private key in it', 'tls.key'),
+    caKey: {
+      ...key('key of the CA bundle in it; empty: there is none, and the certificate itself is trusted', 'ca.crt'),
+      pattern: `^(${SECRET_KEY})?$`,
+    },
   }),
   backstop: group({
     enabled: flag(true, 'give the rights to cap Jobs that the endpoint has missed'),
@@ -162,17 +207,21 @@ const values = group({
     ),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
-  labels: map('labels of all objects beside `app`'),
-  podLabels: map('labels of the Pods beside `app`'),
+  labels: labels('labels of all objects beside `app`'),
+  podLabels: labels('labels of the Pods beside `app`'),
   podAnnotations: map('annotations of the Pods'),
   resources: { type: 'object', default: resources, description: 'of the container; measured, see docs/sizing.md' },
   priorityClassName: name('PriorityClass of the Pods'),
-  nodeSelector: map('labels that a node must have'),
+  nodeSelector: labels('labels that a node must have'),
   tolerations: list('taints that are put up with'),
   affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
   topologySpread: group({
     enabled: flag(true, 'keep replicas apart'),
-    topologyKey: { ...text('label of nodes by which they are kept apart', 'kubernetes.io/hostname'), minLength: 1 },
+    topologyKey: {
+      ...text('label of nodes by which they are kept apart', 'kubernetes.io/hostname'),
+      pattern: `^(${SUBDOMAIN}/)?${LABEL}$`,
+      maxLength: 317,
+    },
     whenUnsatisfiable: {
       ...oneOf('ScheduleAnyway', 'DoNotSchedule'),
       default: 'ScheduleAnyway',
@@ -182,8 +231,10 @@ const values = group({
   terminationGracePeriodSeconds: {
     type: 'integer',
     minimum: 0,
+    maximum: LARGEST_INTEGER,
     default: 0,
-    description: '0: `options.drain-time` and ten seconds to end what was begun, which is 15 by default',
+    description:
+      'more than `options.drain-time`; 0: that and ten seconds to end what was begun, which is 15 by default',
   },
   podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
   networkPolicy: group({
@@ -194,10 +245,10 @@ const values = group({
   }),
   monitoring: group({
     enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
-    labels: map('labels of these two by which your Prometheus finds them'),
+    labels: labels('labels of these two by which your Prometheus finds them'),
     runbookUrl: {
       ...text('what the links of the alerts begin with: where your people read docs/runbook.md', 'docs/runbook.md'),
-      pattern: '^[^#\\s]+$',
+      pattern: `^${URL_WITHOUT_FRAGMENT}$`,
     },
     dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
   }),

@@ -6,7 +6,8 @@ import { chartValues, type Group, type Value, valuesSchema } from './chart-value
 /** The folder of the Helm chart. */
 export const CHART = fileURLToPath(new URL('../manifests/helm/', import.meta.url));
 
-const HEADER = '# Made from scripts/chart-values.ts by "npm run manifests": change it there.\n\n';
+const HEADER =
+  '# Made from scripts/chart-values.ts by "npm run manifests": change it there.\n# null is the default, but of resources none.\n\n';
 const LINE = 120;
 /** What both ways to install have, word for word. A chart can read only files of its own folder. */
 const COPIED = ['pod-monitor.yaml', 'prometheus-rule.yaml', 'dashboard.json'];
@@ -18,11 +19,23 @@ export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
   return {
     'values.schema.json': `${JSON.stringify(valuesSchema, null, 2)}\n`,
     'values.yaml': HEADER + valuesYaml(chartValues, ''),
+    'files/defaults.json': `${JSON.stringify(defaults(chartValues), null, 2)}\n`,
     ...Object.fromEntries(await Promise.all(copies)),
   };
 }
 
 const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
+
+/** What null stands for: Helm takes a default away for it. The templates could not read it from values.yaml. */
+function defaults({ properties }: Group): object {
+  // To have no resources makes sense.
+  const { resources: _, ...others } = properties;
+  const entries = Object.entries(others).map(([name, value]) => [
+    name,
+    isGroup(value) ? defaults(value) : value.default,
+  ]);
+  return Object.fromEntries(entries);
+}
 
 function valuesYaml({ properties }: Group, indent: string): string {
   const entries = Object.entries(properties).map(([name, value]) => {

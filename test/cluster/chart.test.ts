@@ -10,11 +10,12 @@ import {
 } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartsOwn } from '../../scripts/chart-values.ts';
+import { readConfig } from '../../src/config.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy-schema.ts';
 import { readDocument } from '../support/docs.ts';
-import { byName, chartObjects, helm, objectsIn, optionsOf } from '../support/helm.ts';
+import { byName, chartObjects, chartRefusal, helm, objectsIn, optionsOf } from '../support/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';
 
 /** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
@@ -66,7 +67,7 @@ const SAMPLES: Readonly<
     [0, 31, 'a', 2.5],
   ],
   'ca-lifetime': [
-    ['87600h', '10s'],
+    ['87600h', '876000h'],
     ['10', 'ten hours', '-1h', '1d', ''],
   ],
   'cert-lifetime': [
@@ -104,7 +105,7 @@ const SAMPLES: Readonly<
     ['some', '', true],
   ],
   'metrics-bind-port': [
-    [1, 8080],
+    [2, 8080],
     [65536, 'a'],
   ],
   'drain-time': [
@@ -181,13 +182,7 @@ const deploymentOf = (objects: readonly KubernetesObject[]) =>
 for (const version of ['helm3', 'helm4'] as const) {
   describe(`the chart, with ${version}`, () => {
     const render = (values: object = {}, namespace?: string) => chartObjects({ helm: version, values }, namespace);
-    const refusal = async (values: object): Promise<string> => {
-      const error: unknown = await render(values).then(
-        () => assert.fail('it was taken'),
-        (error: unknown) => error,
-      );
-      return (error as { stderr: string }).stderr;
-    };
+    const refusal = (values: object) => chartRefusal({ helm: version, values });
 
     it('has nothing that lint warns of, by default or with every value', async () => {
       for (const values of [{}, EVERYTHING]) await helm({ helm: version, values }, 'lint', '--strict', CHART);
@@ -342,7 +337,7 @@ for (const version of ['helm3', 'helm4'] as const) {
         const objects = await render({ options: { 'drain-time': drainTime }, ...values });
         return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
       };
-      const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h30m1s1ms', '00007s'];
+      const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h29m1s1ms', '00007s'];
       for (const drainTime of drainTimes) {
         const wanted = Math.ceil((parseDuration(drainTime) ?? Number.NaN) / 1000) + 10;
         assert.equal(await seconds(drainTime), wanted, drainTime);
@@ -380,9 +375,7 @@ for (const version of ['helm3', 'helm4'] as const) {
         const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
         const { spec } = deploymentOf(await render({ options: samples(0, n) }));
         assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
-        for (const [name, value] of wanted) {
-          assert.ok('value' in options[name as OptionName].parse(value), `--${name}=${value}`);
-        }
+        assert.doesNotThrow(() => readConfig(Object.fromEntries(wanted)));
       }
     });
 

@@ -41,6 +41,53 @@ async function broughtCertificates(): Promise<{
   return { ca: ca.certificate, files };
 }
 
+/** Texts that YAML takes for something else, each where an API server takes it. */
+const MISTAKABLE = {
+  name: 'true',
+  image: { repository: '123', tag: '1.10', pullSecrets: ['null'] },
+  options: {
+    'service-name': 'yes',
+    'secret-name': '1e3',
+    'webhook-configuration-name': '0x10',
+    'subject-country': 'NO',
+    'subject-locality': '{a: b} # c',
+  },
+  ownCertificates: { secretName: 'on', certificateKey: '010', privateKeyKey: '1_000', caKey: '0.5' },
+  policy: { rules: [{ name: 'null', match: { namespaceLabels: { '1': '2' } }, set: { backoffLimit: 0 } }] },
+  serviceAccount: { annotations: { '12.50': 'a: b\n' } },
+  labels: { '0o10': '2020-01-01' },
+  podLabels: { on: 'off' },
+  podAnnotations: { null: ' {{ a }}\u2028 ' },
+  nodeSelector: { '1e3': '0' },
+  topologySpread: { topologyKey: 'true' },
+};
+
+/** Values at the bounds of what the chart takes. */
+const domain = `${'a'.repeat(63)}.`.repeat(3) + 'b'.repeat(61);
+const LARGEST = {
+  name: 'a'.repeat(50),
+  image: { repository: `${domain}/a`, tag: 'a'.repeat(128), digest: `sha256:${'0'.repeat(64)}`, pullSecrets: [domain] },
+  replicas: 2_147_483_647,
+  options: {
+    'service-name': 'a'.repeat(63),
+    'secret-name': domain,
+    'webhook-configuration-name': domain,
+    'webhook-bind-port': 65535,
+    'metrics-bind-port': 65534,
+    'service-port': 65535,
+    'drain-time': '1h',
+  },
+  ownCertificates: { secretName: domain, certificateKey: `.${'A'.repeat(252)}`, caKey: '' },
+  serviceAccount: { annotations: { [`A.${domain.slice(2)}/${'a'.repeat(63)}`]: '' } },
+  labels: { [`${domain}/${'A'.repeat(63)}`]: 'a'.repeat(63), 'A.b_c-D': '' },
+  podLabels: { 'A.b_c-D': 'a' },
+  podAnnotations: { 'A/b': 'c' },
+  priorityClassName: domain,
+  nodeSelector: { [`${domain}/a`]: '' },
+  topologySpread: { topologyKey: `${domain}/${'a'.repeat(63)}` },
+  terminationGracePeriodSeconds: 2_147_483_647,
+};
+
 interface Written {
   readonly namespace: string;
   readonly secret: string;
@@ -199,6 +246,41 @@ for (const version of ['helm3', 'helm4'] as const) {
       await assert.rejects(asked, /failed \(1\)/);
       const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
       assert.deepEqual(complaints, []);
+    });
+
+    it('has texts that YAML takes for something else as those texts', async () => {
+      await admin('create', 'namespace', '123');
+      await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
+      const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));
+      const { metadata, spec: pod } = deployment.spec.template;
+      const given = optionsOf(pod.containers[0]);
+      for (const [name, value] of Object.entries(MISTAKABLE.options)) assert.equal(given[name], value);
+      assert.deepEqual(metadata.labels, { app: 'true', ...MISTAKABLE.labels, ...MISTAKABLE.podLabels });
+      assert.equal(metadata.annotations.null, MISTAKABLE.podAnnotations.null);
+      assert.deepEqual(pod.nodeSelector, MISTAKABLE.nodeSelector);
+      assert.equal(pod.topologySpreadConstraints[0].topologyKey, 'true');
+      assert.equal(pod.containers[0].image, '123:1.10');
+      const account = JSON.parse(await admin('-n', '123', 'get', 'serviceaccount', 'true', '-o', 'json'));
+      assert.equal(account.metadata.annotations['12.50'], 'a: b\n');
+      const user = '--as=system:serviceaccount:123:true';
+      assert.equal(await admin('auth', 'can-i', 'patch', 'mutatingwebhookconfigurations/0x10', user), 'yes\n');
+      assert.equal(await admin('auth', 'can-i', 'patch', 'leases/0x10-backstop', '-n', '123', user), 'yes\n');
+      await run({}, 'uninstall', 'mistakable', '--namespace', '123');
+    });
+
+    it('is taken by an API server at the bounds of each value', async (t) => {
+      const yaml = await run(
+        LARGEST,
+        'template',
+        'largest',
+        CHART,
+        '--namespace',
+        'elsewhere',
+        '--kube-version',
+        '1.37.0',
+      );
+      const folder = await aFolder(t, { 'chart.yaml': yaml });
+      await admin('apply', '--dry-run=server', '-f', join(folder, 'chart.yaml'));
     });
 
     it('is gone after helm uninstall, with all that the daemon wrote', async () => {

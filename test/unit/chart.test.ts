@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadYaml } from '@kubernetes/client-node';
@@ -26,8 +26,37 @@ describe('the Helm chart', () => {
   });
 
   it('gives for each option that is its own the advice that the schema gives', async () => {
-    const helpers = await readDocument('manifests/helm/templates/_helpers.tpl');
-    const advice = [...helpers.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
+    const checks = await readDocument('manifests/helm/templates/_checks.tpl');
+    const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
     assert.deepEqual(Object.fromEntries(advice), chartsOwn);
   });
+
+  it('begins each template with the defaults, for values that are null', async () => {
+    for (const [file, text] of await templates(/^[^_]/)) {
+      assert.ok(text.startsWith('{{- include "terraform-daemon.defaults" . -}}\n'), file);
+    }
+  });
+
+  it('writes nothing into YAML but quoted texts, whole numbers, and what is YAML already', async () => {
+    const isSafe = /\| (quote|int|int64)$|^(include|toYaml|\.Files\.Get) .+ \| nindent \d+$|^toYaml \$object$/;
+    const writesNothing = /^(if|else|end|with|range) ?|^\$\w+ :?= |^\/\*/;
+    const own = ['include "terraform-daemon.defaults" .', 'include "terraform-daemon.checks" .', '. | nindent 12'];
+    for (const [file, text] of await templates(/^[^_].*\.yaml$/)) {
+      const actions = [...text.matchAll(/\{\{-?\s*([\s\S]*?)\s*-?\}\}/g)].map(([, action = '']) => action);
+      const unsafe = actions.filter((action) => !isSafe.test(action) && !writesNothing.test(action));
+      assert.deepEqual(
+        unsafe.filter((action) => !own.includes(action)),
+        [],
+        file,
+      );
+    }
+  });
 });
+
+/** The templates with such a name, and their texts. */
+async function templates(names: RegExp): Promise<readonly (readonly [file: string, text: string])[]> {
+  const folder = join(CHART, 'templates');
+  const files = (await readdir(folder)).filter((file) => names.test(file));
+  assert.ok(files.length > 5);
+  return Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), 'utf8')] as const));
+}

@@ -1,22 +1,68 @@
+{{/*
+Puts the defaults where there is nothing: Helm takes a default away for a null, and `--reuse-values` has none of a newer chart.
+Each template begins with it.
+*/}}
+{{- define "terraform-daemon.defaults" -}}
+{{- range $name, $default := .Files.Get "files/defaults.json" | fromJson }}
+{{- if kindIs "invalid" (index $.Values $name) }}
+{{- $_ := set $.Values $name $default }}
+{{- else if kindIs "map" $default }}
+{{- range $field, $inner := $default }}
+{{- if kindIs "invalid" (index $.Values $name $field) }}
+{{- $_ := set (index $.Values $name) $field $inner }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Lines of YAML from a list of maps of texts. Of two with one name the first counts. */}}
+{{- define "terraform-daemon.texts" -}}
+{{- $texts := dict }}
+{{- range . }}
+{{- range $name, $text := . }}
+{{- if not (hasKey $texts $name) }}{{ $_ := set $texts $name $text }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $lines := list }}
+{{- range $name, $text := $texts }}
+{{- $lines = append $lines (printf "%s: %s" ($name | quote) ($text | quote)) }}
+{{- end }}
+{{- join "\n" $lines }}
+{{- end }}
+
 {{- define "terraform-daemon.labels" -}}
-{{ toYaml (merge (dict "app" .Values.name) (.Values.labels | default dict)) }}
+{{ include "terraform-daemon.texts" (list (dict "app" .Values.name) .Values.labels) }}
+{{- end }}
+
+{{/* A number or a word as text: a number of a values file is a float, which would be written as 1e+06. */}}
+{{- define "terraform-daemon.text" -}}
+{{ if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
 {{/* An option of the daemon that other objects follow. Takes the context, the option and its default, as src/options.ts has it. */}}
 {{- define "terraform-daemon.option" -}}
-{{- $options := (index . 0).Values.options | default dict }}
-{{- get $options (index . 1) | default (index . 2) }}
+{{ include "terraform-daemon.text" (get (index . 0).Values.options (index . 1) | default (index . 2)) }}
 {{- end }}
 
-{{/* The drain time and ten seconds, in whole seconds. There is no function for Go's durations, so their parts are added up. */}}
-{{- define "terraform-daemon.gracePeriod" -}}
-{{- $units := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 }}
-{{- $seconds := 10 }}
-{{- range regexFindAll "[0-9.]+[a-z]+" (include "terraform-daemon.option" (list . "drain-time" "5s")) -1 }}
+{{/* A duration in milliseconds. There is no function for Go's durations, so their parts are added up. */}}
+{{- define "terraform-daemon.milliseconds" -}}
+{{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}
+{{- $milliseconds := 0 }}
+{{- range regexFindAll "[0-9.]+[a-z]+" . -1 }}
 {{- $unit := regexFind "[a-z]+" . }}
-{{- $seconds = addf $seconds (mulf (trimSuffix $unit .) (get $units $unit)) }}
+{{- $milliseconds = addf $milliseconds (mulf (trimSuffix $unit .) (get $units $unit)) }}
 {{- end }}
-{{- ceil $seconds }}
+{{- $milliseconds }}
+{{- end }}
+
+{{- define "terraform-daemon.drainMilliseconds" -}}
+{{ include "terraform-daemon.milliseconds" (include "terraform-daemon.option" (list . "drain-time" "5s")) }}
+{{- end }}
+
+{{/* The drain time and ten seconds, in whole seconds. */}}
+{{- define "terraform-daemon.gracePeriod" -}}
+{{ divf (include "terraform-daemon.drainMilliseconds" .) 1000 | ceil | add 10 }}
 {{- end }}
 
 {{- define "terraform-daemon.image" -}}
@@ -31,23 +77,7 @@ The options, and those that the chart says itself. In the environment, so that "
 is run beside the daemon.
 */}}
 {{- define "terraform-daemon.env" -}}
-{{- $refused := list }}
-{{- range $name, $advice := dict
-  "client-ca-file" "the chart mounts no such file: install with kustomize"
-  "client-name" "it needs client-ca-file"
-  "kubeconfig" "leave it out: the Pod has an account of its own"
-  "namespace" "use helm --namespace"
-  "owner-cluster-role" "it follows the value name"
-  "policy-file" "use the value policy"
-  "webhook-cert-path" "use the value ownCertificates"
-  "webhook-url" "leave it out: the API server calls the Service"
-}}
-{{- if hasKey ($.Values.options | default dict) $name }}
-{{- $refused = append $refused (printf "options.%s is not for the chart; %s" $name $advice) }}
-{{- end }}
-{{- end }}
-{{- if $refused }}{{ fail (join "\n" $refused) }}{{ end }}
-{{- $options := deepCopy (.Values.options | default dict) }}
+{{- $options := deepCopy .Values.options }}
 {{- if ne .Values.name "terraform-daemon" }}
 {{- $_ := set $options "owner-cluster-role" .Values.name }}
 {{- end }}
@@ -57,19 +87,17 @@ is run beside the daemon.
 {{- if .Values.ownCertificates.secretName }}
 {{- $_ := set $options "webhook-cert-path" "/etc/terraform-daemon/certificates" }}
 {{- end }}
-{{- $env := list }}
+{{- $lines := list }}
 {{- range $name, $value := $options }}
-{{- $variable := printf "TERRAFORM_DAEMON_%s" ($name | upper | replace "-" "_") }}
-{{- $env = append $env (dict "name" $variable "value" (printf "%v" $value)) }}
+{{- $lines = append $lines (printf "- name: TERRAFORM_DAEMON_%s" ($name | upper | replace "-" "_")) }}
+{{- $lines = append $lines (printf "  value: %s" (include "terraform-daemon.text" $value | quote)) }}
 {{- end }}
-{{- if $env }}
-{{- toYaml $env }}
-{{- end }}
+{{- join "\n" $lines }}
 {{- end }}
 
 {{/* Not empty where a rule of the policy is about the labels of namespaces. */}}
 {{- define "terraform-daemon.readsNamespaces" -}}
-{{- range dig "rules" list (.Values.policy | default dict) }}
+{{- range dig "rules" list .Values.policy }}
 {{- if .match.namespaceLabels }}yes{{ end }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { KubernetesObject, V1ConfigMap, V1Deployment } from '@kubernetes/client-node';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { chartValues } from '../../scripts/chart-values.ts';
+import { filled, textsOf } from '../support/chart-texts.ts';
+import { byName, chartObjects, optionsOf } from '../support/helm.ts';
+
+/** What YAML of one version or another takes for something else than a text, or not for one text. */
+// biome-ignore format: one for each line would be no clearer
+const MISTAKABLE = [
+  'true', 'yes', 'on', 'y', 'NO', 'null', '~', '123', '0', '010', '0x10', '0o10', '1e3', '1_000', '12.50', '.inf', '1.2.3',
+  '12:30:45', '2020-01-01', '=', '<<', 'a: b', 'x # y', '- a', '[a]', '{a: b}', '*a', '&a', '!a', '%a', '@a', '`a', '"a', "'a",
+  '{{ .Values.name }}', ' a ', 'a\nb\n',
+];
+
+/** Taken wherever the text is: there are places for capital letters and digits alone, and for hexadecimal numbers. */
+const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');
+
+/** No text of another kind can stand there, whatever it looks like. */
+const NEVER_TRIED = [
+  '.image.digest',
+  '.image.pullPolicy',
+  '.options.ca-lifetime',
+  '.options.cert-lifetime',
+  '.options.drain-time',
+  '.options.failure-policy',
+  '.options.heal',
+  '.options.log-format',
+  '.options.log-level',
+  '.options.settle-time',
+  '.options.tls-min-version',
+  '.policy.rules.*.match.operations.*',
+  '.policy.rules.*.set.restartPolicy',
+  '.topologySpread.whenUnsatisfiable',
+];
+
+/** A template looks at this one more closely than the schema. */
+const REPOSITORY = /^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*$/;
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const POLICY_FILE = 'policy.yaml';
+
+/** A policy is a text in the ConfigMap, whose quotes mean nothing. */
+function withPolicyRead(object: KubernetesObject): KubernetesObject {
+  const { data } = object as V1ConfigMap;
+  const text = data?.[POLICY_FILE];
+  return text === undefined ? object : Object.assign(object, { data: { ...data, [POLICY_FILE]: parse(text) } });
+}
+
+/** In texts and names, wherever they are. */
+function replaced(value: unknown, marker: string, text: string): unknown {
+  if (typeof value === 'string') return value.replaceAll(marker, () => text);
+  if (Array.isArray(value)) return value.map((item) => replaced(item, marker, text));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => [replaced(name, marker, text), replaced(field, marker, text)]),
+  );
+}
+
+for (const version of ['helm3', 'helm4'] as const) {
+  describe(`texts that could be taken for something else, with ${version}`, () => {
+    const rendered = async (text: string, put = text) => {
+      const values = filled(chartValues, { text, put }) as { readonly image?: { repository?: string } };
+      if (!REPOSITORY.test(text)) delete values.image?.repository;
+      const objects = await chartObjects({ helm: version, values }, NAMESPACE.test(text) ? put : undefined);
+      return byName(objects.map(withPolicyRead));
+    };
+
+    for (const text of MISTAKABLE) {
+      it(`${JSON.stringify(text)} is that text wherever the schema takes it`, async () => {
+        const marker = markerFor(text);
+        assert.deepEqual(await rendered(text), replaced(await rendered(text, marker), marker, text));
+      });
+    }
+
+    it('annotations and options are any text, to the last character', async () => {
+      const anyText = fc.string({ unit: 'binary', maxLength: 12 });
+      const anyTexts = fc.array(anyText, { minLength: 20, maxLength: 40 });
+      const subject = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+      const isTaken = (text: string) => !/[\u0000-\u001f\u007f]/.test(text);
+      await fc.assert(
+        fc.asyncProperty(anyTexts, subject.filter(isTaken), async (texts, name) => {
+          const annotations = Object.fromEntries(texts.map((text, index) => [`a-${index}`, text]));
+          const options = { 'subject-common-name': name };
+          const values = { podAnnotations: annotations, serviceAccount: { annotations }, options };
+          const objects = byName(await chartObjects({ helm: version, values }));
+          const account = objects['ServiceAccount terraform-daemon']?.metadata?.annotations;
+          const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
+          const { 'kubectl.kubernetes.io/default-container': _, ...others } = template?.metadata?.annotations ?? {};
+          assert.deepEqual([account, others], [annotations, annotations]);
+          assert.deepEqual(optionsOf(template?.spec?.containers[0]), options);
+        }),
+        { numRuns: 30 },
+      );
+    });
+
+    it('a marker is nowhere but where it is put', async () => {
+      const objects = JSON.stringify(await rendered(' '));
+      for (const marker of MISTAKABLE.map(markerFor)) assert.ok(!objects.includes(marker), marker);
+    });
+  });
+}
+
+it('of every value that is a text, some that could be taken for something else are tried', () => {
+  const isTried = ({ takes }: { readonly takes: (text: string) => boolean }) => MISTAKABLE.some(takes);
+  const paths = textsOf(chartValues).filter((text) => !isTried(text));
+  assert.deepEqual(paths.map(({ path }) => path).toSorted(), NEVER_TRIED);
+});

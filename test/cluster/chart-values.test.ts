@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
+import { CHART } from '../../scripts/chart.ts';
+import { chartValues, type Group } from '../../scripts/chart-values.ts';
+import { readConfig } from '../../src/config.ts';
+import type { OptionName } from '../../src/options.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { byName, chartObjects, chartRefusal } from '../support/helm.ts';
+
+type Options = Readonly<Partial<Record<OptionName, string | number>>>;
+
+/** Whether the daemon takes the options, and if not, what it says. */
+function daemonRefusal(options: Options): string | undefined {
+  try {
+    readConfig(Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)])));
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** Options that are taken one by one, and what is wrong with them. The daemon is to refuse the same. */
+const CONTRADICTIONS: readonly (readonly [Options, RegExp])[] = [
+  [
+    { 'webhook-bind-port': 8080 },
+    /options\.metrics-bind-port: found 8080, which options\.webhook-bind-port has; allowed is any other port/,
+  ],
+  [{ 'metrics-bind-port': 8090 }, /options\.metrics-bind-port: found 8090, which options\.webhook-bind-port has/],
+  [{ 'webhook-bind-port': 65535, 'metrics-bind-port': 65535 }, /options\.metrics-bind-port: found 65535/],
+  [
+    { 'drain-time': '1h1ms' },
+    /options\.drain-time: found "1h1ms"; allowed is a duration from 0s to 1h, written like 87600h, 90m or 60s/,
+  ],
+  [{ 'drain-time': '99999999999h' }, /options\.drain-time: found "99999999999h"; allowed is/],
+  [{ 'drain-time': '100000000000000000000000000000000000ms' }, /options\.drain-time: found/],
+  [{ 'settle-time': '999ms' }, /options\.settle-time: found "999ms"; allowed is a duration from 1s to 24h/],
+  [{ 'settle-time': '24h1s' }, /options\.settle-time: found "24h1s"/],
+  [{ 'ca-lifetime': '876001h' }, /options\.ca-lifetime: found "876001h"; allowed is a duration from 10s to 876000h/],
+  [{ 'cert-lifetime': '9.9s' }, /options\.cert-lifetime: found "9.9s"; allowed is a duration from 10s to 876000h/],
+  [
+    { 'ca-lifetime': '1h' },
+    /options\.cert-lifetime: found 2160h, which is more than options\.ca-lifetime \(1h\); allowed is at most that/,
+  ],
+  [
+    { 'cert-lifetime': '87600h1ms' },
+    /options\.cert-lifetime: found 87600h1ms, which is more than options\.ca-lifetime \(87600h\)/,
+  ],
+  [
+    { 'ca-lifetime': '359s', 'cert-lifetime': '1m' },
+    /options\.settle-time: found 60s, which is more than a sixth of options\.ca-lifetime \(359s\); allowed is at most that/,
+  ],
+];
+
+const FITTING: readonly Options[] = [
+  { 'webhook-bind-port': 443, 'service-port': 443 },
+  { 'webhook-bind-port': 8080, 'metrics-bind-port': 8090 },
+  { 'drain-time': '1h' },
+  { 'drain-time': '60m0.0s' },
+  { 'settle-time': '24h' },
+  { 'settle-time': '1000ms' },
+  { 'ca-lifetime': '876000h', 'cert-lifetime': '876000h' },
+  { 'ca-lifetime': '10s', 'cert-lifetime': '10s', 'settle-time': '1.5s' },
+  { 'ca-lifetime': '360s', 'cert-lifetime': '6m' },
+];
+
+/** Values of the right type which Kubernetes would refuse, or a node would choke on. */
+const LABEL_VALUES = ['a b', '-a', 'a-', 'ä', 'a/b', 'a'.repeat(64)];
+const SUBDOMAINS = ['A', 'a b', '-a', 'a_b', 'a..b', 'a.', `${'a'.repeat(254)}`];
+const NAMES = ['', ' ', 'a b', '/a', 'a/', 'A/B', 'a/b/c', '-a', 'a_b/c', 'ä', 'a'.repeat(64), `${'a'.repeat(254)}/b`];
+const KEYS = ['a b', 'a/b', '.', '..', '..a', 'ä', 'a'.repeat(254)];
+const refusedTexts: Readonly<Record<string, readonly string[]>> = {
+  name: ['', 'a.b', 'A', 'a b', '-a', 'a_b', 'a'.repeat(51)],
+  'image.repository': [
+    '',
+    ' ',
+    'a b',
+    'x # y',
+    'a\n',
+    'A/B',
+    'a:1',
+    'a@b',
+    '/a',
+    'a/',
+    'a//b',
+    'https://a/b',
+    'a'.repeat(256),
+  ],
+  'image.tag': ['a b', '-a', '.a', 'a/b', 'a:b', 'a'.repeat(129)],
+  'image.digest': ['sha256:a', 'a', `sha256:${'A'.repeat(64)}`, `md5:${'a'.repeat(64)}`],
+  'image.pullPolicy': ['always', 'true'],
+  'image.pullSecrets.0': ['', ...SUBDOMAINS],
+  'ownCertificates.secretName': SUBDOMAINS,
+  'ownCertificates.certificateKey': ['', ...KEYS],
+  'ownCertificates.privateKeyKey': ['', ...KEYS],
+  'ownCertificates.caKey': KEYS,
+  priorityClassName: SUBDOMAINS,
+  'topologySpread.topologyKey': NAMES,
+  'labels.a': LABEL_VALUES,
+  'podLabels.a': LABEL_VALUES,
+  'nodeSelector.a': LABEL_VALUES,
+  'monitoring.labels.a': LABEL_VALUES,
+  'monitoring.runbookUrl': ['', 'a#b', 'a b', '{{ $labels.a }}', 'a\n', 'ä'],
+};
+const refusedNames: Readonly<Record<string, readonly string[]>> = {
+  labels: NAMES,
+  podLabels: NAMES,
+  nodeSelector: NAMES,
+  'monitoring.labels': NAMES,
+  podAnnotations: NAMES.filter((name) => name !== 'A/B'), // the only difference, see ValidateAnnotations of apimachinery
+  'serviceAccount.annotations': NAMES.filter((name) => name !== 'A/B'),
+};
+/** What is near to those, and fine. */
+const TAKEN: readonly object[] = [
+  ...['a', 'a/b_c.d-e', 'localhost:5000/a', 'Registry.example.com:443/a/b__c', '[::1]:5000/a', 'true', '123'].map(
+    (repository) => ({ image: { repository } }),
+  ),
+  ...['1.10', 'true', '_a', 'a'.repeat(128)].map((tag) => ({ image: { tag } })),
+  { ownCertificates: { secretName: 'a.b', certificateKey: '.a', privateKeyKey: 'A_b-c.d', caKey: '' } },
+  { labels: { [`${'a'.repeat(253)}/${'b'.repeat(63)}`]: 'c'.repeat(63), 'A.b_c-d': '' } },
+  { podAnnotations: { 'A/b': '' }, serviceAccount: { annotations: { 'A.b/C': ' ' } } },
+  { monitoring: { enabled: true, runbookUrl: "https://[::1]:8080/a%20b/~c;d?e=f&g=(h)!*'$,@+" } },
+  { topologySpread: { topologyKey: 'a/b' }, nodeSelector: { 'a/b': 'c' } },
+];
+
+/** The values that have one text at a path. */
+const at = (path: string, text: string): object =>
+  path
+    .split('.')
+    .reduceRight<unknown>((value, field) => (field === '0' ? [value] : { [field]: value }), text) as object;
+
+const graceOf = (objects: readonly KubernetesObject[]) =>
+  (objects.find(({ kind }) => kind === 'Deployment') as V1Deployment).spec?.template.spec
+    ?.terminationGracePeriodSeconds;
+
+/** Each value that has a default by its path, groups as well; but `resources`, which a Pod can do without. */
+const pathsWithDefault = ({ properties }: Group, prefix = ''): readonly string[] =>
+  Object.entries(properties)
+    .filter(([name]) => name !== 'resources')
+    .flatMap(([name, value]) => [
+      prefix + name,
+      ...('default' in value ? [] : pathsWithDefault(value as Group, `${prefix}${name}.`)),
+    ]);
+
+/** A chart that has this one as a part, with values for it. */
+async function parentChart(t: TestContext, values: object): Promise<string> {
+  const folder = await aFolder(t, { 'Chart.yaml': 'apiVersion: v2\nname: parent\nversion: 1.0.0\n' });
+  await cp(CHART, join(folder, 'charts', 'terraform-daemon'), { recursive: true });
+  await writeFile(join(folder, 'values.yaml'), JSON.stringify({ 'terraform-daemon': values }));
+  return folder;
+}
+
+for (const version of ['helm3', 'helm4'] as const) {
+  describe(`the values of the chart, with ${version}`, () => {
+    const render = (values: object = {}) => chartObjects({ helm: version, values });
+    const refusal = (values: object) => chartRefusal({ helm: version, values });
+
+    for (const [options, message] of CONTRADICTIONS) {
+      it(`are refused as the daemon would: ${JSON.stringify(options)}`, async () => {
+        const [, option = ''] = /options\\\.([a-z-]+)/.exec(message.source) ?? [];
+        assert.match(await refusal({ options }), message);
+        assert.match(daemonRefusal(options) ?? '', new RegExp(`--${option} `));
+      });
+    }
+
+    it('are taken where the daemon takes them, to the last millisecond', async () => {
+      for (const options of FITTING) {
+        assert.equal(daemonRefusal(options), undefined);
+        await render({ options });
+      }
+    });
+
+    it('give the Pods more than the drain time, or are refused', async () => {
+      const refused = [
+        [
+          { terminationGracePeriodSeconds: 5 },
+          /terminationGracePeriodSeconds: found 5, .* options\.drain-time \(5s\); allowed is at least 6, or 0 for 15/,
+        ],
+        [
+          { terminationGracePeriodSeconds: 29, options: { 'drain-time': '30s' } },
+          /terminationGracePeriodSeconds: found 29, .* options\.drain-time \(30s\); allowed is at least 31, or 0 for 40/,
+        ],
+        [{ terminationGracePeriodSeconds: 1, options: { 'drain-time': '1s1ms' } }, /at least 2, or 0 for 12/],
+        [{ terminationGracePeriodSeconds: 3600, options: { 'drain-time': '1h' } }, /at least 3601, or 0 for 3610/],
+      ] as const;
+      for (const [values, message] of refused) assert.match(await refusal(values), message);
+      assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 6 })), 6);
+      const none = { 'drain-time': '0s' };
+      assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 1, options: none })), 1);
+    });
+
+    it('come to whole numbers, and no larger ones than Kubernetes has', async () => {
+      const most = 2_147_483_647;
+      const objects = await render({
+        replicas: most,
+        terminationGracePeriodSeconds: most,
+        options: { 'drain-time': '1h' },
+      });
+      const deployment = objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
+      assert.deepEqual([deployment.spec?.replicas, graceOf(objects)], [most, most]);
+      for (const name of ['replicas', 'terminationGracePeriodSeconds']) {
+        for (const value of [most + 1, 3.5e11, -1, 0.5, '1']) {
+          assert.match(await refusal({ [name]: value }), new RegExp(`at '/${name}': `), String(value));
+        }
+      }
+    });
+
+    it('that are null are the defaults, each of them and all of a group', async () => {
+      const wanted = await render();
+      for (const path of pathsWithDefault(chartValues)) {
+        const values = at(path, null as unknown as string);
+        assert.deepEqual(await render(values), wanted, path);
+      }
+    });
+
+    it('that are null are the defaults in a chart that has this one as a part', async (t) => {
+      const wanted = byName(await render());
+      const nulls = pathsWithDefault(chartValues)
+        .filter((path) => !path.includes('.'))
+        .map((path) => [path, null]);
+      const nested = { image: { tag: null }, monitoring: { enabled: null }, ownCertificates: { secretName: null } };
+      for (const values of [Object.fromEntries(nulls), nested]) {
+        const parent = await parentChart(t, values);
+        assert.deepEqual(byName(await chartObjects({ helm: version }, undefined, parent)), wanted);
+        const given = { 'terraform-daemon': values };
+        const plain = await parentChart(t, {});
+        assert.deepEqual(byName(await chartObjects({ helm: version, values: given }, undefined, plain)), wanted);
+      }
+    });
+
+    it('may take the resources away by null, as Helm has it', async () => {
+      const deployment = byName(await render({ resources: null }))['Deployment terraform-daemon'] as V1Deployment;
+      assert.equal(deployment.spec?.template.spec?.containers[0]?.resources, undefined);
+    });
+
+    for (const [path, texts] of Object.entries(refusedTexts)) {
+      it(`are refused where Kubernetes would: ${path}`, async () => {
+        for (const text of texts) {
+          const message = await refusal(at(path, text));
+          const found = [`at '/${path.replaceAll('.', '/')}': `, `${path}: found ${JSON.stringify(text)}; allowed is `];
+          assert.ok(
+            found.some((beginning) => message.includes(beginning)),
+            `${JSON.stringify(text)}: ${message}`,
+          );
+        }
+      });
+    }
+
+    for (const [path, names] of Object.entries(refusedNames)) {
+      it(`are refused where Kubernetes would: the names in ${path}`, async () => {
+        const given = Object.fromEntries(names.map((name) => [name, 'a']));
+        const message = await refusal(
+          path.split('.').reduceRight<object>((value, field) => ({ [field]: value }), given),
+        );
+        for (const name of names) {
+          assert.ok(message.includes(`${path}: found ${JSON.stringify(name)}; allowed is `), `${name}: ${message}`);
+        }
+      });
+    }
+
+    it('are taken where Kubernetes takes them', async () => {
+      for (const values of TAKEN) await render(values);
+    });
+
+    it('of labels go before labels of all objects, empty ones as well, and each is there once', async () => {
+      const labels = { a: 'x', b: '', grafana_dashboard: '0' };
+      const objects = byName(
+        await render({ labels, podLabels: { a: '' }, monitoring: { enabled: true, labels: { b: 'y' } } }),
+      );
+      const own = { app: 'terraform-daemon' };
+      const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
+      assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '' });
+      assert.deepEqual(objects['Deployment terraform-daemon']?.metadata?.labels, { ...own, ...labels });
+      assert.deepEqual(objects['PrometheusRule terraform-daemon']?.metadata?.labels, { ...own, ...labels, b: 'y' });
+      assert.equal(objects['ConfigMap terraform-daemon-dashboard']?.metadata?.labels?.grafana_dashboard, '1');
+    });
+  });
+}
