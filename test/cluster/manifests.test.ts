@@ -1,16 +1,25 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { type KubernetesObject, loadAllYaml, loadYaml, type V1NetworkPolicy } from '@kubernetes/client-node';
+import {
+  type KubernetesObject,
+  loadAllYaml,
+  loadYaml,
+  type V1Deployment,
+  type V1NetworkPolicy,
+} from '@kubernetes/client-node';
 import { kubectl } from '../control-plane/kubectl.ts';
 import type { Json } from '../support/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import { readDocument } from '../support/docs.ts';
+import { optionsOf } from '../support/helm.ts';
 import {
   INSTALL,
+  inKustomization,
   installManifest,
   installObjects,
   type Kustomization,
+  type KustomizationFiles,
   overlayFolder,
   renderKustomization,
   renderOverlay,
@@ -57,6 +66,60 @@ describe('the kustomization of docs/install.md', () => {
     assert.deepEqual(rendered, loadAllYaml(install));
   });
 });
+
+describe('the kustomization with a policy of docs/install.md', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await startCluster();
+  });
+  after(() => cluster?.stop());
+
+  /** With the base of this checkout, and in the namespace that the first example has. */
+  async function example(): Promise<{ readonly fields: Kustomization; readonly beside: KustomizationFiles }> {
+    const text = await readDocument('docs/install.md');
+    const [, generator = ''] =
+      /```yaml\n([^`]*configMapGenerator:\n {2}- name: terraform-daemon-policy[^`]*)```/.exec(text) ?? [];
+    const [, block = ''] = /```yaml\n(resources: \[policy, [^`]*)```/.exec(text) ?? [];
+    const fields = loadYaml<Kustomization>(block);
+    assert.deepEqual(fields.resources, ['policy', 'github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
+    return {
+      fields: { ...fields, namespace: 'vela-system', resources: ['policy', 'base'] },
+      beside: { policy: { 'kustomization.yaml': generator, 'policy.yaml': POLICY } },
+    };
+  }
+
+  it('makes the ConfigMap before the Deployment that mounts it, and all else in the order of the base', async () => {
+    const { fields, beside } = await example();
+    const out = await inKustomization(fields, beside, (folder) => kubectl(cluster.kubeconfig, ['apply', '-k', folder]));
+    const applied = out
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => line.split(' ')[0]?.replace(/\..*\//, '/'));
+    const base = (await installObjects()).map(({ kind, metadata }) => `${kind?.toLowerCase()}/${metadata?.name}`);
+    assert.deepEqual(applied, ['configmap/terraform-daemon-policy', ...base]);
+    const get = [
+      '-n',
+      'vela-system',
+      'get',
+      'configmap',
+      'terraform-daemon-policy',
+      '-o',
+      'jsonpath={.data.policy\\.yaml}',
+    ];
+    assert.equal(await kubectl(cluster.kubeconfig, get), POLICY);
+  });
+
+  it('mounts it where the daemon is told to look', async () => {
+    const { fields, beside } = await example();
+    const rendered = loadAllYaml(await renderKustomization(fields, beside)) as V1Deployment[];
+    const pod = rendered.find(({ kind }) => kind === 'Deployment')?.spec?.template.spec;
+    const mount = pod?.containers[0]?.volumeMounts?.find(({ name }) => name === 'policy');
+    assert.equal(optionsOf(pod?.containers[0])['policy-file'], `${mount?.mountPath}/policy.yaml`);
+    assert.equal(pod?.volumes?.find(({ name }) => name === 'policy')?.configMap?.name, 'terraform-daemon-policy');
+  });
+});
+
+const POLICY = 'rules: [{ name: all, match: { namespaces: ["*"] }, set: { backoffLimit: 0 } }]\n';
 
 /** What each overlay is for: all that differs from the default. */
 const overlays: Readonly<Record<string, (objects: readonly KubernetesObject[]) => readonly KubernetesObject[]>> = {

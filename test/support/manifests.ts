@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -31,15 +31,33 @@ export interface Kustomization {
 }
 
 /** What it comes to, as YAML. */
-export async function renderKustomization(kustomization: Kustomization): Promise<string> {
+export const renderKustomization = (kustomization: Kustomization, beside: KustomizationFiles = {}): Promise<string> =>
+  inKustomization(kustomization, beside, async (folder) => {
+    const yaml = await kubectl('/dev/null', ['kustomize', folder]);
+    return yaml.replace(NAMESPACED_BY_MISTAKE, '$1');
+  });
+
+/** Folders beside a kustomization, which then are no folders of `manifests/`: their files by name. */
+export type KustomizationFiles = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+/** Has the kustomization in a folder for as long as `use` takes. */
+export async function inKustomization<T>(
+  { resources, components, ...fields }: Kustomization,
+  beside: KustomizationFiles,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'terraform-daemon-kustomize-')));
   // kustomize takes no absolute path.
-  const fromThere = (names: readonly string[] = []) => names.map((name) => relative(folder, manifests + name));
+  const fromThere = (names: readonly string[] = []) =>
+    names.map((name) => (name in beside ? name : relative(folder, manifests + name)));
   try {
-    const { resources, components, ...fields } = kustomization;
     const content = { ...fields, resources: fromThere(resources), components: fromThere(components) };
     await writeFile(join(folder, 'kustomization.yaml'), JSON.stringify(content));
-    return (await kubectl('/dev/null', ['kustomize', folder])).replace(NAMESPACED_BY_MISTAKE, '$1');
+    for (const [name, files] of Object.entries(beside)) {
+      await mkdir(join(folder, name));
+      for (const [file, text] of Object.entries(files)) await writeFile(join(folder, name, file), text);
+    }
+    return await use(folder);
   } finally {
     await rm(folder, { recursive: true });
   }
