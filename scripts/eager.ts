@@ -29,7 +29,9 @@ export function eagerFiles(bundle: string): string {
     `__commonJS\\(\\{("[^"]+")\\(([\\w$,]*)\\)\\{((?:(?!__commonJS\\(\\{)[\\s\\S])*?)${END}\\(\\);?\\}\\}\\)`,
     'g',
   );
-  return bundle
+  const eager = bundle
     .replace(file, (_all, path, parameters, body) => `__commonJS({${path}:(function(${parameters}){${body}})})`)
     .replaceAll(`${END}();`, '');
+  if (eager.includes(END)) throw new Error(`scripts/eager.ts: ${END} is still in the bundle; has its form changed?`);
+  return eager;
 }

@@ -18,7 +18,7 @@ export function otherWriter(metadata: V1ObjectMeta | undefined): string | undefi
 
 /**
  * Whether a daemon has written every field of a value, as far as the API server knows: what somebody else has changed
- * or taken out is not the daemon's any more. A list counts as one field.
+ * or taken out is not the daemon's any more. A list counts as one field, unless its items are told apart by their names.
  *
  * @param path of the value among the fields, as `fieldsV1` spells it.
  */
@@ -32,11 +32,24 @@ export function wroteAll(metadata: V1ObjectMeta | undefined, path: readonly stri
 /** @param written what each entry of the daemon's tells of the value. */
 function ownsAll(written: readonly unknown[], value: object): boolean {
   return Object.entries(value).every(([field, part]) => {
-    const below = written.map((fields) => within(fields, `f:${field}`)).filter((fields) => fields !== undefined);
-    const isWhole = typeof part !== 'object' || part === null || Array.isArray(part);
-    return below.length > 0 && (isWhole || ownsAll(below, part));
+    const below = allWithin(written, `f:${field}`);
+    if (Array.isArray(part)) return below.length > 0 && ownsItems(below, part);
+    return below.length > 0 && (typeof part !== 'object' || part === null || ownsAll(below, part));
   });
 }
+
+function ownsItems(written: readonly unknown[], items: readonly unknown[]): boolean {
+  const isOne = written.every((fields) => !Object.keys(fields as object).some((key) => key.startsWith('k:')));
+  return isOne || items.every((item) => ownsItem(written, item as { readonly name?: unknown }));
+}
+
+function ownsItem(written: readonly unknown[], item: { readonly name?: unknown }): boolean {
+  const below = allWithin(written, `k:${JSON.stringify({ name: item.name })}`);
+  return below.length > 0 && ownsAll(below, item);
+}
+
+const allWithin = (written: readonly unknown[], key: string): unknown[] =>
+  written.map((fields) => within(fields, key)).filter((fields) => fields !== undefined);
 
 const within = (fields: unknown, key: string): unknown =>
   typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>)[key] : undefined;

@@ -73,13 +73,19 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       status.presented = serving.certificate;
 
       // 4. Registration: publish the CA bundle and read it back, then accept traffic.
-      await withRetries(() => reconciler.reconcile(server.present), retrying);
+      const reloadPolicy = () => reloadInto(report, dependencies.policies);
+      const reloadClientCa = () => reloadCallers(report, dependencies.clientCa, server);
+      const register = () => {
+        // It may have been tried for long, and nothing watches the files yet.
+        reloadPolicy();
+        reloadClientCa();
+        return reconciler.reconcile(server.present);
+      };
+      await withRetries(register, retrying);
       status.phase = 'running';
       log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
       // 5. Watch: what has changed since it was read is what each watch begins with.
-      const reloadPolicy = () => reloadInto(report, dependencies.policies);
-      const reloadClientCa = () => reloadCallers(report, dependencies.clientCa, server);
       const stopped = AbortSignal.any([signal, ended.signal]);
       const wakeUps = watchEverything(config, { ...dependencies, reloadPolicy, reloadClientCa }, stopped);
 

@@ -27,6 +27,8 @@ export interface OwnObject {
   readonly resourceVersion: string;
   /** Whether it has the label by which the daemon knows its own. */
   readonly isOurs: boolean;
+  /** Whether its label says that it is somebody else's. */
+  readonly isOthers: boolean;
   readonly owners: readonly OwnerReference[];
   /** What keeps it from going once it is deleted. */
   readonly finalizers: readonly string[];
@@ -39,9 +41,9 @@ export interface OwnObject {
   readonly renewedAt: Date | undefined;
 }
 
-/** Whether entries of others are in it. */
-export const isShared = ({ webhooks }: Pick<OwnObject, 'webhooks'>): boolean =>
-  webhooks.some((name) => name !== WEBHOOK_NAME);
+/** Whether a registration is not ours alone: by the entries that are in it, or by its label. */
+export const isShared = ({ webhooks, isOthers }: Pick<OwnObject, 'webhooks' | 'isOthers'>): boolean =>
+  webhooks.some((name) => name !== WEBHOOK_NAME) || (webhooks.length > 0 && isOthers);
 
 /** One of the objects that the daemon makes itself. */
 export interface OwnStore {
@@ -164,6 +166,7 @@ function readOwnObject(object: unknown): OwnObject {
     uid: String(uid ?? ''),
     resourceVersion: String(resourceVersion ?? ''),
     isOurs: Object.entries(MANAGED_BY).every(([label, value]) => asObject(labels)[label] === value),
+    isOthers: Object.entries(MANAGED_BY).some(([label, own]) => (asObject(labels)[label] ?? own) !== own),
     owners: list(ownerReferences) as readonly OwnerReference[],
     finalizers: list(finalizers).map(String),
     isPaused: isPaused({ annotations: asObject(annotations) as Record<string, string> }),

@@ -97,7 +97,7 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
     if (takenBack.has(gift) || !(await hand(store, seen, undefined))) return;
     takenBack.add(gift);
     given.delete(gift);
-    log.warn('owner taken back, as entries of others are in it', { object: store.reference, next: UNINSTALL });
+    log.warn('owner taken back, as it is not ours alone', { object: store.reference, next: UNINSTALL });
   }
 
   /** Whether it was written. */
@@ -166,11 +166,11 @@ export function createOwnership({ readOwner, ownerName, objects, log, uptimeMs }
   };
 }
 
-/** Whether it is ours to give, and not given yet; or was given, and entries of others have come into it since. */
+/** Whether it is ours to give, and not given yet; or was given, and is not ours alone any more. */
 export function judgeOwner(seen: OwnObject, owner: OwnerReference): 'give' | 'takeBack' | 'leave' {
   const isGiven = seen.owners.some(({ uid }) => uid === owner.uid);
-  if (!seen.isOurs || isGiven !== isShared(seen)) return 'leave';
-  return isGiven ? 'takeBack' : 'give';
+  if (isGiven) return isShared(seen) ? 'takeBack' : 'leave';
+  return seen.isOurs && !isShared(seen) ? 'give' : 'leave';
 }
 
 const NOT_OWNED = 'what the daemon makes will stay when its install is deleted';

@@ -70,7 +70,7 @@ export function createReconciler(
   const source = createSource();
   let last: Certified | undefined;
   const turns = createTurns();
-  let applied: string | undefined;
+  const applied: { own?: string; others?: string } = {};
   let heldUntil: Date | undefined;
 
   function createSource(): CertificateSource {
@@ -118,12 +118,18 @@ export function createReconciler(
   /** Our own terms, or those of another replica for as long as it is their turn. */
   function takeTurn(own: DesiredRegistration, caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined) {
     const [terms, other] = [termsOf(own.webhooks[0]), otherTerms(live, own)];
-    const { kind, fightMs } = turns.choose(terms, other, now());
+    const turn = turns.choose(terms, other, now());
+    const { kind, fightMs } = turn;
     const { name } = config.registration;
-    if (fightMs !== undefined) report.termsFought(name, differing(terms, other), fightMs);
-    if (other === undefined || kind !== 'yield') return { kind, desired: own, published: () => turns.published(terms) };
-    report.yielded(name, differing(terms, other));
-    return { kind, desired: onTermsOf(own, other, caBundle), published: () => {} };
+    if (other !== undefined && kind === 'yield') {
+      report.yielded(name, differing(terms, other));
+      return { kind, desired: onTermsOf(own, other, caBundle), published: () => {} };
+    }
+    const published = () => {
+      turns.published(terms, turn, now());
+      if (fightMs !== undefined) report.termsFought(name, differing(terms, other), fightMs);
+    };
+    return { kind, desired: own, published };
   }
 
   async function register(
@@ -134,11 +140,12 @@ export function createReconciler(
     const { kind, desired, published } = takeTurn(own, caBundle, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
     const wanted = JSON.stringify([caBundle, termsOf(desired.webhooks[0])]);
-    const isRepair = applied === wanted || kind === 'return';
+    const terms = kind === 'yield' ? 'others' : 'own';
+    const isRepair = applied[terms] === wanted || kind === 'return';
     const mayWrite = () => !isPaused && (!isRepair || mayRepair(REGISTRATION, lastWriter(live, own)));
     const registered = await reconcileRegistration(registrations, desired, live, mayWrite);
     if (registered.result !== 'held') {
-      applied = wanted;
+      applied[terms] = wanted;
       published();
     }
     status.liveBundle = registered.liveBundle;

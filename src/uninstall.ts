@@ -82,7 +82,7 @@ type Fate = 'none' | 'spare' | 'leave' | 'delete';
 
 function fateOf(seen: OwnObject | undefined): Fate {
   if (seen === undefined) return 'none';
-  if ((!seen.isOurs || isShared(seen)) && seen.webhooks.includes(WEBHOOK_NAME)) return 'leave';
+  if (isShared(seen) && (seen.isOurs || seen.isOthers) && seen.webhooks.includes(WEBHOOK_NAME)) return 'leave';
   return seen.isOurs ? 'delete' : 'spare';
 }
 
@@ -108,9 +108,17 @@ async function remove(store: OwnStore, { registration }: OwnObjects): Promise<bo
   for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
     const seen = await store.read();
     if (!isToGo(seen)) return true;
-    if (await (fateOf(seen) === 'leave' ? registration.leave(seen) : store.delete(seen))) return true;
+    if (await (fateOf(seen) === 'leave' ? takeOut(registration, seen) : store.delete(seen))) return true;
   }
   return false;
+}
+
+/** What is somebody else's by now may have our owner still, and would go with the install. */
+async function takeOut(registration: OwnObjects['registration'], seen: OwnObject): Promise<boolean> {
+  if (!seen.isOthers || seen.owners.length === 0) return registration.leave(seen);
+  if (!(await registration.give(seen, undefined))) return false;
+  const freed = await registration.read();
+  return freed !== undefined && isToGo(freed) ? registration.leave(freed) : freed === undefined;
 }
 
 /** Looks again for as long as a daemon would need to make something anew. A line for each object that is there. */

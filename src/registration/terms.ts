@@ -31,11 +31,13 @@ export function otherTerms(
   const current = ownWebhook(live);
   if (live === undefined || current === undefined) return undefined;
   const [terms, ours] = [termsOf(current), termsOf(own)];
+  // Fields that are missing are nobody's; conditions are owned one by one, by names that the policy makes.
+  const expected = { ...ours, matchConditions: terms.matchConditions };
   const isOfReplica =
     !isDeepStrictEqual(terms, ours) &&
     isDeepStrictEqual(addressee(current), addressee(own)) &&
     areSound(current.matchConditions ?? []) &&
-    wroteAll(live.metadata, OWN_ENTRY, ours);
+    wroteAll(live.metadata, OWN_ENTRY, expected);
   return isOfReplica ? terms : undefined;
 }
 
@@ -45,9 +47,11 @@ export function lastWriter(
   { webhooks: [own] }: DesiredRegistration,
 ): string | undefined {
   const current = ownWebhook(live);
-  const { namespaceSelector, objectSelector, ...owned } = own;
-  const isOfDaemon = current !== undefined && wroteAll(live?.metadata, OWN_ENTRY, plain(owned));
-  if (!isOfDaemon) return otherWriter(live?.metadata);
+  const isOfOtherInstall =
+    current !== undefined &&
+    !isDeepStrictEqual(addressee(current), addressee(own)) &&
+    wroteAll(live?.metadata, OWN_ENTRY, termsOf(current));
+  if (!isOfOtherInstall) return otherWriter(live?.metadata);
   const { service, url } = current.clientConfig;
   return `terraform-daemon of ${service ? `Service ${service.namespace}/${service.name}` : url}`;
 }

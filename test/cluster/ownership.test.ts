@@ -177,7 +177,7 @@ describe('what the daemon makes', () => {
     await untilOwned();
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [add] }, JSON_PATCH);
     await eventually(async () => assert.equal(await uids(), undefined), { withinMs: LOOKED_AT_MS });
-    await daemon.line('owner taken back, as entries of others are in it');
+    await daemon.line('owner taken back, as it is not ours alone');
     // The next one finds it as it is.
     await daemon.stop();
     const next = await start();

@@ -164,7 +164,10 @@ describe('terraform-daemon uninstall', () => {
     const { exitCode, stdout } = await uninstall('--yes');
     assert.equal(exitCode, 0, stdout);
     const { metadata, webhooks } = (await cluster.registration()) ?? {};
-    assert.deepEqual([metadata?.labels, webhooks], [{ [LABEL]: 'Helm' }, undefined]);
+    assert.deepEqual(
+      [metadata?.labels, metadata?.ownerReferences, webhooks],
+      [{ [LABEL]: 'Helm' }, undefined, undefined],
+    );
   });
 
   it('tells what a finalizer keeps', async () => {

@@ -151,7 +151,7 @@ test('that there is no owner is told once, and again after there was one', async
 test('what is not ours, or has the owner already, is not given to it', () => {
   const seen = {
     ...{ uid: 'u', resourceVersion: '1', finalizers: [], isPaused: false, webhooks: [] },
-    ...{ holder: undefined, renewedAt: undefined, owners: [] },
+    ...{ holder: undefined, renewedAt: undefined, owners: [], isOthers: false },
   };
   const ours = { ...seen, isOurs: true };
   const shared = { ...ours, webhooks: ['modify.terraform.job.kb.io', 'other.example.com'] };
@@ -162,4 +162,8 @@ test('what is not ours, or has the owner already, is not given to it', () => {
   assert.equal(judgeOwner({ ...seen, isOurs: false, owners: [owner] }, owner), 'leave');
   assert.equal(judgeOwner(shared, owner), 'leave');
   assert.equal(judgeOwner({ ...shared, owners: [owner] }, owner), 'takeBack');
+  const relabelled = { ...seen, isOurs: false, isOthers: true, webhooks: ['modify.terraform.job.kb.io'] };
+  assert.equal(judgeOwner(relabelled, owner), 'leave');
+  assert.equal(judgeOwner({ ...relabelled, owners: [owner] }, owner), 'takeBack');
+  assert.equal(judgeOwner({ ...relabelled, webhooks: [], owners: [owner] }, owner), 'leave', 'no registration');
 });

@@ -18,9 +18,19 @@ function fieldsOf(value: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, part]) => part !== null)
-      .map(([field, part]) => [`f:${field}`, typeof part === 'object' && !Array.isArray(part) ? fieldsOf(part) : {}]),
+      .map(([field, part]) => [
+        `f:${field}`,
+        field === 'matchConditions'
+          ? itemsOf(part)
+          : typeof part === 'object' && !Array.isArray(part)
+            ? fieldsOf(part)
+            : {},
+      ]),
   );
 }
+
+const itemsOf = (items: readonly { readonly name: string }[]) =>
+  Object.fromEntries(items.map((item) => [`k:${JSON.stringify({ name: item.name })}`, { '.': {}, ...fieldsOf(item) }]));
 
 const entryName = 'k:{"name":"modify.terraform.job.kb.io"}';
 const manages = (manager: string, entry: object): V1ManagedFieldsEntry => ({
@@ -108,6 +118,26 @@ describe('the terms of another replica', () => {
     });
   }
 
+  test('are not a rule that somebody has copied from elsewhere, however sound', () => {
+    const live = written({ failurePolicy: 'Fail' });
+    const [entry] = live.webhooks ?? [];
+    const elsewhere = matchConditions({
+      rules: [{ name: 'all', match: {}, set: { backoffLimit: 0, restartPolicy: 'Never' } }],
+    });
+    const copied = { ...entry, matchConditions: elsewhere } as V1MutatingWebhook;
+    assert.equal(otherTerms({ ...live, webhooks: [copied] }, own), undefined);
+    const others = { ...live.metadata, managedFields: [manages('terraform-daemon', copied)] };
+    assert.ok(otherTerms({ ...live, webhooks: [copied], metadata: others }, own), 'a daemon has written it');
+  });
+
+  test('are not an expression that somebody else has written into a condition', () => {
+    const live = written({ failurePolicy: 'Fail' });
+    const [entry] = live.webhooks ?? [];
+    const names = entry?.matchConditions?.map(({ name }) => ({ name }));
+    const managedFields = [manages('terraform-daemon', { ...entry, matchConditions: names })];
+    assert.equal(otherTerms({ ...live, metadata: { ...live.metadata, managedFields } }, own), undefined);
+  });
+
   test('are not known where nobody tells who has written', () => {
     const { managedFields, ...metadata } = written({ failurePolicy: 'Fail' }).metadata ?? {};
     assert.equal(otherTerms({ ...written({ failurePolicy: 'Fail' }), metadata }, own), undefined);
@@ -117,10 +147,16 @@ describe('the terms of another replica', () => {
 });
 
 describe('who has written last', () => {
-  test('is a daemon, by its Service or URL, where every field is a daemon’s', () => {
-    assert.equal(lastWriter(written(), own), 'terraform-daemon of Service vela-system/terraform-job-webhook-service');
+  test('is the daemon of another install, by its Service or URL', () => {
+    const live = written({ target: { service: { namespace: 'other', name: 'hook', port: 443, path: '/' } } });
+    assert.equal(lastWriter(live, own), 'terraform-daemon of Service other/hook');
     const url = 'https://a.example.com/x';
-    assert.equal(lastWriter(written({ target: { url } }), wanted({ target: { url } })), `terraform-daemon of ${url}`);
+    assert.equal(lastWriter(written({ target: { url } }), own), `terraform-daemon of ${url}`);
+  });
+
+  test('is never our own install', () => {
+    assert.equal(lastWriter(written(), own), undefined);
+    assert.equal(lastWriter(written({ failurePolicy: 'Fail' }), own), undefined);
   });
 
   test('is the other field manager where a field is not', () => {
