@@ -116,14 +116,14 @@ export function createReconciler(
   }
 
   /** Our own terms, or those of another replica for as long as it is their turn. */
-  function takeTurn(own: DesiredRegistration, caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined) {
+  function takeTurn(own: DesiredRegistration, live: V1MutatingWebhookConfiguration | undefined) {
     const [terms, other] = [termsOf(own.webhooks[0]), otherTerms(live, own)];
     const turn = turns.choose(terms, other, now());
     const { kind, fightMs } = turn;
     const { name } = config.registration;
     if (other !== undefined && kind === 'yield') {
       report.yielded(name, differing(terms, other));
-      return { kind, desired: onTermsOf(own, other, caBundle), published: () => {} };
+      return { kind, desired: onTermsOf(own, other), published: () => {} };
     }
     const published = () => {
       turns.published(terms, turn, now());
@@ -137,7 +137,7 @@ export function createReconciler(
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
     const own = desiredRegistration(config.registration, caBundle, matchConditions(policies.current()), live);
-    const { kind, desired, published } = takeTurn(own, caBundle, live);
+    const { kind, desired, published } = takeTurn(own, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
     const wanted = JSON.stringify([caBundle, termsOf(desired.webhooks[0])]);
     const terms = kind === 'yield' ? 'others' : 'own';

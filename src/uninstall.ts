@@ -32,7 +32,7 @@ export async function uninstall(
   { objects, stopCommand, say, confirm, now }: UninstallDependencies,
 ): Promise<number> {
   const found = await Promise.all(inOrder(objects).map(async (store) => ({ store, seen: await store.read() })));
-  for (const { store, seen } of found) say(`${store.reference}: ${judgement(seen).text}`);
+  for (const { store, seen } of found) say(`${store.reference}: ${texts[fateOf(seen)]}`);
   const stopIt = `stop it first, as it would make them anew:\n  ${stopCommand}`;
   const running = runningDaemon(found.find(({ store }) => store.kind === 'Lease')?.seen, now());
   const stillRuns = running && `a daemon runs (${running}): ${stopIt}`;
@@ -71,13 +71,7 @@ async function removeAll(
   return left.length === 0 ? undefined : `where it has come back, a daemon still runs: ${stopIt}`;
 }
 
-/** What is to become of an object, and the words for it. */
-export function judgement(seen: OwnObject | undefined): { readonly fate: Fate; readonly text: string } {
-  const fate = fateOf(seen);
-  return { fate, text: texts[fate] };
-}
-
-/** `leave`: our entry goes out of what belongs to others as well, by their entries or by their label. */
+/** What is to become of an object. `leave`: our entry goes out of what belongs to others as well, by their entries or by their label. */
 type Fate = 'none' | 'spare' | 'leave' | 'delete';
 
 function fateOf(seen: OwnObject | undefined): Fate {

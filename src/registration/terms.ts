@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { type Pem, toBase64 } from '../encodings.ts';
 import { otherWriter, wroteAll } from '../managed-fields.ts';
 import { areSound } from '../policy-cel.ts';
 import { type DesiredRegistration, type DesiredWebhook, ownWebhook, WEBHOOK_NAME } from './desired.ts';
@@ -56,10 +55,10 @@ export function lastWriter(
   return `terraform-daemon of ${service ? `Service ${service.namespace}/${service.name}` : url}`;
 }
 
-/** The registration with terms of another replica in place of our own, and our CA bundle. */
-export function onTermsOf(desired: DesiredRegistration, terms: Terms, caBundle: Pem): DesiredRegistration {
+/** The registration with terms of another replica in place of our own; the CA bundle and the selectors are none of them. */
+export function onTermsOf(desired: DesiredRegistration, terms: Terms): DesiredRegistration {
   const [own] = desired.webhooks;
-  const clientConfig = { ...own.clientConfig, ...terms.clientConfig, caBundle: toBase64(caBundle) };
+  const clientConfig = { ...own.clientConfig, ...terms.clientConfig };
   return { ...desired, webhooks: [{ ...own, ...terms, clientConfig } as DesiredWebhook] };
 }
 

@@ -152,7 +152,7 @@ export async function registrationTarget(): Promise<
       const own = ownWebhook(live);
       const wanted = desiredRegistration(readConfig({}).registration, caBundle, conditions, live);
       const other = otherTerms(live, wanted);
-      if (other !== undefined) drift(live, onTermsOf(wanted, other, caBundle));
+      if (other !== undefined) drift(live, onTermsOf(wanted, other));
       lastWriter(live, wanted);
       const fields = drift(live, wanted);
       readSelectors(own);
