@@ -28,7 +28,7 @@ FROM ${RUN_BASE} AS warm
 COPY --from=build /image/ /
 ENV NODE_COMPILE_CACHE=/app/cache
 USER 65532:65532
-RUN ["/nodejs/bin/node", "--min-semi-space-size=2", "--max-semi-space-size=2", "--no-maglev", "/app/terraform-daemon.mjs", "--version"]
+RUN ["/nodejs/bin/node", "--min-semi-space-size=2", "--max-semi-space-size=2", "/app/terraform-daemon.mjs", "--version"]
 
 FROM ${RUN_BASE}
 ARG RUN_BASE
@@ -53,5 +53,5 @@ ENV NODE_ENV=production \
     MALLOC_MMAP_THRESHOLD_=131072
 USER 65532:65532
 EXPOSE 8090 8080
-ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=2", "--max-semi-space-size=2", "--no-maglev", "/app/terraform-daemon.mjs"]
+ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=2", "--max-semi-space-size=2", "/app/terraform-daemon.mjs"]
 CMD ["run"]

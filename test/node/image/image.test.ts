@@ -54,7 +54,7 @@ describe('the image', () => {
 
   it('runs the daemon as a user of its own, who is a number', () => {
     assert.equal(image.config.User, `${DAEMON_UID}:${DAEMON_UID}`);
-    const flags = ['--min-semi-space-size=2', '--max-semi-space-size=2', '--no-maglev'];
+    const flags = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
     assert.deepEqual(image.config.Entrypoint, ['/nodejs/bin/node', ...flags, '/app/terraform-daemon.mjs']);
     assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
   });
