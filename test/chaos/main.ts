@@ -35,10 +35,14 @@ type Flags = FlagValues<typeof FLAGS>;
 
 const SERVERS = 2;
 const NAMESPACE = 'chaos';
-/** Longer than an API server is ever paused here: what it has not seen by then it would not trust. */
-const SETTLE = '10s';
+/**
+ * Half of the default. Longer than an API server is ever paused here, as what it has not seen by then it would not trust;
+ * and two of them longer than a link is ever half-open, as a replica that learns of a rotation later is trusted no more.
+ */
+const SETTLE = '30s';
 const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
-const REST_MS = 90_000;
+/** Two rotations, one after the other. */
+const REST_MS = 180_000;
 const HEALED_MS = 30_000;
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
