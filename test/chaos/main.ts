@@ -4,10 +4,10 @@ import { type AdmissionStream, startAdmissionStream } from '../support/admission
 import { clusterOf, DAEMON_USER, setUp } from '../support/cluster.ts';
 import { entryOf, secretDamages } from '../support/damages.ts';
 import { eventually } from '../support/eventually.ts';
+import { readFailedOpen } from '../support/failed-open.ts';
 import { installRights } from '../support/manifests.ts';
 import { startService } from '../support/service.ts';
 import { registrationDamages } from './damaging.ts';
-import { readFailedOpen } from './failing-open.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { describeFlags, type FlagValues, readFlags } from './flags.ts';
 import { startHaControlPlane } from './ha-control-plane.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
+import type { AdmissionRequest } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -106,9 +107,22 @@ export interface Act {
 }
 
 /** Plays one scenario under the stream, and answers what the Jobs met. */
-export async function play(stage: Stage, t: TestContext, { scenario, act, isHealed }: Act): Promise<LifecycleRow> {
+export async function play(stage: Stage, t: TestContext, one: Act): Promise<LifecycleRow> {
+  const since = new Date();
   const stream = await startAdmissionStream(stage.cluster, { namespace: STREAM_NAMESPACE });
-  t.after(() => stream.stop());
+  try {
+    return await underStream(stage, stream, one);
+  } finally {
+    await stream.stop();
+    await tellFailures(stage, t, { requests: stream.requests(), since });
+  }
+}
+
+async function underStream(
+  stage: Stage,
+  stream: AdmissionStream,
+  { scenario, act, isHealed }: Act,
+): Promise<LifecycleRow> {
   await steady(stream);
   const killedAt: Date[] = [];
   const since = new Date();
@@ -119,10 +133,28 @@ export async function play(stage: Stage, t: TestContext, { scenario, act, isHeal
   await steady(stream);
   const { requests } = await stream.stop();
   const row = lifecycleRow({ scenario, requests, since, killedAt });
-  for (const { outcome, detail, sentAt } of requests) {
-    if (outcome !== 'mutated') t.diagnostic(`${sentAt.toISOString()} ${outcome}: ${detail}`);
-  }
   return { ...row, healedMs: healed ? healed.seen.at.getTime() - healed.done.at.getTime() : row.healedMs };
+}
+
+interface Told {
+  readonly requests: readonly AdmissionRequest[];
+  readonly since: Date;
+}
+
+/** What failed beside what the API server says of it: a test that does not hold has to explain itself. */
+async function tellFailures({ cluster }: Stage, t: TestContext, { requests, since }: Told): Promise<void> {
+  const failures = requests
+    .filter(({ outcome }) => outcome !== 'mutated')
+    .map(({ sentAt, answeredAt, outcome, detail }) => ({
+      at: answeredAt,
+      text: `${outcome}, sent ${answeredAt.getTime() - sentAt.getTime()} ms before: ${detail}`,
+    }));
+  const reasons = (await cluster.failedOpen())
+    .filter(({ at }) => at >= since)
+    .map(({ at, reason }) => ({ at, text: `the API server: ${reason}` }));
+  for (const { at, text } of [...failures, ...reasons].sort((one, other) => one.at.getTime() - other.at.getTime())) {
+    t.diagnostic(`${at.toISOString()} ${text}`);
+  }
 }
 
 /** Waits until a good number of Jobs that were sent from now on came back capped, one after another. */

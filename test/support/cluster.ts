@@ -15,6 +15,7 @@ import {
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import type { Progress } from '../control-plane/progress.ts';
 import type { User } from '../control-plane/users.ts';
+import { type FailedOpen, readFailedOpen } from './failed-open.ts';
 import { installRights } from './manifests.ts';
 
 export const NAMESPACE = 'vela-system';
@@ -39,6 +40,8 @@ export interface Cluster {
   readonly batch: BatchV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly url: string;
+  /** The calls of webhooks that have failed so far: the API server took those Jobs as they were. */
+  failedOpen(): Promise<readonly FailedOpen[]>;
   secret(): Promise<V1Secret | undefined>;
   registration(): Promise<V1MutatingWebhookConfiguration | undefined>;
   createNamespace(name: string): Promise<void>;
@@ -112,6 +115,7 @@ export function clusterOf(controlPlane: ControlPlane): Cluster {
     batch,
     admission,
     url: controlPlane.url,
+    failedOpen: () => readFailedOpen(controlPlane.log['kube-apiserver'] ?? ''),
     secret: () => orAbsent(core.readNamespacedSecret(secretName)),
     registration: () => orAbsent(admission.readMutatingWebhookConfiguration(registrationName)),
     createNamespace: async (name) => {
