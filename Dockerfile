@@ -45,12 +45,13 @@ LABEL org.opencontainers.image.title="terraform-daemon" \
 COPY --from=build /image/usr/local/bin/ /usr/local/bin/
 # Owned by root and not writable: what the daemon runs it cannot change, also where the file system is not read-only.
 COPY --from=warm --chown=0:0 --chmod=0555 /app /app
-# Less memory, together with V8's flags below: glibc would keep a pool for each thread, and what was given back to it.
+# Less memory, together with V8's flags below: glibc would keep a pool for each thread, and what was given back to it, V8's
+# blocks of 32 KiB among it.
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/cache \
     MALLOC_ARENA_MAX=1 \
     MALLOC_TRIM_THRESHOLD_=131072 \
-    MALLOC_MMAP_THRESHOLD_=131072
+    MALLOC_MMAP_THRESHOLD_=32768
 USER 65532:65532
 EXPOSE 8090 8080
 ENTRYPOINT ["/nodejs/bin/node", "--min-semi-space-size=2", "--max-semi-space-size=2", "/app/terraform-daemon.mjs"]

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { messageOf } from '../errors.ts';
+import { hasMoreValues, withoutManagedFields } from './json-bytes.ts';
 
 /** What a client has sent, or why that was not taken: an HTTP status and a text. */
 export type Body = { readonly json: unknown } | Refusal;
@@ -142,27 +143,7 @@ const tooManyValues = (most: number): Refusal => ({
 
 const busy: Refusal = { status: 503, problem: 'too many large requests at once; try again' };
 
-const [OPENING_BRACE, OPENING_BRACKET, COMMA, QUOTE, BACKSLASH] = [0x7b, 0x5b, 0x2c, 0x22, 0x5c];
-
-/** Whether JSON holds more values than that, by what begins or parts them. What is no JSON is for the parser to say. */
-function hasMoreValues(json: Buffer, most: number): boolean {
-  if (json.length <= most) return false;
-  let count = 0;
-  for (let at = 0; at < json.length && count <= most; at += 1) {
-    if (json[at] === QUOTE) at = endOfText(json, at);
-    else if (isOfValue(json[at])) count += 1;
-  }
-  return count > most;
-}
-
-const isOfValue = (byte = 0): boolean => byte === COMMA || byte === OPENING_BRACE || byte === OPENING_BRACKET;
-
-/** Where the quotation mark stands that ends the text which begins at another one. */
-function endOfText(json: Buffer, from: number): number {
-  let at = from + 1;
-  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
-  return at;
-}
+const OPENING_BRACE = 0x7b;
 
 /** https://www.rfc-editor.org/rfc/rfc8259#section-2 */
 const isNoBlank = (byte: number): boolean => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09;
@@ -176,9 +157,10 @@ const noObject = (first: number): Refusal => ({
 
 function parse({ first, bytes, length }: Held, mostValues: number): Body {
   if (first === undefined) return nothing;
-  if (hasMoreValues(bytes.subarray(0, length), mostValues)) return tooManyValues(mostValues);
+  const body = bytes.subarray(0, length);
+  if (hasMoreValues(body, mostValues)) return tooManyValues(mostValues);
   try {
-    return { json: JSON.parse(bytes.toString('utf8', 0, length)) };
+    return { json: JSON.parse(withoutManagedFields(body).toString()) };
   } catch (error) {
     return { status: 400, problem: messageOf(error) };
   }

@@ -80,10 +80,27 @@ const own = (value: Json, name: string): Json => (isMap(value) && Object.hasOwn(
 
 function parsed(body: Buffer): Json {
   try {
-    return JSON.parse(body.toString('utf8'));
+    return JSON.parse(withoutManagedFields(body.toString('utf8')));
   } catch {
     return undefined;
   }
+}
+
+const MANAGED_FIELDS = '"managedFields":[';
+
+/** Of such a list nothing is looked at but where it ends. */
+function withoutManagedFields(text: string): string {
+  const at = text.indexOf(MANAGED_FIELDS);
+  if (at === -1) return text;
+  const list = text.slice(at + MANAGED_FIELDS.length);
+  const before = text.slice(0, at + MANAGED_FIELDS.length);
+  let depth = 1;
+  for (const { 0: token, index } of list.matchAll(/"(?:[^"\\]|\\[\s\S])*"?|[[\]]/g)) {
+    if (token === '[') depth += 1;
+    if (token === ']') depth -= 1;
+    if (depth === 0) return before + withoutManagedFields(list.slice(index));
+  }
+  return before;
 }
 
 /** What a body holds for the bounds of the endpoint, which are told as they are documented. */

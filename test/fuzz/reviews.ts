@@ -4,6 +4,7 @@ import { aTerraformJob, type Json } from '../support/a-job.ts';
 import { anUpdate, aReview } from '../support/a-review.ts';
 import { anySketch, jobText, pathsOf, withValue } from '../support/any-job.ts';
 import { post } from '../support/endpoint.ts';
+import { recorded } from '../support/fixtures.ts';
 import { startEndpointChild } from './endpoint-child.ts';
 import { anyHostileJson } from './junk.ts';
 import { assertAnswer, isTooLarge } from './oracle.ts';
@@ -24,6 +25,8 @@ const bases: readonly Json[] = [
   anUpdate(),
   aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) }),
   anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'False' }] }) }),
+  recorded('create-terraform-apply').review,
+  recorded('update-terraform-apply-annotate').review,
 ];
 
 const anySpoiling: fc.Arbitrary<Spoiling> = fc.record({
