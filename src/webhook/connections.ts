@@ -10,6 +10,8 @@ export interface Connections {
   isSentAway(socket: TLSSocket): boolean;
   /** The answers that are not out yet. */
   answering(): readonly ServerResponse[];
+  /** Those on one connection. */
+  answeringOn(socket: Socket): readonly ServerResponse[];
   /** Cuts all of them off. */
   destroy(): void;
 }
@@ -68,6 +70,7 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
     },
     isSentAway: (socket) => secured.get(socket)?.isSentAway === true,
     answering: () => [...open.values()].flatMap(({ answering }) => answering),
+    answeringOn: (socket) => secured.get(socket)?.answering ?? [],
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { messageOf, OperatorError } from '../errors.ts';
 import { type ListenOptions, listen } from '../listen.ts';
+import { answerClientErrors } from './client-errors.ts';
 import { holdConnections } from './connections.ts';
 import type { Refused } from './refusals.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
@@ -63,7 +64,7 @@ const KEEP_ALIVE_MS = 120_000;
 
 /** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
 const REQUEST_MS = 30_000;
-/** For a handshake, and for the headers of a request: also of the first one, so that who asks for nothing is cut off. */
+/** For a handshake, and for the headers of a request. */
 const HEADERS_MS = 10_000;
 /** Of all headers of a request. Those of the API server are a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
@@ -97,6 +98,7 @@ export async function openServer(
   const connections = holdConnections(server, options.maxConnections, () =>
     callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
   );
+  answerClientErrors(server, { idleMs: KEEP_ALIVE_MS, answering: connections.answeringOn });
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
     if (isDraining || connections.isSentAway(request.socket as TLSSocket)) sendAway(response);

@@ -1,4 +1,4 @@
-import { type AdmissionRequest, splitAtKill } from '../support/admission-outcomes.ts';
+import { type AdmissionRequest, type Kill, splitAtKill } from '../support/admission-outcomes.ts';
 import { allAtOnce, overlaps, type Span, type Trouble, type Window } from './windows.ts';
 
 /** Why a Job that was lost or left as it was may have been; `broken` where nothing explains it. */
@@ -12,7 +12,7 @@ export type Excuse =
 
 export interface Scene {
   readonly windows: readonly Window[];
-  readonly killedAt: readonly Date[];
+  readonly kills: readonly Kill[];
   readonly replicas: number;
 }
 
@@ -20,7 +20,7 @@ export interface Scene {
 export const FROZEN_MS = 3_500;
 
 /** Sorts what failed by what was wrong between the moment it was sent and the moment it was answered. */
-export function excuseOf(request: AdmissionRequest, { windows, killedAt, replicas }: Scene): Excuse {
+export function excuseOf(request: AdmissionRequest, { windows, kills, replicas }: Scene): Excuse {
   const span = { from: request.sentAt, to: request.answeredAt };
   const during = (trouble: Trouble, target?: number) =>
     windows.filter(
@@ -28,7 +28,7 @@ export function excuseOf(request: AdmissionRequest, { windows, killedAt, replica
         window.trouble === trouble && (target === undefined || window.target === target) && overlaps(window, span),
     );
   if (during('etcd').length > 0 || during('api-server', request.via).length > 0) return 'API server or etcd away';
-  if (splitAtKill([request], killedAt).inFlightAtKill.length > 0) return 'inside of a killed process';
+  if (splitAtKill([request], kills).inFlightAtKill.length > 0) return 'inside of a killed process';
   if (allAtOnce(during('replica-down'), replicas, span) !== undefined) return 'no replica lived';
   if (during('trust-cut', request.via).length > 0) return 'trust was cut';
   if (during('replica-frozen').some(isLong)) return 'inside of a frozen replica';

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { assertAtRest } from '../lifecycle/stage.ts';
+import type { Kill } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { clusterOf, DAEMON_USER, setUp } from '../support/cluster.ts';
 import { entryOf, secretDamages } from '../support/damages.ts';
@@ -49,7 +50,7 @@ const print = (text: string) => process.stdout.write(`${text}\n`);
 
 async function run(flags: Flags): Promise<boolean> {
   const broken: string[] = [];
-  const killedAt: Date[] = [];
+  const kills: Kill[] = [];
   const plane = await startHaControlPlane(SERVERS, [{ name: DAEMON_USER }]);
   const service = await startService();
   const windows = createWindowLog();
@@ -63,7 +64,7 @@ async function run(flags: Flags): Promise<boolean> {
     );
     await cluster.createNamespace(NAMESPACE);
     const crashed = (story: string) => void broken.push(story);
-    const killed = (at: Date) => void killedAt.push(at);
+    const killed = (kill: Kill) => void kills.push(kill);
     for (let nth = 0; nth < flags.replicas; nth++) {
       slots.push(await startSlot(nth, { plane, service, windows, flags: DAEMON_FLAGS, killed, crashed }));
     }
@@ -90,7 +91,7 @@ async function run(flags: Flags): Promise<boolean> {
     for (const slot of slots) await slot.setClock(0);
     await rest().catch((error: unknown) => broken.push(`it has not come to rest after ${REST_MS} ms: ${error}`));
     const { requests } = await endStream(stream, ended, () => missed.finish(HEALED_MS));
-    const scene = { windows: windows.all(), killedAt, replicas: flags.replicas };
+    const scene = { windows: windows.all(), kills, replicas: flags.replicas };
     const failedOpen = await Promise.all(plane.servers.map(({ logFile }) => readFailedOpen(logFile)));
     const findings = { requests, scene, failedOpen, missed: missed.seen(), repairs: faults.repairs() };
     const report = reportOf({ ...findings, holdings: await holdings, faults: broken });

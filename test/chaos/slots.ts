@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { type Kill, timeKill } from '../support/admission-outcomes.ts';
 import { DAEMON_USER } from '../support/cluster.ts';
 import { BUNDLE } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
@@ -43,7 +44,7 @@ export interface SlotOptions {
   readonly service: Service;
   readonly windows: WindowLog;
   readonly flags: readonly string[];
-  readonly killed: (at: Date) => void;
+  readonly killed: (kill: Kill) => void;
   /** Told of a process that has ended without having been asked to. */
   readonly crashed: (story: string) => void;
 }
@@ -99,10 +100,10 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
       isEnding = true;
       closeDown();
       closeDown = windows.open('replica-down', nth);
-      if (signal === 'SIGKILL') options.killed(new Date());
-      else service.remove(ending);
-      await ending.stop(signal);
+      if (signal === 'SIGTERM') service.remove(ending);
+      const kill = await timeKill(() => ending.stop(signal));
       service.remove(ending);
+      if (signal === 'SIGKILL') options.killed(kill);
     },
     start,
     setClock: (bySeconds) => writeFile(clock, `${bySeconds < 0 ? '' : '+'}${bySeconds}\n`),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { type Kill, timeKill } from '../support/admission-outcomes.ts';
 import { type Cluster, OWN } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
@@ -46,9 +47,8 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   describe('replicas', () => {
     test('one of three killed: the others go on', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
-      const act = async (killed: (at: Date) => void) => {
-        killed(new Date());
-        await stage.end(stage.replicas[0] as Replica, 'SIGKILL');
+      const act = async (killed: (kill: Kill) => void) => {
+        killed(await timeKill(() => stage.end(stage.replicas[0] as Replica, 'SIGKILL')));
         await stage.add();
       };
       unharmed(await play(stage, t, { scenario: 'one of three killed', act }));
@@ -64,22 +64,19 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 
     test('all killed, and all killed with the caBundle emptied: capped again as soon as one is back', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 2 });
-      const killAll = async (killed: (at: Date) => void) => {
-        killed(new Date());
-        await Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
-      };
+      const endAll = () => Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
       const restart = () => Promise.all([stage.add(), stage.add()]);
       const all = await play(stage, t, {
         scenario: 'all killed and started again',
         act: async (killed) => {
-          await killAll(killed);
+          killed(await timeKill(endAll));
           await restart();
         },
       });
       const emptied = await play(stage, t, {
         scenario: 'the same, caBundle emptied meanwhile',
         act: async (killed) => {
-          await killAll(killed);
+          killed(await timeKill(endAll));
           await emptyBundle(cluster());
           await restart();
         },
@@ -95,7 +92,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 
 interface Victims {
   /** The writer of the n-th write from now on is killed, by whichever replica that is. */
-  killAt(n: number, killed: (at: Date) => void): void;
+  killAt(n: number, killed: (kill: Kill) => void): void;
   kills(): number;
   add(): Promise<void>;
 }
@@ -105,7 +102,7 @@ async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'af
   let writes = 0;
   let fatal = Number.POSITIVE_INFINITY;
   let kills = 0;
-  let killed: (at: Date) => void = () => {};
+  let killed: (kill: Kill) => void = () => {};
   const add = async () => {
     let replica: Replica | undefined;
     const isFatal = () => {
@@ -115,10 +112,7 @@ async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'af
     const proxy: FaultProxy = await startFaultProxy(stage.cluster.daemonKubeconfig, {
       ...(moment === 'before' ? { beforeWrite: isFatal } : { afterWrite: isFatal }),
       onKill: async () => {
-        killed(new Date());
-        if (replica) await stage.end(replica, 'SIGKILL');
-        // Where the machine is busy it took its time to die, and its Service to see it: until now calls may have gone there.
-        killed(new Date());
+        killed(await timeKill(async () => replica && stage.end(replica, 'SIGKILL')));
         kills += 1;
       },
     });

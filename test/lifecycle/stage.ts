@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import type { AdmissionRequest } from '../support/admission-outcomes.ts';
+import type { AdmissionRequest, Kill } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -98,7 +98,7 @@ export async function assertAtRest({
 export interface Act {
   readonly scenario: string;
   /** What is done to the daemon, under the stream. */
-  readonly act: (killed: (at: Date) => void) => Promise<unknown>;
+  readonly act: (killed: (kill: Kill) => void) => Promise<unknown>;
   /**
    * What the API server shows once it is healed, where the act was a write to the daemon's objects; without it the
    * stage only has to come to rest.
@@ -124,15 +124,15 @@ async function underStream(
   { scenario, act, isHealed }: Act,
 ): Promise<LifecycleRow> {
   await steady(stream);
-  const killedAt: Date[] = [];
+  const kills: Kill[] = [];
   const since = new Date();
   const known = stage.timeline.moments().length;
-  await act((at) => killedAt.push(at));
+  await act((kill) => kills.push(kill));
   const healed = isHealed && (await stage.timeline.answer(isHealed, known));
   await stage.rest();
   await steady(stream);
   const { requests } = await stream.stop();
-  const row = lifecycleRow({ scenario, requests, since, killedAt });
+  const row = lifecycleRow({ scenario, requests, since, kills });
   return { ...row, healedMs: healed ? healed.seen.at.getTime() - healed.done.at.getTime() : row.healedMs };
 }
 

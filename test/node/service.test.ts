@@ -66,8 +66,8 @@ describe('under a stream of Jobs, through the real Service', () => {
     const killedAt = await act();
     await delay(STEADY_MS);
     const requests = stream.requests().slice(from);
-    const kill = killedAt ? { killedAt: [killedAt], killTakesMs: KNOWN_MS } : {};
-    const row = table.add(lifecycleRow({ scenario: name, requests, since, ...kill }));
+    const kills = killedAt ? [{ from: killedAt, to: new Date(killedAt.getTime() + KNOWN_MS) }] : [];
+    const row = table.add(lifecycleRow({ scenario: name, requests, since, kills }));
     assert.ok(row.sent > PER_SECOND, JSON.stringify(row));
     const failed = requests.filter(({ outcome }) => outcome !== 'mutated');
     assert.deepEqual([row.lost, row.unmutated], [0, 0], JSON.stringify(failed.slice(0, 5)));

@@ -49,21 +49,23 @@ export interface FailuresByCause {
   readonly others: readonly AdmissionRequest[];
 }
 
-/** A kill takes a moment to reach the process, which may accept a call until then. */
-const KILL_TAKES_MS = 50;
+/** From the signal until no call can reach what was killed any more: on a busy machine it takes its time to die. */
+export interface Kill {
+  readonly from: Date;
+  readonly to: Date;
+}
 
-/**
- * Separates the failed requests that were in flight at the instant of a kill from all other failed ones.
- *
- * @param takesMs for how long after it calls still go to what was killed.
- */
-export function splitAtKill(
-  requests: readonly AdmissionRequest[],
-  killedAt: readonly Date[],
-  takesMs = KILL_TAKES_MS,
-): FailuresByCause {
+/** Does what kills something, and answers when that was. */
+export async function timeKill(end: () => Promise<unknown>): Promise<Kill> {
+  const from = new Date();
+  await end();
+  return { from, to: new Date() };
+}
+
+/** Separates the failed requests that were in flight during a kill from all other failed ones. */
+export function splitAtKill(requests: readonly AdmissionRequest[], kills: readonly Kill[]): FailuresByCause {
   const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
-    killedAt.some((kill) => sentAt.getTime() <= kill.getTime() + takesMs && answeredAt >= kill);
+    kills.some(({ from, to }) => sentAt <= to && answeredAt >= from);
   const failed = requests.filter(hasFailed);
   return {
     inFlightAtKill: failed.filter(wasInFlight),

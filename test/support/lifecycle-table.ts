@@ -1,4 +1,4 @@
-import { type AdmissionRequest, countOutcomes, mutatedAgain, splitAtKill } from './admission-outcomes.ts';
+import { type AdmissionRequest, countOutcomes, type Kill, mutatedAgain, splitAtKill } from './admission-outcomes.ts';
 
 /** What the Jobs of a stream met while something was done to the daemon. */
 export interface LifecycleRow {
@@ -18,14 +18,12 @@ export interface Scenario {
   readonly requests: readonly AdmissionRequest[];
   /** When that which is to heal was done. */
   readonly since: Date;
-  readonly killedAt?: readonly Date[];
-  /** See `splitAtKill`. */
-  readonly killTakesMs?: number;
+  readonly kills?: readonly Kill[];
 }
 
 /** Counts each failed request once. */
-export function lifecycleRow({ scenario, requests, since, killedAt = [], killTakesMs }: Scenario): LifecycleRow {
-  const { inFlightAtKill, others } = splitAtKill(requests, killedAt, killTakesMs);
+export function lifecycleRow({ scenario, requests, since, kills = [] }: Scenario): LifecycleRow {
+  const { inFlightAtKill, others } = splitAtKill(requests, kills);
   const { lost, unmutated } = countOutcomes(others);
   const healedMs = mutatedAgain(requests, since);
   return { scenario, sent: requests.length, lost, unmutated, inFlightAtKill: inFlightAtKill.length, healedMs };

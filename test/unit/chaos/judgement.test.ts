@@ -15,7 +15,7 @@ const aWindow = (trouble: Trouble, target: number, from: number, to?: number): W
 
 const aScene = (windows: readonly Window[], killed: readonly number[] = []): Scene => ({
   windows,
-  killedAt: killed.map(at),
+  kills: killed.map((second) => ({ from: at(second), to: at(second) })),
   replicas: 2,
 });
 

@@ -22,14 +22,17 @@ test('a row counts each failed request once', () => {
     aRequest(200, 210, 'lost'),
     aRequest(300, 310, 'mutated'),
   ];
-  assert.deepEqual(lifecycleRow({ scenario: 'killed', requests, since: at(10), killedAt: [at(10)] }), {
-    scenario: 'killed',
-    sent: 5,
-    lost: 1,
-    unmutated: 1,
-    inFlightAtKill: 2,
-    healedMs: 300,
-  });
+  assert.deepEqual(
+    lifecycleRow({ scenario: 'killed', requests, since: at(10), kills: [{ from: at(10), to: at(15) }] }),
+    {
+      scenario: 'killed',
+      sent: 5,
+      lost: 1,
+      unmutated: 1,
+      inFlightAtKill: 2,
+      healedMs: 300,
+    },
+  );
 });
 
 test('a table has a line for each row, with names to the left and numbers to the right', () => {

@@ -1,0 +1,37 @@
+import type { ServerResponse } from 'node:http';
+import type { Server } from 'node:https';
+import type { Socket } from 'node:net';
+
+/** What Node.js answers by itself; what else its parser finds is a bad request. */
+const STATUSES: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/**
+ * Answers what is no HTTP as Node.js does, which leaves it to who listens, with one difference. Its time for headers begins with
+ * the connection, so it would cut off who has not asked for anything yet. An API server has such connections: it dials one more
+ * when all are in use, takes the first that gets free, and keeps the new one for later. The request that it sends at that very
+ * moment would be answered with 408, and it does not come again. So a connection that has never been used may wait as long
+ * as one that has; the time for headers begins with their first byte.
+ *
+ * @param idleMs for how long a connection may wait for its next request.
+ * @see https://nodejs.org/docs/latest-v24.x/api/http.html#event-clienterror
+ */
+export function answerClientErrors(
+  server: Server,
+  { idleMs, answering }: { readonly idleMs: number; readonly answering: (socket: Socket) => readonly ServerResponse[] },
+): void {
+  server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket: Socket) => {
+    const isTimeout = code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    if (isTimeout && socket.bytesRead === 0) return socket.setTimeout(idleMs);
+    // A handshake that has failed, or a connection that is gone: there is nobody to answer.
+    if (!isTimeout && !code.startsWith('HPE_')) return socket.destroy();
+    // Not into the middle of an answer.
+    if (socket.writable && !answering(socket).some(({ headersSent }) => headersSent)) {
+      socket.write(`HTTP/1.1 ${STATUSES[code] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
+    }
+    socket.destroySoon();
+  });
+}
