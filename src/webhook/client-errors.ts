@@ -28,8 +28,10 @@ export function answerClientErrors(
     if (isTimeout && socket.bytesRead === 0) return socket.setTimeout(idleMs);
     // A handshake that has failed, or a connection that is gone: there is nobody to answer.
     if (!isTimeout && !code.startsWith('HPE_')) return socket.destroy();
+    // It is being ended already: what still comes in is of no interest, and each piece of it would be told here.
+    if (!socket.writable) return;
     // Not into the middle of an answer.
-    if (socket.writable && !answering(socket).some(({ headersSent }) => headersSent)) {
+    if (!answering(socket).some(({ headersSent }) => headersSent)) {
       socket.write(`HTTP/1.1 ${STATUSES[code] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
     }
     socket.destroySoon();
