@@ -1,7 +1,7 @@
 import { randomBytes, sign as signBytes, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
-import type { Pem } from '../encodings.ts';
+import { type Pem, splitCertificates } from '../encodings.ts';
 import { messageOf, OperatorError } from '../errors.ts';
 import {
   BACKDATE_MS,
@@ -149,9 +149,17 @@ function readAnew(pem: Pem): ReadCertificate | undefined {
   }
 }
 
-/** By way of OpenSSL's DER: forge looks for the lines of a PEM text letter by letter, which took a twentieth of a start. */
-const fromPem = (pem: Pem): forge.pki.Certificate =>
-  pki.certificateFromAsn1(asn1.fromDer(new X509Certificate(pem).raw.toString('latin1')));
+/**
+ * By way of OpenSSL's DER: forge looks for the lines of a PEM text letter by letter, which took a twentieth of a start.
+ *
+ * @throws where it is none, or not in DER as it stands there: OpenSSL mends that without a word, and Go refuses it.
+ */
+function fromPem(pem: Pem): forge.pki.Certificate {
+  const [block = ''] = splitCertificates(pem);
+  const { raw } = new X509Certificate(block);
+  if (!raw.equals(Buffer.from(block.replace(/-----[^-]+-----/g, ''), 'base64'))) throw new Error('it is not in DER');
+  return pki.certificateFromAsn1(asn1.fromDer(raw.toString('latin1')));
+}
 
 async function issue(what: string, work: () => Promise<CertificatePair>): Promise<CertificatePair> {
   try {

@@ -59,7 +59,7 @@ export interface EndpointServer {
   close(): Promise<void>;
 }
 
-/** Longer than the 90 s for which the API server keeps an idle connection: it must be the one that closes. */
+/** Longer than the 90 s for which the API server keeps an idle connection: it must be the one that closes. Also for who does not read. */
 const KEEP_ALIVE_MS = 120_000;
 
 /** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
@@ -98,7 +98,8 @@ export async function openServer(
   const connections = holdConnections(server, options.maxConnections, () =>
     callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
   );
-  answerClientErrors(server, { idleMs: KEEP_ALIVE_MS, answering: connections.answeringOn });
+  server.timeout = KEEP_ALIVE_MS;
+  answerClientErrors(server, connections.answeringOn);
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
     if (isDraining || connections.isSentAway(request.socket as TLSSocket)) sendAway(response);

@@ -113,8 +113,11 @@ export async function play(stage: Stage, t: TestContext, one: Act): Promise<Life
   try {
     return await underStream(stage, stream, one);
   } finally {
-    await stream.stop();
-    await tellFailures(stage, t, { requests: stream.requests(), since });
+    // Whatever becomes of it, what has failed above is what counts.
+    await stream.stop().catch((error: unknown) => t.diagnostic(`the stream: ${error}`));
+    await tellFailures(stage, t, { requests: stream.requests(), since }).catch((error: unknown) =>
+      t.diagnostic(`${error}`),
+    );
   }
 }
 

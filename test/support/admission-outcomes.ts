@@ -49,7 +49,7 @@ export interface FailuresByCause {
   readonly others: readonly AdmissionRequest[];
 }
 
-/** From the signal until no call can reach what was killed any more: on a busy machine it takes its time to die. */
+/** From the signal until what was killed is gone: on a busy machine it takes its time to die. */
 export interface Kill {
   readonly from: Date;
   readonly to: Date;
@@ -62,10 +62,13 @@ export async function timeKill(end: () => Promise<unknown>): Promise<Kill> {
   return { from, to: new Date() };
 }
 
+/** Until those who call know it, whose connections end one after another. */
+const KNOWN_MS = 50;
+
 /** Separates the failed requests that were in flight during a kill from all other failed ones. */
 export function splitAtKill(requests: readonly AdmissionRequest[], kills: readonly Kill[]): FailuresByCause {
   const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
-    kills.some(({ from, to }) => sentAt <= to && answeredAt >= from);
+    kills.some(({ from, to }) => sentAt.getTime() <= to.getTime() + KNOWN_MS && answeredAt >= from);
   const failed = requests.filter(hasFailed);
   return {
     inFlightAtKill: failed.filter(wasInFlight),

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import type { Pem } from '../../../src/encodings.ts';
 import { aCertificateAuthority, ISSUED_AT } from '../a-certificate-set.ts';
@@ -22,6 +23,10 @@ import {
 
 const forOtherNames = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const ec = await opensslAuthority('ec');
+/** With an empty SEQUENCE behind it, which OpenSSL takes for its own notes on trust, and Go for no certificate. */
+const withNotes = Buffer.concat([new X509Certificate(set.ca.certificate).raw, Buffer.from([0x30, 0])]).toString(
+  'base64',
+);
 const rsaPss = await opensslAuthority('rsa-pss');
 /** What openssl issues begins to be valid on the day of the test. */
 const today = new Date();
@@ -36,6 +41,11 @@ const renewedLate = await renewedAt(caEnd - HOUR_MS);
 export const authorityRows: readonly Judged[] = [
   { what: 'a set that was issued just now', set, expected: 'keep' },
   { what: 'no set', set: undefined, expected: 'replace absent' },
+  {
+    what: 'a certificate with bytes behind it that OpenSSL alone reads over',
+    set: withCa({ certificate: `-----BEGIN CERTIFICATE-----\n${withNotes}\n-----END CERTIFICATE-----\n` as Pem }),
+    expected: 'replace unsupported',
+  },
   {
     what: 'a set with nothing but blanks in it',
     set: {
