@@ -59,8 +59,11 @@ export interface EndpointServer {
   close(): Promise<void>;
 }
 
-/** Longer than the 90 s for which the API server keeps an idle connection: it must be the one that closes. Also for who does not read. */
-const KEEP_ALIVE_MS = 120_000;
+/**
+ * Of a connection on which nothing comes or goes: before, between and, where nobody reads it, in an answer. Longer than the
+ * 90 s for which the API server keeps an idle one: it must be the one that closes.
+ */
+const IDLE_MS = 120_000;
 
 /** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
 const REQUEST_MS = 30_000;
@@ -86,7 +89,7 @@ export async function openServer(
     ...classes,
     requestCert: isAsking,
     rejectUnauthorized: isAsking,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: IDLE_MS,
     requestTimeout: REQUEST_MS,
     headersTimeout: HEADERS_MS,
     handshakeTimeout: HEADERS_MS,
@@ -98,7 +101,7 @@ export async function openServer(
   const connections = holdConnections(server, options.maxConnections, () =>
     callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
   );
-  server.timeout = KEEP_ALIVE_MS;
+  server.timeout = IDLE_MS;
   answerClientErrors(server, connections.answeringOn);
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {

@@ -62,7 +62,8 @@ export async function startHaControlPlane(count: number, users: readonly User[])
       const ready = (component: Component) => untilReady(access, READY, [component], undefined);
       const itself = await startRestartable(group, [`kube-apiserver-${nth}`, binaries['kube-apiserver'], args], ready);
       const kubeconfigFor = (name: string) => own.find((user) => user.name === name)?.kubeconfig ?? '';
-      const paths = { caFile: layout.caFile, kubeconfig: kubeconfigFor(admin.name), kubeconfigFor, log: {} };
+      const log = { 'kube-apiserver': itself.logFile };
+      const paths = { caFile: layout.caFile, kubeconfig: kubeconfigFor(admin.name), kubeconfigFor, log };
       servers.push({ ...itself, ...paths, url, port, failed: group.failed, stop: group.stop });
     }
     return { etcd, servers, stop: group.stop };

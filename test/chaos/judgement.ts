@@ -1,5 +1,5 @@
-import { type AdmissionRequest, type Kill, splitAtKill } from '../support/admission-outcomes.ts';
-import { allAtOnce, overlaps, type Span, type Trouble, type Window } from './windows.ts';
+import { type AdmissionRequest, type Span, splitAtKill } from '../support/admission-outcomes.ts';
+import { allAtOnce, overlaps, type Trouble, type Window } from './windows.ts';
 
 /** Why a Job that was lost or left as it was may have been; `broken` where nothing explains it. */
 export type Excuse =
@@ -12,7 +12,7 @@ export type Excuse =
 
 export interface Scene {
   readonly windows: readonly Window[];
-  readonly kills: readonly Kill[];
+  readonly kills: readonly Span[];
   readonly replicas: number;
 }
 

@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { assertAtRest } from '../lifecycle/stage.ts';
-import type { Kill } from '../support/admission-outcomes.ts';
+import type { Span } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { clusterOf, DAEMON_USER, setUp } from '../support/cluster.ts';
 import { entryOf, secretDamages } from '../support/damages.ts';
 import { eventually } from '../support/eventually.ts';
-import { readFailedOpen } from '../support/failed-open.ts';
 import { installRights } from '../support/manifests.ts';
 import { startService } from '../support/service.ts';
 import { registrationDamages } from './damaging.ts';
@@ -50,7 +49,7 @@ const print = (text: string) => process.stdout.write(`${text}\n`);
 
 async function run(flags: Flags): Promise<boolean> {
   const broken: string[] = [];
-  const kills: Kill[] = [];
+  const kills: Span[] = [];
   const plane = await startHaControlPlane(SERVERS, [{ name: DAEMON_USER }]);
   const service = await startService();
   const windows = createWindowLog();
@@ -64,7 +63,7 @@ async function run(flags: Flags): Promise<boolean> {
     );
     await cluster.createNamespace(NAMESPACE);
     const crashed = (story: string) => void broken.push(story);
-    const killed = (kill: Kill) => void kills.push(kill);
+    const killed = (kill: Span) => void kills.push(kill);
     for (let nth = 0; nth < flags.replicas; nth++) {
       slots.push(await startSlot(nth, { plane, service, windows, flags: DAEMON_FLAGS, killed, crashed }));
     }
@@ -92,7 +91,7 @@ async function run(flags: Flags): Promise<boolean> {
     await rest().catch((error: unknown) => broken.push(`it has not come to rest after ${REST_MS} ms: ${error}`));
     const { requests } = await endStream(stream, ended, () => missed.finish(HEALED_MS));
     const scene = { windows: windows.all(), kills, replicas: flags.replicas };
-    const failedOpen = await Promise.all(plane.servers.map(({ logFile }) => readFailedOpen(logFile)));
+    const failedOpen = await Promise.all(clusters.map((one) => one.failedOpen()));
     const findings = { requests, scene, failedOpen, missed: missed.seen(), repairs: faults.repairs() };
     const report = reportOf({ ...findings, holdings: await holdings, faults: broken });
     print(`\n${report.text}`);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type Kill, timeKill } from '../support/admission-outcomes.ts';
+import { type Span, timeKill } from '../support/admission-outcomes.ts';
 import { DAEMON_USER } from '../support/cluster.ts';
 import { BUNDLE } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
@@ -44,7 +44,7 @@ export interface SlotOptions {
   readonly service: Service;
   readonly windows: WindowLog;
   readonly flags: readonly string[];
-  readonly killed: (kill: Kill) => void;
+  readonly killed: (kill: Span) => void;
   /** Told of a process that has ended without having been asked to. */
   readonly crashed: (story: string) => void;
 }

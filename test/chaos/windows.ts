@@ -1,3 +1,5 @@
+import type { Span } from '../support/admission-outcomes.ts';
+
 /** What was wrong for a while. */
 export type Trouble = 'replica-down' | 'replica-frozen' | 'api-server' | 'etcd' | 'trust-cut' | 'link';
 
@@ -28,11 +30,6 @@ export function createWindowLog(): WindowLog {
       };
     },
   };
-}
-
-export interface Span {
-  readonly from: Date;
-  readonly to: Date;
 }
 
 /** Whether the two have a moment in common. */

@@ -146,7 +146,6 @@ suite('a client that takes its time', () => {
     const endpoint = await startEndpoint(t);
     // As an API server has them: it has dialled one connection more than it needed, and keeps it for later.
     const spare = await connectTo(endpoint);
-    spare.on('error', () => assert.fail('it was cut off'));
     await delay(12_000);
     const body = JSON.stringify(aReview());
     const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';

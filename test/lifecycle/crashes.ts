@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { type Kill, timeKill } from '../support/admission-outcomes.ts';
+import { type Span, timeKill } from '../support/admission-outcomes.ts';
 import { type Cluster, OWN } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
@@ -47,7 +47,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   describe('replicas', () => {
     test('one of three killed: the others go on', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
-      const act = async (killed: (kill: Kill) => void) => {
+      const act = async (killed: (kill: Span) => void) => {
         killed(await timeKill(() => stage.end(stage.replicas[0] as Replica, 'SIGKILL')));
         await stage.add();
       };
@@ -92,7 +92,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 
 interface Victims {
   /** The writer of the n-th write from now on is killed, by whichever replica that is. */
-  killAt(n: number, killed: (kill: Kill) => void): void;
+  killAt(n: number, killed: (kill: Span) => void): void;
   kills(): number;
   add(): Promise<void>;
 }
@@ -102,7 +102,7 @@ async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'af
   let writes = 0;
   let fatal = Number.POSITIVE_INFINITY;
   let kills = 0;
-  let killed: (kill: Kill) => void = () => {};
+  let killed: (kill: Span) => void = () => {};
   const add = async () => {
     let replica: Replica | undefined;
     const isFatal = () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import type { AdmissionRequest, Kill } from '../support/admission-outcomes.ts';
+import type { AdmissionRequest, Span } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -19,6 +19,10 @@ export const SETTLE_MS = 3_000;
 
 /** Jobs that are seen to be capped before something is done, and after it has healed. */
 const STEADY_REQUESTS = 40;
+/** From then on each Job that is sent has to be capped. */
+const STEADY_WITHIN_MS = 5_000;
+/** A busy machine may take longer to answer so many. */
+const ANSWERED_MS = 30_000;
 
 /** Everything that a scenario plays with: replicas behind a Service, and what happens on the API server. */
 export interface Stage {
@@ -98,7 +102,7 @@ export async function assertAtRest({
 export interface Act {
   readonly scenario: string;
   /** What is done to the daemon, under the stream. */
-  readonly act: (killed: (kill: Kill) => void) => Promise<unknown>;
+  readonly act: (killed: (kill: Span) => void) => Promise<unknown>;
   /**
    * What the API server shows once it is healed, where the act was a write to the daemon's objects; without it the
    * stage only has to come to rest.
@@ -127,7 +131,7 @@ async function underStream(
   { scenario, act, isHealed }: Act,
 ): Promise<LifecycleRow> {
   await steady(stream);
-  const kills: Kill[] = [];
+  const kills: Span[] = [];
   const since = new Date();
   const known = stage.timeline.moments().length;
   await act((kill) => kills.push(kill));
@@ -167,8 +171,11 @@ async function steady(stream: AdmissionStream): Promise<void> {
     const sent = stream.requests().filter(({ sentAt }) => sentAt >= since);
     assert.ok(sent.length >= STEADY_REQUESTS && sent.slice(-STEADY_REQUESTS).every(isCapped), 'Jobs are not capped');
   };
-  // A busy machine takes its time to answer so many; each that is not capped counts, however long this takes.
-  await eventually(assertSteady, { withinMs: 30_000 });
+  await eventually(assertSteady, { withinMs: ANSWERED_MS });
+  const late = stream
+    .requests()
+    .find((request) => request.sentAt.getTime() > since.getTime() + STEADY_WITHIN_MS && !isCapped(request));
+  assert.equal(late, undefined, `not capped ${STEADY_WITHIN_MS} ms later`);
 }
 
 const isCapped = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'mutated';

@@ -49,26 +49,31 @@ export interface FailuresByCause {
   readonly others: readonly AdmissionRequest[];
 }
 
-/** From the signal until what was killed is gone: on a busy machine it takes its time to die. */
-export interface Kill {
+/** A stretch of time, with both of its ends. */
+export interface Span {
   readonly from: Date;
   readonly to: Date;
 }
 
-/** Does what kills something, and answers when that was. */
-export async function timeKill(end: () => Promise<unknown>): Promise<Kill> {
-  const from = new Date();
-  await end();
-  return { from, to: new Date() };
-}
-
-/** Until those who call know it, whose connections end one after another. */
+/** Until those who call know that a process is gone, whose connections end one after another. */
 const KNOWN_MS = 50;
 
+/**
+ * Does what kills a process, and answers when calls may have ended with it: from the signal until it is known to be gone. On
+ * a busy machine it takes its time to die.
+ *
+ * @param end resolves once it is gone.
+ */
+export async function timeKill(end: () => Promise<unknown>): Promise<Span> {
+  const from = new Date();
+  await end();
+  return { from, to: new Date(Date.now() + KNOWN_MS) };
+}
+
 /** Separates the failed requests that were in flight during a kill from all other failed ones. */
-export function splitAtKill(requests: readonly AdmissionRequest[], kills: readonly Kill[]): FailuresByCause {
+export function splitAtKill(requests: readonly AdmissionRequest[], kills: readonly Span[]): FailuresByCause {
   const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
-    kills.some(({ from, to }) => sentAt.getTime() <= to.getTime() + KNOWN_MS && answeredAt >= from);
+    kills.some(({ from, to }) => sentAt <= to && answeredAt >= from);
   const failed = requests.filter(hasFailed);
   return {
     inFlightAtKill: failed.filter(wasInFlight),

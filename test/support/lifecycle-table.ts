@@ -1,4 +1,4 @@
-import { type AdmissionRequest, countOutcomes, type Kill, mutatedAgain, splitAtKill } from './admission-outcomes.ts';
+import { type AdmissionRequest, countOutcomes, mutatedAgain, type Span, splitAtKill } from './admission-outcomes.ts';
 
 /** What the Jobs of a stream met while something was done to the daemon. */
 export interface LifecycleRow {
@@ -18,7 +18,8 @@ export interface Scenario {
   readonly requests: readonly AdmissionRequest[];
   /** When that which is to heal was done. */
   readonly since: Date;
-  readonly kills?: readonly Kill[];
+  /** When calls may have ended with what was killed. */
+  readonly kills?: readonly Span[];
 }
 
 /** Counts each failed request once. */

@@ -98,7 +98,7 @@ describe('a failed request', () => {
     test(name, () => {
       const { inFlightAtKill, others } = splitAtKill(
         requestsOf([sketch]),
-        kills.map((kill) => ({ from: at(kill), to: at(kill) })),
+        kills.map((kill) => ({ from: at(kill), to: at(kill + 50) })),
       );
       const counts = { 'in flight': [1, 0], other: [0, 1], none: [0, 0] }[expected];
       assert.deepEqual([inFlightAtKill.length, others.length], counts);
