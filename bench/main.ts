@@ -39,12 +39,12 @@ const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[
   replicas: measureReplicas,
 };
 
-async function main(): Promise<void> {
+function readOptions(args: readonly string[]) {
   const { values, positionals } = parseArgs({
+    args: [...args],
     options: { rounds: { type: 'string' }, quick: { type: 'boolean' }, help: { type: 'boolean' } },
     allowPositionals: true,
   });
-  if (values.help) return void process.stdout.write(HELP);
   const unknown = positionals.filter((name) => !partNames.some((part) => part === name));
   const rounds = Number(values.rounds ?? 5);
   if (unknown.length > 0) throw new Error(`part: found ${unknown}; allowed are ${partNames.join(', ')}`);
@@ -52,8 +52,7 @@ async function main(): Promise<void> {
     throw new Error(`--rounds: found ${values.rounds}; allowed is 1, 2, …`);
   const isQuick = values.quick === true;
   const parts = partNames.filter((part) => positionals.length === 0 || positionals.includes(part));
-  const results = await measureParts(parts, { rounds: isQuick ? 1 : rounds, isQuick });
-  process.stdout.write(`${summaryOf(results)}\n`);
+  return { parts, rounds: isQuick ? 1 : rounds, isQuick, isHelp: values.help === true };
 }
 
 /** Each part is written when it is there: a run takes long, and may be ended. */
@@ -96,9 +95,24 @@ async function keep(results: Results): Promise<void> {
   await writeReport(await readResults());
 }
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`npm run bench: ${error instanceof Error ? (error.stack ?? error.message) : error}\n`);
-  process.exitCode = 1;
+const tell = (text: string) => process.stderr.write(`npm run bench: ${text}\n`);
+
+async function main(): Promise<number> {
+  let options: ReturnType<typeof readOptions>;
+  try {
+    options = readOptions(process.argv.slice(2));
+  } catch (error) {
+    tell(`${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  try {
+    const { parts, isHelp, ...how } = options;
+    process.stdout.write(isHelp ? HELP : `${summaryOf(await measureParts(parts, how))}\n`);
+    return 0;
+  } catch (error) {
+    tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return 1;
+  }
 }
+
+process.exitCode = await main();
