@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Span, timeKill } from '../support/admission-outcomes.ts';
 import { DAEMON_USER } from '../support/cluster.ts';
-import { BUNDLE } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { asTheImage } from '../support/image-entrypoint.ts';
 import { type Replica, startReplica } from '../support/replica.ts';
 import type { Service } from '../support/service.ts';
 import type { HaControlPlane } from './ha-control-plane.ts';
@@ -68,7 +68,7 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
 
   const start = async (log: LogTo): Promise<void> => {
     isEnding = false;
-    const command = async (args: readonly string[]) => commandOf(args, { clock, output: targets[log] });
+    const command = (args: readonly string[]) => commandOf(args, { clock, output: targets[log] });
     const started = await startReplica(service, { kubeconfig, flags, command, remembersLines: 5_000 });
     replica = started;
     void started.ended.then(async (how) => {
@@ -130,14 +130,17 @@ interface Command {
   readonly output: string | undefined;
 }
 
-function commandOf(flags: readonly string[], { clock, output }: Command): readonly [string, ...string[]] {
+async function commandOf(
+  flags: readonly string[],
+  { clock, output }: Command,
+): Promise<readonly [string, ...string[]]> {
   const time = [
     `LD_PRELOAD=${FAKETIME}`,
     `FAKETIME_TIMESTAMP_FILE=${clock}`,
     'FAKETIME_CACHE_DURATION=1',
     'FAKETIME_DONT_FAKE_MONOTONIC=1', // as when somebody sets the clock
   ];
-  const daemon = ['/usr/bin/env', ...(canJump() ? time : []), process.execPath, BUNDLE, ...flags] as const;
+  const daemon = ['/usr/bin/env', ...(canJump() ? time : []), ...(await asTheImage(flags))] as const;
   if (output === undefined) return daemon;
   return ['/bin/sh', '-c', 'file=$1; shift; exec "$@" >"$file"', 'sh', output, ...daemon];
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countOutcomes } from '../support/admission-outcomes.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
+import { asTheImage } from '../support/image-entrypoint.ts';
 import { type Replica, startReplica } from '../support/replica.ts';
 import { type Service, startService } from '../support/service.ts';
 import { startTimeline, type Timeline } from '../support/timeline.ts';
@@ -93,6 +94,7 @@ async function startOne(cluster: Cluster, service: Service, flags: FlagValues<ty
   const replica = await startReplica(service, {
     kubeconfig: cluster.daemonKubeconfig,
     flags: ['--log-level=info', ...lifetimes],
+    command: asTheImage,
     remembersLines: 1_000,
   });
   await replica.line('ready');

@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
 import { startAdmissionStream } from '../support/admission-stream.ts';
 import { startCluster } from '../support/cluster.ts';
-import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { imageEntrypoint } from '../support/image-entrypoint.ts';
+import { asTheImage } from '../support/image-entrypoint.ts';
 import { createManyJobs } from '../support/many-jobs.ts';
 import { recordedJob } from '../support/recorded-jobs.ts';
 
@@ -51,12 +51,6 @@ async function withDaemon<T>(use: (daemon: Daemon) => Promise<T>): Promise<T> {
   } finally {
     await daemon.stop();
   }
-}
-
-async function asTheImage(flags: readonly string[]): Promise<readonly [string, ...string[]]> {
-  const { nodeFlags, env } = imageEntrypoint();
-  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return ['env', ...settings, process.execPath, ...nodeFlags, BUNDLE, ...flags];
 }
 
 function atRest(): Promise<Row[]> {

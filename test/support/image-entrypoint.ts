@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { BUNDLE } from './daemon.ts';
 
 const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
 
@@ -22,4 +23,11 @@ export function imageEntrypoint(): Entrypoint {
   ]);
   const { NODE_COMPILE_CACHE: _here, ...env } = Object.fromEntries(pairs);
   return { nodeFlags: args.filter((arg) => arg.startsWith('--')), env };
+}
+
+/** The command that starts the bundle with those: what a process holds depends on them. */
+export async function asTheImage(flags: readonly string[]): Promise<readonly [string, ...string[]]> {
+  const { nodeFlags, env } = imageEntrypoint();
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return ['/usr/bin/env', ...settings, process.execPath, ...nodeFlags, BUNDLE, ...flags];
 }
