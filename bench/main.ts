@@ -39,9 +39,8 @@ const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[
   replicas: measureReplicas,
 };
 
-function readOptions(args: readonly string[]) {
+function readOptions() {
   const { values, positionals } = parseArgs({
-    args: [...args],
     options: { rounds: { type: 'string' }, quick: { type: 'boolean' }, help: { type: 'boolean' } },
     allowPositionals: true,
   });
@@ -100,7 +99,7 @@ const tell = (text: string) => process.stderr.write(`npm run bench: ${text}\n`);
 async function main(): Promise<number> {
   let options: ReturnType<typeof readOptions>;
   try {
-    options = readOptions(process.argv.slice(2));
+    options = readOptions();
   } catch (error) {
     tell(`${(error as Error).message}\n\n${HELP}`);
     return 2;
