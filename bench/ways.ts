@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { admissionPolicy } from '../src/admission-policy.ts';
-import { terraformPolicy } from '../src/policy.ts';
-import { matchConditions } from '../src/policy-cel.ts';
+import { admissionPolicy } from '../src/policy/admission-policy.ts';
+import { matchConditions } from '../src/policy/cel.ts';
+import { terraformPolicy } from '../src/policy/policy.ts';
 import { NAMESPACE, REGISTRATION, SERVICE } from '../test/support/cluster.ts';
 import type { RawApi } from '../test/support/raw-api.ts';
 import { type Way, ways } from './results.ts';

@@ -1,5 +1,5 @@
 import { type OptionDefinition, type OptionName, optionNames, options } from '../src/options.ts';
-import { policyJsonSchema } from '../src/policy-schema.ts';
+import { policyJsonSchema } from '../src/policy/schema.ts';
 
 /** The values of the Helm chart, as JSON Schema (draft 7): values.schema.json, values.yaml and the table are made from it. */
 export interface Value {

@@ -34,7 +34,7 @@ const LEFT_OUT: readonly { readonly file: RegExp; readonly contents: string }[] 
 ];
 
 /** What few starts come to use, packages and files of ours: it is loaded when something of it is. */
-const LATER = ['yaml', 'socks', 'socks-proxy-agent', './policy-schema.ts'];
+const LATER = ['yaml', 'socks', 'socks-proxy-agent', './schema.ts'];
 
 /** Keeps out of the bundle what the daemon never runs, and out of its start what it seldom does. */
 export const slim: Plugin = {

@@ -1,6 +1,37 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseContext } from '@kubernetes/client-node';
-import type { CallJson, JsonCalls } from './backstop-store.ts';
 import { createListSplitter } from './list-items.ts';
+
+/** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
+export type CallJson = (
+  method: 'GET' | 'PATCH' | 'POST' | 'DELETE',
+  path: string,
+  options?: {
+    readonly query?: Readonly<Record<string, string>>;
+    readonly contentType?: string;
+    readonly body?: object;
+  },
+) => Promise<unknown>;
+
+/** Tells of the items of a list while it comes, and answers the list without them. */
+export type ListJson = (
+  path: string,
+  query: Readonly<Record<string, string>>,
+  saw: (item: unknown) => void,
+) => Promise<unknown>;
+
+/** Resolves when the watch has ended; rejects with what the client throws. */
+export type FollowJson = (
+  path: string,
+  query: Readonly<Record<string, string>>,
+  tell: (type: string, object: unknown) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+export interface JsonCalls {
+  readonly callJson: CallJson;
+  readonly listJson: ListJson;
+  readonly followJson: FollowJson;
+}
 
 interface Connection {
   readonly configuration: Configuration;

@@ -8,7 +8,6 @@ import {
   type V1Secret,
   Watch,
 } from '@kubernetes/client-node';
-import type { JsonCalls } from './backstop-store.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { SECRET_TYPE, type StoredSecret } from './certs/secret.ts';
 import { messageOf } from './errors.ts';
@@ -16,7 +15,7 @@ import type { EventStore } from './events.ts';
 import { describeValue, oneLine } from './found.ts';
 import { overHttp1 } from './http1.ts';
 import { orAbsent, orFail, wasWritten } from './kube-errors.ts';
-import { createJsonCalls } from './kube-json.ts';
+import { createJsonCalls, type JsonCalls } from './kube-json.ts';
 import { followWatch, keepWatching } from './kube-watch.ts';
 import type { Log } from './log.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';

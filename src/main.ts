@@ -2,14 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
-import { admissionPolicy } from './admission-policy.ts';
-import { createJobStore, createLeaseStore } from './backstop-store.ts';
+import { createJobStore, createLeaseStore } from './backstop/store.ts';
 import { createClientCa, readClientCaFile } from './client-ca.ts';
 import { type Commands, parseCommandLine } from './command-line.ts';
 import type { RawOptions } from './config.ts';
 import { readConfig } from './config.ts';
 import { errorFields, messageOf, OperatorError } from './errors.ts';
-import { inspect } from './inspect.ts';
+import { inspect } from './inspect/inspect.ts';
 import {
   connect,
   createEventStore,
@@ -27,8 +26,9 @@ import { runOperator } from './operator.ts';
 import { optionLabel } from './options.ts';
 import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
 import { createOwnership, guarded } from './ownership.ts';
-import { terraformPolicy } from './policy.ts';
-import { createPolicies, type PolicyRead, readPolicyFile } from './policy-file.ts';
+import { admissionPolicy } from './policy/admission-policy.ts';
+import { createPolicies, type PolicyRead, readPolicyFile } from './policy/file.ts';
+import { terraformPolicy } from './policy/policy.ts';
 import { repairCommands } from './repair-commands.ts';
 import { rotate } from './rotate.ts';
 import { uninstall } from './uninstall.ts';

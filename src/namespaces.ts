@@ -1,7 +1,7 @@
 import type { V1Namespace } from '@kubernetes/client-node';
 import type { Clients } from './kube.ts';
 import { orFail } from './kube-errors.ts';
-import type { Labels } from './policy.ts';
+import type { Labels } from './policy/policy.ts';
 
 /** Answers the labels of a namespace. */
 export type NamespaceLabels = (namespace: string) => Promise<Labels>;

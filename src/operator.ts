@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { type BackstopDependencies, runBackstop } from './backstop.ts';
+import { type BackstopDependencies, runBackstop } from './backstop/backstop.ts';
 import type { ClientCa } from './client-ca.ts';
 import type { Config } from './config.ts';
 import { WEBHOOK_PATH } from './config.ts';
@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 import { cachedLabels, type NamespaceLabels } from './namespaces.ts';
 import { nextLookMs } from './next-look.ts';
 import type { Ownership } from './ownership.ts';
-import type { Policies } from './policy-file.ts';
+import type { Policies } from './policy/file.ts';
 import { startProbes } from './probes.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReport, type Report } from './report.ts';

@@ -1,7 +1,7 @@
-import type { CallJson } from './backstop-store.ts';
 import { isPaused, MANAGED_BY } from './certs/secret.ts';
 import type { Config } from './config.ts';
 import { orAbsent, wasWritten } from './kube-errors.ts';
+import type { CallJson } from './kube-json.ts';
 import { FIELD_MANAGER } from './managed-fields.ts';
 import { WEBHOOK_NAME } from './registration/desired.ts';
 import { isObject } from './webhook/review.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LeaseStore } from './backstop-lease.ts';
+import type { LeaseStore } from './backstop/lease.ts';
 import type { SecretStore } from './certs/ensure.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';

@@ -7,7 +7,7 @@ import { errorFields, type OperatorError } from './errors.ts';
 import type { EventReason, Events } from './events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import type { Policy } from './policy.ts';
+import type { Policy } from './policy/policy.ts';
 import { driftReason, registrationReasons } from './registration/drift.ts';
 import type { Registered } from './registration/reconcile.ts';
 

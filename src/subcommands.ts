@@ -1,7 +1,7 @@
-import { type AdmissionPolicyVersion, admissionPolicyVersions } from './admission-policy.ts';
 import { parseDuration } from './durations.ts';
+import { verdicts } from './inspect/verdicts.ts';
 import type { OptionName, Parsed } from './options.ts';
-import { verdicts } from './verdicts.ts';
+import { type AdmissionPolicyVersion, admissionPolicyVersions } from './policy/admission-policy.ts';
 
 /** An option that only one subcommand has. It has no variable: it is about this one call. */
 export interface OwnOption {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { LEASE_MS } from './backstop-lease.ts';
+import { LEASE_MS } from './backstop/lease.ts';
 import { inOrder, isShared, type OwnObject, type OwnObjects, type OwnStore } from './own-objects.ts';
 import { WEBHOOK_NAME } from './registration/desired.ts';
 import type { UninstallOptions } from './subcommands.ts';

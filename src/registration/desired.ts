@@ -1,6 +1,6 @@
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type Pem, toBase64 } from '../encodings.ts';
-import type { MatchCondition } from '../policy-cel.ts';
+import type { MatchCondition } from '../policy/cel.ts';
 
 /** The name of the one webhook in the registration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';

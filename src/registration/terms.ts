@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { otherWriter, wroteAll } from '../managed-fields.ts';
-import { areSound } from '../policy-cel.ts';
+import { areSound } from '../policy/cel.ts';
 import { type DesiredRegistration, type DesiredWebhook, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 
 /**

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Labels, Policy } from '../policy.ts';
+import type { Labels, Policy } from '../policy/policy.ts';
 import { createBodyReader, type Refusal } from './body.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';

@@ -5,7 +5,7 @@ import {
   OPT_OUT_ANNOTATION,
   type Policy,
   type Settings,
-} from '../policy.ts';
+} from '../policy/policy.ts';
 import { isOver, type Job, readJob } from './job.ts';
 import { candidates, firstOf } from './matching.ts';
 import type { AdmissionRequest, JsonObject } from './review.ts';

@@ -1,4 +1,11 @@
-import { type JobOperation, type Labels, type Match, matchesPattern, type Policy, type Rule } from '../policy.ts';
+import {
+  type JobOperation,
+  type Labels,
+  type Match,
+  matchesPattern,
+  type Policy,
+  type Rule,
+} from '../policy/policy.ts';
 import type { Job } from './job.ts';
 import type { JsonObject } from './review.ts';
 

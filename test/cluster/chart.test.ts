@@ -13,7 +13,7 @@ import { chartsOwn } from '../../scripts/chart-values.ts';
 import { readConfig } from '../../src/config.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { type OptionName, optionNames, options } from '../../src/options.ts';
-import { parsePolicy } from '../../src/policy-schema.ts';
+import { parsePolicy } from '../../src/policy/schema.ts';
 import { readDocument } from '../support/docs.ts';
 import { byName, chartObjects, chartRefusal, helm, objectsIn, optionsOf } from '../support/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Agent } from 'node:https';
 import { describe as suite, type TestContext, test } from 'node:test';
-import { dial } from '../../src/dial.ts';
 import type { Pem } from '../../src/encodings.ts';
+import { dial } from '../../src/inspect/dial.ts';
 import { SERVER_NAME } from '../support/a-certificate-set.ts';
 import { aFolder } from '../support/a-folder.ts';
 import { aReview } from '../support/a-review.ts';

@@ -6,15 +6,15 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
-import { dial, whyUnresolved } from '../../src/dial.ts';
 import type { Pem } from '../../src/encodings.ts';
+import { dial, whyUnresolved } from '../../src/inspect/dial.ts';
 import { aCertificateSet, SERVER_NAME } from '../support/a-certificate-set.ts';
 import { aFolder } from '../support/a-folder.ts';
 import { someCertificates, startEndpoint } from '../support/endpoint.ts';
 
 const other = await someCertificates(2);
 const run = promisify(execFile);
-const DIAL = new URL('../../src/dial.ts', import.meta.url).href;
+const DIAL = new URL('../../src/inspect/dial.ts', import.meta.url).href;
 const NAMESPACES = ['--map-root-user', '--mount', '--net'];
 const noNamespaces =
   spawnSync('unshare', [...NAMESPACES, 'ip', 'link', 'set', 'lo', 'up']).status !== 0 &&

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, type TestContext, test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
-import { type Settings, terraformPolicy } from '../../src/policy.ts';
+import { type Settings, terraformPolicy } from '../../src/policy/policy.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../support/a-job.ts';
 import { anUpdate, aReview } from '../support/a-review.ts';
 import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '../support/endpoint.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { type Policy, terraformPolicy } from '../../src/policy.ts';
+import { type Policy, terraformPolicy } from '../../src/policy/policy.ts';
 import { aReview } from '../support/a-review.ts';
 import { startEndpoint } from '../support/endpoint.ts';
 

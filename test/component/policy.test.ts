@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
 import { OperatorError } from '../../src/errors.ts';
-import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../src/policy.ts';
+import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../src/policy/policy.ts';
 import { aTerraformJob, type Json } from '../support/a-job.ts';
 import { anUpdate, aReview } from '../support/a-review.ts';
 import { anyJson, pathsOf, withValue } from '../support/any-job.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
-import { judgeJob } from '../../src/backstop-judgement.ts';
+import { outlineOf } from '../../src/backstop/job-outline.ts';
+import { judgeJob } from '../../src/backstop/judgement.ts';
 import { type Phase, phases } from '../../src/certs/certificate-set.ts';
 import { ensureCertificates, traits } from '../../src/certs/ensure.ts';
 import { judge } from '../../src/certs/judge.ts';
@@ -15,14 +16,13 @@ import {
 } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/config.ts';
 import { OperatorError } from '../../src/errors.ts';
-import { outlineOf } from '../../src/job-outline.ts';
-import { terraformPolicy } from '../../src/policy.ts';
-import { matchConditions } from '../../src/policy-cel.ts';
+import { readSelectors } from '../../src/inspect/selectors.ts';
+import { matchConditions } from '../../src/policy/cel.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../src/registration/desired.ts';
 import { drift } from '../../src/registration/drift.ts';
 import { liveBundle } from '../../src/registration/reconcile.ts';
 import { lastWriter, onTermsOf, otherTerms } from '../../src/registration/terms.ts';
-import { readSelectors } from '../../src/selectors.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
 import { aTerraformJob } from '../support/a-job.ts';
 import { aRegistration } from '../support/an-inspection.ts';

@@ -1,5 +1,5 @@
 import { createLog } from '../../src/log.ts';
-import { terraformPolicy } from '../../src/policy.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { createApp } from '../../src/webhook/app.ts';
 import { logRefused } from '../../src/webhook/refusals.ts';
 import { openServer } from '../../src/webhook/server.ts';

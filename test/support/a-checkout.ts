@@ -16,6 +16,9 @@ export interface Checkout {
   remove(): Promise<void>;
 }
 
+/** Runs the command that it is given once it is told to: not where this process ends before the watchdog knows of it. */
+const RUN_WHEN_TOLD = 'read -r && exec bash -c "$0" </dev/null';
+
 /** The copy goes at the latest with this process, however that ends, and with it what is run there. */
 export async function aCheckout(): Promise<Checkout> {
   const root = projectFile('.');
@@ -30,11 +33,9 @@ export async function aCheckout(): Promise<Checkout> {
     folder,
     async run(command, env = process.env) {
       // A group of its own, which can be ended as a whole: npm starts others, which would go on to write.
-      const child = spawn('bash', ['-c', command], {
-        ...{ cwd: folder, env, detached: true },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const child = spawn('bash', ['-c', RUN_WHEN_TOLD, command], { cwd: folder, env, detached: true });
       if (child.pid !== undefined) watchdog.watch([-child.pid]);
+      child.stdin.on('error', () => {}).end('\n'); // an error: somebody has killed it already
       const output = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
       watchdog.watch([]);
       if (child.exitCode === 0) return;

@@ -2,10 +2,10 @@ import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import type { StoredSecret } from '../../src/certs/secret.ts';
 import { type RawOptions, readConfig } from '../../src/config.ts';
 import type { Pem } from '../../src/encodings.ts';
-import { type Inspection, inspection } from '../../src/inspection.ts';
-import type { Facts } from '../../src/inspection-evidence.ts';
-import { terraformPolicy } from '../../src/policy.ts';
-import { matchConditions } from '../../src/policy-cel.ts';
+import type { Facts } from '../../src/inspect/evidence.ts';
+import { type Inspection, inspection } from '../../src/inspect/inspection.ts';
+import { matchConditions } from '../../src/policy/cel.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { desiredRegistration } from '../../src/registration/desired.ts';
 import { ISSUED_AT, stored } from './a-certificate-set.ts';
 

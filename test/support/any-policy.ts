@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Labels, Match, Policy } from '../../src/policy.ts';
+import type { Labels, Match, Policy } from '../../src/policy/policy.ts';
 
 const patterns = ['*', 'team-a', 'team*', '*-a', 't*m-*', 'other', 'oss-bucket-apply', '*-apply', 'o*t*y', '', 'a.b'];
 const labels: readonly Labels[] = [

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import { readConfig } from '../../src/config.ts';
-import { terraformPolicy } from '../../src/policy.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { type AppDependencies, createApp, type Outcome } from '../../src/webhook/app.ts';
 import { type EndpointOptions, type EndpointServer, openServer } from '../../src/webhook/server.ts';
 import { aCertificateSet, SERVER_NAME } from './a-certificate-set.ts';

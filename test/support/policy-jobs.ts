@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { Labels, Policy, Rule } from '../../src/policy.ts';
-import { terraformPolicy } from '../../src/policy.ts';
+import type { Labels, Policy, Rule } from '../../src/policy/policy.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { executor, type Json } from './a-job.ts';
 
 /** The namespaces of these Jobs, with their labels. */

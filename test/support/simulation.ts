@@ -7,7 +7,7 @@ import { type Config, readConfig } from '../../src/config.ts';
 import type { Pem } from '../../src/encodings.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { terraformPolicy } from '../../src/policy.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
 import { createReconciler, type Reconciler } from '../../src/reconciler.ts';
 import { liveBundle, type RegistrationStore } from '../../src/registration/reconcile.ts';
 import { createReport } from '../../src/report.ts';

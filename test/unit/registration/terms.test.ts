@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1ManagedFieldsEntry, V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { terraformPolicy } from '../../../src/policy.ts';
-import { matchConditions } from '../../../src/policy-cel.ts';
+import { matchConditions } from '../../../src/policy/cel.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { desiredRegistration, type RegistrationOptions } from '../../../src/registration/desired.ts';
 import { drift } from '../../../src/registration/drift.ts';
 import { lastWriter, onTermsOf, otherTerms, termsOf } from '../../../src/registration/terms.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { type Policy, terraformPolicy } from '../../../src/policy.ts';
+import { type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { type Change, type Decision, decide } from '../../../src/webhook/cap-retries.ts';
 import { readReview } from '../../../src/webhook/review.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../../support/a-job.ts';

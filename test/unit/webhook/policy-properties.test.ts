@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
-import { DEFAULT_BACKOFF_LIMIT, type Labels, OPT_OUT_ANNOTATION, type Policy, type Rule } from '../../../src/policy.ts';
+import {
+  DEFAULT_BACKOFF_LIMIT,
+  type Labels,
+  OPT_OUT_ANNOTATION,
+  type Policy,
+  type Rule,
+} from '../../../src/policy/policy.ts';
 import { decide } from '../../../src/webhook/cap-retries.ts';
 import { patchBetween } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';

@@ -3,7 +3,7 @@ import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
 import jsonpatch from 'fast-json-patch';
 import { OperatorError } from '../../../src/errors.ts';
-import { terraformPolicy } from '../../../src/policy.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { decide } from '../../../src/webhook/cap-retries.ts';
 import { patchBetween } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';

@@ -1,0 +1,48 @@
+import { jsonPatch, matchConditions } from './cel.ts';
+import type { Policy } from './policy.ts';
+
+export const admissionPolicyVersions = ['v1', 'v1beta1'] as const;
+
+export type AdmissionPolicyVersion = (typeof admissionPolicyVersions)[number];
+
+/** Of the policy and of its binding. */
+export const ADMISSION_POLICY_NAME = 'run-once.terraform.job.kb.io';
+
+/**
+ * The policy as a MutatingAdmissionPolicy and its binding, for API servers that do the same without any webhook.
+ *
+ * `Fail` costs nothing there: no server can be down, and no field is read before it is known to be there.
+ *
+ * @param version v1 since Kubernetes 1.36; v1beta1 for 1.34 and 1.35, where it is switched on by a feature gate and
+ *   `--runtime-config`.
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
+ */
+export function admissionPolicy(policy: Policy, version: AdmissionPolicyVersion): readonly [object, object] {
+  const apiVersion = `admissionregistration.k8s.io/${version}`;
+  const metadata = { name: ADMISSION_POLICY_NAME };
+  return [
+    {
+      apiVersion,
+      kind: 'MutatingAdmissionPolicy',
+      metadata,
+      spec: {
+        failurePolicy: 'Fail',
+        reinvocationPolicy: 'IfNeeded',
+        matchConstraints: {
+          resourceRules: [
+            { apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['jobs'] },
+          ],
+        },
+        // Conditions do not see the namespace here either: its labels are left to the patch.
+        matchConditions: matchConditions(policy),
+        mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: jsonPatch(policy) } }],
+      },
+    },
+    {
+      apiVersion,
+      kind: 'MutatingAdmissionPolicyBinding',
+      metadata,
+      spec: { policyName: ADMISSION_POLICY_NAME },
+    },
+  ];
+}

@@ -1,0 +1,58 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../errors.ts';
+import { type Policy, terraformPolicy } from './policy.ts';
+import { parsePolicy } from './schema.ts';
+
+/** A policy, or what is wrong with the file that should hold one, a line for each problem. */
+export type PolicyRead = { readonly policy: Policy } | { readonly problems: readonly string[] };
+
+/** Many times what 32 rules come to. What is longer would take the parser seconds, in the process that answers Jobs. */
+export const MOST_BYTES = 64 * 1024;
+
+/** Reads a policy file. The built-in policy where there is none. */
+export function readPolicyFile(file: string | undefined): PolicyRead {
+  if (file === undefined) return { policy: terraformPolicy };
+  try {
+    const found = statSync(file);
+    // To open a FIFO would wait for somebody who writes into it.
+    if (!found.isFile()) return { problems: ['found a folder, a device or a pipe; allowed is a file'] };
+    if (found.size > MOST_BYTES) return { problems: [`found ${found.size} bytes; allowed is at most ${MOST_BYTES}`] };
+    const content = readFileSync(file);
+    if (!isUtf8(content)) return { problems: ['found bytes that are not UTF-8; allowed is a text in UTF-8'] };
+    return parsePolicy(content.toString());
+  } catch (error) {
+    return { problems: [`${messageOf(error)}; allowed is a file that can be read`] };
+  }
+}
+
+/** The policy in force. */
+export interface Policies {
+  readonly current: () => Policy;
+  /** Reads the file again. What is wrong is told once; the last good policy stays in force then. */
+  readonly reload: () => 'unchanged' | PolicyRead;
+  /** Called when another policy has come into force. */
+  readonly onChange: (changed: () => void) => void;
+}
+
+/** @param first what was read from the file at the start. */
+export function createPolicies(file: string | undefined, first: Policy): Policies {
+  let policy = first;
+  let last = JSON.stringify({ policy: first });
+  const listeners: (() => void)[] = [];
+  return {
+    current: () => policy,
+    reload() {
+      const read = readPolicyFile(file);
+      const text = JSON.stringify(read);
+      if (file === undefined || text === last) return 'unchanged';
+      last = text;
+      if ('policy' in read) {
+        policy = read.policy;
+        for (const changed of listeners) changed();
+      }
+      return read;
+    },
+    onChange: (changed) => void listeners.push(changed),
+  };
+}

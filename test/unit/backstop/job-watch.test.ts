@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { type JobPage, keepWatchingJobs } from '../../../src/backstop/job-watch.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import type { Log } from '../../../src/log.ts';
+import { eventually, promptly } from '../../support/eventually.ts';
+
+type Page = (JobPage & { readonly jobs: readonly string[] }) | 'expired' | OperatorError;
+
+interface Call {
+  readonly from: string;
+  tell(type: string, object: unknown): void;
+  end(result?: 'ended' | 'expired' | OperatorError): void;
+}
+
+const page = (jobs: readonly string[], next?: string): Page => ({ jobs, next, resourceVersion: '10' });
+const version = (resourceVersion: string) => ({ metadata: { resourceVersion } });
+const error = (code: 'KUBE_FORBIDDEN' | 'KUBE_UNAVAILABLE') => new OperatorError(code, 'refused');
+
+/** An API server that answers these pages, one after the other, and whose watches a test leads. */
+function start(t: TestContext, ...pages: readonly Page[]) {
+  const steps: string[] = [];
+  const watches: Call[] = [];
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  let asked = 0;
+  const source = {
+    async page(next: string | undefined, saw: (job: unknown) => void) {
+      steps.push(`page ${next}`);
+      const answer = pages[asked++] ?? page([]);
+      if (answer instanceof Error) throw answer;
+      if (answer !== 'expired') answer.jobs.forEach(saw);
+      return answer;
+    },
+    watch: (from: string, tell: Call['tell'], signal: AbortSignal) =>
+      new Promise<'ended' | 'expired'>((resolve, reject) => {
+        steps.push(`watch ${from}`);
+        const end: Call['end'] = (result = 'ended') => (result instanceof Error ? reject(result) : resolve(result));
+        signal.addEventListener('abort', () => end());
+        watches.push({ from, tell, end });
+      }),
+  };
+  const warnings: string[] = [];
+  const log: Log = { error: assert.fail, warn: (message) => warnings.push(message), info() {}, debug: assert.fail };
+  const saw = (job: unknown) => steps.push(`saw ${typeof job === 'string' ? job : JSON.stringify(job)}`);
+  const gone = (job: unknown) => steps.push(`gone ${JSON.stringify(job)}`);
+  const pageSeen = async () => void steps.push('seen');
+  const listed = () => steps.push('listed');
+  const ended = keepWatchingJobs(source, { saw, gone, pageSeen, listed }, { log, signal: stop.signal });
+  const standing = (nth: number) =>
+    eventually(() => {
+      const watch = watches[nth];
+      assert.ok(watch);
+      return watch;
+    });
+  return { steps, warnings, standing, stop: () => stop.abort(), ended };
+}
+
+describe('watching Jobs', { timeout: 30_000 }, () => {
+  test('lists page by page, each after the one before was worked on, and watches from there', async (t) => {
+    const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
+    await standing(0);
+    assert.deepEqual(steps, [
+      'page undefined',
+      'saw a',
+      'saw b',
+      'seen',
+      'page next',
+      'saw c',
+      'seen',
+      'listed',
+      'watch 10',
+    ]);
+  });
+
+  test('tells of what comes, changes and goes, not of bookmarks', async (t) => {
+    const { steps, standing } = start(t);
+    const { tell } = await standing(0);
+    for (const type of ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED']) tell(type, { ...version('11'), type });
+    const told = steps.flatMap((step) =>
+      /^(?:saw|gone) .*"type"/.test(step) ? [step.replace(/ .*"type":"(\w+)".*/, ' $1')] : [],
+    );
+    assert.deepEqual(told, ['saw ADDED', 'saw MODIFIED', 'gone DELETED']);
+  });
+
+  test('goes on from the last version, a bookmark or a deletion too, without a list or a word', async (t) => {
+    const { steps, warnings, standing } = start(t);
+    const first = await standing(0);
+    first.tell('MODIFIED', version('11'));
+    first.tell('BOOKMARK', version('20'));
+    first.end();
+    const second = await standing(1);
+    second.tell('DELETED', version('21'));
+    second.end();
+    const third = await standing(2);
+    third.end(error('KUBE_UNAVAILABLE'));
+    await standing(3);
+    assert.deepEqual(
+      steps.filter((step) => /^(page|watch)/.test(step)),
+      ['page undefined', 'watch 10', 'watch 20', 'watch 21', 'watch 21'],
+    );
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('lists again when the version is too old', async (t) => {
+    const { steps, warnings, standing } = start(t);
+    (await standing(0)).end('expired');
+    await standing(1);
+    assert.deepEqual(
+      steps.filter((step) => /^(page|watch)/.test(step)),
+      ['page undefined', 'watch 10', 'page undefined', 'watch 10'],
+    );
+    assert.deepEqual(warnings, []);
+  });
+
+  test('goes on from what it has seen after an error', async (t) => {
+    const { steps, standing } = start(t);
+    const first = await standing(0);
+    first.tell('BOOKMARK', version('12'));
+    first.end(error('KUBE_UNAVAILABLE'));
+    assert.equal((await standing(1)).from, '12');
+    assert.equal(steps.filter((step) => step.startsWith('page')).length, 1);
+  });
+
+  test('lists again when a version has failed five times, and waits longer each time all the same', async (t) => {
+    const { steps, warnings, standing } = start(t);
+    const moments: number[] = [];
+    for (let nth = 0; nth < 6; nth += 1) {
+      (await standing(nth)).end(error('KUBE_UNAVAILABLE'));
+      moments.push(performance.now());
+    }
+    assert.equal(steps.filter((step) => step.startsWith('page')).length, 2);
+    const [, , , , fifth = 0, sixth = 0] = moments;
+    assert.ok(sixth - fifth >= 1_590, `${sixth - fifth} ms after the fifth`);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('warns of an error also where the watch before it ended too early by itself', async (t) => {
+    const { warnings, standing } = start(t);
+    (await standing(0)).end();
+    (await standing(1)).end(error('KUBE_UNAVAILABLE'));
+    await standing(2);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('warns where watches end too early again and again, with no error', async (t) => {
+    const { warnings, standing } = start(t);
+    for (const nth of [0, 1, 2]) (await standing(nth)).end();
+    await standing(3);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('begins the list again when a page comes too late', async (t) => {
+    const { steps, standing } = start(t, page(['a'], 'next'), 'expired', page(['a']));
+    await standing(0);
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith('page')),
+      ['page undefined', 'page next', 'page undefined'],
+    );
+  });
+
+  test('says once that it has no rights, and goes on asking', async (t) => {
+    const { warnings, steps, standing } = start(t, error('KUBE_FORBIDDEN'), error('KUBE_FORBIDDEN'), page([]));
+    await standing(0);
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.equal(steps.filter((step) => step.startsWith('page')).length, 3);
+  });
+
+  test('ends with the signal', async (t) => {
+    const { standing, stop, ended } = start(t);
+    await standing(0);
+    stop();
+    await promptly(ended);
+  });
+});

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { judgeLease, LEASE_MS, type Lease, type Sight, takeTurns } from '../../../src/backstop/lease.ts';
+import { OperatorError } from '../../../src/errors.ts';
+import type { Log } from '../../../src/log.ts';
+import { eventually, promptly } from '../../support/eventually.ts';
+
+const now = new Date('2030-01-01T12:00:00Z');
+const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
+  holder,
+  renewedAt: new Date(now.getTime() - agoMs),
+  resourceVersion: '7',
+});
+
+describe('whose turn it is', () => {
+  const sight: Sight = { lease: undefined, identity: 'pod/2', isFirstLook: true, unchangedMs: 0, now };
+  const rows: Readonly<Record<string, [Partial<Sight>, ReturnType<typeof judgeLease>]>> = {
+    'nobody was there yet': [{}, 'create'],
+    'it was released': [{ lease: { ...renewed(0), holder: undefined } }, 'take'],
+    'it is ours': [{ lease: renewed(0, 'pod/2') }, 'renew'],
+    'it is ours, however old': [{ lease: renewed(LEASE_MS * 2, 'pod/2') }, 'renew'],
+    'another one holds it': [{ lease: renewed(LEASE_MS - 1) }, 'wait'],
+    'the other one is gone': [{ lease: renewed(LEASE_MS) }, 'take'],
+    'it was never renewed': [{ lease: { ...renewed(0), renewedAt: undefined } }, 'take'],
+    'the other clock is ahead, and it was seen unchanged': [
+      { lease: renewed(-3_600_000), unchangedMs: LEASE_MS },
+      'take',
+    ],
+    'the other clock is ahead, and it was seen for less': [
+      { lease: renewed(-3_600_000), unchangedMs: LEASE_MS - 1 },
+      'wait',
+    ],
+    'this host held it before this process was started': [{ lease: renewed(0, 'pod/1') }, 'take'],
+    'this host holds it, as seen later': [{ lease: renewed(0, 'pod/1'), isFirstLook: false }, 'wait'],
+  };
+  for (const [what, [seen, expected]] of Object.entries(rows)) {
+    test(`${expected}: ${what}`, () => {
+      const lease = seen.lease && 'holder' in seen.lease ? seen.lease : undefined;
+      assert.equal(judgeLease({ ...sight, ...seen, lease }), expected);
+    });
+  }
+});
+
+/** A Lease in memory, and one replica that takes its turns. */
+function start(
+  t: TestContext,
+  {
+    lease,
+    error,
+    reading = async () => {},
+  }: { lease?: Lease; error?: OperatorError; reading?: () => Promise<void> } = {},
+) {
+  let stored = lease;
+  const told: string[] = [];
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const write = (holder: string | undefined) => {
+    stored = { holder, renewedAt: new Date(), resourceVersion: String(Number(stored?.resourceVersion ?? 0) + 1) };
+    return true;
+  };
+  const store = {
+    async read() {
+      if (error) throw error;
+      const found = stored;
+      await reading();
+      return found;
+    },
+    create: async (holder: string) => write(holder),
+    write: async (holder: string | undefined, version: string) =>
+      version === stored?.resourceVersion ? write(holder) : false,
+  };
+  const tell = (message: string) => void told.push(message);
+  const log: Log = { error: assert.fail, warn: tell, info: tell, debug: tell };
+  const work = async (signal: AbortSignal) => {
+    told.push('begun');
+    await new Promise((resolve) => signal.addEventListener('abort', resolve));
+    told.push('ended');
+  };
+  const options = { identity: 'pod/2', now: () => new Date(), log, signal: stop.signal };
+  const ended = takeTurns(store, work, options);
+  return { told, ended, stop: () => stop.abort(), stored: () => stored, write };
+}
+
+describe('a replica', { timeout: 30_000 }, () => {
+  test('begins at once where nobody holds the Lease, and releases it in the end', async (t) => {
+    const { told, ended, stop, stored } = start(t);
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    assert.equal(stored()?.holder, 'pod/2');
+    stop();
+    await promptly(ended);
+    assert.deepEqual(told, ['watching jobs', 'begun', 'ended']);
+    assert.equal(stored()?.holder, undefined);
+  });
+
+  test('waits while another one holds it, and leaves it alone in the end', async (t) => {
+    const { told, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
+    await new Promise(setImmediate);
+    stop();
+    await promptly(ended);
+    assert.deepEqual([told, stored()?.holder], [[], 'other/1']);
+  });
+
+  test('stops when another one has taken it', async (t) => {
+    const { told, write } = start(t);
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    write('other/1');
+    await eventually(() => assert.deepEqual(told.slice(-2), ['another replica watches jobs', 'ended']));
+  });
+
+  test('works on where somebody has annotated the Lease between two calls', async (t) => {
+    let foreign = () => {};
+    const { told, write, stored } = start(t, {
+      reading: async () => foreign(),
+    });
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    foreign = () => {
+      foreign = () => {};
+      write('pod/2');
+    };
+    const before = Number(stored()?.resourceVersion);
+    await eventually(() => assert.equal(Number(stored()?.resourceVersion), before + 2), { withinMs: 10_000 });
+    assert.deepEqual(told, ['watching jobs', 'begun']);
+  });
+
+  test('releases the Lease also where it is asked to stop while it takes it', async (t) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { told, ended, stop, stored } = start(t, { reading: () => promise });
+    await new Promise(setImmediate);
+    stop();
+    resolve();
+    await promptly(ended);
+    assert.deepEqual([told, stored()?.holder], [[], undefined]);
+    assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
+  });
+
+  test('ends within three seconds also where the API server never answers', async (t) => {
+    let isHung = false;
+    const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    isHung = true;
+    stop();
+    await promptly(ended, { withinMs: 3_000 });
+  });
+
+  test('goes on without it where it has no rights, and says so', async (t) => {
+    const { told, ended, stop } = start(t, { error: new OperatorError('KUBE_FORBIDDEN', 'no rights') });
+    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    stop();
+    await promptly(ended);
+    assert.deepEqual(told.slice(0, 3), ['watching jobs without a lease', 'watching jobs', 'begun']);
+  });
+
+  test('waits for an API server that is away', async (t) => {
+    const { told, ended, stop } = start(t, { error: new OperatorError('KUBE_UNAVAILABLE', 'away') });
+    await new Promise(setImmediate);
+    stop();
+    await promptly(ended);
+    assert.deepEqual(told, []);
+  });
+});

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import { createPolicies, readPolicyFile } from '../../../src/policy/file.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { aFolder } from '../../support/a-folder.ts';
+import { runCommand } from '../../support/command.ts';
+
+const policy = (backoffLimit: number) => ({
+  rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' as const } }],
+});
+const text = (backoffLimit: number) => JSON.stringify(policy(backoffLimit));
+
+async function start(t: TestContext) {
+  const folder = await aFolder(t, { 'policy.yaml': text(1) });
+  const file = join(folder, 'policy.yaml');
+  const first = readPolicyFile(file);
+  assert.ok('policy' in first);
+  return { folder, file, policies: createPolicies(file, first.policy) };
+}
+
+describe('the policy in force', () => {
+  test('is the built-in one where there is no file', () => {
+    const policies = createPolicies(undefined, terraformPolicy);
+    assert.deepEqual(readPolicyFile(undefined), { policy: terraformPolicy });
+    assert.equal(policies.reload(), 'unchanged');
+    assert.equal(policies.current(), terraformPolicy);
+  });
+
+  test('changes with its file', async (t) => {
+    const { file, policies } = await start(t);
+    assert.equal(policies.reload(), 'unchanged');
+    await writeFile(file, text(2));
+    assert.deepEqual(policies.current(), policy(1), 'not before it is read');
+    assert.deepEqual(policies.reload(), { policy: policy(2) });
+    assert.deepEqual(policies.current(), policy(2));
+    assert.equal(policies.reload(), 'unchanged');
+  });
+
+  test('stays while the file cannot be used, which is told once', async (t) => {
+    const { file, policies } = await start(t);
+    await writeFile(file, 'rules: 1');
+    const problems = ['line 1: rules: found 1; allowed is a list of 1 to 32 rules'];
+    assert.deepEqual(policies.reload(), { problems });
+    assert.equal(policies.reload(), 'unchanged');
+    assert.deepEqual(policies.current(), policy(1));
+    await rm(file);
+    const read = policies.reload();
+    assert.ok(typeof read === 'object' && 'problems' in read && /ENOENT/.test(String(read.problems)));
+    await writeFile(file, text(1));
+    assert.deepEqual(policies.reload(), { policy: policy(1) }, 'good again, although it is the same');
+  });
+
+  test('is not read from what is too large, no text, or no file', async (t) => {
+    const { folder, file } = await start(t);
+    await writeFile(file, ' '.repeat(65_537));
+    assert.deepEqual(readPolicyFile(file), { problems: ['found 65537 bytes; allowed is at most 65536'] });
+    // As PowerShell writes it.
+    await writeFile(file, `\ufeff${text(1)}`, 'utf16le');
+    const isText = 'found bytes that are not UTF-8; allowed is a text in UTF-8';
+    assert.deepEqual(readPolicyFile(file), { problems: [isText] });
+    await writeFile(file, `\ufeff${text(1)}`);
+    assert.deepEqual(readPolicyFile(file), { policy: policy(1) });
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const other of [folder, pipe, '/dev/zero']) {
+      assert.deepEqual(readPolicyFile(other), { problems: ['found a folder, a device or a pipe; allowed is a file'] });
+    }
+  });
+
+  test('is found behind the links of a ConfigMap volume, also when they are swapped', async (t) => {
+    const [one, two] = [await aFolder(t, { p: text(1) }), await aFolder(t, { p: text(2) })];
+    const folder = await aFolder(t);
+    await symlink(one, join(folder, '..data'));
+    await symlink(join('..data', 'p'), join(folder, 'p'));
+    const policies = createPolicies(join(folder, 'p'), policy(1));
+    assert.equal(policies.reload(), 'unchanged');
+    await rm(join(folder, '..data'));
+    await symlink(two, join(folder, '..data'));
+    assert.deepEqual(policies.reload(), { policy: policy(2) });
+  });
+});
+
+describe('on the command line', { concurrency: 3 }, () => {
+  test('a policy file that cannot be used is told with all other problems, and ends with 2', async (t) => {
+    const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
+    const { exitCode, stdout, stderr } = await runCommand(['--policy-file', file, '--service-port=0']);
+    assert.deepEqual([exitCode, stdout], [2, '']);
+    const problems = stderr.split('\n').filter((line) => line.startsWith('  --'));
+    const ofFile = problems.filter((line) => line.startsWith('  --policy-file (TERRAFORM_DAEMON_POLICY_FILE): '));
+    assert.deepEqual(
+      ofFile.map((line) => /line \d+: [\w.[\]]+: found [^;]*/.exec(line)?.[0]),
+      [
+        'line 2: rules[0].name: found "A"',
+        'line 2: rules[0].match: found nothing',
+        'line 2: rules[0].set: found nothing',
+        'line 3: rules[0].rule: found a field that there is not',
+      ],
+    );
+    assert.match(stderr, /--service-port/);
+  });
+
+  test('the policy is printed as two objects, of the version asked for', async (t) => {
+    const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
+    const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
+    const { exitCode, stdout, stderr } = await runCommand(['policy', '--api-version=v1beta1'], { env });
+    assert.deepEqual([exitCode, stderr], [0, '']);
+    const objects = stdout.split('---\n');
+    assert.equal(objects.length, 2);
+    for (const object of objects) assert.match(object, /^apiVersion: admissionregistration\.k8s\.io\/v1beta1\n/);
+    assert.match(stdout, /path: '\/spec\/backoffLimit', value: 7\}/);
+  });
+});

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { areSound, celString, matchConditions } from '../../../src/policy/cel.ts';
+import { matchesPattern, terraformPolicy } from '../../../src/policy/policy.ts';
+import { parsePolicy } from '../../../src/policy/schema.ts';
+import { policies } from '../../support/policy-jobs.ts';
+
+describe('a pattern', () => {
+  const rows: [pattern: string, text: string, isMatch: boolean][] = [
+    ['a', 'a', true],
+    ['a', 'ab', false],
+    ['*', '', true],
+    ['**', 'anything\nat all', true],
+    ['*-destroy', '-destroy', true],
+    ['*-destroy', 'x-destroyed', false],
+    ['ab*ba', 'aba', false],
+    ['ab*ba', 'abba', true],
+    ['a*b*b', 'ab', false],
+    ['a.b', 'axb', false],
+    ['a*aa*a', 'aaa', false],
+    ['', 'a', false],
+  ];
+  for (const [pattern, text, isMatch] of rows) {
+    test(`${pattern} ${isMatch ? 'is' : 'is not'} ${JSON.stringify(text)}`, () => {
+      assert.equal(matchesPattern(pattern, text), isMatch);
+    });
+  }
+
+  test('is the same as a regular expression in which only the star is special', () => {
+    const few = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '\n', '😀') });
+    fc.assert(
+      fc.property(few, few, (pattern, text) => {
+        const escaped = pattern.split('*').map((part) => part.replaceAll('.', '[.]'));
+        assert.equal(matchesPattern(pattern, text), new RegExp(`^${escaped.join('.*')}$`, 'su').test(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('takes no time on a name of a megabyte', () => {
+    const start = performance.now();
+    assert.equal(matchesPattern('*a'.repeat(100), `${'a'.repeat(1e6)}b`), false);
+    assert.equal(matchesPattern(`${'*a'.repeat(100)}*b`, 'a'.repeat(1e6)), false);
+    assert.ok(performance.now() - start < 1_000);
+  });
+});
+
+describe('a policy in CEL', () => {
+  test('quotes whatever a text has in it', () => {
+    assert.equal(celString(`it's a "\\"\n\u007f`), `'it\\'s a "\\\\"\\u000a\\u007f'`);
+  });
+
+  test('reads no field that may be absent before it is known to be there', () => {
+    const optional =
+      /(?<!has\()\b(?:object\.metadata\.(?:name|labels|annotations)|oldObject\.status|\w+\.spec\.template\.spec\.\w+|object\.spec\.backoffLimit)\b/g;
+    for (const policy of Object.values(policies)) {
+      for (const { expression } of matchConditions(policy)) {
+        for (const { 0: field } of expression.matchAll(optional))
+          assert.ok(expression.includes(`has(${field})`), field);
+      }
+    }
+  });
+
+  test('takes the labels of a namespace to hold, but then does not keep later rules from being looked at', () => {
+    const rule = {
+      match: { namespaceLabels: { env: 'prod' } },
+      set: { backoffLimit: 1, restartPolicy: 'Keep' },
+    } as const;
+    const condition = matchConditions({ rules: [{ name: 'prod', ...rule }] }).at(-1);
+    assert.equal(
+      condition?.expression,
+      '(true && ((has(object.spec.backoffLimit) ? object.spec.backoffLimit : 6) > 1 || false)) ? true :\nfalse',
+    );
+  });
+
+  test('has names that the API server takes, each once', () => {
+    const names = matchConditions(terraformPolicy).map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    for (const name of names) assert.match(name, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
+  });
+
+  test('is told from an edit by hand', () => {
+    for (const policy of Object.values(policies)) {
+      const conditions = matchConditions(policy);
+      assert.ok(areSound(conditions));
+      assert.ok(areSound(conditions.toReversed()));
+      for (const index of conditions.keys()) {
+        assert.ok(!areSound(conditions.toSpliced(index, 1)));
+        assert.ok(!areSound(conditions.map((one, at) => (at === index ? { ...one, expression: 'false' } : one))));
+      }
+      assert.ok(!areSound([...conditions, { name: 'never', expression: 'false' }]));
+    }
+    assert.ok(!areSound([]));
+  });
+});
+
+describe('a policy file', () => {
+  const wholeMatch = { jobName: '*' };
+  const file = (rule: object) =>
+    JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 }, ...rule }] }, null, 1);
+
+  for (const [name, policy] of Object.entries(policies)) {
+    test(`holds "${name}" as it is`, () => assert.deepEqual(parsePolicy(JSON.stringify(policy)), { policy }));
+  }
+
+  test('of junk is told in fifty lines and a number, none of which steers a terminal', () => {
+    const fields = Array.from({ length: 4_000 }, (_, index) => [`\u001b[31m\u202e${index}`, 1]);
+    const parsed = parsePolicy(JSON.stringify(Object.fromEntries(fields)));
+    assert.ok('problems' in parsed);
+    assert.equal(parsed.problems.length, 51);
+    assert.equal(parsed.problems[50], 'and 3951 more');
+    assert.match(parsed.problems[1] ?? '', /^line 1: \\u\{1b\}\[31m\\u\{202e\}\d+: found a field that there is not/);
+  });
+
+  test('is refused where its labels of namespaces would be too long for the API server', () => {
+    const rules = Array.from({ length: 32 }, (_, nth) => ({
+      name: `rule-${nth}`,
+      match: {
+        namespaceLabels: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`label-${index}`, 'value'])),
+      },
+      set: { backoffLimit: 0 },
+    }));
+    const parsed = parsePolicy(JSON.stringify({ rules }));
+    assert.ok('problems' in parsed);
+    assert.match(parsed.problems.join(), /^rules: found \d+ characters in CEL; allowed is at most 60000/);
+  });
+
+  test('may say a thing once and mean it twice', () => {
+    const rule = (name: string, match: string) => `{name: ${name}, match: ${match}, set: {backoffLimit: 0}}`;
+    const parsed = parsePolicy(`rules:\n- ${rule('a', '&all {jobName: "*"}')}\n- ${rule('b', '*all')}`);
+    assert.ok('policy' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.policy.rules[1]?.match, { jobName: '*' });
+  });
+
+  test('may leave out restartPolicy, and be indented with tabs', () => {
+    const text = JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }] }, null, '\t');
+    const set = { backoffLimit: 0, restartPolicy: 'Never' };
+    assert.deepEqual(parsePolicy(text), { policy: { rules: [{ name: 'a', match: wholeMatch, set }] } });
+  });
+
+  const wrong: Readonly<Record<string, readonly [string, readonly RegExp[]]>> = {
+    'nothing in it': ['', [/^line 1: policy: found nothing; allowed is an object with the field rules$/]],
+    'no rule': ['rules: []', [/^line 1: rules: found an empty list; allowed is a list of 1 to 32 rules$/]],
+    'a tab in YAML': ['rules:\n\t- a', [/^line 2: /]],
+    'a field twice': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
+    'a pattern without quotes': [
+      'rules:\n- name: a\n  match: {jobName: *-apply}\n  set: {backoffLimit: 0}\n- {name: b, match: {jobName: *}}',
+      [
+        /^line 3: found the alias \*-apply, which stands for nothing; a text that begins with \* has to be in quotes$/,
+        /^line 5: Alias cannot be an empty string$/,
+      ],
+    ],
+    'two documents': ['rules: []\n---\nrules: []', [/^line \d: a second document begins$/]],
+    'a mistyped field': [
+      file({ match: { jobNmae: '*' } }),
+      [
+        /^line \d: rules\[0\]\.match\.jobNmae: found a field that there is not; allowed is .*; did you mean jobName\?$/,
+        /match: found an object; allowed is at least one field/,
+      ],
+    ],
+    'an empty match': [file({ match: {} }), [/match: found an empty object; allowed is at least one field beside/]],
+    'only operations to match': [
+      file({ match: { operations: ['CREATE'] } }),
+      [/match: found an object; allowed is at least one/],
+    ],
+    'a limit that is a text': [
+      file({ set: { backoffLimit: '0' } }),
+      [/set\.backoffLimit: found "0"; allowed is a whole number from 0 to 2147483647$/],
+    ],
+    'a limit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/found 2147483648;/]],
+    'a regular expression': [
+      file({ match: { jobName: '^a.*$' } }),
+      [/jobName: found "\^a\.\*\$"; allowed is a name or a pattern/],
+    ],
+    'a label that cannot be one': [
+      file({ match: { labels: { 'a b': 'x' } } }),
+      [/labels\.a b: found "a b"; allowed is 1 to 100 labels/],
+    ],
+    'no labels': [file({ match: { labels: {} } }), [/labels: found an empty object; allowed is 1 to 100/]],
+    'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: found the field __proto__/]],
+    'an operation twice': [file({ match: { jobName: '*', operations: ['CREATE', 'CREATE'] } }), [/each once$/]],
+    'the name of another rule, and more': [
+      'rules:\n- {name: a, match: {jobName: "*"}, set: {backoffLimit: 0}}\n- {name: a, match: {jobName: "*"}, set: {}}',
+      [
+        /^line 3: rules\[1\]\.set\.backoffLimit: found nothing;/,
+        /^line 3: rules\[1\]\.name: found "a"; allowed is a name that rules\[0\] does not have$/,
+      ],
+    ],
+    'rules that make too long an expression': [
+      JSON.stringify({
+        rules: Array.from({ length: 32 }, (_, nth) => ({
+          name: `r${nth}`,
+          match: { namespaces: Array.from({ length: 100 }, (_, index) => `${'x'.repeat(50)}${index}`) },
+          set: { backoffLimit: 0 },
+        })),
+      }),
+      [/^rules: found \d+ characters in CEL; allowed is at most 60000/],
+    ],
+  };
+  for (const [what, [text, problems]] of Object.entries(wrong)) {
+    test(`is refused for ${what}`, () => {
+      const parsed = parsePolicy(text);
+      assert.ok('problems' in parsed);
+      assert.equal(parsed.problems.length, problems.length, parsed.problems.join('\n'));
+      for (const pattern of problems)
+        assert.ok(
+          parsed.problems.some((one) => pattern.test(one)),
+          `${pattern}: ${parsed.problems}`,
+        );
+    });
+  }
+
+  test('makes nothing throw, whatever is in it', () => {
+    const words = fc.constantFrom(
+      'rules:',
+      ' - ',
+      'name: a',
+      'match:',
+      '{',
+      '}',
+      '[',
+      ']',
+      '\n',
+      '  ',
+      '&a',
+      '*a',
+      '"',
+      ': ',
+      '!!js',
+      '\u0000',
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.json(),
+          fc.array(words).map((all) => all.join('')),
+        ),
+        (text) => void parsePolicy(text),
+      ),
+    );
+  });
+});
