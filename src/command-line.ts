@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { RawOptions } from './config.ts';
+import { nearest } from './found.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionNames, options } from './options.ts';
 import {
   type InspectOptions,
@@ -32,6 +33,7 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     .description("Makes each Job of KubeVela's terraform-controller run once.")
     .version(version)
     .showHelpAfterError('(--help lists all options)')
+    .configureOutput({ outputError: (message, write) => write(withNearFlag(message)) })
     .exitOverride();
   const run = program
     .command('run', { isDefault: true })
@@ -42,7 +44,7 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
   run.action(() => {
     const [word] = run.args;
     // What is no command ends up as an argument of the default one, which takes none.
-    if (word !== undefined) run.error(wordProblem(word, argv));
+    if (word !== undefined) run.error(wordProblem(word, argv.includes('run') ? undefined : Object.keys(commands)));
     return commands.run(rawOptions(run, optionNames));
   });
   addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
@@ -59,8 +61,21 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
   }
 }
 
-const wordProblem = (word: string, argv: readonly string[]): string =>
-  `error: ${argv.includes('run') ? 'too many arguments: ' : 'unknown command '}'${word}'`;
+/** @param names the commands, where one of them was expected. */
+const wordProblem = (word: string, names: readonly string[] | undefined): string =>
+  names === undefined
+    ? `error: too many arguments: '${word}'`
+    : `error: unknown command '${word}'${didYouMean(nearest(word, names))}`;
+
+/** Commander compares the flag together with its value, so that it finds none that is near to `--log-levle=info`. */
+function withNearFlag(message: string): string {
+  const [, flag] = /^error: unknown option '--([^'=]+)=/.exec(message) ?? [];
+  const meant = flag === undefined ? undefined : nearest(flag, optionNames);
+  return `${message.trimEnd()}${didYouMean(meant && `--${meant}`)}\n`;
+}
+
+/** As commander says it. */
+const didYouMean = (meant: string | undefined): string => (meant === undefined ? '' : `\n(Did you mean ${meant}?)`);
 
 /** The values of its own options are those that its definitions parse: `Own` says which. */
 function addSubcommand<Own>(

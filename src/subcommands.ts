@@ -1,6 +1,7 @@
 import { parseDuration } from './durations.ts';
 import { verdicts } from './inspect/verdicts.ts';
-import type { OptionName, Parsed } from './options.ts';
+import type { Parsed } from './option-parsers.ts';
+import type { OptionName } from './options.ts';
 import { type AdmissionPolicyVersion, admissionPolicyVersions } from './policy/admission-policy.ts';
 
 /** An option that only one subcommand has. It has no variable: it is about this one call. */

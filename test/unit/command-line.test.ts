@@ -58,7 +58,11 @@ describe('the command line', { concurrency: 3 }, () => {
     const cases = {
       'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
       'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
-      'an unknown command': [['rnu'], /^error: unknown command 'rnu'$/m],
+      'a flag with a slip': [['--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
+      'the same with its value behind it': [['--log-levle=info'], /^\(Did you mean --log-level\?\)$/m],
+      'the same of a subcommand': [['inspect', '--namspace=a'], /^\(Did you mean --namespace\?\)$/m],
+      'an unknown command': [['xyz'], /^error: unknown command 'xyz'\n\(--help/m],
+      'a command with a slip': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
       'a word too many': [['run', 'again'], /^error: too many arguments: 'again'$/m],
     } as const;
     for (const [what, [args, problem]] of Object.entries(cases)) {

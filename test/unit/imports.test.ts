@@ -104,6 +104,7 @@ const pureFiles = [
   'list-items.ts',
   'managed-fields.ts',
   'next-look.ts',
+  'option-parsers.ts',
   'options.ts',
   'pauses.ts',
   'repair-commands.ts',
