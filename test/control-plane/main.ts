@@ -38,6 +38,12 @@ async function until(signal: AbortSignal, failed: Promise<string>): Promise<void
 }
 
 const progress = stderrProgress();
+const given = process.argv.slice(2);
+if (given.length > 0) {
+  progress(`npm run control-plane: found ${given.join(' ')}; it takes no arguments`);
+  progress('It starts etcd, kube-apiserver and kube-controller-manager, prints KUBECONFIG, and ends with Ctrl-C.');
+  process.exit(2);
+}
 const interruption = new AbortController();
 interruption.signal.addEventListener('abort', () => progress('stopping'));
 // Not once: npm and the terminal may both pass on the same Ctrl-C.

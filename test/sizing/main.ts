@@ -28,6 +28,12 @@ interface Row {
   readonly cpu: number;
 }
 
+const given = process.argv.slice(2);
+if (given.length > 0) {
+  process.stderr.write(`npm run sizing: found ${given.join(' ')}; it takes no arguments\n`);
+  process.exit(2);
+}
+
 const cluster = await startCluster();
 try {
   await cluster.createNamespace(NAMESPACE);

@@ -107,8 +107,11 @@ async function runFile(file: string, variables: Readonly<Record<string, string>>
 
 const all = await allVersions();
 const asked = process.argv.slice(2);
-for (const minor of asked) {
-  if (!all.has(minor)) throw new Error(`found ${minor}; allowed are ${[...all.keys()].join(', ')}`);
+const unknown = asked.filter((minor) => !all.has(minor));
+if (unknown.length > 0) {
+  const allowed = [...all.keys()].join(', ');
+  process.stderr.write(`npm run test:versions: found ${unknown.join(' ')}; allowed are ${allowed}, or none for all\n`);
+  process.exit(2);
 }
 for (const minor of asked.length === 0 ? all.keys() : asked) {
   const row = await tryVersion(minor);
