@@ -9,180 +9,21 @@ import {
   type V1PolicyRule,
 } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
-import { chartsOwn } from '../../scripts/chart-values.ts';
-import { readConfig } from '../../src/config.ts';
 import { parseDuration } from '../../src/durations.ts';
-import { type OptionName, optionNames, options } from '../../src/options.ts';
 import { parsePolicy } from '../../src/policy/schema.ts';
+import { EVERYTHING } from '../support/chart-samples.ts';
 import { readDocument } from '../support/docs.ts';
-import { byName, chartObjects, chartRefusal, helm, objectsIn, optionsOf } from '../support/helm.ts';
+import { byName, chartObjects, deploymentOf, helm, objectsIn, optionsOf } from '../support/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';
-
-/** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
-const SAMPLES: Readonly<
-  Record<Exclude<OptionName, keyof typeof chartsOwn>, readonly [taken: readonly unknown[], refused: readonly unknown[]]>
-> = {
-  'service-name': [
-    ['a', 'my-service'],
-    ['1a', 'A', 'a.b', '', 'a-', 'a'.repeat(64)],
-  ],
-  'service-port': [
-    [1, 443, 65535],
-    [0, 65536, 'https', 1.5],
-  ],
-  'secret-name': [
-    ['a', 'my.secret', '1-a'],
-    ['A', 'a..b', '', 'a_b', `${'a'.repeat(254)}`],
-  ],
-  'webhook-configuration-name': [
-    ['a', 'my.configuration'],
-    ['A', '-a', '', 'a/b'],
-  ],
-  'webhook-bind-port': [
-    [1, 8090, 65535],
-    [65536, -1, 'a'],
-  ],
-  'webhook-bind-address': [
-    ['0.0.0.0', '::', '10.0.0.1'],
-    ['localhost', '', 'a b'],
-  ],
-  'tls-min-version': [
-    ['TLSv1.2', 'TLSv1.3'],
-    ['TLSv1.1', '', '1.2'],
-  ],
-  'tls-cipher-suites': [
-    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
-    ['', 'a', 'A:B'],
-  ],
-  'max-connections': [
-    [10, 1000],
-    [9, 100_001, 'many', 10.5],
-  ],
-  'failure-policy': [
-    ['Ignore', 'Fail'],
-    ['fail', '', 'Deny'],
-  ],
-  'timeout-seconds': [
-    [1, 30],
-    [0, 31, 'a', 2.5],
-  ],
-  'ca-lifetime': [
-    ['87600h', '876000h'],
-    ['10', 'ten hours', '-1h', '1d', ''],
-  ],
-  'cert-lifetime': [
-    ['2160h', '1h30m'],
-    ['10', '1 h', ''],
-  ],
-  'settle-time': [
-    ['60s', '1.5m'],
-    ['60', '1 minute', ''],
-  ],
-  'key-size': [
-    [2048, 3072, 4096],
-    [1024, 2047, 'big'],
-  ],
-  'rotate-on-start': [
-    [true, false],
-    ['yes', 1, ''],
-  ],
-  'subject-ca-common-name': [
-    ['My CA', 'a'.repeat(64)],
-    ['', 'a'.repeat(65), 'a\nb'],
-  ],
-  'subject-ca-organizational-unit': [
-    ['CA', 'Prüfstelle'],
-    ['', 'a\tb'],
-  ],
-  'subject-common-name': [['admission'], ['', 'a\u001fb']],
-  'subject-organizational-unit': [['a "quoted" one: #1'], ['']],
-  'subject-organization': [['{{ .Release.Name }}'], ['']],
-  'subject-country': [['DE'], ['de', 'DEU', '']],
-  'subject-state': [['a'.repeat(128)], ['', 'a'.repeat(129)]],
-  'subject-locality': [['Portland'], ['', 'a\u0000b']],
-  heal: [
-    ['all', 'new', 'off'],
-    ['some', '', true],
-  ],
-  'metrics-bind-port': [
-    [2, 8080],
-    [65536, 'a'],
-  ],
-  'drain-time': [
-    ['0s', '30s'],
-    ['0', 'a', ''],
-  ],
-  'log-level': [
-    ['error', 'warn', 'info', 'debug'],
-    ['trace', 'INFO', ''],
-  ],
-  'log-format': [
-    ['json', 'pretty'],
-    ['text', ''],
-  ],
-};
-
-/** The nth sample of each option; the last one where it has fewer. */
-const samples = (which: 0 | 1, n: number) =>
-  Object.fromEntries(
-    Object.entries(SAMPLES).map(([name, lists]) => [name, lists[which][Math.min(n, lists[which].length - 1)]]),
-  );
-const most = (which: 0 | 1) => Math.max(...Object.values(SAMPLES).map((lists) => lists[which].length));
-
-/** Every value other than its default. */
-const EVERYTHING = {
-  name: 'job-cap',
-  image: {
-    repository: 'registry.example.com/a/b',
-    tag: '2',
-    digest: `sha256:${'a'.repeat(64)}`,
-    pullPolicy: 'Always',
-    pullSecrets: ['one', 'two'],
-  },
-  replicas: 3,
-  options: samples(0, 1),
-  policy: {
-    rules: [
-      {
-        name: 'all',
-        match: { namespaceLabels: { team: 'a' } },
-        set: { backoffLimit: 2147483647, restartPolicy: 'Keep' },
-      },
-    ],
-  },
-  ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
-  backstop: { enabled: false },
-  ownerEnforcement: { enabled: true },
-  serviceAccount: { annotations: { 'example.com/a': 'b' } },
-  labels: { team: 'a', app: 'not-this' },
-  podLabels: { pod: 'a', app: 'nor-this' },
-  podAnnotations: { 'example.com/c': '1' },
-  // null takes a default away.
-  resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },
-  priorityClassName: 'system-cluster-critical',
-  nodeSelector: { 'kubernetes.io/os': 'linux' },
-  tolerations: [{ key: 'a', operator: 'Exists' }],
-  affinity: { nodeAffinity: {} },
-  topologySpread: { enabled: true, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
-  terminationGracePeriodSeconds: 60,
-  podDisruptionBudget: { enabled: false },
-  networkPolicy: { enabled: false },
-  monitoring: { enabled: true, labels: { release: 'prometheus' }, dashboard: false },
-  global: { anything: 1 },
-};
 
 const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
 
 const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
   Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
 
-const deploymentOf = (objects: readonly KubernetesObject[]) =>
-  objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
-
 for (const version of ['helm3', 'helm4'] as const) {
   describe(`the chart, with ${version}`, () => {
     const render = (values: object = {}, namespace?: string) => chartObjects({ helm: version, values }, namespace);
-    const refusal = (values: object) => chartRefusal({ helm: version, values });
 
     it('has nothing that lint warns of, by default or with every value', async () => {
       for (const values of [{}, EVERYTHING]) await helm({ helm: version, values }, 'lint', '--strict', CHART);
@@ -368,49 +209,5 @@ for (const version of ['helm3', 'helm4'] as const) {
       });
       assert.ok(!JSON.stringify(objects['Role job-cap']).includes('secrets'));
     });
-
-    it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
-      assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
-      for (let n = 0; n < most(0); n++) {
-        const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
-        const { spec } = deploymentOf(await render({ options: samples(0, n) }));
-        assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
-        assert.doesNotThrow(() => readConfig(Object.fromEntries(wanted)));
-      }
-    });
-
-    it('refuses of each option what the daemon refuses, all at once and by name', async () => {
-      for (let n = 0; n < most(1); n++) {
-        const message = await refusal({ options: samples(1, n) });
-        for (const [name, value] of Object.entries(samples(1, n))) {
-          assert.match(message, new RegExp(`at '/options/${name}': `), `${name}: ${value}`);
-          assert.ok('allowed' in options[name as OptionName].parse(String(value)), `${name}: ${value}`);
-        }
-      }
-    });
-
-    it('says of an option that is its own what to do instead', async () => {
-      const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
-      for (const [name, advice] of Object.entries(chartsOwn))
-        assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
-    });
-
-    const refusals: readonly (readonly [object, RegExp])[] = [
-      [{ replica: 2 }, /at '': additional properties 'replica' not allowed/],
-      [{ options: { hael: 'new' } }, /at '\/options': additional properties 'hael' not allowed/],
-      [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
-      [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
-      [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
-      [{ monitoring: { runbookUrl: 'a#b' } }, /at '\/monitoring\/runbookUrl': 'a#b' does not match pattern/],
-      [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
-      [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
-      [
-        { policy: { rules: [{ name: 'a', match: {}, set: { backoffLimit: -1 } }] } },
-        /at '\/policy\/rules\/0\/set\/backoffLimit': minimum: got -1, want 0/,
-      ],
-    ];
-    for (const [values, message] of refusals) {
-      it(`refuses ${JSON.stringify(values)}`, async () => assert.match(await refusal(values), message));
-    }
   });
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { KubernetesObject, V1Container } from '@kubernetes/client-node';
+import type { KubernetesObject, V1Container, V1Deployment } from '@kubernetes/client-node';
 import { parseAllDocuments } from 'yaml';
 import { CHART } from '../../scripts/chart.ts';
 import { ensureHelm, type Helm } from '../control-plane/binaries.ts';
@@ -83,6 +83,9 @@ export function objectsIn(yaml: string): readonly KubernetesObject[] {
   assert.deepEqual(older, objects);
   return objects ?? [];
 }
+
+export const deploymentOf = (objects: readonly KubernetesObject[]) =>
+  objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
 
 /** The options of the daemon that a container has in its environment, by their names. */
 export const optionsOf = (container: V1Container | undefined): Readonly<Record<string, string>> =>
