@@ -2,6 +2,7 @@ import type { Phase, ServingCertificates } from './certs/certificate-set.ts';
 import { ensureCertificates, type Look, type Permit, type SecretStore } from './certs/ensure.ts';
 import { readCertificateFiles } from './certs/files.ts';
 import type { Verdict } from './certs/judge.ts';
+import { keepAuthorities } from './certs/kept-authorities.ts';
 import { waitingAuthority } from './certs/present.ts';
 import { isAhead } from './certs/rotation.ts';
 import type { Config } from './config.ts';
@@ -27,11 +28,18 @@ export type CertificateSource = (circumstances: Look) => Promise<Certified>;
 /** What another replica writes while this one looks is later than the look began, by the same clock. */
 const UNHEEDED_MS = 5_000;
 
+export interface SecretSourceDependencies {
+  readonly report: Report;
+  readonly permit: Permit;
+  /** To be told of each step that is taken. */
+  readonly stepped: (verdict: Verdict) => void;
+}
+
 /** Certificates that the daemon issues and keeps in its Secret: each look takes one step. */
 export function secretSource(
   store: SecretStore,
   { certificates }: Pick<Config, 'certificates'>,
-  { report, permit }: { readonly report: Report; readonly permit: Permit },
+  { report, permit, stepped }: SecretSourceDependencies,
 ): CertificateSource {
   return async (circumstances) => {
     const ensured = await ensureCertificates(store, certificates, circumstances, permit);
@@ -41,6 +49,7 @@ export function secretSource(
     if (isAhead(set, new Date(now.getTime() + UNHEEDED_MS))) report.clocksDiffer(set.phaseSince, now);
     if (held === undefined) report.certificatesJudged(verdict, set);
     else report.held(verdict, held);
+    if (held === undefined && verdict.action !== 'keep') stepped(verdict);
     return {
       ...set,
       waiting: waitingAuthority(set),
@@ -54,28 +63,26 @@ export function secretSource(
 const untilOf = (verdict: Verdict): Date | undefined => (verdict.action === 'keep' ? verdict.until : undefined);
 
 /**
- * Certificates that somebody has brought. Nothing is known of their authority, so that of the ones before stays trusted
- * until every replica can be expected to have read the new ones.
+ * Certificates that somebody has brought. Nothing is known of their authorities, so what the API server trusts beside them is
+ * kept until every replica can be expected to have read the same files.
  */
-export function fileSource(directory: string, { certificates }: Pick<Config, 'certificates'>): CertificateSource {
-  const { names, settleMs } = certificates;
-  let current: ServingCertificates | undefined;
-  let before: { readonly caBundle: Pem; readonly until: Date } | undefined;
-  return async ({ now }) => {
+export function fileSource(
+  directory: string,
+  { certificates: { names } }: Pick<Config, 'certificates'>,
+  uptimeMs: () => number,
+): CertificateSource {
+  const kept = keepAuthorities(uptimeMs);
+  return async ({ now, liveBundle }) => {
     const files = await readCertificateFiles(directory, names, now);
-    if (current && current.caBundle !== files.caBundle) {
-      before = { caBundle: current.caBundle, until: new Date(now.getTime() + settleMs) };
-    }
-    current = files;
-    if (before && before.until <= now) before = undefined;
+    const { authorities, untilMs } = kept(liveBundle, files.caBundle);
     return {
       ...files,
-      caBundle: joinCertificates([files.caBundle, before?.caBundle ?? '']),
+      caBundle: joinCertificates([files.caBundle, ...authorities]),
       waiting: undefined,
       phase: 'stable',
       isAtRest: true,
       isPaused: false,
-      until: before?.until,
+      until: untilMs === undefined ? undefined : new Date(now.getTime() + untilMs),
     };
   };
 }

@@ -14,10 +14,8 @@ const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 5 * 60_000;
 /** An object that was left alone for this long has no fight about it. */
 const FORGET_MS = 2 * LONGEST_WAIT_MS;
-/** Of so many objects at the most it is known, the latest ones. */
-const REMEMBERED = 1_000;
-
-export function createFights(): Fights {
+/** @param remembered of how many objects at the most it is known, the latest ones. */
+export function createFights(remembered: number): Fights {
   const fights = new Map<string, { repairs: number; lastAt: number }>();
   return {
     waitMs(object, now) {
@@ -37,7 +35,7 @@ export function createFights(): Fights {
       fights.delete(object);
       fights.set(object, { repairs: isGoingOn ? fight.repairs + 1 : 1, lastAt: now.getTime() });
       const [oldest] = fights.keys();
-      if (fights.size > REMEMBERED && oldest !== undefined) fights.delete(oldest);
+      if (fights.size > remembered && oldest !== undefined) fights.delete(oldest);
     },
   };
 }

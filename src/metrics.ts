@@ -10,7 +10,7 @@ export interface Metrics {
   certificatesJudged(verdict: Verdict): void;
   /** The live bundle expires with the first of its certificates. */
   notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
-  /** Two thirds of the way to its end. Past that, the daemon has not been able to renew it. */
+  /** Two thirds of the way to its end; of one that was brought, shortly before it. Past that, somebody was not able to renew it. */
   renewalDue(certificate: 'ca' | 'serving', at: Date): void;
   /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
   trusted(isTrusted: boolean): void;
@@ -63,7 +63,7 @@ export function createMetrics(version: string): Metrics {
   });
   const renewalDue = new Gauge({
     name: `${PREFIX}certificate_renewal_due_timestamp_seconds`,
-    help: 'When the certificate in use is to be renewed, in seconds since the epoch.',
+    help: 'When the certificate in use is to be renewed at the latest, in seconds since the epoch.',
     labelNames: ['certificate'],
     registers,
   });

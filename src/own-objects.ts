@@ -60,7 +60,7 @@ export interface OwnStore {
 
 export interface OwnObjects {
   readonly registration: OwnStore & {
-    /** Takes our entry and our marks out of what is not ours alone. */
+    /** Takes our entry, where it is in there, and our label out of what is not ours alone. */
     leave(seen: OwnObject): Promise<boolean>;
   };
   readonly secret: OwnStore;
@@ -133,13 +133,12 @@ function createOwnStore(call: CallJson, { apiVersion, kind, path, target }: Plac
 
 function leave(call: CallJson, path: string, seen: OwnObject): Promise<boolean> {
   const [label = ''] = Object.keys(MANAGED_BY);
+  const index = seen.webhooks.indexOf(WEBHOOK_NAME);
   const body = [
     // As elsewhere: a version that is not the live one is answered with 409.
     { op: 'replace', path: '/metadata/resourceVersion', value: seen.resourceVersion },
-    { op: 'remove', path: `/webhooks/${seen.webhooks.indexOf(WEBHOOK_NAME)}` },
+    ...(index === -1 ? [] : [{ op: 'remove', path: `/webhooks/${index}` }]),
     ...(seen.isOurs ? [{ op: 'remove', path: `/metadata/labels/${label.replaceAll('/', '~1')}` }] : []),
-    // What is left belongs to others, and is not to go with the install. They may have owners of their own.
-    ...(seen.isOurs && seen.owners.length > 0 ? [{ op: 'remove', path: '/metadata/ownerReferences' }] : []),
   ];
   const query = { fieldManager: FIELD_MANAGER };
   return wasWritten(call('PATCH', path, { query, contentType: 'application/json-patch+json', body }), `patch ${path}`);

@@ -1,10 +1,11 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type CertificateSource, type Certified, fileSource, secretSource } from './certificate-source.ts';
-import { usableAuthorities } from './certs/bundle.ts';
+import { asPublished, usableAuthorities } from './certs/bundle.ts';
 import type { CertificatePair } from './certs/certificate-set.ts';
 import type { Permit, SecretStore } from './certs/ensure.ts';
+import type { Verdict } from './certs/judge.ts';
 import { isVerified, judgePresentation } from './certs/present.ts';
-import { parseCertificate, renewalMoment } from './certs/x509.ts';
+import { parseCertificate, renewalMoment, replacementMoment } from './certs/x509.ts';
 import type { Config } from './config.ts';
 import { joinCertificates, type Pem, splitCertificates } from './encodings.ts';
 import { OperatorError } from './errors.ts';
@@ -56,8 +57,11 @@ const MOST_STEPS = 20;
 /** Steps that are taken because of time or on request. Every other one repairs what somebody has done. */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
 
+const isOrdinary = (verdict: Verdict): boolean => ordinary.has('reason' in verdict ? verdict.reason : verdict.action);
+
 const SECRET = 'secret';
 const REGISTRATION = 'registration';
+const OBJECTS = 2;
 
 export function createReconciler(
   config: Config,
@@ -65,7 +69,7 @@ export function createReconciler(
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
-  const fights = createFights();
+  const fights = createFights(OBJECTS);
   const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
@@ -75,22 +79,20 @@ export function createReconciler(
 
   function createSource(): CertificateSource {
     const { certificateDirectory } = config;
-    if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config);
-    const permit: Permit = (verdict, stored) => {
-      const isOrdinary = ordinary.has('reason' in verdict ? verdict.reason : verdict.action);
-      return isOrdinary || mayRepair(SECRET, stored?.otherWriter) ? undefined : 'fight';
+    if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config, uptimeMs);
+    const permit: Permit = (verdict, stored) =>
+      isOrdinary(verdict) || mayRepair(SECRET, stored?.otherWriter) ? undefined : 'fight';
+    const stepped = (verdict: Verdict) => {
+      if (!isOrdinary(verdict)) fights.repaired(SECRET, now());
     };
-    return secretSource(secrets, config, { report, permit });
+    return secretSource(secrets, config, { report, permit, stepped });
   }
 
   function mayRepair(object: string, writer: string | undefined): boolean {
     const waitMs = fights.waitMs(object, now());
-    if (waitMs === 0) {
-      fights.repaired(object, now());
-      return true;
-    }
+    if (waitMs === 0) return true;
     report.fought(object, writer, waitMs);
-    heldUntil = new Date(now().getTime() + waitMs);
+    heldUntil = earliest(heldUntil, new Date(now().getTime() + waitMs));
     return false;
   }
 
@@ -136,7 +138,8 @@ export function createReconciler(
     { caBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
-    const own = desiredRegistration(config.registration, caBundle, matchConditions(policies.current()), live);
+    const bundle = asPublished(caBundle, liveBundle(live));
+    const own = desiredRegistration(config.registration, bundle, matchConditions(policies.current()), live);
     const { kind, desired, published } = takeTurn(own, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
     const wanted = JSON.stringify([caBundle, termsOf(desired.webhooks[0])]);
@@ -144,6 +147,10 @@ export function createReconciler(
     const isRepair = applied[terms] === wanted || kind === 'return';
     const mayWrite = () => !isPaused && (!isRepair || mayRepair(REGISTRATION, lastWriter(live, own)));
     const registered = await reconcileRegistration(registrations, desired, live, mayWrite);
+    // What could not be written was no repair, and nobody has undone it.
+    if (isRepair && (registered.result === 'created' || registered.result === 'updated')) {
+      fights.repaired(REGISTRATION, now());
+    }
     if (registered.result !== 'held') {
       applied[terms] = wanted;
       published();
@@ -190,7 +197,10 @@ export function createReconciler(
       const [first] = parsed(pem);
       if (first === undefined) continue;
       metrics.notAfter(name, first.validToDate);
-      metrics.renewalDue(name, renewalMoment(first));
+      metrics.renewalDue(
+        name,
+        config.certificateDirectory === undefined ? renewalMoment(first) : replacementMoment(first),
+      );
     }
     const ends = parsed(liveBundle).map(({ validToDate }) => validToDate.getTime());
     if (ends.length > 0) metrics.notAfter('live-bundle', new Date(Math.min(...ends)));
@@ -209,7 +219,7 @@ export function createReconciler(
       } finally {
         if (last !== undefined) record(last);
       }
-      return heldUntil ?? last?.until;
+      return earliest(heldUntil, last?.until);
     },
   };
 }
@@ -219,6 +229,9 @@ function orLost(error: unknown): true {
   if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
   throw error;
 }
+
+const earliest = (one: Date | undefined, other: Date | undefined): Date | undefined =>
+  one === undefined || (other !== undefined && other < one) ? other : one;
 
 /** For how long the same thing has been seen, in milliseconds; 0 when it is another one than last time. */
 function createSighting(uptimeMs: () => number): (what: string) => number {

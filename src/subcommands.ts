@@ -166,7 +166,8 @@ Examples:
     help: `
 For what "kubectl delete -f" of the manifests has not taken along. Stop the daemon first: a running
 one makes anew what is removed. Only objects with the daemon's label are touched; entries of others
-in the registration stay. Needs the rights to get and to delete the three objects.
+in the registration stay. Needs the rights to get and to delete the three objects, and to patch a
+registration in which others have entries.
 
 Exit code: 0 nothing is left (with --dry-run: told), 1 not done and why, 2 called wrongly.
 

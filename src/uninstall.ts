@@ -71,19 +71,22 @@ async function removeAll(
   return left.length === 0 ? undefined : `where it has come back, a daemon still runs: ${stopIt}`;
 }
 
-/** What is to become of an object. `leave`: our entry goes out of what belongs to others as well, by their entries or by their label. */
+/**
+ * What is to become of an object. `leave`: our entry, where it is still in there, and our marks go out of what belongs to others
+ * as well, by their entries or by their label.
+ */
 type Fate = 'none' | 'spare' | 'leave' | 'delete';
 
 function fateOf(seen: OwnObject | undefined): Fate {
   if (seen === undefined) return 'none';
-  if (isShared(seen) && (seen.isOurs || seen.isOthers) && seen.webhooks.includes(WEBHOOK_NAME)) return 'leave';
-  return seen.isOurs ? 'delete' : 'spare';
+  if (!isShared(seen)) return seen.isOurs ? 'delete' : 'spare';
+  return seen.isOurs || (seen.isOthers && seen.webhooks.includes(WEBHOOK_NAME)) ? 'leave' : 'spare';
 }
 
 const texts: Readonly<Record<Fate, string>> = {
   none: 'there is none',
   spare: 'left alone: it has no label that says that the daemon has made it',
-  leave: `entry ${WEBHOOK_NAME} to be taken out; what is of others stays`,
+  leave: `entry ${WEBHOOK_NAME} and our marks to be taken out; what is of others stays`,
   delete: 'to be removed',
 };
 
@@ -107,9 +110,9 @@ async function remove(store: OwnStore, { registration }: OwnObjects): Promise<bo
   return false;
 }
 
-/** What is somebody else's by now may have our owner still, and would go with the install. */
+/** With our owner it would go with the install. Owners that others have given it stay. */
 async function takeOut(registration: OwnObjects['registration'], seen: OwnObject): Promise<boolean> {
-  if (!seen.isOthers || seen.owners.length === 0) return registration.leave(seen);
+  if (seen.owners.length === 0) return registration.leave(seen);
   if (!(await registration.give(seen, undefined))) return false;
   const freed = await registration.read();
   return freed !== undefined && isToGo(freed) ? registration.leave(freed) : freed === undefined;
@@ -124,7 +127,7 @@ async function leftOver(removed: readonly Found[]): Promise<string[]> {
     );
     lines = looks.flatMap(({ store, seen, live }) => {
       if (!isToGo(live)) return [];
-      return live.uid === seen?.uid
+      return live.uid === seen?.uid && fateOf(live) === 'delete'
         ? `${store.reference}: goes when its finalizers are gone: ${live.finalizers.join(', ')}`
         : `${store.reference}: has come back`;
     });

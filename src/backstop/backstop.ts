@@ -26,7 +26,7 @@ export interface BackstopOptions {
   readonly heal: Heal;
 }
 
-/** As many calls are made at once. 500 Jobs are to be capped within 5 s, and the API server has others to serve. */
+/** As many calls are made at once, and as many Jobs wait for one. 500 Jobs are to be capped within 5 s, and the API server has others to serve. */
 const CALLS = { concurrency: 8, most: 5_000 };
 /**
  * The next page waits for the calls of the one before, but not for longer: where each of them hangs, the API server would
@@ -47,7 +47,7 @@ export async function runBackstop(
   const startedAt = new Date(now().getTime() - performance.now());
   // These outlast a turn: an Event is still written when another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
-  const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights() };
+  const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights(CALLS.most) };
   let round: Round | undefined;
   options.onPolicyChange?.(() => round?.end());
   const judge = (job: unknown, namespaceLabels?: Labels) =>

@@ -50,6 +50,13 @@ export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean
   return splitCertificates(caBundle).every((pem) => live.includes(pem));
 }
 
+/** The live bundle where it holds just these authorities, in whatever order: they verify the same then. */
+export function asPublished(caBundle: Pem, liveBundle: Pem | undefined): Pem {
+  const [wanted, live] = [splitCertificates(caBundle), splitCertificates(liveBundle ?? '')];
+  const isSame = live.length === wanted.length && isPublished(caBundle, liveBundle) && live.join('') === liveBundle;
+  return isSame ? (liveBundle as Pem) : caBundle;
+}
+
 /** Only an authority that can sign for nothing but our names is taken for one of ours. */
 function isUsable(pem: Pem, options: CertificateOptions, now: Date): boolean {
   const ca = parseCertificate(pem);

@@ -34,6 +34,17 @@ export function renewalMoment(certificate: X509Certificate): Date {
   return new Date(start + (2 / 3) * (certificate.validToDate.getTime() - start));
 }
 
+const LATE_MS = 14 * 24 * 60 * 60_000;
+
+/**
+ * When whoever issues it is late with the next one: with a tenth of its time left, or two weeks where that is less. When that
+ * is planned for is not known of a certificate that somebody has brought.
+ */
+export function replacementMoment({ validFromDate, validToDate }: X509Certificate): Date {
+  const tenthMs = (validToDate.getTime() - validFromDate.getTime()) / 10;
+  return new Date(validToDate.getTime() - Math.min(tenthMs, LATE_MS));
+}
+
 export function validityProblem(certificate: X509Certificate, now: Date): Reason | undefined {
   if (now < certificate.validFromDate) return 'not-yet-valid';
   return now >= certificate.validToDate ? 'expired' : undefined;

@@ -8,14 +8,14 @@ const at = (ms: number): Date => new Date(START + ms);
 
 /** A fight in which this many repairs were made, all at one moment. */
 function fightAfter(repairs: number, atMs = 0): Fights {
-  const fights = createFights();
+  const fights = createFights(1_000);
   for (let count = 0; count < repairs; count += 1) fights.repaired('secret', at(atMs));
   return fights;
 }
 
 describe('a repair', () => {
   test('is free where nothing was repaired before', () => {
-    assert.equal(createFights().waitMs('secret', at(0)), 0);
+    assert.equal(createFights(1_000).waitMs('secret', at(0)), 0);
   });
 
   test('is free twenty times in a row', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
+import { asPublished, bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
 import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { joinCertificates, type Pem } from '../../../src/encodings.ts';
@@ -101,6 +101,15 @@ describe('a bundle', () => {
       assert.equal(isPublished(joinCertificates([own, before]), live as Pem | undefined), is);
     });
   }
+
+  test('is left in the order that it is published in, and is as wanted where anything else differs', () => {
+    const wanted = joinCertificates([own, before]);
+    const turned = joinCertificates([before, own]);
+    assert.equal(asPublished(wanted, turned), turned);
+    for (const live of [undefined, own, own + before + own, `# mine\n${turned}`, before + set.serving.certificate]) {
+      assert.equal(asPublished(wanted, live as Pem | undefined), wanted);
+    }
+  });
 
   test('has no problem with what the daemon writes: its own CA, the next one, those before', () => {
     const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };

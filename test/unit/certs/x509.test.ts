@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { issuedAt, isTrusted, renewalMoment, servingProblem, validityProblem } from '../../../src/certs/x509.ts';
+import {
+  issuedAt,
+  isTrusted,
+  renewalMoment,
+  replacementMoment,
+  servingProblem,
+  validityProblem,
+} from '../../../src/certs/x509.ts';
 import type { Pem } from '../../../src/encodings.ts';
 import {
   aCertificateAuthority,
@@ -25,6 +32,15 @@ describe('the moments of a certificate', () => {
   test('are its issue, one hour after it begins to be valid, and its renewal, at two thirds from there', () => {
     assert.deepEqual(issuedAt(serving), ISSUED_AT);
     assert.deepEqual(renewalMoment(serving), after(60));
+  });
+
+  test('are, for who has brought it, that at which a tenth of its time is left, or two weeks where that is less', () => {
+    const leftDays = ({ validToDate, ...dates }: Pick<X509Certificate, 'validFromDate' | 'validToDate'>) => {
+      const moment = replacementMoment({ ...dates, validToDate } as X509Certificate);
+      return (validToDate.getTime() - moment.getTime()) / 86_400_000;
+    };
+    const valid = (days: number) => ({ validFromDate: ISSUED_AT, validToDate: after(days) });
+    assert.deepEqual([1, 90, 140, 3650].map(valid).map(leftDays), [0.1, 9, 14, 14]);
   });
 
   test('bound its validity: the first one is in, the last one is not', () => {

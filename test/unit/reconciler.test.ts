@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import type { CertificateSet } from '../../src/certs/certificate-set.ts';
+import { isVerified } from '../../src/certs/present.ts';
+import { readConfig } from '../../src/config.ts';
+import { joinCertificates, type Pem } from '../../src/encodings.ts';
+import { OperatorError } from '../../src/errors.ts';
+import { createMetrics } from '../../src/metrics.ts';
+import { terraformPolicy } from '../../src/policy/policy.ts';
+import { createReconciler } from '../../src/reconciler.ts';
+import { liveBundle } from '../../src/registration/reconcile.ts';
+import { createReport } from '../../src/report.ts';
+import type { Status } from '../../src/status.ts';
+import { aCertificateSet, ISSUED_AT } from '../support/a-certificate-set.ts';
+import { aFolder } from '../support/a-folder.ts';
+import { createFakeRegistrationStore } from '../support/fake-registration-store.ts';
+import { createFakeSecretStore } from '../support/fake-secret-store.ts';
+
+const MINUTE_MS = 60_000;
+
+/** A cluster of which the clock and the failures are told. */
+function aWorld() {
+  const world = { ms: 0, refuses: false, fights: 0 };
+  const [registrations, secrets] = [createFakeRegistrationStore(), createFakeSecretStore()];
+  const refusing = <Call extends readonly unknown[], Answer>(write: (...call: Call) => Promise<Answer>) => {
+    return async (...call: Call) => {
+      if (world.refuses) throw new OperatorError('KUBE_FORBIDDEN', 'no writes');
+      return write(...call);
+    };
+  };
+  const now = () => new Date(ISSUED_AT.getTime() + world.ms);
+
+  /** Started, trusted and running. */
+  async function aReplica(flags: Readonly<Record<string, string>>) {
+    const config = readConfig(flags);
+    const quiet = () => {};
+    const metrics = createMetrics('test');
+    const report = createReport({
+      log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
+      metrics,
+      events: {
+        tell({ reason }) {
+          if (reason === 'fight') world.fights += 1;
+        },
+      },
+    });
+    const status: Status = { phase: 'starting' };
+    const stores = {
+      registrations: { ...registrations, apply: refusing(registrations.apply) },
+      secrets: { ...secrets, update: refusing(secrets.update), create: refusing(secrets.create) },
+    };
+    const policies = { current: () => terraformPolicy };
+    const reconciler = createReconciler(
+      config,
+      { ...stores, policies, report, metrics, now, uptimeMs: () => world.ms },
+      status,
+    );
+    status.presented = (await reconciler.certify()).serving.certificate;
+    await reconciler.reconcile(() => {});
+    status.phase = 'running';
+    return {
+      look: () => reconciler.reconcile(() => {}),
+      presented: () => status.presented,
+      isTrusted: () =>
+        isVerified(
+          status.presented ?? ('' as Pem),
+          config.certificates.names,
+          liveBundle(registrations.current()) ?? ('' as Pem),
+          now(),
+        ),
+    };
+  }
+  return { world, registrations, secrets, aReplica };
+}
+
+const bring = (folder: string, { caBundle, serving }: CertificateSet) =>
+  Promise.all(
+    Object.entries({ 'ca.pem': caBundle, 'cert.pem': serving.certificate, 'key.pem': serving.privateKey }).map(
+      ([file, text]) => writeFile(join(folder, file), text),
+    ),
+  );
+
+describe('replicas whose certificates are brought', () => {
+  const sets = Promise.all([aCertificateSet(), aCertificateSet({ nth: 2 })]);
+
+  /** Two, and the folder of each. */
+  async function two(
+    t: TestContext,
+    { aReplica }: Pick<ReturnType<typeof aWorld>, 'aReplica'>,
+    brought: CertificateSet[],
+  ) {
+    const replicas = [];
+    for (const set of brought) {
+      const folder = await aFolder(t);
+      await bring(folder, set);
+      replicas.push({ folder, ...(await aReplica({ 'webhook-cert-path': folder })) });
+    }
+    return replicas;
+  }
+
+  test('with another authority 75 s apart are trusted all the while: one write as it begins, one as it ends', async (t) => {
+    const { world, registrations, aReplica } = aWorld();
+    const [before, after] = await sets;
+    const replicas = await two(t, { aReplica }, [before, before]);
+    const broughtTo = new Map([1, 76].map((second, nth) => [second, replicas[nth]?.folder]));
+    let untrusted = 0;
+    for (let second = 1; second <= 300; second += 1) {
+      world.ms = second * 1_000;
+      const folder = broughtTo.get(second);
+      if (folder) await bring(folder, after);
+      for (const { look } of replicas) {
+        await look();
+        untrusted += replicas.filter(({ isTrusted }) => !isTrusted()).length;
+      }
+    }
+    for (const { presented } of replicas) assert.equal(presented(), after.serving.certificate);
+    assert.equal(liveBundle(registrations.current()), after.caBundle);
+    assert.deepEqual([untrusted, registrations.writes(), world.fights], [0, 1 + 2, 0]);
+  });
+
+  test('do not mind in which order the authorities are told', async (t) => {
+    const { world, registrations, aReplica } = aWorld();
+    const [one, other] = await sets;
+    const inOrder = (first: CertificateSet, second: CertificateSet) => ({
+      ...one,
+      caBundle: joinCertificates([first.caBundle, second.caBundle]),
+    });
+    const replicas = await two(t, { aReplica }, [inOrder(one, other), inOrder(other, one)]);
+    for (let looks = 0; looks < 30; looks += 1) for (const { look } of replicas) await look();
+    assert.deepEqual([registrations.writes(), world.fights], [1, 0]);
+  });
+});
+
+describe('a repair that is refused', () => {
+  const damages = {
+    registration: ({ registrations }: ReturnType<typeof aWorld>) => {
+      registrations.edit((live) => {
+        for (const webhook of live.webhooks ?? []) webhook.timeoutSeconds = 9;
+      });
+      return () => registrations.current()?.webhooks?.[0]?.timeoutSeconds === 5;
+    },
+    Secret: ({ secrets }: ReturnType<typeof aWorld>) => {
+      secrets.put(undefined);
+      return () => secrets.current() !== undefined;
+    },
+  } as const;
+  for (const [what, damage] of Object.entries(damages)) {
+    test(`is no fight, and is made at the first look at which it can be: ${what}`, async () => {
+      const here = aWorld();
+      const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
+      here.world.refuses = true;
+      const isMended = damage(here);
+      for (let minute = 1; minute <= 40; minute += 1) {
+        here.world.ms = minute * MINUTE_MS;
+        await assert.rejects(look, { code: 'KUBE_FORBIDDEN' });
+      }
+      here.world.refuses = false;
+      await look();
+      assert.deepEqual([isMended(), here.world.fights], [true, 0]);
+    });
+  }
+});
