@@ -144,15 +144,22 @@ export async function openServer(
   };
 }
 
-/** Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. */
+/** OpenSSL's words for who has no certificate, or one that it cannot follow. */
+const NO_CERTIFICATE = /^ERR_SSL_(PEER_DID_NOT_RETURN_A_CERTIFICATE|CERTIFICATE_VERIFY_FAILED)$/;
+
+/**
+ * Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. Other handshakes
+ * that fail are none of our refusals: a port scan, an old protocol, a client that does not trust us.
+ */
 function refuseOthers(
   server: ReturnType<typeof createServer>,
   names: readonly string[] | undefined,
   refused: Refused,
 ): void {
-  server.on('tlsClientError', (error, { authorizationError }) =>
-    refused('client-refused', String(authorizationError || messageOf(error))),
-  );
+  server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }) => {
+    if (!authorizationError && !NO_CERTIFICATE.test(error.code ?? '')) return;
+    refused('client-refused', String(authorizationError || messageOf(error)));
+  });
   // Before HTTP reads anything.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     // Null where the socket has gone already, whatever the types say.

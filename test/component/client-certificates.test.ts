@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { Agent } from 'node:https';
+import { createConnection } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import type { Pem } from '../../src/encodings.ts';
 import { dial } from '../../src/inspect/dial.ts';
@@ -56,6 +58,21 @@ suite('with --client-ca-file', () => {
     }
     assert.deepEqual(endpoint.outcomes, []);
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
+  });
+
+  test('whose handshake fails for another reason is not one of them', async (t) => {
+    const { authority, other, endpoint } = await start(t);
+    const known = await authority.issue('kube-apiserver');
+    const distrusting = { ...endpoint, caBundle: other.ca };
+    await assert.rejects(post(distrusting, aReview(), { agent: agentWith(t, known) }), /unable to verify|self-signed/);
+    const scan = createConnection(endpoint.port, '127.0.0.1', () => scan.end());
+    await once(scan.resume(), 'close');
+    const old = ['s_client', '-tls1_1', '-connect', `127.0.0.1:${endpoint.port}`, '-cipher', 'ALL:@SECLEVEL=0'];
+    assert.equal((await openssl(old)).isOk, false);
+    // What comes last is told last.
+    await isRefused(endpoint, agentWith(t, undefined));
+    await eventually(() => assert.equal(endpoint.refusals.length, 1));
+    assert.match(endpoint.refusals[0]?.error ?? '', /peer did not return a certificate/);
   });
 
   test('of those only the ones that --client-name names', async (t) => {
