@@ -33,7 +33,6 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     .description("Makes each Job of KubeVela's terraform-controller run once.")
     .version(version)
     .showHelpAfterError('(--help lists all options)')
-    .configureOutput({ outputError: (message, write) => write(withNearFlag(message)) })
     .exitOverride();
   const run = program
     .command('run', { isDefault: true })
@@ -41,6 +40,7 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
     .allowExcessArguments()
     .exitOverride();
   for (const name of optionNames) run.addOption(toOption(name));
+  suggestOptions(run);
   run.action(() => {
     const [word] = run.args;
     // What is no command ends up as an argument of the default one, which takes none.
@@ -67,11 +67,21 @@ const wordProblem = (word: string, names: readonly string[] | undefined): string
     ? `error: too many arguments: '${word}'`
     : `error: unknown command '${word}'${didYouMean(nearest(word, names))}`;
 
-/** Commander compares the flag together with its value, so that it finds none that is near to `--log-levle=info`. */
-function withNearFlag(message: string): string {
-  const [, flag] = /^error: unknown option '--([^'=]+)=/.exec(message) ?? [];
-  const meant = flag === undefined ? undefined : nearest(flag, optionNames);
-  return `${message.trimEnd()}${didYouMean(meant && `--${meant}`)}\n`;
+/** Commander compares the flag together with its value, so that it seldom finds the one that is near to `--log-levle=info`. */
+function suggestOptions(command: Command): void {
+  const nearFlag = (message: string): string | undefined => {
+    const [, flag] = /^error: unknown option '(--[^'=]+)=[^']*'\n$/.exec(message) ?? [];
+    return (
+      flag &&
+      nearest(
+        flag,
+        command.options.map(({ long }) => long ?? ''),
+      )
+    );
+  };
+  command.configureOutput({
+    outputError: (message, write) => write(`${message.trimEnd()}${didYouMean(nearFlag(message))}\n`),
+  });
 }
 
 /** As commander says it. */
@@ -88,6 +98,7 @@ function addSubcommand<Own>(
   command.configureHelp({ helpWidth: 100 }).addHelpText('after', help);
   const ownOptions = own.map(toOwnOption);
   for (const option of [...ownOptions, ...shared.map(toOption)]) command.addOption(option);
+  suggestOptions(command);
   command.action(() => {
     const values = ownOptions.map((option) => option.attributeName()).map((key) => [key, command.getOptionValue(key)]);
     return action(rawOptions(command, shared), Object.fromEntries(values) as Own);

@@ -61,6 +61,15 @@ describe('the command line', { concurrency: 3 }, () => {
       'a flag with a slip': [['--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
       'the same with its value behind it': [['--log-levle=info'], /^\(Did you mean --log-level\?\)$/m],
       'the same of a subcommand': [['inspect', '--namspace=a'], /^\(Did you mean --namespace\?\)$/m],
+      'a slip that commander knows as well': [
+        ['--polcy-file=x'],
+        /'--polcy-file=x'\n\(Did you mean --policy-file\?\)\n\(--h/,
+      ],
+      'a slip in an option that only the subcommand has': [
+        ['rotate', '--timout=5m'],
+        /^\(Did you mean --timeout\?\)$/m,
+      ],
+      'an option of another command': [['policy', '--heal=off'], /'--heal=off'\n\(--help/],
       'an unknown command': [['xyz'], /^error: unknown command 'xyz'\n\(--help/m],
       'a command with a slip': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
       'a word too many': [['run', 'again'], /^error: too many arguments: 'again'$/m],
