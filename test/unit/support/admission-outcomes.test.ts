@@ -79,6 +79,11 @@ describe('the outcomes of a stream', () => {
       assert.deepEqual(countOutcomes(requestsOf(sketches)), { sent, lost, unmutated, longestGapMs });
     });
   }
+
+  test('are counted also where they are those of hours: more than a call takes as arguments', () => {
+    const requests = requestsOf(Array.from({ length: 400_000 }, (_, nth) => [nth * 20, nth * 20 + 5]));
+    assert.deepEqual(countOutcomes(requests), { sent: 400_000, lost: 0, unmutated: 0, longestGapMs: 20 });
+  });
 });
 
 describe('a failed request', () => {
