@@ -8,23 +8,28 @@ export interface Installation {
   readonly ownerClusterRole: string;
 }
 
+/** As a shell takes it for one word: the names in a live object, or in a file, are not always those that we would give. */
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
 /** What a person types to mend something. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
-  const kubectl = `kubectl -n ${namespace}`;
-  const annotate = `${kubectl} annotate secret ${secretName}`;
+  const kubectlIn = (where: string) => `kubectl -n ${word(where)}`;
+  const kubectl = kubectlIn(namespace);
+  const annotate = `${kubectl} annotate secret ${word(secretName)}`;
   return {
-    install: `terraform-daemon run --namespace=${namespace}`,
-    restart: `${kubectl} rollout restart deployment ${deployment}`,
-    stop: `${kubectl} delete deployment ${deployment}`,
-    logs: `${kubectl} logs deployment/${deployment}`,
-    label: `${kubectl} label --overwrite secret ${secretName} ${Object.entries(MANAGED_BY)
+    install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
+    restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
+    stop: `${kubectl} delete deployment ${word(deployment)}`,
+    logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,
+    label: `${kubectl} label --overwrite secret ${word(secretName)} ${Object.entries(MANAGED_BY)
       .map((pair) => pair.join('='))
       .join()}`,
     unpause: `${annotate} ${PAUSED}-`,
     withdraw: `${annotate} ${ROTATE}-`,
-    askRights: `kubectl auth can-i get secrets/${secretName} -n ${namespace}`,
-    askRegistrationRights: (name: string) => `kubectl auth can-i get mutatingwebhookconfigurations/${name}`,
-    editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${name}`,
-    portForward: (service: string, port: number) => `${kubectl} port-forward service/${service} 8443:${port}`,
+    askRights: `kubectl auth can-i get ${word(`secrets/${secretName}`)} -n ${word(namespace)}`,
+    askRegistrationRights: (name: string) => `kubectl auth can-i get ${word(`mutatingwebhookconfigurations/${name}`)}`,
+    editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${word(name)}`,
+    portForward: (service: { readonly namespace: string; readonly name: string; readonly port: number }) =>
+      `${kubectlIn(service.namespace)} port-forward ${word(`service/${service.name}`)} 8443:${service.port}`,
   } as const;
 };

@@ -1,5 +1,6 @@
 import type { V1MutatingWebhookConfiguration, V1Secret } from '@kubernetes/client-node';
 import type { RawOptions } from '../config.ts';
+import { describeValue } from '../found.ts';
 import { options } from '../options.ts';
 import { shapeProblem } from './exported-shape.ts';
 
@@ -33,6 +34,8 @@ export function pickObjects(objects: readonly unknown[], raw: RawOptions): Expor
         (namespace === undefined || (object.metadata?.namespace ?? namespace) === namespace),
     );
   const secret = find('Secret', raw['secret-name'] || options['secret-name'].default, raw.namespace || undefined);
+  const problem = secret && namespaceProblem(secret);
+  if (problem !== undefined) throw new Error(problem);
   const name = raw['webhook-configuration-name'] || options['webhook-configuration-name'].default;
   return {
     secret: checked('Secret', secret && withTextAnnotations(secret as V1Secret)),
@@ -41,6 +44,13 @@ export function pickObjects(objects: readonly unknown[], raw: RawOptions): Expor
       find('MutatingWebhookConfiguration', name) as V1MutatingWebhookConfiguration | undefined,
     ),
   };
+}
+
+function namespaceProblem({ metadata }: Named): string | undefined {
+  const namespace = metadata?.namespace;
+  const parsed = typeof namespace === 'string' ? options.namespace.parse(namespace) : undefined;
+  if (parsed === undefined || 'value' in parsed) return undefined;
+  return `Secret.metadata.namespace: found ${describeValue(namespace)}; allowed is ${parsed.allowed}`;
 }
 
 function checked<T>(kind: Parameters<typeof shapeProblem>[0], object: T | undefined): T | undefined {

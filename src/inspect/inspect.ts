@@ -138,10 +138,12 @@ const waysInPod = ({ endpoint }: Config): string[] => [inspectAt(`127.0.0.1:${en
 
 function waysFromOutside(
   config: Config,
-  service: { readonly name: string; readonly port?: number } | undefined = serviceOf(config),
+  service: { readonly namespace: string; readonly name: string; readonly port?: number } | undefined = serviceOf(
+    config,
+  ),
 ): string[] {
   if (service === undefined) return [inspectAt('<host:port>')];
-  return [repairCommands(config).portForward(service.name, service.port ?? 443), inspectAt('127.0.0.1:8443')];
+  return [repairCommands(config).portForward({ port: 443, ...service }), inspectAt('127.0.0.1:8443')];
 }
 
 const inspectAt = (address: string): string => `terraform-daemon inspect --address ${address}`;

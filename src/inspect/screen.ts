@@ -11,12 +11,32 @@ const DAY_MS = 24 * HOUR_MS;
 export const printable = (text: string): string => text.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
 
 /** Breaks a text at its spaces, and words that are too long for a line anywhere. */
-export function wrapped(text: string, first: string, rest: string, continued = ''): string[] {
+export const wrapped = (text: string, first: string, rest: string): string[] =>
+  inLines(
+    text.split(' ').flatMap((part) => chunks(part, WIDTH - rest.length)),
+    { first, rest, continued: '' },
+  );
+
+/** Breaks a command between its words, so that it can be pasted into a shell as it is: those may be longer than a line. */
+export const wrappedCommand = (command: string, first: string, rest: string): string[] =>
+  inLines(printable(command).match(SHELL_WORD) ?? [], { first, rest, continued: ' \\' });
+
+/** With its quotes. */
+const SHELL_WORD = /(?:\\.|'[^']*'|[^ ])+/g;
+
+interface Margins {
+  readonly first: string;
+  readonly rest: string;
+  /** At the end of each line but the last. */
+  readonly continued: string;
+}
+
+function inLines(words: readonly string[], { first, rest, continued }: Margins): string[] {
   const lines: string[] = [];
   let line = first;
   let isEmpty = true;
   const room = WIDTH - continued.length;
-  for (const word of text.split(' ').flatMap((part) => chunks(part, room - rest.length))) {
+  for (const word of words) {
     if (!isEmpty && line.length + 1 + word.length > room) {
       lines.push(line + continued);
       [line, isEmpty] = [rest, true];
@@ -33,6 +53,10 @@ const chunks = (word: string, size: number): string[] =>
 /** A name and what there is to say about it. */
 export const columns = (name: string, text: string): string[] =>
   wrapped(printable(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
+
+/** Commands below what was said. */
+export const commandColumns = (command: string): string[] =>
+  wrappedCommand(command, ' '.repeat(NAMES + 2), ' '.repeat(NAMES + 4));
 
 /** The two ends of a fingerprint are enough to tell two of them apart. */
 export const shortened = (sha256: string): string =>

@@ -1,6 +1,6 @@
 import type { CertificateFacts } from './certificate-facts.ts';
 import type { Inspection } from './inspection.ts';
-import { bar, columns, date, inTime, printable, shortened, wrapped } from './screen.ts';
+import { bar, columns, commandColumns, date, inTime, printable, shortened, wrapped, wrappedCommand } from './screen.ts';
 import { verdicts } from './verdicts.ts';
 
 /** An inspection as one screen of text, at most 100 columns wide. */
@@ -85,8 +85,7 @@ const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subjec
 function endpointSection({ endpoint }: Inspection): string[] {
   const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
   if (outcome === 'not-dialled') {
-    const commands = how.flatMap((command) => columns('', command));
-    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...commands];
+    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.flatMap(commandColumns)];
   }
   const dialled = `${address}, asked for ${serverName}`;
   if (outcome === 'failed') return section('ENDPOINT', { dialled, answer: `none: ${why}` });
@@ -119,7 +118,7 @@ function verdictSection({ verdict, problems, endpoint }: Inspection): string[] {
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${printable(message)}`, '  ', '     '),
     // What mends several in a row stands below the last of them.
-    ...(command === problems[index + 1]?.command ? [] : wrapped(command, '     ', '       ', ' \\')),
+    ...(command === problems[index + 1]?.command ? [] : wrappedCommand(command, '     ', '       ')),
   ]);
   return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];
 }

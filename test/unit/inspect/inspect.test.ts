@@ -61,6 +61,20 @@ describe('an inspection of standard input', () => {
     assert.deepEqual(elsewhere.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:9443']);
   });
 
+  test('forwards to the Service that the registration names, in its namespace', async () => {
+    const registration = aRegistration(set.caBundle);
+    const [webhook] = registration.webhooks;
+    const service = { name: 'other', namespace: 'ops', port: 8443 };
+    const webhooks = [{ ...webhook, clientConfig: { ...webhook.clientConfig, service } }];
+    const { endpoint } = await inspected(JSON.stringify({ ...registration, webhooks }));
+    assert.equal(endpoint.how[0], 'kubectl -n ops port-forward service/other 8443:8443');
+  });
+
+  test('refuses a Secret of a namespace that there cannot be', async () => {
+    const message = /Secret\.metadata\.namespace: found "x; echo \$HOME"; allowed is a DNS label/;
+    await assert.rejects(inspected(exported('x; echo $HOME')), { code: 'CONFIG_INVALID', message });
+  });
+
   test('refuses one with neither of the two objects in it: that says nothing of a cluster', async () => {
     for (const text of ['', 'hello', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap' })]) {
       await assert.rejects(inspected(text), { code: 'CONFIG_INVALID', message: /neither of the two objects is in it/ });
