@@ -35,17 +35,24 @@ function readArguments() {
     return parseArgs({
       options: { ...options, tag: { type: 'string', multiple: true }, help: { type: 'boolean' } },
       allowPositionals: true,
+      tokens: true,
     });
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
   }
 }
 
-const { values, positionals } = readArguments();
+const { values, positionals, tokens } = readArguments();
 if (values.help) {
   process.stdout.write(USAGE);
   process.exit(0);
 }
+
+const [end] = tokens.filter(({ kind }) => kind === 'option-terminator');
+const stray = tokens.flatMap((token) =>
+  token.kind === 'positional' && token.index < (end?.index ?? Number.POSITIVE_INFINITY) ? token.value : [],
+);
+if (stray.length > 0) fail(`found ${stray.join(' ')}; allowed there are options alone\n\n${USAGE}`);
 
 /** Docker's client may be there without an engine to talk to; `info` needs one. */
 const works = (engine: string) => spawnSync(engine, ['info'], { stdio: 'ignore' }).status === 0;

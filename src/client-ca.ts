@@ -1,7 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
 import { parseCertificate } from './certs/x509.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
-import { messageOf } from './errors.ts';
+import { readSmallFile } from './small-file.ts';
 
 /** Who may call: the authorities of client certificates, or what is wrong with the file that should hold them. */
 export type ClientCaRead = { readonly bundle: Pem } | { readonly problem: string };
@@ -10,15 +9,8 @@ export type ClientCaRead = { readonly bundle: Pem } | { readonly problem: string
 const MOST_BYTES = 1024 * 1024;
 
 export function readClientCaFile(file: string): ClientCaRead {
-  try {
-    const found = statSync(file);
-    // To open a FIFO would wait for somebody who writes into it.
-    if (!found.isFile()) return { problem: 'found a folder, a device or a pipe; allowed is a file' };
-    if (found.size > MOST_BYTES) return { problem: `found ${found.size} bytes; allowed is at most ${MOST_BYTES}` };
-    return readBundle(readFileSync(file, 'utf8'));
-  } catch (error) {
-    return { problem: `${messageOf(error)}; allowed is a file that can be read` };
-  }
+  const read = readSmallFile(file, MOST_BYTES);
+  return 'problem' in read ? read : readBundle(read.content.toString());
 }
 
 /** All or nothing: a block that cannot be read may be the authority that everybody's certificates are of. */

@@ -46,6 +46,8 @@ export interface Events {
   tell(notice: Notice): void;
 }
 
+/** For people, who find the whole text in the log. */
+const LONGEST_NOTE = 1_000;
 /** An Event of one action and reason is written this often at the most; what comes in between is counted. */
 const QUIET_MS = 60_000;
 
@@ -67,7 +69,7 @@ export function createEvents(store: EventStore, log: Log, now: () => Date): Even
 
   async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
     try {
-      await store.publish(notice, occurrence);
+      await store.publish({ ...notice, note: notice.note.slice(0, LONGEST_NOTE) }, occurrence);
       isRefused = false;
     } catch (error) {
       if (!isRefused) log.warn('events are not written', { reason: String((error as Error).message) });

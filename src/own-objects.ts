@@ -1,3 +1,4 @@
+import { readHolder } from './backstop/store.ts';
 import { isPaused, MANAGED_BY } from './certs/secret.ts';
 import type { Config } from './config.ts';
 import { orAbsent, wasWritten } from './kube-errors.ts';
@@ -158,8 +159,6 @@ export async function readClusterRole(call: CallJson, name: string): Promise<Own
 function readOwnObject(object: unknown): OwnObject {
   const { metadata, webhooks, spec } = asObject(object);
   const { uid, resourceVersion, labels, annotations, ownerReferences, finalizers } = asObject(metadata);
-  const { holderIdentity, renewTime } = asObject(spec);
-  const renewedMs = Date.parse(String(renewTime));
   const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
   return {
     uid: String(uid ?? ''),
@@ -170,8 +169,7 @@ function readOwnObject(object: unknown): OwnObject {
     finalizers: list(finalizers).map(String),
     isPaused: isPaused({ annotations: asObject(annotations) as Record<string, string> }),
     webhooks: list(webhooks).map((webhook) => String(asObject(webhook).name)),
-    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
-    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
+    ...readHolder(spec),
   };
 }
 

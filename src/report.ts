@@ -5,6 +5,7 @@ import { reasons } from './certs/reasons.ts';
 import { parseCertificate } from './certs/x509.ts';
 import { errorFields, type OperatorError } from './errors.ts';
 import type { EventReason, Events } from './events.ts';
+import { describeValue } from './found.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Policy } from './policy/policy.ts';
@@ -98,12 +99,7 @@ export function createReport({
       metrics.policyRead(false);
       log.error('policy refused, the last good one stays', { code: 'POLICY_INVALID', problems });
       const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
-      events.tell({
-        type: 'Warning',
-        action: 'load-policy',
-        reason: 'POLICY_INVALID',
-        note: note.slice(0, LONGEST_NOTE),
-      });
+      events.tell({ type: 'Warning', action: 'load-policy', reason: 'POLICY_INVALID', note });
     },
     clientCaLoaded() {
       log.info('client certificate authorities loaded');
@@ -117,7 +113,7 @@ export function createReport({
       });
       const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
       const reason = 'CLIENT_CA_INVALID';
-      events.tell({ type: 'Warning', action: 'load-client-ca', reason, note: note.slice(0, LONGEST_NOTE) });
+      events.tell({ type: 'Warning', action: 'load-client-ca', reason, note });
     },
     yielded(name, fields) {
       log.info('another replica has other options or another policy', { name, fields });
@@ -131,8 +127,10 @@ export function createReport({
       events.tell({ type: 'Warning', action: 'publish-options', reason: 'fight', note });
     },
     misunderstood(found) {
-      log.warn('rotation asked for in words that say nothing', { found, allowed: ['serving', 'ca'] });
-      const note = `annotation terraform.job.kb.io/rotate: found ${JSON.stringify(found)}; allowed is serving or ca`;
+      // An annotation may have 256 KiB, and this is told at each look.
+      const shown = describeValue(found);
+      log.warn('rotation asked for in words that say nothing', { found: shown, allowed: ['serving', 'ca'] });
+      const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
       events.tell({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
     },
     clocksDiffer(phaseSince, now) {
@@ -146,9 +144,6 @@ export function createReport({
     },
   };
 }
-
-/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ allows 1 KiB. */
-const LONGEST_NOTE = 1000;
 
 const wordOf = (verdict: Exclude<Verdict, { action: 'keep' }>): EventReason =>
   'reason' in verdict ? verdict.reason : verdict.action;

@@ -7,8 +7,8 @@ const FORBIDDEN_PASSES_MS = 15_000;
 
 /**
  * Calls `attempt` until it succeeds, for as long as it fails with what passes by itself; missing rights are taken for
- * that until it was refused for 15 s in a row. Waits 0.2 s at first and 5 s at the most, with jitter, so that replicas which
- * failed together do not come back together: Jobs slip by until one is ready.
+ * that until it was refused for 15 s in a row. Waits 0.2 to 0.4 s at first, then longer and longer, with jitter, so that replicas
+ * which failed together do not come back together, and 5 s at the most: Jobs slip by until one is ready.
  *
  * @throws what `attempt` throws that is not retryable, and the signal's reason once that is aborted.
  */
@@ -39,7 +39,7 @@ export function withRetries<T>(
   });
 }
 
-/** Calls `attempt` six times at the most, for a minute or less, as long as it fails with what passes by itself. */
+/** Calls `attempt` six times at the most, with half a minute to a minute between them in all, as long as it fails with what passes by itself. */
 export function withFewRetries<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
   return pRetry(attempt, {
     retries: 5,

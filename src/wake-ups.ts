@@ -63,7 +63,7 @@ export function watchFolder(directory: string, changed: () => void, signal: Abor
 
 function openWatch(directory: string, changed: () => void): FSWatcher | undefined {
   try {
-    // A folder that goes away ends its watch with an error: the resync tells what is missing.
+    // A folder that goes away is told, and one that takes its place is not watched: the resync finds what is in there.
     return watch(directory, changed).on('error', changed);
   } catch {
     changed();

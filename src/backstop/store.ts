@@ -132,11 +132,15 @@ export function createLeaseStore(call: CallJson, namespace: string, name: string
 function readLease(lease: unknown): Lease {
   const { metadata, spec } = (isObject(lease) ? lease : {}) as { readonly metadata?: unknown; readonly spec?: unknown };
   const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
+  return { ...readHolder(spec), resourceVersion: String(resourceVersion ?? '') };
+}
+
+/** Who holds a Lease, and since when, by its `spec`. */
+export function readHolder(spec: unknown): Pick<Lease, 'holder' | 'renewedAt'> {
   const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
   const renewedMs = Date.parse(String(renewTime));
   return {
     holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
     renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
-    resourceVersion: String(resourceVersion ?? ''),
   };
 }

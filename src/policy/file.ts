@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readFileSync, statSync } from 'node:fs';
-import { messageOf } from '../errors.ts';
+import { readSmallFile } from '../small-file.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
 import { parsePolicy } from './schema.ts';
 
@@ -13,17 +12,10 @@ export const MOST_BYTES = 64 * 1024;
 /** Reads a policy file. The built-in policy where there is none. */
 export function readPolicyFile(file: string | undefined): PolicyRead {
   if (file === undefined) return { policy: terraformPolicy };
-  try {
-    const found = statSync(file);
-    // To open a FIFO would wait for somebody who writes into it.
-    if (!found.isFile()) return { problems: ['found a folder, a device or a pipe; allowed is a file'] };
-    if (found.size > MOST_BYTES) return { problems: [`found ${found.size} bytes; allowed is at most ${MOST_BYTES}`] };
-    const content = readFileSync(file);
-    if (!isUtf8(content)) return { problems: ['found bytes that are not UTF-8; allowed is a text in UTF-8'] };
-    return parsePolicy(content.toString());
-  } catch (error) {
-    return { problems: [`${messageOf(error)}; allowed is a file that can be read`] };
-  }
+  const read = readSmallFile(file, MOST_BYTES);
+  if ('problem' in read) return { problems: [read.problem] };
+  if (!isUtf8(read.content)) return { problems: ['found bytes that are not UTF-8; allowed is a text in UTF-8'] };
+  return parsePolicy(read.content.toString());
 }
 
 /** The policy in force. */
@@ -43,9 +35,10 @@ export function createPolicies(file: string | undefined, first: Policy): Policie
   return {
     current: () => policy,
     reload() {
+      if (file === undefined) return 'unchanged';
       const read = readPolicyFile(file);
       const text = JSON.stringify(read);
-      if (file === undefined || text === last) return 'unchanged';
+      if (text === last) return 'unchanged';
       last = text;
       if ('policy' in read) {
         policy = read.policy;

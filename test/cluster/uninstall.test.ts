@@ -127,25 +127,59 @@ describe('terraform-daemon uninstall', () => {
     assert.deepEqual(await isThere(), [false, true, false]);
   });
 
-  it('takes only its own entry out of a registration with entries of others', async () => {
-    await made();
-    const live = await cluster.registration();
-    const [ours] = live?.webhooks ?? [];
-    assert.ok(ours);
-    const theirs = { ...ours, name: 'another.example.com' };
-    await cluster.admission.patchMutatingWebhookConfiguration(
-      { name: REGISTRATION, body: [{ op: 'add', path: '/webhooks/0', value: theirs }] },
+  const theirs = 'another.example.com';
+  const theirOwner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'another', uid: 'another-uid' };
+  const patchRegistration = (body: readonly object[]) =>
+    cluster.admission.patchMutatingWebhookConfiguration(
+      { name: REGISTRATION, body },
       setHeaderOptions('Content-Type', PatchStrategy.JsonPatch),
     );
+  /** An entry of somebody else, before ours, and an owner that they have given. */
+  async function share(): Promise<void> {
+    const [ours] = (await cluster.registration())?.webhooks ?? [];
+    assert.ok(ours);
+    await patchRegistration([
+      { op: 'add', path: '/webhooks/0', value: { ...ours, name: theirs } },
+      { op: 'add', path: '/metadata/ownerReferences/-', value: theirOwner },
+    ]);
+  }
+  /** The names of the entries, the labels, and what its owners are called. */
+  async function leftThere() {
+    const { metadata, webhooks } = (await cluster.registration()) ?? {};
+    return [
+      webhooks?.map(({ name }) => name),
+      metadata?.labels,
+      metadata?.ownerReferences?.map(({ name }) => name),
+    ] as const;
+  }
+
+  it('takes only what is its own out of a registration with entries of others: who own it as well, go on to', async () => {
+    await made();
+    await share();
     const { exitCode, stdout } = await uninstall('--yes');
     assert.equal(exitCode, 0, stdout);
-    assert.match(stdout, /entry modify\.terraform\.job\.kb\.io to be taken out; what is of others stays/);
-    const { metadata, webhooks } = (await cluster.registration()) ?? {};
-    assert.deepEqual(
-      webhooks?.map(({ name }) => name),
-      ['another.example.com'],
-    );
-    assert.deepEqual([metadata?.labels, metadata?.ownerReferences], [undefined, undefined]);
+    assert.match(stdout, /entry modify\.terraform\.job\.kb\.io and our marks to be taken out; what is of others stays/);
+    assert.deepEqual(await leftThere(), [[theirs], undefined, ['another']]);
+  });
+
+  it('leaves a registration to others also where its own entry has gone from there, without its marks', async () => {
+    await made();
+    await share();
+    await patchRegistration([{ op: 'remove', path: '/webhooks/1' }]);
+    const { exitCode, stdout } = await uninstall('--yes');
+    assert.equal(exitCode, 0, stdout);
+    assert.deepEqual(await leftThere(), [[theirs], undefined, ['another']]);
+    assert.match((await uninstall('--yes')).stdout, /^MutatingWebhookConfiguration .*: left alone/m);
+  });
+
+  it('says that its entry has come back, where a daemon without a Lease puts it back in there', async () => {
+    await made({ stop: false });
+    await share();
+    await leases.deleteNamespacedLease({ namespace: NAMESPACE, name: LEASE });
+    const { exitCode, stdout } = await uninstall('--yes');
+    assert.equal(exitCode, 1);
+    assert.match(stdout, /^MutatingWebhookConfiguration .*: has come back$/m);
+    assert.doesNotMatch(stdout, /finalizers/);
   });
 
   it('takes only its own entry out of a registration that says that it is of somebody else, who keeps it', async () => {

@@ -39,6 +39,13 @@ describe('npm run image', () => {
     assert.match(stderr, /--npmrc \/nowhere\/npmrc: there is no such file/);
   });
 
+  it('takes no word for an argument of the engine that does not stand behind --', () => {
+    const { status, stderr } = imageScript('tag', 'x');
+    assert.equal(status, 2);
+    assert.match(stderr, /found tag x; allowed there are options alone\n\n.*--tag/s);
+    assert.match(imageScript('--', '--no-cache').stderr, /needs one of buildah/);
+  });
+
   it('explains itself, also after an option that there is not', () => {
     assert.match(imageScript('--help').stdout, /--run-base IMAGE/);
     const { status, stderr } = imageScript('--base=x');

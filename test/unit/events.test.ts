@@ -49,6 +49,12 @@ describe('an Event', () => {
     assert.deepEqual(written.slice(2), ['renew due 1']);
   });
 
+  test('is cut where it is longer than anybody reads in a list', (t) => {
+    const { tell, notes } = start(t);
+    tell(notice({ note: 'x'.repeat(5_000) }));
+    assert.deepEqual(notes, [`00:00 ${'x'.repeat(1_000)}`]);
+  });
+
   test('says in the end what was told last, and when that was', (t) => {
     const { tell, notes, pass } = start(t);
     for (const note of ['one', 'two', 'three']) {
