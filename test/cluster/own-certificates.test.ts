@@ -3,11 +3,13 @@ import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
 import { readConfig } from '../../src/config.ts';
 import { freePort } from '../control-plane/free-port.ts';
+import { aFolder } from '../support/a-folder.ts';
 import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { openssl } from '../support/openssl.ts';
 import { recordedJob } from '../support/recorded-jobs.ts';
@@ -29,16 +31,24 @@ describe('certificates brought by the user, and a URL instead of the Service', (
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  async function bring(): Promise<{ readonly ca: string; readonly certificate: string }> {
+  async function someFiles(): Promise<Readonly<Record<'ca.pem' | 'cert.pem' | 'key.pem', string>>> {
     const ca = await issueCertificateAuthority(certificates, new Date());
     const serving = await issueServingCertificate(certificates, ca, new Date());
-    const files = { 'ca.pem': ca.certificate, 'cert.pem': serving.certificate, 'key.pem': serving.privateKey };
+    return { 'ca.pem': ca.certificate, 'cert.pem': serving.certificate, 'key.pem': serving.privateKey };
+  }
+
+  async function put(files: Readonly<Record<string, string>>, into = folder): Promise<void> {
     for (const [file, content] of Object.entries(files)) {
       // As an editor or `mv` would put them there: never half a file.
-      await writeFile(join(folder, `.${file}`), content);
-      await rename(join(folder, `.${file}`), join(folder, file));
+      await writeFile(join(into, `.${file}`), content);
+      await rename(join(into, `.${file}`), join(into, file));
     }
-    return { ca: ca.certificate, certificate: serving.certificate };
+  }
+
+  async function bring(): Promise<{ readonly ca: string; readonly certificate: string }> {
+    const files = await someFiles();
+    await put(files);
+    return { ca: files['ca.pem'], certificate: files['cert.pem'] };
   }
 
   const liveBundle = async (): Promise<string> => {
@@ -70,6 +80,42 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     await presentedCertificate(daemon.port, { ca: await liveBundle(), servername: SERVER_NAME });
     await capsJobs('second');
     assert.equal(await cluster.secret(), undefined);
+  });
+
+  it('are trusted in two replicas, while one has read new ones of another authority and the other has not', async (t) => {
+    const [before, after] = [await someFiles(), await someFiles()];
+    const replicas: { readonly daemon: Daemon; readonly place: string }[] = [];
+    const servicePort = await freePort();
+    for (const _ of ['one', 'another']) {
+      const place = await aFolder(t, before);
+      const daemon = await startDaemon({
+        kubeconfig: cluster.daemonKubeconfig,
+        flags: [`--webhook-cert-path=${place}`, '--heal=off'],
+        servicePort,
+      });
+      t.after(() => daemon.stop());
+      await daemon.line('ready');
+      replicas.push({ daemon, place });
+    }
+    const areTrusted = async () => {
+      const ca = await liveBundle();
+      for (const { daemon } of replicas) await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });
+    };
+    for (const { daemon, place } of replicas) {
+      await put(after, place);
+      await daemon.line('serving certificate swapped');
+      // The other one has been woken by the write of this one, many times over.
+      for (let looks = 0; looks < 20; looks += 1) {
+        await areTrusted();
+        await delay(100);
+      }
+    }
+    assert.deepEqual((await liveBundle()).split(/(?<=-----END CERTIFICATE-----\n)/), [
+      after['ca.pem'],
+      before['ca.pem'],
+    ]);
+    const { metadata } = (await cluster.registration()) ?? {};
+    assert.equal(metadata?.generation, 2, 'one write made it, and one more brought both authorities');
   });
 
   it('may be one that plain openssl has made, which is a CA', async (t) => {
