@@ -11,6 +11,10 @@ import type { Report } from './report.ts';
 
 /** The certificates as they are now. */
 export interface Certified extends ServingCertificates {
+  /** What of the bundle is there whatever others have put beside it. */
+  readonly own: Pem;
+  /** Why these are not what is there now, but the last good ones. */
+  readonly failure?: unknown;
   /** The authority of the serving certificate, while it is new and waits for every API server to know it. */
   readonly waiting: Pem | undefined;
   readonly phase: Phase;
@@ -28,18 +32,11 @@ export type CertificateSource = (circumstances: Look) => Promise<Certified>;
 /** What another replica writes while this one looks is later than the look began, by the same clock. */
 const UNHEEDED_MS = 5_000;
 
-export interface SecretSourceDependencies {
-  readonly report: Report;
-  readonly permit: Permit;
-  /** To be told of each step that is taken. */
-  readonly stepped: (verdict: Verdict) => void;
-}
-
 /** Certificates that the daemon issues and keeps in its Secret: each look takes one step. */
 export function secretSource(
   store: SecretStore,
   { certificates }: Pick<Config, 'certificates'>,
-  { report, permit, stepped }: SecretSourceDependencies,
+  { report, permit }: { readonly report: Report; readonly permit: Permit },
 ): CertificateSource {
   return async (circumstances) => {
     const ensured = await ensureCertificates(store, certificates, circumstances, permit);
@@ -49,9 +46,9 @@ export function secretSource(
     if (isAhead(set, new Date(now.getTime() + UNHEEDED_MS))) report.clocksDiffer(set.phaseSince, now);
     if (held === undefined) report.certificatesJudged(verdict, set);
     else report.held(verdict, held);
-    if (held === undefined && verdict.action !== 'keep') stepped(verdict);
     return {
       ...set,
+      own: set.caBundle,
       waiting: waitingAuthority(set),
       isAtRest: verdict.action === 'keep' || held !== undefined,
       isPaused,
@@ -64,7 +61,7 @@ const untilOf = (verdict: Verdict): Date | undefined => (verdict.action === 'kee
 
 /**
  * Certificates that somebody has brought. Nothing is known of their authorities, so what the API server trusts beside them is
- * kept until every replica can be expected to have read the same files.
+ * kept until every replica can be expected to have read the same files. Files that do not fit leave the last good ones in use.
  */
 export function fileSource(
   directory: string,
@@ -72,12 +69,25 @@ export function fileSource(
   uptimeMs: () => number,
 ): CertificateSource {
   const kept = keepAuthorities(uptimeMs);
+  let lastGood: ServingCertificates | undefined;
+
+  async function read(now: Date): Promise<{ readonly files: ServingCertificates; readonly failure?: unknown }> {
+    try {
+      lastGood = await readCertificateFiles(directory, names, now);
+      return { files: lastGood };
+    } catch (failure) {
+      if (lastGood === undefined) throw failure;
+      return { files: lastGood, failure };
+    }
+  }
   return async ({ now, liveBundle }) => {
-    const files = await readCertificateFiles(directory, names, now);
+    const { files, failure } = await read(now);
     const { authorities, untilMs } = kept(liveBundle, files.caBundle);
     return {
       ...files,
       caBundle: joinCertificates([files.caBundle, ...authorities]),
+      own: files.caBundle,
+      failure,
       waiting: undefined,
       phase: 'stable',
       isAtRest: true,

@@ -46,10 +46,14 @@ export interface Events {
   tell(notice: Notice): void;
 }
 
-/** For people, who find the whole text in the log. */
-const LONGEST_NOTE = 1_000;
+/** Bytes of a note, as far as an API server takes it: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
+const LONGEST_NOTE = 1_024;
 /** An Event of one action and reason is written this often at the most; what comes in between is counted. */
 const QUIET_MS = 60_000;
+
+/** Between two characters. The log has all of it. */
+const cut = (note: string): string =>
+  new TextDecoder().decode(Buffer.from(note).subarray(0, LONGEST_NOTE), { stream: true });
 
 interface Told {
   readonly atMs: number;
@@ -69,7 +73,7 @@ export function createEvents(store: EventStore, log: Log, now: () => Date): Even
 
   async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
     try {
-      await store.publish({ ...notice, note: notice.note.slice(0, LONGEST_NOTE) }, occurrence);
+      await store.publish({ ...notice, note: cut(notice.note) }, occurrence);
       isRefused = false;
     } catch (error) {
       if (!isRefused) log.warn('events are not written', { reason: String((error as Error).message) });

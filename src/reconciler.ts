@@ -76,24 +76,40 @@ export function createReconciler(
   const turns = createTurns();
   const applied: { own?: string; others?: string } = {};
   let heldUntil: Date | undefined;
+  /** What repairs were allowed of since they were counted last. */
+  const tried: string[] = [];
 
   function createSource(): CertificateSource {
     const { certificateDirectory } = config;
     if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config, uptimeMs);
     const permit: Permit = (verdict, stored) =>
       isOrdinary(verdict) || mayRepair(SECRET, stored?.otherWriter) ? undefined : 'fight';
-    const stepped = (verdict: Verdict) => {
-      if (!isOrdinary(verdict)) fights.repaired(SECRET, now());
-    };
-    return secretSource(secrets, config, { report, permit, stepped });
+    const look = secretSource(secrets, config, { report, permit });
+    return (circumstances) => counting(SECRET, look(circumstances));
   }
 
   function mayRepair(object: string, writer: string | undefined): boolean {
     const waitMs = fights.waitMs(object, now());
-    if (waitMs === 0) return true;
+    if (waitMs === 0) {
+      tried.push(object);
+      return true;
+    }
     report.fought(object, writer, waitMs);
     heldUntil = earliest(heldUntil, new Date(now().getTime() + waitMs));
     return false;
+  }
+
+  /**
+   * Counts the repairs that were tried meanwhile where they were made, or somebody else was faster. One that was refused, or did
+   * not reach the API server, nobody has undone.
+   */
+  async function counting<T>(object: string, repairing: Promise<T>): Promise<T> {
+    const [settled] = await Promise.allSettled([repairing]);
+    const repairs = tried.splice(0).filter((one) => one === object);
+    if (settled.status === 'fulfilled' || isConflict(settled.reason)) {
+      for (const repaired of repairs) fights.repaired(repaired, now());
+    }
+    return repairing;
   }
 
   async function certify(live: V1MutatingWebhookConfiguration | undefined): Promise<Certified> {
@@ -135,22 +151,18 @@ export function createReconciler(
   }
 
   async function register(
-    { caBundle, isPaused }: Certified,
+    { caBundle, own: ownBundle, isPaused }: Certified,
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
     const bundle = asPublished(caBundle, liveBundle(live));
     const own = desiredRegistration(config.registration, bundle, matchConditions(policies.current()), live);
     const { kind, desired, published } = takeTurn(own, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
-    const wanted = JSON.stringify([caBundle, termsOf(desired.webhooks[0])]);
+    const wanted = JSON.stringify([ownBundle, termsOf(desired.webhooks[0])]);
     const terms = kind === 'yield' ? 'others' : 'own';
     const isRepair = applied[terms] === wanted || kind === 'return';
     const mayWrite = () => !isPaused && (!isRepair || mayRepair(REGISTRATION, lastWriter(live, own)));
-    const registered = await reconcileRegistration(registrations, desired, live, mayWrite);
-    // What could not be written was no repair, and nobody has undone it.
-    if (isRepair && (registered.result === 'created' || registered.result === 'updated')) {
-      fights.repaired(REGISTRATION, now());
-    }
+    const registered = await counting(REGISTRATION, reconcileRegistration(registrations, desired, live, mayWrite));
     if (registered.result !== 'held') {
       applied[terms] = wanted;
       published();
@@ -179,11 +191,11 @@ export function createReconciler(
     metrics.registrationRead(status.readAt);
     const certified = await certify(live).catch((error: unknown) => {
       if (last === undefined) throw error;
-      return { error, ...last, caBundle: withLive(last.caBundle, live) };
+      return { ...last, failure: error, caBundle: withLive(last.caBundle, live) };
     });
     const isLost = await register(certified, live).then(() => false, orLost);
     if (!isLost) swap(certified, present);
-    if ('error' in certified) throw certified.error;
+    if (certified.failure !== undefined) throw certified.failure;
     return isLost || !certified.isAtRest;
   }
 
@@ -226,9 +238,11 @@ export function createReconciler(
 
 /** Another replica has written the registration in between: it is looked at again. */
 function orLost(error: unknown): true {
-  if (error instanceof OperatorError && error.code === 'KUBE_CONFLICT') return true;
+  if (isConflict(error)) return true;
   throw error;
 }
+
+const isConflict = (error: unknown): boolean => error instanceof OperatorError && error.code === 'KUBE_CONFLICT';
 
 const earliest = (one: Date | undefined, other: Date | undefined): Date | undefined =>
   one === undefined || (other !== undefined && other < one) ? other : one;

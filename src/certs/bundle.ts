@@ -1,4 +1,4 @@
-import { type Pem, splitCertificates } from '../encodings.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../encodings.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './issue.ts';
 import type { Reason } from './reasons.ts';
@@ -52,8 +52,8 @@ export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean
 
 /** The live bundle where it holds just these authorities, in whatever order: they verify the same then. */
 export function asPublished(caBundle: Pem, liveBundle: Pem | undefined): Pem {
-  const [wanted, live] = [splitCertificates(caBundle), splitCertificates(liveBundle ?? '')];
-  const isSame = live.length === wanted.length && isPublished(caBundle, liveBundle) && live.join('') === liveBundle;
+  const [wanted, live] = [joinCertificates([caBundle]), joinCertificates([liveBundle ?? ''])];
+  const isSame = live === liveBundle && live.length === wanted.length && isPublished(wanted, live);
   return isSame ? (liveBundle as Pem) : caBundle;
 }
 

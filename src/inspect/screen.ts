@@ -35,8 +35,9 @@ function inLines(words: readonly string[], { first, rest, continued }: Margins):
   const lines: string[] = [];
   let line = first;
   let isEmpty = true;
-  const room = WIDTH - continued.length;
-  for (const word of words) {
+  for (const [nth, word] of words.entries()) {
+    // Nothing stands behind the last one.
+    const room = nth === words.length - 1 ? WIDTH : WIDTH - continued.length;
     if (!isEmpty && line.length + 1 + word.length > room) {
       lines.push(line + continued);
       [line, isEmpty] = [rest, true];

@@ -144,20 +144,18 @@ export async function openServer(
   };
 }
 
-/** OpenSSL's words for who has no certificate, or one that it cannot follow. */
-const NO_CERTIFICATE = /^ERR_SSL_(PEER_DID_NOT_RETURN_A_CERTIFICATE|CERTIFICATE_VERIFY_FAILED)$/;
+/** A handshake that ends before it comes to a certificate: a port scan, another protocol, an old one, who does not trust us. */
+const NO_REFUSAL =
+  /^(ECONNRESET|EPIPE|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SSL_(.*ALERT.*|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_VERSION_NUMBER|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_EOF_WHILE_READING))$/;
 
-/**
- * Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. Other handshakes
- * that fail are none of our refusals: a port scan, an old protocol, a client that does not trust us.
- */
+/** Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. */
 function refuseOthers(
   server: ReturnType<typeof createServer>,
   names: readonly string[] | undefined,
   refused: Refused,
 ): void {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }) => {
-    if (!authorizationError && !NO_CERTIFICATE.test(error.code ?? '')) return;
+    if (!authorizationError && NO_REFUSAL.test(error.code ?? '')) return;
     refused('client-refused', String(authorizationError || messageOf(error)));
   });
   // Before HTTP reads anything.

@@ -182,5 +182,6 @@ try {
 } catch (error) {
   print(`npm run test:soak: ${error instanceof Error ? error.message : error}`);
   print(`Flags: ${describeFlags(FLAGS)}`);
-  process.exitCode = 2;
+  // Where it has failed in the middle, the stream of Jobs would keep it going.
+  process.exit(2);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Agent } from 'node:https';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { describe as suite, type TestContext, test } from 'node:test';
 import type { Pem } from '../../src/encodings.ts';
 import { dial } from '../../src/inspect/dial.ts';
@@ -58,6 +59,20 @@ suite('with --client-ca-file', () => {
     }
     assert.deepEqual(endpoint.outcomes, []);
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
+  });
+
+  test('one with a key of a kind that TLS does not take is told as well', async (t) => {
+    const { endpoint } = await start(t);
+    const folder = await aFolder(t);
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const made = await openssl([
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1', '-nodes', '-days', '1'],
+      ...['-subj', '/CN=kube-apiserver', '-keyout', key, '-out', certificate],
+    ]);
+    assert.ok(made.isOk, made.output);
+    const call = ['s_client', '-tls1_2', '-connect', `127.0.0.1:${endpoint.port}`, '-cert', certificate, '-key', key];
+    assert.equal((await openssl(call)).isOk, false);
+    await eventually(() => assert.match(endpoint.refusals[0]?.error ?? '', /wrong curve/));
   });
 
   test('whose handshake fails for another reason is not one of them', async (t) => {

@@ -29,7 +29,7 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
     phaseSince,
   };
   const store = createFakeSecretStore(stored(begun as typeof set));
-  const source = secretSource(store, { certificates }, { report, permit: () => undefined, stepped: () => {} });
+  const source = secretSource(store, { certificates }, { report, permit: () => undefined });
   await source({ now: ISSUED_AT, liveBundle: begun.caBundle as typeof set.caBundle, seen: () => 0 });
   return reasons;
 }

@@ -49,10 +49,17 @@ describe('an Event', () => {
     assert.deepEqual(written.slice(2), ['renew due 1']);
   });
 
-  test('is cut where it is longer than anybody reads in a list', (t) => {
+  test('is cut between two characters where an API server would not take all of its bytes', (t) => {
     const { tell, notes } = start(t);
-    tell(notice({ note: 'x'.repeat(5_000) }));
-    assert.deepEqual(notes, [`00:00 ${'x'.repeat(1_000)}`]);
+    for (const [action, note] of Object.entries({
+      whole: 'x'.repeat(1_024),
+      long: 'x'.repeat(5_000),
+      wide: '規'.repeat(400),
+    })) {
+      tell(notice({ action, note }));
+    }
+    const cut = 'x'.repeat(1_024);
+    assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
   });
 
   test('says in the end what was told last, and when that was', (t) => {

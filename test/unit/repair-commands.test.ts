@@ -44,6 +44,15 @@ describe('a command that mends something', () => {
     });
   }
 
+  test('stands in one line where it fits into one of a hundred columns', () => {
+    const words = (length: number) => `kubectl ${'x'.repeat(length - 'kubectl '.length)}`;
+    assert.equal(commandColumns(words(85)).length, 1);
+    assert.deepEqual(
+      commandColumns(words(86)).map((line) => line.length),
+      [15 + 'kubectl \\'.length, 17 + 78],
+    );
+  });
+
   test('cannot make a line of its own', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
     assert.deepEqual(commandColumns(restart), [
