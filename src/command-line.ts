@@ -71,13 +71,8 @@ const wordProblem = (word: string, names: readonly string[] | undefined): string
 function suggestOptions(command: Command): void {
   const nearFlag = (message: string): string | undefined => {
     const [, flag] = /^error: unknown option '(--[^'=]+)=[^']*'\n$/.exec(message) ?? [];
-    return (
-      flag &&
-      nearest(
-        flag,
-        command.options.map(({ long }) => long ?? ''),
-      )
-    );
+    const flags = command.options.map(({ long }) => long ?? '');
+    return flag && nearest(flag, flags);
   };
   command.configureOutput({
     outputError: (message, write) => write(`${message.trimEnd()}${didYouMean(nearFlag(message))}\n`),

@@ -76,8 +76,8 @@ export function createReconciler(
   const turns = createTurns();
   const applied: { own?: string; others?: string } = {};
   let heldUntil: Date | undefined;
-  /** What repairs were allowed of since they were counted last. */
-  const tried: string[] = [];
+  /** Repairs that were allowed since they were counted last. */
+  let tried = 0;
 
   function createSource(): CertificateSource {
     const { certificateDirectory } = config;
@@ -91,7 +91,7 @@ export function createReconciler(
   function mayRepair(object: string, writer: string | undefined): boolean {
     const waitMs = fights.waitMs(object, now());
     if (waitMs === 0) {
-      tried.push(object);
+      tried += 1;
       return true;
     }
     report.fought(object, writer, waitMs);
@@ -105,10 +105,8 @@ export function createReconciler(
    */
   async function counting<T>(object: string, repairing: Promise<T>): Promise<T> {
     const [settled] = await Promise.allSettled([repairing]);
-    const repairs = tried.splice(0).filter((one) => one === object);
-    if (settled.status === 'fulfilled' || isConflict(settled.reason)) {
-      for (const repaired of repairs) fights.repaired(repaired, now());
-    }
+    const isCounted = settled.status === 'fulfilled' || isConflict(settled.reason);
+    for (; tried > 0; tried -= 1) if (isCounted) fights.repaired(object, now());
     return repairing;
   }
 
