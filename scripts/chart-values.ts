@@ -1,3 +1,4 @@
+import { cipherSuiteNames, parseCipherSuites } from '../src/cipher-suites.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../src/options.ts';
 import { policyJsonSchema } from '../src/policy/schema.ts';
 
@@ -15,7 +16,8 @@ export interface Group extends Value {
 }
 
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
-const SUITE = '[A-Z0-9_-]+';
+/** In both ways of naming them. */
+const SUITE = `(${[...new Set([...cipherSuiteNames, ...(parseCipherSuites(cipherSuiteNames.join()) ?? [])])].join('|')})`;
 const SUBDOMAIN = `${DNS_LABEL}(\\.${DNS_LABEL})*`;
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
@@ -41,7 +43,7 @@ export const chartsOwn = {
 const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
 /** A template looks at the bounds. So long a number is read by it still. */
 const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
-const subdomain: Value = { type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: 253 };
+const subdomain = (longest: number): Value => ({ type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: longest });
 const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
 const subject = (longest: number): Value => ({
   type: 'string',
@@ -53,8 +55,8 @@ const subject = (longest: number): Value => ({
 const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
   'service-name': { type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 },
   'service-port': port,
-  'secret-name': subdomain,
-  'webhook-configuration-name': subdomain,
+  'secret-name': subdomain(253),
+  'webhook-configuration-name': subdomain(244),
   'webhook-bind-port': port,
   'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
   'tls-min-version': oneOf('TLSv1.2', 'TLSv1.3'),
@@ -175,7 +177,7 @@ const values = group({
       ...text("empty: Kubernetes' default, which for a tag is IfNotPresent"),
       enum: ['', 'Always', 'IfNotPresent', 'Never'],
     },
-    pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain),
+    pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain(253)),
   }),
   replicas: {
     type: 'integer',

@@ -1,6 +1,6 @@
 import { parseCertificate } from './certs/x509.ts';
 import { type Pem, splitCertificates } from './encodings.ts';
-import { readSmallFile } from './small-file.ts';
+import { createRereading, readSmallFile } from './small-file.ts';
 
 /** Who may call: the authorities of client certificates, or what is wrong with the file that should hold them. */
 export type ClientCaRead = { readonly bundle: Pem } | { readonly problem: string };
@@ -39,16 +39,12 @@ export interface ClientCa {
 /** @param first what was read from the file at the start. */
 export function createClientCa(file: string | undefined, first: Pem | undefined): ClientCa {
   let bundle = first;
-  let last = JSON.stringify({ bundle: first });
+  const readAgain = createRereading(file, readClientCaFile, { bundle: first });
   return {
     current: () => bundle,
     reload() {
-      if (file === undefined) return 'unchanged';
-      const read = readClientCaFile(file);
-      const text = JSON.stringify(read);
-      if (text === last) return 'unchanged';
-      last = text;
-      if ('bundle' in read) bundle = read.bundle;
+      const read = readAgain();
+      if (read !== 'unchanged' && 'bundle' in read) bundle = read.bundle;
       return read;
     },
   };

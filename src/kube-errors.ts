@@ -34,6 +34,10 @@ export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
 /** Whether the API server remembers no more what a list or a watch was to go on from. */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
+/** Whether the call was given up, as it took too long. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
+
 /** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);

@@ -1,7 +1,9 @@
 import type { V1Namespace } from '@kubernetes/client-node';
+import { OperatorError } from './errors.ts';
 import type { Clients } from './kube.ts';
 import { orFail } from './kube-errors.ts';
 import type { Labels } from './policy/policy.ts';
+import { createWorkQueue } from './work-queue.ts';
 
 /** Answers the labels of a namespace. */
 export type NamespaceLabels = (namespace: string) => Promise<Labels>;
@@ -19,18 +21,33 @@ export const readNamespaceLabels =
 const KEPT_MS = 5_000;
 const MOST_KEPT = 1_000;
 
+/** A stranger at the port can name as many namespaces as there can be: the API server is asked about so many at once. */
+const CALLS = { concurrency: 16, most: 256 };
+
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/ */
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /**
  * Asks once for all that ask within 5 s; a failure is not kept. Names that no namespace can have, which only a stranger
- * at the port would send, have no labels.
+ * at the port would send, have no labels. Where too many wait for their turn, one more fails with `KUBE_UNAVAILABLE`.
  */
 export function cachedLabels(read: NamespaceLabels, now: () => Date): NamespaceLabels {
   const kept = new Map<string, { readonly atMs: number; readonly labels: Promise<Labels> }>();
+  const calls = createWorkQueue(CALLS, new AbortController().signal);
+
+  function readInTurn(name: string): Promise<Labels> {
+    const { promise, resolve } = Promise.withResolvers<Labels>();
+    const task = async () => {
+      resolve(read(name));
+      await promise.catch(() => {});
+    };
+    if (calls.add('', task)) return promise;
+    const text = `cannot read Namespace ${name}: ${CALLS.most} others are to be read first`;
+    return Promise.reject(new OperatorError('KUBE_UNAVAILABLE', text));
+  }
 
   function ask(name: string): Promise<Labels> {
-    const labels = read(name);
+    const labels = readInTurn(name);
     const entry = { atMs: now().getTime(), labels };
     kept.delete(name);
     kept.set(name, entry);

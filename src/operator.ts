@@ -46,10 +46,9 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   signal.addEventListener('abort', () => (status.phase = 'draining'));
   const report = createReport({ log, metrics, events: createEvents(dependencies.events, log, now) });
   const reconciler = createReconciler(config, { ...dependencies, report }, status);
-  const probes = await startProbes(
-    { ready: () => readiness(status, config.certificates.names, now()), live: () => liveness(status, now()), metrics },
-    config.probes,
-  );
+  const refused = refusedIn(log, metrics);
+  const ready = () => readiness(status, config.certificates.names, now());
+  const probes = await startProbes({ ready, live: () => liveness(status, now()), metrics, refused }, config.probes);
   try {
     // 1. Listen: a port that is taken must not cost a certificate at every restart.
     const labels = cachedLabels(dependencies.namespaceLabels, now);
@@ -62,7 +61,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
     });
     report.policyLoaded(dependencies.policies.current(), true);
     const clientCa = dependencies.clientCa.current();
-    const server = await openServer(app, config.endpoint, { clientCa, refused: refusedIn(log, metrics) });
+    const server = await openServer(app, config.endpoint, { clientCa, refused });
     let backstop: Promise<void> | undefined;
     try {
       // 2. Certificates: take them from the Secret, or issue them and store them there first.

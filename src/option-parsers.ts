@@ -42,11 +42,15 @@ export const serviceLabel = matching(
   63,
   'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
 );
-export const subdomain = matching(
-  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
-  253,
-  'a DNS subdomain: at most 253 of a-z, 0-9, "-" and "."',
-);
+const subdomainOf = (longest: number) =>
+  matching(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    longest,
+    `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
+  );
+export const subdomain = subdomainOf(253);
+/** With `-backstop` behind it, it is the name of a Lease. */
+export const registrationName = subdomainOf(244);
 
 export const text = (text: string): Parsed<string> => ({ value: text });
 

@@ -10,6 +10,7 @@ import {
   matching,
   oneOf,
   type Parsed,
+  registrationName,
   serviceLabel,
   subdomain,
   subject,
@@ -63,7 +64,7 @@ export const options = {
     placeholder: 'name',
     description: 'MutatingWebhookConfiguration that the daemon creates and keeps',
     default: 'terraform-job-webhook-configuration',
-    parse: subdomain,
+    parse: registrationName,
   },
   'owner-cluster-role': {
     placeholder: 'name',

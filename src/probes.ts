@@ -4,11 +4,15 @@ import { messageOf } from './errors.ts';
 import { type ListenOptions, listen } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import type { Check } from './status.ts';
+import { holdConnections } from './webhook/connections.ts';
+import type { Refused } from './webhook/refusals.ts';
 
 export interface ProbeSources {
   readonly ready: () => Check[];
   readonly live: () => Check[];
   readonly metrics: Pick<Metrics, 'expose'>;
+  /** Told where a connection gives way to another one. */
+  readonly refused: Refused;
 }
 
 /** The plain HTTP server of `/healthz`, `/readyz` and `/metrics`. */
@@ -17,13 +21,23 @@ export interface ProbeServer {
   close(): Promise<void>;
 }
 
+/** Any Pod may come here. The kubelet and a few Prometheus need much less; one more takes the place of who is idle for longest. */
+const MOST_CONNECTIONS = 100;
+/** Of a connection on which nothing comes or goes. */
+const IDLE_MS = 60_000;
+const TIMES = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+
 /**
  * Starts to listen.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function startProbes(sources: ProbeSources, options: ListenOptions): Promise<ProbeServer> {
-  const server = createServer(probeListener(sources));
+  const server = createServer(TIMES, probeListener(sources));
+  server.timeout = IDLE_MS;
+  holdConnections(server, MOST_CONNECTIONS, () =>
+    sources.refused('too-many-connections', `found more than ${MOST_CONNECTIONS} connections to the probes`),
+  );
   return {
     port: await listen(server, options, '--metrics-bind-port, --webhook-bind-address'),
     async close() {

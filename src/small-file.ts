@@ -16,3 +16,26 @@ export function readSmallFile(file: string, most: number): FileRead {
     return { problem: `${messageOf(error)}; allowed is a file that can be read` };
   }
 }
+
+/**
+ * Reads such a file again and again. The answer is `unchanged` where it comes to the same as before, so that what is wrong with a
+ * file is told once.
+ *
+ * @param file where there is none, nothing is ever read.
+ * @param first what was read from it at the start.
+ */
+export function createRereading<T extends object>(
+  file: string | undefined,
+  read: (file: string) => T,
+  first: object,
+): () => 'unchanged' | T {
+  let last = JSON.stringify(first);
+  return () => {
+    if (file === undefined) return 'unchanged';
+    const found = read(file);
+    const text = JSON.stringify(found);
+    if (text === last) return 'unchanged';
+    last = text;
+    return found;
+  };
+}

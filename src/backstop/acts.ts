@@ -7,6 +7,7 @@ import { doubledMs } from '../pauses.ts';
 import type { Labels } from '../policy/policy.ts';
 import type { TellOnce } from '../tell-once.ts';
 import { untilAborted } from '../until-aborted.ts';
+import type { WorkQueue } from '../work-queue.ts';
 import type { TellOfJob } from './events.ts';
 import type { JobWatchers } from './job-watch.ts';
 import { type JobReference, type JobVerdict, referenceOf } from './judgement.ts';
@@ -14,7 +15,6 @@ import { createLater } from './later.ts';
 import { missedNotice, ranOnceNotice } from './notices.ts';
 import { AGAIN, type Round } from './rounds.ts';
 import type { JobStore } from './store.ts';
-import type { WorkQueue } from './work-queue.ts';
 
 export interface ActDependencies {
   readonly jobs: Pick<JobStore, 'cap'>;

@@ -2,6 +2,7 @@ import { createFights } from '../fights.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { onceUntilDone } from '../tell-once.ts';
 import { untilAborted } from '../until-aborted.ts';
+import { createWorkQueue } from '../work-queue.ts';
 import { type ActDependencies, createActs } from './acts.ts';
 import { createTeller } from './events.ts';
 import { keepWatchingJobs } from './job-watch.ts';
@@ -9,7 +10,6 @@ import { type Heal, judgeJob } from './judgement.ts';
 import { type LeaseStore, takeTurns } from './lease.ts';
 import { createRounds, type Round } from './rounds.ts';
 import type { JobStore } from './store.ts';
-import { createWorkQueue } from './work-queue.ts';
 
 export interface BackstopDependencies extends ActDependencies {
   readonly jobs: JobStore;
@@ -44,14 +44,21 @@ export async function runBackstop(
   signal: AbortSignal,
 ): Promise<void> {
   const { jobs, lease, replica, log, now } = dependencies;
-  const startedAt = new Date(now().getTime() - performance.now());
+  // By the clock as it is then: it may be set right long after the start.
+  const startedAt = () => new Date(now().getTime() - performance.now());
   // These outlast a turn: an Event is still written when another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
   const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights(CALLS.most) };
   let round: Round | undefined;
   options.onPolicyChange?.(() => round?.end());
   const judge = (job: unknown, namespaceLabels?: Labels) =>
-    judgeJob(job, { policy: options.policy(), heal: options.heal, startedAt, namespaceLabels, now: now() });
+    judgeJob(job, {
+      policy: options.policy(),
+      heal: options.heal,
+      startedAt: startedAt(),
+      namespaceLabels,
+      now: now(),
+    });
 
   async function keepLooking(turn: AbortSignal): Promise<void> {
     const startRound = createRounds(turn);

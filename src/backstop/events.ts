@@ -2,10 +2,10 @@ import { errorFields, OperatorError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { withFewRetries } from '../retry.ts';
 import type { TellOnce } from '../tell-once.ts';
+import { createWorkQueue } from '../work-queue.ts';
 import type { JobReference } from './judgement.ts';
 import type { JobNotice } from './notices.ts';
 import type { JobStore } from './store.ts';
-import { createWorkQueue } from './work-queue.ts';
 
 /** Writes an Event about a Job in its turn. `told` is called where it was not written before. */
 export type TellOfJob = (job: JobReference, notice: JobNotice, told?: () => void) => void;

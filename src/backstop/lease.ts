@@ -139,10 +139,12 @@ function createLook(store: LeaseStore, { identity, now, log, signal }: TurnOptio
     // Somebody may only have annotated it: that is no reason to end a turn.
     return isWritten || (tries > 1 && decide(tries - 1));
   }
-  /** Without the Lease, the work is done all the same: at once without rights, else after a while. */
+  /** Without the Lease, the work is done all the same: after a while, where it may yet be had. */
   function goOn(error: OperatorError): number {
     failedAtMs ??= performance.now();
-    const isPassing = error.retryable && performance.now() - failedAtMs < LEASE_MS;
+    // An API server that has just started refuses everybody.
+    const mayPass = error.retryable || error.code === 'KUBE_FORBIDDEN';
+    const isPassing = mayPass && performance.now() - failedAtMs < LEASE_MS;
     if (isPassing || signal.aborted) return LOOK_MS;
     if (!isTold) log.warn('watching jobs without a lease', errorFields(error));
     isTold = true;

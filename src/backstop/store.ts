@@ -1,5 +1,5 @@
 import { MANAGED_BY } from '../certs/secret.ts';
-import { isExpired, kubeError, orAbsent, wasWritten } from '../kube-errors.ts';
+import { isExpired, isTimeout, kubeError, orAbsent, wasWritten } from '../kube-errors.ts';
 import type { CallJson, JsonCalls } from '../kube-json.ts';
 import { FIELD_MANAGER } from '../managed-fields.ts';
 import { isObject, type JsonObject } from '../webhook/review.ts';
@@ -19,19 +19,28 @@ export interface JobStore extends JobSource {
 }
 
 const JOBS = '/apis/batch/v1/jobs';
-/** Small enough that a page costs a few megabytes, large enough that ten thousand Jobs are twenty calls. */
-const PAGE = '500';
+/**
+ * Small enough that a page costs a few megabytes, large enough that ten thousand Jobs are twenty calls. Jobs may have a megabyte and
+ * more, and a page that takes too long means to begin with the first one again: then it is made smaller.
+ */
+const PAGE = { most: 500, least: 10 };
 /** Shorter than the client's patience with a quiet watch: the API server sends a bookmark 2 s before it ends one. */
 const WATCH_S = '28';
 const MERGE_PATCH = 'application/merge-patch+json';
 
 export function createJobStore({ callJson: call, listJson, followJson: follow }: JsonCalls): JobStore {
+  let limit = PAGE.most;
   return {
     async page(next, saw) {
+      const query = { limit: String(limit), ...(next ? { continue: next } : {}) };
       try {
-        return readPage(await listJson(JOBS, { limit: PAGE, ...(next ? { continue: next } : {}) }, saw));
+        const page = readPage(await listJson(JOBS, query, saw));
+        // Not in the middle of a list: it would only have to begin again.
+        if (page.next === undefined) limit = Math.min(limit * 2, PAGE.most);
+        return page;
       } catch (error) {
         if (isExpired(error)) return 'expired';
+        if (isTimeout(error)) limit = Math.max(Math.floor(limit / 2), PAGE.least);
         throw kubeError('list Jobs', error);
       }
     },

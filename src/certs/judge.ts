@@ -122,7 +122,9 @@ function certificateProblem(
   if (unfit !== undefined) return unfit;
   if (!isIssuedFor(pair.certificate, options.names)) return 'missing-name';
   if (now >= renewalMoment(serving)) return 'due';
-  return restartedAt !== undefined && isOlder(serving, restartedAt) ? 'restart' : undefined;
+  // Where the clock was set back since, each new one would be older than the restart as well.
+  const isRestarted = restartedAt !== undefined && restartedAt <= now;
+  return isRestarted && isOlder(serving, restartedAt) ? 'restart' : undefined;
 }
 
 function bundleVerdict(

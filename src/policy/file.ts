@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readSmallFile } from '../small-file.ts';
+import { createRereading, readSmallFile } from '../small-file.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
 import { parsePolicy } from './schema.ts';
 
@@ -30,17 +30,13 @@ export interface Policies {
 /** @param first what was read from the file at the start. */
 export function createPolicies(file: string | undefined, first: Policy): Policies {
   let policy = first;
-  let last = JSON.stringify({ policy: first });
+  const readAgain = createRereading(file, readPolicyFile, { policy: first });
   const listeners: (() => void)[] = [];
   return {
     current: () => policy,
     reload() {
-      if (file === undefined) return 'unchanged';
-      const read = readPolicyFile(file);
-      const text = JSON.stringify(read);
-      if (text === last) return 'unchanged';
-      last = text;
-      if ('policy' in read) {
+      const read = readAgain();
+      if (read !== 'unchanged' && 'policy' in read) {
         policy = read.policy;
         for (const changed of listeners) changed();
       }

@@ -6,6 +6,7 @@ import type { Labels, Policy } from '../policy/policy.ts';
 import { createBodyReader, type Refusal } from './body.ts';
 import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';
+import { warnQuietly } from './refusals.ts';
 import {
   type AdmissionRequest,
   type AdmissionResponse,
@@ -78,6 +79,7 @@ export interface AppDependencies {
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): App {
+  const refusing = { warn: warnQuietly(dependencies.log), observe: dependencies.observe };
   const readBody = createBodyReader({ oneBytes: BODY_BYTES, values: BODY_VALUES, allBytes: ALL_BODIES_BYTES });
   const app = express();
   app.disable('x-powered-by');
@@ -98,11 +100,11 @@ export function createApp(dependencies: AppDependencies): App {
       return sendText(response, 415, `Content-Type: found ${found}; allowed is application/json`);
     }
     return readBody(request).then((body) =>
-      'json' in body ? answer(body.json, response, dependencies) : refuse(body, response, dependencies),
+      'json' in body ? answer(body.json, response, dependencies) : refuse(body, response, refusing),
     );
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
-  app.use(answerError(dependencies));
+  app.use(answerError(dependencies, refusing));
   return { handle: app, classes: bornFor(app) };
 }
 
@@ -203,26 +205,30 @@ const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionReque
 const fromFields = (changes: readonly Change[]): object =>
   Object.fromEntries(changes.map(({ field, from }) => [field, from ?? null]));
 
+interface Refusing {
+  readonly warn: ReturnType<typeof warnQuietly>;
+  readonly observe: AppDependencies['observe'];
+}
+
 /** What is no admission request, or has no place now. Nothing in it was decided. */
-function refuse({ status, problem }: Refusal, response: ServerResponse, { log, observe }: AppDependencies): void {
+function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, observe }: Refusing): void {
   if (status === 503) {
-    log.warn('admission request turned away', { status, error: problem });
+    warn('admission request turned away', { status, error: problem });
     observe('busy');
     // The API server comes again after that time, up to ten times: by then another replica may take its connection.
     response.setHeader('Retry-After', '1').setHeader('Connection', 'close');
   } else {
-    log.warn('malformed admission request', shortenedFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
+    warn('malformed admission request', shortenedFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
     observe('malformed');
   }
   sendText(response, status, problem);
 }
 
 /** Everything that was thrown on the way: a review that cannot be read, or a fault of our own. */
-function answerError(dependencies: AppDependencies): ErrorRequestHandler {
-  const { log, observe } = dependencies;
+function answerError({ log, observe }: AppDependencies, refusing: Refusing): ErrorRequestHandler {
   return (error, _request, response, _next) => {
     if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
-      return refuse({ status: 400, problem: error.message }, response, dependencies);
+      return refuse({ status: 400, problem: error.message }, response, refusing);
     }
     log.error('cannot answer an admission request', errorFields(error));
     observe('error');

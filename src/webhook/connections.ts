@@ -1,6 +1,5 @@
-import type { ServerResponse } from 'node:http';
-import type { Server } from 'node:https';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 /** Every connection of a server, from before its handshake on. */
@@ -28,33 +27,36 @@ interface Connection {
 }
 
 /**
- * Holds at most that many connections. When one more comes, the one that will be missed least is cut off, and not the
- * newcomer, which may be the API server: at first who has never shown to be one, and of those who is idle for longest.
+ * Holds at most that many connections of an HTTP or HTTPS server. When one more comes, the one that will be missed least is
+ * cut off, and not the newcomer, which may be the API server: at first who has never shown to be one, and of those who is
+ * idle for longest.
  *
  * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
  * was ever in them is kept alive until the next collection of the whole heap.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void): Connections {
   const open = new Map<string, Connection>();
-  const secured = new WeakMap<Socket, Connection>();
+  /** By what asks: the bare socket, or the one that TLS makes of it. */
+  const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
     if (open.size >= most) drop(leastMissed(open.values()));
     const connection = { socket, isProven: false, answering: [], isSentAway: false, activeMs: performance.now() };
     open.set(key, connection);
+    asking.set(socket, connection);
     socket.once('close', () => {
       if (open.get(key) === connection) open.delete(key);
     });
   });
   // Before HTTP reads anything from it.
-  server.prependListener('secureConnection', (socket) => {
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
     const connection = open.get(keyOf(socket));
     if (connection === undefined) return;
-    secured.set(socket, connection);
+    asking.set(socket, connection);
     if (socket.authorized) connection.isProven = true;
   });
-  server.prependListener('request', ({ socket }, response) => {
-    const connection = secured.get(socket);
+  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const connection = asking.get(socket);
     if (connection) follow(connection, response);
   });
 
@@ -68,9 +70,9 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
     sendAwaySoon() {
       for (const connection of open.values()) connection.isSentAway = true;
     },
-    isSentAway: (socket) => secured.get(socket)?.isSentAway === true,
+    isSentAway: (socket) => asking.get(socket)?.isSentAway === true,
     answering: () => [...open.values()].flatMap(({ answering }) => answering),
-    answeringOn: (socket) => secured.get(socket)?.answering ?? [],
+    answeringOn: (socket) => asking.get(socket)?.answering ?? [],
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },

@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
 import { CHART } from '../../scripts/chart.ts';
 import { chartValues, type Group } from '../../scripts/chart-values.ts';
+import { tls13Names } from '../../src/cipher-suites.ts';
 import { readConfig } from '../../src/config.ts';
 import type { OptionName } from '../../src/options.ts';
 import { aFolder } from '../support/a-folder.ts';
@@ -52,6 +53,10 @@ const CONTRADICTIONS: readonly (readonly [Options, RegExp])[] = [
     { 'ca-lifetime': '359s', 'cert-lifetime': '1m' },
     /options\.settle-time: found 60s, which is more than a sixth of options\.ca-lifetime \(359s\); allowed is at most that/,
   ],
+  [
+    { 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
+    /options\.tls-cipher-suites: found none of TLS 1\.3, which options\.tls-min-version asks for; allowed is at least one of TLS_AES_128_GCM_SHA256, /,
+  ],
 ];
 
 const FITTING: readonly Options[] = [
@@ -64,6 +69,11 @@ const FITTING: readonly Options[] = [
   { 'ca-lifetime': '876000h', 'cert-lifetime': '876000h' },
   { 'ca-lifetime': '10s', 'cert-lifetime': '10s', 'settle-time': '1.5s' },
   { 'ca-lifetime': '360s', 'cert-lifetime': '6m' },
+  { 'tls-cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' },
+  ...tls13Names.map((suite) => ({
+    'tls-min-version': 'TLSv1.3',
+    'tls-cipher-suites': `ECDHE-RSA-AES128-GCM-SHA256, ${suite}`,
+  })),
 ];
 
 /** Values of the right type which Kubernetes would refuse, or a node would choke on. */

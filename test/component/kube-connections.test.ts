@@ -5,21 +5,29 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { createJobStore } from '../../src/backstop/store.ts';
 import { connect } from '../../src/kube.ts';
 import { aCertificateSet } from '../support/a-certificate-set.ts';
 import { aFolder } from '../support/a-folder.ts';
 
 const never = new AbortController().signal;
 
-/** An API server that speaks both, and prefers HTTP/2 as Go does. It answers everything with an empty object. */
-async function startBoth(t: TestContext) {
+interface Response {
+  write(text: string): unknown;
+  end(text: string): unknown;
+}
+
+const emptyObject = (_url: string, response: Response): void => void response.end('{}');
+
+/** An API server that speaks both, and prefers HTTP/2 as Go does. */
+async function startBoth(t: TestContext, answer = emptyObject) {
   const { serving, ca } = await certificates;
   const versions: string[] = [];
   const server = createSecureServer({ cert: serving.certificate, key: serving.privateKey, allowHTTP1: true });
   server.on('request', (request, response) => {
     versions.push(request.httpVersion);
     response.setHeader('Content-Type', 'application/json');
-    response.end('{}');
+    answer(request.url, response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -61,4 +69,33 @@ describe('the API server is called over HTTP/1.1, also where it would rather spe
     await followJson('/apis/batch/v1/jobs', {}, () => {}, AbortSignal.timeout(5_000));
     assert.deepEqual(versions, ['1.1']);
   });
+});
+
+describe('a page of Jobs that does not come to its end within ten seconds', { timeout: 60_000 }, () => {
+  const job = '{"metadata":{"name":"a"}}';
+  const page = (jobs: string) => `{"metadata":{"resourceVersion":"7"},"items":[${jobs}]}`;
+  const begun = page(job).slice(0, -2);
+  /** As they hang: before anything is answered, and in the middle. */
+  const hanging: Readonly<Record<string, (response: Response) => void>> = {
+    'before it has begun': () => {},
+    'in its middle': (response) => void response.write(begun),
+  };
+  for (const [where, hang] of Object.entries(hanging)) {
+    test(`${where} is asked for again with half as many`, async (t) => {
+      const limits: (string | null)[] = [];
+      const { url, ca } = await startBoth(t, (path, response) => {
+        limits.push(new URL(path, 'https://api').searchParams.get('limit'));
+        if (limits.length === 1) hang(response);
+        else response.end(page(job));
+      });
+      const store = createJobStore(await clientsOf(t, url, ca));
+      await assert.rejects(
+        store.page(undefined, () => {}),
+        { code: 'KUBE_UNAVAILABLE' },
+      );
+      const seen: unknown[] = [];
+      assert.deepEqual(await store.page(undefined, (job) => seen.push(job)), { resourceVersion: '7', next: undefined });
+      assert.deepEqual([limits, seen], [['500', '250'], [{ metadata: { name: 'a' } }]]);
+    });
+  }
 });

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import { joinCertificates } from '../../src/encodings.ts';
 import { createMetrics } from '../../src/metrics.ts';
-import { type ProbeSources, startProbes } from '../../src/probes.ts';
+import { type ProbeServer, type ProbeSources, startProbes } from '../../src/probes.ts';
 import { liveness, readiness, type Status } from '../../src/status.ts';
 import { certificateOptions } from '../support/a-certificate-set.ts';
 import { someCertificates } from '../support/endpoint.ts';
-import { promptly } from '../support/eventually.ts';
+import { eventually, promptly } from '../support/eventually.ts';
 import { samplesOf } from '../support/exposition.ts';
 
 const LOCAL = '127.0.0.1';
@@ -24,7 +24,13 @@ async function startProbesOf(
   const { names } = certificateOptions();
   const metrics = createMetrics('1.2.3');
   const probes = await startProbes(
-    { ready: () => readiness(status, names, now), live: () => liveness(status, now), metrics, ...sources },
+    {
+      ready: () => readiness(status, names, now),
+      live: () => liveness(status, now),
+      metrics,
+      refused: assert.fail,
+      ...sources,
+    },
     { port: 0, address: LOCAL },
   );
   t.after(() => probes.close());
@@ -33,6 +39,15 @@ async function startProbesOf(
     return { status: response.status, text: await response.text(), type: response.headers.get('content-type') };
   };
   return { get, metrics, probes };
+}
+
+/** A client of its own kind; being cut off is what it is for. */
+async function connectTo(t: TestContext, { port }: ProbeServer): Promise<Socket> {
+  const socket = createConnection(port, LOCAL);
+  socket.on('error', () => {}).resume();
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  return socket;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
@@ -247,6 +262,39 @@ suite('the probes', () => {
     for (const path of ['/', '/readyz/x', '/metricsx']) assert.deepEqual(await get(path), notFound);
   });
 
+  test('are answered in a flood of connections, of which a hundred stay', async (t) => {
+    const refusals: string[] = [];
+    const refused = (...refusal: string[]) => refusals.push(refusal.join(': '));
+    const { get, probes } = await startProbesOf(t, await ready(), { refused });
+    const sockets: Socket[] = [];
+    for (let made = 0; made < 300; made += 1) sockets.push(await connectTo(t, probes));
+    assert.equal((await get('/healthz')).status, 200);
+    const open = () => sockets.filter(({ closed }) => !closed);
+    await eventually(() => assert.deepEqual(open(), sockets.slice(201)));
+    assert.deepEqual(refusals, Array(201).fill('too-many-connections: found more than 100 connections to the probes'));
+    assert.equal((await get('/readyz')).status, 200);
+  });
+
+  test('wait for headers for 5 s and for all of a request for 10, however it trickles', async (t) => {
+    const { get, probes } = await startProbesOf(t, await ready());
+    const startMs = performance.now();
+    const cutOff = async (head: string) => {
+      const socket = await connectTo(t, probes);
+      socket.write(head);
+      const trickle = setInterval(() => socket.destroyed || socket.write('x'), 500);
+      await once(socket, 'close');
+      clearInterval(trickle);
+      return performance.now() - startMs;
+    };
+    const [headersMs, bodyMs] = await Promise.all([
+      cutOff('GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: '),
+      cutOff('POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n'),
+    ]);
+    assert.ok(headersMs >= 4_500 && headersMs < 9_000, `${headersMs} ms`);
+    assert.ok(bodyMs >= 9_500 && bodyMs < 19_000, `${bodyMs} ms`);
+    assert.equal((await get('/healthz')).status, 200);
+  });
+
   test('close at once, also under a client that keeps its connection and one that has asked for nothing yet', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
     const socket = createConnection(probes.port, LOCAL);
@@ -259,7 +307,7 @@ suite('the probes', () => {
 
   test('fail on a port that is taken, and name it and its options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
-    const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3') };
+    const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3'), refused: assert.fail };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',

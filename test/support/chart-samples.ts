@@ -18,8 +18,8 @@ export const SAMPLES: Readonly<
     ['A', 'a..b', '', 'a_b', `${'a'.repeat(254)}`],
   ],
   'webhook-configuration-name': [
-    ['a', 'my.configuration'],
-    ['A', '-a', '', 'a/b'],
+    ['a', 'my.configuration', 'a'.repeat(244)],
+    ['A', '-a', '', 'a/b', 'a'.repeat(245)],
   ],
   'webhook-bind-port': [
     [1, 8090, 65535],
@@ -35,7 +35,7 @@ export const SAMPLES: Readonly<
   ],
   'tls-cipher-suites': [
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
-    ['', 'a', 'A:B'],
+    ['', 'a', 'A:B', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,'],
   ],
   'max-connections': [
     [10, 1000],

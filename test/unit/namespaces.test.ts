@@ -52,6 +52,24 @@ describe('the labels of a namespace', () => {
     assert.equal(asked.length, 1_002);
   });
 
+  test('are asked for of sixteen at once; of the others as many wait as may, and one more fails', async () => {
+    const answers: (() => void)[] = [];
+    const { labels, asked } = start((name) => new Promise((resolve) => answers.push(() => resolve({ name }))));
+    const all = Array.from({ length: 16 + 256 }, (_, nth) => labels(`n${nth}`));
+    await assert.rejects(labels('one-more'), { code: 'KUBE_UNAVAILABLE', message: /one-more: 256 others are/ });
+    for (let answered = 0; answered < 256; answered += 1) {
+      assert.equal(asked.length, 16 + answered);
+      answers[answered]?.();
+      await new Promise(setImmediate);
+    }
+    for (const answer of answers) answer();
+    assert.deepEqual((await Promise.all(all)).at(-1), { name: 'n271' });
+    await new Promise(setImmediate);
+    const again = labels('one-more');
+    answers.at(-1)?.();
+    assert.deepEqual(await again, { name: 'one-more' });
+  });
+
   test('are none, and not asked for, where no namespace can have such a name', async () => {
     const { labels, asked } = start();
     for (const name of ['', '..', 'A', 'a/b', 'x'.repeat(64)]) assert.deepEqual(await labels(name), {});

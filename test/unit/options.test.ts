@@ -21,11 +21,11 @@ const label = {
   bad: ['A', 'a.b', '-a', 'a-', 'a_b', 'é', ' a', 'a\n', long(64)],
   good: same('a', '0', 'a-0', long(63)),
 };
-const subdomain = {
-  good: same('a', '0', 'a.b', 'a-0.b-1', long(253)),
-  bad: ['A', '.a', 'a.', 'a..b', 'a.-b', 'a_b', '/', 'a\n', long(254)],
-  allowed: 'a DNS subdomain: at most 253 of a-z, 0-9, "-" and "."',
-};
+const subdomain = (longest: number) => ({
+  good: same('a', '0', 'a.b', 'a-0.b-1', long(longest)),
+  bad: ['A', '.a', 'a.', 'a..b', 'a.-b', 'a_b', '/', 'a\n', long(longest + 1)],
+  allowed: `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
+});
 const port = (low: number) => ({
   good: { [low]: low, 443: 443, 65535: 65535 },
   bad: [String(low - 1), '65536', '-1', '1.5', '0x50', '1e3', ' 80', '80 ', 'https'],
@@ -65,12 +65,12 @@ const rows: Readonly<Record<OptionName, Row>> = {
   'secret-name': {
     default: 'terraform-job-webhook-cert',
     variable: 'TERRAFORM_DAEMON_SECRET_NAME',
-    ...subdomain,
+    ...subdomain(253),
   },
   'webhook-configuration-name': {
     default: 'terraform-job-webhook-configuration',
     variable: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME',
-    ...subdomain,
+    ...subdomain(244),
   },
   'owner-cluster-role': {
     default: 'terraform-daemon',

@@ -70,6 +70,14 @@
   $settle $ca) }}
 {{- end }}
 
+{{- $oldest := include "terraform-daemon.option" (list . "tls-min-version" "TLSv1.2") }}
+{{- with get .Values.options "tls-cipher-suites" }}
+{{- if and (eq $oldest "TLSv1.3") (not (regexMatch "TLS_(AES|CHACHA20)_" .)) }}
+{{- $problems = append $problems
+  "options.tls-cipher-suites: found none of TLS 1.3, which options.tls-min-version asks for; allowed is at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256" }}
+{{- end }}
+{{- end }}
+
 {{- $endpoint := include "terraform-daemon.option" (list . "webhook-bind-port" 8090) }}
 {{- $probes := include "terraform-daemon.option" (list . "metrics-bind-port" 8080) }}
 {{- if eq $endpoint $probes }}

@@ -116,12 +116,26 @@ export const servingRows: readonly Judged[] = [
     set: withAlteredServing(endsAt(after(caEnd + 1000))),
     expected: 'renew outlives-ca',
   },
-  { what: 'a restart in the second of the issue', set, restartedAt: after(999), expected: 'keep' },
-  { what: 'a restart in the second after the issue', set, restartedAt: after(1000), expected: 'renew restart' },
+  { what: 'a restart in the second of the issue', set, restartedAt: after(999), at: after(999), expected: 'keep' },
+  {
+    what: 'a restart in the second after the issue',
+    set,
+    restartedAt: after(1000),
+    at: after(1000),
+    expected: 'renew restart',
+  },
+  {
+    what: 'a restart that has yet to come, as the clock was set back',
+    set,
+    restartedAt: after(HOUR_MS),
+    at: after(HOUR_MS - 1),
+    expected: 'keep',
+  },
   {
     what: 'a restart long after the issue of what is damaged',
     set: withServing({ privateKey: junk }),
     restartedAt: after(DAY_MS),
+    at: after(DAY_MS),
     expected: 'renew unparsable',
   },
   {

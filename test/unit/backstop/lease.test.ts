@@ -46,9 +46,9 @@ function start(
   t: TestContext,
   {
     lease,
-    error,
+    error = () => undefined,
     reading = async () => {},
-  }: { lease?: Lease; error?: OperatorError; reading?: () => Promise<void> } = {},
+  }: { lease?: Lease; error?: () => OperatorError | undefined; reading?: () => Promise<void> } = {},
 ) {
   let stored = lease;
   const told: string[] = [];
@@ -60,7 +60,8 @@ function start(
   };
   const store = {
     async read() {
-      if (error) throw error;
+      const problem = error();
+      if (problem) throw problem;
       const found = stored;
       await reading();
       return found;
@@ -81,7 +82,9 @@ function start(
   return { told, ended, stop: () => stop.abort(), stored: () => stored, write };
 }
 
-describe('a replica', { timeout: 30_000 }, () => {
+const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
+
+describe('a replica', { timeout: 60_000 }, () => {
   test('begins at once where nobody holds the Lease, and releases it in the end', async (t) => {
     const { told, ended, stop, stored } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
@@ -142,16 +145,24 @@ describe('a replica', { timeout: 30_000 }, () => {
     await promptly(ended, { withinMs: 3_000 });
   });
 
-  test('goes on without it where it has no rights, and says so', async (t) => {
-    const { told, ended, stop } = start(t, { error: new OperatorError('KUBE_FORBIDDEN', 'no rights') });
-    await eventually(() => assert.equal(told.at(-1), 'begun'));
+  test('goes on without it where it has no rights for twelve seconds, and says so', async (t) => {
+    const { told, ended, stop } = start(t, { error: () => forbidden });
+    await eventually(() => assert.equal(told.at(-1), 'begun'), { withinMs: 20_000 });
     stop();
     await promptly(ended);
     assert.deepEqual(told.slice(0, 3), ['watching jobs without a lease', 'watching jobs', 'begun']);
   });
 
+  test('leaves the work to the holder where it was refused by an API server that has just started', async (t) => {
+    let looks = 0;
+    const lease = { ...renewed(0), renewedAt: new Date() };
+    const { told } = start(t, { lease, error: () => (looks++ === 0 ? forbidden : undefined) });
+    await eventually(() => assert.equal(looks, 3), { withinMs: 10_000 });
+    assert.deepEqual(told, []);
+  });
+
   test('waits for an API server that is away', async (t) => {
-    const { told, ended, stop } = start(t, { error: new OperatorError('KUBE_UNAVAILABLE', 'away') });
+    const { told, ended, stop } = start(t, { error: () => new OperatorError('KUBE_UNAVAILABLE', 'away') });
     await new Promise(setImmediate);
     stop();
     await promptly(ended);

@@ -103,6 +103,32 @@ describe('a page of Jobs', () => {
     await assert.rejects(watch(away), { code: 'KUBE_UNAVAILABLE' });
   });
 
+  test('has half as many where one took too long, down to ten, and more again once a list has come to its end', async () => {
+    const limits: unknown[] = [];
+    let reply: () => unknown = () => undefined;
+    const listJson: JsonCalls['listJson'] = async (_path, { limit }) => {
+      limits.push(limit);
+      return reply();
+    };
+    const store = createJobStore({ callJson: assert.fail, listJson, followJson: assert.fail });
+    const page = () => store.page(undefined, () => {});
+    const failing = (error: Error) => () => {
+      throw error;
+    };
+    const timeout = new DOMException('it took too long', 'TimeoutError');
+    reply = failing(refused(503));
+    await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
+    for (const error of [timeout, new TypeError('fetch failed', { cause: timeout })]) {
+      reply = failing(error);
+      for (let nth = 0; nth < 3; nth += 1) await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
+    }
+    for (const next of ['more', undefined, undefined]) {
+      reply = () => ({ metadata: { resourceVersion: '7', continue: next } });
+      await page();
+    }
+    assert.deepEqual(limits, ['500', '500', '250', '125', '62', '31', '15', '10', '10', '20']);
+  });
+
   test('is followed by a watch that fails with what it is told within', async () => {
     const within = (code: number) => {
       const followJson: JsonCalls['followJson'] = async (_path, _query, tell) =>

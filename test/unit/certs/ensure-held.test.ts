@@ -38,7 +38,11 @@ for (const [held, { hold, permit }] of Object.entries(ways)) {
     const harmless = {
       'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
       'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
-      'a renewal at a start': { secret: stored(set), circumstances: { restartedAt: after(1) }, action: 'renew' },
+      'a renewal at a start': {
+        secret: stored(set),
+        circumstances: { now: after(1), restartedAt: after(1) },
+        action: 'renew',
+      },
       'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
       'a bundle to be mended': { secret: twice, action: 'mend' },
       'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },

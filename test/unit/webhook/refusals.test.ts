@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { logRefused } from '../../../src/webhook/refusals.ts';
+import { logRefused, warnQuietly } from '../../../src/webhook/refusals.ts';
 
 test('refused connections are a line a minute for each reason, with how many there were', (t) => {
   let nowMs = 1_000;
@@ -16,5 +16,22 @@ test('refused connections are a line a minute for each reason, with how many the
     { reason: 'client-refused', count: 1, error: 'no certificate' },
     { reason: 'too-many-connections', count: 1, error: 'x'.repeat(256) },
     { reason: 'client-refused', count: 100, error: 'another' },
+  ]);
+});
+
+test('refused requests are a warning a minute for each message, with how many there were, and lines at debug', (t) => {
+  let nowMs = 1_000;
+  t.mock.method(performance, 'now', () => nowMs);
+  const lines: unknown[] = [];
+  const at = (level: string) => (message: string, fields?: object) => void lines.push({ level, message, ...fields });
+  const warn = warnQuietly({ warn: at('warn'), debug: at('debug') });
+  for (const message of ['a', 'a', 'b']) warn(message, { status: 400 });
+  nowMs += 60_000;
+  warn('a', { status: 413 });
+  assert.deepEqual(lines, [
+    { level: 'warn', message: 'a', status: 400, count: 1 },
+    { level: 'debug', message: 'a', status: 400 },
+    { level: 'warn', message: 'b', status: 400, count: 1 },
+    { level: 'warn', message: 'a', status: 413, count: 2 },
   ]);
 });

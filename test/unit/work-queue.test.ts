@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createWorkQueue } from '../../../src/backstop/work-queue.ts';
-import { eventually, promptly } from '../../support/eventually.ts';
+import { createWorkQueue } from '../../src/work-queue.ts';
+import { eventually, promptly } from '../support/eventually.ts';
 
 describe('a work queue', () => {
   const never = new AbortController().signal;

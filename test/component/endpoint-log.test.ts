@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import { aJob, aTerraformJob, type Json } from '../support/a-job.ts';
+import { anUpdate, aReview } from '../support/a-review.ts';
+import { startEndpoint } from '../support/endpoint.ts';
+
+suite('each answer is logged in one line, and counted', () => {
+  const of = (name: string, operation: string) => ({
+    namespace: 'team-a',
+    name,
+    operation,
+    uid: aReview().request.uid,
+  });
+  const rows: [name: string, review: Json, outcome: string, line: object][] = [
+    [
+      'a Job that is capped',
+      aReview(),
+      'capped',
+      {
+        level: 'info',
+        message: 'job capped',
+        fields: {
+          ...of('oss-bucket-apply', 'CREATE'),
+          rule: 'terraform',
+          backoffLimit: 2147483647,
+          restartPolicy: 'OnFailure',
+        },
+      },
+    ],
+    [
+      'a Job that is capped in a dry run',
+      anUpdate({ dryRun: true, object: aTerraformJob({ backoffLimit: undefined }) }),
+      'capped',
+      {
+        level: 'info',
+        message: 'job capped',
+        fields: { ...of('oss-bucket-apply', 'UPDATE'), dryRun: true, rule: 'terraform', backoffLimit: null },
+      },
+    ],
+    [
+      'a Job that is let through',
+      aReview({ object: aJob() }),
+      'allowed',
+      { level: 'debug', message: 'job allowed', fields: { ...of('report', 'CREATE'), reason: 'no-rule' } },
+    ],
+    [
+      'a Job that cannot be read',
+      aReview({ object: aJob({ backoffLimit: '6' }) }),
+      'refused',
+      {
+        level: 'warn',
+        message: 'job refused',
+        fields: { ...of('report', 'CREATE'), problem: 'object.spec.backoffLimit: found "6"; allowed is a number' },
+      },
+    ],
+    [
+      'no review at all',
+      {},
+      'malformed',
+      {
+        level: 'warn',
+        message: 'malformed admission request',
+        fields: {
+          code: 'REVIEW_MALFORMED',
+          status: 400,
+          error: 'kind: found nothing; allowed is "AdmissionReview"',
+          count: 1,
+        },
+      },
+    ],
+  ];
+  for (const [name, review, outcome, line] of rows) {
+    test(name, async (t) => {
+      const { post, lines, outcomes } = await startEndpoint(t);
+      await post(review);
+      assert.deepEqual({ lines, outcomes }, { lines: [line], outcomes: [outcome] });
+    });
+  }
+});
+
+test('what is no review warns once a minute, and is at debug in between', async (t) => {
+  const { post, lines, outcomes } = await startEndpoint(t);
+  for (const body of [{}, '[', { kind: 'Status' }]) await post(body);
+  assert.deepEqual(
+    lines.map(({ level, fields: { status, count } }) => [level, status, count]),
+    [
+      ['warn', 400, 1],
+      ['debug', 400, undefined],
+      ['debug', 400, undefined],
+    ],
+  );
+  assert.deepEqual(outcomes, ['malformed', 'malformed', 'malformed']);
+});
+
+test('what a client wrote is cut in the log', async (t) => {
+  const long = 'x'.repeat(300);
+  const cut = 'x'.repeat(256);
+  const { post, lines } = await startEndpoint(t);
+  const texts = { uid: long, name: long, namespace: long };
+  await post(aReview({ ...texts, object: aTerraformJob({ restartPolicy: long }) }));
+  await post(aReview({ ...texts, object: aJob() }));
+  await post(aReview({ ...texts, object: null }));
+  await post(`{${long}}`);
+  await post(aReview({ operation: { long } }));
+  assert.deepEqual(
+    lines.slice(0, 3).map(({ fields: { uid, name, namespace } }) => ({ uid, name, namespace })),
+    Array(3).fill({ uid: cut, name: cut, namespace: cut }),
+  );
+  assert.equal(lines[0]?.fields.restartPolicy, cut);
+  for (const { fields } of lines) {
+    for (const value of Object.values(fields)) assert.ok(String(value).length <= 256, String(value));
+  }
+});
