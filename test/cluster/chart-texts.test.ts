@@ -30,6 +30,7 @@ const NEVER_TRIED = [
   '.options.log-format',
   '.options.log-level',
   '.options.settle-time',
+  '.options.tls-cipher-suites',
   '.options.tls-min-version',
   '.policy.rules.*.match.operations.*',
   '.policy.rules.*.set.restartPolicy',

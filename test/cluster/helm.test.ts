@@ -71,7 +71,7 @@ const LARGEST = {
   options: {
     'service-name': 'a'.repeat(63),
     'secret-name': domain,
-    'webhook-configuration-name': domain,
+    'webhook-configuration-name': domain.slice(0, 244),
     'webhook-bind-port': 65535,
     'metrics-bind-port': 65534,
     'service-port': 65535,
