@@ -1,4 +1,4 @@
-import { cipherSuiteNames, parseCipherSuites } from '../src/cipher-suites.ts';
+import { cipherSuiteNames, openSslSuites } from '../src/cipher-suites.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../src/options.ts';
 import { policyJsonSchema } from '../src/policy/schema.ts';
 
@@ -17,7 +17,7 @@ export interface Group extends Value {
 
 const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
 /** In both ways of naming them. */
-const SUITE = `(${[...new Set([...cipherSuiteNames, ...(parseCipherSuites(cipherSuiteNames.join()) ?? [])])].join('|')})`;
+const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|')})`;
 const SUBDOMAIN = `${DNS_LABEL}(\\.${DNS_LABEL})*`;
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';

@@ -17,6 +17,9 @@ const openSslNames = {
 
 export const cipherSuiteNames: readonly string[] = Object.keys(openSslNames);
 
+/** All of them, as OpenSSL names them. */
+export const openSslSuites: readonly string[] = Object.values(openSslNames);
+
 /** A list with commas, in either way of naming them, as OpenSSL names them; `undefined` where one is no such suite. */
 export function parseCipherSuites(text: string): readonly string[] | undefined {
   const names = text.split(',').map((name) => openSslName(name.trim()));
@@ -29,4 +32,4 @@ const openSslName = (name: string): string | undefined =>
 /** Whether a suite is one of TLS 1.3, which has its own. Both ways of naming those are the same. */
 export const isOfTls13 = (openSslName: string): boolean => openSslName.startsWith('TLS_');
 
-export const tls13Names: readonly string[] = Object.values(openSslNames).filter(isOfTls13);
+export const tls13Names: readonly string[] = openSslSuites.filter(isOfTls13);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { CertificateOptions } from './certs/certificate-set.ts';
-import { cipherSuiteNames, isOfTls13, parseCipherSuites, tls13Names } from './cipher-suites.ts';
+import { isOfTls13, openSslSuites, tls13Names } from './cipher-suites.ts';
 import { OperatorError } from './errors.ts';
 import {
   type OptionDefinition,
@@ -172,7 +172,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       drainMs: values['drain-time'],
       tls: {
         minVersion: values['tls-min-version'],
-        cipherSuites: values['tls-cipher-suites'] ?? parseCipherSuites(cipherSuiteNames.join()) ?? [],
+        cipherSuites: values['tls-cipher-suites'] ?? openSslSuites,
       },
       maxConnections: values['max-connections'],
       clientNames: values['client-name'],

@@ -44,21 +44,17 @@ export async function runBackstop(
   signal: AbortSignal,
 ): Promise<void> {
   const { jobs, lease, replica, log, now } = dependencies;
-  // By the clock as it is then: it may be set right long after the start.
-  const startedAt = () => new Date(now().getTime() - performance.now());
   // These outlast a turn: an Event is still written when another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
   const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights(CALLS.most) };
   let round: Round | undefined;
   options.onPolicyChange?.(() => round?.end());
-  const judge = (job: unknown, namespaceLabels?: Labels) =>
-    judgeJob(job, {
-      policy: options.policy(),
-      heal: options.heal,
-      startedAt: startedAt(),
-      namespaceLabels,
-      now: now(),
-    });
+  const judge = (job: unknown, namespaceLabels?: Labels) => {
+    const at = now();
+    // By the clock as it is now: it may be set right long after the start.
+    const startedAt = new Date(at.getTime() - performance.now());
+    return judgeJob(job, { policy: options.policy(), heal: options.heal, startedAt, namespaceLabels, now: at });
+  };
 
   async function keepLooking(turn: AbortSignal): Promise<void> {
     const startRound = createRounds(turn);

@@ -55,7 +55,9 @@ const CONTRADICTIONS: readonly (readonly [Options, RegExp])[] = [
   ],
   [
     { 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
-    /options\.tls-cipher-suites: found none of TLS 1\.3, which options\.tls-min-version asks for; allowed is at least one of TLS_AES_128_GCM_SHA256, /,
+    new RegExp(
+      `options\\.tls-cipher-suites: found none of TLS 1\\.3, which options\\.tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+    ),
   ],
 ];
 

@@ -297,11 +297,9 @@ suite('the probes', () => {
 
   test('close at once, also under a client that keeps its connection and one that has asked for nothing yet', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
-    const socket = createConnection(probes.port, LOCAL);
-    socket.on('error', () => {}); // being cut off is what it is for
-    await once(socket, 'connect');
+    await connectTo(t, probes);
     await get('/healthz');
-    await promptly(probes.close()).finally(() => socket.destroy());
+    await promptly(probes.close());
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
