@@ -14,7 +14,7 @@ RUN --mount=type=secret,id=npmrc --mount=type=secret,id=ca \
     if [ -f /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
-RUN node scripts/build.ts && node scripts/sbom.ts
+RUN node tools/bundle/build.ts && node tools/bundle/sbom.ts
 # A command of its own for "kubectl exec": in the base below, node is not on the PATH.
 RUN mkdir -p /image/app/cache /image/usr/local/bin \
  && sed '1s|^#!.*|#!/nodejs/bin/node|' dist/terraform-daemon.js > /image/app/terraform-daemon.mjs \

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { recorded } from '../test/support/fixtures.ts';
+import { recorded } from '../test/support/builders/fixtures.ts';
 
 /** What is sent: two recorded reviews as they were on the wire, and two made from the first of them. */
 export const bodyNames = ['create', 'update', 'large', 'plain'] as const;

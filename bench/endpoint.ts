@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { patchOf, post } from '../test/support/endpoint.ts';
+import { patchOf, post } from '../test/support/cluster/endpoint.ts';
 import { type BodyName, bodyNames, bodyTexts, writeBodies } from './bodies.ts';
 import { rotated, spreadOf } from './figures.ts';
 import { type Measured, measure, warmUp } from './load.ts';

@@ -1,6 +1,6 @@
+import { createManyJobs } from '../test/support/cluster/many-jobs.ts';
+import { type RawApi, rawApi } from '../test/support/cluster/raw-api.ts';
 import { eventually } from '../test/support/eventually.ts';
-import { createManyJobs } from '../test/support/many-jobs.ts';
-import { type RawApi, rawApi } from '../test/support/raw-api.ts';
 import { cpuSeconds, memoryOf } from './process-figures.ts';
 import type { CurveResults } from './results.ts';
 import { startOurs } from './servers.ts';

@@ -3,11 +3,11 @@ import { chmod, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Progress } from '../test/control-plane/progress.ts';
-import { aCertificateSet } from '../test/support/a-certificate-set.ts';
+import { aCertificateSet } from '../test/support/builders/a-certificate-set.ts';
 import { bytesIn } from '../test/support/bytes-in.ts';
-import { BUNDLE } from '../test/support/daemon.ts';
-import { imageEntrypoint } from '../test/support/image-entrypoint.ts';
+import { BUNDLE } from '../test/support/cluster/daemon.ts';
+import { imageEntrypoint } from '../test/support/cluster/image-entrypoint.ts';
+import type { Progress } from '../tools/control-plane/progress.ts';
 
 const run = promisify(execFile);
 

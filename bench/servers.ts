@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
-import { freePort } from '../test/control-plane/free-port.ts';
+import { freePort } from '../tools/control-plane/free-port.ts';
 import { onServerCore } from './machine.ts';
 import type { Programs } from './programs.ts';
 

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkMachine } from '../test/node/cluster/packages.ts';
-import { openImage } from '../test/node/image/container.ts';
-import { buildDaemonImage } from '../test/node/image/images.ts';
 import { bytesIn } from '../test/support/bytes-in.ts';
+import { openImage } from '../tools/image/container.ts';
+import { buildDaemonImage } from '../tools/image/images.ts';
+import { checkMachine } from '../tools/node/packages.ts';
 import type { SizeResults } from './results.ts';
 import type { Stage } from './stage.ts';
 

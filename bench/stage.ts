@@ -1,5 +1,5 @@
-import type { Progress } from '../test/control-plane/progress.ts';
-import type { Cluster } from '../test/support/cluster.ts';
+import type { Cluster } from '../test/support/cluster/cluster.ts';
+import type { Progress } from '../tools/control-plane/progress.ts';
 import type { Programs } from './programs.ts';
 
 /** What every part of a run is measured with. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { freePort } from '../test/control-plane/free-port.ts';
-import type { Progress } from '../test/control-plane/progress.ts';
-import type { Json } from '../test/support/a-job.ts';
+import type { Json } from '../test/support/builders/a-job.ts';
+import { recordedJob } from '../test/support/builders/recorded-jobs.ts';
+import { samplesOf } from '../test/support/cluster/exposition.ts';
+import { type RawApi, rawApi } from '../test/support/cluster/raw-api.ts';
 import { eventually } from '../test/support/eventually.ts';
-import { samplesOf } from '../test/support/exposition.ts';
-import { type RawApi, rawApi } from '../test/support/raw-api.ts';
-import { recordedJob } from '../test/support/recorded-jobs.ts';
+import { freePort } from '../tools/control-plane/free-port.ts';
+import type { Progress } from '../tools/control-plane/progress.ts';
 import { quantile, rotated } from './figures.ts';
 import { type ApiResults, type Way, ways } from './results.ts';
 import { startOurs, startPeer } from './servers.ts';

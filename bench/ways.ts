@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { admissionPolicy } from '../src/policy/admission-policy.ts';
 import { matchConditions } from '../src/policy/cel.ts';
 import { terraformPolicy } from '../src/policy/policy.ts';
-import { NAMESPACE, REGISTRATION, SERVICE } from '../test/support/cluster.ts';
-import type { RawApi } from '../test/support/raw-api.ts';
+import { NAMESPACE, REGISTRATION, SERVICE } from '../test/support/cluster/cluster.ts';
+import type { RawApi } from '../test/support/cluster/raw-api.ts';
 import { type Way, ways } from './results.ts';
 import { ENDPOINT } from './servers.ts';
 

@@ -2,13 +2,24 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
-import { createJobStore, createLeaseStore } from './backstop/store.ts';
-import { createClientCa, readClientCaFile } from './client-ca.ts';
-import { type Commands, parseCommandLine } from './command-line.ts';
-import type { RawOptions } from './config.ts';
-import { readConfig } from './config.ts';
-import { errorFields, messageOf, OperatorError } from './errors.ts';
-import { inspect } from './inspect/inspect.ts';
+import { type Commands, parseCommandLine } from './cli/command-line.ts';
+import type { RawOptions } from './cli/config.ts';
+import { readConfig } from './cli/config.ts';
+import { optionLabel } from './cli/options.ts';
+import { inspect } from './commands/inspect/inspect.ts';
+import { repairCommands } from './commands/kubectl-hints.ts';
+import { rotate } from './commands/rotate/rotate.ts';
+import { uninstall } from './commands/uninstall.ts';
+import { errorFields, messageOf, OperatorError } from './lib/errors.ts';
+import { createLog, type Log } from './lib/log.ts';
+import { version } from './lib/version.ts';
+import { writeYaml } from './lib/yaml.ts';
+import { runOperator } from './operator/operator.ts';
+import { createOwnership, guarded } from './operator/ownership.ts';
+import { admissionPolicy } from './policy/admission-policy.ts';
+import { createPolicies, type PolicyRead, readPolicyFile } from './policy/file.ts';
+import { terraformPolicy } from './policy/policy.ts';
+import { createJobStore, createLeaseStore } from './stores/job-store.ts';
 import {
   connect,
   createEventStore,
@@ -18,22 +29,11 @@ import {
   createSecretWatch,
   kubeconfigProblems,
   podNamespace,
-} from './kube.ts';
-import { createLog, type Log } from './log.ts';
-import { createMetrics } from './metrics.ts';
-import { readNamespaceLabels } from './namespaces.ts';
-import { runOperator } from './operator.ts';
-import { optionLabel } from './options.ts';
-import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './own-objects.ts';
-import { createOwnership, guarded } from './ownership.ts';
-import { admissionPolicy } from './policy/admission-policy.ts';
-import { createPolicies, type PolicyRead, readPolicyFile } from './policy/file.ts';
-import { terraformPolicy } from './policy/policy.ts';
-import { repairCommands } from './repair-commands.ts';
-import { rotate } from './rotate.ts';
-import { uninstall } from './uninstall.ts';
-import { version } from './version.ts';
-import { writeYaml } from './yaml.ts';
+} from './stores/kube.ts';
+import { readNamespaceLabels } from './stores/namespace-store.ts';
+import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './stores/own-objects.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { createClientCa, readClientCaFile } from './webhook/client-ca.ts';
 
 /** What the process ends with: 2 means that it was called wrongly, as with most commands. */
 const FAILED = 1;

@@ -1,15 +1,15 @@
-import { createFights } from '../fights.ts';
+import { onceUntilDone } from '../lib/log-once.ts';
+import { createFights } from '../lib/repair-limiter.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
+import { createWorkQueue } from '../lib/work-queue.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
-import { onceUntilDone } from '../tell-once.ts';
-import { untilAborted } from '../until-aborted.ts';
-import { createWorkQueue } from '../work-queue.ts';
-import { type ActDependencies, createActs } from './acts.ts';
-import { createTeller } from './events.ts';
+import type { JobStore } from '../stores/job-store.ts';
+import { type Heal, judgeJob } from './decide.ts';
+import { createTeller } from './event-writer.ts';
 import { keepWatchingJobs } from './job-watch.ts';
-import { type Heal, judgeJob } from './judgement.ts';
+import { type ActDependencies, createActs } from './job-worker.ts';
 import { type LeaseStore, takeTurns } from './lease.ts';
-import { createRounds, type Round } from './rounds.ts';
-import type { JobStore } from './store.ts';
+import { createRounds, type Round } from './relist.ts';
 
 export interface BackstopDependencies extends ActDependencies {
   readonly jobs: JobStore;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { OperatorError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { createFailures, type Failures, type Pause } from '../pauses.ts';
+import { createFailures, type Failures, type Pause } from '../lib/backoff.ts';
+import { OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import { isObject } from '../webhook/review.ts';
 
 /** What a list says beside its Jobs. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorFields, OperatorError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import { untilAborted } from '../until-aborted.ts';
+import { errorFields, OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 
 /** The Lease as far as it is read here. */
 export interface Lease {

@@ -1,8 +1,8 @@
-import { joinCertificates, splitCertificates } from '../encodings.ts';
+import { joinCertificates, splitCertificates } from '../lib/pem.ts';
 import { usableAuthorities } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
+import type { Circumstances, Verdict } from './decide.ts';
 import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
-import type { Circumstances, Verdict } from './judge.ts';
 import type { IssueReasons } from './secret.ts';
 
 /** A set, and why its parts were issued. */

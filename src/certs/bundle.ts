@@ -1,4 +1,4 @@
-import { joinCertificates, type Pem, splitCertificates } from '../encodings.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './issue.ts';
 import type { Reason } from './reasons.ts';

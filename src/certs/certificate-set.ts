@@ -1,4 +1,4 @@
-import type { Pem } from '../encodings.ts';
+import type { Pem } from '../lib/pem.ts';
 
 /** A certificate and the private key that belongs to it. */
 export interface CertificatePair {

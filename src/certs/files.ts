@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
-import { type Pem, splitCertificates } from '../encodings.ts';
-import { messageOf, OperatorError } from '../errors.ts';
+import { messageOf, OperatorError } from '../lib/errors.ts';
+import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
-import { askedName, presentedProblem } from './present.ts';
 import { type Reason, reasons } from './reasons.ts';
+import { askedName, presentedProblem } from './serving-swap.ts';
 import { isTrusted, parseCertificate, parsePrivateKey, validityProblem } from './x509.ts';
 
 /** Three small files are copied in less than that. */

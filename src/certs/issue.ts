@@ -1,8 +1,8 @@
 import { randomBytes, sign as signBytes, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import forge from 'node-forge';
-import { type Pem, splitCertificates } from '../encodings.ts';
-import { messageOf, OperatorError } from '../errors.ts';
+import { messageOf, OperatorError } from '../lib/errors.ts';
+import { type Pem, splitCertificates } from '../lib/pem.ts';
 import {
   BACKDATE_MS,
   type CertificateOptions,

@@ -1,4 +1,4 @@
-import type { Pem } from '../encodings.ts';
+import type { Pem } from '../lib/pem.ts';
 import { isPublished } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 

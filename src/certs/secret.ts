@@ -1,4 +1,4 @@
-import { type Base64, fromBase64, type Pem, splitCertificates, toBase64 } from '../encodings.ts';
+import { type Base64, fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
 import {
   type CertificateOptions,
   type CertificatePair,

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { type Pem, splitCertificates } from '../encodings.ts';
+import { type Pem, splitCertificates } from '../lib/pem.ts';
 import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
 import type { Reason } from './reasons.ts';
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { createRereading, readSmallFile } from '../small-file.ts';
+import { createRereading, readSmallFile } from '../lib/watched-file.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
 import { parsePolicy } from './schema.ts';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { describeValue, nearest, oneLine } from '../found.ts';
-import { type Path, readYaml, type YamlProblem } from '../yaml.ts';
+import { describeValue, nearest, oneLine } from '../lib/text.ts';
+import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import { LARGEST_BACKOFF_LIMIT, type Policy } from './policy.ts';
 

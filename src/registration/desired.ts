@@ -1,5 +1,5 @@
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { type Pem, toBase64 } from '../encodings.ts';
+import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
 
 /** The name of the one webhook in the registration. */

@@ -1,5 +1,5 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { fromBase64, type Pem } from '../encodings.ts';
+import { fromBase64, type Pem } from '../lib/pem.ts';
 import { type DesiredRegistration, type DesiredWebhook, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 import { drift } from './drift.ts';
 

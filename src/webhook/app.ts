@@ -1,12 +1,13 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
-import { errorFields, OperatorError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { errorFields, OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { shortened, shortenedFields } from '../lib/truncate.ts';
+import { type Change, type Decision, decide } from '../policy/decide.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { createBodyReader, type Refusal } from './body.ts';
-import { type Change, type Decision, decide } from './cap-retries.ts';
 import { patchBetween } from './patch.ts';
-import { warnQuietly } from './refusals.ts';
+import { warnQuietly } from './refused-connections.ts';
 import {
   type AdmissionRequest,
   type AdmissionResponse,
@@ -19,7 +20,6 @@ import {
   toReview,
 } from './review.ts';
 import type { App } from './server.ts';
-import { shortened, shortenedFields } from './shortened.ts';
 
 const MIB = 1024 * 1024;
 

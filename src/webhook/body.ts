@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { messageOf } from '../errors.ts';
-import { hasMoreValues, withoutManagedFields } from './json-bytes.ts';
+import { messageOf } from '../lib/errors.ts';
+import { hasMoreValues, withoutManagedFields } from './json-scan.ts';
 
 /** What a client has sent, or why that was not taken: an HTTP status and a text. */
 export type Body = { readonly json: unknown } | Refusal;

@@ -1,5 +1,5 @@
-import { OperatorError } from '../errors.ts';
-import { shortened } from './shortened.ts';
+import { OperatorError } from '../lib/errors.ts';
+import { shortened } from '../lib/truncate.ts';
 
 /** JSON as it came: fields that this program does not know stay untouched. */
 export type JsonObject = { readonly [field: string]: unknown };

@@ -3,11 +3,11 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer, type ServerOptions } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { messageOf, OperatorError } from '../errors.ts';
-import { type ListenOptions, listen } from '../listen.ts';
+import { messageOf, OperatorError } from '../lib/errors.ts';
+import { type ListenOptions, listen } from '../lib/listen.ts';
 import { answerClientErrors } from './client-errors.ts';
 import { holdConnections } from './connections.ts';
-import type { Refused } from './refusals.ts';
+import type { Refused } from './refused-connections.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
 
 /** What the endpoint presents: PEM texts. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, SECRET } from '../support/cluster.ts';
-import { bundleDamages, type Damage, entryDamages, secretDamages } from '../support/damages.ts';
+import { bundleDamages, type Damage, entryDamages, secretDamages } from '../support/chaos/damages.ts';
+import { type Cluster, NAMESPACE, SECRET } from '../support/cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Sight } from './sight.ts';
 import { type Repair, SLACK_MS, type Stage } from './stage.ts';

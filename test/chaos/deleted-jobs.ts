@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Cluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster/cluster.ts';
 
 const EVERY_MS = 10_000;
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Cluster, NAMESPACE } from '../support/cluster.ts';
+import { type Cluster, NAMESPACE } from '../support/cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
 import { askForRotation, damageRegistration, damageSecret } from './damaging.ts';
 import type { Action, LogTo, Signal } from './schedule.ts';

@@ -1,15 +1,15 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ensureBinaries } from '../control-plane/binaries.ts';
-import type { Component } from '../control-plane/component.ts';
-import { apiServerArgs, etcdArgs, layoutOf } from '../control-plane/component-args.ts';
-import type { ControlPlane } from '../control-plane/control-plane.ts';
-import { freePort } from '../control-plane/free-port.ts';
-import { kubernetesVersion } from '../control-plane/kubernetes-version.ts';
-import { createProcessGroup, type ProcessGroup } from '../control-plane/process-group.ts';
-import { untilReady } from '../control-plane/readiness.ts';
-import { tokenFile, type User, withToken, writeKubeconfig } from '../control-plane/users.ts';
+import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
+import type { Component } from '../../tools/control-plane/component.ts';
+import { apiServerArgs, etcdArgs, layoutOf } from '../../tools/control-plane/component-args.ts';
+import type { ControlPlane } from '../../tools/control-plane/control-plane.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
+import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane/process-group.ts';
+import { untilReady } from '../../tools/control-plane/readiness.ts';
+import { tokenFile, type User, withToken, writeKubeconfig } from '../../tools/control-plane/users.ts';
 
 /** A process that can be ended and started again on the same address, and stopped in its tracks. */
 export interface Restartable {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Replica } from '../support/replica.ts';
+import type { Replica } from '../support/cluster/replica.ts';
 import { type Holdings, holdingsOf } from './process-sample.ts';
 
 /** What the processes have held, by process id. */

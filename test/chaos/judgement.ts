@@ -1,4 +1,4 @@
-import { type AdmissionRequest, type Span, splitAtKill } from '../support/admission-outcomes.ts';
+import { type AdmissionRequest, type Span, splitAtKill } from '../support/chaos/admission-outcomes.ts';
 import { allAtOnce, overlaps, type Trouble, type Window } from './windows.ts';
 
 /** Why a Job that was lost or left as it was may have been; `broken` where nothing explains it. */

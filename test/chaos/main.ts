@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { installRights } from '../../tools/manifests/kustomize.ts';
 import { assertAtRest } from '../lifecycle/stage.ts';
-import type { Span } from '../support/admission-outcomes.ts';
-import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { clusterOf, DAEMON_USER, setUp } from '../support/cluster.ts';
-import { entryOf, secretDamages } from '../support/damages.ts';
+import type { Span } from '../support/chaos/admission-outcomes.ts';
+import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { entryOf, secretDamages } from '../support/chaos/damages.ts';
+import { clusterOf, DAEMON_USER, setUp } from '../support/cluster/cluster.ts';
+import { startService } from '../support/cluster/service.ts';
 import { eventually } from '../support/eventually.ts';
-import { installRights } from '../support/manifests.ts';
-import { startService } from '../support/service.ts';
 import { registrationDamages } from './damaging.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { describeFlags, type FlagValues, readFlags } from './flags.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
-import { PART_LABEL, PART_MS } from '../support/admission-stream.ts';
-import type { Cluster } from '../support/cluster.ts';
+import { PART_LABEL, PART_MS } from '../support/chaos/admission-stream.ts';
+import type { Cluster } from '../support/cluster/cluster.ts';
 
 /** A Job that was stored without the endpoint. */
 export interface MissedJob {

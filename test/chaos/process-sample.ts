@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import type { Replica } from '../support/replica.ts';
+import type { Replica } from '../support/cluster/replica.ts';
 
 /** What a process holds. */
 export interface Holdings {

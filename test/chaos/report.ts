@@ -1,5 +1,5 @@
-import { type AdmissionRequest, countOutcomes } from '../support/admission-outcomes.ts';
-import type { FailedOpen } from '../support/failed-open.ts';
+import { type AdmissionRequest, countOutcomes } from '../support/chaos/admission-outcomes.ts';
+import type { FailedOpen } from '../support/cluster/failed-open.ts';
 import type { HoldingsLog } from './holdings-log.ts';
 import { ableSince, type Excuse, excuseOf, type Scene, wasHurtBefore } from './judgement.ts';
 import { markdownTable } from './markdown-table.ts';

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { OWN, REGISTRATION } from '../support/cluster.ts';
-import { type RawApi, rawApi } from '../support/raw-api.ts';
+import { OWN, REGISTRATION } from '../support/cluster/cluster.ts';
+import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 
 const EVERY_MS = 100;
 const PATIENCE_MS = 1_000;

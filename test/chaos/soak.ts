@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { countOutcomes } from '../support/admission-outcomes.ts';
-import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { asTheImage } from '../support/image-entrypoint.ts';
-import { type Replica, startReplica } from '../support/replica.ts';
-import { type Service, startService } from '../support/service.ts';
-import { startTimeline, type Timeline } from '../support/timeline.ts';
+import { countOutcomes } from '../support/chaos/admission-outcomes.ts';
+import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { startTimeline, type Timeline } from '../support/chaos/timeline.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { asTheImage } from '../support/cluster/image-entrypoint.ts';
+import { type Replica, startReplica } from '../support/cluster/replica.ts';
+import { type Service, startService } from '../support/cluster/service.ts';
 import { keepDeletingJobs } from './deleted-jobs.ts';
 import { describeFlags, type FlagValues, readFlags } from './flags.ts';
 import { markdownTable } from './markdown-table.ts';

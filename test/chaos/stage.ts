@@ -1,4 +1,4 @@
-import type { Cluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster/cluster.ts';
 import type { HaControlPlane } from './ha-control-plane.ts';
 import type { Sight } from './sight.ts';
 import type { Slot } from './slots.ts';

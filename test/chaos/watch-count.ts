@@ -1,6 +1,6 @@
 import { Agent, get } from 'node:https';
 import { text } from 'node:stream/consumers';
-import { readApiCredentials } from '../support/api-credentials.ts';
+import { readApiCredentials } from '../support/cluster/api-credentials.ts';
 import { watchesIn } from './process-sample.ts';
 
 /** Answers a function that asks the API server how many watches it serves. */

@@ -1,4 +1,4 @@
-import type { Span } from '../support/admission-outcomes.ts';
+import type { Span } from '../support/chaos/admission-outcomes.ts';
 
 /** What was wrong for a while. */
 export type Trouble = 'replica-down' | 'replica-frozen' | 'api-server' | 'etcd' | 'trust-cut' | 'link';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
-import { startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
-import { createManyJobs } from '../support/many-jobs.ts';
+import { startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { createManyJobs } from '../support/cluster/many-jobs.ts';
 
 const FEW = 10;
 const MANY = 10_000;

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { AuthorizationV1Api, CoordinationV1Api, type V1Job } from '@kubernetes/client-node';
-import { freePort } from '../control-plane/free-port.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { apiClient } from '../support/api-client.ts';
-import { type Cluster, NAMESPACE, startCluster } from '../support/cluster.ts';
-import { type Daemon, type DaemonOptions, startDaemon } from '../support/daemon.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { apiClient } from '../support/cluster/api-client.ts';
+import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../support/cluster/daemon.ts';
+import { samplesOf } from '../support/cluster/exposition.ts';
+import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { samplesOf } from '../support/exposition.ts';
-import { createManyJobs } from '../support/many-jobs.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
 
 const LEASE = { namespace: NAMESPACE, name: 'terraform-job-webhook-backstop' };
 /** How soon after it is ready a daemon has to have capped 500 Jobs: it is promised, however busy the machine is. */

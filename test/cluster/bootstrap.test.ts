@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { V1Secret } from '@kubernetes/client-node';
-import { type Cluster, SECRET, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { type Cluster, SECRET, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { opensslVerify } from '../support/cluster/openssl.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { opensslVerify } from '../support/openssl.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 
 const text = (secret: V1Secret | undefined, key: string): string =>
   Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();

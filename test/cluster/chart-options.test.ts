@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chartsOwn } from '../../scripts/chart-values.ts';
-import { readConfig } from '../../src/config.ts';
-import { type OptionName, optionNames, options } from '../../src/options.ts';
-import { most, SAMPLES, samples } from '../support/chart-samples.ts';
-import { chartObjects, chartRefusal, deploymentOf, optionsOf } from '../support/helm.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import { type OptionName, optionNames, options } from '../../src/cli/options.ts';
+import { chartObjects, chartRefusal, deploymentOf, optionsOf } from '../../tools/chart/helm.ts';
+import { chartsOwn } from '../../tools/chart/values.ts';
+import { most, SAMPLES, samples } from '../support/builders/chart-samples.ts';
 
 for (const version of ['helm3', 'helm4'] as const) {
   describe(`the values of the chart, with ${version}`, () => {

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import type { KubernetesObject, V1ConfigMap, V1Deployment } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { chartValues } from '../../scripts/chart-values.ts';
-import { filled, textsOf } from '../support/chart-texts.ts';
-import { byName, chartObjects, optionsOf } from '../support/helm.ts';
+import { byName, chartObjects, optionsOf } from '../../tools/chart/helm.ts';
+import { chartValues } from '../../tools/chart/values.ts';
+import { filled, textsOf } from '../support/builders/chart-texts.ts';
 
 /** What YAML of one version or another takes for something else than a text, or not for one text. */
 // biome-ignore format: one for each line would be no clearer

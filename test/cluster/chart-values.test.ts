@@ -3,13 +3,13 @@ import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { KubernetesObject, V1Deployment } from '@kubernetes/client-node';
-import { CHART } from '../../scripts/chart.ts';
-import { chartValues, type Group } from '../../scripts/chart-values.ts';
-import { tls13Names } from '../../src/cipher-suites.ts';
-import { readConfig } from '../../src/config.ts';
-import type { OptionName } from '../../src/options.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { byName, chartObjects, chartRefusal } from '../support/helm.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import type { OptionName } from '../../src/cli/options.ts';
+import { tls13Names } from '../../src/webhook/cipher-suites.ts';
+import { CHART } from '../../tools/chart/chart.ts';
+import { byName, chartObjects, chartRefusal } from '../../tools/chart/helm.ts';
+import { chartValues, type Group } from '../../tools/chart/values.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
 
 type Options = Readonly<Partial<Record<OptionName, string | number>>>;
 

@@ -8,13 +8,13 @@ import {
   type V1Deployment,
   type V1PolicyRule,
 } from '@kubernetes/client-node';
-import { CHART } from '../../scripts/chart.ts';
-import { parseDuration } from '../../src/durations.ts';
+import { parseDuration } from '../../src/cli/durations.ts';
 import { parsePolicy } from '../../src/policy/schema.ts';
-import { EVERYTHING } from '../support/chart-samples.ts';
+import { CHART } from '../../tools/chart/chart.ts';
+import { byName, chartObjects, deploymentOf, helm, objectsIn, optionsOf } from '../../tools/chart/helm.ts';
+import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../../tools/manifests/kustomize.ts';
+import { EVERYTHING } from '../support/builders/chart-samples.ts';
 import { readDocument } from '../support/docs.ts';
-import { byName, chartObjects, deploymentOf, helm, objectsIn, optionsOf } from '../support/helm.ts';
-import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../support/manifests.ts';
 
 const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
 

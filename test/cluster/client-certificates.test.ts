@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from '../control-plane/free-port.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { aTerraformJob } from '../support/a-job.ts';
-import { aReview } from '../support/a-review.ts';
-import { clientAuthority } from '../support/client-certificates.ts';
-import { NAMESPACE, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
-import { post } from '../support/endpoint.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { aTerraformJob } from '../support/builders/a-job.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { clientAuthority } from '../support/builders/client-certificates.ts';
+import { NAMESPACE, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { post } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
 /**

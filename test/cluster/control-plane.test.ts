@@ -9,11 +9,11 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
-import { readGoModule } from '../control-plane/go-module.ts';
-import { kubectl } from '../control-plane/kubectl.ts';
+import { type ControlPlane, startControlPlane } from '../../tools/control-plane/control-plane.ts';
+import { readGoModule } from '../../tools/control-plane/go-module.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
 
-const MAIN = join(import.meta.dirname, '../control-plane/main.ts');
+const MAIN = join(import.meta.dirname, '../../tools/control-plane/main.ts');
 const SERVICE_ACCOUNT = 'system:serviceaccount:some-namespace:some-account';
 
 describe('a control plane', () => {

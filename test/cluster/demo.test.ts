@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { readGoModule } from '../control-plane/go-module.ts';
-import { aFolder } from '../support/a-folder.ts';
+import { readGoModule } from '../../tools/control-plane/go-module.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { ensureBinaries } from '../control-plane/binaries.ts';
-import { kubectl } from '../control-plane/kubectl.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { BUNDLE, type Daemon, startDaemon } from '../support/daemon.ts';
+import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { BUNDLE, type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
-import { INSTALL } from '../support/manifests.ts';
 
 const run = promisify(execFile);
 

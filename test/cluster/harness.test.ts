@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { CoreV1Api, KubeConfig, Watch } from '@kubernetes/client-node';
-import { apiGet } from '../control-plane/api-request.ts';
-import { countOutcomes, mutatedAgain, splitAtKill, timeKill } from '../support/admission-outcomes.ts';
-import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { apiGet } from '../../tools/control-plane/api-request.ts';
+import { countOutcomes, mutatedAgain, splitAtKill, timeKill } from '../support/chaos/admission-outcomes.ts';
+import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { type FaultHooks, startFaultProxy } from '../support/chaos/fault-proxy.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { startReplica } from '../support/cluster/replica.ts';
+import { startService } from '../support/cluster/service.ts';
 import { eventually, promptly } from '../support/eventually.ts';
-import { type FaultHooks, startFaultProxy } from '../support/fault-proxy.ts';
-import { startReplica } from '../support/replica.ts';
-import { startService } from '../support/service.ts';
 
 const NAMESPACE = 'team-a';
 const PER_SECOND = 120;

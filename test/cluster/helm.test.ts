@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import { AppsV1Api, KubeConfig, type V1PodSpec } from '@kubernetes/client-node';
-import { CHART } from '../../scripts/chart.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
-import { readConfig } from '../../src/config.ts';
-import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
-import { kubectl } from '../control-plane/kubectl.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import { CHART } from '../../tools/chart/chart.ts';
+import { helm, optionsOf } from '../../tools/chart/helm.ts';
+import { type ControlPlane, startControlPlane } from '../../tools/control-plane/control-plane.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { helm, optionsOf } from '../support/helm.ts';
-import { INSTALL } from '../support/manifests.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 
 /** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
 const NAMESPACES = ['vela-system', 'elsewhere'] as const;

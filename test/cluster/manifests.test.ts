@@ -8,11 +8,8 @@ import {
   type V1Deployment,
   type V1NetworkPolicy,
 } from '@kubernetes/client-node';
-import { kubectl } from '../control-plane/kubectl.ts';
-import type { Json } from '../support/a-job.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { readDocument } from '../support/docs.ts';
-import { optionsOf } from '../support/helm.ts';
+import { optionsOf } from '../../tools/chart/helm.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import {
   INSTALL,
   inKustomization,
@@ -23,8 +20,11 @@ import {
   overlayFolder,
   renderKustomization,
   renderOverlay,
-} from '../support/manifests.ts';
-import { rawApi } from '../support/raw-api.ts';
+} from '../../tools/manifests/kustomize.ts';
+import type { Json } from '../support/builders/a-job.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { rawApi } from '../support/cluster/raw-api.ts';
+import { readDocument } from '../support/docs.ts';
 
 describe('manifests/install.yaml', () => {
   it('is what the base comes to', async () => {

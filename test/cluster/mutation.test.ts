@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { V1Job } from '@kubernetes/client-node';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
 
 const AUDIT_POLICY = `
 apiVersion: audit.k8s.io/v1

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
 
 const NAMESPACE = 'team-a';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { PatchStrategy, setHeaderOptions, type V1MutatingWebhook } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
-import { entryOf } from '../support/damages.ts';
+import { entryOf } from '../support/chaos/damages.ts';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);

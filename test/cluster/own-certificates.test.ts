@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
-import { readConfig } from '../../src/config.ts';
-import { freePort } from '../control-plane/free-port.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { openssl } from '../support/cluster/openssl.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { openssl } from '../support/openssl.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 
 const { certificates } = readConfig({});
 

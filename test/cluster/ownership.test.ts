@@ -8,11 +8,11 @@ import {
   RbacAuthorizationV1Api,
   setHeaderOptions,
 } from '@kubernetes/client-node';
-import { kubectl } from '../control-plane/kubectl.ts';
-import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
-import { type Daemon, type DaemonOptions, startDaemon } from '../support/daemon.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { INSTALL } from '../support/manifests.ts';
 
 const LEASE = 'terraform-job-webhook-backstop';
 const ROLE = 'terraform-daemon';

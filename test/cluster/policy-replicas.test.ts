@@ -7,8 +7,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { matchConditions } from '../../src/policy/cel.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { ownWebhook } from '../../src/registration/desired.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 
 const policy = (backoffLimit: number): Policy => ({

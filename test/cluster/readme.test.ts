@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { delimiter } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { aCheckout, type Checkout } from '../support/a-checkout.ts';
+import { aCheckout, type Checkout } from '../support/builders/a-checkout.ts';
 import { readReadme, shellCommands } from '../support/readme.ts';
 
 /** By this one these tests are run: to run it from here would never end. CI runs it on a clean checkout. */

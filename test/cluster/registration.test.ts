@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { ApiException, type V1MutatingWebhook, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { kubeError } from '../../src/kube-errors.ts';
+import { kubeError } from '../../src/kube/errors.ts';
 import { matchConditions as wantedConditions } from '../../src/policy/cel.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
-import { type Cluster, REGISTRATION, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
-import { rawApi } from '../support/raw-api.ts';
+import { type Cluster, REGISTRATION, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { rawApi } from '../support/cluster/raw-api.ts';
 
 const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const OWN = 'modify.terraform.job.kb.io';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
+import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 
 describe('five daemons started at once on an empty namespace', () => {
   let cluster: Cluster;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster.ts';
-import { runCommand } from '../support/command.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { runCommand } from '../support/cluster/command.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 
 describe('terraform-daemon rotate', () => {

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { AuthorizationV1Api, KubeConfig } from '@kubernetes/client-node';
-import { freePort } from '../control-plane/free-port.ts';
-import { type Cluster, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { startFaultProxy } from '../support/chaos/fault-proxy.ts';
+import { type Cluster, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { samplesOf } from '../support/cluster/exposition.ts';
 import { eventually } from '../support/eventually.ts';
-import { samplesOf } from '../support/exposition.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
 
 describe('starting and stopping', () => {
   let cluster: Cluster;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+import { startTimeline } from '../support/chaos/timeline.ts';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
-import { startTimeline } from '../support/timeline.ts';
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { createServer, type Server } from 'node:tls';
 import type { CertificatePair } from '../../src/certs/certificate-set.ts';
-import type { Pem } from '../../src/encodings.ts';
-import { aLeaf } from '../support/a-leaf.ts';
-import { readApiCredentials } from '../support/api-credentials.ts';
+import type { Pem } from '../../src/lib/pem.ts';
+import { aLeaf } from '../support/builders/a-leaf.ts';
+import { readApiCredentials } from '../support/cluster/api-credentials.ts';
 import {
   type Cluster,
   NAMESPACE,
@@ -19,11 +19,11 @@ import {
   SERVER_NAME,
   SERVICE,
   startCluster,
-} from '../support/cluster.ts';
-import { startDaemon } from '../support/daemon.ts';
+} from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+import { opensslAuthority, opensslVerify } from '../support/cluster/openssl.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { opensslAuthority, opensslVerify } from '../support/openssl.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 
 const REFUSED = /permitted subtree violation|excluded subtree violation/;
 /** What a thief would like to be, as names and as addresses. */

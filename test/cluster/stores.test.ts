@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { connect, createRegistrationStore, createSecretStore } from '../../src/kube.ts';
-import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster.ts';
-import { registrationStoreContract } from '../support/registration-store-contract.ts';
-import { secretStoreContract } from '../support/secret-store-contract.ts';
+import { connect, createRegistrationStore, createSecretStore } from '../../src/stores/kube.ts';
+import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { registrationStoreContract } from '../support/fakes/registration-store-contract.ts';
+import { secretStoreContract } from '../support/fakes/secret-store-contract.ts';
 
 /** The real stores keep the contract that the fakes keep, with the rights of the daemon's user. */
 let cluster: Cluster;

@@ -3,15 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { minorOf } from '../control-plane/go-module.ts';
-import { kubectl } from '../control-plane/kubectl.ts';
-import { kubernetesVersion } from '../control-plane/kubernetes-version.ts';
-import { aJob } from '../support/a-job.ts';
-import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster.ts';
-import { projectFile } from '../support/docs.ts';
-import { eventually } from '../support/eventually.ts';
-import { type ApiReply, type RawApi, rawApi } from '../support/raw-api.ts';
-import { kubeconfigWith, tokenOf } from '../support/service-account-token.ts';
+import { minorOf } from '../../tools/control-plane/go-module.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
+import { aJob } from '../support/builders/a-job.ts';
+import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
+import { type ApiReply, type RawApi, rawApi } from '../support/cluster/raw-api.ts';
+import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
 import {
   ALLOWED,
   type Attempt,
@@ -22,8 +20,10 @@ import {
   STOPPED,
   TEAM,
   WAITING,
-} from '../support/token-attempts.ts';
-import { type Right, rightsTable } from '../support/token-table.ts';
+} from '../support/cluster/token-attempts.ts';
+import { type Right, rightsTable } from '../support/cluster/token-table.ts';
+import { projectFile } from '../support/docs.ts';
+import { eventually } from '../support/eventually.ts';
 
 const TABLE = projectFile('docs/token-rights.md');
 const NOBODY = 'nobody';

@@ -4,15 +4,21 @@ import { Agent } from 'node:https';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe as suite, type TestContext, test } from 'node:test';
-import type { Pem } from '../../src/encodings.ts';
-import { dial } from '../../src/inspect/dial.ts';
-import { SERVER_NAME } from '../support/a-certificate-set.ts';
-import { aFolder } from '../support/a-folder.ts';
-import { aReview } from '../support/a-review.ts';
-import { type ClientCertificate, clientAuthority } from '../support/client-certificates.ts';
-import { type Endpoint, type EndpointFields, post, someCertificates, startEndpoint } from '../support/endpoint.ts';
+import { dial } from '../../src/commands/inspect/probe-endpoint.ts';
+import type { Pem } from '../../src/lib/pem.ts';
+import { SERVER_NAME } from '../support/builders/a-certificate-set.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { type ClientCertificate, clientAuthority } from '../support/builders/client-certificates.ts';
+import {
+  type Endpoint,
+  type EndpointFields,
+  post,
+  someCertificates,
+  startEndpoint,
+} from '../support/cluster/endpoint.ts';
+import { openssl } from '../support/cluster/openssl.ts';
 import { eventually } from '../support/eventually.ts';
-import { openssl } from '../support/openssl.ts';
 
 /** An endpoint that asks for certificates of an authority, and two authorities. */
 async function start(t: TestContext, fields: EndpointFields = {}) {

@@ -5,7 +5,7 @@ import { createServer } from 'node:https';
 import { type AddressInfo, createConnection } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { answerClientErrors } from '../../src/webhook/client-errors.ts';
-import { connectTo, someCertificates } from '../support/endpoint.ts';
+import { connectTo, someCertificates } from '../support/cluster/endpoint.ts';
 import { promptly } from '../support/eventually.ts';
 
 const HEADERS_MS = 300;

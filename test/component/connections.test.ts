@@ -4,8 +4,8 @@ import { Agent } from 'node:https';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { aReview } from '../support/a-review.ts';
-import { connectTo, type Endpoint, patchOf, post, startEndpoint, type Target } from '../support/endpoint.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { connectTo, type Endpoint, patchOf, post, startEndpoint, type Target } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
 /** A client that keeps its one connection, as the API server does. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { aJob, aTerraformJob, type Json } from '../support/a-job.ts';
-import { anUpdate, aReview } from '../support/a-review.ts';
-import { startEndpoint } from '../support/endpoint.ts';
+import { aJob, aTerraformJob, type Json } from '../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../support/builders/a-review.ts';
+import { startEndpoint } from '../support/cluster/endpoint.ts';
 
 suite('each answer is logged in one line, and counted', () => {
   const of = (name: string, operation: string) => ({

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe as suite, type TestContext, test } from 'node:test';
 import jsonpatch from 'fast-json-patch';
 import { type Settings, terraformPolicy } from '../../src/policy/policy.ts';
-import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../support/a-job.ts';
-import { anUpdate, aReview } from '../support/a-review.ts';
-import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '../support/endpoint.ts';
-import { recordedReviews } from '../support/fixtures.ts';
+import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../support/builders/a-review.ts';
+import { recordedReviews } from '../support/builders/fixtures.ts';
+import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '../support/cluster/endpoint.ts';
 
 const MIB = 1024 * 1024;
 const cappedLimit = { op: 'add', path: '/spec/backoffLimit', value: 0 };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { type Policy, terraformPolicy } from '../../src/policy/policy.ts';
-import { aReview } from '../support/a-review.ts';
-import { startEndpoint } from '../support/endpoint.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { startEndpoint } from '../support/cluster/endpoint.ts';
 
 const boom = (): never => {
   throw new Error('boom');

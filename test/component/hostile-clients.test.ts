@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { aReview } from '../support/a-review.ts';
-import { withValue } from '../support/any-job.ts';
-import { connectTo, ENDPOINT_PATH, type Endpoint, patchOf, startEndpoint, startPost } from '../support/endpoint.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { withValue } from '../support/builders/any-job.ts';
+import {
+  connectTo,
+  ENDPOINT_PATH,
+  type Endpoint,
+  patchOf,
+  startEndpoint,
+  startPost,
+} from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
 const CRLF = '\r\n';

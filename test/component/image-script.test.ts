@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const SCRIPT = fileURLToPath(new URL('../../scripts/image.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../tools/image/main.ts', import.meta.url));
 
 /** Without PATH nothing is found that could build an image. */
 function imageScript(...args: readonly string[]) {

@@ -5,10 +5,10 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { createJobStore } from '../../src/backstop/store.ts';
-import { connect } from '../../src/kube.ts';
-import { aCertificateSet } from '../support/a-certificate-set.ts';
-import { aFolder } from '../support/a-folder.ts';
+import { createJobStore } from '../../src/stores/job-store.ts';
+import { connect } from '../../src/stores/kube.ts';
+import { aCertificateSet } from '../support/builders/a-certificate-set.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
 
 const never = new AbortController().signal;
 

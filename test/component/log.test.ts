@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe as suite, test } from 'node:test';
 import { promisify } from 'node:util';
-import type { LogOptions } from '../../src/log.ts';
+import type { LogOptions } from '../../src/lib/log.ts';
 
 const sources = new URL('../../src/', import.meta.url);
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { loadYaml } from '@kubernetes/client-node';
-import { DASHBOARD, dashboard } from '../../scripts/dashboard.ts';
-import { createMetrics } from '../../src/metrics.ts';
-import { aFolder } from '../support/a-folder.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { DASHBOARD, dashboard } from '../../tools/dashboard.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
 import { readDocument } from '../support/docs.ts';
 
 const RULES = 'manifests/overlays/monitoring/prometheus-rule.yaml';

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
-import { OperatorError } from '../../src/errors.ts';
+import { OperatorError } from '../../src/lib/errors.ts';
 import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../src/policy/policy.ts';
-import { aTerraformJob, type Json } from '../support/a-job.ts';
-import { anUpdate, aReview } from '../support/a-review.ts';
-import { anyJson, pathsOf, withValue } from '../support/any-job.ts';
-import { anyPolicy } from '../support/any-policy.ts';
-import { patchOf, startEndpoint } from '../support/endpoint.ts';
-import { recordedReviews } from '../support/fixtures.ts';
+import { aTerraformJob, type Json } from '../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../support/builders/a-review.ts';
+import { anyJson, pathsOf, withValue } from '../support/builders/any-job.ts';
+import { anyPolicy } from '../support/builders/any-policy.ts';
+import { recordedReviews } from '../support/builders/fixtures.ts';
+import { patchOf, startEndpoint } from '../support/cluster/endpoint.ts';
 
 /** Whether there is somebody to answer, and what is asked can be read: told a second time. */
 function isWhole(body: Json): boolean {

@@ -5,8 +5,8 @@ import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { openServer } from '../../src/webhook/server.ts';
-import { SERVER_NAME } from '../support/a-certificate-set.ts';
-import { aReview } from '../support/a-review.ts';
+import { SERVER_NAME } from '../support/builders/a-certificate-set.ts';
+import { aReview } from '../support/builders/a-review.ts';
 import {
   connectTo,
   type Endpoint,
@@ -16,7 +16,7 @@ import {
   startEndpoint,
   startPost,
   type Target,
-} from '../support/endpoint.ts';
+} from '../support/cluster/endpoint.ts';
 import { eventually, promptly } from '../support/eventually.ts';
 
 /** A client that keeps its one connection, as the API server does. To be made before the endpoint: the first to go. */

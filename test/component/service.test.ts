@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
-import { freePort } from '../control-plane/free-port.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { startService } from '../support/cluster/service.ts';
 import { eventually, promptly } from '../support/eventually.ts';
-import { startService } from '../support/service.ts';
 
 const HOST = '127.0.0.1';
 

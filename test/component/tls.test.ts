@@ -4,12 +4,12 @@ import { request } from 'node:http';
 import { connect as connectPlainly } from 'node:net';
 import { describe as suite, test } from 'node:test';
 import tls from 'node:tls';
-import { cipherSuiteNames, parseCipherSuites } from '../../src/cipher-suites.ts';
-import { SERVER_NAME } from '../support/a-certificate-set.ts';
-import { aReview } from '../support/a-review.ts';
-import { type Endpoint, patchOf, startEndpoint, type Target } from '../support/endpoint.ts';
+import { cipherSuiteNames, parseCipherSuites } from '../../src/webhook/cipher-suites.ts';
+import { SERVER_NAME } from '../support/builders/a-certificate-set.ts';
+import { aReview } from '../support/builders/a-review.ts';
+import { type Endpoint, patchOf, startEndpoint, type Target } from '../support/cluster/endpoint.ts';
+import { openssl } from '../support/cluster/openssl.ts';
 import { eventually } from '../support/eventually.ts';
-import { openssl } from '../support/openssl.ts';
 
 /** What a real `openssl s_client` says; it is told to stop at once unless it has something to type. */
 const sClient = ({ port }: Target, flags: readonly string[], typed = '') =>

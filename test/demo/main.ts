@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
-import { progressOn } from '../control-plane/progress.ts';
-import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { progressOn } from '../../tools/control-plane/progress.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 import {
   describeChain,
   describeExpectation,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import fc from 'fast-check';
-import { outlineOf } from '../../src/backstop/job-outline.ts';
-import { judgeJob } from '../../src/backstop/judgement.ts';
+import { judgeJob } from '../../src/backstop/decide.ts';
+import { outlineOf } from '../../src/backstop/job-projection.ts';
 import { type Phase, phases } from '../../src/certs/certificate-set.ts';
-import { ensureCertificates, traits } from '../../src/certs/ensure.ts';
-import { judge } from '../../src/certs/judge.ts';
+import { judge } from '../../src/certs/decide.ts';
+import { ensureCertificates, traits } from '../../src/certs/reconcile.ts';
 import {
   fromSecret,
   isPaused,
@@ -14,21 +14,21 @@ import {
   type StoredSecret,
   toSecret,
 } from '../../src/certs/secret.ts';
-import { readConfig } from '../../src/config.ts';
-import { OperatorError } from '../../src/errors.ts';
-import { readSelectors } from '../../src/inspect/selectors.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import { readSelectors } from '../../src/commands/inspect/selectors.ts';
+import { OperatorError } from '../../src/lib/errors.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../src/registration/desired.ts';
 import { drift } from '../../src/registration/drift.ts';
 import { liveBundle } from '../../src/registration/reconcile.ts';
-import { lastWriter, onTermsOf, otherTerms } from '../../src/registration/terms.ts';
-import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/a-certificate-set.ts';
-import { aTerraformJob } from '../support/a-job.ts';
-import { aRegistration } from '../support/an-inspection.ts';
-import { pathsOf, withValue } from '../support/any-job.ts';
-import { anyPolicy } from '../support/any-policy.ts';
-import { createFakeSecretStore } from '../support/fake-secret-store.ts';
+import { lastWriter, onTermsOf, otherTerms } from '../../src/registration/webhook-spec.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/builders/a-certificate-set.ts';
+import { aTerraformJob } from '../support/builders/a-job.ts';
+import { aRegistration } from '../support/builders/an-inspection.ts';
+import { pathsOf, withValue } from '../support/builders/any-job.ts';
+import { anyPolicy } from '../support/builders/any-policy.ts';
+import { createFakeSecretStore } from '../support/fakes/fake-secret-store.ts';
 import { anyHostileValue, damaged } from './junk.ts';
 import type { Target } from './target.ts';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Target } from '../support/endpoint.ts';
+import type { Target } from '../support/cluster/endpoint.ts';
 
 /** What Node.js takes for itself where a container has the 512 MiB of manifests/base/deployment.yaml. */
 const HEAP_MIB = 256;

@@ -1,9 +1,9 @@
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/lib/log.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
 import { createApp } from '../../src/webhook/app.ts';
-import { logRefused } from '../../src/webhook/refusals.ts';
+import { logRefused } from '../../src/webhook/refused-connections.ts';
 import { openServer } from '../../src/webhook/server.ts';
-import { ENDPOINT_PATH, endpointOptions, someCertificates } from '../support/endpoint.ts';
+import { ENDPOINT_PATH, endpointOptions, someCertificates } from '../support/cluster/endpoint.ts';
 
 /** The endpoint as the daemon has it, in a process that may crash. Its first line says how to call it. */
 const { serving, caBundle } = await someCertificates();

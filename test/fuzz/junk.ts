@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { anyJson } from '../support/any-job.ts';
+import { anyJson } from '../support/builders/any-job.ts';
 
 /** What has broken parsers before, and what means something to one of ours. */
 const snippets = [

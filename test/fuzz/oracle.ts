@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Json } from '../support/a-job.ts';
+import type { Json } from '../support/builders/a-job.ts';
 
 /**
  * What is to become of a body, by the rule of terraform-controller's Jobs: told a second time, without any of the code

@@ -1,10 +1,10 @@
 import { Agent } from 'node:https';
 import fc from 'fast-check';
-import { aTerraformJob, type Json } from '../support/a-job.ts';
-import { anUpdate, aReview } from '../support/a-review.ts';
-import { anySketch, jobText, pathsOf, withValue } from '../support/any-job.ts';
-import { post } from '../support/endpoint.ts';
-import { recorded } from '../support/fixtures.ts';
+import { aTerraformJob, type Json } from '../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../support/builders/a-review.ts';
+import { anySketch, jobText, pathsOf, withValue } from '../support/builders/any-job.ts';
+import { recorded } from '../support/builders/fixtures.ts';
+import { post } from '../support/cluster/endpoint.ts';
 import { startEndpointChild } from './endpoint-child.ts';
 import { anyHostileJson } from './junk.ts';
 import { assertAnswer, isTooLarge } from './oracle.ts';

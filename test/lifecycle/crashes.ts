@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { type Span, timeKill } from '../support/admission-outcomes.ts';
-import { type Cluster, OWN } from '../support/cluster.ts';
+import { type Span, timeKill } from '../support/chaos/admission-outcomes.ts';
+import { type FaultProxy, startFaultProxy } from '../support/chaos/fault-proxy.ts';
+import type { LifecycleRow } from '../support/chaos/lifecycle-table.ts';
+import { type Cluster, OWN } from '../support/cluster/cluster.ts';
+import type { Replica } from '../support/cluster/replica.ts';
 import { eventually } from '../support/eventually.ts';
-import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import type { LifecycleRow } from '../support/lifecycle-table.ts';
-import type { Replica } from '../support/replica.ts';
 import { ask, play, type Stage, startStage } from './stage.ts';
 
 /** What a rotation writes: announce, publish, settle, switch, retire, withdraw. */

@@ -1,6 +1,6 @@
 import { after, before, describe } from 'node:test';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { collectLifecycles } from '../support/lifecycle-table.ts';
+import { collectLifecycles } from '../support/chaos/lifecycle-table.ts';
+import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { crashes } from './crashes.ts';
 import { repairs } from './repairs.ts';
 import { rotations } from './rotations.ts';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
 import type { V1MutatingWebhook, V1Secret } from '@kubernetes/client-node';
-import { type Cluster, OWN, SERVER_NAME } from '../support/cluster.ts';
-import { bundleDamages, type Damage, edit, entryDamages, entryOf, secretDamages } from '../support/damages.ts';
-import type { LifecycleRow } from '../support/lifecycle-table.ts';
-import type { Moment } from '../support/timeline.ts';
+import { bundleDamages, type Damage, edit, entryDamages, entryOf, secretDamages } from '../support/chaos/damages.ts';
+import type { LifecycleRow } from '../support/chaos/lifecycle-table.ts';
+import type { Moment } from '../support/chaos/timeline.ts';
+import { type Cluster, OWN, SERVER_NAME } from '../support/cluster/cluster.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
 /** From the damage to the repair, both as a watch on the API server tells of them. */

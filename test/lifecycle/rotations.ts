@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Cluster } from '../support/cluster.ts';
-import type { LifecycleRow } from '../support/lifecycle-table.ts';
+import type { LifecycleRow } from '../support/chaos/lifecycle-table.ts';
+import type { Cluster } from '../support/cluster/cluster.ts';
 import { type Act, ask, play, SETTLE_MS, startStage } from './stage.ts';
 
 /** Certificates that change while everything is well: nothing may be lost, by nobody's kill even. */

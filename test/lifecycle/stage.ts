@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import type { AdmissionRequest, Span } from '../support/admission-outcomes.ts';
-import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
-import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster.ts';
+import type { AdmissionRequest, Span } from '../support/chaos/admission-outcomes.ts';
+import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { type LifecycleRow, lifecycleRow } from '../support/chaos/lifecycle-table.ts';
+import { type Moment, startTimeline, type Timeline } from '../support/chaos/timeline.ts';
+import { type Cluster, NAMESPACE, OWN, SECRET, SERVER_NAME } from '../support/cluster/cluster.ts';
+import { type Replica, startReplica } from '../support/cluster/replica.ts';
+import { type Service, startService } from '../support/cluster/service.ts';
+import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
-import { type LifecycleRow, lifecycleRow } from '../support/lifecycle-table.ts';
-import { type Replica, startReplica } from '../support/replica.ts';
-import { type Service, startService } from '../support/service.ts';
-import { type Moment, startTimeline, type Timeline } from '../support/timeline.ts';
-import { presentedCertificate } from '../support/tls-client.ts';
 
 /** Where the Jobs of the stream are created. */
 export const STREAM_NAMESPACE = 'stream';

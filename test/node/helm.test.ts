@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { CHART } from '../../scripts/chart.ts';
-import { ensureHelm } from '../control-plane/binaries.ts';
+import { CHART } from '../../tools/chart/chart.ts';
+import { helm } from '../../tools/chart/helm.ts';
+import { ensureHelm } from '../../tools/control-plane/binaries.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
-import { helm } from '../support/helm.ts';
 import { createRestrictedNamespace, NAMESPACE, type Stage, startStage, untilCapped } from './support.ts';
 
 const SECRET = 'secret/terraform-job-webhook-cert';

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { ensureBinaries } from '../control-plane/binaries.ts';
+import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { podCgroups } from '../../tools/node/machine.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
-import { INSTALL } from '../support/manifests.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
-import { podCgroups } from './cluster/machine.ts';
 import {
   createRestrictedNamespace,
   DEPLOYMENT,

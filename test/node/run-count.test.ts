@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
+import { ensureTerraformImages, TICKET_PORT } from '../../tools/image/images.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
-import { ensureTerraformImages, TICKET_PORT } from './image/images.ts';
 import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
 
 const UNTOUCHED = 'without the daemon, for 60 s';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
-import { type AdmissionStream, startAdmissionStream } from '../support/admission-stream.ts';
+import { buildDaemonImage, DAEMON_IMAGE } from '../../tools/image/images.ts';
+import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { collectLifecycles, lifecycleRow } from '../support/chaos/lifecycle-table.ts';
 import { eventually } from '../support/eventually.ts';
-import { collectLifecycles, lifecycleRow } from '../support/lifecycle-table.ts';
-import { buildDaemonImage, DAEMON_IMAGE } from './image/images.ts';
 import {
   createRestrictedNamespace,
   DEPLOYMENT,

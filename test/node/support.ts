@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { BatchV1Api, CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
-import { kubectl } from '../control-plane/kubectl.ts';
-import { type Progress, stderrProgress } from '../control-plane/progress.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { type Progress, stderrProgress } from '../../tools/control-plane/progress.ts';
+import { buildDaemonImage, ensurePauseImage, type ImageFile } from '../../tools/image/images.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { type NodeCluster, startNodeCluster } from '../../tools/node/node-cluster.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { INSTALL } from '../support/manifests.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
-import { type NodeCluster, startNodeCluster } from './cluster/node-cluster.ts';
-import { buildDaemonImage, ensurePauseImage, type ImageFile } from './image/images.ts';
 
 export const NAMESPACE = 'vela-system';
 export const DEPLOYMENT = 'deployment/terraform-daemon';

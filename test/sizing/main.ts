@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
-import { startAdmissionStream } from '../support/admission-stream.ts';
-import { startCluster } from '../support/cluster.ts';
-import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { startAdmissionStream } from '../support/chaos/admission-stream.ts';
+import { startCluster } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { asTheImage } from '../support/cluster/image-entrypoint.ts';
+import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { asTheImage } from '../support/image-entrypoint.ts';
-import { createManyJobs } from '../support/many-jobs.ts';
-import { recordedJob } from '../support/recorded-jobs.ts';
 
 /** `npm run sizing`: what one replica needs, as the table in docs/sizing.md has it. Takes three minutes. */
 

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { allVersions, ensureOlderBinaries } from '../control-plane/binaries.ts';
-import { minorOf, readGoModule } from '../control-plane/go-module.ts';
-import { stderrProgress } from '../control-plane/progress.ts';
+import { allVersions, ensureOlderBinaries } from '../../tools/control-plane/binaries.ts';
+import { minorOf, readGoModule } from '../../tools/control-plane/go-module.ts';
+import { stderrProgress } from '../../tools/control-plane/progress.ts';
 import {
   existingDocument,
   README,

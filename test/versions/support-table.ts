@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { minorOf } from '../control-plane/go-module.ts';
-import { servedPolicyVersion } from '../control-plane/kubernetes-version.ts';
+import { minorOf } from '../../tools/control-plane/go-module.ts';
+import { servedPolicyVersion } from '../../tools/control-plane/kubernetes-version.ts';
 import { projectFile } from '../support/docs.ts';
 
 /** What the cluster tests say of one Kubernetes. */

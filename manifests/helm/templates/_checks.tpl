@@ -29,7 +29,7 @@
 {{- toJson $problems }}
 {{- end }}
 
-{{/* The bounds of src/options.ts. */}}
+{{/* The bounds of src/cli/options.ts. */}}
 {{- define "terraform-daemon.durations" -}}
 {{- $problems := list }}
 {{- range $name, $bounds := dict
@@ -51,7 +51,7 @@
 {{- toJson $problems }}
 {{- end }}
 
-{{/* Values that are fine one by one but not together. Those of options are in src/config.ts too. */}}
+{{/* Values that are fine one by one but not together. Those of options are in src/cli/config.ts too. */}}
 {{- define "terraform-daemon.contradictions" -}}
 {{- $problems := list }}
 

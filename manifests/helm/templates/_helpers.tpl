@@ -40,7 +40,7 @@ Each template begins with it.
 {{ if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
-{{/* An option of the daemon that other objects follow. Takes the context, the option and its default, as src/options.ts has it. */}}
+{{/* An option of the daemon that other objects follow. Takes the context, the option and its default, as src/cli/options.ts has it. */}}
 {{- define "terraform-daemon.option" -}}
 {{ include "terraform-daemon.text" (get (index . 0).Values.options (index . 1) | default (index . 2)) }}
 {{- end }}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { type Result, settled, startBackstop } from '../../support/a-backstop.ts';
+import { type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
 describe('the backstop', { timeout: 30_000 }, () => {

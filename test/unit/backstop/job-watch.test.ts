@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { type JobPage, keepWatchingJobs } from '../../../src/backstop/job-watch.ts';
-import { OperatorError } from '../../../src/errors.ts';
-import type { Log } from '../../../src/log.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import type { Log } from '../../../src/lib/log.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
 type Page = (JobPage & { readonly jobs: readonly string[] }) | 'expired' | OperatorError;

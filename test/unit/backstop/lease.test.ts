@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { judgeLease, LEASE_MS, type Lease, type Sight, takeTurns } from '../../../src/backstop/lease.ts';
-import { OperatorError } from '../../../src/errors.ts';
-import type { Log } from '../../../src/log.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import type { Log } from '../../../src/lib/log.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
 const now = new Date('2030-01-01T12:00:00Z');

@@ -3,13 +3,13 @@ import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { advance, replaced, type Step } from '../../../src/certs/advance.ts';
 import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import { joinCertificates, type Pem, splitCertificates } from '../../../src/encodings.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../../../src/lib/pem.ts';
 import {
   aCertificateAuthority,
   aCertificateSet,
   certificateOptions,
   ISSUED_AT,
-} from '../../support/a-certificate-set.ts';
+} from '../../support/builders/a-certificate-set.ts';
 
 const small = { keySize: 1024 };
 const options = certificateOptions(small);

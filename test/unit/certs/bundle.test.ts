@@ -3,16 +3,16 @@ import { describe, test } from 'node:test';
 import { asPublished, bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
 import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { joinCertificates, type Pem } from '../../../src/encodings.ts';
+import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import {
   aCertificateAuthority,
   aCertificateSet,
   certificateOptions,
   ISSUED_AT,
-} from '../../support/a-certificate-set.ts';
-import { hasExtension } from '../../support/a-damaged-set.ts';
-import { altered } from '../../support/altered.ts';
-import { opensslAuthority } from '../../support/openssl.ts';
+} from '../../support/builders/a-certificate-set.ts';
+import { hasExtension } from '../../support/builders/a-damaged-set.ts';
+import { altered } from '../../support/builders/altered.ts';
+import { opensslAuthority } from '../../support/cluster/openssl.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);

@@ -5,12 +5,17 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { ServerNames } from '../../../src/certs/certificate-set.ts';
 import { readCertificateFiles } from '../../../src/certs/files.ts';
-import { OperatorError } from '../../../src/errors.ts';
-import { aCertificateSet, certificateOptions, ISSUED_AT, SERVER_NAME } from '../../support/a-certificate-set.ts';
-import { isCalled, isForNames } from '../../support/a-damaged-set.ts';
-import { aFolder } from '../../support/a-folder.ts';
-import { altered } from '../../support/altered.ts';
-import { opensslAuthority } from '../../support/openssl.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import {
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+  SERVER_NAME,
+} from '../../support/builders/a-certificate-set.ts';
+import { isCalled, isForNames } from '../../support/builders/a-damaged-set.ts';
+import { aFolder } from '../../support/builders/a-folder.ts';
+import { altered } from '../../support/builders/altered.ts';
+import { opensslAuthority } from '../../support/cluster/openssl.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const set = await aCertificateSet();

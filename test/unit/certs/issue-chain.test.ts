@@ -4,10 +4,15 @@ import { describe, type TestContext, test } from 'node:test';
 import { createServer } from 'node:tls';
 import type { CertificateSet, ServerNames } from '../../../src/certs/certificate-set.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../../src/certs/issue.ts';
-import { joinCertificates } from '../../../src/encodings.ts';
-import { aCertificateSet, certificateOptions, ISSUED_AT, SERVER_NAME } from '../../support/a-certificate-set.ts';
-import { opensslVerify } from '../../support/openssl.ts';
-import { presentedCertificate } from '../../support/tls-client.ts';
+import { joinCertificates } from '../../../src/lib/pem.ts';
+import {
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+  SERVER_NAME,
+} from '../../support/builders/a-certificate-set.ts';
+import { opensslVerify } from '../../support/cluster/openssl.ts';
+import { presentedCertificate } from '../../support/cluster/tls-client.ts';
 
 const HOUR_MS = 3_600_000;
 const addresses = ['127.0.0.1', '::1'];

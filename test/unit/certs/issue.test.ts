@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
+import { judge } from '../../../src/certs/decide.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../../src/certs/issue.ts';
-import { judge } from '../../../src/certs/judge.ts';
-import type { Pem } from '../../../src/encodings.ts';
-import { OperatorError } from '../../../src/errors.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
 import {
   aCertificateAuthority,
   aCertificateSet,
   certificateOptions,
   ISSUED_AT,
-} from '../../support/a-certificate-set.ts';
-import { extensionsOf, openssl } from '../../support/openssl.ts';
+} from '../../support/builders/a-certificate-set.ts';
+import { extensionsOf, openssl } from '../../support/cluster/openssl.ts';
 
 const HOUR_MS = 3_600_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Phase, phases } from '../../../src/certs/certificate-set.ts';
 import { judgeRotation } from '../../../src/certs/rotation.ts';
-import { joinCertificates } from '../../../src/encodings.ts';
-import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/a-certificate-set.ts';
+import { joinCertificates } from '../../../src/lib/pem.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Phase } from '../../../src/certs/certificate-set.ts';
 import { askedFor, fromSecret, isOurs, isPaused, isPhaseWrong, misunderstood } from '../../../src/certs/secret.ts';
-import { joinCertificates, toBase64 } from '../../../src/encodings.ts';
-import { aCertificateSet, stored } from '../../support/a-certificate-set.ts';
+import { joinCertificates, toBase64 } from '../../../src/lib/pem.ts';
+import { aCertificateSet, stored } from '../../support/builders/a-certificate-set.ts';
 
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { fromSecret, issueReasons, toSecret } from '../../../src/certs/secret.ts';
-import { joinCertificates, type Pem, toBase64 } from '../../../src/encodings.ts';
-import { aCertificateSet, certificateOptions, stored, withoutNull } from '../../support/a-certificate-set.ts';
+import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
+import { aCertificateSet, certificateOptions, stored, withoutNull } from '../../support/builders/a-certificate-set.ts';
 
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });

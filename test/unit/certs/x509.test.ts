@@ -9,16 +9,16 @@ import {
   servingProblem,
   validityProblem,
 } from '../../../src/certs/x509.ts';
-import type { Pem } from '../../../src/encodings.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
 import {
   aCertificateAuthority,
   aCertificateSet,
   certificateOptions,
   ISSUED_AT,
   SERVER_NAME,
-} from '../../support/a-certificate-set.ts';
-import { both, type Change, hasExtension, isCalled, isForNames } from '../../support/a-damaged-set.ts';
-import { altered } from '../../support/altered.ts';
+} from '../../support/builders/a-certificate-set.ts';
+import { both, type Change, hasExtension, isCalled, isForNames } from '../../support/builders/a-damaged-set.ts';
+import { altered } from '../../support/builders/altered.ts';
 
 const DAY_MS = 24 * 3_600_000;
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);

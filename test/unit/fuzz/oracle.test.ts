@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { assertAnswer, expectedOf } from '../../fuzz/oracle.ts';
-import { aJob, aTerraformJob, type Json } from '../../support/a-job.ts';
-import { anUpdate, aReview } from '../../support/a-review.ts';
-import { recordedReviews } from '../../support/fixtures.ts';
+import { aJob, aTerraformJob, type Json } from '../../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../../support/builders/a-review.ts';
+import { recordedReviews } from '../../support/builders/fixtures.ts';
 
 const bytes = (json: Json): Buffer => Buffer.from(JSON.stringify(json));
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createPolicies, readPolicyFile } from '../../../src/policy/file.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { aFolder } from '../../support/a-folder.ts';
-import { runCommand } from '../../support/command.ts';
+import { aFolder } from '../../support/builders/a-folder.ts';
+import { runCommand } from '../../support/cluster/command.ts';
 
 const policy = (backoffLimit: number) => ({
   rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' as const } }],

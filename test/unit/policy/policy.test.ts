@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { areSound, celString, matchConditions } from '../../../src/policy/cel.ts';
 import { matchesPattern, terraformPolicy } from '../../../src/policy/policy.ts';
 import { parsePolicy } from '../../../src/policy/schema.ts';
-import { policies } from '../../support/policy-jobs.ts';
+import { policies } from '../../support/builders/policy-jobs.ts';
 
 describe('a pattern', () => {
   const rows: [pattern: string, text: string, isMatch: boolean][] = [

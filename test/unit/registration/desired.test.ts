@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { desiredRegistration, ownWebhook, WEBHOOK_NAME } from '../../../src/registration/desired.ts';
-import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
 
 const caBundle = aBundle('first');
 const condition = { name: 'not-deleting', expression: 'oldObject == null' };

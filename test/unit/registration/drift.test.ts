@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { desiredRegistration } from '../../../src/registration/desired.ts';
 import { drift, driftReason, registrationReasons } from '../../../src/registration/drift.ts';
-import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
 
 const condition = { name: 'not-deleting', expression: 'oldObject == null' };
 const desired = desiredRegistration(registrationOptions(), aBundle('first'), [condition]);

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { joinCertificates, type Pem, toBase64 } from '../../../src/encodings.ts';
+import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { desiredRegistration, ownWebhook, type RegistrationOptions } from '../../../src/registration/desired.ts';
 import { liveBundle, reconcileRegistration } from '../../../src/registration/reconcile.ts';
-import { aBundle, foreignEntry, registrationOptions } from '../../support/a-registration.ts';
-import { createFakeRegistrationStore, type FakeRegistrationStore } from '../../support/fake-registration-store.ts';
+import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
+import {
+  createFakeRegistrationStore,
+  type FakeRegistrationStore,
+} from '../../support/fakes/fake-registration-store.ts';
 
 const [first, second] = [aBundle('first'), aBundle('second')];
 const matchConditions = [{ name: 'not-deleting', expression: 'oldObject == null' }];

@@ -4,11 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { aCheckout } from '../../support/a-checkout.ts';
+import { aCheckout } from '../../support/builders/a-checkout.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const SCRIPT = `
-  const { aCheckout } = await import(${JSON.stringify(new URL('../../support/a-checkout.ts', import.meta.url).href)});
+  const { aCheckout } = await import(${JSON.stringify(new URL('../../support/builders/a-checkout.ts', import.meta.url).href)});
   const checkout = await aCheckout();
   console.log(checkout.folder);
   await checkout.run('(while :; do mkdir -p a/b && date > a/b/written; done) & echo $! > pid.new && mv pid.new pid && wait');`;

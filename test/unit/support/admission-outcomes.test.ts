@@ -6,7 +6,7 @@ import {
   countOutcomes,
   mutatedAgain,
   splitAtKill,
-} from '../../support/admission-outcomes.ts';
+} from '../../support/chaos/admission-outcomes.ts';
 
 const START = Date.parse('2026-03-01T12:00:00Z');
 const at = (ms: number) => new Date(START + ms);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AdmissionOutcome, AdmissionRequest } from '../../support/admission-outcomes.ts';
-import { lifecycleRow, lifecycleTable } from '../../support/lifecycle-table.ts';
+import type { AdmissionOutcome, AdmissionRequest } from '../../support/chaos/admission-outcomes.ts';
+import { lifecycleRow, lifecycleTable } from '../../support/chaos/lifecycle-table.ts';
 
 const at = (ms: number) => new Date(Date.parse('2026-03-01T12:00:00Z') + ms);
 

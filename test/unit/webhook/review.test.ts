@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { allowed, describe, patched, readReview, refused, toReview } from '../../../src/webhook/review.ts';
-import type { Json } from '../../support/a-job.ts';
-import { aReview } from '../../support/a-review.ts';
-import { recorded, recordedReviews } from '../../support/fixtures.ts';
+import type { Json } from '../../support/builders/a-job.ts';
+import { aReview } from '../../support/builders/a-review.ts';
+import { recorded, recordedReviews } from '../../support/builders/fixtures.ts';
 
 const without = (field: string): Json => aReview({ [field]: undefined });
 

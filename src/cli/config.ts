@@ -1,0 +1,202 @@
+import { isIP } from 'node:net';
+import type { CertificateOptions } from '../certs/certificate-set.ts';
+import { OperatorError } from '../lib/errors.ts';
+import type { RegistrationOptions } from '../registration/desired.ts';
+import { isOfTls13, openSslSuites, tls13Names } from '../webhook/cipher-suites.ts';
+import {
+  type OptionDefinition,
+  type OptionName,
+  type OptionValues,
+  optionLabel,
+  optionNames,
+  options,
+} from './options.ts';
+
+/** Everything the daemon was told, checked. Durations are milliseconds. */
+export interface Config {
+  readonly kubeconfig: string | undefined;
+  readonly namespace: string;
+  readonly secretName: string;
+  /** The ClusterRole that owns what the daemon makes. */
+  readonly ownerClusterRole: string;
+  readonly certificates: CertificateOptions;
+  /** Folder of `cert.pem` and `key.pem`; then the Secret is left alone. */
+  readonly certificateDirectory: string | undefined;
+  /** File of the policy; without one the built-in policy is in force. */
+  readonly policyFile: string | undefined;
+  readonly rotateOnStart: boolean;
+  readonly registration: RegistrationOptions;
+  readonly heal: OptionValues['heal'];
+  readonly endpoint: {
+    readonly port: number;
+    readonly address: string | undefined;
+    readonly drainMs: number;
+    readonly tls: { readonly minVersion: OptionValues['tls-min-version']; readonly cipherSuites: readonly string[] };
+    readonly maxConnections: number;
+    readonly clientNames: readonly string[] | undefined;
+  };
+  /** File of the authorities of client certificates; without one none is asked for. */
+  readonly clientCaFile: string | undefined;
+  readonly probes: { readonly port: number; readonly address: string | undefined };
+  readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
+}
+
+/** Where the endpoint answers. The registration names it, the app routes it. */
+export const WEBHOOK_PATH = '/modify-terraform-job';
+
+export const DEFAULT_NAMESPACE = 'vela-system';
+
+/** What the user wrote, by flag name; an empty text counts as not said, so that an unset variable in a manifest is harmless. */
+export type RawOptions = Partial<Record<OptionName, string>>;
+
+/**
+ * Checks all options at once and builds the configuration.
+ *
+ * @param podNamespace the namespace of the Pod that this process runs in, if it does.
+ * @param otherProblems what was found elsewhere, to be told in one go with the rest.
+ * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: flag, variable, found, allowed.
+ */
+export function readConfig(raw: RawOptions, podNamespace?: string, otherProblems: readonly string[] = []): Config {
+  const problems: string[] = [];
+  const values = Object.fromEntries(
+    optionNames.map((name) => [name, readOption(name, raw[name], problems)]),
+  ) as OptionValues;
+  problems.push(...contradictions(values), ...otherProblems);
+  if (problems.length > 0) {
+    throw new OperatorError('CONFIG_INVALID', problems.map((problem) => `  ${problem}`).join('\n'));
+  }
+  return toConfig(values, podNamespace);
+}
+
+function readOption(name: OptionName, raw: string | undefined, problems: string[]): unknown {
+  const definition: OptionDefinition<unknown> = options[name];
+  const text = raw || definition.default;
+  if (text === undefined) return undefined;
+  const parsed = definition.parse(text);
+  if ('value' in parsed) return parsed.value;
+  problems.push(`${optionLabel(name)}: found ${JSON.stringify(text)}; allowed is ${parsed.allowed}`);
+  return undefined;
+}
+
+/** A rotation begins in the last third of a lifetime and settles twice. */
+const SETTLES_IN_A_LIFETIME = 6;
+
+/** Options that are fine one by one but not together. Values that did not parse are `undefined` here. */
+function contradictions(values: { readonly [Name in OptionName]?: OptionValues[Name] | undefined }): string[] {
+  const problems: string[] = [];
+  const url = values['webhook-url'];
+  if (url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH) {
+    problems.push(
+      `${optionLabel('webhook-url')}: found the path ${JSON.stringify(url.pathname)}; allowed is ${WEBHOOK_PATH}, or none`,
+    );
+  }
+  const { 'ca-lifetime': caMs, 'cert-lifetime': servingMs } = values;
+  if (caMs !== undefined && servingMs !== undefined && servingMs > caMs) {
+    problems.push(
+      `${optionLabel('cert-lifetime')}: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
+    );
+  }
+  const settleMs = values['settle-time'];
+  if (caMs !== undefined && settleMs !== undefined && settleMs > caMs / SETTLES_IN_A_LIFETIME) {
+    problems.push(
+      `${optionLabel('settle-time')}: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
+    );
+  }
+  if (values['client-name'] && values['client-ca-file'] === undefined) {
+    problems.push(
+      `${optionLabel('client-name')}: found it without --client-ca-file; allowed is only both, a name is worth nothing where no authority vouches for it`,
+    );
+  }
+  const suites = values['tls-cipher-suites'];
+  if (values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13)) {
+    problems.push(
+      `${optionLabel('tls-cipher-suites')}: found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+    );
+  }
+  const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
+  if (endpoint !== undefined && endpoint !== 0 && endpoint === probes) {
+    problems.push(
+      `${optionLabel('metrics-bind-port')}: found ${probes}, which --webhook-bind-port has; allowed is any other port`,
+    );
+  }
+  return problems;
+}
+
+function toConfig(values: OptionValues, podNamespace: string | undefined): Config {
+  const namespace = values.namespace ?? podNamespace ?? DEFAULT_NAMESPACE;
+  const service = { name: values['service-name'], namespace, port: values['service-port'] };
+  const url = values['webhook-url'];
+  if (url) url.pathname = WEBHOOK_PATH;
+  const address = values['webhook-bind-address'];
+  const common = {
+    organization: values['subject-organization'],
+    country: values['subject-country'],
+    state: values['subject-state'],
+    locality: values['subject-locality'],
+  };
+  return {
+    kubeconfig: values.kubeconfig,
+    namespace,
+    secretName: values['secret-name'],
+    ownerClusterRole: values['owner-cluster-role'],
+    certificates: {
+      names: url ? urlNames(url) : serviceNames(service),
+      caSubject: {
+        commonName: values['subject-ca-common-name'],
+        organizationalUnit: values['subject-ca-organizational-unit'],
+        ...common,
+      },
+      servingSubject: {
+        commonName: values['subject-common-name'],
+        organizationalUnit: values['subject-organizational-unit'],
+        ...common,
+      },
+      caLifetimeMs: values['ca-lifetime'],
+      servingLifetimeMs: values['cert-lifetime'],
+      keySize: values['key-size'],
+      settleMs: values['settle-time'],
+    },
+    certificateDirectory: values['webhook-cert-path'],
+    policyFile: values['policy-file'],
+    rotateOnStart: values['rotate-on-start'],
+    registration: {
+      name: values['webhook-configuration-name'],
+      target: url ? { url: url.href } : { service: { ...service, path: WEBHOOK_PATH } },
+      failurePolicy: values['failure-policy'],
+      timeoutSeconds: values['timeout-seconds'],
+    },
+    heal: values.heal,
+    endpoint: {
+      port: values['webhook-bind-port'],
+      address,
+      drainMs: values['drain-time'],
+      tls: {
+        minVersion: values['tls-min-version'],
+        cipherSuites: values['tls-cipher-suites'] ?? openSslSuites,
+      },
+      maxConnections: values['max-connections'],
+      clientNames: values['client-name'],
+    },
+    clientCaFile: values['client-ca-file'],
+    probes: { port: values['metrics-bind-port'], address },
+    log: { level: values['log-level'], format: values['log-format'] },
+  };
+}
+
+/** The API server asks for the first; the shorter ones are for people with curl inside the cluster. */
+function serviceNames({
+  name,
+  namespace,
+}: {
+  readonly name: string;
+  readonly namespace: string;
+}): CertificateOptions['names'] {
+  const full = `${name}.${namespace}.svc`;
+  return { dns: [full, `${full}.cluster.local`, `${name}.${namespace}`, name], ip: [] };
+}
+
+function urlNames(url: URL): CertificateOptions['names'] {
+  // WHATWG writes an IPv6 host in brackets; a SAN has none.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  return isIP(host) === 0 ? { dns: [host], ip: [] } : { dns: [], ip: [host] };
+}

@@ -1,0 +1,94 @@
+import { isIP } from 'node:net';
+import { cipherSuiteNames, parseCipherSuites } from '../webhook/cipher-suites.ts';
+import { parseDuration } from './durations.ts';
+
+/** What a parser answers: the value, or in words what would have been allowed. */
+export type Parsed<T> = { readonly value: T } | { readonly allowed: string };
+
+export const integer =
+  (what: string, low: number, high: number) =>
+  (text: string): Parsed<number> => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    return value >= low && value <= high ? { value } : { allowed: `${what} from ${low} to ${high}` };
+  };
+
+export const oneOf =
+  <const T extends string>(...words: readonly T[]) =>
+  (text: string): Parsed<T> => {
+    const value = words.find((word) => word === text);
+    return value === undefined ? { allowed: words.join(', ') } : { value };
+  };
+
+export const duration =
+  (shortest: string, longest: string) =>
+  (text: string): Parsed<number> => {
+    const value = parseDuration(text);
+    const isWithin =
+      value !== undefined && value >= (parseDuration(shortest) ?? 0) && value <= (parseDuration(longest) ?? 0);
+    return isWithin
+      ? { value }
+      : { allowed: `a duration from ${shortest} to ${longest}, written like 87600h, 90m or 60s` };
+  };
+
+export const matching =
+  (pattern: RegExp, longest: number, allowed: string) =>
+  (text: string): Parsed<string> =>
+    pattern.test(text) && text.length <= longest ? { value: text } : { allowed };
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
+export const label = matching(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'a DNS label: at most 63 of a-z, 0-9 and "-"');
+export const serviceLabel = matching(
+  /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+  63,
+  'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
+);
+const subdomainOf = (longest: number) =>
+  matching(
+    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+    longest,
+    `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
+  );
+export const subdomain = subdomainOf(253);
+/** With `-backstop` behind it, it is the name of a Lease. */
+export const registrationName = subdomainOf(244);
+
+export const text = (text: string): Parsed<string> => ({ value: text });
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+const PRINTABLE = /^[^\u0000-\u001f\u007f]+$/u;
+
+/** Upper bounds of X.520 attributes (RFC 5280 appendix A.1). */
+export const subject = (longest: number) => matching(PRINTABLE, longest, `1 to ${longest} characters`);
+
+export const boolean = (text: string): Parsed<boolean> =>
+  text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
+
+export const address = (text: string): Parsed<string> =>
+  isIP(text) === 0 ? { allowed: 'an IP address such as 127.0.0.1 or ::' } : { value: text };
+
+/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url */
+export const webhookUrl = (text: string): Parsed<URL> => {
+  const url = URL.parse(text);
+  const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';
+  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  const isHost = isIP(host) !== 0 || 'value' in subdomain(host);
+  return isPlain && isHost && url.port !== '0' && !text.includes('?') && !text.includes('#')
+    ? { value: url }
+    : { allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1' };
+};
+
+export const cipherSuites = (text: string): Parsed<readonly string[]> => {
+  const value = parseCipherSuites(text);
+  return value === undefined ? { allowed: `with commas between them ${cipherSuiteNames.join(', ')}` } : { value };
+};
+
+/** Common names, none of which is empty. */
+export const clientNames = (text: string): Parsed<readonly string[]> => {
+  const value = text.split(',').map((name) => name.trim());
+  return value.includes('') ? { allowed: 'names with commas between them' } : { value };
+};
+
+export const keySize = (text: string): Parsed<number> => {
+  const sizes = oneOf('2048', '3072', '4096')(text);
+  return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
+};

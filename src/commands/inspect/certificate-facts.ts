@@ -1,0 +1,47 @@
+import type { X509Certificate } from 'node:crypto';
+import { issuedAt, parseCertificate } from '../../certs/x509.ts';
+
+/** What a person wants to know of a certificate. */
+export interface CertificateFacts {
+  readonly subject: string;
+  readonly issuer: string;
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  readonly serial: string;
+  /** The SHA-256 fingerprint. */
+  readonly sha256: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** From the moment of issue on. */
+  readonly lifetimeMs: number;
+  /** 0 once it has expired. */
+  readonly leftMs: number;
+}
+
+/** The facts of the first certificate of a PEM text; `undefined` when there is none that can be read. */
+export function certificateFacts(pem: string, now: Date): CertificateFacts | undefined {
+  const certificate = parseCertificate(pem);
+  if (certificate === undefined) return undefined;
+  const end = certificate.validToDate.getTime();
+  return {
+    subject: oneLine(certificate.subject),
+    issuer: oneLine(certificate.issuer),
+    dnsNames: alternativeNames(certificate, 'DNS'),
+    ipAddresses: alternativeNames(certificate, 'IP Address'),
+    serial: certificate.serialNumber,
+    sha256: certificate.fingerprint256,
+    notBefore: certificate.validFromDate,
+    notAfter: certificate.validToDate,
+    lifetimeMs: end - issuedAt(certificate).getTime(),
+    leftMs: Math.max(0, end - now.getTime()),
+  };
+}
+
+/** Node.js writes a line for each attribute; a certificate without any has no subject at all. */
+const oneLine = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
+
+function alternativeNames({ subjectAltName }: X509Certificate, kind: 'DNS' | 'IP Address'): string[] {
+  // Names with odd characters are written like strings of JSON, commas included.
+  const names = (subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]*)/g);
+  return [...names].filter(([, found]) => found === kind).map(([, , name = '']) => name);
+}

@@ -1,0 +1,134 @@
+import type { CertificateFacts } from './certificate-facts.ts';
+import type { Inspection } from './report.ts';
+import {
+  bar,
+  columns,
+  commandColumns,
+  date,
+  inTime,
+  printable,
+  shortened,
+  wrapped,
+  wrappedCommand,
+} from './terminal.ts';
+import { verdicts } from './verdicts.ts';
+
+/** An inspection as one screen of text, at most 100 columns wide. */
+export function inspectionText(inspection: Inspection): string {
+  const { at, certificateAuthority, serving } = inspection;
+  const sections = [
+    [`terraform-daemon, as of ${date(at)}`],
+    certificateSection('CERTIFICATE AUTHORITY', certificateAuthority),
+    certificateSection('SERVING CERTIFICATE', serving),
+    secretSection(inspection),
+    registrationSection(inspection),
+    endpointSection(inspection),
+    rotationSection(inspection),
+    verdictSection(inspection),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+/** `LABEL` first, then rows of a name and a text, which may need several lines. */
+const section = (title: string, rows: Readonly<Record<string, string | undefined>>): string[] => [
+  title,
+  ...Object.entries(rows).flatMap(([name, text]) => (text === undefined ? [] : columns(name, text))),
+];
+
+function certificateSection(title: string, certificate: CertificateFacts | undefined): string[] {
+  if (certificate === undefined) return [];
+  const { subject, dnsNames, ipAddresses, serial, sha256, notBefore, notAfter, lifetimeMs, leftMs } = certificate;
+  const names = [...dnsNames, ...ipAddresses];
+  return section(title, {
+    subject,
+    names: names.length === 0 ? undefined : names.join(', '),
+    serial: `${serial}   SHA-256 ${shortened(sha256)}`,
+    valid: `${date(notBefore)} to ${date(notAfter)}`,
+    left: bar(leftMs, lifetimeMs),
+  });
+}
+
+function secretSection({ secret }: Inspection): string[] {
+  const { reference, state, type, managedBy, isPaused, rotateAsked } = secret;
+  const contents = {
+    present:
+      `type ${type}, managed by ${managedBy ?? 'nobody'}, ${isPaused ? 'paused' : 'not paused'}, ` +
+      (rotateAsked === undefined ? 'no rotation asked' : `rotation asked: ${rotateAsked}`),
+    absent: 'not there',
+    refused: 'may not be read by this user',
+    unused: 'not used: the certificates are those of --webhook-cert-path',
+  };
+  return section(`SECRET ${reference}`, { holds: contents[state] });
+}
+
+/** What has more authorities than this is told by their number. */
+const MOST_AUTHORITIES = 5;
+
+function registrationSection({ registration }: Inspection): string[] {
+  const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
+  const title = `REGISTRATION ${name}`;
+  if (state === 'refused') return section(title, { is: 'may not be read by this user' });
+  if (state === 'absent') return section(title, { is: 'not there' });
+  const shown = trusts.slice(0, MOST_AUTHORITIES).map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
+    const whose = isOurs === undefined ? 'perhaps ours' : isOurs ? 'ours' : 'unknown';
+    return `${whose}${isDuplicate ? ', again' : ''}: ${shortened(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
+  });
+  const more = trusts.length - shown.length;
+  const lines = [
+    ...shown,
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...(unreadable > 0 ? [`${unreadable} that cannot be read`] : []),
+  ];
+  return [
+    ...section(title, { calls: `${calls}`, 'on failure': failurePolicy ?? 'Fail' }),
+    ...selectors.flatMap((line, index) => columns(index === 0 ? 'only where' : '', line)),
+    ...(lines.length === 0 ? ['nobody'] : lines).flatMap((line, index) => columns(index === 0 ? 'trusts' : '', line)),
+  ];
+}
+
+/** What tells authorities apart for a person; the whole subject where there is no common name. */
+const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
+
+function endpointSection({ endpoint }: Inspection): string[] {
+  const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
+  if (outcome === 'not-dialled') {
+    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.flatMap(commandColumns)];
+  }
+  const dialled = `${address}, asked for ${serverName}`;
+  if (outcome === 'failed') return section('ENDPOINT', { dialled, answer: `none: ${why}` });
+  const which = isOfSecret === undefined ? '' : isOfSecret ? ', that of the Secret' : ', not that of the Secret';
+  return section('ENDPOINT', {
+    dialled,
+    presents: `${shortened(certificate?.sha256 ?? '')} until ${date(certificate?.notAfter)}${which}`,
+    verified: isVerified ? 'yes, with the live CA bundle' : `no: ${why}`,
+  });
+}
+
+function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspection): string[] {
+  if (rotation === undefined) return [];
+  const { phase, since, waitsFor, until } = rotation;
+  return section('ROTATION', {
+    phase: since === undefined ? phase : `${phase} since ${date(since)}`,
+    'waits for': waitsFor && `${waitsFor}${until === undefined ? '' : `, until ${date(until)}`}`,
+    'next CA': nextCertificateAuthority && `${shortened(nextCertificateAuthority.sha256)}`,
+    renewal: next.renewal && `${date(next.renewal)}, ${inTime(next.renewal, at)} (serving certificate)`,
+    rotation: next.caRotation && `${date(next.caRotation)}, ${inTime(next.caRotation, at)} (certificate authority)`,
+  });
+}
+
+function verdictSection({ verdict, problems, endpoint }: Inspection): string[] {
+  if (verdict === 'healthy') return ['verdict: healthy'];
+  if (verdict === 'incomplete') {
+    const why = wrapped(printable(endpoint.why ?? ''), '  ', '  ');
+    return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...why];
+  }
+  const lines = problems.flatMap(({ reason, where, message, command }, index) => [
+    ...wrapped(`${index + 1}. ${reason} (${where}): ${printable(message)}`, '  ', '     '),
+    // What mends several in a row stands below the last of them.
+    ...(command === problems[index + 1]?.command ? [] : wrappedCommand(command, '     ', '       ')),
+  ]);
+  return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];
+}

@@ -1,0 +1,35 @@
+import { MANAGED_BY, PAUSED, ROTATE } from '../certs/secret.ts';
+
+/** What the commands are about. */
+export interface Installation {
+  readonly namespace: string;
+  readonly secretName: string;
+  /** As the Deployment is called: both have the name of the install. */
+  readonly ownerClusterRole: string;
+}
+
+/** As a shell takes it for one word: the names in a live object, or in a file, are not always those that we would give. */
+const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/** What a person types to mend something. */
+export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
+  const kubectlIn = (where: string) => `kubectl -n ${word(where)}`;
+  const kubectl = kubectlIn(namespace);
+  const annotate = `${kubectl} annotate secret ${word(secretName)}`;
+  return {
+    install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
+    restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
+    stop: `${kubectl} delete deployment ${word(deployment)}`,
+    logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,
+    label: `${kubectl} label --overwrite secret ${word(secretName)} ${Object.entries(MANAGED_BY)
+      .map((pair) => pair.join('='))
+      .join()}`,
+    unpause: `${annotate} ${PAUSED}-`,
+    withdraw: `${annotate} ${ROTATE}-`,
+    askRights: `kubectl auth can-i get ${word(`secrets/${secretName}`)} -n ${word(namespace)}`,
+    askRegistrationRights: (name: string) => `kubectl auth can-i get ${word(`mutatingwebhookconfigurations/${name}`)}`,
+    editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${word(name)}`,
+    portForward: (service: { readonly namespace: string; readonly name: string; readonly port: number }) =>
+      `${kubectlIn(service.namespace)} port-forward ${word(`service/${service.name}`)} 8443:${service.port}`,
+  } as const;
+};

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SecretStore } from '../../certs/reconcile.ts';
+import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
+import type { Config } from '../../cli/config.ts';
+import type { RotateOptions } from '../../cli/subcommands.ts';
+import { OperatorError } from '../../lib/errors.ts';
+import { type Look, lookAt, merged, phaseLine, refusal, step, type Waiting } from './progress.ts';
+
+export interface RotateDependencies {
+  readonly secrets: Pick<SecretStore, 'read' | 'update'>;
+  /** Writes a line for the person who waits. */
+  readonly say: (line: string) => void;
+  readonly now: () => Date;
+  /** Ends the waiting, and not the rotation. */
+  readonly stop: AbortSignal;
+  readonly pollMs?: number;
+}
+
+const POLL_MS = 1_000;
+
+const INTERRUPTED = 130;
+
+/**
+ * Asks the daemon for a rotation by the annotation on its Secret, and tells how it goes until it is done.
+ *
+ * @returns the exit code: 0 done, 1 not done, 130 interrupted.
+ * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
+ */
+export async function rotate(
+  { ca, timeout }: RotateOptions,
+  config: Config,
+  dependencies: RotateDependencies,
+): Promise<number> {
+  const { say, now, stop } = dependencies;
+  const request = await ask(ca ? 'ca' : 'serving', config, dependencies);
+  if ('refused' in request) {
+    say(`not done: ${request.refused}`);
+    return 1;
+  }
+  const { asked, before } = request;
+  say(asked === 'ca' ? 'asked for a new certificate authority' : 'asked for a new serving certificate');
+  if (before.set.phase !== 'stable') {
+    say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
+  }
+  let waiting: Waiting = { asked, before, last: before, startedAt: now(), changedAt: undefined };
+  while (!stop.aborted) {
+    const taken = step(waiting, await readAgain(dependencies), { config, timeoutMs: timeout, now: now() });
+    for (const line of taken.lines) say(line);
+    if (taken.exitCode !== undefined) return taken.exitCode;
+    waiting = taken.waiting;
+    await delay(dependencies.pollMs ?? POLL_MS, undefined, { signal: stop }).catch(() => undefined);
+  }
+  say('interrupted: the rotation goes on by itself; terraform-daemon inspect shows how far it is');
+  return INTERRUPTED;
+}
+
+type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: Look };
+
+/** A daemon may write at the same moment; so many times in a row it does not. */
+const MOST_LOST_RACES = 10;
+
+async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencies): Promise<Request> {
+  for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
+    const stored = await secrets.read();
+    const refused = refusal(stored, config);
+    if (refused !== undefined || stored === undefined) return { refused: refused ?? '' };
+    const before = lookAt(stored);
+    const asked = merged(wanted, before.asked);
+    if (before.asked === asked) return { asked, before };
+    const content = { labels: {}, annotations: { [ROTATE]: asked }, data: {} };
+    if (await secrets.update(content, stored.resourceVersion)) return { asked, before: { ...before, asked } };
+  }
+  return { refused: 'the Secret is changed faster than it can be written; try again' };
+}
+
+/** An API server that is away for a moment is no reason to give up. */
+async function readAgain({ secrets }: RotateDependencies): Promise<StoredSecret | undefined | 'unreachable'> {
+  try {
+    return await secrets.read();
+  } catch (error) {
+    if (error instanceof OperatorError && error.retryable) return 'unreachable';
+    throw error;
+  }
+}

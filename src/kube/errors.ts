@@ -1,0 +1,122 @@
+import type { ApiException, V1Status } from '@kubernetes/client-node';
+import { type ErrorCode, messageOf, OperatorError } from '../lib/errors.ts';
+
+/** Awaits a call about an object; a missing one is an answer. */
+export async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw kubeError(what, error);
+  }
+}
+
+/** Awaits a conditional write; a stale or vanished object is a lost race, told as `false`. */
+export async function wasWritten(call: Promise<unknown>, what: string): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 409 || isNotFound(error)) return false;
+    throw kubeError(what, error);
+  }
+}
+
+/** Awaits a call that has to succeed. */
+export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw kubeError(what, error);
+  }
+}
+
+/** Whether the API server remembers no more what a list or a watch was to go on from. */
+export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
+
+/** Whether the call was given up, as it took too long. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
+
+/** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
+export function kubeError(what: string, error: unknown): OperatorError {
+  const status = statusOf(error);
+  const code = isTooOld(error) ? 'KUBE_REJECTED' : kubeCode(status);
+  return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${nextStep(error)}`, { cause: error });
+}
+
+/** An apply with a field that the API server does not know is refused with 500, but the same every time. */
+const isTooOld = (error: unknown): boolean => !!statusBody(error).message?.includes('field not declared in schema');
+const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
+
+const nextSteps: Readonly<Record<number, string>> = {
+  401: ' (the API server does not know this user: look at the credentials in the kubeconfig; a Pod whose ServiceAccount was made anew has to be made anew too: kubectl rollout restart)',
+  403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
+};
+
+/** Admission refuses with 403 as well: a quota, a policy, a namespace that is going away. No right would help there. */
+function nextStep(error: unknown): string {
+  const status = statusOf(error);
+  const { message } = statusBody(error);
+  if (isTooOld(error)) return TOO_OLD;
+  if (status === 403 && message !== undefined && !isByRights(message)) return '';
+  return status === undefined ? '' : (nextSteps[status] ?? '');
+}
+
+/** In the words of apiserver, pkg/endpoints/handlers/responsewriters/errors.go. */
+const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
+
+/**
+ * Whether the API server says that this very object is not there. Other answers with 404 mean that it was asked for in
+ * the wrong place: a namespace that is missing, a wrong path in the kubeconfig's server.
+ */
+function isNotFound(error: unknown): boolean {
+  const { reason, details } = statusBody(error);
+  return (
+    statusOf(error) === 404 && reason === 'NotFound' && details?.name !== undefined && details.kind !== 'namespaces'
+  );
+}
+
+/** The HTTP status of what the client throws: an `ApiException` for a call, an error with `statusCode` for a watch. */
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, statusCode } = error as Partial<ApiException<unknown>> & { statusCode?: unknown };
+  // A DOMException has a number for a code as well, of two digits.
+  return [code, statusCode].find((status): status is number => typeof status === 'number' && status >= 100);
+}
+
+/** The API server's own words: the whole exception would carry every header and the body twice. */
+function statusMessage(error: unknown): string {
+  const status = statusOf(error);
+  if (status === undefined) return networkMessage(error);
+  const { message } = statusBody(error);
+  return typeof message === 'string' ? message : `HTTP ${status}`;
+}
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ as far as the answer is one. */
+function statusBody(error: unknown): Partial<V1Status> {
+  const body = error instanceof Error ? (error as Partial<ApiException<unknown>>).body : undefined;
+  const parsed = typeof body === 'string' ? parseJson(body) : body;
+  return typeof parsed === 'object' && parsed !== null ? parsed : {};
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** fetch says "fetch failed" and keeps what happened in the cause. */
+function networkMessage(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
+}
+
+function kubeCode(status: number | undefined): ErrorCode {
+  if (status === 401 || status === 403) return 'KUBE_FORBIDDEN';
+  if (status === 409) return 'KUBE_CONFLICT';
+  const isOurFault = status !== undefined && status >= 400 && status < 500 && status !== 429;
+  return isOurFault ? 'KUBE_REJECTED' : 'KUBE_UNAVAILABLE';
+}

@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import { messageOf } from '../lib/errors.ts';
+import { type ListenOptions, listen } from '../lib/listen.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { holdConnections } from '../webhook/connections.ts';
+import type { Refused } from '../webhook/refused-connections.ts';
+import type { Check } from './health.ts';
+
+export interface ProbeSources {
+  readonly ready: () => Check[];
+  readonly live: () => Check[];
+  readonly metrics: Pick<Metrics, 'expose'>;
+  /** Told where a connection gives way to another one. */
+  readonly refused: Refused;
+}
+
+/** The plain HTTP server of `/healthz`, `/readyz` and `/metrics`. */
+export interface ProbeServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Any Pod may come here. The kubelet and a few Prometheus need much less; one more takes the place of who is idle for longest. */
+const MOST_CONNECTIONS = 100;
+/** Of a connection on which nothing comes or goes. */
+const IDLE_MS = 60_000;
+const TIMES = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+
+/**
+ * Starts to listen.
+ *
+ * @throws OperatorError `SERVER_LISTEN_FAILED`
+ */
+export async function startProbes(sources: ProbeSources, options: ListenOptions): Promise<ProbeServer> {
+  const server = createServer(TIMES, probeListener(sources));
+  server.timeout = IDLE_MS;
+  holdConnections(server, MOST_CONNECTIONS, () =>
+    sources.refused('too-many-connections', `found more than ${MOST_CONNECTIONS} connections to the probes`),
+  );
+  return {
+    port: await listen(server, options, '--metrics-bind-port, --webhook-bind-address'),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function probeListener({ ready, live, metrics }: ProbeSources): RequestListener {
+  return (request, response) => {
+    const url = URL.parse(request.url ?? '', 'http://probe');
+    const isVerbose = url?.searchParams.has('verbose') ?? false;
+    if (url?.pathname === '/healthz') sendChecks(response, live(), isVerbose);
+    else if (url?.pathname === '/readyz') sendChecks(response, ready(), isVerbose);
+    else if (url?.pathname === '/metrics') void sendMetrics(response, metrics);
+    else sendText(response, 404, 'there are /healthz, /readyz and /metrics');
+  };
+}
+
+async function sendMetrics(response: ServerResponse, metrics: ProbeSources['metrics']): Promise<void> {
+  try {
+    const { text, contentType } = await metrics.expose();
+    response.writeHead(200, { 'Content-Type': contentType }).end(text);
+  } catch (error) {
+    sendText(response, 500, messageOf(error));
+  }
+}
+
+/** The form of the API server's own probes: `ok`, or a line for each check. */
+function sendChecks(response: ServerResponse, checks: readonly Check[], isVerbose: boolean): void {
+  const isOk = checks.every(({ problem }) => problem === undefined);
+  const isPlain = isOk && !isVerbose && !checks.some(({ isDoubtful }) => isDoubtful);
+  sendText(response, isOk ? 200 : 503, isPlain ? 'ok' : checks.map(checkLine).join('\n'));
+}
+
+function checkLine({ name, problem, basis, isDoubtful = false }: Check): string {
+  const outcome = problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`;
+  if (basis === undefined) return outcome;
+  return `${outcome}${isDoubtful ? ', but' : ','} ${basis}`;
+}
+
+function sendText(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);
+}

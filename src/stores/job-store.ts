@@ -1,0 +1,155 @@
+import type { JobReference } from '../backstop/decide.ts';
+import type { JobNotice } from '../backstop/job-events.ts';
+import type { JobPage, JobSource } from '../backstop/job-watch.ts';
+import { LEASE_MS, type Lease, type LeaseStore } from '../backstop/lease.ts';
+import { MANAGED_BY } from '../certs/secret.ts';
+import { isExpired, isTimeout, kubeError, orAbsent, wasWritten } from '../kube/errors.ts';
+import { FIELD_MANAGER } from '../kube/managed-fields.ts';
+import type { CallJson, JsonCalls } from '../kube/requests.ts';
+import { isObject, type JsonObject } from '../webhook/review.ts';
+
+export interface JobStore extends JobSource {
+  /**
+   * Lowers `spec.backoffLimit` of the Job as it was seen. `lost`: it has changed or is gone. `undone`: something on the
+   * API server has raised it again within the same call.
+   */
+  cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
+  /** Resolves `false` when this has been told before. */
+  tell(job: JobReference, notice: JobNotice): Promise<boolean>;
+}
+
+const JOBS = '/apis/batch/v1/jobs';
+/**
+ * Small enough that a page costs a few megabytes, large enough that ten thousand Jobs are twenty calls. Jobs may have a megabyte and
+ * more, and a page that takes too long means to begin with the first one again: then it is made smaller.
+ */
+const PAGE = { most: 500, least: 10 };
+/** Shorter than the client's patience with a quiet watch: the API server sends a bookmark 2 s before it ends one. */
+const WATCH_S = '28';
+const MERGE_PATCH = 'application/merge-patch+json';
+
+export function createJobStore({ callJson: call, listJson, followJson: follow }: JsonCalls): JobStore {
+  let limit = PAGE.most;
+  return {
+    async page(next, saw) {
+      const query = { limit: String(limit), ...(next ? { continue: next } : {}) };
+      try {
+        const page = readPage(await listJson(JOBS, query, saw));
+        // Not in the middle of a list: it would only have to begin again.
+        if (page.next === undefined) limit = Math.min(limit * 2, PAGE.most);
+        return page;
+      } catch (error) {
+        if (isExpired(error)) return 'expired';
+        if (isTimeout(error)) limit = Math.max(Math.floor(limit / 2), PAGE.least);
+        throw kubeError('list Jobs', error);
+      }
+    },
+    async watch(resourceVersion, tell, signal) {
+      const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
+      let status: unknown;
+      const heard: typeof tell = (type, object) => {
+        if (type === 'ERROR') status = object;
+        else tell(type, object);
+      };
+      try {
+        await follow(JOBS, query, heard, signal);
+        if (status !== undefined) throw toldWithin(status);
+        return 'ended';
+      } catch (error) {
+        if (isExpired(error)) return 'expired';
+        throw kubeError('watch Jobs', error);
+      }
+    },
+    async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
+      const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
+      const body = { metadata: { uid, resourceVersion }, spec: { backoffLimit } };
+      let stored: unknown;
+      const query = { fieldManager: FIELD_MANAGER };
+      const patch = call('PATCH', path, { query, contentType: MERGE_PATCH, body }).then((answer) => (stored = answer));
+      if (!(await wasWritten(patch, `patch Job ${namespace}/${name}`))) return 'lost';
+      const spec = isObject(stored) && isObject(stored.spec) ? stored.spec : {};
+      return Number(spec.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
+    },
+    tell({ namespace, name, uid }, { name: event, note, ...notice }) {
+      const now = new Date();
+      const body = {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { namespace, name: event },
+        involvedObject: { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid },
+        ...{ ...notice, message: note, firstTimestamp: now, lastTimestamp: now, count: 1 },
+        source: { component: FIELD_MANAGER },
+      };
+      const written = call('POST', `/api/v1/namespaces/${namespace}/events`, { body });
+      return wasWritten(written, `create Event ${namespace}/${event}`);
+    },
+  };
+}
+
+/** What ends a watch that has begun already is told as an object of its own. */
+function toldWithin(status: unknown): Error {
+  const code = isObject(status) ? status.code : undefined;
+  return Object.assign(new Error('the watch has ended'), { code, body: status });
+}
+
+function readPage(answer: unknown): JobPage {
+  const { metadata } = isObject(answer) ? answer : {};
+  const { resourceVersion, continue: next } = isObject(metadata) ? metadata : {};
+  return {
+    resourceVersion: String(resourceVersion ?? ''),
+    next: typeof next === 'string' && next !== '' ? next : undefined,
+  };
+}
+
+/** The Lease `namespace/name` on the API server. */
+export function createLeaseStore(call: CallJson, namespace: string, name: string): LeaseStore {
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+  const what = `Lease ${namespace}/${name}`;
+  const spec = (holder: string | undefined, now: Date) => ({
+    holderIdentity: holder ?? null,
+    leaseDurationSeconds: LEASE_MS / 1000,
+    // Microseconds are asked for.
+    renewTime: now.toISOString().replace('Z', '000Z'),
+  });
+  return {
+    async read() {
+      const lease = await orAbsent(call('GET', path), `read ${what}`);
+      return lease === undefined ? undefined : readLease(lease);
+    },
+    create(holder, now) {
+      // As with the Secret: RBAC cannot tie a POST to a name, and who comes second gets a conflict.
+      const body = {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        metadata: { namespace, name, labels: MANAGED_BY },
+        spec: spec(holder, now),
+      };
+      const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
+      return wasWritten(
+        call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
+        `create ${what}`,
+      );
+    },
+    write(holder, resourceVersion, now) {
+      const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
+      const query = { fieldManager: FIELD_MANAGER };
+      return wasWritten(call('PATCH', path, { query, contentType: MERGE_PATCH, body }), `write ${what}`);
+    },
+  };
+}
+
+function readLease(lease: unknown): Lease {
+  const { metadata, spec } = (isObject(lease) ? lease : {}) as { readonly metadata?: unknown; readonly spec?: unknown };
+  const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
+  return { ...readHolder(spec), resourceVersion: String(resourceVersion ?? '') };
+}
+
+/** Who holds a Lease, and since when, by its `spec`. */
+export function readHolder(spec: unknown): Pick<Lease, 'holder' | 'renewedAt'> {
+  const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
+  const renewedMs = Date.parse(String(renewTime));
+  return {
+    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
+    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
+  };
+}

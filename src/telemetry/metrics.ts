@@ -1,0 +1,147 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Verdict } from '../certs/decide.ts';
+import type { Registered } from '../registration/reconcile.ts';
+import type { Outcome } from '../webhook/app.ts';
+import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
+
+/** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
+export interface Metrics {
+  admissionAnswered(outcome: Outcome, seconds?: number): void;
+  certificatesJudged(verdict: Verdict): void;
+  /** The live bundle expires with the first of its certificates. */
+  notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
+  /** Two thirds of the way to its end; of one that was brought, shortly before it. Past that, somebody was not able to renew it. */
+  renewalDue(certificate: 'ca' | 'serving', at: Date): void;
+  /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
+  trusted(isTrusted: boolean): void;
+  registered(result: Registered['result'], reason: string): void;
+  /** The API server has answered what the registration is. */
+  registrationRead(at: Date): void;
+  fought(object: string): void;
+  /** Whether the policy file is the policy in force. */
+  policyRead(isValid: boolean): void;
+  /** A Job was capped that the endpoint was not called for. */
+  jobMissed(): void;
+  /** A Job has failed that is not retried, and somebody was told. */
+  jobRanOnce(): void;
+  /** A connection to the endpoint was refused or cut off. */
+  connectionRefused(reason: ConnectionReason): void;
+  reconciled(result: 'success' | 'failure', seconds: number): void;
+  /** The text that Prometheus scrapes, and its content type. */
+  expose(): Promise<{ readonly text: string; readonly contentType: string }>;
+}
+
+const PREFIX = 'terraform_daemon_';
+
+export function createMetrics(version: string): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  collectDefaultMetrics({ register });
+  const admissions = new Counter({
+    name: `${PREFIX}admission_requests_total`,
+    help: 'Admission requests by how they ended.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const admissionSeconds = new Histogram({
+    name: `${PREFIX}admission_duration_seconds`,
+    help: 'Time from the parsed admission request to its answer.',
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
+    registers,
+  });
+  const issued = new Counter({
+    name: `${PREFIX}certificate_steps_total`,
+    help: 'Steps that this replica has taken with the certificate set, by reason; the reason of a step that only time brings is its name.',
+    labelNames: ['action', 'reason'],
+    registers,
+  });
+  const notAfter = new Gauge({
+    name: `${PREFIX}certificate_not_after_timestamp_seconds`,
+    help: 'When the certificate in use expires, in seconds since the epoch.',
+    labelNames: ['certificate'],
+    registers,
+  });
+  const renewalDue = new Gauge({
+    name: `${PREFIX}certificate_renewal_due_timestamp_seconds`,
+    help: 'When the certificate in use is to be renewed at the latest, in seconds since the epoch.',
+    labelNames: ['certificate'],
+    registers,
+  });
+  const registrations = new Counter({
+    name: `${PREFIX}registrations_total`,
+    help: 'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
+    labelNames: ['result', 'reason'],
+    registers,
+  });
+  const trusts = new Gauge({
+    name: `${PREFIX}bundle_trusts_serving`,
+    help: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
+    registers,
+  });
+  const registrationRead = new Gauge({
+    name: `${PREFIX}registration_read_timestamp_seconds`,
+    help: 'When the MutatingWebhookConfiguration was last read, in seconds since the epoch: what is told of trust is as old.',
+    registers,
+  });
+  const policyValid = new Gauge({
+    name: `${PREFIX}policy_valid`,
+    help: '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
+    registers,
+  });
+  const fights = new Counter({
+    name: `${PREFIX}fights_total`,
+    help: 'Repairs that were held back because somebody else undoes them, by object.',
+    labelNames: ['object'],
+    registers,
+  });
+  const reconciles = new Histogram({
+    name: `${PREFIX}reconcile_duration_seconds`,
+    help: 'Reconciles by result, and how long they took.',
+    labelNames: ['result'],
+    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+    registers,
+  });
+  const missed = new Counter({
+    name: `${PREFIX}missed_jobs_total`,
+    help: 'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
+    registers,
+  });
+  const ranOnce = new Counter({
+    name: `${PREFIX}ran_once_jobs_total`,
+    help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
+    registers,
+  });
+  const refused = new Counter({
+    name: `${PREFIX}connections_refused_total`,
+    help: 'Connections to the endpoint that were refused or cut off, by reason.',
+    labelNames: ['reason'],
+    registers,
+  });
+  for (const reason of connectionReasons) refused.inc({ reason }, 0);
+  // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
+  for (const object of ['secret', 'registration', 'options']) fights.inc({ object }, 0);
+  for (const result of ['success', 'failure']) reconciles.zero({ result });
+  new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
+  return {
+    admissionAnswered(outcome, seconds) {
+      admissions.inc({ outcome });
+      if (seconds !== undefined) admissionSeconds.observe(seconds);
+    },
+    certificatesJudged(verdict) {
+      if (verdict.action === 'keep') return;
+      issued.inc({ action: verdict.action, reason: 'reason' in verdict ? verdict.reason : verdict.action });
+    },
+    notAfter: (certificate, at) => notAfter.set({ certificate }, at.getTime() / 1000),
+    renewalDue: (certificate, at) => renewalDue.set({ certificate }, at.getTime() / 1000),
+    trusted: (isTrusted) => trusts.set(isTrusted ? 1 : 0),
+    registered: (result, reason) => registrations.inc({ result, reason }),
+    registrationRead: (at) => registrationRead.set(at.getTime() / 1000),
+    policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),
+    fought: (object) => fights.inc({ object }),
+    jobMissed: () => missed.inc(),
+    jobRanOnce: () => ranOnce.inc(),
+    connectionRefused: (reason) => refused.inc({ reason }),
+    reconciled: (result, seconds) => reconciles.observe({ result }, seconds),
+    expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
+  };
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { describe, type TestContext, test } from 'node:test';
+import { createServer as createTlsServer } from 'node:tls';
+import { promisify } from 'node:util';
+import { dial, whyUnresolved } from '../../src/commands/inspect/probe-endpoint.ts';
+import type { Pem } from '../../src/lib/pem.ts';
+import { aCertificateSet, SERVER_NAME } from '../support/builders/a-certificate-set.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
+import { someCertificates, startEndpoint } from '../support/cluster/endpoint.ts';
+
+const other = await someCertificates(2);
+const run = promisify(execFile);
+const DIAL = new URL('../../src/commands/inspect/probe-endpoint.ts', import.meta.url).href;
+const NAMESPACES = ['--map-root-user', '--mount', '--net'];
+const noNamespaces =
+  spawnSync('unshare', [...NAMESPACES, 'ip', 'link', 'set', 'lo', 'up']).status !== 0 &&
+  'needs unshare (util-linux), ip (iproute2) and leave to make namespaces; CI has them';
+
+describe('a call of the endpoint', () => {
+  test('answers what it presents, verified with the bundle and for the name', async (t) => {
+    const { port, caBundle } = await startEndpoint(t);
+    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
+    assert.ok(dialled.outcome === 'answered');
+    assert.deepEqual([dialled.address, dialled.problem], [`127.0.0.1:${port}`, undefined]);
+    const { serving } = await someCertificates();
+    const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256;
+    assert.equal(fingerprint(dialled.certificate), fingerprint(serving.certificate));
+  });
+
+  const refused: Readonly<Record<string, readonly [string, (own: string) => string, RegExp]>> = {
+    'another name': ['other.vela-system.svc', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
+    'an address that it is not for': ['10.0.0.1', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
+    'another authority': [SERVER_NAME, () => other.caBundle, /unable to|signature|issuer/],
+    'an empty bundle': [SERVER_NAME, () => '', /unable to get/],
+    'a bundle of junk': [SERVER_NAME, () => 'junk', /unable to get/],
+  };
+  for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
+    test(`answers what it presents, and that it is not verified, with ${what}`, async (t) => {
+      const { port, caBundle } = await startEndpoint(t);
+      const dialled = await dial({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
+      assert.ok(dialled.outcome === 'answered');
+      assert.match(dialled.problem ?? '', problem);
+      assert.match(dialled.certificate, /BEGIN CERTIFICATE/);
+    });
+  }
+
+  test('verifies for an address, wherever it is called', async (t) => {
+    const names = { dns: [], ip: ['10.0.0.1'] };
+    const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
+    const port = await listening(t, createTlsServer({ cert: serving.certificate, key: serving.privateKey }));
+    const dialled = await dial({ host: '127.0.0.1', port }, '10.0.0.1', caBundle);
+    assert.deepEqual('problem' in dialled ? dialled.problem : dialled.outcome, undefined);
+  });
+
+  test('trusts what is itself in the bundle, as Go does', async (t) => {
+    const { port } = await startEndpoint(t);
+    const { serving } = await someCertificates();
+    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
+    assert.deepEqual([dialled.outcome, 'problem' in dialled && dialled.problem], ['answered', undefined]);
+  });
+
+  test('fails where nobody listens, and where somebody speaks something else', async (t) => {
+    const closed = await dial({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
+    assert.equal(closed.outcome, 'failed');
+    assert.match('problem' in closed ? (closed.problem ?? '') : '', /ECONNREFUSED/);
+    const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const port = await listening(t, server);
+    assert.equal((await dial({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
+  });
+
+  test('shows an IPv6 address in brackets', async () => {
+    const dialled = await dial({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
+    assert.equal('address' in dialled && dialled.address, '[::1]:1');
+  });
+});
+
+async function listening(t: TestContext, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+describe('a name', () => {
+  test('leads nowhere in no zone, and an address is none', async () => {
+    assert.equal(await whyUnresolved('127.0.0.1'), undefined);
+    assert.equal(await whyUnresolved('localhost'), undefined);
+    assert.equal(await whyUnresolved('no-such-host.invalid'), 'does not resolve from here');
+    // From a registration anything may come.
+    assert.equal(await whyUnresolved('--version'), 'does not resolve from here');
+  });
+
+  test('for which no name server answers holds up neither the answer nor the end', {
+    skip: noNamespaces,
+  }, async (t) => {
+    // Such a name server, in a network of its own. What runs there is that process, and what is measured is all of it.
+    const script = `
+      const { createSocket } = await import('node:dgram');
+      await new Promise((resolve) => createSocket('udp4').bind(53, '127.0.0.2', resolve));
+      const { whyUnresolved } = await import(${JSON.stringify(DIAL)});
+      process.stdout.write(await whyUnresolved(${JSON.stringify(SERVER_NAME)}), () => process.exit(0));`;
+    const folder = await aFolder(t, { 'resolv.conf': 'nameserver 127.0.0.2\n', 'inside.mjs': script });
+    const setUp = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && ip link set lo up && exec "$2" "$1/inside.mjs"';
+    const startMs = performance.now();
+    const { stdout } = await run('unshare', [...NAMESPACES, 'sh', '-ec', setUp, 'sh', folder, process.execPath]);
+    assert.equal(stdout, 'was not resolved within 2 s');
+    const tookMs = performance.now() - startMs;
+    assert.ok(tookMs < 4_000, `${tookMs} ms`);
+  });
+});

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { chown, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import packageJson from '../../package.json' with { type: 'json' };
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { stderrProgress } from '../../tools/control-plane/progress.ts';
+import { ensureBaseImages } from '../../tools/image/base-images.ts';
+import { type ContainerOptions, type OpenImage, openImage } from '../../tools/image/container.ts';
+import { buildDaemonImage } from '../../tools/image/images.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { bytesIn } from '../support/bytes-in.ts';
+import { startCluster } from '../support/cluster/cluster.ts';
+import { startDaemon } from '../support/cluster/daemon.ts';
+
+const MiB = 2 ** 20;
+const DAEMON_UID = 65532;
+/** Nobody's: the one that the image is made for is another. */
+const OTHER_UID = 1234;
+const TELL_OF_CACHE = 'NODE_DEBUG_NATIVE=COMPILE_CACHE';
+
+describe('the image', () => {
+  let image: OpenImage;
+  let base: OpenImage;
+  let archive: string;
+  before(async () => {
+    const built = await buildDaemonImage(stderrProgress());
+    archive = built.archive;
+    image = await openImage(built.name);
+    base = await openImage((await ensureBaseImages(stderrProgress())).run);
+  });
+  after(async () => {
+    await image?.close();
+    await base?.close();
+  });
+
+  /** Rejects where the exit code is not 0. */
+  async function run(args: readonly string[], options?: ContainerOptions) {
+    const [file, ...rest] = await image.command(args, options);
+    return promisify(execFile)(file, rest);
+  }
+
+  it('says what it is and from which commit', () => {
+    const revision = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+    const label = (name: string) => image.config.Labels[`org.opencontainers.image.${name}`];
+    assert.equal(label('version'), packageJson.version);
+    assert.equal(label('licenses'), packageJson.license);
+    assert.match(label('revision') ?? '', new RegExp(`^${revision}(-dirty)?$`));
+    assert.match(label('base.name') ?? '', /^localhost\/node-run:/);
+  });
+
+  it('runs the daemon as a user of its own, who is a number', () => {
+    assert.equal(image.config.User, `${DAEMON_UID}:${DAEMON_UID}`);
+    const flags = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
+    assert.deepEqual(image.config.Entrypoint, ['/nodejs/bin/node', ...flags, '/app/terraform-daemon.mjs']);
+    assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
+  });
+
+  it('adds the bundle, its compiled code, SBOM and licences to the base, and nothing else', async () => {
+    const had = new Set(await filesOf(base.root));
+    const added = (await filesOf(image.root)).filter((file) => !had.has(file));
+    const named = added.map((file) => file.replace(/^app\/cache\/v24\.[^/]+-65532\/[0-9a-f]+$/, 'app/cache/…'));
+    assert.deepEqual(named.sort(), [
+      'app/LICENSE',
+      'app/cache/…',
+      'app/sbom.cdx.json',
+      'app/terraform-daemon.mjs',
+      'app/third-party-licenses.txt',
+      'usr/local/bin/terraform-daemon',
+    ]);
+  });
+
+  it('has no file that the daemon could change', async () => {
+    for (const file of await filesOf(join(image.root, 'app'))) {
+      const { uid, gid, mode } = await stat(join(image.root, 'app', file));
+      assert.deepEqual([uid, gid, mode & 0o222], [0, 0, 0], file);
+    }
+  });
+
+  it('is small', async (t) => {
+    const added = await bytesIn(join(image.root, 'app'));
+    const { size } = await stat(archive);
+    t.diagnostic(`${inMiB(added)} MiB on top of the base; ${inMiB(size)} MiB packed, with the stand-in for the base`);
+    assert.ok(added < 10 * MiB);
+  });
+
+  it('runs on a read-only file system without rights, and complains of nothing', async () => {
+    assert.deepEqual(await run(['--version']), { stdout: `${packageJson.version}\n`, stderr: '' });
+    const { stdout } = await run(['--help']);
+    assert.match(stdout, /^Usage: terraform-daemon/);
+  });
+
+  it('has the daemon as a command, as "kubectl exec" asks for it', async () => {
+    const { stdout, stderr } = await run(['--version'], { entrypoint: ['terraform-daemon'] });
+    assert.deepEqual([stdout, stderr], [`${packageJson.version}\n`, '']);
+  });
+
+  it('uses the code that was compiled when it was built', async (t) => {
+    const { stderr } = await run(['--version'], { env: [TELL_OF_CACHE] });
+    assert.match(stderr, /V8 code cache for ESM file:\/\/\/app\/terraform-daemon\.mjs was accepted/);
+    const withCache = await medianMs(() => run(['policy']));
+    const without = await medianMs(() => run(['policy'], { env: ['NODE_DISABLE_COMPILE_CACHE=1'] }));
+    t.diagnostic(`start to end of a command: ${withCache} ms, without compiled code ${without} ms`);
+  });
+
+  it('does without that code, and without a word, as another user', async () => {
+    const { stderr: told } = await run(['--version'], { uid: OTHER_UID, env: [TELL_OF_CACHE] });
+    assert.match(told, /Cannot create cache directory/);
+    assert.deepEqual(await run(['--version'], { uid: OTHER_UID }), { stdout: `${packageJson.version}\n`, stderr: '' });
+  });
+
+  it('starts the daemon, which caps a Job and ends in order', async (t) => {
+    const cluster = await startCluster();
+    t.after(() => cluster.stop());
+    const kubeconfig = await copyFor(DAEMON_UID, cluster.daemonKubeconfig, t);
+    const daemon = await startDaemon({
+      kubeconfig,
+      command: (flags) => image.command(flags, { mounts: [kubeconfig] }),
+    });
+    t.after(() => daemon.stop('SIGKILL'));
+    await daemon.line('ready');
+    assert.equal((await daemon.probe('/readyz')).status, 200);
+    const job = await cluster.createJob(await recordedJob('create-terraform-apply', 'default'));
+    assert.equal(job.spec?.backoffLimit, 0);
+    assert.equal(await daemon.stop(), 0);
+  });
+});
+
+/** All that is not a folder, by its path below `folder`. */
+async function filesOf(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+}
+
+async function medianMs(work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const start = performance.now();
+    await work();
+    times.push(Math.round(performance.now() - start));
+  }
+  return times.sort((one, other) => one - other)[2] ?? 0;
+}
+
+/** A kubeconfig is its owner's alone, and names files that are theirs too; the copy has all in itself. */
+async function copyFor(uid: number, kubeconfig: string, t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-kubeconfig-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const copy = join(folder, 'kubeconfig');
+  await writeFile(copy, await kubectl(kubeconfig, ['config', 'view', '--raw', '--flatten']), { mode: 0o600 });
+  await chown(copy, uid, uid);
+  return copy;
+}
+
+const inMiB = (bytes: number) => (bytes / MiB).toFixed(1);

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { runBackstop } from '../../../src/backstop/backstop.ts';
+import type { JobReference } from '../../../src/backstop/decide.ts';
+import type { JobNotice } from '../../../src/backstop/job-events.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import type { Log } from '../../../src/lib/log.ts';
+import { type Labels, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import type { JobStore } from '../../../src/stores/job-store.ts';
+import { aTerraformJob, type Json } from './a-job.ts';
+
+/** What a patch comes to. */
+export type Result = Awaited<ReturnType<JobStore['cap']>> | OperatorError;
+
+/** As where there is no API server. */
+export const away = new OperatorError('KUBE_UNAVAILABLE', 'away');
+
+export interface Setting {
+  /** What the API server answers to a patch. */
+  readonly answer?: (job: JobReference) => Result | Promise<Result>;
+  /** How many Jobs a page holds. */
+  readonly pageSize?: number;
+  readonly tell?: JobStore['tell'];
+  readonly policy?: Policy;
+  readonly labels?: () => Labels;
+}
+
+export function aMissedJob(name: string, resourceVersion = '1'): Json {
+  const job = aTerraformJob({ name });
+  return { ...job, metadata: { ...job.metadata, uid: `u-${name}`, resourceVersion } };
+}
+
+/** So many missed Jobs, from `job-0` on, and an API server that remembers what it was asked. */
+export function startBackstop(t: TestContext, count: number, setting: Setting = {}) {
+  const { answer = () => 'capped', pageSize = count, tell, policy = terraformPolicy, labels = () => ({}) } = setting;
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  const seen = {
+    pages: [] as number[],
+    watches: 0,
+    running: 0,
+    mostRunning: 0,
+    patched: [] as string[],
+    lastVersion: '',
+    notices: [] as JobNotice[],
+  };
+  const lines: string[] = [];
+  let change: (type: string, job: unknown) => void = assert.fail;
+  const jobs: JobStore = {
+    async page(next, saw) {
+      const from = Number(next ?? 0);
+      seen.pages.push(from);
+      const to = Math.min(from + pageSize, count);
+      for (let nth = from; nth < to; nth += 1) saw(aMissedJob(`job-${nth}`));
+      return { resourceVersion: '100', next: to < count ? String(to) : undefined };
+    },
+    watch(_from, tell, signal) {
+      change = tell;
+      seen.watches += 1;
+      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended')));
+    },
+    async cap(job, backoffLimit) {
+      assert.equal(backoffLimit, 0);
+      seen.running += 1;
+      seen.mostRunning = Math.max(seen.mostRunning, seen.running);
+      await new Promise(setImmediate);
+      seen.running -= 1;
+      seen.patched.push(job.name);
+      seen.lastVersion = job.resourceVersion;
+      const result = await answer(job);
+      if (result instanceof Error) throw result;
+      return result;
+    },
+    async tell(job, notice) {
+      const isNew = (await tell?.(job, notice)) ?? true;
+      seen.notices.push(notice);
+      return isNew;
+    },
+  };
+  const clock = { ms: Date.now() };
+  const now = () => new Date(clock.ms);
+  let holder = 'pod/1';
+  const lease = {
+    read: async () => ({ holder, renewedAt: now(), resourceVersion: '1' }),
+    create: async () => true,
+    write: async () => true,
+  };
+  const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
+  const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
+  const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
+  const namespaceLabels = async () => labels();
+  const dependencies = { jobs, lease, replica: 'pod/1', namespaceLabels, log, metrics, now };
+  const listeners: (() => void)[] = [];
+  const onPolicyChange = (callback: () => void) => void listeners.push(callback);
+  const ended = runBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
+  return {
+    ...{ seen, lines, metrics, listeners, ended, clock },
+    stop: () => stop.abort(),
+    change: (job: unknown, type = 'MODIFIED') => change(type, job),
+    changePolicy() {
+      for (const changed of listeners) changed();
+    },
+    setHolder: (identity: string) => (holder = identity),
+  };
+}
+
+/** Everything that needs no time. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+}

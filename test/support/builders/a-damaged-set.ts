@@ -1,0 +1,56 @@
+import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import { type Alteration, altered } from './altered.ts';
+
+export type Change = NonNullable<Alteration['change']>;
+
+/** Copies of a certificate set in which one thing is not as the daemon has issued it. */
+export function damagesOf(set: CertificateSet) {
+  const withCa = (changes: Partial<CertificateSet['ca']>): CertificateSet => ({
+    ...set,
+    ca: { ...set.ca, ...changes },
+  });
+  const withServing = (changes: Partial<CertificateSet['serving']>): CertificateSet => ({
+    ...set,
+    serving: { ...set.serving, ...changes },
+  });
+  return {
+    withCa,
+    withServing,
+    withAlteredCa: (change: Change, signer = set.ca) => withCa(altered(set.ca, { change, signer })),
+    withAlteredServing: (change: Change) => withServing(altered(set.serving, { change, signer: set.ca })),
+    withServingKey: (privateKey: Pem) => withServing(altered(set.serving, { privateKey, signer: set.ca })),
+  };
+}
+
+export const hasNegativeSerial: Change = (certificate) => {
+  certificate.serialNumber = 'ff00';
+};
+
+export const isCalled =
+  (commonName: string): Change =>
+  (certificate) =>
+    certificate.setSubject([{ shortName: 'CN', value: commonName }]);
+
+export const endsAt =
+  (moment: Date): Change =>
+  (certificate) => {
+    certificate.validity.notAfter = moment;
+  };
+
+/** Puts an extension, as forge describes it, in the place of the one with its name; `undefined` takes it out. */
+export const hasExtension =
+  (name: string, extension: object | undefined): Change =>
+  (certificate) => {
+    const others = certificate.extensions.filter((one: { name?: string }) => one.name !== name);
+    certificate.setExtensions(extension === undefined ? others : [...others, { name, ...extension }]);
+  };
+
+export const isForNames = (names: readonly string[]): Change =>
+  hasExtension('subjectAltName', { altNames: names.map((value) => ({ type: 2, value })) });
+
+export const both =
+  (...changes: readonly Change[]): Change =>
+  (certificate) => {
+    for (const change of changes) change(certificate);
+  };

@@ -1,0 +1,30 @@
+import { generateKeyPairSync } from 'node:crypto';
+import forge from 'node-forge';
+import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+
+const { pki, md } = forge;
+
+/** A new RSA private key. */
+export const anRsaKey = (bits = 2048): Pem =>
+  generateKeyPairSync('rsa', { modulusLength: bits }).privateKey.export({ type: 'pkcs1', format: 'pem' }) as Pem;
+
+export interface Alteration {
+  /** Whose key signs it; its own one where absent. */
+  readonly signer?: CertificatePair;
+  /** The key that it is for, where that is to be another one. */
+  readonly privateKey?: Pem;
+  readonly change?: (certificate: forge.pki.Certificate) => void;
+}
+
+/** A certificate as somebody else would have made it: a copy of one that was issued, changed and signed anew. */
+export function altered(pair: CertificatePair, { signer, privateKey, change }: Alteration): CertificatePair {
+  const certificate = pki.certificateFromPem(pair.certificate);
+  const ownKey = privateKey ?? pair.privateKey;
+  const { n, e } = pki.privateKeyFromPem(ownKey);
+  certificate.publicKey = pki.setRsaPublicKey(n, e);
+  if (signer) certificate.setIssuer(pki.certificateFromPem(signer.certificate).subject.attributes);
+  change?.(certificate);
+  certificate.sign(pki.privateKeyFromPem(signer?.privateKey ?? ownKey), md.sha256.create());
+  return { certificate: pki.certificateToPem(certificate).replaceAll('\r\n', '\n') as Pem, privateKey: ownKey };
+}

@@ -1,0 +1,49 @@
+import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
+import type { StoredSecret } from '../../../src/certs/secret.ts';
+import { type RawOptions, readConfig } from '../../../src/cli/config.ts';
+import type { Facts } from '../../../src/commands/inspect/observations.ts';
+import { type Inspection, inspection } from '../../../src/commands/inspect/report.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import { matchConditions } from '../../../src/policy/cel.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { desiredRegistration } from '../../../src/registration/desired.ts';
+import { ISSUED_AT, stored } from './a-certificate-set.ts';
+
+/** What a healthy daemon is seen as, but for what a test is about. */
+export interface Sight {
+  /** How long ago everything was issued; a day by default. */
+  readonly afterMs?: number;
+  readonly set: CertificateSet;
+  readonly secret?: Partial<StoredSecret>;
+  /** The live bundle; that of the set by default. */
+  readonly liveBundle?: Pem;
+  readonly options?: RawOptions;
+  /** Instead of what the rest makes of them. */
+  readonly facts?: Partial<Facts>;
+}
+
+/** The registration as the daemon writes it. */
+export const aRegistration = (caBundle: Pem) =>
+  desiredRegistration(readConfig({}).registration, caBundle, matchConditions(terraformPolicy));
+
+export function anInspection({
+  set,
+  afterMs = 86_400_000,
+  secret,
+  liveBundle,
+  options = {},
+  facts,
+}: Sight): Inspection {
+  const bundle = liveBundle ?? set.caBundle;
+  const healthy: Facts = {
+    secret: { object: stored(set, secret) },
+    registration: { object: aRegistration(bundle) },
+    endpoint: {
+      outcome: 'answered',
+      address: '10.0.0.1:443',
+      certificate: set.serving.certificate,
+      problem: undefined,
+    },
+  };
+  return inspection({ ...healthy, ...facts }, readConfig(options), new Date(ISSUED_AT.getTime() + afterMs));
+}

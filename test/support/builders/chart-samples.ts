@@ -1,0 +1,155 @@
+import type { OptionName } from '../../../src/cli/options.ts';
+import type { chartsOwn } from '../../../tools/chart/values.ts';
+
+/** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
+export const SAMPLES: Readonly<
+  Record<Exclude<OptionName, keyof typeof chartsOwn>, readonly [taken: readonly unknown[], refused: readonly unknown[]]>
+> = {
+  'service-name': [
+    ['a', 'my-service'],
+    ['1a', 'A', 'a.b', '', 'a-', 'a'.repeat(64)],
+  ],
+  'service-port': [
+    [1, 443, 65535],
+    [0, 65536, 'https', 1.5],
+  ],
+  'secret-name': [
+    ['a', 'my.secret', '1-a'],
+    ['A', 'a..b', '', 'a_b', `${'a'.repeat(254)}`],
+  ],
+  'webhook-configuration-name': [
+    ['a', 'my.configuration', 'a'.repeat(244)],
+    ['A', '-a', '', 'a/b', 'a'.repeat(245)],
+  ],
+  'webhook-bind-port': [
+    [1, 8090, 65535],
+    [65536, -1, 'a'],
+  ],
+  'webhook-bind-address': [
+    ['0.0.0.0', '::', '10.0.0.1'],
+    ['localhost', '', 'a b'],
+  ],
+  'tls-min-version': [
+    ['TLSv1.2', 'TLSv1.3'],
+    ['TLSv1.1', '', '1.2'],
+  ],
+  'tls-cipher-suites': [
+    ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
+    ['', 'a', 'A:B', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,'],
+  ],
+  'max-connections': [
+    [10, 1000],
+    [9, 100_001, 'many', 10.5],
+  ],
+  'failure-policy': [
+    ['Ignore', 'Fail'],
+    ['fail', '', 'Deny'],
+  ],
+  'timeout-seconds': [
+    [1, 30],
+    [0, 31, 'a', 2.5],
+  ],
+  'ca-lifetime': [
+    ['87600h', '876000h'],
+    ['10', 'ten hours', '-1h', '1d', ''],
+  ],
+  'cert-lifetime': [
+    ['2160h', '1h30m'],
+    ['10', '1 h', ''],
+  ],
+  'settle-time': [
+    ['60s', '1.5m'],
+    ['60', '1 minute', ''],
+  ],
+  'key-size': [
+    [2048, 3072, 4096],
+    [1024, 2047, 'big'],
+  ],
+  'rotate-on-start': [
+    [true, false],
+    ['yes', 1, ''],
+  ],
+  'subject-ca-common-name': [
+    ['My CA', 'a'.repeat(64)],
+    ['', 'a'.repeat(65), 'a\nb'],
+  ],
+  'subject-ca-organizational-unit': [
+    ['CA', 'Prüfstelle'],
+    ['', 'a\tb'],
+  ],
+  'subject-common-name': [['admission'], ['', 'a\u001fb']],
+  'subject-organizational-unit': [['a "quoted" one: #1'], ['']],
+  'subject-organization': [['{{ .Release.Name }}'], ['']],
+  'subject-country': [['DE'], ['de', 'DEU', '']],
+  'subject-state': [['a'.repeat(128)], ['', 'a'.repeat(129)]],
+  'subject-locality': [['Portland'], ['', 'a\u0000b']],
+  heal: [
+    ['all', 'new', 'off'],
+    ['some', '', true],
+  ],
+  'metrics-bind-port': [
+    [2, 8080],
+    [65536, 'a'],
+  ],
+  'drain-time': [
+    ['0s', '30s'],
+    ['0', 'a', ''],
+  ],
+  'log-level': [
+    ['error', 'warn', 'info', 'debug'],
+    ['trace', 'INFO', ''],
+  ],
+  'log-format': [
+    ['json', 'pretty'],
+    ['text', ''],
+  ],
+};
+
+/** The nth sample of each option; the last one where it has fewer. */
+export const samples = (which: 0 | 1, n: number) =>
+  Object.fromEntries(
+    Object.entries(SAMPLES).map(([name, lists]) => [name, lists[which][Math.min(n, lists[which].length - 1)]]),
+  );
+export const most = (which: 0 | 1) => Math.max(...Object.values(SAMPLES).map((lists) => lists[which].length));
+
+/** Every value other than its default. */
+export const EVERYTHING = {
+  name: 'job-cap',
+  image: {
+    repository: 'registry.example.com/a/b',
+    tag: '2',
+    digest: `sha256:${'a'.repeat(64)}`,
+    pullPolicy: 'Always',
+    pullSecrets: ['one', 'two'],
+  },
+  replicas: 3,
+  options: samples(0, 1),
+  policy: {
+    rules: [
+      {
+        name: 'all',
+        match: { namespaceLabels: { team: 'a' } },
+        set: { backoffLimit: 2147483647, restartPolicy: 'Keep' },
+      },
+    ],
+  },
+  ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
+  backstop: { enabled: false },
+  ownerEnforcement: { enabled: true },
+  serviceAccount: { annotations: { 'example.com/a': 'b' } },
+  labels: { team: 'a', app: 'not-this' },
+  podLabels: { pod: 'a', app: 'nor-this' },
+  podAnnotations: { 'example.com/c': '1' },
+  // null takes a default away.
+  resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },
+  priorityClassName: 'system-cluster-critical',
+  nodeSelector: { 'kubernetes.io/os': 'linux' },
+  tolerations: [{ key: 'a', operator: 'Exists' }],
+  affinity: { nodeAffinity: {} },
+  topologySpread: { enabled: true, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'DoNotSchedule' },
+  terminationGracePeriodSeconds: 60,
+  podDisruptionBudget: { enabled: false },
+  networkPolicy: { enabled: false },
+  monitoring: { enabled: true, labels: { release: 'prometheus' }, dashboard: false },
+  global: { anything: 1 },
+};

@@ -1,0 +1,78 @@
+import type { Value } from '../../../tools/chart/values.ts';
+
+/** A schema as the chart has it: of a value, or of a field of a policy. */
+type Schema = Partial<Value>;
+type Named = Readonly<Record<string, Schema>>;
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const NAME_IN_MAP = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+/** Whether a schema of a text takes this one. */
+function takes({ pattern, enum: words, minLength = 0, maxLength = Infinity }: Schema, text: string): boolean {
+  if (words !== undefined && !(words as readonly unknown[]).includes(text)) return false;
+  if (pattern !== undefined && !new RegExp(pattern as string, 'u').test(text)) return false;
+  return text.length >= (minLength as number) && text.length <= (maxLength as number);
+}
+
+/** The texts of values: which places take one is the schema's to say, what is put there need not be the same text. */
+export interface Filling {
+  /** What the schema is asked about. */
+  readonly text: string;
+  /** What is put where the schema takes that. */
+  readonly put: string;
+}
+
+/** Answers values with all that can be switched on, and a text wherever the schema takes it; `undefined` where nowhere. */
+export function filled(schema: Schema, filling: Filling): unknown {
+  if (schema.type === 'string') return takes(schema, filling.text) ? filling.put : undefined;
+  if (schema.type === 'boolean') return true;
+  if (schema.type === 'array') return filledList(schema.items as Schema, filling);
+  return schema.type === 'object' ? filledObject(schema, filling) : undefined;
+}
+
+function filledList(items: Schema, filling: Filling): unknown {
+  const item = filled(items, filling);
+  return item === undefined ? undefined : [item];
+}
+
+function filledObject(schema: Schema, filling: Filling): unknown {
+  const { properties, required = [] } = schema;
+  if (properties !== undefined) return filledProperties(properties as Named, required as readonly string[], filling);
+  const value = filled(inMap(schema) ?? { type: 'string' }, filling);
+  if (value === undefined) return undefined;
+  return { [NAME_IN_MAP.test(filling.text) ? filling.put : 'any']: value };
+}
+
+/** What a map holds, by any name or by those of one pattern; `undefined` where it may hold anything. */
+function inMap({ additionalProperties, patternProperties = {} }: Schema): Schema | undefined {
+  const [byPattern] = Object.values(patternProperties as Named);
+  return byPattern ?? (typeof additionalProperties === 'object' ? (additionalProperties as Schema) : undefined);
+}
+
+function filledProperties(properties: Named, required: readonly string[], filling: Filling): unknown {
+  const entries = Object.entries(properties).map(([name, schema]) => {
+    const value = filled(schema, filling);
+    return [name, value === undefined && required.includes(name) ? least(schema) : value] as const;
+  });
+  const given = entries.filter(([, value]) => value !== undefined);
+  return given.length === 0 ? undefined : Object.fromEntries(given);
+}
+
+/** Something that a required field takes. */
+const least = ({ type, minimum }: Schema): unknown => (type === 'integer' ? minimum : type === 'object' ? {} : 'a');
+
+/** A place for a text: its path, with `*` for what a map or a list holds, and which texts the schema takes there. */
+export interface TextPlace {
+  readonly path: string;
+  readonly takes: (text: string) => boolean;
+}
+
+export function textsOf(schema: Schema, path = ''): readonly TextPlace[] {
+  if (schema.type === 'string') return [{ path, takes: (text) => takes(schema, text) }];
+  if (schema.type === 'array') return textsOf(schema.items as Schema, `${path}.*`);
+  if (schema.properties !== undefined) {
+    return Object.entries(schema.properties as Named).flatMap(([name, value]) => textsOf(value, `${path}.${name}`));
+  }
+  const held = inMap(schema);
+  return held === undefined ? [] : textsOf(held, `${path}.*`);
+}

@@ -1,0 +1,181 @@
+import type { CertificatePair, CertificateSet } from '../../../../src/certs/certificate-set.ts';
+import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
+import { aCertificateAuthority, ISSUED_AT } from '../a-certificate-set.ts';
+import { hasExtension, hasNegativeSerial } from '../a-damaged-set.ts';
+import { altered } from '../altered.ts';
+import { after, DAY_MS, empty, half, type Judged, junk, options, other, set } from './common.ts';
+
+const SETTLE_MS = options.settleMs;
+const next = await aCertificateAuthority({ options, nth: 3 });
+const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
+const shortLived = await aCertificateAuthority({ options: { ...options, caLifetimeMs: DAY_MS } });
+
+/** Rotations that began at the moment of the issue: one with an announced CA, one in the place of a CA that was lost. */
+const announced = (nextCa: CertificatePair = next): CertificateSet => ({
+  ...set,
+  nextCa,
+  caBundle: joinCertificates([set.ca.certificate, nextCa.certificate]),
+  phase: 'publishing',
+  phaseSince: ISSUED_AT,
+});
+const inPlace: CertificateSet = {
+  ...set,
+  caBundle: joinCertificates([set.ca.certificate, other.ca.certificate]),
+  phase: 'publishing',
+  phaseSince: ISSUED_AT,
+};
+const rotations = { 'with a next CA': announced(), 'in the place of a lost CA': inPlace };
+
+const rowsOf = ([kind, publishing]: [string, CertificateSet]): Judged[] => {
+  const { caBundle } = publishing;
+  const [first = '', second = ''] = [publishing.ca.certificate, caBundle.replace(publishing.ca.certificate, '')];
+  const settling: CertificateSet = { ...publishing, phase: 'settling' };
+  const retiring: CertificateSet = { ...publishing, nextCa: undefined, phase: 'retiring' };
+  const isBack = { liveBundle: caBundle };
+  const rows: Judged[] = [
+    { what: 'publishing, without a live bundle', set: publishing, expected: 'keep' },
+    { what: 'publishing, an empty live bundle', set: publishing, liveBundle: empty, expected: 'keep' },
+    { what: 'publishing, the first alone read back', set: publishing, liveBundle: first as Pem, expected: 'keep' },
+    { what: 'publishing, the second alone read back', set: publishing, liveBundle: second as Pem, expected: 'keep' },
+    { what: 'publishing, not read back for long', set: publishing, at: after(DAY_MS), expected: 'keep' },
+    { what: 'publishing, both read back', set: publishing, ...isBack, expected: 'settle' },
+    {
+      what: 'publishing, both read back in another order, beside others',
+      set: publishing,
+      liveBundle: joinCertificates([foreign.certificate, second, first]),
+      expected: 'settle',
+    },
+    {
+      what: 'publishing since nobody knows when, both read back',
+      set: { ...publishing, phaseSince: undefined },
+      ...isBack,
+      expected: 'settle',
+    },
+
+    { what: 'settling, just not over', set: settling, ...isBack, at: after(SETTLE_MS - 1), expected: 'keep' },
+    { what: 'settling, just over', set: settling, ...isBack, at: after(SETTLE_MS), expected: 'switch' },
+    {
+      what: 'settling, just over for a shorter settle time',
+      set: settling,
+      ...isBack,
+      at: after(1000),
+      options: { settleMs: 1000 },
+      expected: 'switch',
+    },
+    {
+      what: 'settling, just over, but one taken out of the live bundle again',
+      set: settling,
+      liveBundle: first as Pem,
+      at: after(SETTLE_MS),
+      expected: 'publish',
+    },
+    { what: 'settling, just over, without a live bundle', set: settling, at: after(SETTLE_MS), expected: 'publish' },
+    {
+      what: 'settling since nobody knows when',
+      set: { ...settling, phaseSince: undefined },
+      ...isBack,
+      expected: 'settle',
+    },
+    {
+      what: 'settling since the future, seen for just not long enough',
+      set: { ...settling, phaseSince: after(DAY_MS) },
+      ...isBack,
+      phaseSeenMs: SETTLE_MS - 1,
+      expected: 'keep',
+    },
+    {
+      what: 'settling since the future, seen for just long enough',
+      set: { ...settling, phaseSince: after(DAY_MS) },
+      ...isBack,
+      phaseSeenMs: SETTLE_MS,
+      expected: 'switch',
+    },
+    {
+      what: 'settling, long over by a clock that is behind, seen for just not long enough',
+      set: settling,
+      ...isBack,
+      at: after(DAY_MS),
+      phaseSeenMs: SETTLE_MS - 1,
+      expected: 'keep',
+    },
+    {
+      what: 'settling, just not over, but seen for long',
+      set: settling,
+      ...isBack,
+      at: after(SETTLE_MS - 1),
+      phaseSeenMs: DAY_MS,
+      expected: 'keep',
+    },
+
+    { what: 'retiring, just not over', set: retiring, at: after(SETTLE_MS - 1), expected: 'keep' },
+    { what: 'retiring, just over', set: retiring, at: after(SETTLE_MS), expected: 'retire' },
+    { what: 'retiring since nobody knows when', set: { ...retiring, phaseSince: undefined }, expected: 'switch' },
+    {
+      what: 'retiring since the future, seen for just not long enough',
+      set: { ...retiring, phaseSince: after(DAY_MS) },
+      phaseSeenMs: SETTLE_MS - 1,
+      expected: 'keep',
+    },
+    {
+      what: 'retiring since the future, seen for just long enough',
+      set: { ...retiring, phaseSince: after(DAY_MS) },
+      phaseSeenMs: SETTLE_MS,
+      expected: 'retire',
+    },
+    {
+      what: 'retiring, long over by a clock that is behind, seen for just not long enough',
+      set: retiring,
+      at: after(DAY_MS),
+      phaseSeenMs: SETTLE_MS - 1,
+      expected: 'keep',
+    },
+  ];
+  return rows.map((row) => ({ ...row, what: `a rotation ${kind}, ${row.what}` }));
+};
+
+const demoted = altered(next, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
+
+const damagedRows: readonly Judged[] = [
+  { what: 'without its key', set: announced({ ...next, privateKey: empty }), expected: 'announce ca-lost' },
+  { what: 'without its certificate', set: announced({ ...next, certificate: empty }), expected: 'announce ca-lost' },
+  { what: 'that is junk', set: announced({ ...next, certificate: junk }), expected: 'announce unparsable' },
+  { what: 'that is no PEM', set: announced({ ...next, certificate: 'x' as Pem }), expected: 'announce unparsable' },
+  {
+    what: 'with half a key',
+    set: announced({ ...next, privateKey: half(next.privateKey) }),
+    expected: 'announce unparsable',
+  },
+  {
+    what: 'with the key of another one',
+    set: announced({ ...next, privateKey: set.ca.privateKey }),
+    expected: 'announce key-mismatch',
+  },
+  { what: 'for other names', set: announced(foreign), expected: 'announce missing-name' },
+  { what: 'that is no CA', set: announced(demoted), expected: 'announce wrong-usage' },
+  {
+    what: 'that another one has signed',
+    set: announced(altered(next, { signer: set.ca })),
+    expected: 'announce wrong-usage',
+  },
+  {
+    what: 'with a negative serial number',
+    set: announced(altered(next, { change: hasNegativeSerial })),
+    expected: 'announce negative-serial',
+  },
+  { what: 'just before its end', set: announced(shortLived), at: after(DAY_MS - 1), expected: 'keep' },
+  { what: 'at its end', set: announced(shortLived), at: after(DAY_MS), expected: 'announce expired' },
+];
+
+/** Rotations that are under way. */
+export const rotationRows: readonly Judged[] = [
+  ...Object.entries(rotations).flatMap(rowsOf),
+  ...damagedRows.flatMap((row) => [
+    { ...row, what: `publishing a next CA ${row.what}` },
+    {
+      ...row,
+      what: `settling a next CA ${row.what}`,
+      set: row.set && ({ ...row.set, phase: 'settling', phaseSince: row.at ?? ISSUED_AT } as const),
+      liveBundle: row.set?.caBundle,
+    },
+  ]),
+];

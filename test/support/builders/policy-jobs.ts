@@ -1,0 +1,179 @@
+import fc from 'fast-check';
+import type { Labels, Policy, Rule } from '../../../src/policy/policy.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { executor, type Json } from './a-job.ts';
+
+/** The namespaces of these Jobs, with their labels. */
+export const namespaces: Readonly<Record<string, Labels>> = {
+  'team-a': { env: 'dev', team: 'a' },
+  'team-b': { env: 'prod' },
+  prod: { env: 'prod', constructor: 'x' },
+  team: {},
+  // For Jobs that are stored: a name that exists cannot be created again, not even as a dry run.
+  'team-a-2': { env: 'dev', team: 'a' },
+  'team-b-2': { env: 'prod' },
+  'prod-2': { env: 'prod', constructor: 'x' },
+  'team-2': {},
+};
+
+/** The same kind of namespace, for a stored Job. */
+export const twinOf = (namespace: string): string => `${namespace}-2`;
+
+const terraform = { serviceAccountName: 'tf-executor-service-account', containerName: 'terraform-executor' } as const;
+const never = (backoffLimit: number) => ({ backoffLimit, restartPolicy: 'Never' }) as const;
+const keep = (backoffLimit: number) => ({ backoffLimit, restartPolicy: 'Keep' }) as const;
+
+/** A rule that takes all the room that there is, and hardly ever matches. */
+const wide = (_value: unknown, nth: number): Rule => ({
+  name: `wide-${nth}`,
+  match: {
+    namespaces: Array.from({ length: 20 }, (_, index) =>
+      index % 2 ? `team-${nth}-${index}*x` : `other-${nth}-${index}`,
+    ),
+    jobName: `a*${nth}*b.c*`,
+    labels: { app: 'x', [`example.com/${nth}`]: 'a.b_c' },
+    serviceAccountName: terraform.serviceAccountName,
+    containerName: terraform.containerName,
+    operations: ['CREATE'],
+  },
+  set: never(nth),
+});
+
+/** A handful of policies, of which each has something that the others have not. */
+export const policies: Readonly<Record<string, Policy>> = {
+  default: terraformPolicy,
+  'apply and destroy apart': {
+    rules: [
+      { name: 'destroy', match: { ...terraform, jobName: '*-destroy' }, set: keep(3) },
+      { name: 'apply', match: { ...terraform, jobName: '*-apply' }, set: never(0) },
+    ],
+  },
+  'several rules': {
+    rules: [
+      { name: 'default-account', match: { serviceAccountName: 'default', namespaces: ['team-*'] }, set: never(2) },
+      { name: 'created', match: { containerName: 'report', operations: ['CREATE'] }, set: keep(1) },
+      { name: 'updated', match: { containerName: 'report', operations: ['UPDATE'] }, set: never(4) },
+      ...terraformPolicy.rules,
+    ],
+  },
+  'patterns of names': {
+    rules: [
+      { name: 'exact', match: { jobName: 'a.b' }, set: never(1) },
+      { name: 'middle', match: { jobName: 'n*.batch-*' }, set: never(2) },
+      { name: 'start', match: { jobName: 'gen*' }, set: never(3) },
+      { name: 'end', match: { jobName: '*-destroy' }, set: keep(0) },
+      { name: 'any', match: { jobName: '**', operations: ['UPDATE'] }, set: never(5) },
+      { name: 'stars', match: { jobName: '*u*k*t*', serviceAccountName: 'default' }, set: never(4) },
+    ],
+  },
+  namespaces: {
+    rules: [
+      {
+        name: 'some',
+        match: { namespaces: ['team', 'prod', 'prod-2'], containerName: 'terraform-executor' },
+        set: never(0),
+      },
+      { name: 'teams', match: { namespaces: ['t*m-*', 'other'] }, set: keep(2) },
+    ],
+  },
+  'labels of Jobs': {
+    rules: [
+      { name: 'empty', match: { labels: { app: '' } }, set: never(1) },
+      { name: 'strange', match: { labels: { constructor: 'x' } }, set: keep(0) },
+      { name: 'both', match: { labels: { app: 'x', 'example.com/tier': 'a.b_c' } }, set: never(0) },
+      { name: 'app', match: { labels: { app: 'x' }, ...terraform }, set: never(2) },
+    ],
+  },
+  'as large as may be': { rules: [...Array.from({ length: 30 }, wide), ...terraformPolicy.rules] },
+  // The last one: its match conditions hold for every Job, so that nobody could tell when they are gone.
+  'labels of namespaces': {
+    rules: [
+      { name: 'strange', match: { namespaceLabels: { constructor: 'x', env: 'prod' } }, set: keep(4) },
+      { name: 'prod', match: { ...terraform, namespaceLabels: { env: 'prod' } }, set: never(1) },
+      { name: 'dev', match: { namespaceLabels: { env: 'dev', team: 'a' }, jobName: '*-apply' }, set: never(0) },
+      { name: 'rest', match: terraform, set: keep(2) },
+    ],
+  },
+};
+
+const text = (...values: readonly unknown[]) => fc.constantFrom<unknown>(...values);
+const container = (name: string) => ({ name, image: 'busybox:1.37' });
+const large = 'ä€😀<'.repeat(20_000);
+
+/** Fields of a Job, close to what the policies ask for. `undefined` leaves a field out. */
+const metadata = fc.record({
+  name: fc.oneof(
+    {
+      weight: 14,
+      arbitrary: text('oss-bucket-apply', 'oss-bucket-destroy', 'a.b', 'axb', 'night.batch-1', 'night-batch-1'),
+    },
+    { weight: 4, arbitrary: text('a-destroyed', 'gen', 'a0b.cd', 'destroy', 'x'.repeat(60), 'report') },
+    {
+      weight: 1,
+      arbitrary: text(undefined, '', '-destroy', 'Oss-destroy', 'ünï-destroy', 'a\nb-destroy', "it's\\", '😀'),
+    },
+    { weight: 1, arbitrary: text('y'.repeat(5_000)) },
+  ),
+  generateName: text(undefined, undefined, 'gen-', 'night.batch-', 'x-destroy'),
+  labels: text(
+    ...[
+      undefined,
+      undefined,
+      null,
+      {},
+      { app: 'x' },
+      { app: '' },
+      { constructor: 'x' },
+      { constructor: 'y' },
+      { App: 'x' },
+    ],
+    ...[{ app: 'x', 'example.com/tier': 'a.b_c' }, { 'example.com/tier': 'a.b_c' }, { app: 'x', note: 'ü' }],
+  ),
+  annotations: text(
+    ...[undefined, undefined, undefined, null, {}, { note: large.slice(0, 999) }],
+    ...['true', 'True', 'false', ''].map((value) => ({ 'terraform.job.kb.io/keep-retries': value })),
+  ),
+});
+const podSpec = fc.record({
+  serviceAccountName: fc.oneof(
+    { weight: 8, arbitrary: text('tf-executor-service-account') },
+    { weight: 5, arbitrary: text(undefined, null, '', 'default', 'default', 'tf-executor-service-accoun') },
+    { weight: 1, arbitrary: text('TF', 'ü', 'x\\y') },
+  ),
+  restartPolicy: text('OnFailure', 'OnFailure', 'OnFailure', 'Never', 'Never', undefined, null, 'Always', 'never'),
+  containers: fc.oneof(
+    { weight: 12, arbitrary: text([executor], [container('proxy'), executor], [container('report')]) },
+    {
+      weight: 1,
+      arbitrary: text([], null, [container('Terraform-executor')], [container('terraform-executors')], [container('')]),
+    },
+    {
+      weight: 1,
+      arbitrary: text(
+        [container('first'), { ...executor, env: [{ name: 'LARGE', value: large }] }],
+        Array.from({ length: 1_000 }, (_, index) => container(`c${index}`)),
+      ),
+    },
+  ),
+  initContainers: text(undefined, undefined, undefined, null, [], [container('init')]),
+});
+const spec = fc.record({
+  backoffLimit: text(undefined, null, 0, 1, 2, 3, 4, 6, ...Array(6).fill(2_147_483_647), -1),
+  suspend: text(undefined, true),
+});
+
+const anyPolicyJob: fc.Arbitrary<Json> = fc
+  .record({ namespace: fc.constantFrom('team-a', 'team-b', 'prod', 'team'), metadata, podSpec, spec })
+  .map(({ namespace, metadata, podSpec, spec }) =>
+    JSON.parse(
+      JSON.stringify({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { ...metadata, namespace },
+        spec: { ...spec, template: { spec: podSpec } },
+      }),
+    ),
+  );
+
+/** The same ones at every call. */
+export const someJobs = (count: number): Json[] => fc.sample(anyPolicyJob, { numRuns: count, seed: 20261123 });

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import type { V1Job } from '@kubernetes/client-node';
+
+/**
+ * The Job of a recorded AdmissionReview as a client would send it: without what the API server fills in by itself, and
+ * in a namespace of the caller's.
+ */
+export async function recordedJob(file: string, namespace: string): Promise<V1Job> {
+  const url = new URL(`../../fixtures/admission-reviews/${file}.json`, import.meta.url);
+  const { request } = JSON.parse(await readFile(url, 'utf8'));
+  const { metadata, spec, ...job } = request.object;
+  const { name, generateName, annotations } = metadata;
+  // Made by the API server for each Job anew.
+  const { selector: _selector, manualSelector: _manualSelector, ...ownSpec } = spec;
+  const { labels: _labels, ...templateMetadata } = ownSpec.template.metadata ?? {};
+  return {
+    apiVersion: job.apiVersion,
+    kind: job.kind,
+    metadata: { name, generateName, annotations, namespace },
+    spec: { ...ownSpec, template: { ...ownSpec.template, metadata: templateMetadata } },
+  };
+}

@@ -1,0 +1,61 @@
+import { Agent, request } from 'node:https';
+import { text as readText } from 'node:stream/consumers';
+import type { Json } from '../builders/a-job.ts';
+import { readApiCredentials } from './api-credentials.ts';
+
+/** What an API server has answered, whatever it was. */
+export interface ApiReply {
+  readonly status: number;
+  readonly body: Json;
+}
+
+/**
+ * Calls an API server with JSON as it is: a client of types would leave out what it does not know, and nulls.
+ * The method `APPLY` stands for a PATCH by server-side apply. A watch is ended as soon as it is granted.
+ */
+export interface RawApi {
+  call(method: string, path: string, body?: unknown): Promise<ApiReply>;
+  close(): void;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  PATCH: 'application/merge-patch+json',
+  APPLY: 'application/apply-patch+yaml',
+};
+
+export async function rawApi(kubeconfig: string): Promise<RawApi> {
+  const { host, port, tls, headers } = await readApiCredentials(kubeconfig);
+  const agent = new Agent({ ...tls, keepAlive: true, maxSockets: 8 });
+  return {
+    call: (method, path, body) =>
+      new Promise((resolve, reject) => {
+        const text = body === undefined ? '' : JSON.stringify(body);
+        const type = TYPES[method] ?? 'application/json';
+        const verb = method === 'APPLY' ? 'PATCH' : method;
+        // The length too: Node.js does not announce the body of a DELETE by itself.
+        const length = { 'Content-Type': type, 'Content-Length': String(Buffer.byteLength(text)) };
+        const call = request({ host, port, agent, method: verb, path, headers: { ...headers, ...length } });
+        call.on('error', reject).on('response', (response) => {
+          const status = response.statusCode ?? 0;
+          if (status === 200 && /[?&]watch=/.test(path)) {
+            response.destroy();
+            resolve({ status, body: {} });
+            return;
+          }
+          readText(response)
+            .then((answer) => resolve({ status, body: parse(answer) }))
+            .catch((error) => reject(new Error(`${method} ${path}: ${status}`, { cause: error })));
+        });
+        call.end(text);
+      }),
+    close: () => agent.destroy(),
+  };
+}
+
+function parse(answer: string): Json {
+  try {
+    return JSON.parse(answer);
+  } catch (error) {
+    throw new Error(answer.slice(0, 200), { cause: error });
+  }
+}

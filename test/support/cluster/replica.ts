@@ -1,0 +1,18 @@
+import { freePort } from '../../../tools/control-plane/free-port.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
+import type { Backend, Service } from './service.ts';
+
+/** A daemon behind a Service, as a Pod is one of several. */
+export interface Replica extends Daemon, Backend {}
+
+/** Starts a daemon on ports of its own and adds it to the Service, which asks it for its readiness from then on. */
+export async function startReplica(
+  service: Service,
+  options: Omit<DaemonOptions, 'port' | 'servicePort' | 'probesPort'>,
+): Promise<Replica> {
+  const probesPort = await freePort();
+  const daemon = await startDaemon({ ...options, servicePort: service.port, probesPort });
+  const replica = { ...daemon, probesPort };
+  service.add(replica);
+  return replica;
+}

@@ -1,0 +1,85 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SecretStore } from '../../../src/certs/reconcile.ts';
+import { SECRET_TYPE, type SecretContent, type StoredSecret } from '../../../src/certs/secret.ts';
+import { withoutNull } from '../builders/a-certificate-set.ts';
+
+export const SECRET_REFERENCE = 'vela-system/terraform-job-webhook-cert';
+
+/** A Secret in memory that any number of replicas may share, and what a test can see and do beside them. */
+export interface FakeSecretStore extends SecretStore {
+  current(): StoredSecret | undefined;
+  /** How many creates, updates and deletes have changed something. */
+  writes(): number;
+  /** Somebody else writes the Secret, or deletes it. */
+  put(secret: StoredSecret | undefined): void;
+  /** What somebody else does just before the next create or update arrives. */
+  beforeNextWrite(action: () => void): void;
+}
+
+/**
+ * Behaves as the API server does, which the contract suite holds it to. Every call takes a turn of the event loop, so
+ * that callers get between the calls of others.
+ */
+export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
+  let revision = 1;
+  let secret: StoredSecret | undefined;
+  let writes = 0;
+  let interruption = () => {};
+
+  function put(next: StoredSecret | undefined): void {
+    revision += 1;
+    secret = next && structuredClone({ ...next, resourceVersion: String(revision) });
+  }
+  function write({ labels, annotations, data }: SecretContent): void {
+    writes += 1;
+    put({
+      uid: secret?.uid ?? `uid-${revision}`,
+      resourceVersion: '',
+      type: SECRET_TYPE,
+      isImmutable: false,
+      labels: { ...secret?.labels, ...labels },
+      annotations: withoutNull({ ...secret?.annotations, ...annotations }),
+      data: withoutNull({ ...secret?.data, ...data }),
+      otherWriter: secret?.otherWriter,
+    });
+  }
+  async function arrive(): Promise<void> {
+    await nextTurn();
+    const action = interruption;
+    interruption = () => {};
+    action();
+  }
+  put(initial);
+  return {
+    reference: SECRET_REFERENCE,
+    async read() {
+      await nextTurn();
+      return structuredClone(secret);
+    },
+    async create(content) {
+      await arrive();
+      if (secret !== undefined) return false;
+      write(content);
+      return true;
+    },
+    async update(content, resourceVersion) {
+      await arrive();
+      if (secret?.resourceVersion !== resourceVersion) return false;
+      write(content);
+      return true;
+    },
+    async delete({ uid, resourceVersion }) {
+      await arrive();
+      if (secret?.uid !== uid || secret.resourceVersion !== resourceVersion) return false;
+      writes += 1;
+      put(undefined);
+      return true;
+    },
+    current: () => structuredClone(secret),
+    writes: () => writes,
+    put,
+    beforeNextWrite: (action) => {
+      interruption = action;
+    },
+  };
+}

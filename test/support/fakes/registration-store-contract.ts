@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { otherWriter } from '../../../src/kube/managed-fields.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import {
+  type DesiredRegistration,
+  desiredRegistration,
+  ownWebhook,
+  type RegistrationOptions,
+} from '../../../src/registration/desired.ts';
+import type { RegistrationStore } from '../../../src/registration/reconcile.ts';
+import { aCertificateAuthority } from '../builders/a-certificate-set.ts';
+import { foreignEntry, registrationOptions } from '../builders/a-registration.ts';
+
+/** A registration that does not exist yet. */
+export interface RegistrationUnderTest {
+  readonly name: string;
+  readonly store: RegistrationStore;
+  /** Another client, the field manager `somebody`, reads the object, changes it and writes it back whole. */
+  edit(change: (live: V1MutatingWebhookConfiguration) => void): void | Promise<void>;
+}
+
+/** What every RegistrationStore does, the fake one as well as the one on an API server. */
+export function registrationStoreContract(
+  name: string,
+  make: (t: TestContext) => Promise<RegistrationUnderTest>,
+): void {
+  describe(`the registration store of ${name}`, () => {
+    test('reads nothing where there is no registration', async (t) => {
+      const { store } = await make(t);
+      assert.equal(await store.read(), undefined);
+    });
+
+    test('creates what is applied, and answers it as it is read afterwards', async (t) => {
+      const { name, store } = await make(t);
+      const wanted = await desired(name);
+      const stored = await store.apply(wanted);
+      assert.deepEqual(plain(ownWebhook(stored)), plain(wanted.webhooks[0]));
+      assert.deepEqual(stored.metadata?.labels, wanted.metadata?.labels);
+      assert.deepEqual(plain(stored), plain(await store.read()));
+    });
+
+    test('leaves the resourceVersion alone when the same is applied again', async (t) => {
+      const { name, store } = await make(t);
+      const first = await store.apply(await desired(name));
+      const second = await store.apply(await desired(name));
+      assert.match(first.metadata?.resourceVersion ?? '', /./);
+      assert.equal(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
+    });
+
+    test('changes a field of our entry, under another resourceVersion', async (t) => {
+      const { name, store } = await make(t);
+      const first = await store.apply(await desired(name));
+      const second = await store.apply(await desired(name, { timeoutSeconds: 17 }));
+      assert.equal(ownWebhook(second)?.timeoutSeconds, 17);
+      assert.notEqual(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
+    });
+
+    test('leaves no Service behind where a URL is wanted, and no URL where a Service is', async (t) => {
+      const { name, store } = await make(t);
+      const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
+      await store.apply(await desired(name));
+      const byUrl = ownWebhook(await store.apply(await desired(name, { target })))?.clientConfig;
+      assert.deepEqual([byUrl?.url, byUrl?.service], [target.url, undefined]);
+      const byService = ownWebhook(await store.apply(await desired(name)))?.clientConfig;
+      assert.equal(byService?.url, undefined);
+      assert.equal(byService?.service?.port, 443);
+    });
+
+    test('keeps the entries, labels and annotations of others', async (t) => {
+      const { name, store, edit } = await make(t);
+      await store.apply(await desired(name));
+      await edit((live) => {
+        live.webhooks?.push(foreignEntry());
+        live.metadata = { ...live.metadata, annotations: { note: 'keep me' } };
+        live.metadata.labels = { ...live.metadata.labels, team: 'platform' };
+      });
+      const stored = await store.apply(await desired(name, { timeoutSeconds: 17 }));
+      assert.deepEqual(plain(entryOf(stored, foreignEntry().name)), plain(foreignEntry()));
+      assert.equal(ownWebhook(stored)?.timeoutSeconds, 17);
+      assert.equal(stored.metadata?.labels?.team, 'platform');
+      assert.equal(stored.metadata?.annotations?.note, 'keep me');
+    });
+
+    test('takes back a field of our entry that somebody else has changed', async (t) => {
+      const { name, store, edit } = await make(t);
+      const first = await store.apply(await desired(name));
+      await edit((live) => {
+        Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 1, failurePolicy: 'Fail', rules: [] });
+      });
+      const stored = await store.apply(await desired(name));
+      assert.deepEqual(plain(ownWebhook(stored)), plain(ownWebhook(first)));
+    });
+
+    test('reads who else has written the object', async (t) => {
+      const { name, store, edit } = await make(t);
+      assert.equal(otherWriter((await store.apply(await desired(name))).metadata), undefined);
+      await edit((live) => {
+        live.webhooks?.push(foreignEntry());
+      });
+      assert.equal(otherWriter((await store.read())?.metadata), 'somebody');
+    });
+
+    test('writes on the state that the body names by its resourceVersion', async (t) => {
+      const { name, store } = await make(t);
+      const live = await store.apply(await desired(name));
+      const stored = await store.apply(await desired(name, { timeoutSeconds: 17 }, live));
+      assert.equal(ownWebhook(stored)?.timeoutSeconds, 17);
+    });
+
+    test('replaces an entry as a whole, with the match conditions that somebody else has added', async (t) => {
+      const { name, store, edit } = await make(t);
+      await store.apply(await desired(name));
+      await edit((live) => {
+        live.webhooks?.unshift(foreignEntry());
+        ownWebhook(live)?.matchConditions?.push({ name: 'never', expression: 'false' });
+      });
+      const live = (await store.read()) ?? {};
+      const [entry] = (await desired(name)).webhooks;
+      const stored = await store.replaceEntry(live, 1, entry);
+      assert.deepEqual(plain(ownWebhook(stored)?.matchConditions), matchConditions);
+      assert.deepEqual(plain(entryOf(stored, foreignEntry().name)), plain(foreignEntry()));
+      await assert.rejects(store.replaceEntry(live, 1, entry), isConflict);
+    });
+
+    test('throws KUBE_CONFLICT on a resourceVersion that is no longer there, and changes nothing', async (t) => {
+      const { name, store, edit } = await make(t);
+      const live = await store.apply(await desired(name));
+      await edit((now) => {
+        now.metadata = { ...now.metadata, annotations: { note: 'later' } };
+      });
+      const before = await store.read();
+      await assert.rejects(store.apply(await desired(name, { timeoutSeconds: 17 }, live)), isConflict);
+      assert.deepEqual(plain(await store.read()), plain(before));
+    });
+  });
+}
+
+/** One of each list, as the API server drops empty ones. */
+const matchConditions = [{ name: 'not-deleting', expression: 'oldObject == null' }];
+
+async function desired(
+  name: string,
+  fields: Partial<RegistrationOptions> = {},
+  live?: V1MutatingWebhookConfiguration,
+): Promise<DesiredRegistration> {
+  const { certificate } = await aCertificateAuthority();
+  return desiredRegistration(registrationOptions({ name, ...fields }), certificate, matchConditions, live);
+}
+
+const entryOf = (live: V1MutatingWebhookConfiguration, name: string): V1MutatingWebhook | undefined =>
+  live.webhooks?.find((entry) => entry.name === name);
+
+const isConflict = (error: unknown): boolean => error instanceof OperatorError && error.code === 'KUBE_CONFLICT';
+
+/** What the client parses are instances of classes, and absent fields are there as undefined; null asks for absence. */
+const plain = (value: unknown): unknown =>
+  JSON.parse(JSON.stringify(value ?? {}, (_field, part) => (part === null ? undefined : part)));

@@ -1,0 +1,223 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BACKDATE_MS, type CertificatePair } from '../../../src/certs/certificate-set.ts';
+import type { SecretStore } from '../../../src/certs/reconcile.ts';
+import { fromSecret } from '../../../src/certs/secret.ts';
+import { isVerified } from '../../../src/certs/serving-swap.ts';
+import { type Config, readConfig } from '../../../src/cli/config.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import type { Status } from '../../../src/operator/health.ts';
+import { createReconciler, type Reconciler } from '../../../src/operator/reconciler.ts';
+import { createReport } from '../../../src/operator/report.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { liveBundle, type RegistrationStore } from '../../../src/registration/reconcile.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createFakeRegistrationStore } from './fake-registration-store.ts';
+import { createFakeSecretStore } from './fake-secret-store.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** The process ended at this call to the API server. */
+class Crash extends Error {}
+
+export interface SimulationOptions {
+  readonly replicas: number;
+  readonly days: number;
+  /** Numbers from 0 to 1, all chance there is. */
+  readonly random: () => number;
+}
+
+/** What a life of years came to. */
+export interface Life {
+  /** Moments at which an API server would have refused what a ready replica presents. */
+  readonly failures: readonly string[];
+  readonly rotations: number;
+  readonly renewals: number;
+  readonly crashes: number;
+  /** The most passes that all replicas together made in one day, beside the minute's looks that find nothing. */
+  readonly busiestDay: number;
+}
+
+interface SimulatedReplica {
+  readonly status: Status;
+  readonly reconciler: Reconciler;
+  /** How far the clock of its machine is ahead. */
+  readonly clockMs: number;
+  presented: Pem | undefined;
+  nextAt: number;
+}
+
+/**
+ * Lets replicas live for years in seconds: the real reconciler on the fakes of both stores, under a clock that jumps from
+ * one thing to do to the next. Writes get lost on the way there or back, processes end at any call and are started
+ * again, and the clock is set forward and back.
+ *
+ * API servers in HA see a change late. So what is presented has to be verified by every CA bundle of the last while.
+ */
+export async function simulate({ replicas: count, days, random }: SimulationOptions): Promise<Life> {
+  const config = readConfig({ 'ca-lifetime': '17520h', 'rotate-on-start': 'true' });
+  const { settleMs } = config.certificates;
+  const start = Date.parse('2030-01-01T00:00:00Z');
+  let now = start;
+  let elapsedMs = 0;
+  const secrets = createFakeSecretStore();
+  const registrations = createFakeRegistrationStore();
+  const bundles: { readonly since: number; readonly bundle: Pem }[] = [];
+  const failures: string[] = [];
+  const passes = new Map<number, number>();
+  const [cas, servings] = [new Set<string>(), new Set<string>()];
+  let crashes = 0;
+  let replicas: SimulatedReplica[] = Array.from({ length: count }, newReplica);
+
+  function newReplica(): SimulatedReplica {
+    const status: Status = { phase: 'starting' };
+    // No two machines have the same time; half of the backdating is as much as may be.
+    const clockMs = (random() - 0.5) * BACKDATE_MS;
+    const metrics = createMetrics('test');
+    const dependencies = {
+      secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
+      registrations: faulty(registrations, ['apply', 'replaceEntry'], random) as RegistrationStore,
+      report: createReport({ log: silent, metrics, events: { tell() {} } }),
+      policies: { current: () => terraformPolicy },
+      metrics,
+      now: () => new Date(now + clockMs),
+      uptimeMs: () => elapsedMs,
+    };
+    const fast: Config = { ...config, certificates: { ...config.certificates, keySize: 1024 } };
+    return {
+      status,
+      reconciler: createReconciler(fast, dependencies, status),
+      clockMs,
+      presented: undefined,
+      nextAt: now,
+    };
+  }
+
+  async function pass(replica: SimulatedReplica): Promise<void> {
+    const day = Math.floor((now - start) / DAY_MS);
+    passes.set(day, (passes.get(day) ?? 0) + 1);
+    try {
+      replica.nextAt = await look(replica);
+    } catch (error) {
+      if (error instanceof OperatorError) {
+        replica.nextAt = now + 250 + random() * MINUTE_MS;
+        return;
+      }
+      if (!(error instanceof Crash)) throw error;
+      crashes += 1;
+      const restarted = { ...newReplica(), nextAt: now + random() * MINUTE_MS };
+      replicas = replicas.map((one) => (one === replica ? restarted : one));
+    }
+  }
+
+  /** Answers when the replica looks again. Looks that find nothing are left out where nothing is under way. */
+  async function look(replica: SimulatedReplica): Promise<number> {
+    const { status, reconciler, clockMs } = replica;
+    const present = ({ certificate }: CertificatePair) => {
+      replica.presented = certificate;
+    };
+    if (status.presented === undefined) {
+      const { serving } = await reconciler.certify();
+      present(serving);
+      status.presented = serving.certificate;
+    }
+    const until = await reconciler.reconcile(present);
+    status.phase = 'running';
+    const dueAt = until ? until.getTime() - clockMs : now + MINUTE_MS;
+    const isAtRest = secrets.current()?.annotations['terraform.job.kb.io/phase'] === 'stable';
+    return isAtRest ? dueAt + random() * MINUTE_MS : Math.min(Math.max(dueAt, now + 100), now + MINUTE_MS);
+  }
+
+  /** Watches tell the others of a change, some later than others. */
+  function tellOthers(before: string): void {
+    if (versions() === before) return;
+    const bundle = liveBundle(registrations.current());
+    if (bundle !== undefined && bundles.at(-1)?.bundle !== bundle) bundles.push({ since: now, bundle });
+    for (const replica of replicas) replica.nextAt = Math.min(replica.nextAt, now + random() * settleMs * 0.4);
+    const secret = secrets.current();
+    if (secret === undefined) return;
+    const set = fromSecret(secret);
+    cas.add(set.ca.certificate);
+    servings.add(set.serving.certificate);
+  }
+  const versions = () => `${secrets.current()?.resourceVersion} ${registrations.current()?.metadata?.resourceVersion}`;
+
+  function check(): void {
+    const seen = bundles.filter(
+      (_, index) => (bundles[index + 1]?.since ?? Number.POSITIVE_INFINITY) > now - settleMs * 0.9,
+    );
+    for (const { presented, status } of replicas) {
+      if (status.phase !== 'running' || presented === undefined) continue;
+      const isAccepted = seen.every(({ bundle }) =>
+        isVerified(presented, config.certificates.names, bundle, new Date(now)),
+      );
+      if (!isAccepted) failures.push(new Date(now).toISOString());
+    }
+  }
+
+  /** What befalls a cluster in the course of time: about every 40 days one of these. */
+  let nextEventAt = now + random() * 80 * DAY_MS;
+  function befall(): void {
+    nextEventAt = now + random() * 80 * DAY_MS;
+    const kind = random();
+    if (kind < 0.6) {
+      const victim = Math.floor(random() * replicas.length);
+      replicas = replicas.map((one, index) => (index === victim ? newReplica() : one));
+    } else if (kind < 0.9) {
+      now += random() * 5 * DAY_MS;
+    } else {
+      const backMs = random() * 30 * MINUTE_MS;
+      now -= backMs;
+      for (const replica of replicas) replica.nextAt = Math.min(replica.nextAt, now + MINUTE_MS);
+    }
+  }
+
+  const end = start + days * DAY_MS;
+  while (now < end) {
+    const next = replicas.reduce((one, other) => (other.nextAt < one.nextAt ? other : one));
+    if (nextEventAt < next.nextAt) {
+      elapsedMs += Math.max(0, nextEventAt - now);
+      now = Math.max(now, nextEventAt);
+      befall();
+      continue;
+    }
+    elapsedMs += Math.max(0, next.nextAt - now);
+    now = Math.max(now, next.nextAt);
+    const before = versions();
+    await pass(next);
+    tellOthers(before);
+    check();
+    await nextTurn();
+  }
+  return {
+    failures,
+    rotations: cas.size - 1,
+    renewals: servings.size - 1,
+    crashes,
+    busiestDay: Math.max(...passes.values()),
+  };
+}
+
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+/** One call in fifty fails before it is carried out or after, or is the last one of the process. */
+function faulty<T extends object>(store: T, writes: readonly string[], random: () => number): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return async (...args: unknown[]) => {
+        fail(random(), 'the API server is away');
+        const result: unknown = await member.apply(target, args);
+        if (writes.includes(String(name))) fail(random() / 4, 'no answer');
+        return result;
+      };
+    },
+  });
+}
+
+function fail(fate: number, message: string): void {
+  if (fate < 0.005) throw new OperatorError('KUBE_UNAVAILABLE', message);
+  if (fate < 0.01) throw new Crash();
+}

@@ -1,0 +1,44 @@
+import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import type { Circumstances, Verdict } from '../../../src/certs/decide.ts';
+import { ensureCertificates } from '../../../src/certs/reconcile.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import type { FakeSecretStore } from './fake-secret-store.ts';
+
+export interface Step {
+  readonly verdict: Verdict;
+  readonly set: CertificateSet;
+  readonly now: Date;
+}
+
+/** Called before each look with the number of steps taken. */
+export type BeforeStep = (taken: number, circumstances: Circumstances) => unknown;
+
+/** More than any rotation takes. */
+const MOST_STEPS = 40;
+
+/**
+ * Ensures again and again until the set is stable and kept, as the daemon does: the live bundle follows that of the set
+ * after each step, and where there is nothing to do the clock goes on until there is.
+ */
+export async function ensureUntilStable(
+  store: FakeSecretStore,
+  options: CertificateOptions,
+  start: Date,
+  { liveBundle, beforeStep = () => {} }: { readonly liveBundle?: Pem; readonly beforeStep?: BeforeStep } = {},
+): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  let now = start;
+  let live = liveBundle;
+  while (steps.length < MOST_STEPS) {
+    await beforeStep(steps.length, { now, liveBundle: live });
+    const { set, verdict } = await ensureCertificates(store, options, { now, liveBundle: live });
+    const isNews = live !== set.caBundle;
+    live = set.caBundle;
+    if (verdict.action !== 'keep') steps.push({ verdict, set, now });
+    else if (set.phase === 'stable') return steps;
+    else if (!isNews) now = verdict.until;
+  }
+  throw new Error(`not stable after ${MOST_STEPS} steps: ${actionsOf(steps).join(', ')}`);
+}
+
+export const actionsOf = (steps: readonly Step[]): string[] => steps.map(({ verdict }) => verdict.action);

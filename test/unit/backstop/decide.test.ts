@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { type Circumstances, judgeJob } from '../../../src/backstop/decide.ts';
+import { type Match, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import { aJob, aTerraformJob, type JobFields, type Json } from '../../support/builders/a-job.ts';
+
+const now = new Date('2030-01-01T12:00:00.500Z');
+const reference = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
+const condition = (type: string, status = 'True', lastTransitionTime = now.toISOString()) => ({
+  type,
+  status,
+  lastTransitionTime,
+});
+const failedAgo = (ms: number) => [condition('Failed', 'True', new Date(now.getTime() - ms).toISOString())];
+
+/** As the API server has it; in a list, so without its kind. */
+function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerraformJob): Json {
+  const { kind: _kind, apiVersion: _version, ...job } = build(fields);
+  const stored = { uid: 'u-1', resourceVersion: '7', creationTimestamp: '2030-01-01T11:00:00Z', ...metadata };
+  return { ...job, metadata: { ...job.metadata, ...stored } };
+}
+
+const judge = (job: unknown, circumstances: Partial<Circumstances> = {}) =>
+  judgeJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...circumstances });
+
+const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
+const leave = { action: 'leave' };
+
+describe('a Job that is not over', () => {
+  test('is capped where it is retried, guarded by what was seen', () => {
+    assert.deepEqual(judge(aStoredJob()), cap);
+    assert.deepEqual(judge({ ...aStoredJob(), kind: 'Job' }), cap);
+    assert.deepEqual(judge(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
+  });
+
+  const left: Readonly<Record<string, Json>> = {
+    'is at its limit': aStoredJob({ backoffLimit: 0 }),
+    'is nobody’s business': aStoredJob({}, {}, aJob),
+    'has opted out': aStoredJob({}, { annotations: { 'terraform.job.kb.io/keep-retries': 'true' } }),
+    'is being deleted': aStoredJob({ deletionTimestamp: '2030-01-01T11:59:00Z' }),
+    'is complete': aStoredJob({ conditions: [condition('Complete')] }),
+    'has failed': aStoredJob({ conditions: [condition('Failed')] }),
+    'has no resourceVersion': aStoredJob({}, { resourceVersion: undefined }),
+    'has no spec': { ...aStoredJob(), spec: null },
+  };
+  for (const [what, job] of Object.entries(left)) {
+    test(`is left alone where it ${what}`, () => assert.deepEqual(judge(job), leave));
+  }
+
+  test('is capped where the annotation says anything but true, or a condition does not hold', () => {
+    const annotations = { 'terraform.job.kb.io/keep-retries': 'false' };
+    assert.deepEqual(judge(aStoredJob({}, { annotations })), cap);
+    assert.deepEqual(judge(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
+  });
+
+  test('is left alone with --heal=off', () => assert.deepEqual(judge(aStoredJob(), { heal: 'off' }), leave));
+
+  test('is capped with --heal=new from the start of the daemon on, and 5 s before: clocks differ', () => {
+    const created = (creationTimestamp?: string) => judge(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
+    assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
+    assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
+    assert.deepEqual(created('2030-01-01T12:00:05Z'), cap);
+    assert.deepEqual(created(undefined), leave);
+  });
+});
+
+describe('a Job is judged as the write that made it what it is', () => {
+  const only = (match: Partial<Match>, backoffLimit = 0): Policy => ({
+    rules: [
+      {
+        name: 'only',
+        match: { containerName: 'terraform-executor', ...match },
+        set: { backoffLimit, restartPolicy: 'Never' },
+      },
+    ],
+  });
+  const created = only({ operations: ['CREATE'] });
+  const updated = only({ operations: ['UPDATE'] });
+
+  test('as a CREATE where its spec is as at first', () => {
+    for (const metadata of [{ generation: 1 }, {}]) {
+      assert.deepEqual(judge(aStoredJob({}, metadata), { policy: created }), cap);
+      assert.deepEqual(judge(aStoredJob({}, metadata), { policy: updated }), leave);
+    }
+  });
+
+  test('as an UPDATE where its spec was updated since: who raises what only a CREATE is held to may', () => {
+    assert.deepEqual(judge(aStoredJob({}, { generation: 2 }), { policy: created }), leave);
+    assert.deepEqual(judge(aStoredJob({}, { generation: 2 }), { policy: updated }), cap);
+  });
+
+  test('and its restartPolicy is left as it is, which cannot be changed any more', () => {
+    assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
+  });
+
+  const generated = { generateName: 'oss-bucket-', name: 'oss-bucket-x7b2k' };
+  const named = only({ jobName: 'oss-*' }, 3);
+  const rows: readonly [string, object, number | undefined][] = [
+    ['had no name yet where the API server has generated it', { ...generated, generation: 1 }, 0],
+    ['has one at an UPDATE', { ...generated, generation: 2 }, 3],
+    ['has one where the client gave it beside generateName', { ...generated, name: 'oss-bucket-mine' }, 3],
+    ['has one where there is no generateName', { name: 'oss-bucket-x7b2k' }, 3],
+  ];
+  for (const [what, metadata, to] of rows) {
+    test(`and ${what}`, () => {
+      const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
+      const verdict = judge(aStoredJob({}, metadata), { policy });
+      assert.equal(verdict.action === 'cap' && verdict.to, to);
+    });
+  }
+
+  test('also where it has failed: by either write, as both may have set its limit', () => {
+    const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
+    const action = (policy: Policy, generation: number) => judge(aStoredJob(failed, { generation }), { policy }).action;
+    assert.deepEqual([action(created, 1), action(created, 2)], ['explain', 'explain']);
+    assert.deepEqual([action(updated, 1), action(updated, 2)], ['leave', 'explain']);
+    assert.equal(action(only({}, 3), 1), 'leave', 'somebody else wanted 0');
+  });
+
+  test('where its namespace has to be asked for, by all of it that a judgement reads', () => {
+    const policy = only({ namespaceLabels: { team: 'a' }, labels: { tier: 'gold' }, jobName: 'oss-*' });
+    const conditions = fc.constantFrom(undefined, failedAgo(0), [condition('Suspended')]);
+    const labels = fc.constantFrom({ tier: 'gold' }, {});
+    const generation = fc.constantFrom(1, 2);
+    const property = fc.property(
+      conditions,
+      labels,
+      generation,
+      fc.constantFrom(0, 6),
+      (conditions, labels, generation, limit) => {
+        const huge = { annotations: { note: 'x'.repeat(10_000), 'terraform.job.kb.io/keep-retries': 'false' } };
+        const job = aStoredJob({ conditions, backoffLimit: limit }, { labels, generation, ...huge });
+        const verdict = judge(job, { policy });
+        if (verdict.action !== 'ask') return;
+        assert.ok(JSON.stringify(verdict.outline).length < 1_000);
+        for (const namespaceLabels of [{ team: 'a' }, { team: 'b' }]) {
+          assert.deepEqual(
+            judge(verdict.outline, { policy, namespaceLabels }),
+            judge(job, { policy, namespaceLabels }),
+          );
+        }
+      },
+    );
+    fc.assert(property);
+    assert.equal(judge(aStoredJob({}, { labels: { tier: 'gold' } }), { policy }).action, 'ask');
+  });
+});
+
+describe('a Job that has failed', () => {
+  const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
+  const explain = { action: 'explain', job: reference, end: { isLogKept: true, reason: undefined } };
+
+  test('is explained for ten minutes, also where nothing is healed', () => {
+    for (const heal of ['all', 'new', 'off'] as const) {
+      assert.deepEqual(judge(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
+    }
+    assert.deepEqual(judge(ran({ conditions: failedAgo(600_001) })), leave);
+    assert.deepEqual(judge(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
+  });
+
+  test('tells that its log may be gone where the Pod could be started again', () => {
+    const verdict = judge(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
+    assert.deepEqual(verdict, { ...explain, end: { isLogKept: false, reason: undefined } });
+  });
+
+  test('tells another reason than its limit, after which the log may be gone', () => {
+    const ended = (reason: string) => judge(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
+    assert.deepEqual(ended('BackoffLimitExceeded'), explain);
+    const end = { isLogKept: false, reason: 'DeadlineExceeded' };
+    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, end });
+  });
+
+  test('is not explained where it is complete, was retried, is being deleted, or is nobody’s business', () => {
+    assert.deepEqual(judge(ran({ conditions: [condition('Complete')] })), leave);
+    assert.deepEqual(judge(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
+    assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
+    assert.deepEqual(judge(ran({ conditions: [{ type: 'Failed', status: 'True' }] })), leave);
+    assert.deepEqual(judge(ran({ conditions: failedAgo(0), deletionTimestamp: now.toISOString() })), leave);
+  });
+});
+
+test('anything at all is judged, and what is no Job is left alone', () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(judge(value), leave)));
+  const damaged = fc.dictionary(fc.constantFrom('metadata', 'spec', 'status'), fc.jsonValue());
+  fc.assert(fc.property(damaged, (fields) => assert.ok(judge({ ...aStoredJob(), ...fields }).action)));
+});

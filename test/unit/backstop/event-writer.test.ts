@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import { away, settled, startBackstop } from '../../support/builders/a-backstop.ts';
+import { eventually } from '../../support/eventually.ts';
+
+describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
+  test('tries an Event again, also when another replica has taken over meanwhile', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let refusals = 3;
+    const tell = async () => {
+      refusals -= 1;
+      if (refusals >= 0) throw away;
+      return true;
+    };
+    const { seen, lines, setHolder } = startBackstop(t, 1, { tell });
+    await settled();
+    setHolder('other/1');
+    const isOver = () => assert.ok(lines.includes('info another replica watches jobs'));
+    await eventually(isOver, { withinMs: 10_000 });
+    for (let second = 0; second < 30; second += 1) {
+      t.mock.timers.tick(1_000);
+      await settled();
+    }
+    assert.deepEqual(
+      seen.notices.map(({ reason }) => reason),
+      ['Missed'],
+    );
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      [],
+    );
+  });
+
+  test('gives an Event up after a minute or so, and says so', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let tries = 0;
+    const tell = async () => {
+      tries += 1;
+      throw away;
+    };
+    const { seen, lines } = startBackstop(t, 1, { tell });
+    for (let second = 0; second < 120; second += 1) {
+      t.mock.timers.tick(1_000);
+      await settled();
+    }
+    assert.deepEqual([tries, seen.notices], [6, []]);
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      ['warn event not written'],
+    );
+  });
+
+  test('does not try an Event again that is refused', async (t) => {
+    let tries = 0;
+    const tell = async () => {
+      tries += 1;
+      throw new OperatorError('KUBE_FORBIDDEN', 'no rights');
+    };
+    const { lines } = startBackstop(t, 1, { tell });
+    await eventually(() => assert.ok(lines.includes('warn event not written')));
+    assert.equal(tries, 1);
+  });
+});

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
+import { eventually } from '../../support/eventually.ts';
+
+describe('the backstop, where a Job could not be capped or does not stay so,', { timeout: 30_000 }, () => {
+  test('lets a Job rest that somebody else raises again and again, and then caps what it has become', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen, lines, metrics, change, clock } = startBackstop(t, 1);
+    for (let version = 2; version < 30; version += 1) {
+      await settled();
+      change(aMissedJob('job-0', String(version)));
+    }
+    await settled();
+    assert.deepEqual([metrics.missed, seen.pages], [20, [0]]);
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('warn')),
+      ['warn job raised again'],
+    );
+    clock.ms += 1_000;
+    t.mock.timers.tick(1_000);
+    await settled();
+    assert.deepEqual([metrics.missed, seen.pages, seen.lastVersion], [21, [0], '29']);
+  });
+
+  test('tries a Job alone again that could not be written, less and less often', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen, lines, metrics, clock } = startBackstop(t, 6, {
+      pageSize: 2,
+      answer: ({ name }) => (name === 'job-1' ? away : 'capped'),
+    });
+    await settled();
+    assert.deepEqual(seen.pages, [0, 2, 4], 'the list goes on');
+    assert.equal(metrics.missed, 5);
+    const tries = () => seen.patched.filter((name) => name === 'job-1').length;
+    for (const [nth, seconds] of [5, 10, 20, 40, 80, 160, 180, 180].entries()) {
+      t.mock.timers.tick(seconds * 1000 - 1);
+      await settled();
+      assert.equal(tries(), nth + 1, `${seconds} s`);
+      clock.ms += seconds * 1000;
+      t.mock.timers.tick(1);
+      await settled();
+      assert.equal(tries(), nth + 2, `${seconds} s`);
+    }
+    assert.deepEqual([seen.pages, metrics.missed], [[0, 2, 4], 5]);
+    const warnings = lines.filter((line) => line.startsWith('warn'));
+    assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
+  });
+
+  test('looks at all Jobs again where more could not be written than are remembered: only after the last page', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { seen } = startBackstop(t, 5_002, { pageSize: 2_501, answer: () => away });
+    const pages = async (expected: readonly number[]) => {
+      for (let turn = 0; turn < 50; turn += 1) await settled();
+      assert.deepEqual(seen.pages, expected);
+    };
+    await pages([0, 2501]);
+    assert.equal(seen.patched.length, 5_002);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501]);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501]);
+    t.mock.timers.tick(5_000);
+    await pages([0, 2501, 0, 2501, 0, 2501]);
+  });
+
+  test('tries a Job again that something else has raised within the patch: no watch may tell of it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let result: Result = 'undone';
+    const { seen, metrics } = startBackstop(t, 1, { answer: () => result });
+    await settled();
+    result = 'capped';
+    t.mock.timers.tick(3 * 60_000 - 1);
+    await settled();
+    assert.equal(seen.patched.length, 1);
+    t.mock.timers.tick(1);
+    await settled();
+    assert.deepEqual([seen.patched.length, metrics.missed], [2, 1]);
+  });
+
+  for (const [what, type, job] of [
+    ['is gone', 'DELETED', aMissedJob('job-0')],
+    [
+      'is over',
+      'MODIFIED',
+      { ...aMissedJob('job-0', '2'), status: { conditions: [{ type: 'Complete', status: 'True' }] } },
+    ],
+  ] as const) {
+    test(`forgets what waits about a Job that ${what}`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const { seen, change } = startBackstop(t, 2, { answer: () => away });
+      await settled();
+      // A moment after the list.
+      await eventually(() => assert.equal(seen.watches, 1));
+      change(job, type);
+      t.mock.timers.tick(5_000);
+      await settled();
+      assert.deepEqual(seen.patched.slice(2), ['job-1']);
+    });
+  }
+
+  test('tries the latest version of a Job again, also where an older one fails after it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const older = Promise.withResolvers<Result>();
+    let answer: Result = away;
+    const { seen, metrics, change } = startBackstop(t, 0, {
+      answer: ({ resourceVersion }) => (resourceVersion === '1' ? older.promise : answer),
+    });
+    await settled();
+    await eventually(() => assert.equal(seen.watches, 1));
+    change(aMissedJob('job', '1'));
+    await settled();
+    change(aMissedJob('job', '2'));
+    await settled();
+    older.resolve(away);
+    await settled();
+    answer = 'capped';
+    t.mock.timers.tick(5_000);
+    await settled();
+    assert.deepEqual([metrics.missed, seen.lastVersion], [1, '2']);
+  });
+
+  test('asks again for a namespace that could not be read, and warns again when that happens anew after a minute', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const [rule] = terraformPolicy.rules;
+    assert.ok(rule);
+    const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+    let isAway = true;
+    const labels = () => {
+      if (isAway) throw away;
+      return { team: 'a' };
+    };
+    const { lines, metrics, change, clock } = startBackstop(t, 2, { policy, labels });
+    const warnings = () => lines.filter((line) => line === 'warn namespace not read').length;
+    await settled();
+    assert.deepEqual([warnings(), metrics.missed], [1, 0]);
+    isAway = false;
+    t.mock.timers.tick(5_000);
+    await settled();
+    assert.deepEqual([warnings(), metrics.missed], [1, 2]);
+    isAway = true;
+    change(aMissedJob('another'));
+    await settled();
+    assert.equal(warnings(), 1, 'within a minute of the last one');
+    clock.ms += 60_000;
+    change(aMissedJob('yet-another'));
+    await settled();
+    assert.equal(warnings(), 2);
+  });
+});

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { judge } from '../../../src/certs/decide.ts';
+import { reasons } from '../../../src/certs/reasons.ts';
+import { ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
+import { authorityRows } from '../../support/builders/judged/authority-rows.ts';
+import { options, outcomeOf } from '../../support/builders/judged/common.ts';
+import { rotationRows } from '../../support/builders/judged/rotation-rows.ts';
+import { secretRows } from '../../support/builders/judged/secret-rows.ts';
+import { servingRows } from '../../support/builders/judged/serving-rows.ts';
+
+const tables = {
+  'a certificate authority': authorityRows,
+  'a serving certificate': servingRows,
+  'what is around a healthy set': secretRows,
+  'a rotation': rotationRows,
+};
+
+for (const [subject, rows] of Object.entries(tables)) {
+  describe(`judging ${subject}`, () => {
+    for (const {
+      what,
+      set,
+      expected,
+      at = ISSUED_AT,
+      options: changed,
+      asked,
+      flaw,
+      isPhaseWrong,
+      ...circumstances
+    } of rows) {
+      test(`${what}: ${expected}`, () => {
+        const verdict = judge(
+          set,
+          { ...options, ...changed },
+          { now: at, ...circumstances },
+          { asked, flaw, isPhaseWrong },
+        );
+        assert.equal(outcomeOf(verdict), expected);
+      });
+    }
+  });
+}
+
+test('the tables above have a row for every reason', () => {
+  const covered = new Set(Object.values(tables).flatMap((rows) => rows.map(({ expected }) => expected.split(' ')[1])));
+  assert.deepEqual(
+    Object.keys(reasons).filter((reason) => !covered.has(reason)),
+    [],
+  );
+});
+
+test('no two rows are called the same', () => {
+  const names = Object.values(tables).flatMap((rows) => rows.map(({ what }) => what));
+  assert.equal(new Set(names).size, names.length);
+});

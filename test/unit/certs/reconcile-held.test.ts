@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { describe, test } from 'node:test';
+import type { Circumstances } from '../../../src/certs/decide.ts';
+import { ensureCertificates, type Permit } from '../../../src/certs/reconcile.ts';
+import { fromSecret, PAUSED, ROTATE, type StoredSecret } from '../../../src/certs/secret.ts';
+import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
+
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const options = certificateOptions();
+
+const ensure = (store: FakeSecretStore, circumstances: Partial<Circumstances> = {}, permit?: Permit) =>
+  ensureCertificates(store, options, { now: ISSUED_AT, ...circumstances }, permit);
+const annotated = (secret: StoredSecret, annotations: Record<string, string>): StoredSecret => ({
+  ...secret,
+  annotations: { ...secret.annotations, ...annotations },
+});
+const fight: Permit = () => 'fight';
+const damaged = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
+const lost = stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } });
+const twice = stored({ ...set, caBundle: (set.caBundle + set.caBundle) as Pem });
+const empty = stored(set, { data: {}, annotations: {} });
+
+/** Both ways in which a write is held back. */
+const ways = {
+  paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), permit: undefined },
+  fight: { hold: (secret: StoredSecret) => secret, permit: fight },
+} as const;
+
+for (const [held, { hold, permit }] of Object.entries(ways)) {
+  describe(`a write that is held back: ${held}`, () => {
+    const harmless = {
+      'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
+      'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
+      'a renewal at a start': {
+        secret: stored(set),
+        circumstances: { now: after(1), restartedAt: after(1) },
+        action: 'renew',
+      },
+      'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
+      'a bundle to be mended': { secret: twice, action: 'mend' },
+      'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },
+      'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
+    };
+    for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
+      test(`${what}: the set is used as it is`, async () => {
+        const store = createFakeSecretStore(hold(secret));
+        const before = store.current();
+        const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, permit);
+        assert.deepEqual([ensured.verdict.action, ensured.held], [action, held]);
+        assert.deepEqual(ensured.set, fromSecret(hold(secret)));
+        assert.deepEqual([ensured.isPaused, store.writes()], [held === 'paused', 0]);
+        assert.deepEqual(store.current(), before);
+      });
+    }
+
+    const broken = {
+      'a serving certificate with another key': { secret: damaged, named: 'unparsable' },
+      'a serving certificate that has expired': { secret: stored(set), now: after(90), named: 'expired' },
+      'an empty Secret': { secret: empty, named: 'absent' },
+      'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'wrong-type' },
+      'an expired set in an immutable Secret': {
+        secret: stored(set, { isImmutable: true }),
+        now: after(90),
+        named: 'immutable',
+      },
+    };
+    for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
+      test(`${what}: there is nothing to use, and the error says why`, async () => {
+        const store = createFakeSecretStore(hold(secret));
+        await assert.rejects(ensure(store, rest, permit), (error: Error & { code?: string; retryable?: boolean }) => {
+          assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);
+          assert.ok(error.message.includes(`has to be written (${named})`), error.message);
+          const command =
+            'kubectl -n vela-system annotate secret terraform-job-webhook-cert terraform.job.kb.io/paused-';
+          assert.equal(error.message.includes(command), held === 'paused');
+          return true;
+        });
+        assert.equal(store.writes(), 0);
+      });
+    }
+  });
+}
+
+describe('a pause', () => {
+  test('is told also where there is nothing to write', async () => {
+    const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
+    const ensured = await ensure(store);
+    assert.deepEqual([ensured.verdict.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
+  });
+
+  test('comes before asking for a permit', async () => {
+    const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
+    const refused: Permit = () => assert.fail('asked for a permit');
+    assert.equal((await ensure(store, { now: after(60) }, refused)).held, 'paused');
+  });
+
+  test('that a person sets just before the write keeps it from being made', async () => {
+    const store = createFakeSecretStore(stored(set));
+    store.beforeNextWrite(() => store.put(annotated(stored(set), { [PAUSED]: 'true' })));
+    const ensured = await ensure(store, { now: after(60) });
+    assert.deepEqual([ensured.held, store.writes()], ['paused', 0]);
+  });
+});
+
+test('a permit is asked for once for each write, with what was found; not where nothing is written', async () => {
+  const asked: string[] = [];
+  const permit: Permit = (verdict, secret) => {
+    asked.push(`${verdict.action} by ${secret?.otherWriter}`);
+    return undefined;
+  };
+  const store = createFakeSecretStore({ ...twice, otherWriter: 'kubectl-edit' });
+  await ensure(store, {}, permit);
+  await ensure(store, {}, permit);
+  assert.deepEqual([asked, store.writes()], [['mend by kubectl-edit'], 1]);
+});
+
+describe('a Secret that can never be changed', () => {
+  const flaws = { 'wrong-type': { type: 'Opaque' }, immutable: { isImmutable: true } };
+  for (const [reason, flaw] of Object.entries(flaws)) {
+    const others = {
+      labels: { team: 'platform' },
+      annotations: { [ROTATE]: 'serving', 'example.com/note': 'keep me' },
+    };
+    const caBundle = joinCertificates([set.caBundle, other.caBundle]);
+    const announced = { ...set, nextCa: other.ca, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
+    const healthy = stored(announced);
+    const secret = {
+      ...healthy,
+      ...flaw,
+      labels: { ...healthy.labels, ...others.labels },
+      annotations: { ...healthy.annotations, ...others.annotations },
+      data: { ...healthy.data, note: toBase64('x') },
+    };
+
+    test(`is made anew with the same content, and that of others: ${reason}`, async () => {
+      const store = createFakeSecretStore(secret);
+      const uid = store.current()?.uid;
+      const ensured = await ensure(store);
+      assert.deepEqual(ensured.verdict, { action: 'recreate', reason });
+      assert.deepEqual(ensured.set, announced);
+      const { labels, annotations, data } = secret;
+      const { resourceVersion, ...made } = store.current() ?? stored(set);
+      assert.notEqual(made.uid, uid);
+      const type = 'kubernetes.io/tls';
+      assert.deepEqual(
+        { ...made, uid: '' },
+        { uid: '', type, isImmutable: false, labels, annotations, data, otherWriter: undefined },
+      );
+      assert.deepEqual((await ensure(store)).verdict, { action: 'renew', reason: 'asked' });
+    });
+
+    // A start presents what it is answered: the chaos run has seen one end there.
+    for (const [what, spoilt] of Object.entries({ damaged, lost, empty })) {
+      test(`is made anew with what can be presented where it is ${what} as well: ${reason}`, async () => {
+        const store = createFakeSecretStore({ ...spoilt, ...flaw });
+        const ensured = await ensure(store);
+        assert.deepEqual([ensured.verdict, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
+        const { certificate, privateKey } = ensured.set.serving;
+        assert.equal(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey)), true);
+        assert.deepEqual((await ensure(store)).set.serving, ensured.set.serving, 'it was stored');
+      });
+    }
+
+    test(`is not deleted once somebody has changed it: ${reason}`, async () => {
+      const store = createFakeSecretStore(secret);
+      store.beforeNextWrite(() => store.put(stored(other)));
+      const ensured = await ensure(store);
+      assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [other, 'keep', 0]);
+    });
+
+    test(`is used as it is where it belongs to somebody else: ${reason}`, async () => {
+      const store = createFakeSecretStore({ ...secret, labels: {} });
+      const ensured = await ensure(store, { liveBundle: caBundle });
+      assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [announced, 'keep', 0]);
+    });
+  }
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ensureCertificates } from '../../../src/certs/reconcile.ts';
+import { fromSecret } from '../../../src/certs/secret.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
+
+const REPLICAS = 20;
+// Small keys, as there are many of them.
+const options = certificateOptions({ keySize: 1024 });
+const set = await aCertificateSet({ options: { keySize: 1024 } });
+const other = await aCertificateSet({ options: { keySize: 1024 }, nth: 2 });
+const due = new Date(ISSUED_AT.getTime() + 60 * 24 * 3_600_000);
+
+const ensure = (store: FakeSecretStore, { now = ISSUED_AT, restartedAt = undefined as Date | undefined } = {}) =>
+  ensureCertificates(store, options, { now, restartedAt, liveBundle: undefined });
+const content = (store: FakeSecretStore) => {
+  const secret = store.current();
+  assert.ok(secret, 'there is no Secret');
+  return fromSecret(secret);
+};
+const together = (call: () => ReturnType<typeof ensure>) => Promise.all(Array.from({ length: REPLICAS }, call));
+
+describe(`${REPLICAS} replicas at once`, () => {
+  test('end with one CA on an empty namespace, and all answer what is stored', async () => {
+    const store = createFakeSecretStore();
+    const all = await together(() => ensure(store));
+    assert.equal(store.writes(), 1);
+    for (const { set } of all) assert.deepEqual(set, content(store));
+    assert.equal(all.filter(({ verdict }) => verdict.action === 'replace').length, 1);
+  });
+
+  test('end with one renewed serving certificate', async () => {
+    const store = createFakeSecretStore(stored(set));
+    const all = await together(() => ensure(store, { now: due }));
+    assert.equal(store.writes(), 1);
+    for (const { set } of all) assert.deepEqual(set, content(store));
+    assert.equal(content(store).ca.certificate, set.ca.certificate);
+  });
+
+  test('that were restarted in the same second share one serving certificate', async () => {
+    const store = createFakeSecretStore(stored(set));
+    const restartedAt = new Date(ISSUED_AT.getTime() + 5_250);
+    const now = new Date(ISSUED_AT.getTime() + 5_750);
+    const all = await together(() => ensure(store, { now, restartedAt }));
+    assert.equal(store.writes(), 1);
+    for (const { set } of all) assert.deepEqual(set, content(store));
+  });
+});
+
+describe('a race that is lost', () => {
+  test('to another create ends with the set of the winner', async () => {
+    const store = createFakeSecretStore();
+    store.beforeNextWrite(() => store.put(stored(other)));
+    const ensured = await ensure(store);
+    assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [other, 'keep', 0]);
+  });
+
+  test('to another renewal ends with the set of the winner', async () => {
+    const store = createFakeSecretStore(stored(set));
+    const renewed = await aCertificateSet({ options: { keySize: 1024 }, issuedAt: due });
+    store.beforeNextWrite(() => store.put(stored(renewed)));
+    const ensured = await ensure(store, { now: due });
+    assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [renewed, 'keep', 0]);
+  });
+
+  test('to a delete ends with a new set', async () => {
+    const store = createFakeSecretStore(stored(set));
+    store.beforeNextWrite(() => store.put(undefined));
+    const ensured = await ensure(store, { now: due });
+    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
+    assert.deepEqual(ensured.set, content(store));
+  });
+
+  test('to somebody who creates a Secret that is not ours ends with an error', async () => {
+    const store = createFakeSecretStore();
+    store.beforeNextWrite(() => store.put(stored(set, { labels: {}, annotations: {}, data: {} })));
+    await assert.rejects(ensure(store), { code: 'SECRET_NOT_OURS' });
+    assert.equal(store.writes(), 0);
+  });
+
+  test('again and again is tried until it is won', async () => {
+    const store = createFakeSecretStore(stored(set));
+    let interruptions = 3;
+    const touch = () => {
+      interruptions -= 1;
+      store.put(stored(set));
+      if (interruptions > 0) store.beforeNextWrite(touch);
+    };
+    store.beforeNextWrite(touch);
+    const ensured = await ensure(store, { now: due });
+    assert.deepEqual([ensured.verdict.action, store.writes(), interruptions], ['renew', 1, 0]);
+    assert.deepEqual(ensured.set, content(store));
+  });
+});

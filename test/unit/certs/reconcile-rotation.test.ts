@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { describe, test } from 'node:test';
+import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { issueServingCertificate } from '../../../src/certs/issue.ts';
+import { ensureCertificates } from '../../../src/certs/reconcile.ts';
+import { fromSecret, ROTATE } from '../../../src/certs/secret.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../../../src/lib/pem.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
+import { actionsOf, type BeforeStep, ensureUntilStable, type Step } from '../../support/fakes/whole-rotation.ts';
+
+// Small keys, as there are many of them.
+const small = { keySize: 1024 };
+const options = certificateOptions(small);
+const set = await aCertificateSet({ options: small });
+const other = await aCertificateSet({ options: small, nth: 2 });
+const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
+const rotation = ['announce', 'settle', 'switch', 'retire'];
+const DAY_MS = 24 * 3_600_000;
+
+const content = (store: FakeSecretStore): CertificateSet => {
+  const secret = store.current();
+  assert.ok(secret, 'there is no Secret');
+  return fromSecret(secret);
+};
+const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean =>
+  new X509Certificate(certificate).verify(new X509Certificate(ca.certificate).publicKey);
+const askingFor = (what: string) =>
+  stored(set, { annotations: { ...stored(set).annotations, [ROTATE]: what, 'example.com/note': 'keep me' } });
+
+/** What others see at each step: from when, in which phase, which authorities, who signs. */
+const seen = (steps: readonly Step[]) =>
+  steps.map(({ set, now }) => [now, set.phase, splitCertificates(set.caBundle).length, signed(set.ca, set.serving)]);
+
+describe('a rotation that is asked for', () => {
+  test('is announced, settles, switches and retires, with its predecessor trusted to the end', async () => {
+    const store = createFakeSecretStore(askingFor('ca'));
+    const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
+    assert.deepEqual(actionsOf(steps), rotation);
+    assert.deepEqual(seen(steps), [
+      [ISSUED_AT, 'publishing', 2, true],
+      [ISSUED_AT, 'settling', 2, true],
+      [after(options.settleMs), 'retiring', 2, true],
+      [after(2 * options.settleMs), 'stable', 1, true],
+    ]);
+    const [announced, settled, switched, retired] = steps.map((step) => step.set);
+    const next = announced?.nextCa;
+    assert.deepEqual([settled?.nextCa, settled?.ca, settled?.serving], [next, set.ca, set.serving]);
+    assert.deepEqual([switched?.nextCa, switched?.ca, retired?.ca], [undefined, next, next]);
+    assert.deepEqual(splitCertificates(switched?.caBundle ?? ''), [next?.certificate, set.ca.certificate]);
+    assert.equal(retired?.caBundle, next?.certificate);
+  });
+
+  test('loses its annotation when it is done, not before, and no other one', async () => {
+    const store = createFakeSecretStore(askingFor('ca'));
+    const asked: unknown[] = [];
+    const beforeStep = () => asked.push(store.current()?.annotations[ROTATE]);
+    const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+    assert.deepEqual([...new Set(asked.slice(0, -1))], ['ca']);
+    assert.deepEqual([asked.at(-1), steps.length], [undefined, 4]);
+    assert.equal(store.current()?.annotations['example.com/note'], 'keep me');
+  });
+
+  test('says why in the Secret: first of the next CA, then of what it has replaced', async () => {
+    const store = createFakeSecretStore(askingFor('ca'));
+    const because = (part: string) => store.current()?.annotations[`terraform.job.kb.io/${part}-issued-because`];
+    const told: unknown[] = [];
+    const beforeStep = () => told.push([because('ca'), because('next-ca'), because('serving')].join());
+    await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+    assert.deepEqual([...new Set(told)], ['absent,,absent', 'absent,asked,absent', 'asked,,asked']);
+  });
+});
+
+test('a serving certificate that is asked for is renewed once, and the annotation goes', async () => {
+  const store = createFakeSecretStore(askingFor('serving'));
+  const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
+  assert.deepEqual(actionsOf(steps), ['renew']);
+  assert.equal(store.current()?.annotations[ROTATE], undefined);
+  assert.deepEqual([content(store).ca, content(store).phase], [set.ca, 'stable']);
+  assert.notDeepEqual(content(store).serving, set.serving);
+});
+
+test('a word that asks for nothing stays, and nothing is written', async () => {
+  const store = createFakeSecretStore(askingFor('everything'));
+  assert.deepEqual(await ensureUntilStable(store, options, ISSUED_AT), []);
+  assert.equal(store.current()?.annotations[ROTATE], 'everything');
+});
+
+const due = after(2440 * DAY_MS);
+const servingAtDue = await issueServingCertificate(options, set.ca, due);
+
+describe('a rotation from any beginning ends stable, with one authority', () => {
+  const nextCa = other.ca;
+  const caBundle = joinCertificates([set.caBundle, other.caBundle]);
+  const rotating = { ...set, nextCa, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
+  const beginnings = {
+    'a CA that is due': {
+      set: { ...set, serving: servingAtDue },
+      now: due,
+      actions: rotation,
+    },
+    'a CA that is lost': {
+      set: { ...set, ca: { ...set.ca, privateKey: '' as Pem } },
+      actions: ['replace', 'settle', 'switch', 'retire'],
+    },
+    'a next CA without its key': {
+      set: { ...rotating, nextCa: { ...nextCa, privateKey: '' as Pem } },
+      actions: rotation,
+    },
+    'a next CA that is junk': {
+      set: { ...rotating, nextCa: { ...nextCa, certificate: 'junk' as Pem } },
+      actions: rotation,
+    },
+    'a next CA that is not in the bundle': {
+      set: { ...rotating, caBundle: set.caBundle },
+      actions: ['mend', 'switch', 'retire'],
+    },
+    'a phase without a beginning': {
+      set: { ...rotating, phaseSince: undefined },
+      actions: ['settle', 'switch', 'retire'],
+    },
+    'a phase that begins in the future': {
+      set: { ...set, caBundle, phase: 'retiring', phaseSince: after(DAY_MS) } as const,
+      actions: ['retire'],
+    },
+    'a bundle with its CA twice': {
+      set: { ...set, caBundle: (set.caBundle + set.caBundle) as Pem },
+      actions: ['mend'],
+    },
+  };
+  for (const [what, { set: beginning, actions, ...at }] of Object.entries(beginnings)) {
+    test(`${what}: ${actions.join(', ')}`, async () => {
+      const store = createFakeSecretStore(stored(beginning));
+      const steps = await ensureUntilStable(store, options, 'now' in at ? at.now : after(options.settleMs), {
+        liveBundle: beginning.caBundle,
+      });
+      assert.deepEqual(actionsOf(steps), actions);
+      const { ca, caBundle, serving, phase, nextCa } = content(store);
+      assert.deepEqual([caBundle, phase, nextCa], [ca.certificate, 'stable', undefined]);
+      assert.ok(signed(ca, serving));
+    });
+  }
+});
+
+describe('a rotation goes on', () => {
+  for (const nth of [0, 1, 2, 3]) {
+    test(`where somebody else writes first, at step ${nth + 1}`, async () => {
+      const store = createFakeSecretStore(askingFor('ca'));
+      const beforeStep: BeforeStep = (taken) => {
+        if (taken === nth) store.beforeNextWrite(() => store.put(store.current()));
+      };
+      const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+      assert.deepEqual(actionsOf(steps), rotation);
+      assert.equal(store.writes(), 4);
+      assert.equal(content(store).caBundle, content(store).ca.certificate);
+    });
+
+    test(`where another replica takes the same step first, at step ${nth + 1}: theirs is used`, async () => {
+      const store = createFakeSecretStore(askingFor('ca'));
+      const beforeStep: BeforeStep = async (taken, circumstances) => {
+        if (taken !== nth || theirs.current() !== undefined) return;
+        theirs.put(store.current());
+        await ensureCertificates(theirs, options, circumstances);
+        if (theirs.writes() > 0) store.beforeNextWrite(() => store.put(theirs.current()));
+        else theirs.put(undefined);
+      };
+      const theirs = createFakeSecretStore();
+      const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+      assert.deepEqual(actionsOf(steps), rotation.toSpliced(nth, 1));
+      assert.equal(store.writes(), 3);
+      const { ca, caBundle, serving, phase } = content(store);
+      assert.deepEqual([caBundle, phase, signed(ca, serving)], [ca.certificate, 'stable', true]);
+      if (nth === 0) assert.equal(caBundle, content(theirs).nextCa?.certificate);
+    });
+  }
+
+  for (const nth of [1, 2, 3]) {
+    test(`from what is stored alone, with the Secret deleted at step ${nth + 1}: the live bundle is kept`, async () => {
+      const store = createFakeSecretStore(askingFor('ca'));
+      const beforeStep: BeforeStep = (taken) => {
+        if (taken === nth) store.beforeNextWrite(() => store.put(undefined));
+      };
+      const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+      const [before, replaced] = [steps[nth - 1], steps[nth]];
+      assert.deepEqual(replaced?.verdict, { action: 'replace', reason: 'absent' });
+      const [, ...kept] = splitCertificates(replaced?.set.caBundle ?? '');
+      assert.deepEqual(kept, splitCertificates(before?.set.caBundle ?? ''));
+      assert.deepEqual(actionsOf(steps).slice(nth), ['replace', 'settle', 'switch', 'retire']);
+    });
+  }
+});

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { describe, test } from 'node:test';
+import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import type { Circumstances } from '../../../src/certs/decide.ts';
+import { ensureCertificates } from '../../../src/certs/reconcile.ts';
+import { fromSecret, MANAGED_BY } from '../../../src/certs/secret.ts';
+import { joinCertificates, type Pem, splitCertificates, toBase64 } from '../../../src/lib/pem.ts';
+import {
+  aCertificateAuthority,
+  aCertificateSet,
+  certificateOptions,
+  ISSUED_AT,
+  stored,
+} from '../../support/builders/a-certificate-set.ts';
+import { opensslAuthority } from '../../support/cluster/openssl.ts';
+import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
+
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+
+interface Ensure extends Partial<Circumstances> {
+  readonly options?: Partial<CertificateOptions>;
+}
+const ensure = (store: FakeSecretStore, { options, ...circumstances }: Ensure = {}) =>
+  ensureCertificates(store, certificateOptions(options), { now: ISSUED_AT, liveBundle: undefined, ...circumstances });
+
+/** What the Secret holds now. */
+function content(store: FakeSecretStore): CertificateSet {
+  const secret = store.current();
+  assert.ok(secret, 'there is no Secret');
+  return fromSecret(secret);
+}
+const annotation = (store: FakeSecretStore, name: string) =>
+  store.current()?.annotations[`terraform.job.kb.io/${name}`];
+
+describe('where there is no Secret', () => {
+  test('a set is issued, stored and answered', async () => {
+    const store = createFakeSecretStore();
+    const ensured = await ensure(store);
+    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
+    assert.deepEqual(ensured.set, content(store));
+    assert.deepEqual([ensured.held, ensured.isPaused, ensured.set.phase], [undefined, false, 'stable']);
+    assert.deepEqual((await ensure(store)).verdict, { action: 'keep', until: after(60) });
+    assert.equal(store.writes(), 1);
+    assert.equal(annotation(store, 'ca-issued-because'), 'absent');
+    assert.equal(annotation(store, 'serving-issued-because'), 'absent');
+    assert.equal(splitCertificates(ensured.set.caBundle).length, 1);
+  });
+
+  test('the CA that the API server still trusts stays in the bundle, after the new one', async () => {
+    const store = createFakeSecretStore();
+    const ensured = await ensure(store, { liveBundle: other.caBundle });
+    const [first, ...rest] = splitCertificates(ensured.set.caBundle);
+    assert.equal(first, ensured.set.ca.certificate);
+    assert.deepEqual(rest, [other.ca.certificate]);
+    assert.deepEqual([ensured.set.phase, ensured.set.phaseSince], ['publishing', ISSUED_AT]);
+  });
+});
+
+describe('where the Secret holds a healthy set', () => {
+  test('it is answered and nothing is written', async () => {
+    const store = createFakeSecretStore(stored(set));
+    const before = store.current();
+    const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
+    const verdict = { action: 'keep', until: after(60) };
+    assert.deepEqual(ensured, { set, verdict, held: undefined, isPaused: false, misunderstood: undefined });
+    assert.deepEqual(store.current(), before);
+  });
+
+  test('it is used also where somebody else has made the Secret', async () => {
+    const store = createFakeSecretStore(stored(set, { labels: {} }));
+    assert.deepEqual((await ensure(store)).set, set);
+    assert.equal(store.writes(), 0);
+  });
+});
+
+describe('where only the serving certificate is to be replaced', () => {
+  const damaged = (changes: Partial<CertificateSet['serving']>) =>
+    stored({ ...set, serving: { ...set.serving, ...changes } });
+  const cases = {
+    due: { secret: stored(set), now: after(60) },
+    expired: { secret: stored(set), now: after(90) },
+    restart: { secret: stored(set), now: after(1), restartedAt: after(1) },
+    unparsable: { secret: damaged({ certificate: 'junk' as Pem }) },
+    'key-mismatch': { secret: damaged({ privateKey: other.serving.privateKey }) },
+    'wrong-chain': { secret: stored({ ...set, serving: other.serving }) },
+  };
+  for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
+    test(`it is renewed by the same CA, and the Secret says why: ${reason}`, async () => {
+      const store = createFakeSecretStore({
+        ...secret,
+        annotations: { ...secret.annotations, 'terraform.job.kb.io/ca-issued-because': 'ca-lost' },
+      });
+      const ensured = await ensure(store, circumstances);
+      assert.deepEqual(ensured.verdict, { action: 'renew', reason });
+      assert.deepEqual(ensured.set, content(store));
+      assert.deepEqual([ensured.set.ca, ensured.set.caBundle], [set.ca, set.caBundle]);
+      assert.notEqual(ensured.set.serving.certificate, set.serving.certificate);
+      assert.equal(annotation(store, 'serving-issued-because'), reason);
+      assert.equal(annotation(store, 'ca-issued-because'), 'ca-lost');
+      const again = await ensure(store, circumstances);
+      assert.deepEqual([again.set, again.verdict.action, store.writes()], [ensured.set, 'keep', 1]);
+    });
+  }
+
+  test('the bundle stays as it is', async () => {
+    const caBundle = joinCertificates([set.caBundle, other.caBundle]);
+    const retiring = { ...set, caBundle, phase: 'retiring', phaseSince: after(60) } as const;
+    const store = createFakeSecretStore(stored(retiring));
+    const ensured = await ensure(store, { now: after(60), liveBundle: undefined });
+    assert.deepEqual(ensured.verdict, { action: 'renew', reason: 'due' });
+    assert.deepEqual({ ...ensured.set, serving: set.serving }, retiring);
+  });
+});
+
+describe('where the CA cannot be used', () => {
+  const cases = {
+    absent: { secret: stored(set, { data: {} }) },
+    'ca-lost': { secret: stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }) },
+    unparsable: { secret: stored({ ...set, ca: { ...set.ca, privateKey: 'junk' as Pem } }) },
+    'key-mismatch': { secret: stored({ ...set, ca: { ...set.ca, privateKey: other.ca.privateKey } }) },
+    'missing-name': { secret: stored(set), options: { names: { dns: ['job-webhook.ops.svc'], ip: [] } } },
+    expired: { secret: stored(set), now: after(3650) },
+  };
+  for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
+    test(`both certificates are issued anew, and the Secret says why: ${reason}`, async () => {
+      const store = createFakeSecretStore(secret);
+      const ensured = await ensure(store, circumstances);
+      assert.deepEqual(ensured.verdict, { action: 'replace', reason });
+      assert.deepEqual(ensured.set, content(store));
+      assert.notEqual(ensured.set.ca.certificate, set.ca.certificate);
+      assert.ok(new X509Certificate(ensured.set.serving.certificate).checkIssued(authorityOf(ensured.set)));
+      assert.equal(annotation(store, 'serving-issued-because'), reason);
+      assert.equal(annotation(store, 'ca-issued-because'), reason);
+      const again = await ensure(store, circumstances);
+      assert.deepEqual([again.set, again.verdict.action, store.writes()], [ensured.set, 'keep', 1]);
+    });
+  }
+
+  test('the previous authorities of the Secret and of the live bundle stay in the bundle, each once', async () => {
+    const third = await aCertificateAuthority({ nth: 3 });
+    const caBundle = joinCertificates([set.caBundle, other.caBundle]);
+    const store = createFakeSecretStore(stored({ ...set, caBundle, ca: { ...set.ca, privateKey: '' as Pem } }));
+    const liveBundle = joinCertificates([third.certificate, other.caBundle]);
+    const ensured = await ensure(store, { liveBundle });
+    assert.deepEqual(splitCertificates(ensured.set.caBundle), [
+      ensured.set.ca.certificate,
+      set.ca.certificate,
+      other.ca.certificate,
+      third.certificate,
+    ]);
+  });
+
+  test('authorities that have expired or are not ours leave the bundle', async () => {
+    const expired = await aCertificateAuthority({ options: { caLifetimeMs: DAY_MS } });
+    const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
+    const ofOtherKind = await opensslAuthority('ec');
+    const liveBundle = joinCertificates([expired.certificate, foreign.certificate, ofOtherKind.certificate]);
+    const store = createFakeSecretStore(stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }));
+    const ensured = await ensure(store, { now: after(1000), liveBundle });
+    assert.equal(ensured.verdict.action, 'replace');
+    const bundle = splitCertificates(ensured.set.caBundle);
+    assert.deepEqual(bundle, [ensured.set.ca.certificate, set.ca.certificate]);
+  });
+});
+
+const authorityOf = ({ ca }: CertificateSet): X509Certificate => new X509Certificate(ca.certificate);
+
+describe('what others have put on the Secret', () => {
+  test('survives a renewal, an announcement and a new CA', async () => {
+    const healthy = stored(set);
+    const store = createFakeSecretStore({
+      ...healthy,
+      labels: { ...healthy.labels, team: 'platform' },
+      annotations: { ...healthy.annotations, 'example.com/note': 'keep me' },
+      data: { ...healthy.data, note: toBase64('keep me too') },
+    });
+    const actions: string[] = [];
+    for (const now of [after(60), after(2400), after(2440), after(3650)]) {
+      actions.push((await ensure(store, { now })).verdict.action);
+      const secret = store.current();
+      assert.deepEqual(secret?.labels, { ...MANAGED_BY, team: 'platform' });
+      assert.equal(secret?.annotations['example.com/note'], 'keep me');
+      assert.equal(secret?.data.note, toBase64('keep me too'));
+    }
+    assert.deepEqual(actions, ['renew', 'renew', 'announce', 'replace']);
+    assert.equal(store.writes(), 4);
+  });
+
+  test('keeps the Secret from being overwritten where it is not marked as ours, and the error says what to run', async () => {
+    for (const labels of [{}, { 'app.kubernetes.io/managed-by': 'Helm' }]) {
+      const store = createFakeSecretStore(stored(set, { labels }));
+      const before = store.current();
+      await assert.rejects(ensure(store, { now: after(60) }), {
+        code: 'SECRET_NOT_OURS',
+        message:
+          'Secret vela-system/terraform-job-webhook-cert has no label app.kubernetes.io/managed-by=terraform-daemon, ' +
+          'so it is not overwritten. To hand it over: kubectl -n vela-system label secret terraform-job-webhook-cert ' +
+          'app.kubernetes.io/managed-by=terraform-daemon. To leave it alone: choose another name with --secret-name, ' +
+          'or bring your own certificate with --webhook-cert-path.',
+      });
+      assert.deepEqual(store.current(), before);
+    }
+  });
+});

@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type RawOptions, readConfig } from '../../../src/cli/config.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const common = { organization: 'Kubernetes', country: 'US', state: 'Oregon', locality: 'Portland' };
+
+describe('the configuration', () => {
+  test('is this where nothing is said', () => {
+    assert.deepEqual(readConfig({}), {
+      kubeconfig: undefined,
+      namespace: 'vela-system',
+      secretName: 'terraform-job-webhook-cert',
+      ownerClusterRole: 'terraform-daemon',
+      certificates: {
+        names: {
+          dns: [
+            'terraform-job-webhook-service.vela-system.svc',
+            'terraform-job-webhook-service.vela-system.svc.cluster.local',
+            'terraform-job-webhook-service.vela-system',
+            'terraform-job-webhook-service',
+          ],
+          ip: [],
+        },
+        caSubject: { commonName: 'Kubernetes', organizationalUnit: 'CA', ...common },
+        servingSubject: { commonName: 'admission', organizationalUnit: 'Kubernetes', ...common },
+        caLifetimeMs: 3650 * DAY_MS,
+        servingLifetimeMs: 90 * DAY_MS,
+        keySize: 2048,
+        settleMs: 60_000,
+      },
+      certificateDirectory: undefined,
+      policyFile: undefined,
+      rotateOnStart: true,
+      registration: {
+        name: 'terraform-job-webhook-configuration',
+        target: {
+          service: {
+            name: 'terraform-job-webhook-service',
+            namespace: 'vela-system',
+            port: 443,
+            path: '/modify-terraform-job',
+          },
+        },
+        failurePolicy: 'Ignore',
+        timeoutSeconds: 5,
+      },
+      heal: 'all',
+      endpoint: {
+        ...{ port: 8090, address: undefined, drainMs: 5000, maxConnections: 1000, clientNames: undefined },
+        tls: {
+          minVersion: 'TLSv1.2',
+          cipherSuites: [
+            ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+            ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+            ...['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+          ],
+        },
+      },
+      clientCaFile: undefined,
+      probes: { port: 8080, address: undefined },
+      log: { level: 'info', format: 'json' },
+    });
+  });
+
+  test('is this where everything is said', () => {
+    const raw: Required<RawOptions> = {
+      kubeconfig: '/etc/kubeconfig',
+      namespace: 'ops',
+      'service-name': 'job-webhook',
+      'service-port': '8443',
+      'secret-name': 'job-webhook.cert',
+      'webhook-configuration-name': 'job.webhook',
+      'owner-cluster-role': 'system:jobs',
+      'webhook-bind-port': '9443',
+      'webhook-bind-address': '::1',
+      'client-ca-file': '/pki/ca.pem',
+      'client-name': 'kube-apiserver',
+      'tls-min-version': 'TLSv1.3',
+      'tls-cipher-suites': 'TLS_AES_128_GCM_SHA256',
+      'max-connections': '50',
+      'webhook-cert-path': '/certs',
+      'webhook-url': 'https://127.0.0.1:9443',
+      'policy-file': '/policy/policy.yaml',
+      'failure-policy': 'Fail',
+      'timeout-seconds': '7',
+      'ca-lifetime': '2h',
+      'cert-lifetime': '1h',
+      'settle-time': '90s',
+      'key-size': '4096',
+      'rotate-on-start': 'false',
+      'subject-ca-common-name': 'ca cn',
+      'subject-ca-organizational-unit': 'ca ou',
+      'subject-common-name': 'cn',
+      'subject-organizational-unit': 'ou',
+      'subject-organization': 'o',
+      'subject-country': 'DE',
+      'subject-state': 'st',
+      'subject-locality': 'l',
+      heal: 'new',
+      'metrics-bind-port': '9090',
+      'drain-time': '1s',
+      'log-level': 'debug',
+      'log-format': 'pretty',
+    };
+    const shared = { organization: 'o', country: 'DE', state: 'st', locality: 'l' };
+    assert.deepEqual(readConfig(raw, 'of-the-pod'), {
+      kubeconfig: '/etc/kubeconfig',
+      namespace: 'ops',
+      secretName: 'job-webhook.cert',
+      ownerClusterRole: 'system:jobs',
+      certificates: {
+        names: { dns: [], ip: ['127.0.0.1'] },
+        caSubject: { commonName: 'ca cn', organizationalUnit: 'ca ou', ...shared },
+        servingSubject: { commonName: 'cn', organizationalUnit: 'ou', ...shared },
+        caLifetimeMs: 7_200_000,
+        servingLifetimeMs: 3_600_000,
+        keySize: 4096,
+        settleMs: 90_000,
+      },
+      certificateDirectory: '/certs',
+      policyFile: '/policy/policy.yaml',
+      rotateOnStart: false,
+      registration: {
+        name: 'job.webhook',
+        target: { url: 'https://127.0.0.1:9443/modify-terraform-job' },
+        failurePolicy: 'Fail',
+        timeoutSeconds: 7,
+      },
+      heal: 'new',
+      endpoint: {
+        ...{ port: 9443, address: '::1', drainMs: 1000, maxConnections: 50, clientNames: ['kube-apiserver'] },
+        tls: { minVersion: 'TLSv1.3', cipherSuites: ['TLS_AES_128_GCM_SHA256'] },
+      },
+      clientCaFile: '/pki/ca.pem',
+      probes: { port: 9090, address: '::1' },
+      log: { level: 'debug', format: 'pretty' },
+    });
+  });
+
+  test('takes an empty text for nothing said, as a variable in a manifest may be', () => {
+    const empty = Object.fromEntries(Object.keys(rawDefaults).map((name) => [name, ''])) as RawOptions;
+    assert.deepEqual(readConfig(empty, 'of-the-pod'), readConfig({}, 'of-the-pod'));
+  });
+});
+
+const rawDefaults = { kubeconfig: '', namespace: '', 'service-port': '', 'webhook-url': '', 'log-level': '' };
+
+describe('the namespace', () => {
+  test('is the one asked for, also in a Pod', () => {
+    assert.equal(readConfig({ namespace: 'asked-for' }, 'of-the-pod').namespace, 'asked-for');
+  });
+
+  test('else that of the Pod, else vela-system', () => {
+    assert.equal(readConfig({}, 'of-the-pod').namespace, 'of-the-pod');
+    assert.equal(readConfig({}).namespace, 'vela-system');
+  });
+
+  test('is in the names of the certificate and in the registration', () => {
+    const { certificates, registration } = readConfig({ 'service-name': 'job-webhook' }, 'ops');
+    assert.deepEqual(certificates.names, {
+      dns: ['job-webhook.ops.svc', 'job-webhook.ops.svc.cluster.local', 'job-webhook.ops', 'job-webhook'],
+      ip: [],
+    });
+    const service = { name: 'job-webhook', namespace: 'ops', port: 443, path: '/modify-terraform-job' };
+    assert.deepEqual(registration.target, { service });
+  });
+});
+
+describe('a webhook URL', () => {
+  const cases = {
+    'https://job-webhook.example.com:8443': {
+      names: { dns: ['job-webhook.example.com'], ip: [] },
+      registered: 'https://job-webhook.example.com:8443/modify-terraform-job',
+    },
+    'https://192.0.2.7/modify-terraform-job': {
+      names: { dns: [], ip: ['192.0.2.7'] },
+      registered: 'https://192.0.2.7/modify-terraform-job',
+    },
+    'https://[::1]:8090/': {
+      names: { dns: [], ip: ['::1'] },
+      registered: 'https://[::1]:8090/modify-terraform-job',
+    },
+    'https://[2001:DB8:0::7]': {
+      names: { dns: [], ip: ['2001:db8::7'] },
+      registered: 'https://[2001:db8::7]/modify-terraform-job',
+    },
+    'https://Bücher.example:443': {
+      names: { dns: ['xn--bcher-kva.example'], ip: [] },
+      registered: 'https://xn--bcher-kva.example/modify-terraform-job',
+    },
+  };
+  for (const [url, { names, registered }] of Object.entries(cases)) {
+    test(`${url} is registered with the path, and the certificate is for its host alone`, () => {
+      const { certificates, registration } = readConfig({ 'webhook-url': url });
+      assert.deepEqual(certificates.names, names);
+      assert.deepEqual(registration.target, { url: registered });
+    });
+  }
+
+  test('may not have another path', () => {
+    assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --webhook-url (TERRAFORM_DAEMON_WEBHOOK_URL): found the path "/other"; allowed is /modify-terraform-job, or none',
+    });
+  });
+});
+
+describe('options that contradict each other', () => {
+  test('are a serving certificate that is to live longer than its CA', () => {
+    assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '61m' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): found more than --ca-lifetime; allowed is at most that/,
+    });
+    assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
+  });
+
+  test('are a settle time of more than a sixth of the lifetime of the CA', () => {
+    assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --settle-time (TERRAFORM_DAEMON_SETTLE_TIME): found more than a sixth of --ca-lifetime; allowed is at most that, ' +
+        'a rotation has to end before the old authority does',
+    });
+    assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
+  });
+
+  test('are names of clients without an authority that vouches for them', () => {
+    assert.throws(() => readConfig({ 'client-name': 'a' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
+    });
+    assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
+  });
+
+  test('are TLS 1.3 alone and no cipher suite of it', () => {
+    const suites = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
+    assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): found none of TLS 1.3, which --tls-min-version asks for; ' +
+        'allowed is at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
+    });
+    assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
+  });
+
+  test('are two servers on one port, unless both take a free one', () => {
+    assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
+      code: 'CONFIG_INVALID',
+      message:
+        '  --metrics-bind-port (TERRAFORM_DAEMON_METRICS_BIND_PORT): found 8080, which --webhook-bind-port has; allowed is any other port',
+    });
+    assert.doesNotThrow(() => readConfig({ 'webhook-bind-port': '0', 'metrics-bind-port': '0' }));
+  });
+});
+
+describe('problems', () => {
+  const linesOf = (raw: RawOptions): string[] => {
+    try {
+      readConfig(raw);
+      return [];
+    } catch (error) {
+      return (error as Error).message.split('\n').map((line) => line.replace(/^ {2}--([a-z-]+).*$/, '$1'));
+    }
+  };
+
+  test('are told all at once, a line for each', () => {
+    const raw = { namespace: 'A', 'key-size': '1', 'ca-lifetime': '1h', 'webhook-bind-port': '8080', 'log-level': 'x' };
+    assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
+  });
+
+  test('that were found elsewhere are told with them', () => {
+    assert.throws(() => readConfig({ 'timeout-seconds': '0' }, undefined, ['elsewhere']), {
+      code: 'CONFIG_INVALID',
+      message: /^ {2}--timeout-seconds .*\n {2}elsewhere$/,
+    });
+  });
+
+  test('of values that cannot be read are not told as contradictions as well', () => {
+    assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
+    assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
+    assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);
+    assert.deepEqual(linesOf({ 'webhook-bind-port': 'x', 'metrics-bind-port': 'y' }), [
+      'webhook-bind-port',
+      'metrics-bind-port',
+    ]);
+  });
+
+  test('do not let a value with a line break write lines of its own', () => {
+    assert.deepEqual(linesOf({ 'log-level': 'x\n  --namespace: found nothing' }), ['log-level']);
+  });
+});

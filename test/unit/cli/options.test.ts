@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { readConfig } from '../../../src/cli/config.ts';
+import { type OptionDefinition, type OptionName, optionNames, options } from '../../../src/cli/options.ts';
+import { cipherSuiteNames } from '../../../src/webhook/cipher-suites.ts';
+
+interface Row {
+  /** As the user would write it; absent where the option is off. */
+  readonly default?: string;
+  readonly variable: string;
+  /** Texts and what they become. */
+  readonly good: Readonly<Record<string, unknown>>;
+  readonly bad: readonly string[];
+  readonly allowed?: string;
+}
+
+const long = (length: number): string => 'a'.repeat(length);
+const same = (...texts: readonly string[]) => Object.fromEntries(texts.map((text) => [text, text]));
+
+const label = {
+  bad: ['A', 'a.b', '-a', 'a-', 'a_b', 'é', ' a', 'a\n', long(64)],
+  good: same('a', '0', 'a-0', long(63)),
+};
+const subdomain = (longest: number) => ({
+  good: same('a', '0', 'a.b', 'a-0.b-1', long(longest)),
+  bad: ['A', '.a', 'a.', 'a..b', 'a.-b', 'a_b', '/', 'a\n', long(longest + 1)],
+  allowed: `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
+});
+const port = (low: number) => ({
+  good: { [low]: low, 443: 443, 65535: 65535 },
+  bad: [String(low - 1), '65536', '-1', '1.5', '0x50', '1e3', ' 80', '80 ', 'https'],
+  allowed: `a port from ${low} to 65535`,
+});
+const subject = (longest: number) => ({
+  good: same('a', 'São Paulo, O=x', '東京', long(longest)),
+  bad: [long(longest + 1), 'a\nb', 'a\u0000', '\t', '\u007f'],
+  allowed: `1 to ${longest} characters`,
+});
+const duration = (shortest: string, longest: string) => ({
+  bad: ['10', '10d', '1 h', '-1h', 'h', '1h ', '1h30', 'forever', '∞'],
+  allowed: `a duration from ${shortest} to ${longest}, written like 87600h, 90m or 60s`,
+});
+const lifetime = duration('10s', '876000h');
+const words = (...allowed: readonly string[]) => ({
+  good: same(...allowed),
+  bad: [' ', 'other', ...allowed.flatMap((word) => [word.toUpperCase(), `${word} `])],
+  allowed: allowed.join(', '),
+});
+
+const rows: Readonly<Record<OptionName, Row>> = {
+  kubeconfig: { variable: 'TERRAFORM_DAEMON_KUBECONFIG', good: same('/etc/kubeconfig', 'any text'), bad: [] },
+  namespace: {
+    variable: 'TERRAFORM_DAEMON_NAMESPACE',
+    ...label,
+    allowed: 'a DNS label: at most 63 of a-z, 0-9 and "-"',
+  },
+  'service-name': {
+    default: 'terraform-job-webhook-service',
+    variable: 'TERRAFORM_DAEMON_SERVICE_NAME',
+    good: same('a', 'a-0', long(63)),
+    bad: [...label.bad, '0', '0a'],
+    allowed: 'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
+  },
+  'service-port': { default: '443', variable: 'TERRAFORM_DAEMON_SERVICE_PORT', ...port(1) },
+  'secret-name': {
+    default: 'terraform-job-webhook-cert',
+    variable: 'TERRAFORM_DAEMON_SECRET_NAME',
+    ...subdomain(253),
+  },
+  'webhook-configuration-name': {
+    default: 'terraform-job-webhook-configuration',
+    variable: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME',
+    ...subdomain(244),
+  },
+  'owner-cluster-role': {
+    default: 'terraform-daemon',
+    variable: 'TERRAFORM_DAEMON_OWNER_CLUSTER_ROLE',
+    good: same('a', 'A:b_c', 'a..b', long(253)),
+    bad: ['.', '../..', 'a/b', 'a%2fb', 'a b', 'a\n', long(254)],
+    allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
+  },
+  'webhook-bind-port': { default: '8090', variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_PORT', ...port(0) },
+  'webhook-bind-address': {
+    variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_ADDRESS',
+    good: same('127.0.0.1', '0.0.0.0', '::', '::1', 'fe80::1'),
+    bad: ['localhost', '127.0.0', '256.0.0.1', '[::1]', '127.0.0.1:80'],
+    allowed: 'an IP address such as 127.0.0.1 or ::',
+  },
+  'client-ca-file': { variable: 'TERRAFORM_DAEMON_CLIENT_CA_FILE', good: same('/pki/ca.pem', 'any text'), bad: [] },
+  'client-name': {
+    variable: 'TERRAFORM_DAEMON_CLIENT_NAME',
+    good: { a: ['a'], 'kube-apiserver, b c': ['kube-apiserver', 'b c'] },
+    bad: [',', 'a,', ' '],
+    allowed: 'names with commas between them',
+  },
+  'tls-min-version': {
+    default: 'TLSv1.2',
+    variable: 'TERRAFORM_DAEMON_TLS_MIN_VERSION',
+    ...words('TLSv1.2', 'TLSv1.3'),
+  },
+  'tls-cipher-suites': {
+    variable: 'TERRAFORM_DAEMON_TLS_CIPHER_SUITES',
+    good: {
+      TLS_AES_128_GCM_SHA256: ['TLS_AES_128_GCM_SHA256'],
+      'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, ECDHE-RSA-AES256-GCM-SHA384': [
+        'ECDHE-RSA-AES128-GCM-SHA256',
+        'ECDHE-RSA-AES256-GCM-SHA384',
+      ],
+    },
+    // CBC, no ephemeral exchange, no encryption, what OpenSSL takes for a set of suites, and none at all.
+    bad: [
+      ...['ECDHE-RSA-AES128-SHA256', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'NULL', 'HIGH', 'DEFAULT'],
+      ...['TLS_AES_128_GCM_SHA256:HIGH', 'TLS_AES_128_GCM_SHA256,', 'TLS_AES_128_GCM_SHA256,@SECLEVEL=0', 'toString'],
+    ],
+    allowed: `with commas between them ${cipherSuiteNames.join(', ')}`,
+  },
+  'max-connections': {
+    default: '1000',
+    variable: 'TERRAFORM_DAEMON_MAX_CONNECTIONS',
+    good: { 10: 10, 100000: 100_000 },
+    bad: ['9', '100001', '-1', '1e3', 'many'],
+    allowed: 'a number from 10 to 100000',
+  },
+  'webhook-cert-path': { variable: 'TERRAFORM_DAEMON_WEBHOOK_CERT_PATH', good: same('/certs', '.'), bad: [] },
+  'webhook-url': {
+    variable: 'TERRAFORM_DAEMON_WEBHOOK_URL',
+    good: {
+      'https://host': new URL('https://host/'),
+      'https://host:8443/modify-terraform-job': new URL('https://host:8443/modify-terraform-job'),
+      'https://[::1]:8090': new URL('https://[::1]:8090/'),
+    },
+    bad: [
+      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host', 'https://host:0'],
+      ...['https://host/?', 'https://host/?a=b', 'https://host/#', 'https://host/#part', 'https://ho st'],
+    ],
+    allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
+  },
+  'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
+  'failure-policy': {
+    default: 'Ignore',
+    variable: 'TERRAFORM_DAEMON_FAILURE_POLICY',
+    ...words('Ignore', 'Fail'),
+  },
+  'timeout-seconds': {
+    default: '5',
+    variable: 'TERRAFORM_DAEMON_TIMEOUT_SECONDS',
+    good: { 1: 1, 30: 30 },
+    bad: ['0', '31', '5s', '1.5', '-5'],
+    allowed: 'whole seconds from 1 to 30',
+  },
+  'ca-lifetime': {
+    default: '87600h',
+    variable: 'TERRAFORM_DAEMON_CA_LIFETIME',
+    ...lifetime,
+    good: { '10s': 10_000, '87600h': 315_360_000_000, '876000h': 3_153_600_000_000 },
+    bad: [...lifetime.bad, '9s', '9999ms', '0s', '876000h1ms', '100000000h'],
+  },
+  'cert-lifetime': {
+    default: '2160h',
+    variable: 'TERRAFORM_DAEMON_CERT_LIFETIME',
+    ...lifetime,
+    good: { '10s': 10_000, '1h30m': 5_400_000 },
+    bad: [...lifetime.bad, '9s', '9999ms', '0s', '876000h1ms', '100000000h'],
+  },
+  'settle-time': {
+    default: '60s',
+    variable: 'TERRAFORM_DAEMON_SETTLE_TIME',
+    ...duration('1s', '24h'),
+    good: { '1s': 1000, '1m30s': 90_000, '24h': 86_400_000 },
+    bad: [...duration('1s', '24h').bad, '0s', '999ms', '24h1ms'],
+  },
+  'key-size': {
+    default: '2048',
+    variable: 'TERRAFORM_DAEMON_KEY_SIZE',
+    good: { 2048: 2048, 3072: 3072, 4096: 4096 },
+    bad: ['1024', '2049', '8192', 'RSA', '2048 '],
+    allowed: '2048, 3072, 4096',
+  },
+  'rotate-on-start': {
+    default: 'true',
+    variable: 'TERRAFORM_DAEMON_ROTATE_ON_START',
+    good: { true: true, false: false },
+    bad: ['yes', '1', '0', 'True', 'FALSE', 'true '],
+    allowed: 'true or false',
+  },
+  'subject-ca-common-name': {
+    default: 'Kubernetes',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_CA_COMMON_NAME',
+    ...subject(64),
+  },
+  'subject-ca-organizational-unit': {
+    default: 'CA',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_CA_ORGANIZATIONAL_UNIT',
+    ...subject(64),
+  },
+  'subject-common-name': {
+    default: 'admission',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_COMMON_NAME',
+    ...subject(64),
+  },
+  'subject-organizational-unit': {
+    default: 'Kubernetes',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_ORGANIZATIONAL_UNIT',
+    ...subject(64),
+  },
+  'subject-organization': {
+    default: 'Kubernetes',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_ORGANIZATION',
+    ...subject(64),
+  },
+  'subject-country': {
+    default: 'US',
+    variable: 'TERRAFORM_DAEMON_SUBJECT_COUNTRY',
+    good: same('DE', 'US'),
+    bad: ['us', 'USA', 'U', 'U1', 'Ü1', 'U\n'],
+    allowed: 'two capital letters (ISO 3166)',
+  },
+  'subject-state': { default: 'Oregon', variable: 'TERRAFORM_DAEMON_SUBJECT_STATE', ...subject(128) },
+  'subject-locality': { default: 'Portland', variable: 'TERRAFORM_DAEMON_SUBJECT_LOCALITY', ...subject(128) },
+  heal: { default: 'all', variable: 'TERRAFORM_DAEMON_HEAL', ...words('all', 'new', 'off') },
+  'metrics-bind-port': { default: '8080', variable: 'TERRAFORM_DAEMON_METRICS_BIND_PORT', ...port(0) },
+  'drain-time': {
+    default: '5s',
+    variable: 'TERRAFORM_DAEMON_DRAIN_TIME',
+    ...duration('0s', '1h'),
+    good: { '0s': 0, '1m30s': 90_000, '1h': 3_600_000 },
+    bad: [...duration('0s', '1h').bad, '1h1ms', '597h'],
+  },
+  'log-level': { default: 'info', variable: 'TERRAFORM_DAEMON_LOG_LEVEL', ...words('error', 'warn', 'info', 'debug') },
+  'log-format': { default: 'json', variable: 'TERRAFORM_DAEMON_LOG_FORMAT', ...words('json', 'pretty') },
+};
+
+test('the table below has a row for every option, in the order of --help', () => {
+  assert.deepEqual(Object.keys(rows), optionNames);
+});
+
+for (const [name, row] of Object.entries(rows) as [OptionName, Row][]) {
+  describe(`--${name}`, () => {
+    test(row.default === undefined ? 'is off unless said otherwise' : `is ${row.default} unless said otherwise`, () => {
+      const definition: OptionDefinition<unknown> = options[name];
+      assert.equal(definition.default, row.default);
+    });
+
+    test('takes what is allowed', () => {
+      for (const [text, value] of Object.entries(row.good)) {
+        assert.deepEqual(options[name].parse(text), { value }, text);
+      }
+    });
+
+    test('refuses anything else, and names flag, variable, what was found and what is allowed', () => {
+      for (const text of row.bad) {
+        assert.throws(() => readConfig({ [name]: text }), {
+          code: 'CONFIG_INVALID',
+          message: `  --${name} (${row.variable}): found ${JSON.stringify(text)}; allowed is ${row.allowed}`,
+        });
+      }
+    });
+  });
+}

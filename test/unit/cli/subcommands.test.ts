@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { environmentName } from '../../../src/cli/options.ts';
+import { hostAndPort, subcommands } from '../../../src/cli/subcommands.ts';
+import { aFolder } from '../../support/builders/a-folder.ts';
+import { runCommand } from '../../support/cluster/command.ts';
+
+// Each of these starts a process, and most of their time is spent on that.
+describe('the subcommands', { concurrency: 3 }, () => {
+  for (const [name, { shared, own }] of Object.entries(subcommands)) {
+    test(`${name} --help has every option, those of run with their variables, and the exit codes`, async () => {
+      const { exitCode, stdout, stderr } = await runCommand([name, '--help']);
+      assert.deepEqual([exitCode, stderr], [0, '']);
+      const text = stdout.replaceAll(/\s+/g, ' ');
+      for (const option of shared) {
+        assert.ok(text.includes(` --${option} <`), option);
+        assert.ok(text.includes(`env: ${environmentName(option)})`), option);
+      }
+      for (const { flags } of own) assert.ok(text.includes(flags), flags);
+      assert.match(text, /Exit code: 0 .* 2 called wrongly/);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
+    });
+  }
+
+  test('are listed by --help', async () => {
+    const { stdout } = await runCommand(['--help']);
+    for (const name of Object.keys(subcommands)) assert.match(stdout, new RegExp(`\n {2}${name} \\[options\\] `));
+  });
+
+  const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
+    'an unknown format': [['inspect', '-o', 'yaml'], /Allowed is text or json/],
+    'an address without a port': [['inspect', '--address=host'], /Allowed is <host>:<port>/],
+    'a word too many': [['inspect', 'again'], /too many arguments/],
+    'an API version that there is not': [['policy', '--api-version=v2'], /Allowed is v1 or v1beta1/],
+    'a policy file that is not there': [['policy', '--policy-file=/no/file'], /--policy-file .*"\/no\/file": ENOENT/],
+    'an option of another command': [['inspect', '--drain-time=5s'], /unknown option '--drain-time/],
+    'a name that cannot be one': [
+      ['inspect', '--namespace=A'],
+      /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): found "A"/,
+    ],
+    'a file that is not there': [['inspect', '-f', '/no/such/file'], /--file: found "\/no\/such\/file": ENOENT/],
+    'a kubeconfig that is not there': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*found "\/no\/file"/],
+    'no time at all': [['rotate', '--timeout=0s'], /Allowed is a duration/],
+    'something else to rotate': [['rotate', 'ca'], /too many arguments/],
+    'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /found "\/no\/file"/],
+  };
+  for (const [what, [args, problem]] of Object.entries(wrong)) {
+    test(`end with 2 for ${what}`, async () => {
+      const { exitCode, stdout, stderr } = await runCommand(args);
+      assert.deepEqual([exitCode, stdout], [2, '']);
+      assert.match(stderr, problem);
+      assert.match(stderr, /--help lists all options/);
+    });
+  }
+
+  test('read the variables of run', async () => {
+    const env = { TERRAFORM_DAEMON_SETTLE_TIME: '0s', TERRAFORM_DAEMON_DRAIN_TIME: 'not looked at' };
+    const { exitCode, stderr } = await runCommand(['rotate'], { env });
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /--settle-time/);
+    assert.doesNotMatch(stderr, /drain-time/);
+  });
+
+  const calling = Object.entries(subcommands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
+  for (const [name] of calling) {
+    test(`${name} ends with 1 and a line where the API server is not there`, async (t) => {
+      const folder = await aFolder(t, { kubeconfig });
+      const { exitCode, stdout, stderr } = await runCommand([name, `--kubeconfig=${join(folder, 'kubeconfig')}`]);
+      assert.deepEqual([exitCode, stdout], [1, '']);
+      assert.match(stderr, /^terraform-daemon: KUBE_UNAVAILABLE: cannot read .*\n$/);
+    });
+  }
+});
+
+const kubeconfig = JSON.stringify({
+  apiVersion: 'v1',
+  kind: 'Config',
+  clusters: [{ name: 'none', cluster: { server: 'https://127.0.0.1:1' } }],
+  contexts: [{ name: 'none', context: { cluster: 'none', user: 'nobody' } }],
+  users: [{ name: 'nobody', user: {} }],
+  'current-context': 'none',
+});
+
+test('an address is a host and a port', () => {
+  const good = { 'a.b:443': ['a.b', 443], '127.0.0.1:1': ['127.0.0.1', 1], '[::1]:65535': ['::1', 65535] };
+  for (const [text, [host, port]] of Object.entries(good)) {
+    assert.deepEqual(hostAndPort(text), { value: { host, port } });
+  }
+  for (const text of ['', 'a', ':443', 'a:', 'a:0', 'a:65536', '::1:443', 'https://a:443', 'a b:443', 'a:443/']) {
+    assert.ok('allowed' in hostAndPort(text), text);
+  }
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { bar, inTime, printable, wrapped } from '../../../../src/commands/inspect/terminal.ts';
+import { inspectionText } from '../../../../src/commands/inspect/text.ts';
+import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
+import { aCertificateSet, stored } from '../../../support/builders/a-certificate-set.ts';
+import { anInspection, type Sight } from '../../../support/builders/an-inspection.ts';
+
+const DAY_MS = 86_400_000;
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const fullText = (sight: Partial<Sight> = {}): string => inspectionText(anInspection({ set, ...sight }));
+
+const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
+const sights: Readonly<Record<string, Partial<Sight>>> = {
+  'a healthy one': {},
+  'one with everything wrong': {
+    afterMs: 90 * DAY_MS,
+    liveBundle: `${joinCertificates([other.caBundle])}${other.caBundle}-----BEGIN junk` as Pem,
+    secret: { annotations: paused, labels: {} },
+    facts: { endpoint: { outcome: 'failed', address: `${'x'.repeat(120)}:443`, problem: 'no answer in 5 s' } },
+  },
+  'one of an endpoint that was not called': {
+    facts: { endpoint: { outcome: 'not-dialled', why: `${'x'.repeat(120)} does not resolve from here`, how: [] } },
+  },
+  'one of nothing': { facts: { secret: { object: undefined }, registration: { object: undefined } } },
+  'one of what may not be read': { facts: { secret: { refused: 'no' }, registration: { refused: 'no' } } },
+};
+
+describe('the text of an inspection', () => {
+  for (const [what, sight] of Object.entries(sights)) {
+    test(`fits on a screen: ${what}`, () => {
+      const lines = fullText(sight).trimEnd().split('\n');
+      // Each problem has its lines below everything else.
+      const facts = lines.findIndex((line) => line.startsWith('verdict:'));
+      assert.ok(facts < 40, `${facts} lines of facts`);
+      for (const line of lines) assert.ok(line.length <= 100, line);
+      for (const line of lines) assert.equal(line, line.trimEnd());
+    });
+  }
+
+  test('has what matters, in lines that a person finds', () => {
+    const text = fullText({ afterMs: 29 * DAY_MS });
+    for (const line of [
+      'terraform-daemon, as of 2026-03-30 12:00:00Z',
+      '  left         [##############------] 61 of 90 days',
+      '  valid        2026-03-01 11:00:00Z to 2026-05-30 12:00:00Z',
+      '  holds        type kubernetes.io/tls, managed by terraform-daemon, not paused, no rotation asked',
+      '  calls        Service vela-system/terraform-job-webhook-service:443/modify-terraform-job',
+      '  dialled      10.0.0.1:443, asked for terraform-job-webhook-service.vela-system.svc',
+      '  verified     yes, with the live CA bundle',
+      '  phase        stable',
+      '  renewal      2026-04-30 12:00:00Z, in 31 days (serving certificate)',
+      'verdict: healthy',
+    ]) {
+      assert.ok(text.split('\n').includes(line), `${line}\n\n${text}`);
+    }
+    assert.match(text, /\n {2}trusts {7}ours: (..:){3}..…(..:){3}.. until 2036-02-27 12:00:00Z \(CN=Kubernetes\)\n/);
+  });
+
+  test('has what is wrong with its reason, and what mends several of them once', () => {
+    const text = fullText({ afterMs: 90 * DAY_MS, liveBundle: '' as Pem });
+    const [, problems] = text.split('verdict: ');
+    assert.equal(
+      problems,
+      `2 problems
+  1. expired (Secret): the certificate is no longer valid
+  2. untrusted (registration): the live CA bundle does not verify the serving certificate of the
+     Secret: it is empty
+     kubectl -n vela-system rollout restart deployment terraform-daemon
+`,
+    );
+  });
+
+  test('claims nothing of an endpoint that was not called, and says why it was not', () => {
+    const why = 'terraform-job-webhook-service.vela-system.svc does not resolve from here';
+    const how = ['terraform-daemon inspect --address 127.0.0.1:8443'];
+    const text = fullText({ facts: { endpoint: { outcome: 'not-dialled', why, how } } });
+    const [facts, verdict] = text.split('\nverdict: ');
+    assert.ok(facts?.includes(`\n  dialled      no: ${why}\n               ${how[0]}\n`), facts);
+    assert.equal(
+      verdict,
+      `incomplete: nothing wrong was seen, but the endpoint was not called
+  terraform-job-webhook-service.vela-system.svc does not resolve from here
+`,
+    );
+  });
+
+  test('has commands that can be pasted also where they take two lines', () => {
+    assert.ok(
+      fullText({ secret: { labels: {} } }).endsWith(`
+     kubectl -n vela-system label --overwrite secret terraform-job-webhook-cert \\
+       app.kubernetes.io/managed-by=terraform-daemon
+`),
+    );
+  });
+});
+
+describe('the screen', () => {
+  test('shows what is left of a time', () => {
+    assert.equal(bar(90 * DAY_MS, 90 * DAY_MS), `[${'#'.repeat(20)}] 90 of 90 days`);
+    assert.equal(bar(1, 90 * DAY_MS), `[#${'-'.repeat(19)}] 0 of 90 days`);
+    assert.equal(bar(0, 90 * DAY_MS), `[${'-'.repeat(20)}] 0 of 90 days`);
+    assert.equal(bar(30_000, 60_000), `[${'#'.repeat(10)}${'-'.repeat(10)}] 30 of 60 seconds`);
+    assert.equal(bar(0, 0), `[${'-'.repeat(20)}] 0 of 0 seconds`);
+  });
+
+  test('shows how far away a moment is, in the unit of which there are two', () => {
+    const now = new Date(0);
+    assert.equal(inTime(new Date(2 * DAY_MS), now), 'in 2 days');
+    assert.equal(inTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
+    assert.equal(inTime(new Date(-90_000), now), '90 seconds ago');
+  });
+
+  test('breaks words that are longer than a line', () => {
+    const lines = wrapped('x'.repeat(250), '  name ', '       ');
+    assert.ok(lines.every((line) => line.length <= 100));
+    assert.equal(lines.join('').replaceAll(/[^x]/g, '').length, 250);
+  });
+
+  test('obeys nobody', () => {
+    assert.equal(printable('a\u001b[31mb\u0007\n\u202ec'), 'a?[31mb???c');
+  });
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { commandColumns, wrappedCommand } from '../../../src/commands/inspect/terminal.ts';
+import { repairCommands } from '../../../src/commands/kubectl-hints.ts';
+
+/** The words that a shell hands to each program of a text. */
+async function pasted(lines: readonly string[]): Promise<readonly string[][]> {
+  const tell =
+    'tell() { printf "%s\\0" "$@"; printf "\\0"; }; kubectl() { tell kubectl "$@"; }; terraform-daemon() { tell "$@"; }';
+  const { stdout } = await promisify(execFile)('bash', ['-c', `${tell}\n${lines.join('\n')}\n`]);
+  return stdout
+    .split('\0\0')
+    .filter((call) => call !== '')
+    .map((call) => call.split('\0'));
+}
+
+const names = {
+  'the default ones': 'terraform',
+  'as long ones as there can be': 'n'.repeat(253),
+  'what a shell would run': 'x; echo PWNED; $(id) `id` #',
+  'with quotes': `it's "quoted" \\' and '' more`,
+};
+
+describe('a command that mends something', () => {
+  for (const [what, name] of Object.entries(names)) {
+    test(`is taken word for word by a shell: ${what}`, async () => {
+      const commands = repairCommands({ namespace: name, secretName: name, ownerClusterRole: name });
+      const service = { namespace: name, name, port: 443 };
+      const expected = [
+        [commands.restart, ['kubectl', '-n', name, 'rollout', 'restart', 'deployment', name]],
+        [commands.logs, ['kubectl', '-n', name, 'logs', `deployment/${name}`]],
+        [commands.askRights, ['kubectl', 'auth', 'can-i', 'get', `secrets/${name}`, '-n', name]],
+        [commands.editRegistration(name), ['kubectl', 'edit', 'mutatingwebhookconfiguration', name]],
+        [commands.portForward(service), ['kubectl', '-n', name, 'port-forward', `service/${name}`, '8443:443']],
+        [commands.install, ['run', `--namespace=${name}`]],
+      ] as const;
+      for (const [command, words] of expected) {
+        for (const lines of [[command], wrappedCommand(command, '     ', '       '), commandColumns(command)]) {
+          assert.deepEqual(await pasted(lines), [words], lines.join('\n'));
+        }
+      }
+    });
+  }
+
+  test('stands in one line where it fits into one of a hundred columns', () => {
+    const words = (length: number) => `kubectl ${'x'.repeat(length - 'kubectl '.length)}`;
+    assert.equal(commandColumns(words(85)).length, 1);
+    assert.deepEqual(
+      commandColumns(words(86)).map((line) => line.length),
+      [15 + 'kubectl \\'.length, 17 + 78],
+    );
+  });
+
+  test('cannot make a line of its own', () => {
+    const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
+    assert.deepEqual(commandColumns(restart), [
+      `${' '.repeat(15)}kubectl -n 'a?verdict: healthy' rollout restart deployment d`,
+    ]);
+  });
+});

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CertificateSet } from '../../../../src/certs/certificate-set.ts';
+import { isStuck, rotationFacts } from '../../../../src/certs/rotation-status.ts';
+import type { Asked, StoredSecret } from '../../../../src/certs/secret.ts';
+import { readConfig } from '../../../../src/cli/config.ts';
+import { repairCommands } from '../../../../src/commands/kubectl-hints.ts';
+import {
+  lookAt,
+  merged,
+  type Progress,
+  progress,
+  refusal,
+  step,
+  type Waiting,
+} from '../../../../src/commands/rotate/progress.ts';
+import { joinCertificates } from '../../../../src/lib/pem.ts';
+import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
+
+const config = readConfig({});
+const set = await aCertificateSet();
+const other = await aCertificateSet({ nth: 2 });
+const renewed = { ...set, serving: other.serving };
+const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
+
+const rotating = (phase: CertificateSet['phase'], from = set): CertificateSet => ({
+  ...from,
+  caBundle: joinCertificates([set.caBundle, other.caBundle]),
+  nextCa: phase === 'retiring' ? undefined : other.ca,
+  phase,
+  phaseSince: ISSUED_AT,
+});
+const aSecret = (content: CertificateSet, asked?: string, fields: Partial<StoredSecret> = {}): StoredSecret => {
+  const secret = stored(content, fields);
+  const request = asked === undefined ? {} : { 'terraform.job.kb.io/rotate': asked };
+  return { ...secret, annotations: { ...secret.annotations, ...request } };
+};
+
+test('commands are about the Deployment of the install', () => {
+  const commands = repairCommands(readConfig({ namespace: 'ops', 'owner-cluster-role': 'job-cap' }));
+  assert.deepEqual(
+    [commands.restart, commands.stop, commands.logs],
+    [
+      'kubectl -n ops rollout restart deployment job-cap',
+      'kubectl -n ops delete deployment job-cap',
+      'kubectl -n ops logs deployment/job-cap',
+    ],
+  );
+});
+
+describe('a request is', () => {
+  const cases: Readonly<Record<string, readonly [Asked, CertificateSet, StoredSecret, Progress]>> = {
+    'waited for while its annotation is there': ['serving', set, aSecret(renewed, 'serving'), 'waiting'],
+    'done with another serving certificate': ['serving', set, aSecret(renewed), 'done'],
+    'withdrawn with the same serving certificate': ['serving', set, aSecret(set), 'withdrawn'],
+    'waited for in each phase': ['ca', set, aSecret(rotating('settling'), 'ca'), 'waiting'],
+    'done with another authority': ['ca', set, aSecret(other), 'done'],
+    'done with the rotation that was under way': ['ca', rotating('retiring', other), aSecret(other), 'done'],
+    'withdrawn with the same authority': ['ca', set, aSecret(set), 'withdrawn'],
+    'withdrawn in the middle': ['ca', set, aSecret(rotating('settling')), 'withdrawn'],
+  };
+  for (const [what, [asked, before, now, expected]] of Object.entries(cases)) {
+    test(what, () => {
+      assert.equal(progress(asked, { set: before, asked }, lookAt(now)), expected);
+    });
+  }
+
+  test('not made smaller than the one that is there', () => {
+    assert.deepEqual(
+      [merged('serving', 'ca'), merged('ca', 'serving'), merged('serving', undefined)],
+      ['ca', 'ca', 'serving'],
+    );
+  });
+
+  test('refused where nobody would take it, with the command that mends it', () => {
+    const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
+    assert.equal(refusal(stored(set), config), undefined);
+    assert.match(refusal(undefined, config) ?? '', /there is no Secret .*\n {2}terraform-daemon run/);
+    assert.match(refusal(stored(set, { labels: {} }), config) ?? '', /\n {2}kubectl .* label --overwrite secret/);
+    assert.match(refusal(stored(set, paused), config) ?? '', /\n {2}kubectl .*paused-$/);
+  });
+});
+
+describe('one look', () => {
+  const before = lookAt(aSecret(set, 'ca'));
+  const waiting: Waiting = { asked: 'ca', before, last: before, startedAt: ISSUED_AT, changedAt: undefined };
+  const look = (from: Waiting, secret: StoredSecret | undefined | 'unreachable', afterMs = 0, timeoutMs = 600_000) =>
+    step(from, secret, { config, timeoutMs, now: after(afterMs) });
+
+  test('tells each phase once, with what it waits for and until when', () => {
+    const first = look(waiting, aSecret(rotating('settling'), 'ca'), 1000);
+    assert.deepEqual(first.lines, [
+      'settling: waits for every API server to see the new CA bundle, until 2026-03-01T12:01:00Z',
+    ]);
+    assert.deepEqual(look(first.waiting, aSecret(rotating('settling'), 'ca'), 2000).lines, []);
+  });
+
+  test('ends with what there is then', () => {
+    const { waiting: later } = look(waiting, aSecret(rotating('retiring', other), 'ca'));
+    const { lines, exitCode } = look(later, aSecret(other));
+    assert.equal(exitCode, 0);
+    assert.deepEqual(lines.slice(0, 2), ['stable', 'done']);
+    assert.match(lines[2] ?? '', /^serving certificate: SHA-256 (..:){31}.., until 2026-05-30T12:00:00/);
+    assert.match(lines[3] ?? '', /^certificate authority: SHA-256 /);
+  });
+
+  test('goes on where the API server is away', () => {
+    const { lines, exitCode } = look(waiting, 'unreachable', 1000);
+    assert.deepEqual([lines, exitCode], [[], undefined]);
+  });
+
+  test('gives up once nothing has happened for 90 s', () => {
+    assert.equal(look(waiting, aSecret(set, 'ca'), 89_999).exitCode, undefined);
+    const { lines, exitCode } = look(waiting, aSecret(set, 'ca'), 90_000);
+    assert.equal(exitCode, 1);
+    assert.match(lines[0] ?? '', /^not done: nothing has happened for 90 s: does a daemon run\?/);
+  });
+
+  test('does not count the time that a phase takes', () => {
+    const { waiting: later } = look(waiting, aSecret(rotating('settling'), 'ca'), 1000);
+    assert.equal(look(later, aSecret(rotating('settling'), 'ca'), 149_999).exitCode, undefined);
+    assert.equal(look(later, aSecret(rotating('settling'), 'ca'), 150_000).exitCode, 1);
+  });
+
+  test('gives up at the time-out, and says that the rotation goes on', () => {
+    const { waiting: later } = look(waiting, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
+    const { lines, exitCode } = look(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
+    assert.equal(exitCode, 1);
+    assert.match(lines[0] ?? '', /it has not ended within 5 s, and goes on by itself/);
+  });
+
+  test('gives up where the Secret is paused or goes away in between', () => {
+    const paused = aSecret(set, 'ca', { annotations: { 'terraform.job.kb.io/paused': 'true' } });
+    assert.match(look(waiting, paused).lines[0] ?? '', /all writes .* are paused/);
+    assert.equal(look(waiting, undefined).exitCode, 1);
+  });
+
+  test('gives up where the annotation was taken back', () => {
+    assert.deepEqual(look(waiting, aSecret(set)).lines, ['not done: somebody has taken the annotation back']);
+  });
+});
+
+describe('a rotation', () => {
+  test('has an end of its phase where that depends on time alone', () => {
+    const until = (phase: CertificateSet['phase']) => rotationFacts(rotating(phase), config.certificates).until;
+    assert.deepEqual(
+      [until('publishing'), until('settling'), until('retiring')],
+      [undefined, after(60_000), after(60_000)],
+    );
+  });
+
+  test('is stuck two minutes after its step was due', () => {
+    const stuck = (phase: CertificateSet['phase'], ms: number) =>
+      isStuck(rotating(phase), config.certificates, after(ms));
+    assert.deepEqual([stuck('publishing', 120_000), stuck('publishing', 120_001)], [false, true]);
+    assert.deepEqual([stuck('settling', 180_000), stuck('settling', 180_001)], [false, true]);
+    assert.equal(isStuck(set, config.certificates, after(1e9)), false);
+  });
+});

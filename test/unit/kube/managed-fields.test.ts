@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { otherWriter } from '../../../src/kube/managed-fields.ts';
+
+const [early, late] = [new Date('2026-03-01T12:00:00Z'), new Date('2026-03-01T12:00:01Z')];
+const own = { manager: 'terraform-daemon', time: late };
+const ownReplica = { manager: 'terraform-daemon/replica-1', time: late };
+
+const rows = [
+  { what: 'an object without metadata', metadata: undefined, writer: undefined },
+  { what: 'an object that does not tell', metadata: {}, writer: undefined },
+  { what: 'an object that nobody has written', managedFields: [], writer: undefined },
+  { what: 'an object of the daemon alone', managedFields: [own, ownReplica], writer: undefined },
+  { what: 'an object of two', managedFields: [own, { manager: 'kubectl-edit', time: early }], writer: 'kubectl-edit' },
+  {
+    what: 'an object of several, the last one first',
+    managedFields: [{ manager: 'argocd', time: late }, own, { manager: 'kubectl-edit', time: early }],
+    writer: 'argocd',
+  },
+  {
+    what: 'an object of several, the last one last',
+    managedFields: [{ manager: 'kubectl-edit', time: early }, ownReplica, { manager: 'argocd', time: late }],
+    writer: 'argocd',
+  },
+  {
+    what: 'an object of several, one without a time',
+    managedFields: [{ manager: 'old' }, { manager: 'argocd', time: early }],
+    writer: 'argocd',
+  },
+  {
+    what: 'an object of one whose name begins as that of the daemon',
+    managedFields: [own, { manager: 'terraform-daemon-2', time: early }],
+    writer: 'terraform-daemon-2',
+  },
+];
+
+describe('who else has written', () => {
+  for (const { what, managedFields, writer, ...given } of rows) {
+    test(`${what}: ${writer ?? 'nobody'}`, () => {
+      assert.equal(otherWriter('metadata' in given ? given.metadata : { managedFields: managedFields ?? [] }), writer);
+    });
+  }
+
+  test('leaves the order of the object as it is', () => {
+    const managedFields = [
+      { manager: 'kubectl-edit', time: early },
+      { manager: 'argocd', time: late },
+    ];
+    otherWriter({ managedFields });
+    assert.deepEqual(
+      managedFields.map(({ manager }) => manager),
+      ['kubectl-edit', 'argocd'],
+    );
+  });
+});

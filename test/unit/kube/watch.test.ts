@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import type { Watch } from '@kubernetes/client-node';
+import { keepWatching } from '../../../src/kube/watch.ts';
+import type { Log } from '../../../src/lib/log.ts';
+import { eventually, promptly } from '../../support/eventually.ts';
+
+interface Call {
+  readonly path: string;
+  readonly query: unknown;
+  /** The API server tells of something. */
+  tell(type: string): void;
+  end(error?: unknown): void;
+  readonly controller: AbortController;
+}
+
+const target = { path: '/api/v1/namespaces/ops/secrets', name: 'cert' };
+const timeout = () => new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+const refused = (statusCode: number) => Object.assign(new Error('refused'), { statusCode });
+
+/** An API server that may be watched; a call that it refuses throws instead, as the client does before it connects. */
+function start(t: TestContext, { refuse = () => undefined as unknown, isAborted = false } = {}) {
+  const calls: Call[] = [];
+  const told: string[] = [];
+  let changes = 0;
+  const stop = new AbortController();
+  if (isAborted) stop.abort();
+  const client: Pick<Watch, 'watch'> = {
+    async watch(path, query, callback, done) {
+      const controller = new AbortController();
+      controller.signal.addEventListener('abort', () => done(controller.signal.reason));
+      calls.push({ path, query, tell: (type) => callback(type, {}), end: done, controller });
+      const error = refuse();
+      if (error !== undefined) throw error;
+      return controller;
+    },
+  };
+  const warn: Log['warn'] = (message, fields) => told.push(JSON.stringify([message, fields]));
+  const log: Log = { error: assert.fail, warn, info: assert.fail, debug: assert.fail };
+  const ended = keepWatching(client, target, () => (changes += 1), { log, signal: stop.signal });
+  t.after(() => stop.abort());
+  const standing = (nth: number) =>
+    eventually(() => {
+      const call = calls[nth];
+      assert.ok(call && changes > nth);
+      return call;
+    });
+  const begun = (nth: number) => eventually(() => assert.ok(calls[nth]));
+  return { calls, told, changes: () => changes, stop: () => stop.abort(), ended, standing, begun };
+}
+
+describe('a watch', { timeout: 30_000 }, () => {
+  test('is for one object by name, with bookmarks', async (t) => {
+    const { standing } = start(t);
+    const { path, query } = await standing(0);
+    assert.equal(path, target.path);
+    assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', allowWatchBookmarks: 'true' });
+  });
+
+  test('tells once that it stands, and then of every change', async (t) => {
+    const { standing, changes } = start(t);
+    const { tell } = await standing(0);
+    assert.equal(changes(), 1);
+    for (const type of ['ADDED', 'MODIFIED', 'DELETED', 'ERROR']) tell(type);
+    assert.equal(changes(), 5);
+  });
+
+  test('does not tell of a bookmark', async (t) => {
+    const { standing, changes } = start(t);
+    (await standing(0)).tell('BOOKMARK');
+    assert.equal(changes(), 1);
+  });
+
+  for (const [what, error] of Object.entries({ 'the server closes it': null, 'it was quiet for long': timeout() })) {
+    test(`is begun again when ${what}, which is not worth a line in the log`, async (t) => {
+      const { standing, told, changes } = start(t);
+      (await standing(0)).end(error);
+      await standing(1);
+      assert.deepEqual([told, changes()], [[], 2]);
+    });
+  }
+
+  test('is begun again when it fails, and the log tells once', async (t) => {
+    const { standing, told } = start(t);
+    for (const nth of [0, 1, 2]) (await standing(nth)).end(refused(503));
+    await standing(3);
+    assert.deepEqual(told, [
+      '["watch failed, looking every minute meanwhile",{"code":"KUBE_UNAVAILABLE","error":"cannot watch cert: HTTP 503"}]',
+    ]);
+  });
+
+  test('that is closed as soon as it stands is told of at the third time, once', async (t) => {
+    const { standing, told } = start(t);
+    for (const nth of [0, 1]) (await standing(nth)).end();
+    await standing(2);
+    assert.deepEqual(told, []);
+    for (const nth of [2, 3]) (await standing(nth)).end();
+    await standing(4);
+    assert.deepEqual(told, [
+      '["watch failed, looking every minute meanwhile",{"error":"it ends as soon as it has begun"}]',
+    ]);
+  });
+
+  test('is begun again when the client throws', async (t) => {
+    const errors = [new Error('no connection')];
+    const { told, changes, begun } = start(t, { refuse: () => errors.pop() });
+    await begun(1);
+    await eventually(() => assert.equal(changes(), 1, 'one has come to stand'));
+    assert.equal(told.length, 1);
+    assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*no connection/);
+  });
+
+  test('that fails again and again waits longer each time', async (t) => {
+    const moments: number[] = [];
+    const { begun, changes } = start(t, { refuse: () => moments.push(performance.now()) && refused(500) });
+    await begun(3);
+    const [first = 0, second = 0, third = 0, fourth = 0] = moments;
+    // Timers may be a millisecond early.
+    assert.ok(second - first >= 99 && third - second >= 199 && fourth - third >= 399, String(moments));
+    assert.equal(changes(), 0, 'nothing was seen to change');
+  });
+
+  test('begins to count again when it fails in another way: the API server has just come back', async (t) => {
+    const moments: number[] = [];
+    const codes = [503, 503, 503, 403, 403];
+    const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });
+    await begun(5);
+    const [, , , fourth = 0, fifth = 0] = moments;
+    assert.ok(fifth - fourth < 300, `${fifth - fourth} ms after the first refusal, not 800`);
+  });
+
+  test('that is forbidden is told as a matter of rights', async (t) => {
+    const { told } = start(t, { refuse: () => refused(403) });
+    await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/base\/rbac\.yaml/));
+  });
+});
+
+describe('watching ends with the signal', { timeout: 30_000 }, () => {
+  test('while a watch stands: it is closed, and no other one is begun', async (t) => {
+    const { standing, stop, ended, calls, told } = start(t);
+    const { controller } = await standing(0);
+    stop();
+    await promptly(ended);
+    assert.ok(controller.signal.aborted);
+    assert.deepEqual([calls.length, told], [1, []]);
+  });
+
+  test('while it waits after failures', async (t) => {
+    const { begun, stop, ended } = start(t, { refuse: () => refused(500) });
+    await begun(2);
+    stop();
+    await promptly(ended);
+  });
+
+  test('that comes while a watch is begun: it is closed', async (t) => {
+    const { stop, ended, calls } = start(t);
+    stop();
+    await promptly(ended);
+    await eventually(() => assert.ok(calls[0]?.controller.signal.aborted));
+  });
+
+  test('while the API server takes the connection and never answers', async () => {
+    const stop = new AbortController();
+    const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
+    const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
+    const ended = keepWatching(hung, target, assert.fail, { log, signal: stop.signal });
+    stop.abort();
+    await promptly(ended, { withinMs: 1_000 });
+  });
+
+  test('that was aborted before: nothing is begun', async (t) => {
+    const { ended, calls } = start(t, { isAborted: true });
+    await promptly(ended);
+    assert.deepEqual(calls, []);
+  });
+});

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createLogOutput, inBatches, MOST_WAITING_BYTES } from '../../../src/lib/log-output.ts';
+
+/** A sink that can be full or unread, and the output over it. */
+function anOutput() {
+  const [lines, told]: [string[], number[]] = [[], []];
+  const state = { isFull: false, waiting: 0 };
+  const sink = {
+    write(line: string) {
+      if (state.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      lines.push(line);
+    },
+    waitingBytes: () => state.waiting,
+  };
+  const output = createLogOutput(sink, (count) => told.push(count));
+  return { output, lines, told, state };
+}
+
+describe('the output of the log', () => {
+  it('passes lines on', () => {
+    const { output, lines, told } = anOutput();
+    output('one\n');
+    output('two\n');
+    assert.deepEqual([lines, told], [['one\n', 'two\n'], []]);
+  });
+
+  it('loses what a full disk does not take, goes on when there is room, and tells how much was lost', () => {
+    const { output, lines, told, state } = anOutput();
+    output('one\n');
+    state.isFull = true;
+    for (let nth = 0; nth < 3; nth++) output('lost\n');
+    assert.deepEqual(told, []);
+    state.isFull = false;
+    output('two\n');
+    // A part of the last lost line may be there: the next one begins a line of its own.
+    assert.deepEqual([lines, told], [['one\n', '\ntwo\n'], [3]]);
+    output('three\n');
+    assert.deepEqual([lines.at(-1), told], ['three\n', [3]]);
+  });
+
+  it('loses what nobody reads, from a bound on', () => {
+    const { output, lines, told, state } = anOutput();
+    state.waiting = MOST_WAITING_BYTES + 1;
+    output('lost\n');
+    state.waiting = 0;
+    output('one\n');
+    assert.deepEqual([lines, told], [['\none\n'], [1]]);
+  });
+});
+
+describe('lines in batches', () => {
+  it('are written together at the end of the turn in which they came', async () => {
+    const written: string[] = [];
+    const sink = inBatches({ write: (lines) => written.push(lines), waitingBytes: () => 7 });
+    sink.write('one\n');
+    sink.write('two\n');
+    assert.deepEqual([written, sink.waitingBytes()], [[], 15]);
+    await nextTurn();
+    assert.deepEqual([written, sink.waitingBytes()], [['one\ntwo\n'], 7]);
+    sink.write('three\n');
+    await nextTurn();
+    assert.deepEqual(written, ['one\ntwo\n', 'three\n']);
+  });
+});

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
+import { liveness, readiness, type Status } from '../../../src/operator/health.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
+import { isCalled } from '../../support/builders/a-damaged-set.ts';
+import { altered } from '../../support/builders/altered.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const set = await aCertificateSet({ options: { servingLifetimeMs: 90 * DAY_MS } });
+const other = await aCertificateSet({ nth: 2 });
+const { names } = certificateOptions();
+
+const running: Status = { phase: 'running', presented: set.serving.certificate, liveBundle: set.caBundle };
+const at = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
+
+/** The checks that fail, and why. */
+const problems = (status: Status, { wanted = names, now = ISSUED_AT } = {}) =>
+  Object.fromEntries(
+    readiness(status, wanted, now).flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem]])),
+  );
+
+describe('readiness', () => {
+  test('has these checks, and all are passed by a daemon that runs', () => {
+    assert.deepEqual(readiness(running, names, ISSUED_AT), [
+      { name: 'endpoint', problem: undefined },
+      { name: 'certificate', problem: undefined },
+      { name: 'registration', problem: undefined },
+      { name: 'shutdown', problem: undefined },
+    ]);
+  });
+
+  test('is refused while the daemon starts', () => {
+    assert.deepEqual(problems({ phase: 'starting' }), {
+      endpoint: 'presents no certificate yet',
+      certificate: 'there is none yet',
+      registration: 'the CA bundle was not read back from the API server yet',
+    });
+    assert.deepEqual(Object.keys(problems({ phase: 'starting', presented: set.serving.certificate })), [
+      'registration',
+    ]);
+  });
+
+  test('is refused while the daemon drains', () => {
+    assert.deepEqual(problems({ ...running, phase: 'draining' }), { shutdown: 'the replica is shutting down' });
+  });
+
+  test('is refused from the moment on at which the certificate expires', () => {
+    assert.deepEqual(problems(running, { now: at(90 * DAY_MS - 1) }), {});
+    assert.deepEqual(problems(running, { now: at(90 * DAY_MS) }), {
+      certificate: 'the certificate is no longer valid',
+    });
+  });
+
+  test('is refused before the certificate is valid', () => {
+    const { certificate, registration } = problems(running, { now: at(-2 * 3_600_000) });
+    assert.equal(certificate, 'the certificate begins to be valid in the future');
+    assert.equal(registration, 'the live CA bundle does not verify the serving certificate');
+  });
+
+  test('asks for the name alone that the API server asks for', () => {
+    const wanted = { dns: [names.dns[0] ?? '', 'never.asked.for'], ip: [] };
+    assert.deepEqual(problems(running, { wanted }), {});
+    assert.deepEqual(problems(running, { wanted: { dns: ['other.ops.svc', ...names.dns], ip: [] } }), {
+      certificate: 'the certificate is for other names than those served',
+    });
+    assert.deepEqual(Object.keys(problems(running, { wanted: { dns: [], ip: ['127.0.0.1'] } })), ['certificate']);
+  });
+
+  test('is refused where the live CA bundle would not verify what is presented', () => {
+    const expected = { registration: 'the live CA bundle does not verify the serving certificate' };
+    assert.deepEqual(problems({ ...running, liveBundle: other.caBundle }), expected);
+    assert.deepEqual(problems({ ...running, liveBundle: '' as Pem }), expected);
+    assert.deepEqual(problems({ ...running, liveBundle: joinCertificates([other.caBundle, set.caBundle]) }), {});
+  });
+
+  test('takes the intermediates into account that the endpoint sends', () => {
+    const intermediate = altered(set.ca, { signer: other.ca, change: isCalled('intermediate') });
+    const leaf = altered(set.serving, { signer: intermediate });
+    const chain = joinCertificates([leaf.certificate, intermediate.certificate]);
+    assert.deepEqual(problems({ ...running, presented: chain, liveBundle: other.caBundle }), {});
+    assert.deepEqual(Object.keys(problems({ ...running, presented: leaf.certificate, liveBundle: other.caBundle })), [
+      'registration',
+    ]);
+  });
+});
+
+describe('the age of what readiness goes by', () => {
+  const readAt = ISSUED_AT;
+  const registration = (ageMs: number, status: Partial<Status> = {}) =>
+    readiness({ ...running, readAt, ...status }, names, at(ageMs)).find(({ name }) => name === 'registration');
+
+  test('is told, and is no reason not to be ready however old it is', () => {
+    assert.deepEqual(registration(4_000), {
+      ...{ name: 'registration', problem: undefined },
+      ...{ basis: 'last read 4 s ago', isDoubtful: false },
+    });
+    assert.deepEqual(problems({ ...running, readAt }, { now: at(30 * DAY_MS) }), {});
+  });
+
+  test('is doubted after two looks that came to nothing', () => {
+    assert.equal(registration(120_000)?.isDoubtful, false);
+    assert.deepEqual(registration(121_000), {
+      ...{ name: 'registration', problem: undefined },
+      ...{ basis: 'last read 121 s ago', isDoubtful: true },
+    });
+  });
+
+  test('is told also of what does not hold', () => {
+    const check = registration(5_000, { liveBundle: other.caBundle });
+    assert.deepEqual([check?.problem === undefined, check?.basis], [false, 'last read 5 s ago']);
+  });
+
+  test('is none where the clock was set back', () => {
+    assert.equal(registration(-60_000)?.basis, 'last read 0 s ago');
+  });
+});
+
+describe('liveness', () => {
+  const beatAt = ISSUED_AT;
+  const minutes = 60_000;
+
+  test('is not doubted before the first beat', () => {
+    assert.deepEqual(liveness({ phase: 'starting' }, ISSUED_AT), [{ name: 'reconcile-loop', problem: undefined }]);
+  });
+
+  test('lasts for five minutes after a beat', () => {
+    assert.deepEqual(liveness({ ...running, beatAt }, at(5 * minutes)), [
+      { name: 'reconcile-loop', problem: undefined },
+    ]);
+    assert.deepEqual(liveness({ ...running, beatAt }, at(5 * minutes + 1000)), [
+      { name: 'reconcile-loop', problem: 'the reconcile loop was last awake 301 s ago' },
+    ]);
+  });
+
+  test('is not doubted where the clock was set back', () => {
+    assert.deepEqual(liveness({ ...running, beatAt }, at(-60 * minutes)), [
+      { name: 'reconcile-loop', problem: undefined },
+    ]);
+  });
+});

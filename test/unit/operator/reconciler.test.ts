@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { isVerified } from '../../../src/certs/serving-swap.ts';
+import { readConfig } from '../../../src/cli/config.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
+import type { Status } from '../../../src/operator/health.ts';
+import { createReconciler } from '../../../src/operator/reconciler.ts';
+import { createReport } from '../../../src/operator/report.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { liveBundle } from '../../../src/registration/reconcile.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
+import { aFolder } from '../../support/builders/a-folder.ts';
+import { createFakeRegistrationStore } from '../../support/fakes/fake-registration-store.ts';
+import { createFakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
+
+const MINUTE_MS = 60_000;
+
+/** A cluster of which the clock and the failures are told. */
+function aWorld() {
+  const world = {
+    ms: 0,
+    /** Writes are answered with 403. */
+    refuses: false,
+    /** Somebody else gets in between each two writes. */
+    meddles: false,
+    tries: 0,
+    fights: 0,
+  };
+  const [registrations, secrets] = [createFakeRegistrationStore(), createFakeSecretStore()];
+  const refusing = <Call extends readonly unknown[], Answer>(write: (...call: Call) => Promise<Answer>) => {
+    return async (...call: Call) => {
+      world.tries += 1;
+      if (world.refuses) throw new OperatorError('KUBE_FORBIDDEN', 'no writes');
+      return write(...call);
+    };
+  };
+  const apply: typeof registrations.apply = async (desired) => {
+    const stored = await registrations.apply(desired);
+    if (!world.meddles) return stored;
+    registrations.edit(({ webhooks = [] }) => {
+      for (const webhook of webhooks) webhook.matchConditions?.push({ name: 'never', expression: 'false' });
+    });
+    const seen = registrations.current() ?? stored;
+    registrations.edit(({ metadata }) => {
+      if (metadata) metadata.annotations = { tries: String(world.tries) };
+    });
+    return seen;
+  };
+  const update: typeof secrets.update = async (...call) => !world.meddles && secrets.update(...call);
+  const now = () => new Date(ISSUED_AT.getTime() + world.ms);
+
+  /** Started, trusted and running. */
+  async function aReplica(flags: Readonly<Record<string, string>>) {
+    const config = readConfig(flags);
+    const quiet = () => {};
+    const metrics = createMetrics('test');
+    const report = createReport({
+      log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
+      metrics,
+      events: {
+        tell({ reason }) {
+          if (reason === 'fight') world.fights += 1;
+        },
+      },
+    });
+    const status: Status = { phase: 'starting' };
+    const stores = {
+      registrations: { ...registrations, apply: refusing(apply) },
+      secrets: { ...secrets, update: refusing(update), create: refusing(secrets.create) },
+    };
+    const policies = { current: () => terraformPolicy };
+    const reconciler = createReconciler(
+      config,
+      { ...stores, policies, report, metrics, now, uptimeMs: () => world.ms },
+      status,
+    );
+    status.presented = (await reconciler.certify()).serving.certificate;
+    await reconciler.reconcile(() => {});
+    status.phase = 'running';
+    return {
+      look: () => reconciler.reconcile(() => {}),
+      presented: () => status.presented,
+      isTrusted: () =>
+        isVerified(
+          status.presented ?? ('' as Pem),
+          config.certificates.names,
+          liveBundle(registrations.current()) ?? ('' as Pem),
+          now(),
+        ),
+    };
+  }
+  return { world, registrations, secrets, aReplica };
+}
+
+const bring = (folder: string, { caBundle, serving }: CertificateSet) =>
+  Promise.all(
+    Object.entries({ 'ca.pem': caBundle, 'cert.pem': serving.certificate, 'key.pem': serving.privateKey }).map(
+      ([file, text]) => writeFile(join(folder, file), text),
+    ),
+  );
+
+describe('replicas whose certificates are brought', () => {
+  // As a company's authority may sign for more than our names.
+  const names = { dns: [...certificateOptions().names.dns, 'other.example.com'], ip: [] };
+  const sets = Promise.all([1, 2, 3].map((nth) => aCertificateSet({ nth, options: { names } }))) as Promise<
+    [CertificateSet, CertificateSet, CertificateSet]
+  >;
+
+  /** Two, and the folder of each. */
+  async function two(
+    t: TestContext,
+    { aReplica }: Pick<ReturnType<typeof aWorld>, 'aReplica'>,
+    brought: CertificateSet[],
+  ) {
+    const replicas = [];
+    for (const set of brought) {
+      const folder = await aFolder(t);
+      await bring(folder, set);
+      replicas.push({ folder, ...(await aReplica({ 'webhook-cert-path': folder })) });
+    }
+    return replicas;
+  }
+
+  test('with another authority 75 s apart are trusted all the while: one write as it begins, one as it ends', async (t) => {
+    const { world, registrations, aReplica } = aWorld();
+    const [before, after] = await sets;
+    const replicas = await two(t, { aReplica }, [before, before]);
+    const broughtTo = new Map([1, 76].map((second, nth) => [second, replicas[nth]?.folder]));
+    let untrusted = 0;
+    for (let second = 1; second <= 300; second += 1) {
+      world.ms = second * 1_000;
+      const folder = broughtTo.get(second);
+      if (folder) await bring(folder, after);
+      for (const { look } of replicas) {
+        await look();
+        untrusted += replicas.filter(({ isTrusted }) => !isTrusted()).length;
+      }
+    }
+    for (const { presented } of replicas) assert.equal(presented(), after.serving.certificate);
+    assert.equal(liveBundle(registrations.current()), after.caBundle);
+    assert.deepEqual([untrusted, registrations.writes(), world.fights], [0, 1 + 2, 0]);
+  });
+
+  test('are trusted where one cannot use its files any more, and the other has read new ones of another authority', async (t) => {
+    const { world, registrations, aReplica } = aWorld();
+    const [before, after] = await sets;
+    const [broken, whole] = await two(t, { aReplica }, [before, before]);
+    assert.ok(broken && whole);
+    await writeFile(join(broken.folder, 'cert.pem'), 'junk');
+    await bring(whole.folder, after);
+    for (let second = 1; second <= 170; second += 1) {
+      world.ms = second * 1_000;
+      await assert.rejects(broken.look, { code: 'CERTIFICATE_FILES_INVALID' });
+      await whole.look();
+      assert.deepEqual([broken.isTrusted(), whole.isTrusted()], [true, true], `${second} s`);
+    }
+    assert.deepEqual([registrations.writes(), world.fights], [1 + 1, 0]);
+  });
+
+  /** Somebody puts an authority into the live bundle, and takes out the others. */
+  const overwrite = (
+    { registrations }: Pick<ReturnType<typeof aWorld>, 'registrations'>,
+    { caBundle }: CertificateSet,
+  ) =>
+    registrations.edit(({ webhooks = [] }) => {
+      for (const { clientConfig } of webhooks) clientConfig.caBundle = Buffer.from(caBundle).toString('base64');
+    });
+
+  test('trust an authority of somebody else for three minutes, also while their files cannot be used', async (t) => {
+    const here = aWorld();
+    const [ours, theirs] = await sets;
+    const [replica] = await two(t, here, [ours]);
+    assert.ok(replica);
+    overwrite(here, theirs);
+    await replica.look();
+    const both = joinCertificates([ours.caBundle, theirs.caBundle]);
+    assert.equal(liveBundle(here.registrations.current()), both);
+    await writeFile(join(replica.folder, 'cert.pem'), 'junk');
+    for (const [ms, bundle] of [
+      [179_999, both],
+      [180_000, ours.caBundle],
+    ] as const) {
+      here.world.ms = ms;
+      await assert.rejects(replica.look, { code: 'CERTIFICATE_FILES_INVALID' });
+      assert.equal(liveBundle(here.registrations.current()), bundle);
+    }
+  });
+
+  test('hold off who overwrites the bundle again and again, also with another one each time', async (t) => {
+    const here = aWorld();
+    const [ours, one, other] = await sets;
+    const [replica] = await two(t, here, [ours]);
+    assert.ok(replica);
+    for (let edits = 0; edits < 300; edits += 1) {
+      here.world.ms += 200;
+      overwrite(here, edits % 2 === 0 ? one : other);
+      await replica.look();
+    }
+    assert.ok(here.registrations.writes() < 30, `${here.registrations.writes()} writes`);
+    assert.ok(here.world.fights > 200, `${here.world.fights} fights told`);
+  });
+
+  test('do not mind in which order the authorities are told', async (t) => {
+    const { world, registrations, aReplica } = aWorld();
+    const [one, other] = await sets;
+    const inOrder = (first: CertificateSet, second: CertificateSet) => ({
+      ...one,
+      caBundle: joinCertificates([first.caBundle, second.caBundle]),
+    });
+    const replicas = await two(t, { aReplica }, [inOrder(one, other), inOrder(other, one)]);
+    for (let looks = 0; looks < 30; looks += 1) for (const { look } of replicas) await look();
+    assert.deepEqual([registrations.writes(), world.fights], [1, 0]);
+  });
+});
+
+const damages = {
+  registration: ({ registrations }: ReturnType<typeof aWorld>) => {
+    registrations.edit((live) => {
+      for (const webhook of live.webhooks ?? []) webhook.timeoutSeconds = 9;
+    });
+    return () => registrations.current()?.webhooks?.[0]?.timeoutSeconds === 5;
+  },
+  Secret: ({ secrets }: ReturnType<typeof aWorld>) => {
+    secrets.put(undefined);
+    return () => secrets.current() !== undefined;
+  },
+} as const;
+
+describe('a repair that is refused', () => {
+  for (const [what, damage] of Object.entries(damages)) {
+    test(`is no fight, and is made at the first look at which it can be: ${what}`, async () => {
+      const here = aWorld();
+      const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
+      here.world.refuses = true;
+      const isMended = damage(here);
+      for (let minute = 1; minute <= 40; minute += 1) {
+        here.world.ms = minute * MINUTE_MS;
+        await assert.rejects(look, { code: 'KUBE_FORBIDDEN' });
+      }
+      here.world.refuses = false;
+      await look();
+      assert.deepEqual([isMended(), here.world.fights], [true, 0]);
+    });
+  }
+});
+
+describe('a repair that somebody else is always faster than', () => {
+  test('is a fight: the registration', async () => {
+    const here = aWorld();
+    const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
+    here.world.meddles = true;
+    here.world.tries = 0;
+    damages.registration(here);
+    for (let second = 1; second <= 60; second += 1) {
+      here.world.ms = second * 1_000;
+      await look();
+    }
+    assert.ok(here.world.tries < 30, `${here.world.tries} tries`);
+    assert.ok(here.world.fights > 30, `${here.world.fights} fights told`);
+  });
+
+  test('is a fight: the Secret', async () => {
+    const here = aWorld();
+    const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
+    const stored = here.secrets.current();
+    assert.ok(stored);
+    here.secrets.put({ ...stored, data: { ...stored.data, 'tls.key': 'junk' } });
+    here.world.meddles = true;
+    here.world.tries = 0;
+    const outcomes: string[] = [];
+    for (let second = 1; second <= 10; second += 1) {
+      here.world.ms = second * 1_000;
+      await look().then(
+        () => outcomes.push('held'),
+        ({ code }) => outcomes.push(code),
+      );
+    }
+    assert.deepEqual(outcomes.slice(0, 2), ['KUBE_CONFLICT', 'KUBE_CONFLICT']);
+    assert.ok(here.world.tries <= 30, `${here.world.tries} tries, ten to a look`);
+    assert.ok(here.world.fights > 5, `${here.world.fights} fights told`);
+  });
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { nextLookMs } from '../../../src/operator/resync.ts';
+import { simulate } from '../../support/fakes/simulation.ts';
+
+const DAYS = 3653;
+
+test('ten years with lost writes, crashes, restarts and clock jumps: what is presented is always trusted', async (t) => {
+  const seeds = fc.record({ seed: fc.integer(), replicas: fc.integer({ min: 1, max: 3 }) });
+  await fc.assert(
+    fc.asyncProperty(seeds, async ({ seed, replicas }) => {
+      const life = await simulate({ replicas, days: DAYS, random: randomFrom(seed) });
+      t.diagnostic(JSON.stringify({ seed, replicas, ...life }));
+      assert.deepEqual(life.failures, []);
+      assert.ok(life.rotations >= 5, `${life.rotations} rotations in ten years, with a CA lifetime of two`);
+      assert.ok(life.renewals >= 60, `${life.renewals} renewals in ten years`);
+      assert.ok(life.busiestDay <= 30 * replicas, `${life.busiestDay} passes on the busiest day`);
+    }),
+    { numRuns: 5 },
+  );
+});
+
+test('the next look is never a hot loop, and never a timer that is too long for one', () => {
+  const moments = fc.date({ min: new Date('2020-01-01'), max: new Date('2120-01-01'), noInvalidDate: true });
+  fc.assert(
+    fc.property(moments, moments, fc.nat(1000), fc.boolean(), (until, now, failures, isFromFiles) => {
+      const ms = nextLookMs({ until, now, failures, isFromFiles });
+      assert.ok(ms >= 100 && ms <= 60_000, `${ms} ms`);
+    }),
+  );
+});
+
+/** Mulberry32: a small generator whose numbers a seed repeats. */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import fc from 'fast-check';
+import jsonpatch from 'fast-json-patch';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import { decide } from '../../../src/policy/decide.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { patchBetween } from '../../../src/webhook/patch.ts';
+import { type Operation, readReview } from '../../../src/webhook/review.ts';
+import { aTerraformJob } from '../../support/builders/a-job.ts';
+import { anUpdate, aReview } from '../../support/builders/a-review.ts';
+import { anyJson, anySketch, jobText, pathsOf, type Sketch, withValue } from '../../support/builders/any-job.ts';
+import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
+
+/** The pure part of an answer. */
+function patchFor(review: unknown): Operation[] {
+  const decision = decide(readReview(review), terraformPolicy);
+  return decision.action === 'cap' ? patchBetween(decision.job, decision.wanted) : [];
+}
+
+const reviewOf = { CREATE: aReview, UPDATE: anUpdate } as const;
+const anyOperation = fc.constantFrom('CREATE' as const, 'UPDATE' as const);
+
+/** What the rule says, told a second time and on its own. */
+function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
+  const limit = sketch.backoffLimit === undefined || sketch.backoffLimit === 'null' ? 6 : Number(sketch.backoffLimit);
+  return {
+    ...sketch,
+    backoffLimit: limit > 0 ? '0' : sketch.backoffLimit,
+    restartPolicy: operation === 'CREATE' ? '"Never"' : sketch.restartPolicy,
+  };
+}
+
+suite('for any Job of terraform-controller', () => {
+  const property = (check: (sketch: Sketch, operation: 'CREATE' | 'UPDATE') => void) =>
+    fc.assert(fc.property(anySketch, anyOperation, check), { numRuns: 200 });
+  const reviewed = (sketch: Sketch, operation: 'CREATE' | 'UPDATE') =>
+    reviewOf[operation]({ object: JSON.parse(jobText(sketch)) });
+
+  test('the patch makes the wanted Job, and every other byte of it survives', () => {
+    property((sketch, operation) => {
+      const patched = applyAdds(parseExactly(jobText(sketch)), patchFor(reviewed(sketch, operation)));
+      const expected = parseExactly(jobText(wanted(sketch, operation)));
+      assert.equal(JSON.stringify(patched), JSON.stringify(expected));
+    });
+  });
+
+  test('another implementation of JSON Patch comes to the same', () => {
+    property((sketch, operation) => {
+      const job = JSON.parse(jobText(sketch));
+      const { newDocument } = jsonpatch.applyPatch(job, patchFor(reviewed(sketch, operation)), true);
+      assert.equal(JSON.stringify(newDocument), JSON.stringify(JSON.parse(jobText(wanted(sketch, operation)))));
+    });
+  });
+
+  test('the patch only adds, and only in the two places; on UPDATE only in one', () => {
+    const places = {
+      CREATE: ['/spec/backoffLimit', '/spec/template/spec/restartPolicy'],
+      UPDATE: ['/spec/backoffLimit'],
+    } as const;
+    property((sketch, operation) => {
+      for (const { op, path } of patchFor(reviewed(sketch, operation))) {
+        assert.equal(op, 'add');
+        assert.ok((places[operation] as readonly string[]).includes(path), path);
+      }
+    });
+  });
+
+  test('twice is once', () => {
+    property((sketch, operation) => {
+      const review = reviewed(sketch, operation);
+      applyAdds(review.request.object, patchFor(review));
+      assert.deepEqual(patchFor(review), []);
+    });
+  });
+
+  test('what was received is left as it was', () => {
+    property((sketch, operation) => {
+      const review = reviewed(sketch, operation);
+      const before = JSON.stringify(review);
+      patchFor(review);
+      assert.equal(JSON.stringify(review), before);
+    });
+  });
+});
+
+suite('nothing makes the code throw but that the review is malformed', () => {
+  function answerOrMalformed(body: unknown): void {
+    try {
+      patchFor(body);
+    } catch (error) {
+      if (!(error instanceof OperatorError && error.code === 'REVIEW_MALFORMED')) throw error;
+    }
+  }
+  const holdsFor = (anything: fc.Arbitrary<unknown>) =>
+    fc.assert(fc.property(anything, answerOrMalformed), { numRuns: 1_000 });
+
+  test('not any value', () => {
+    holdsFor(
+      fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withSparseArray: true }),
+    );
+  });
+
+  test('not any JSON', () => holdsFor(fc.json().map((text) => JSON.parse(text))));
+
+  for (const [name, review] of [
+    ['CREATE', aReview()],
+    ['UPDATE', anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'False' }] }) })],
+  ] as const) {
+    test(`not any JSON in any place of a good ${name}`, () => {
+      const paths = pathsOf(review);
+      holdsFor(
+        fc.tuple(fc.constantFrom(...paths), anyJson).map(([path, text]) => withValue(review, path, JSON.parse(text))),
+      );
+    });
+  }
+
+  test('not a value in any place that pretends to be more than JSON', () => {
+    const impostors = fc.constantFrom<unknown>({ toString: 1 }, { toJSON: 1 }, { length: 1 }, ['batch'], [[]], {
+      some: 1,
+      map: 2,
+    });
+    const paths = pathsOf(aReview());
+    holdsFor(fc.tuple(fc.constantFrom(...paths), impostors).map(([path, value]) => withValue(aReview(), path, value)));
+  });
+});

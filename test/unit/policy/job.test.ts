@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe as suite, test } from 'node:test';
+import { isOver, readJob } from '../../../src/policy/job.ts';
+import { aJob, aTerraformJob, executor, type Json } from '../../support/builders/a-job.ts';
+import { recordedReviews } from '../../support/builders/fixtures.ts';
+
+/** A Job in which one part is replaced, which the builder would not do. */
+function broken(part: 'spec' | 'template' | 'podSpec', value: unknown): Json {
+  const job = aTerraformJob();
+  if (part === 'spec') job.spec = value;
+  if (part === 'template') job.spec.template = value;
+  if (part === 'podSpec') job.spec.template.spec = value;
+  return job;
+}
+
+suite('a Job is read', () => {
+  test('with the parts that a decision needs, and all of it as it came', () => {
+    const job = aTerraformJob();
+    assert.deepEqual(readJob(job), {
+      json: job,
+      spec: job.spec,
+      template: job.spec.template,
+      podSpec: job.spec.template.spec,
+      containers: [executor],
+      name: 'oss-bucket-apply',
+      labels: {},
+      annotations: {},
+      serviceAccountName: 'tf-executor-service-account',
+      backoffLimit: 2147483647,
+      restartPolicy: 'OnFailure',
+    });
+  });
+
+  for (const { name, review } of recordedReviews) {
+    test(`as a real API server sends it: ${name}`, () => assert.ok(!('problem' in readJob(review.request.object))));
+  }
+
+  test('where it leaves out all that may be left out', () => {
+    const job = aJob({ backoffLimit: undefined, restartPolicy: undefined, serviceAccountName: undefined });
+    const { backoffLimit, restartPolicy, serviceAccountName } = readJob(job) as Json;
+    assert.deepEqual([backoffLimit, restartPolicy, serviceAccountName], [undefined, undefined, undefined]);
+  });
+
+  test('where null stands for what is left out', () => {
+    const job = aJob({ backoffLimit: null, restartPolicy: null, serviceAccountName: null });
+    assert.ok(!('problem' in readJob(job)));
+  });
+
+  test('whatever is in the fields that no decision needs', () => {
+    const job = { ...aJob({ initContainers: 'none' }), metadata: 7, status: [], novelty: null };
+    assert.ok(!('problem' in readJob(job)));
+  });
+});
+
+suite('what cannot be read as a Job is told by field, found and allowed', () => {
+  const spec = 'object.spec';
+  const podSpec = 'object.spec.template.spec';
+  const rows: [name: string, object: unknown, problem: string][] = [
+    ['nothing', undefined, 'object: found nothing; allowed is a Job'],
+    ['null', null, 'object: found null; allowed is a Job'],
+    ['a list', [], 'object: found a list; allowed is a Job'],
+    ['another kind', { ...aJob(), kind: 'Pod' }, 'object.kind: found "Pod"; allowed is "Job"'],
+    ['no kind', { ...aJob(), kind: undefined }, 'object.kind: found nothing; allowed is "Job"'],
+    ['no spec', broken('spec', undefined), `${spec}: found nothing; allowed is an object`],
+    ['a null spec', broken('spec', null), `${spec}: found null; allowed is an object`],
+    ['no template', broken('template', undefined), `${spec}.template: found nothing; allowed is an object`],
+    ['a template that is a text', broken('template', 'x'), `${spec}.template: found "x"; allowed is an object`],
+    ['no Pod spec', broken('podSpec', undefined), `${podSpec}: found nothing; allowed is an object`],
+    ['a Pod spec that is a list', broken('podSpec', []), `${podSpec}: found a list; allowed is an object`],
+    [
+      'no containers',
+      aJob({ containers: undefined }),
+      `${podSpec}.containers: found nothing; allowed is a list of objects`,
+    ],
+    [
+      'containers by name',
+      aJob({ containers: { a: executor } }),
+      `${podSpec}.containers: found an object; allowed is a list of objects`,
+    ],
+    [
+      'a container that is a text',
+      aJob({ containers: [executor, 'terraform-executor'] }),
+      `${podSpec}.containers: found a list; allowed is a list of objects`,
+    ],
+    [
+      'a service account that is a number',
+      aJob({ serviceAccountName: 1 }),
+      `${podSpec}.serviceAccountName: found 1; allowed is a text`,
+    ],
+    [
+      'a restart policy that is a list',
+      aJob({ restartPolicy: [] }),
+      `${podSpec}.restartPolicy: found a list; allowed is a text`,
+    ],
+    [
+      'a backoff limit that is a text',
+      aJob({ backoffLimit: '6' }),
+      `${spec}.backoffLimit: found "6"; allowed is a number`,
+    ],
+    [
+      'a backoff limit that is true',
+      aJob({ backoffLimit: true }),
+      `${spec}.backoffLimit: found true; allowed is a number`,
+    ],
+  ];
+  for (const [name, object, problem] of rows) {
+    test(name, () => assert.deepEqual(readJob(object), { problem }));
+  }
+});
+
+suite('a stored Job is over', () => {
+  const rows: [name: string, stored: unknown, isOver: boolean][] = [
+    ['when it has failed', aJob({ conditions: [{ type: 'Failed', status: 'True' }] }), true],
+    ['when it is complete', aJob({ conditions: [{ type: 'Complete', status: 'True' }] }), true],
+    [
+      'when any of its conditions says so',
+      aJob({
+        conditions: [
+          { type: 'Suspended', status: 'False' },
+          { type: 'Failed', status: 'True' },
+        ],
+      }),
+      true,
+    ],
+    ['when it is being deleted', aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }), true],
+    ['but not when it has not failed', aJob({ conditions: [{ type: 'Failed', status: 'False' }] }), false],
+    ['but not when nobody knows', aJob({ conditions: [{ type: 'Complete', status: 'Unknown' }] }), false],
+    ['but not when it is suspended', aJob({ conditions: [{ type: 'Suspended', status: 'True' }] }), false],
+    ['but not while it runs', aJob(), false],
+    ['but not for conditions of null', aJob({ conditions: null }), false],
+    ['but not for a condition of null', aJob({ conditions: [null] }), false],
+    ['but not for a deletion of null', aJob({ deletionTimestamp: null }), false],
+    ['but not without metadata and status', { kind: 'Job' }, false],
+    ['but not with a null status', { ...aJob(), status: null }, false],
+    ['but not where there is none, as on CREATE', null, false],
+    ['but not where the field is missing', undefined, false],
+    ['but not where it is a list', [aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' })], false],
+  ];
+  for (const [name, stored, expected] of rows) {
+    test(name, () => assert.equal(isOver(stored), expected));
+  }
+});

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { rotated, spreadOf } from '../../../bench/figures.ts';
+import { plotsOf, toSvg } from '../../../bench/plots.ts';
+import { reportOf } from '../../../bench/report.ts';
+import { readResults } from '../../../bench/results.ts';
+import { isMet, targetsOf } from '../../../bench/targets.ts';
+import { imageEntrypoint } from '../../support/cluster/image-entrypoint.ts';
+import { projectFile, readDocument } from '../../support/docs.ts';
+
+describe('the benchmark', () => {
+  it('has measured everything that there is a target for', async () => {
+    const results = await readResults();
+    assert.deepEqual(
+      targetsOf(results).filter(({ found }) => found === undefined),
+      [],
+    );
+  });
+
+  it('wrote docs/benchmarks.md, and nobody else', async () => {
+    assert.equal(await readDocument('docs/benchmarks.md'), reportOf(await readResults()));
+  });
+
+  it('wrote each plot that the document shows', async () => {
+    for (const { file } of plotsOf(await readResults())) {
+      assert.match(await readFile(projectFile(`docs/benchmarks/${file}`), 'utf8'), /^<svg /, file);
+    }
+  });
+
+  it('starts the daemon as the image does', () => {
+    const { nodeFlags, env } = imageEntrypoint();
+    assert.equal(env.NODE_ENV, 'production');
+    for (const flag of nodeFlags) assert.match(flag, /^--/);
+  });
+});
+
+describe('the figures', () => {
+  it('are medians with the least and the most', () => {
+    assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 });
+    assert.deepEqual(spreadOf([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
+  });
+
+  it('are taken in turn', () => {
+    assert.deepEqual(rotated(['a', 'b', 'c'], 4), ['b', 'c', 'a']);
+  });
+
+  it('that are not there meet no target', () => {
+    for (const target of targetsOf({})) assert.equal(isMet(target), false, target.text);
+  });
+
+  it('meet a target at its very limit, and not beyond', () => {
+    const target = { text: '', unit: '×', limit: 4 } as const;
+    assert.equal(isMet({ ...target, bound: 'at least', found: 4 }), true);
+    assert.equal(isMet({ ...target, bound: 'at least', found: 3.99 }), false);
+    assert.equal(isMet({ ...target, bound: 'at most', found: 4.01 }), false);
+  });
+
+  it('become lines of a plot', () => {
+    const svg = toSvg({
+      file: '',
+      title: 'T',
+      x: 'x',
+      y: 'y',
+      lines: [
+        {
+          name: 'one',
+          points: [
+            [1, 2],
+            [3, 4],
+          ],
+        },
+      ],
+    });
+    assert.match(svg, /^<svg .*<path .*>T<\/text>.*<\/svg>/s);
+  });
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { loadYaml } from '@kubernetes/client-node';
+import { CHART, chartFiles, valuesTable } from '../../../tools/chart/chart.ts';
+import { chartsOwn } from '../../../tools/chart/values.ts';
+import { readDocument } from '../../support/docs.ts';
+
+describe('the Helm chart', () => {
+  it('has the generated files as they are made', async () => {
+    for (const [file, content] of Object.entries(await chartFiles())) {
+      assert.equal(await readFile(join(CHART, file), 'utf8'), content, `${file}: run "npm run manifests"`);
+    }
+  });
+
+  it('has the version of the package, and of the image that it installs', async () => {
+    const { version } = JSON.parse(await readDocument('package.json'));
+    const chart = loadYaml<Record<string, string>>(await readDocument('manifests/helm/Chart.yaml'));
+    assert.deepEqual([chart.version, chart.appVersion], [version, version]);
+  });
+
+  it('has a row for each value in docs/install.md, and no other', async () => {
+    const document = await readDocument('docs/install.md');
+    assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
+  });
+
+  it('gives for each option that is its own the advice that the schema gives', async () => {
+    const checks = await readDocument('manifests/helm/templates/_checks.tpl');
+    const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
+    assert.deepEqual(Object.fromEntries(advice), chartsOwn);
+  });
+
+  it('begins each template with the defaults, for values that are null', async () => {
+    for (const [file, text] of await templates(/^[^_]/)) {
+      assert.ok(text.startsWith('{{- include "terraform-daemon.defaults" . -}}\n'), file);
+    }
+  });
+
+  it('writes nothing into YAML but quoted texts, whole numbers, and what is YAML already', async () => {
+    const isSafe = /\| (quote|int|int64)$|^(include|toYaml|\.Files\.Get) .+ \| nindent \d+$|^toYaml \$object$/;
+    const writesNothing = /^(if|else|end|with|range) ?|^\$\w+ :?= |^\/\*/;
+    const own = ['include "terraform-daemon.defaults" .', 'include "terraform-daemon.checks" .', '. | nindent 12'];
+    for (const [file, text] of await templates(/^[^_].*\.yaml$/)) {
+      const actions = [...text.matchAll(/\{\{-?\s*([\s\S]*?)\s*-?\}\}/g)].map(([, action = '']) => action);
+      const unsafe = actions.filter((action) => !isSafe.test(action) && !writesNothing.test(action));
+      assert.deepEqual(
+        unsafe.filter((action) => !own.includes(action)),
+        [],
+        file,
+      );
+    }
+  });
+});
+
+/** The templates with such a name, and their texts. */
+async function templates(names: RegExp): Promise<readonly (readonly [file: string, text: string])[]> {
+  const folder = join(CHART, 'templates');
+  const files = (await readdir(folder)).filter((file) => names.test(file));
+  assert.ok(files.length > 5);
+  return Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), 'utf8')] as const));
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+
+interface Locked {
+  readonly license?: string;
+  readonly integrity?: string;
+  readonly hasInstallScript?: boolean;
+}
+
+const lockFile = new URL('../../../package-lock.json', import.meta.url);
+const { packages }: { packages: Record<string, Locked> } = JSON.parse(readFileSync(lockFile, 'utf8'));
+const dependencies = Object.entries(packages).filter(([folder]) => folder !== '');
+
+const packageFile = new URL('../../../package.json', import.meta.url);
+const { allowScripts }: { allowScripts: Record<string, boolean> } = JSON.parse(readFileSync(packageFile, 'utf8'));
+
+/** Licences under which a package may be part of what is shipped: none asks for more than to be named. */
+const ALLOWED = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'PSF-2.0', 'Unlicense']);
+
+/** Of "A OR B" one is enough. Anything else that is not a single name is for a person to read. */
+const isAllowed = (license = ''): boolean =>
+  license
+    .replace(/^\((.*)\)$/, '$1')
+    .split(' OR ')
+    .some((name) => ALLOWED.has(name));
+
+describe('dependencies', () => {
+  it('have licences that allow this use', () => {
+    const others = dependencies.filter(([, { license }]) => !isAllowed(license));
+    assert.deepEqual(
+      others.map(([folder, { license }]) => `${folder}: ${license}`),
+      [],
+    );
+  });
+
+  it('would be noticed with any other licence', () => {
+    for (const license of ['GPL-3.0-only', 'MIT AND GPL-3.0-only', 'SEE LICENSE IN LICENSE', undefined]) {
+      assert.equal(isAllowed(license), false, `${license}`);
+    }
+    assert.equal(isAllowed('(BSD-3-Clause OR GPL-2.0)'), true);
+  });
+
+  it('are pinned to their bytes', () => {
+    assert.ok(dependencies.length > 100);
+    for (const [folder, { integrity }] of dependencies) assert.match(integrity ?? '', /^sha512-/, folder);
+  });
+
+  it('run no script at their install but those that are allowed', () => {
+    const withScripts = dependencies.filter(([, { hasInstallScript }]) => hasInstallScript);
+    assert.deepEqual(
+      withScripts.map(([folder]) => folder.replace('node_modules/', '')).toSorted(),
+      Object.keys(allowScripts).toSorted(),
+    );
+  });
+});

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { access } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { PACKAGES } from '../../../tools/node/packages.ts';
+import { documents, projectFile, readDocument, shellBlocks } from '../../support/docs.ts';
+
+/** As GitHub makes them: lower case, without punctuation, blanks as hyphens. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+
+const anchorsOf = (text: string): string[] =>
+  [...text.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading ?? ''));
+
+/** The links of a document to other places of the project, as paths and anchors. */
+const linksOf = (file: string, text: string) =>
+  [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(([, path, anchor]) => ({
+    target: path ? join(dirname(file), path) : file,
+    anchor,
+  }));
+
+describe('the documents', async () => {
+  for (const file of await documents()) {
+    it(`${file} says of each block of commands which test runs it, or why none does`, async () => {
+      const text = await readDocument(file);
+      assert.doesNotThrow(() => shellBlocks(file, text));
+    });
+
+    it(`${file} links only to files and headings that there are`, async () => {
+      for (const { target, anchor } of linksOf(file, await readDocument(file))) {
+        await assert.doesNotReject(access(projectFile(target)), target);
+        if (anchor === undefined) continue;
+        assert.ok(anchorsOf(await readDocument(target)).includes(anchor), `${target}#${anchor}`);
+      }
+    });
+  }
+});
+
+describe('a block of shell commands', () => {
+  for (const info of ['bash', 'sh unrun', 'sh unrun: ', 'sh somewhere', 'sh node: why', 'console']) {
+    it(`is refused with the fence ${JSON.stringify(info)}`, () => {
+      assert.throws(() => shellBlocks('a.md', `one\n\`\`\`${info}\nls\n\`\`\`\n`), /^Error: a\.md:2: found the fence/);
+    });
+  }
+
+  it('is told with its place, and what is to become of it', () => {
+    const text = '```sh\na\nb\n```\n\n```yaml\nc\n```\n```sh unrun: it takes hours\nd\n```\n';
+    assert.deepEqual(shellBlocks('a.md', text), [
+      { file: 'a.md', line: 1, runBy: 'checkout', reason: '', commands: 'a\nb' },
+      { file: 'a.md', line: 9, runBy: 'unrun', reason: 'it takes hours', commands: 'd' },
+    ]);
+  });
+});
+
+it('CI installs each package that a node needs', async () => {
+  const installed = (await readDocument('.ci/packages')).trim().split('\n');
+  for (const name of Object.keys(PACKAGES)) assert.ok(installed.includes(name), name);
+});

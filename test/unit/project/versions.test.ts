@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { allVersions } from '../../../tools/control-plane/binaries.ts';
+import { policyArgs, servedPolicyVersion } from '../../../tools/control-plane/kubernetes-version.ts';
+import { readDocument } from '../../support/docs.ts';
+import { supportDocument, supportedIn, supportSentence, withSentence } from '../../versions/support-table.ts';
+
+const document = await readDocument('docs/versions.md');
+
+describe('docs/versions.md', () => {
+  it('has a row for each Kubernetes that the cluster tests can be run against', async () => {
+    const rows = supportedIn(document).map(([minor]) => minor);
+    assert.deepEqual(rows, [...(await allVersions()).keys()]);
+  });
+
+  it('is as `npm run test:versions` writes it', async () => {
+    assert.equal(supportDocument([], document, await allVersions()), document);
+  });
+
+  it('is what the README claims, and no more', async () => {
+    const sentence = supportSentence(document, await allVersions());
+    const readme = await readDocument('README.md');
+    assert.ok(readme.split('\n').includes(sentence), `it should say: ${sentence}`);
+    assert.equal(withSentence(readme, sentence), readme);
+  });
+});
+
+it('the README names what was tried, and the newest, which each npm test tries', () => {
+  const versions = new Map([
+    ['1.30', 'v1.30.14'],
+    ['1.31', 'v1.31.0'],
+    ['1.32', 'v1.32.0'],
+  ]);
+  const row = (version: string) => ({
+    version,
+    passed: 1,
+    failed: version === 'v1.31.1' ? 1 : 0,
+    skipped: [],
+    retried: 0,
+  });
+  const sentence = (...tried: string[]) => supportSentence(supportDocument(tried.map(row), '', versions), versions);
+  const start = 'Made for Kubernetes 1.30 and later, and tried with';
+  const end = ': [docs/versions.md](docs/versions.md).';
+  assert.equal(sentence(), `${start} v1.32.0${end}`);
+  assert.equal(sentence('v1.30.14'), `${start} v1.30.14 and v1.32.0${end}`);
+  assert.equal(sentence('v1.30.14', 'v1.31.0', 'v1.32.0'), `${start} v1.30.14, v1.31.0 and v1.32.0${end}`);
+  assert.equal(sentence('v1.31.1'), `${start} v1.32.0${end}`, 'not with what failed');
+  assert.equal(withSentence(`one\n${sentence()}\ntwo`, 'three'), 'one\nthree\ntwo');
+});
+
+describe('a row', () => {
+  it('replaces that of its minor version; what was not tried says so', () => {
+    const versions = new Map([
+      ['1.9', 'v1.9.0'],
+      ['1.30', 'v1.30.2'],
+      ['1.31', 'v1.31.0'],
+    ]);
+    const [passed, failed, skipped, retried] = [1, 0, [], 0];
+    const earlier = ['v1.30.1', 'v1.9.0'].map((version) => ({ version, passed, failed, skipped, retried }));
+    const later = { version: 'v1.30.2', passed: 8, failed: 1, skipped: ['why', 'why'], retried: 2 };
+    const second = supportDocument([later], supportDocument(earlier, '', versions), versions);
+    assert.deepEqual(
+      supportedIn(second).map(([, line]) => line.split(' | ').slice(0, 2)),
+      [
+        ['| v1.9.0', '1 passed'],
+        ['| v1.30.2', '8 passed, **1 failed**, 2 of the files at the second try, 2 skipped: why'],
+        ['| v1.31.0', 'not tried yet'],
+      ],
+    );
+  });
+});
+
+describe('MutatingAdmissionPolicy', () => {
+  for (const [version, served] of [
+    ['v1.30.14', undefined],
+    ['v1.33.0', undefined],
+    ['v1.34.4', 'v1beta1'],
+    ['v1.35.4', 'v1beta1'],
+    ['v1.36.0', 'v1'],
+  ] as const) {
+    it(`is ${served ?? 'not'} served by ${version}`, () => {
+      assert.equal(servedPolicyVersion(version), served);
+      assert.equal(policyArgs(version).length, served === 'v1beta1' ? 2 : 0);
+    });
+  }
+});

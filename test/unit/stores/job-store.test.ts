@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { missedNotice, ranOnceNotice } from '../../../src/backstop/job-events.ts';
+import type { JsonCalls } from '../../../src/kube/requests.ts';
+import { createJobStore, createLeaseStore } from '../../../src/stores/job-store.ts';
+import type { Json } from '../../support/builders/a-job.ts';
+
+const kept = { isLogKept: true, reason: undefined };
+const gone = { isLogKept: false, reason: undefined };
+const late = { isLogKept: false, reason: 'DeadlineExceeded'.repeat(100) };
+const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
+const refused = (code: number, body: object = {}) =>
+  Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
+const notFound = refused(404, { reason: 'NotFound', details: { name: 'oss-bucket-apply', kind: 'jobs' } });
+
+/** An API server that answers every call like this, and remembers it. */
+function answering(answer: unknown) {
+  const calls: unknown[][] = [];
+  const reply = async (...call: unknown[]) => {
+    calls.push(call);
+    if (answer instanceof Error) throw answer;
+    return answer;
+  };
+  const json: JsonCalls = {
+    callJson: reply,
+    listJson: reply,
+    followJson: async (...call) => void (await reply(...call)),
+  };
+  return { calls, store: createJobStore(json), lease: createLeaseStore(reply, 'vela-system', 'backstop') };
+}
+
+function firstOf(calls: readonly unknown[][]): Json {
+  const [method, path, options] = calls[0] ?? [];
+  return { method, path, ...(options as object) };
+}
+
+describe('a Job', () => {
+  test('is capped by a patch that holds for the very Job that was seen', async () => {
+    const { store, calls } = answering({ spec: { backoffLimit: 0 } });
+    assert.equal(await store.cap(job, 0), 'capped');
+    assert.deepEqual(firstOf(calls), {
+      method: 'PATCH',
+      path: '/apis/batch/v1/namespaces/team-a/jobs/oss-bucket-apply',
+      query: { fieldManager: 'terraform-daemon' },
+      contentType: 'application/merge-patch+json',
+      body: { metadata: { uid: 'u-1', resourceVersion: '7' }, spec: { backoffLimit: 0 } },
+    });
+  });
+
+  test('that has changed or is gone is lost, not an error', async () => {
+    for (const answer of [refused(409), notFound]) assert.equal(await answering(answer).store.cap(job, 0), 'lost');
+  });
+
+  test('that answers with another limit was not capped', async () => {
+    assert.equal(await answering({ spec: { backoffLimit: 6 } }).store.cap(job, 0), 'undone');
+    assert.equal(await answering({ spec: {} }).store.cap(job, 0), 'undone');
+    assert.equal(
+      await answering({ spec: { backoffLimit: 0 } }).store.cap(job, 3),
+      'capped',
+      'and by somebody else too',
+    );
+  });
+
+  test('that cannot be patched says why, and names the rights where it is about rights', async () => {
+    const problemOf = async (message?: string) => {
+      const { store } = answering(refused(403, message === undefined ? {} : { message }));
+      return store.cap(job, 0).then(
+        () => assert.fail(),
+        ({ code, message }) => `${code} ${message}`,
+      );
+    };
+    const named = /^KUBE_FORBIDDEN cannot patch Job team-a\/.*rbac-backstop/;
+    assert.match(await problemOf('jobs.batch "a" is forbidden: User "b" cannot patch resource "jobs"'), named);
+    assert.match(await problemOf(), named);
+    const denied = 'jobs.batch "a" is forbidden: ValidatingAdmissionPolicy "b" with binding "b" denied request: no';
+    assert.equal(await problemOf(denied), `KUBE_FORBIDDEN cannot patch Job team-a/oss-bucket-apply: ${denied}`);
+  });
+});
+
+describe('a page of Jobs', () => {
+  test('is asked for by what the one before has said', async () => {
+    const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
+    assert.deepEqual(await store.page('from', () => {}), { resourceVersion: '7', next: 'more' });
+    assert.deepEqual(calls[0]?.slice(0, 2), ['/apis/batch/v1/jobs', { limit: '500', continue: 'from' }]);
+  });
+
+  test('is the last one where nothing is to follow', async () => {
+    const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
+    assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
+    assert.deepEqual(calls[0]?.[1], { limit: '500' });
+  });
+
+  test('and a watch are expired by 410, and fail by anything else', async () => {
+    const { store } = answering(refused(410));
+    const watch = (one: typeof store) => one.watch('7', () => {}, new AbortController().signal);
+    assert.equal(await store.page('from', () => {}), 'expired');
+    assert.equal(await watch(store), 'expired');
+    const away = answering(refused(503)).store;
+    await assert.rejects(
+      away.page(undefined, () => {}),
+      { code: 'KUBE_UNAVAILABLE' },
+    );
+    await assert.rejects(watch(away), { code: 'KUBE_UNAVAILABLE' });
+  });
+
+  test('has half as many where one took too long, down to ten, and more again once a list has come to its end', async () => {
+    const limits: unknown[] = [];
+    let reply: () => unknown = () => undefined;
+    const listJson: JsonCalls['listJson'] = async (_path, { limit }) => {
+      limits.push(limit);
+      return reply();
+    };
+    const store = createJobStore({ callJson: assert.fail, listJson, followJson: assert.fail });
+    const page = () => store.page(undefined, () => {});
+    const failing = (error: Error) => () => {
+      throw error;
+    };
+    const timeout = new DOMException('it took too long', 'TimeoutError');
+    reply = failing(refused(503));
+    await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
+    for (const error of [timeout, new TypeError('fetch failed', { cause: timeout })]) {
+      reply = failing(error);
+      for (let nth = 0; nth < 3; nth += 1) await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
+    }
+    for (const next of ['more', undefined, undefined]) {
+      reply = () => ({ metadata: { resourceVersion: '7', continue: next } });
+      await page();
+    }
+    assert.deepEqual(limits, ['500', '500', '250', '125', '62', '31', '15', '10', '10', '20']);
+  });
+
+  test('is followed by a watch that fails with what it is told within', async () => {
+    const within = (code: number) => {
+      const followJson: JsonCalls['followJson'] = async (_path, _query, tell) =>
+        tell('ERROR', { kind: 'Status', code, message: 'too large resource version' });
+      const { callJson, listJson } = { callJson: assert.fail, listJson: assert.fail };
+      return createJobStore({ callJson, listJson, followJson }).watch('7', assert.fail, new AbortController().signal);
+    };
+    assert.equal(await within(410), 'expired');
+    const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
+    for (const code of [500, 504]) await assert.rejects(within(code), away);
+    await assert.rejects(within(400), { code: 'KUBE_REJECTED' });
+  });
+
+  test('is followed by a watch with bookmarks, which the API server ends first', async () => {
+    const { store, calls } = answering(undefined);
+    assert.equal(await store.watch('7', () => {}, new AbortController().signal), 'ended');
+    const query = { resourceVersion: '7', allowWatchBookmarks: 'true', timeoutSeconds: '28' };
+    assert.deepEqual(calls[0]?.slice(0, 2), ['/apis/batch/v1/jobs', query]);
+  });
+});
+
+describe('an Event on a Job', () => {
+  test('is created beside it, under a name that tells it from no other of its kind', async () => {
+    const { store, calls } = answering({});
+    assert.equal(await store.tell(job, ranOnceNotice(job, kept)), true);
+    const { method, path, body } = firstOf(calls);
+    assert.deepEqual([method, path], ['POST', '/api/v1/namespaces/team-a/events']);
+    assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'ran-once.u-1' });
+    const { resourceVersion: _version, ...reference } = job;
+    assert.deepEqual(body.involvedObject, { apiVersion: 'batch/v1', kind: 'Job', ...reference });
+    assert.deepEqual([body.type, body.reason], ['Warning', 'RanOnce']);
+  });
+
+  test('that is there already was told before', async () => {
+    assert.equal(await answering(refused(409)).store.tell(job, missedNotice(job, 6, 0)), false);
+  });
+
+  test('is as long as the API server takes, and says so where the log may be gone', () => {
+    const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
+    const notices = [kept, gone, late].map((end) => ranOnceNotice(long, end));
+    for (const { note } of [...notices, missedNotice(long, 6, 0)]) assert.ok(note.length <= 1024);
+    assert.match(ranOnceNotice(job, gone).note, /may have run twice, and its log .* may be gone/);
+    const { note } = ranOnceNotice(job, { isLogKept: false, reason: 'DeadlineExceeded' });
+    assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
+    assert.doesNotMatch(note, /by policy/, 'the policy has no part in that');
+    assert.match(missedNotice(job, undefined, 0).note, /from its default to 0/);
+  });
+});
+
+describe('the Lease', () => {
+  const now = new Date('2030-01-01T12:00:00.123Z');
+
+  test('is read as who holds it and since when; released it has no holder', async () => {
+    const metadata = { resourceVersion: '7' };
+    const spec = { holderIdentity: 'pod/1', renewTime: '2030-01-01T12:00:00.123000Z' };
+    const held = { holder: 'pod/1', renewedAt: now, resourceVersion: '7' };
+    assert.deepEqual(await answering({ metadata, spec }).lease.read(), held);
+    const free = { holder: undefined, renewedAt: undefined, resourceVersion: '7' };
+    assert.deepEqual(await answering({ metadata, spec: {} }).lease.read(), free);
+    assert.equal(await answering(notFound).lease.read(), undefined);
+  });
+
+  test('is created by an apply that is not forced, and written on the version that was read', async () => {
+    const first = answering({});
+    assert.equal(await first.lease.create('pod/1', now), true);
+    const { query } = firstOf(first.calls);
+    assert.deepEqual(query, { fieldManager: 'terraform-daemon/pod/1', force: 'false' });
+    const second = answering({});
+    await second.lease.write(undefined, '7', now);
+    assert.deepEqual(firstOf(second.calls).body, {
+      metadata: { resourceVersion: '7' },
+      spec: { holderIdentity: null, leaseDurationSeconds: 12, renewTime: '2030-01-01T12:00:00.123000Z' },
+    });
+    assert.equal(await answering(refused(409)).lease.write('pod/1', '7', now), false);
+  });
+});

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { createEvents, type Notice, type Occurrence } from '../../../src/telemetry/events.ts';
+
+const notice = (fields: Partial<Notice> = {}): Notice => ({
+  type: 'Normal',
+  action: 'renew',
+  reason: 'due',
+  note: 'A serving certificate was issued.',
+  ...fields,
+});
+
+/** Events whose store a test can see, and whose clock it sets. */
+function start(t: TestContext, { refuse = (): boolean => false } = {}) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const written: string[] = [];
+  const notes: string[] = [];
+  const warnings: unknown[] = [];
+  let nowMs = Date.UTC(2030, 0);
+  const store = {
+    async publish({ action, reason, note }: Notice, { at, count }: Occurrence) {
+      if (refuse()) throw new Error('cannot write Event: no rights');
+      written.push(`${action} ${reason} ${count}`);
+      notes.push(`${at.toISOString().slice(14, 19)} ${note}`);
+    },
+  };
+  const log = { error: assert.fail, warn: (...line: unknown[]) => warnings.push(line), info() {}, debug() {} };
+  const events = createEvents(store, log, () => new Date(nowMs));
+  const pass = (ms: number) => {
+    nowMs += ms;
+    t.mock.timers.tick(Math.max(ms, 0));
+  };
+  return { ...events, written, notes, warnings, pass };
+}
+
+describe('an Event', () => {
+  test('is written at once, and once a minute at the most: what comes in between is counted', (t) => {
+    const { tell, written, pass } = start(t);
+    for (let times = 0; times < 5; times += 1) tell(notice());
+    assert.deepEqual(written, ['renew due 1']);
+    pass(59_999);
+    tell(notice());
+    assert.deepEqual(written, ['renew due 1']);
+    pass(1);
+    assert.deepEqual(written, ['renew due 1', 'renew due 5']);
+    pass(60_000);
+    assert.equal(written.length, 2, 'nothing has happened');
+    tell(notice());
+    assert.deepEqual(written.slice(2), ['renew due 1']);
+  });
+
+  test('is cut between two characters where an API server would not take all of its bytes', (t) => {
+    const { tell, notes } = start(t);
+    for (const [action, note] of Object.entries({
+      whole: 'x'.repeat(1_024),
+      long: 'x'.repeat(5_000),
+      wide: '規'.repeat(400),
+    })) {
+      tell(notice({ action, note }));
+    }
+    const cut = 'x'.repeat(1_024);
+    assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
+  });
+
+  test('says in the end what was told last, and when that was', (t) => {
+    const { tell, notes, pass } = start(t);
+    for (const note of ['one', 'two', 'three']) {
+      tell(notice({ note }));
+      pass(10_000);
+    }
+    pass(30_000);
+    assert.deepEqual(notes, ['00:00 one', '00:20 three']);
+  });
+
+  test('of another action or reason is another one', (t) => {
+    const { tell, written } = start(t);
+    for (const one of [notice(), notice({ reason: 'expired' }), notice({ action: 'replace' })]) tell(one);
+    assert.deepEqual(written, ['renew due 1', 'renew expired 1', 'replace due 1']);
+  });
+
+  test('is written also after the clock was set back', (t) => {
+    const { tell, written, pass } = start(t);
+    tell(notice());
+    pass(-3_600_000);
+    tell(notice());
+    assert.equal(written.length, 2);
+  });
+
+  test('that cannot be written is told in the log once, and never thrown', async (t) => {
+    const { tell, warnings, written, pass } = start(t, { refuse: () => true });
+    for (let times = 0; times < 3; times += 1) {
+      tell(notice());
+      pass(60_000);
+      await new Promise(setImmediate);
+    }
+    assert.deepEqual(warnings, [['events are not written', { reason: 'cannot write Event: no rights' }]]);
+    assert.deepEqual(written, []);
+  });
+});

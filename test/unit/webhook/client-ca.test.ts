@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { createClientCa, readClientCaFile } from '../../../src/webhook/client-ca.ts';
+import { aCertificateSet } from '../../support/builders/a-certificate-set.ts';
+import { aFolder } from '../../support/builders/a-folder.ts';
+
+const [{ ca, serving }, { ca: other }] = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
+
+describe('a file of client certificate authorities', () => {
+  test('is one or several, with any text around them', async (t) => {
+    const folder = await aFolder(t, {
+      one: ca.certificate,
+      two: `# ours\n${ca.certificate}# theirs\n${other.certificate}`,
+    });
+    const blocks = (read: object) => ('bundle' in read ? String(read.bundle).match(/-----BEGIN /g)?.length : read);
+    assert.equal(blocks(readClientCaFile(join(folder, 'one'))), 1);
+    assert.equal(blocks(readClientCaFile(join(folder, 'two'))), 2);
+  });
+
+  const rows: [what: string, text: string, problem: RegExp][] = [
+    ['empty', '', /^found no certificate; allowed is the PEM of one authority or several$/],
+    ['cut off', ca.certificate.slice(0, 300), /^found 1 of 1 blocks that are no certificate of an authority/],
+    ['a certificate that is no authority', `${ca.certificate}${serving.certificate}`, /^found 1 of 2 blocks/],
+    ['with a private key in it', `${ca.certificate}${ca.privateKey}`, /^found 1 of 2 blocks/],
+    ['larger than any', 'x'.repeat(1024 * 1024 + 1), /^found 1048577 bytes; allowed is at most 1048576$/],
+  ];
+  for (const [what, text, problem] of rows) {
+    test(`is not ${what}`, async (t) => {
+      const read = readClientCaFile(join(await aFolder(t, { file: text }), 'file'));
+      assert.match('problem' in read ? read.problem : '', problem);
+    });
+  }
+
+  test('is neither missing nor a folder', async (t) => {
+    const folder = await aFolder(t);
+    assert.match(JSON.stringify(readClientCaFile(join(folder, 'none'))), /ENOENT.*allowed is a file that can be read/);
+    assert.match(JSON.stringify(readClientCaFile(folder)), /found a folder/);
+  });
+
+  test('that cannot be used any more leaves the last good one in force, and is told once', async (t) => {
+    const folder = await aFolder(t, { file: ca.certificate });
+    const file = join(folder, 'file');
+    const first = readClientCaFile(file);
+    assert.ok('bundle' in first);
+    const callers = createClientCa(file, first.bundle);
+    const change = async (text: string) => {
+      await writeFile(`${file}.new`, text);
+      await rename(`${file}.new`, file);
+      return callers.reload();
+    };
+    assert.equal(callers.reload(), 'unchanged');
+    assert.ok('problem' in ((await change('x')) as object));
+    assert.equal(callers.reload(), 'unchanged');
+    assert.equal(callers.current(), first.bundle);
+    assert.ok('bundle' in ((await change(other.certificate)) as object));
+    assert.notEqual(callers.current(), first.bundle);
+  });
+
+  test('is none where nobody asked for it: anybody may call', () => {
+    const callers = createClientCa(undefined, undefined);
+    assert.deepEqual([callers.reload(), callers.current()], ['unchanged', undefined]);
+  });
+});

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { chartValues, type Group, type Value, valuesSchema } from './values.ts';
+
+/** The folder of the Helm chart. */
+export const CHART = fileURLToPath(new URL('../../manifests/helm/', import.meta.url));
+
+const HEADER =
+  '# Made from tools/chart/values.ts by "npm run manifests": change it there.\n# null is the default, but of resources none.\n\n';
+const LINE = 120;
+/** What both ways to install have, word for word. A chart can read only files of its own folder. */
+const COPIED = ['pod-monitor.yaml', 'prometheus-rule.yaml', 'dashboard.json'];
+
+/** What `npm run manifests` writes into the chart, by path in it. The templates are written by hand. */
+export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
+  const monitoring = new URL('../../manifests/overlays/monitoring/', import.meta.url);
+  const copies = COPIED.map(async (name) => [`files/${name}`, await readFile(new URL(name, monitoring), 'utf8')]);
+  return {
+    'values.schema.json': `${JSON.stringify(valuesSchema, null, 2)}\n`,
+    'values.yaml': HEADER + valuesYaml(chartValues, ''),
+    'files/defaults.json': `${JSON.stringify(defaults(chartValues), null, 2)}\n`,
+    ...Object.fromEntries(await Promise.all(copies)),
+  };
+}
+
+const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
+
+/** What null stands for: Helm takes a default away for it. The templates could not read it from values.yaml. */
+function defaults({ properties }: Group): object {
+  // To have no resources makes sense.
+  const { resources: _, ...others } = properties;
+  const entries = Object.entries(others).map(([name, value]) => [
+    name,
+    isGroup(value) ? defaults(value) : value.default,
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function valuesYaml({ properties }: Group, indent: string): string {
+  const entries = Object.entries(properties).map(([name, value]) => {
+    if (isGroup(value)) return `${indent}${name}:\n${valuesYaml(value, `${indent}  `)}`;
+    const yaml = stringify({ [name]: value.default }).replaceAll(/^(?=.)/gm, indent);
+    return comment(value.description ?? '', indent) + yaml;
+  });
+  return entries.join(indent === '' ? '\n' : '');
+}
+
+function comment(text: string, indent: string): string {
+  const start = `${indent}# `;
+  const lines = [start];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? start;
+    if (line !== start && line.length + 1 + word.length > LINE) lines.push(start + word);
+    else lines[lines.length - 1] = line === start ? line + word : `${line} ${word}`;
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The table of docs/install.md. */
+export function valuesTable(): string {
+  return ['| value | default | meaning |', '| --- | --- | --- |', ...rows(chartValues, '')].join('\n');
+}
+
+function rows({ properties }: Group, prefix: string): string[] {
+  return Object.entries(properties).flatMap(([name, value]) =>
+    isGroup(value)
+      ? rows(value, `${prefix}${name}.`)
+      : [`| \`${prefix}${name}\` | ${shown(value.default)} | ${value.description} |`],
+  );
+}
+
+const shown = (value: unknown): string =>
+  value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;

@@ -1,0 +1,272 @@
+import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/cli/options.ts';
+import { policyJsonSchema } from '../../src/policy/schema.ts';
+import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites.ts';
+
+/** The values of the Helm chart, as JSON Schema (draft 7): values.schema.json, values.yaml and the table are made from it. */
+export interface Value {
+  readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean';
+  readonly description?: string;
+  /** Absent for a group of values, whose `properties` have defaults. */
+  readonly default?: unknown;
+  readonly [keyword: string]: unknown;
+}
+
+export interface Group extends Value {
+  readonly properties: Readonly<Record<string, Value>>;
+}
+
+const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+/** In both ways of naming them. */
+const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|')})`;
+const SUBDOMAIN = `${DNS_LABEL}(\\.${DNS_LABEL})*`;
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+/** Neither "." nor what begins with "../..": these name no file. */
+const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
+/** RFC 3986 without "#", to which the name of an alert is added, and without "{{": Prometheus takes what it is given for a template. */
+const URL_WITHOUT_FRAGMENT = "[-A-Za-z0-9._~:/?\\[\\]@!$&'()*+,;=%]+";
+/** Kubernetes holds such numbers in 32 bits, and the kubelet no longer grace period than that in nanoseconds. */
+const LARGEST_INTEGER = 2_147_483_647;
+
+/** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
+export const chartsOwn = {
+  kubeconfig: 'leave it out: the Pod has an account of its own',
+  namespace: 'use helm --namespace',
+  'owner-cluster-role': 'it follows the value name',
+  'client-ca-file': 'the chart mounts no such file: install with kustomize',
+  'client-name': 'it needs client-ca-file',
+  'webhook-cert-path': 'use the value ownCertificates',
+  'webhook-url': 'leave it out: the API server calls the Service',
+  'policy-file': 'use the value policy',
+} as const satisfies Partial<Record<OptionName, string>>;
+
+const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
+/** A template looks at the bounds. So long a number is read by it still. */
+const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
+const subdomain = (longest: number): Value => ({ type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: longest });
+const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
+const subject = (longest: number): Value => ({
+  type: 'string',
+  pattern: '^[^\\x00-\\x1f\\x7f]+$',
+  maxLength: longest,
+});
+
+/** The form of each option that the chart leaves to the user. The daemon checks once more. */
+const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
+  'service-name': { type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 },
+  'service-port': port,
+  'secret-name': subdomain(253),
+  'webhook-configuration-name': subdomain(244),
+  'webhook-bind-port': port,
+  'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
+  'tls-min-version': oneOf('TLSv1.2', 'TLSv1.3'),
+  'tls-cipher-suites': { type: 'string', pattern: `^${SUITE}(, *${SUITE})*$` },
+  'max-connections': { type: 'integer', minimum: 10, maximum: 100_000 },
+  'failure-policy': oneOf('Ignore', 'Fail'),
+  'timeout-seconds': { type: 'integer', minimum: 1, maximum: 30 },
+  'ca-lifetime': duration,
+  'cert-lifetime': duration,
+  'settle-time': duration,
+  'key-size': { type: 'integer', enum: [2048, 3072, 4096] },
+  'rotate-on-start': { type: 'boolean' },
+  'subject-ca-common-name': subject(64),
+  'subject-ca-organizational-unit': subject(64),
+  'subject-common-name': subject(64),
+  'subject-organizational-unit': subject(64),
+  'subject-organization': subject(64),
+  'subject-country': { type: 'string', pattern: '^[A-Z]{2}$' },
+  'subject-state': subject(128),
+  'subject-locality': subject(128),
+  heal: oneOf('all', 'new', 'off'),
+  'metrics-bind-port': port,
+  'drain-time': duration,
+  'log-level': oneOf('error', 'warn', 'info', 'debug'),
+  'log-format': oneOf('json', 'pretty'),
+};
+
+const group = (properties: Readonly<Record<string, Value>>): Group => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+});
+const text = (description: string, value = ''): Value => ({ type: 'string', default: value, description });
+const name = (description: string): Value => ({ ...text(description), pattern: `^(${SUBDOMAIN})?$`, maxLength: 253 });
+const key = (description: string, value: string): Value => ({
+  ...text(description, value),
+  pattern: `^${SECRET_KEY}$`,
+  maxLength: 253,
+});
+const flag = (value: boolean, description: string): Value => ({ type: 'boolean', default: value, description });
+/** A template looks at the names: what Helm says of `propertyNames` is about another field. */
+const map = (description: string, values: object = {}): Value => ({
+  type: 'object',
+  default: {},
+  additionalProperties: { type: 'string', ...values },
+  description,
+});
+const labels = (description: string): Value => map(description, { pattern: `^(${LABEL})?$` });
+
+function optionValues(): Value {
+  const described = optionNames.map((name) => {
+    const { description, defaultText, default: value }: OptionDefinition<unknown> = options[name];
+    if (name in chartsOwn) return [name, { description: `Refused: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
+    const meaning = `${description}; default: ${value ?? defaultText}`;
+    return [name, { ...forms[name as keyof typeof forms], description: meaning }];
+  });
+  return {
+    ...group(Object.fromEntries(described)),
+    default: {},
+    description:
+      'options of the daemon by the names that `terraform-daemon run --help` has, without the two dashes, as `{heal: new}`. The Service, the roles and the ports follow',
+  };
+}
+
+/** The same without `propertyNames`, of which Helm says that another field is wrong. */
+function withPatterns(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withPatterns);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { propertyNames, additionalProperties, ...rest } = schema as Readonly<Record<string, unknown>>;
+  const others = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, withPatterns(value)]));
+  if (propertyNames === undefined)
+    return additionalProperties === undefined ? others : { ...others, additionalProperties };
+  const { pattern } = propertyNames as { readonly pattern: string };
+  return { ...others, patternProperties: { [pattern]: additionalProperties }, additionalProperties: false };
+}
+
+function policyValue(): Value {
+  const { $schema, required, ...schema } = policyJsonSchema();
+  return {
+    ...(withPatterns(schema) as object),
+    type: 'object',
+    default: {},
+    description:
+      "which Jobs are capped, as a policy file has it: `rules: […]`. Empty: terraform-controller's Jobs run once. A change is read without a restart",
+  };
+}
+
+const resources = { requests: { cpu: '25m', memory: '128Mi' }, limits: { memory: '512Mi' } };
+const list = (description: string, items: object = { type: 'object' }): Value => ({
+  type: 'array',
+  default: [],
+  items,
+  description,
+});
+
+const values = group({
+  name: {
+    ...text('name of the Deployment, the ServiceAccount, the roles and the `app` label', 'terraform-daemon'),
+    pattern: `^${DNS_LABEL}$`,
+    maxLength: 50,
+  },
+  image: group({
+    repository: {
+      ...text('where the image is', 'terraform-daemon'),
+      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template looks at the rest: the pattern would be one that nobody can read
+      maxLength: 255,
+    },
+    tag: {
+      ...text('tag of the image; empty: the version of the daemon that the chart is for'),
+      pattern: '^([A-Za-z0-9_][-A-Za-z0-9_.]*)?$',
+      maxLength: 128,
+    },
+    digest: {
+      ...text('digest of the image, `sha256:…`; the tag then only tells people'),
+      pattern: '^(sha256:[0-9a-f]{64})?$',
+    },
+    pullPolicy: {
+      ...text("empty: Kubernetes' default, which for a tag is IfNotPresent"),
+      enum: ['', 'Always', 'IfNotPresent', 'Never'],
+    },
+    pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain(253)),
+  }),
+  replicas: {
+    type: 'integer',
+    minimum: 0,
+    maximum: LARGEST_INTEGER,
+    default: 2,
+    description: 'how many Pods; any number works, two are enough',
+  },
+  options: optionValues(),
+  policy: policyValue(),
+  ownCertificates: group({
+    secretName: name(
+      "a Secret of the namespace with certificates of your own, as cert-manager makes it; nothing is issued then. Empty: the daemon's own",
+    ),
+    certificateKey: key('key of the certificate in it', 'tls.crt'),
+    privateKeyKey: key('key of the private key in it', 'tls.key'),
+    caKey: {
+      ...key('key of the CA bundle in it; empty: there is none, and the certificate itself is trusted', 'ca.crt'),
+      pattern: `^(${SECRET_KEY})?$`,
+    },
+  }),
+  backstop: group({
+    enabled: flag(true, 'give the rights to cap Jobs that the endpoint has missed'),
+  }),
+  ownerEnforcement: group({
+    enabled: flag(
+      false,
+      'give the right to delete the registration and the Lease as well, which OwnerReferencesPermissionEnforcement asks of who names an owner, as on OpenShift',
+    ),
+  }),
+  serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
+  labels: labels('labels of all objects beside `app`'),
+  podLabels: labels('labels of the Pods beside `app`'),
+  podAnnotations: map('annotations of the Pods'),
+  resources: { type: 'object', default: resources, description: 'of the container; measured, see docs/sizing.md' },
+  priorityClassName: name('PriorityClass of the Pods'),
+  nodeSelector: labels('labels that a node must have'),
+  tolerations: list('taints that are put up with'),
+  affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
+  topologySpread: group({
+    enabled: flag(true, 'keep replicas apart'),
+    topologyKey: {
+      ...text('label of nodes by which they are kept apart', 'kubernetes.io/hostname'),
+      pattern: `^(${SUBDOMAIN}/)?${LABEL}$`,
+      maxLength: 317,
+    },
+    whenUnsatisfiable: {
+      ...oneOf('ScheduleAnyway', 'DoNotSchedule'),
+      default: 'ScheduleAnyway',
+      description: 'what to do where they cannot be; a cluster of one node gets all of them by the default',
+    },
+  }),
+  terminationGracePeriodSeconds: {
+    type: 'integer',
+    minimum: 0,
+    maximum: LARGEST_INTEGER,
+    default: 0,
+    description:
+      'more than `options.drain-time`; 0: that and ten seconds to end what was begun, which is 15 by default',
+  },
+  podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
+  networkPolicy: group({
+    enabled: flag(
+      true,
+      'let connections in to the two ports only: to that of the webhook from anywhere, to the metrics from Pods of all namespaces',
+    ),
+  }),
+  monitoring: group({
+    enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
+    labels: labels('labels of these two by which your Prometheus finds them'),
+    runbookUrl: {
+      ...text('what the links of the alerts begin with: where your people read docs/runbook.md', 'docs/runbook.md'),
+      pattern: `^${URL_WITHOUT_FRAGMENT}$`,
+    },
+    dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
+  }),
+});
+
+/** Helm itself sets these two where the chart is part of another one. */
+const parents = {
+  enabled: { type: 'boolean', description: 'for a chart that has this one as a part; read by Helm alone' },
+  global: { type: 'object', description: 'what a chart that has this one as a part gives to all its parts; not used' },
+};
+
+export const chartValues: Group = values;
+
+export const valuesSchema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Values of the Helm chart of terraform-daemon',
+  ...values,
+  properties: { ...values.properties, ...parents },
+};

@@ -1,0 +1,154 @@
+import { writeFile } from 'node:fs/promises';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+
+/** `npm run dashboard`: the Grafana dashboard, made from what the metrics say of themselves. */
+
+export const DASHBOARD = new URL('../manifests/overlays/monitoring/dashboard.json', import.meta.url);
+
+const PREFIX = 'terraform_daemon_';
+
+interface Panel {
+  readonly title: string;
+  /** As in PromQL; the first metric in it tells what the panel shows. */
+  readonly expr: string;
+  readonly legend?: string;
+  readonly unit?: string;
+  readonly kind?: 'stat' | 'timeseries';
+}
+
+/** What somebody on call asks first comes first. */
+const panels: readonly Panel[] = [
+  { kind: 'stat', title: 'Replicas', expr: 'count(terraform_daemon_build_info)' },
+  { kind: 'stat', title: 'Trusted by the API server', expr: 'min(terraform_daemon_bundle_trusts_serving)' },
+  {
+    kind: 'stat',
+    title: 'Left of the certificates',
+    expr: 'min by (certificate) (terraform_daemon_certificate_not_after_timestamp_seconds - time())',
+    legend: '{{certificate}}',
+    unit: 's',
+  },
+  {
+    kind: 'stat',
+    title: 'Until renewal',
+    expr: 'min by (certificate) (terraform_daemon_certificate_renewal_due_timestamp_seconds - time())',
+    legend: '{{certificate}}',
+    unit: 's',
+  },
+  { kind: 'stat', title: 'Jobs missed in a day', expr: 'sum(increase(terraform_daemon_missed_jobs_total[1d]))' },
+  { kind: 'stat', title: 'Policy file in force', expr: 'min(terraform_daemon_policy_valid)' },
+  {
+    title: 'Admission requests',
+    expr: 'sum by (outcome) (rate(terraform_daemon_admission_requests_total[5m]))',
+    legend: '{{outcome}}',
+    unit: 'reqps',
+  },
+  {
+    title: 'Time to answer, 99 of 100',
+    expr: 'histogram_quantile(0.99, sum by (le) (rate(terraform_daemon_admission_duration_seconds_bucket[5m])))',
+    unit: 's',
+  },
+  {
+    title: 'Let through by the API server without an answer',
+    expr: 'sum(increase(apiserver_admission_webhook_fail_open_count{name="modify.terraform.job.kb.io"}[5m]))',
+  },
+  {
+    title: 'Jobs that failed and were not retried',
+    expr: 'sum(increase(terraform_daemon_ran_once_jobs_total[1h]))',
+  },
+  {
+    title: 'Steps with certificates',
+    expr: 'sum by (action, reason) (increase(terraform_daemon_certificate_steps_total[1h]))',
+    legend: '{{action}}: {{reason}}',
+  },
+  {
+    title: 'Repairs of the registration',
+    expr: 'sum by (result, reason) (increase(terraform_daemon_registrations_total{result!="unchanged"}[1h]))',
+    legend: '{{result}}: {{reason}}',
+  },
+  {
+    title: 'Repairs held back',
+    expr: 'sum by (object) (increase(terraform_daemon_fights_total[1h]))',
+    legend: '{{object}}',
+  },
+  {
+    title: 'Connections refused',
+    expr: 'sum by (reason) (rate(terraform_daemon_connections_refused_total[5m]))',
+    legend: '{{reason}}',
+    unit: 'cps',
+  },
+  {
+    title: 'Looks at Secret and registration',
+    expr: 'sum by (result) (rate(terraform_daemon_reconcile_duration_seconds_count[5m]))',
+    legend: '{{result}}',
+    unit: 'ops',
+  },
+  {
+    title: 'Since the registration was last read',
+    expr: 'time() - terraform_daemon_registration_read_timestamp_seconds',
+    legend: '{{pod}}',
+    unit: 's',
+  },
+  {
+    title: 'Memory',
+    expr: 'process_resident_memory_bytes{container="terraform-daemon"}',
+    legend: '{{pod}}',
+    unit: 'bytes',
+  },
+  {
+    title: 'Processor',
+    expr: 'rate(process_cpu_seconds_total{container="terraform-daemon"}[5m])',
+    legend: '{{pod}}',
+  },
+];
+
+const [WIDTH, HEIGHT] = [24, 8];
+
+/** The dashboard as JSON. Throws where a panel asks for a metric that there is not, or a metric has no panel. */
+export async function dashboard(): Promise<string> {
+  const { text } = await createMetrics('0.0.0').expose();
+  const help = new Map([...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', words = '']) => [name, words]));
+  const shown = panels.map((panel, index) => toPanel(panel, index, help));
+  const unseen = [...help.keys()].filter(
+    (name) => name.startsWith(PREFIX) && !panels.some(({ expr }) => expr.includes(name)),
+  );
+  if (unseen.length > 0) throw new Error(`metrics without a panel: ${unseen.join(', ')}`);
+  const variable = { name: 'datasource', type: 'datasource', query: 'prometheus' };
+  const content = {
+    uid: 'terraform-daemon',
+    title: 'terraform-daemon',
+    tags: ['kubernetes', 'webhook'],
+    schemaVersion: 39,
+    refresh: '1m',
+    time: { from: 'now-6h', to: 'now' },
+    templating: { list: [variable] },
+    panels: shown,
+  };
+  return `${JSON.stringify(content, null, 2)}\n`;
+}
+
+function toPanel(
+  { title, expr, legend = '', unit = 'short', kind = 'timeseries' }: Panel,
+  index: number,
+  help: ReadonlyMap<string, string>,
+) {
+  const [metric = ''] = /terraform_daemon_\w+/.exec(expr) ?? [];
+  const description = help.get(metric) ?? help.get(metric.replace(/_(bucket|count|sum)$/, ''));
+  if (metric !== '' && description === undefined) throw new Error(`${title}: there is no metric ${metric}`);
+  const perRow = kind === 'stat' ? 6 : 2;
+  const stats = panels.filter((panel) => panel.kind === 'stat').length;
+  const nth = kind === 'stat' ? index : index - stats;
+  const h = kind === 'stat' ? HEIGHT / 2 : HEIGHT;
+  const y = kind === 'stat' ? 0 : HEIGHT / 2 + Math.floor(nth / perRow) * HEIGHT;
+  return {
+    id: index + 1,
+    type: kind,
+    title,
+    description,
+    datasource: { type: 'prometheus', uid: '$datasource' },
+    gridPos: { x: (nth % perRow) * (WIDTH / perRow), y, w: WIDTH / perRow, h },
+    fieldConfig: { defaults: { unit }, overrides: [] },
+    targets: [{ refId: 'A', expr, legendFormat: legend }],
+  };
+}
+
+if (import.meta.main) await writeFile(DASHBOARD, await dashboard());

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, isAbsolute, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Progress } from '../control-plane/progress.ts';
+
+const configured = process.env.XDG_CACHE_HOME;
+const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
+
+/** Where images and what they are made from are kept between runs. */
+export const IMAGE_CACHE = join(base, 'terraform-daemon', 'images');
+
+/** The environment for everything that is to use the images of these tests and no others of the machine. */
+export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
+  await mkdir(IMAGE_CACHE, { recursive: true });
+  const storage = join(IMAGE_CACHE, 'storage.conf');
+  const [root, runRoot] = ['storage', 'run'].map((name) => JSON.stringify(join(IMAGE_CACHE, name)));
+  await writeFile(storage, `[storage]\ndriver = "overlay"\ngraphroot = ${root}\nrunroot = ${runRoot}\n`);
+  return { ...process.env, CONTAINERS_STORAGE_CONF: storage, BUILDAH_ISOLATION: 'chroot' };
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gets each line that the command prints, as a passing one. */
+  readonly progress?: Progress;
+}
+
+/** Runs a command and answers its stdout; rejects with the end of its stderr. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  { progress, ...options }: RunOptions = {},
+): Promise<string> {
+  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (progress !== undefined) {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => progress(`${basename(command)}: ${line}`, true));
+    }
+  }
+  const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')]);
+  if (child.exitCode === 0) return Buffer.concat(stdout).toString().trim();
+  const told = Buffer.concat([...stdout, ...stderr])
+    .toString()
+    .trimEnd()
+    .split('\n')
+    .slice(-25)
+    .join('\n');
+  throw new Error(`"${command} ${args.join(' ')}" failed (${child.exitCode ?? child.signalCode}):\n${told}`);
+}
+
+/** Runs buildah on the images of these tests. */
+export const buildah = async (args: readonly string[], cwd?: string): Promise<string> =>
+  run('buildah', args, { env: await imageEnvironment(), ...(cwd === undefined ? {} : { cwd }) });
+
+/** Whether there is an image of this name. */
+export const hasImage = (name: string): Promise<boolean> =>
+  buildah(['inspect', '--type=image', '--format={{.FromImageID}}', name]).then(
+    () => true,
+    () => false,
+  );

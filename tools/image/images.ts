@@ -1,0 +1,127 @@
+import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Progress } from '../control-plane/progress.ts';
+import { NODE_IP } from '../node/layout.ts';
+import { ensureBaseImages } from './base-images.ts';
+import { buildah, hasImage, IMAGE_CACHE, imageEnvironment, run } from './buildah.ts';
+
+/** An image in a file that `ctr images import` takes. */
+export interface ImageFile {
+  readonly name: string;
+  readonly archive: string;
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** As the manifests name it, in full. */
+export const DAEMON_IMAGE = 'docker.io/library/terraform-daemon:1.0.0';
+
+/**
+ * Builds the daemon's image as a user does, on stand-ins for the base images.
+ *
+ * @param name a second one makes an upgrade of the first.
+ */
+export async function buildDaemonImage(progress: Progress, name = DAEMON_IMAGE): Promise<ImageFile> {
+  const bases = await ensureBaseImages(progress);
+  progress(`building ${name}`);
+  const own = [`--tag=${name}`, `--build-base=${bases.build}`, `--run-base=${bases.run}`, ...(await npmSettings())];
+  const args = ['tools/image/main.ts', '--engine=buildah', ...own, '--', '--pull-never', '--layers=false'];
+  await run(process.execPath, args, { cwd: ROOT, env: await imageEnvironment(), progress });
+  // The one that had the name before has none now. Where a container still uses it, the next build removes it.
+  await buildah(['rmi', '--prune']).catch(() => {});
+  return save(name);
+}
+
+/** Where npm needs settings to reach its registry, it needs them in the image's build too. */
+async function npmSettings(): Promise<readonly string[]> {
+  const npmrc = process.env.NPM_CONFIG_USERCONFIG ?? join(homedir(), '.npmrc');
+  const hasNpmrc = await access(npmrc).then(
+    () => true,
+    () => false,
+  );
+  const authorities = process.env.NODE_EXTRA_CA_CERTS;
+  return [...(hasNpmrc ? [`--npmrc=${npmrc}`] : []), ...(authorities ? [`--ca=${authorities}`] : [])];
+}
+
+/** What holds the namespaces of a Pod: waits, and reaps. */
+const PAUSE_SOURCE = `#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void end(int signal) { _exit(0); }
+static void reap(int signal) { while (waitpid(-1, 0, WNOHANG) > 0); }
+int main(void) {
+  signal(SIGINT, end);
+  signal(SIGTERM, end);
+  signal(SIGCHLD, reap);
+  for (;;) pause();
+}
+`;
+export const PAUSE_IMAGE = 'localhost/pause:1';
+
+export async function ensurePauseImage(): Promise<ImageFile> {
+  if (!(await hasImage(PAUSE_IMAGE))) {
+    await inFolder(
+      { 'pause.c': PAUSE_SOURCE, Dockerfile: 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' },
+      async (folder) => {
+        await run('gcc', ['-static', '-Os', '-s', '-o', 'pause', 'pause.c'], { cwd: folder });
+        await buildah(['build', '--layers=false', '-t', PAUSE_IMAGE, '.'], folder);
+      },
+    );
+  }
+  return save(PAUSE_IMAGE);
+}
+
+/** Where a stand-in for terraform files its tickets: it writes a line to this port of the node. */
+export const TICKET_PORT = 9999;
+
+/** Those that terraform-controller's Jobs name. */
+const TERRAFORM_IMAGES = ['docker.io/oamdev/docker-terraform:1.1.4', 'docker.io/library/busybox:latest'];
+
+const TERRAFORM = `#!/bin/bash
+[ "$1" = apply ] || exit 0
+echo "$(hostname) $(date -u +%T)" > /dev/tcp/${NODE_IP}/${TICKET_PORT}
+echo 'Error: the account is out of money. A ticket was filed.'
+sleep 3
+exit 1
+`;
+
+/** What terraform-controller's Jobs run: `terraform apply` files a ticket each time it is started, and fails. */
+export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
+  const { run: base } = await ensureBaseImages(progress);
+  const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;
+  await inFolder({ terraform: TERRAFORM, Dockerfile: file }, async (folder) => {
+    const tags = TERRAFORM_IMAGES.map((name) => `--tag=${name}`);
+    await buildah(['build', '--layers=false', '--pull-never', ...tags, '.'], folder);
+  });
+  return Promise.all(TERRAFORM_IMAGES.map(save));
+}
+
+async function inFolder(
+  files: Readonly<Record<string, string>>,
+  work: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-image-'));
+  try {
+    await Promise.all(Object.entries(files).map(([name, content]) => writeFile(join(folder, name), content)));
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function save(name: string): Promise<ImageFile> {
+  const archives = join(IMAGE_CACHE, 'archives');
+  await mkdir(archives, { recursive: true });
+  const archive = join(archives, `${name.replaceAll(/[/:]/g, '_')}.tar`);
+  // Another process may be at the same image.
+  const folder = await mkdtemp(join(archives, 'saving-'));
+  try {
+    await buildah(['push', name, `oci-archive:${join(folder, 'image.tar')}:${name}`]);
+    await rename(join(folder, 'image.tar'), archive);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { name, archive };
+}
