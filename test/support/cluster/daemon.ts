@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../tools/control-plane/free-port.ts';
 
 /** The bundle as it is shipped: `npm run build` makes it. */
-export const BUNDLE = fileURLToPath(new URL('../../dist/terraform-daemon.js', import.meta.url));
+export const BUNDLE = fileURLToPath(new URL('../../../dist/terraform-daemon.js', import.meta.url));
 
 /** A line that has not come by then does not come. */
 const LINE_MS = 30_000;

@@ -16,14 +16,24 @@ const packageFile = new URL('../../../package.json', import.meta.url);
 const { allowScripts }: { allowScripts: Record<string, boolean> } = JSON.parse(readFileSync(packageFile, 'utf8'));
 
 /** Licences under which a package may be part of what is shipped: none asks for more than to be named. */
-const ALLOWED = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT', 'PSF-2.0', 'Unlicense']);
+const ALLOWED = new Set([
+  '0BSD',
+  'Apache-2.0',
+  'BlueOak-1.0.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  'MIT',
+  'PSF-2.0',
+  'Unlicense',
+]);
 
-/** Of "A OR B" one is enough. Anything else that is not a single name is for a person to read. */
+/** "A OR B" needs one allowed licence, "A AND B" needs both. A person must read anything more complex. */
 const isAllowed = (license = ''): boolean =>
   license
     .replace(/^\((.*)\)$/, '$1')
     .split(' OR ')
-    .some((name) => ALLOWED.has(name));
+    .some((choice) => choice.split(' AND ').every((name) => ALLOWED.has(name)));
 
 describe('dependencies', () => {
   it('have licences that allow this use', () => {
@@ -39,6 +49,7 @@ describe('dependencies', () => {
       assert.equal(isAllowed(license), false, `${license}`);
     }
     assert.equal(isAllowed('(BSD-3-Clause OR GPL-2.0)'), true);
+    assert.equal(isAllowed('Apache-2.0 AND MIT'), true);
   });
 
   it('are pinned to their bytes', () => {
