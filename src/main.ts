@@ -126,21 +126,17 @@ function stopSignal(log: Log): AbortSignal {
 const never = new AbortController().signal;
 
 const inspectOnce: Commands['inspect'] = (raw, own) =>
-  answer(() =>
-    inspect(raw, own, {
-      podNamespace: podNamespace(),
-      connect: (config) => {
-        const clients = connect(config.kubeconfig, never);
-        return {
-          secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
-          registrations: createRegistrationStore(clients, config.registration.name),
-        };
-      },
-      stdin: process.stdin,
+  answer(() => {
+    const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
+    const clients = connect(config.kubeconfig, never);
+    return inspect(own, config, {
+      secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
+      registrations: createRegistrationStore(clients, config.registration.name),
+      isInPod: podNamespace() !== undefined,
       write: (text) => process.stdout.write(text),
       now: () => new Date(),
-    }),
-  );
+    });
+  });
 
 const printPolicy: Commands['policy'] = (raw, { apiVersion }) =>
   answer(async () => {

@@ -29,7 +29,6 @@ const naming: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name',
 
 export interface InspectOptions {
   readonly output: 'text' | 'json';
-  readonly file: string | undefined;
   readonly address: { readonly host: string; readonly port: number } | undefined;
 }
 
@@ -86,11 +85,6 @@ export const subcommands = {
     own: [
       { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: outputFormat },
       {
-        flags: '-f, --file <file>',
-        description:
-          'read the Secret and the MutatingWebhookConfiguration from this file (- is standard input) instead of the API server: YAML or JSON as kubectl get -o yaml prints it',
-      },
-      {
         flags: '--address <host:port>',
         description: 'where to call the endpoint',
         defaultText: 'the Service, or the host of --webhook-url, where its name resolves',
@@ -107,9 +101,7 @@ Examples:
   terraform-daemon inspect
   kubectl -n vela-system port-forward service/terraform-job-webhook-service 8443:443 &
   terraform-daemon inspect --address 127.0.0.1:8443
-  terraform-daemon inspect -o json | jq .verdict
-  kubectl -n vela-system get secret/terraform-job-webhook-cert -o yaml \\
-    mutatingwebhookconfiguration/terraform-job-webhook-configuration | terraform-daemon inspect -f -`,
+  terraform-daemon inspect -o json | jq .verdict`,
   },
   policy: {
     description: 'print the policy as a MutatingAdmissionPolicy and its binding: the same without a webhook',

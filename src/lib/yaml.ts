@@ -5,7 +5,6 @@ import {
   isNode,
   LineCounter,
   type Node,
-  parse,
   parseAllDocuments,
   stringify,
   visit,
@@ -80,9 +79,6 @@ function keyNode(map: YAMLMap, step: PropertyKey): Node | undefined {
   const pair = map.items.find(({ key }) => isNode(key) && 'value' in key && key.value === step);
   return isNode(pair?.key) ? pair.key : undefined;
 }
-
-/** The object of a text as `kubectl get -o yaml` or `-o json` prints it. Throws where it is neither. */
-export const parseObject = (text: string): unknown => parse(text, { prettyErrors: false, logLevel: 'error' });
 
 /** Objects as `kubectl apply -f -` reads them. */
 export const writeYaml = (objects: readonly object[]): string =>

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { PatchStrategy, RbacAuthorizationV1Api, setHeaderOptions } from '@kubernetes/client-node';
 import { freePort } from '../../tools/control-plane/free-port.ts';
-import { kubectl } from '../../tools/control-plane/kubectl.ts';
-import { aFolder } from '../support/builders/a-folder.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { runCommand } from '../support/cluster/command.ts';
@@ -94,28 +91,6 @@ describe('terraform-daemon inspect', () => {
     const { exitCode, stdout } = await asAdmin(address());
     assert.equal(exitCode, 1);
     assert.match(stdout, /1\. unreachable \(endpoint\): localhost:\d+ does not answer: .*ECONNREFUSED/);
-  });
-
-  it('reads what kubectl has exported, without an API server', async (t) => {
-    await start();
-    const objects = [`secret/${SECRET}`, `mutatingwebhookconfiguration/${REGISTRATION}`];
-    const get = (format: string, names = objects) =>
-      kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'get', ...names, '-o', format]);
-    const folder = await aFolder(t, {
-      'list.yaml': await get('yaml'),
-      'list.json': await get('json'),
-      'two.yaml': (await Promise.all(objects.map((name) => get('yaml', [name])))).join('---\n'),
-    });
-    for (const file of ['list.yaml', 'list.json', 'two.yaml']) {
-      const { exitCode, stdout, stderr } = await inspect('-f', join(folder, file));
-      assert.deepEqual([exitCode, stderr], [3, ''], stdout);
-      assert.match(stdout, /dialled {6}no: with -f only the file is looked at/);
-      assert.match(
-        stdout,
-        /\nverdict: incomplete: nothing wrong was seen, but the endpoint was not called\n {2}with -f only the file is/,
-      );
-      await assertKeyless(cluster, stdout);
-    }
   });
 
   it('needs no other rights than to get the two objects', async () => {

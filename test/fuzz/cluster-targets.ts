@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { judgeJob } from '../../src/backstop/decide.ts';
 import { outlineOf } from '../../src/backstop/job-projection.ts';
@@ -40,7 +41,7 @@ const anyMoment = fc.oneof(
 );
 
 /** A Secret of which somebody has edited anything: the API server lets any bytes and any text be. */
-async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
+export async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
   const sets = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
   const secrets = sets.map((set) => stored(set));
   const pems = sets.flatMap(({ ca, serving }) => [
@@ -130,25 +131,29 @@ export async function ensureTarget(): Promise<Target<SecretInput>> {
   };
 }
 
-/** A live registration in which one place holds anything. */
-export async function registrationTarget(): Promise<
-  Target<{ path: readonly string[]; value: unknown; bundle: string }>
-> {
+/** A live registration in which one text and the CA bundle hold anything: the API server checks the types of fields only. */
+export async function anyRegistration(): Promise<fc.Arbitrary<V1MutatingWebhookConfiguration>> {
   const { caBundle } = await aCertificateSet();
   const whole = JSON.parse(JSON.stringify(aRegistration(caBundle)));
-  const conditions = matchConditions(terraformPolicy);
+  const expression = matchConditions(terraformPolicy)[0]?.expression ?? '';
   const isText = (path: readonly string[]) => typeof path.reduce((at, name) => at[name], whole) === 'string';
-  const texts = pathsOf(whole).filter(isText);
+  const edits = fc.record({
+    path: fc.constantFrom(...pathsOf(whole).filter(isText)),
+    value: fc.oneof(damaged(caBundle, expression), fc.string({ unit: 'binary' })),
+    bundle: damaged(caBundle),
+  });
+  const entry = ['webhooks', '0', 'clientConfig', 'caBundle'];
+  return edits.map(({ path, value, bundle }) =>
+    withValue(withValue(whole, entry, Buffer.from(bundle).toString('base64')), path, value),
+  );
+}
+
+export async function registrationTarget(): Promise<Target<V1MutatingWebhookConfiguration>> {
+  const { caBundle } = await aCertificateSet();
+  const conditions = matchConditions(terraformPolicy);
   return {
-    inputs: fc.record({
-      // The API server holds the types of the fields: texts may be any.
-      path: fc.constantFrom(...texts),
-      value: fc.oneof(damaged(caBundle, conditions[0]?.expression ?? ''), fc.string({ unit: 'binary' })),
-      bundle: damaged(caBundle),
-    }),
-    check({ path, value, bundle }) {
-      const entry = ['webhooks', '0', 'clientConfig', 'caBundle'];
-      const live = withValue(withValue(whole, entry, Buffer.from(bundle).toString('base64')), path, value);
+    inputs: await anyRegistration(),
+    check(live) {
       const own = ownWebhook(live);
       const wanted = desiredRegistration(readConfig({}).registration, caBundle, conditions, live);
       const other = otherTerms(live, wanted);

@@ -2,21 +2,17 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { readCertificateFiles } from '../../src/certs/files.ts';
-import { inspect } from '../../src/commands/inspect/inspect.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { writeYaml } from '../../src/lib/yaml.ts';
 import { admissionPolicy } from '../../src/policy/admission-policy.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { readPolicyFile } from '../../src/policy/file.ts';
 import { kubeconfigProblems } from '../../src/stores/kube.ts';
-import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/builders/a-certificate-set.ts';
-import { aRegistration } from '../support/builders/an-inspection.ts';
-import { pathsOf, withValue } from '../support/builders/any-job.ts';
+import { aCertificateSet, certificateOptions, ISSUED_AT } from '../support/builders/a-certificate-set.ts';
 import { readReadme } from '../support/readme.ts';
-import { anyHostileJson, anyHostileValue, damaged } from './junk.ts';
+import { anyHostileJson, damaged } from './junk.ts';
 import type { Target } from './target.ts';
 
 /** A folder for what the code is to read from the disk. */
@@ -113,49 +109,3 @@ export const certificateFilesTarget = (): Promise<Target<{ cert: string; key: st
       },
     };
   });
-
-/** Whatever `inspect -f` is given, it says what is wrong, and never shows a key. */
-export async function inspectTarget(): Promise<Target<string>> {
-  const set = await aCertificateSet();
-  const { labels, annotations, data, type, uid } = stored(set);
-  const metadata = { name: 'terraform-job-webhook-cert', namespace: 'vela-system', uid, labels, annotations };
-  const secret = { apiVersion: 'v1', kind: 'Secret', metadata, type, data };
-  const registration = JSON.parse(JSON.stringify(aRegistration(set.caBundle)));
-  const objects = [secret, registration];
-  const text = writeYaml(objects);
-  const secrets = [set.ca.privateKey, set.serving.privateKey].flatMap((pem) => pem.split('\n').slice(1, 4));
-  const anyEdited = fc
-    .array(fc.tuple(fc.nat(200), anyHostileValue), { minLength: 1, maxLength: 3 })
-    .map((edits) =>
-      edits.reduce((json, [nth, value]) => {
-        const paths = pathsOf(json);
-        return withValue(json, paths[nth % paths.length] ?? [], value);
-      }, objects),
-    )
-    .map((edited) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: edited }));
-  return {
-    inputs: fc.oneof(damaged(text, JSON.stringify({ kind: 'List', items: objects })), anyEdited, anyHostileJson),
-    async check(input) {
-      let output = '';
-      const own = { output: input.length % 2 === 0 ? 'text' : 'json', file: '-', address: undefined } as const;
-      try {
-        await inspect({}, own, {
-          podNamespace: undefined,
-          connect: () => assert.fail('only the file is read'),
-          stdin: Readable.from([input]),
-          write: (shown) => {
-            output += shown;
-          },
-          now: () => new Date(ISSUED_AT.getTime() + 86_400_000),
-        });
-      } catch (error) {
-        if (!(error instanceof OperatorError)) throw error;
-        assert.equal(error.code, 'CONFIG_INVALID');
-        output = error.message;
-      }
-      for (const line of secrets) assert.ok(!output.includes(line), 'a key is shown');
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
-      assert.doesNotMatch(output, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, 'what steers a terminal is shown');
-    },
-  };
-}

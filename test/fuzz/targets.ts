@@ -1,5 +1,6 @@
 import { ensureTarget, jobTarget, registrationTarget, secretTarget } from './cluster-targets.ts';
-import { certificateFilesTarget, inspectTarget, kubeconfigTarget, policyFileTarget } from './file-targets.ts';
+import { certificateFilesTarget, kubeconfigTarget, policyFileTarget } from './file-targets.ts';
+import { inspectTarget } from './inspect-target.ts';
 import { reviewTarget } from './reviews.ts';
 import { answerTarget, listTarget } from './stream-targets.ts';
 import type { Target } from './target.ts';
@@ -21,5 +22,5 @@ export const targets: Readonly<Record<string, () => AnyTarget | Promise<AnyTarge
   'policy-file': policyFileTarget,
   kubeconfig: kubeconfigTarget,
   'certificate-files': certificateFilesTarget,
-  'inspect-file': inspectTarget,
+  inspect: inspectTarget,
 };

@@ -39,7 +39,6 @@ describe('the subcommands', { concurrency: 3 }, () => {
       ['inspect', '--namespace=A'],
       /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): found "A"/,
     ],
-    'a file that is not there': [['inspect', '-f', '/no/such/file'], /--file: found "\/no\/such\/file": ENOENT/],
     'a kubeconfig that is not there': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*found "\/no\/file"/],
     'no time at all': [['rotate', '--timeout=0s'], /Allowed is a duration/],
     'something else to rotate': [['rotate', 'ca'], /too many arguments/],

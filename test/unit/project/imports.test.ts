@@ -57,8 +57,6 @@ const pureFiles = [
   'certs/x509.ts',
   'commands/inspect/certificate-facts.ts',
   'commands/inspect/observations.ts',
-  'commands/inspect/exported-objects.ts',
-  'commands/inspect/exported-shape.ts',
   'commands/inspect/report.ts',
   'commands/inspect/findings.ts',
   'commands/inspect/terminal.ts',

@@ -1,95 +1,84 @@
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
-import type { RawOptions } from '../../../../src/cli/config.ts';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type RawOptions, readConfig } from '../../../../src/cli/config.ts';
 import { inspect } from '../../../../src/commands/inspect/inspect.ts';
 import { OperatorError } from '../../../../src/lib/errors.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
 
 const set = await aCertificateSet();
-const { labels, annotations, data, type } = stored(set);
 
-/** As an export has them, in JSON, which is YAML too. */
-function exported(namespace = 'vela-system'): string {
-  const metadata = { name: 'terraform-job-webhook-cert', namespace, labels, annotations };
-  const secret = { apiVersion: 'v1', kind: 'Secret', metadata, type, data };
-  return [secret, aRegistration(set.caBundle)].map((object) => JSON.stringify(object)).join('\n---\n');
+/** The Service of this namespace resolves nowhere, so `inspect` calls no endpoint. */
+const OPTIONS: RawOptions = { namespace: 'no-such-namespace' };
+
+interface Cluster {
+  readonly raw?: RawOptions;
+  readonly isInPod?: boolean;
+  readonly registration?: V1MutatingWebhookConfiguration;
+  /** Thrown by the read of the Secret. */
+  readonly problem?: Error;
 }
 
-async function inspected(text: string, raw: RawOptions = {}, podNamespace?: string) {
+const aRegistrationOf = (service: object): V1MutatingWebhookConfiguration => {
+  const registration = aRegistration(set.caBundle);
+  const [webhook] = registration.webhooks;
+  return { ...registration, webhooks: [{ ...webhook, clientConfig: { ...webhook.clientConfig, service } }] } as never;
+};
+const SERVICE = { name: 'other', namespace: 'no-such-namespace', port: 8443 };
+
+async function inspected({ raw = OPTIONS, isInPod = false, problem, registration }: Cluster = {}) {
   const written: string[] = [];
-  const exitCode = await inspect(
-    raw,
-    { output: 'json', file: '-', address: undefined },
-    {
-      podNamespace,
-      connect: () => assert.fail('nobody is to be asked'),
-      stdin: Readable.from([text]),
-      write: (part) => void written.push(part),
-      now: () => ISSUED_AT,
-    },
-  );
+  const exitCode = await inspect({ output: 'json', address: undefined }, readConfig(raw), {
+    secrets: { read: () => (problem === undefined ? Promise.resolve(stored(set)) : Promise.reject(problem)) },
+    registrations: { read: async () => registration ?? aRegistrationOf(SERVICE) },
+    isInPod,
+    write: (part) => void written.push(part),
+    now: () => ISSUED_AT,
+  });
   return { exitCode, ...JSON.parse(written.join('')) };
 }
 
-describe('an inspection of standard input', () => {
-  test('asks no API server and calls no endpoint', async () => {
-    const { exitCode, verdict, endpoint, at } = await inspected(exported());
-    assert.deepEqual(
-      [exitCode, verdict, endpoint.outcome, at],
-      [3, 'incomplete', 'not-dialled', ISSUED_AT.toISOString()],
-    );
-  });
-
-  test('takes the namespace from the Secret, before that of the Pod, unless it is told', async () => {
-    const { secret, problems } = await inspected(exported('ops'), {}, 'pods');
-    assert.equal(secret.reference, 'ops/terraform-job-webhook-cert');
-    // These certificates are for another namespace, which is found out so.
-    assert.equal(problems[0].reason, 'missing-name');
-    const told = await inspected(exported('ops'), { namespace: 'vela-system' });
-    assert.deepEqual([told.secret.state, told.problems[0].reason], ['absent', 'absent']);
-  });
-
-  test('says how to call the endpoint in a way that there is: without kubectl in a Pod', async () => {
+describe('inspect', () => {
+  test('exits with 3 if the name of the endpoint does not resolve, and writes null for an unknown value', async () => {
+    const { exitCode, endpoint, at, nextCertificateAuthority } = await inspected({
+      raw: {},
+      registration: aRegistration(set.caBundle),
+    });
+    assert.deepEqual([exitCode, endpoint.outcome, at], [3, 'not-dialled', ISSUED_AT.toISOString()]);
+    assert.deepEqual([nextCertificateAuthority, endpoint.certificate], [null, null]);
     const portForward = 'kubectl -n vela-system port-forward service/terraform-job-webhook-service 8443:443';
-    const outside = await inspected(exported());
-    assert.deepEqual(outside.endpoint.how, [portForward, 'terraform-daemon inspect --address 127.0.0.1:8443']);
-    const inPod = await inspected(exported(), {}, 'vela-system');
+    assert.deepEqual(endpoint.how, [portForward, 'terraform-daemon inspect --address 127.0.0.1:8443']);
+  });
+
+  test('proposes a port-forward to the registered Service outside of a Pod', async () => {
+    const { endpoint } = await inspected();
+    assert.deepEqual(endpoint.how, [
+      'kubectl -n no-such-namespace port-forward service/other 8443:8443',
+      'terraform-daemon inspect --address 127.0.0.1:8443',
+    ]);
+  });
+
+  test('proposes the port of the endpoint, and no kubectl, in a Pod', async () => {
+    const inPod = await inspected({ isInPod: true });
     assert.deepEqual(inPod.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:8090']);
-    const elsewhere = await inspected(exported(), { 'webhook-bind-port': '9443' }, 'vela-system');
+    const elsewhere = await inspected({ isInPod: true, raw: { ...OPTIONS, 'webhook-bind-port': '9443' } });
     assert.deepEqual(elsewhere.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:9443']);
   });
 
-  test('forwards to the Service that the registration names, in its namespace', async () => {
-    const registration = aRegistration(set.caBundle);
-    const [webhook] = registration.webhooks;
-    const service = { name: 'other', namespace: 'ops', port: 8443 };
-    const webhooks = [{ ...webhook, clientConfig: { ...webhook.clientConfig, service } }];
-    const { endpoint } = await inspected(JSON.stringify({ ...registration, webhooks }));
-    assert.equal(endpoint.how[0], 'kubectl -n ops port-forward service/other 8443:8443');
+  test('finds a certificate for another namespace', async () => {
+    const { secret, problems } = await inspected();
+    assert.equal(secret.reference, 'no-such-namespace/terraform-job-webhook-cert');
+    assert.equal(problems[0].reason, 'missing-name');
   });
 
-  test('refuses a Secret of a namespace that there cannot be', async () => {
-    const message = /Secret\.metadata\.namespace: found "x; echo \$HOME"; allowed is a DNS label/;
-    await assert.rejects(inspected(exported('x; echo $HOME')), { code: 'CONFIG_INVALID', message });
+  test('reports a Secret that this user may not read as a finding', async () => {
+    const { exitCode, secret, problems } = await inspected({ problem: new OperatorError('KUBE_FORBIDDEN', 'no') });
+    assert.deepEqual([exitCode, secret.state, problems[0].reason], [1, 'refused', 'forbidden']);
   });
 
-  test('refuses one with neither of the two objects in it: that says nothing of a cluster', async () => {
-    for (const text of ['', 'hello', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap' })]) {
-      await assert.rejects(inspected(text), { code: 'CONFIG_INVALID', message: /neither of the two objects is in it/ });
-    }
-  });
-
-  test('refuses what is no YAML', async () => {
-    await assert.rejects(
-      inspected('a: [b'),
-      (error) => error instanceof OperatorError && error.code === 'CONFIG_INVALID',
-    );
-  });
-
-  test('has null for what is not known', async () => {
-    const { nextCertificateAuthority, endpoint } = await inspected(exported());
-    assert.deepEqual([nextCertificateAuthority, endpoint.certificate], [null, null]);
+  test('fails if the API server cannot be read', async () => {
+    const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
+    await assert.rejects(inspected({ problem }), problem);
   });
 });

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import fc from 'fast-check';
+import type { StoredSecret } from '../../src/certs/secret.ts';
+import { readConfig } from '../../src/cli/config.ts';
+import { inspect } from '../../src/commands/inspect/inspect.ts';
+import { aCertificateSet, ISSUED_AT } from '../support/builders/a-certificate-set.ts';
+import { anyRegistration, anySecret } from './cluster-targets.ts';
+import type { Target } from './target.ts';
+
+interface InspectInput {
+  readonly secret: StoredSecret;
+  readonly registration: V1MutatingWebhookConfiguration;
+  readonly output: 'text' | 'json';
+}
+
+/** `inspect` reports on any content of the two objects, and prints neither a key nor what would steer a terminal. */
+export async function inspectTarget(): Promise<Target<InspectInput>> {
+  const set = await aCertificateSet();
+  const other = await aCertificateSet({ nth: 2 });
+  const keyLines = [set.ca, set.serving, other.ca, other.serving].flatMap(({ privateKey }) =>
+    privateKey.split('\n').slice(1, 4),
+  );
+  // Without an endpoint: no input decides which host is called.
+  const address = { host: '127.0.0.1', port: 1 };
+  return {
+    inputs: fc.record({
+      secret: await anySecret(),
+      registration: await anyRegistration(),
+      output: fc.constantFrom('text', 'json'),
+    }),
+    async check({ secret, registration, output }) {
+      let printed = '';
+      await inspect({ output, address }, readConfig({}), {
+        secrets: { read: async () => secret },
+        registrations: { read: async () => registration },
+        isInPod: false,
+        write: (text) => {
+          printed += text;
+        },
+        now: () => new Date(ISSUED_AT.getTime() + 86_400_000),
+      });
+      for (const line of keyLines) assert.ok(!printed.includes(line), 'a key is printed');
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+      assert.doesNotMatch(printed, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, 'a control character is printed');
+    },
+  };
+}
