@@ -1,170 +1,208 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
-import { dirname, join, normalize } from 'node:path';
-import { describe, test } from 'node:test';
+import { basename, join } from 'node:path';
+import { describe, it, test } from 'node:test';
+import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
+import settings from '../../../.dependency-cruiser.json' with { type: 'json' };
+import packageJson from '../../../package.json' with { type: 'json' };
 
-const root = new URL('../../../', import.meta.url).pathname;
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-
-interface Import {
-  readonly from: string;
-  /** A file under src, such as `certs/judge.ts`, or the name of a package. */
-  readonly to: string;
-  readonly isTypeOnly: boolean;
+interface Room {
+  /** A room imports from rooms with a higher number only. */
+  readonly floor: number;
+  /** The files that use the clock, chance, the process, files, the network or the log. Every other file is pure. */
+  readonly impure: readonly string[];
+  /** Packages that one file of this room alone imports at run time: the file to read when the package changes. */
+  readonly doors?: Readonly<Record<string, string>>;
 }
 
-const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .sort();
-const texts = new Map(files.map((file) => [file, readFileSync(join(root, 'src', file), 'utf8')]));
-const imports = [...texts].flatMap(([from, text]) => importsOf(from, text));
-
-function importsOf(from: string, text: string): Import[] {
-  const statements = text.matchAll(/^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm);
-  const calls = text.matchAll(/\b(?:import|require)\('([^']+)'\)/g);
-  const resolved = (path = '') => (path.startsWith('.') ? normalize(join(dirname(from), path)) : path);
-  return [
-    ...[...statements].map(([, type, path]) => ({ from, to: resolved(path), isTypeOnly: type !== undefined })),
-    ...[...calls].map(([, path]) => ({ from, to: resolved(path), isTypeOnly: false })),
-  ];
-}
-
-/** Each package is used, at run time, by one file alone: the place to look at when it changes or goes. */
-const doors = {
-  '@kubernetes/client-node': 'stores/kube.ts',
-  commander: 'cli/command-line.ts',
-  express: 'webhook/app.ts',
-  'fast-json-patch': 'webhook/patch.ts',
-  'node-forge': 'certs/issue.ts',
-  'p-retry': 'lib/retry.ts',
-  'prom-client': 'telemetry/metrics.ts',
-  winston: 'lib/log.ts',
-  yaml: 'lib/yaml.ts',
-  zod: 'policy/schema.ts',
+/** The rooms of src/, each a folder (or the file main.ts). `npm run graph` draws them. */
+const rooms: Readonly<Record<string, Room>> = {
+  main: { floor: 1, impure: ['main.ts'] },
+  operator: {
+    floor: 2,
+    impure: ['operator.ts', 'ownership.ts', 'probe-server.ts', 'report.ts', 'triggers.ts'],
+  },
+  commands: {
+    floor: 2,
+    impure: ['inspect/probe-endpoint.ts', 'rotate/rotate.ts', 'uninstall.ts'],
+  },
+  stores: {
+    floor: 3,
+    impure: ['job-store.ts', 'kube.ts'],
+    doors: { '@kubernetes/client-node': 'kube.ts' },
+  },
+  backstop: {
+    floor: 4,
+    impure: [
+      'backstop.ts',
+      'delayed-queue.ts',
+      'event-writer.ts',
+      'job-watch.ts',
+      'job-worker.ts',
+      'lease.ts',
+      'relist.ts',
+    ],
+  },
+  cli: {
+    floor: 5,
+    impure: ['command-line.ts'],
+    doors: { commander: 'command-line.ts' },
+  },
+  telemetry: {
+    floor: 5,
+    impure: ['events.ts'],
+    doors: { 'prom-client': 'metrics.ts' },
+  },
+  registration: { floor: 6, impure: [] },
+  webhook: {
+    floor: 6,
+    impure: [
+      'app.ts',
+      'body.ts',
+      'client-errors.ts',
+      'connections.ts',
+      'refused-connections.ts',
+      'server.ts',
+      'tls.ts',
+    ],
+    doors: { express: 'app.ts', 'fast-json-patch': 'patch.ts' },
+  },
+  certs: {
+    floor: 7,
+    impure: ['files.ts', 'issue.ts'],
+    doors: { 'node-forge': 'issue.ts' },
+  },
+  kube: { floor: 7, impure: ['requests.ts', 'watch.ts'] },
+  policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
+  lib: {
+    floor: 8,
+    impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'retry.ts', 'watched-file.ts'],
+    doors: { 'p-retry': 'retry.ts', winston: 'log.ts', yaml: 'yaml.ts' },
+  },
 };
 
-/** Files that decide: the same answer for the same arguments, at any time and on any machine. */
-const pureFiles = [
-  'backstop/job-projection.ts',
-  'backstop/decide.ts',
-  'backstop/job-events.ts',
-  'certs/bundle.ts',
-  'certs/decide.ts',
-  'certs/serving-swap.ts',
-  'certs/rotation.ts',
-  'certs/secret.ts',
-  'certs/x509.ts',
-  'commands/inspect/certificate-facts.ts',
-  'commands/inspect/observations.ts',
-  'commands/inspect/report.ts',
-  'commands/inspect/findings.ts',
-  'commands/inspect/terminal.ts',
-  'commands/inspect/selectors.ts',
-  'commands/inspect/text.ts',
-  'commands/inspect/verdicts.ts',
-  'policy/admission-policy.ts',
-  'policy/cel.ts',
-  'policy/policy.ts',
-  'policy/schema.ts',
-  'registration/desired.ts',
-  'registration/drift.ts',
-  'registration/webhook-spec.ts',
-  'registration/config-arbitration.ts',
-  'policy/decide.ts',
-  'policy/job.ts',
-  'policy/matching.ts',
-  'webhook/review.ts',
-  'cli/config.ts',
-  'cli/durations.ts',
-  'lib/pem.ts',
-  'lib/repair-limiter.ts',
-  'lib/text.ts',
-  'kube/list-stream.ts',
-  'kube/managed-fields.ts',
-  'operator/resync.ts',
-  'cli/option-parsers.ts',
-  'cli/options.ts',
-  'lib/backoff.ts',
-  'commands/kubectl-hints.ts',
-  'certs/rotation-status.ts',
-  'commands/rotate/progress.ts',
-  'operator/health.ts',
-  'stores/stored-secret.ts',
-  'cli/subcommands.ts',
-  'lib/yaml.ts',
-];
-const impure = {
-  'the clock': /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b/,
+/** What makes the answer of a function depend on more than its arguments. */
+const impurities: Readonly<Record<string, RegExp>> = {
+  clock: /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b/,
   timers: /\bset(Timeout|Interval|Immediate)\b|node:timers/,
   chance: /\bMath\.random\b|\brandom(Bytes|UUID|Int)\b/,
-  'the process': /\bprocess\.|node:(process|os|child_process)/,
+  process: /\bprocess\.|node:(process|os|child_process)/,
   files: /node:fs/,
-  'the network': /\bfetch\(|node:(http|https|tls|dgram|dns)\b/,
+  network: /\bfetch\(|node:(http|https|tls|dgram|dns)\b/,
   output: /\bconsole\.|\/log\.ts'/,
 };
 
-test('this test sees every import', () => {
-  const written = [...texts.values()].join('\n').match(/^(?:import\b|export .* from ')/gm) ?? [];
-  assert.equal(imports.length, written.length);
-  assert.deepEqual(
-    imports.filter(
-      ({ to }) => !texts.has(to) && !isPackage(to) && to !== '../../package.json' && to !== '../package.json',
-    ),
-    [],
-  );
+/** Rules that imports still break. */
+const remaining: readonly string[] = [
+  'src/backstop imports from lower floors only',
+  'src/cli imports from lower floors only',
+  'src/policy imports from lower floors only',
+  'tools and bench import nothing of test',
+];
+
+const root = new URL('../../../', import.meta.url).pathname;
+const isBelow = (folder: string, file: string): boolean => file === `${folder}.ts` || file.startsWith(`${folder}/`);
+const roomOf = (file: string): string => Object.keys(rooms).find((room) => isBelow(`src/${room}`, file)) ?? file;
+
+const oneDoorEach: readonly IForbiddenRuleType[] = Object.entries(rooms).flatMap(([room, { doors = {} }]) =>
+  Object.entries(doors).map(([name, file]) => ({
+    name: `${name} is imported at run time by src/${room}/${file} alone`,
+    from: { path: '^src/', pathNot: `^src/${room}/${file}$` },
+    to: { path: `(^|/)node_modules/${name}/`, dependencyTypesNot: ['type-only'] },
+  })),
+);
+const oneWay: readonly IForbiddenRuleType[] = Object.entries(rooms).map(([room, { floor }]) => {
+  const others = Object.keys(rooms).filter((other) => other !== room && (rooms[other]?.floor ?? 0) <= floor);
+  return {
+    name: `src/${room} imports from lower floors only`,
+    from: { path: `^src/${room}(/|\\.ts$)` },
+    to: { path: `^src/(${others.join('|')})(/|\\.ts$)` },
+  };
 });
+const forbidden: IForbiddenRuleType[] = [
+  { name: 'no circle, types included', from: {}, to: { circular: true } },
+  { name: 'src imports src', from: { path: '^src/' }, to: { path: '^(test|tools|bench)/' } },
+  { name: 'tools and bench import nothing of test', from: { path: '^(tools|bench)/' }, to: { path: '^test/' } },
+  { name: 'every import is found', from: {}, to: { couldNotResolve: true } },
+  {
+    name: 'src imports the dependencies of package.json only',
+    from: { path: '^src/' },
+    to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'undetermined'] },
+  },
+  ...oneDoorEach,
+  ...oneWay,
+];
 
-const isPackage = (name: string): boolean =>
-  name in dependencies || (name.startsWith('node:') && builtinModules.includes(name.slice(5)));
+process.chdir(root);
+const { output } = await cruise(['src', 'tools', 'bench'], {
+  ...settings.options,
+  parser: 'swc',
+  validate: true,
+  ruleSet: { forbidden },
+});
+const { modules, summary } = output as ICruiseResult;
 
-describe('the packages', () => {
-  test('have a door each', () => {
-    assert.deepEqual(Object.keys(doors).sort(), Object.keys(dependencies).sort());
+describe('imports', () => {
+  it('follow the rules', () => {
+    const violations = summary.violations.filter(({ rule }) => !remaining.includes(rule.name));
+    assert.deepEqual(
+      violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
+      [],
+    );
   });
 
-  for (const [name, door] of Object.entries(doors)) {
-    test(`${name} is imported at run time by ${door} alone`, () => {
-      const importers = imports.filter(({ to, isTypeOnly }) => to === name && !isTypeOnly);
-      assert.deepEqual(
-        importers.map(({ from }) => from),
-        [door],
+  it('are all seen by the library, as many as the text has', () => {
+    for (const { source, dependencies } of modules.filter((module) => isBelow('src', module.source))) {
+      const text = readFileSync(source, 'utf8');
+      const written = new Set(
+        [...text.matchAll(/^(?:import|export)\s[^'";]*?from '([^']+)'/gms)].map(([, path]) => path),
       );
-    });
-  }
-});
-
-describe('the files that decide', () => {
-  for (const file of pureFiles) {
-    test(`${file} asks for its arguments alone`, () => {
-      // What a comment says does not count.
-      const code = (texts.get(file) ?? '').replaceAll(/\/\*.*?\*\/|\/\/ [^\n]*/gs, '');
-      assert.notEqual(code, '');
-      const asked = Object.entries(impure).filter(([, pattern]) => pattern.test(code));
-      assert.deepEqual(
-        asked.map(([what]) => what),
-        [],
-      );
-    });
-  }
-});
-
-test('no file imports itself over others, types included', () => {
-  const graph = new Map(files.map((file) => [file, imports.filter(({ from }) => from === file).map(({ to }) => to)]));
-  const cycles = files.flatMap((file) => cycleFrom(file, graph));
-  assert.deepEqual(cycles, []);
-});
-
-/** The way from a file back to itself, if there is one. */
-function cycleFrom(start: string, graph: ReadonlyMap<string, readonly string[]>): string[] {
-  const seen = new Set<string>();
-  const ways = [[start]];
-  for (let way = ways.pop(); way !== undefined; way = ways.pop()) {
-    for (const next of graph.get(way.at(-1) ?? '') ?? []) {
-      if (next === start) return [[...way, next].join(' -> ')];
-      if (!seen.has(next)) ways.push([...way, next]);
-      seen.add(next);
+      assert.equal(new Set(dependencies.map(({ module }) => module)).size, written.size, source);
     }
+  });
+
+  it('make a graph with few rooms and floors', (t) => {
+    const arrows = new Map<string, readonly [string, string]>();
+    for (const { source, dependencies } of modules) {
+      for (const { resolved } of dependencies) {
+        const [from, to] = [roomOf(source), roomOf(resolved)];
+        if (from in rooms && to in rooms && from !== to) arrows.set(`${from} -> ${to}`, [from, to]);
+      }
+    }
+    const floorOf = (room: string): number => rooms[room]?.floor ?? 0;
+    const floors = new Set(Object.keys(rooms).map(floorOf));
+    const upward = [...arrows.values()].filter(([from, to]) => floorOf(from) >= floorOf(to));
+    const circles = summary.violations.filter(({ type }) => type === 'cycle');
+    const sizes = `${Object.keys(rooms).length} rooms on ${floors.size} floors`;
+    t.diagnostic(`${sizes}, ${arrows.size} arrows, ${upward.length} upward, ${circles.length} circles`);
+    assert.ok(Object.keys(rooms).length <= 16);
+    assert.ok(floors.size <= 8);
+  });
+});
+
+test('src holds the rooms of the table and nothing beside them', () => {
+  const names = readdirSync('src').map((name) => basename(name, '.ts'));
+  assert.deepEqual(names.sort(), Object.keys(rooms).sort());
+});
+
+test('each package has a door', () => {
+  const named = Object.values(rooms).flatMap(({ doors = {} }) => Object.keys(doors));
+  assert.deepEqual(named.sort(), Object.keys(packageJson.dependencies).sort());
+});
+
+describe('pure files', () => {
+  for (const [room, { impure }] of Object.entries(rooms)) {
+    test(`in src/${room} are all but the ${impure.length} that the table names`, () => {
+      const folder = room === 'main' ? 'src' : join('src', room);
+      const files = modules.map(({ source }) => source).filter((file) => roomOf(file) === room);
+      const found = files.filter(isImpure).map((file) => file.slice(folder.length + 1));
+      assert.deepEqual(found.sort(), [...impure].sort());
+    });
   }
-  return [];
+});
+
+function isImpure(file: string): boolean {
+  // What a comment says does not count.
+  const code = readFileSync(file, 'utf8').replaceAll(/\/\*.*?\*\/|\/\/ [^\n]*/gs, '');
+  return Object.values(impurities).some((pattern) => pattern.test(code));
 }
