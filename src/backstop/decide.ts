@@ -1,6 +1,6 @@
 import { type Change, type Decision, decide } from '../policy/decide.ts';
 import { isOver } from '../policy/job.ts';
-import { type JobOperation, LARGEST_BACKOFF_LIMIT, type Labels, type Policy } from '../policy/policy.ts';
+import { LARGEST_BACKOFF_LIMIT, type Labels, type Policy } from '../policy/policy.ts';
 import { isObject, type JsonObject } from '../webhook/review.ts';
 import { outlineOf } from './job-projection.ts';
 
@@ -57,15 +57,15 @@ const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 const leave: JobVerdict = { action: 'leave' };
 
 /**
- * Judges a stored Job as the endpoint would have judged the write that made it what it is. Never throws: what is no Job
- * is left alone.
+ * Judges a stored Job as the endpoint would judge an UPDATE that leaves it as it is. Never throws: what is no Job is left
+ * alone.
  */
 export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerdict {
   const job = referenceOf(stored);
   if (job === undefined || !isObject(stored) || isDeleted(stored)) return leave;
   if (isOver(stored)) return judgeFailed(stored, job, circumstances);
   if (!isHealed(stored, circumstances)) return leave;
-  const decision = decideOn(stored, wasUpdated(stored) ? 'UPDATE' : 'CREATE', circumstances);
+  const decision = decideOn(stored, circumstances);
   if (isUnknown(decision)) return { action: 'ask', job, outline: outlineOf(stored) };
   const change = changeOf(decision);
   if (typeof change?.to !== 'number') return leave;
@@ -86,11 +86,9 @@ function judgeFailed(stored: JsonObject, job: JobReference, circumstances: Circu
     return leave;
   // Is that limit the policy's? It is where the same Job with any other one would have got it.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
-  const operations: JobOperation[] = wasUpdated(stored) ? ['CREATE', 'UPDATE'] : ['CREATE'];
-  const decisions = operations.map((operation) => decideOn(endless, operation, circumstances));
-  if (decisions.some((decision) => changeOf(decision)?.to === 0))
-    return { action: 'explain', job, end: endOf(spec, failure) };
-  return decisions.some(isUnknown) ? { action: 'ask', job, outline: outlineOf(stored) } : leave;
+  const decision = decideOn(endless, circumstances);
+  if (changeOf(decision)?.to === 0) return { action: 'explain', job, end: endOf(spec, failure) };
+  return isUnknown(decision) ? { action: 'ask', job, outline: outlineOf(stored) } : leave;
 }
 
 function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
@@ -100,16 +98,16 @@ function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
   return { isLogKept, reason: isByLimit ? undefined : reason };
 }
 
-/** The endpoint's own decision about a write of the Job as it is, before it has run. */
-function decideOn(stored: JsonObject, operation: JobOperation, circumstances: Circumstances): Decision {
+/** The endpoint's own decision about an UPDATE of the Job, before it has run: the Pod template cannot be changed any more. */
+function decideOn(stored: JsonObject, circumstances: Circumstances): Decision {
   const { policy, namespaceLabels } = circumstances;
   const metadata = isObject(stored.metadata) ? stored.metadata : {};
-  // The API server generates a name only after admission.
-  const name = operation === 'CREATE' && isGenerated(metadata) ? '' : String(metadata.name);
+  // The API server generates a name only after admission, so the endpoint saw none until the first UPDATE.
+  const name = isGenerated(metadata) && !wasUpdated(stored) ? '' : String(metadata.name);
   // A Job in a list does not say what it is.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
-  const request = { uid: '', resource: 'batch/v1/jobs', operation, namespace, name, isDryRun: false };
+  const request = { uid: '', resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, name, isDryRun: false };
   return decide({ ...request, object, oldObject: undefined }, policy, { namespaceLabels });
 }
 

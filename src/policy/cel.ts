@@ -117,9 +117,8 @@ const restarts = ({ set }: Rule): string =>
 
 /** All but the namespace's labels. What is cheap to look at comes first. */
 function matchesCel(match: Match): string {
-  const { operations, serviceAccountName, namespaces, jobName, labels, containerName } = match;
+  const { serviceAccountName, namespaces, jobName, labels, containerName } = match;
   const parts: string[] = [];
-  if (operations?.length === 1) parts.push(`request.operation == ${celString(operations[0] ?? '')}`);
   if (namespaces) parts.push(anyPattern(namespaces, 'request.namespace'));
   if (serviceAccountName !== undefined) {
     parts.push(`has(${POD}.serviceAccountName) && ${POD}.serviceAccountName == ${celString(serviceAccountName)}`);

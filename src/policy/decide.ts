@@ -60,7 +60,7 @@ export function decide(request: AdmissionRequest, policy: Policy, context: Decis
   }
   // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
   if (isOver(request.oldObject)) return allow('is-over');
-  const rules = candidates({ job, namespace: request.namespace, operation }, policy);
+  const rules = candidates({ job, namespace: request.namespace }, policy);
   if (rules.length === 0) return allow('no-rule');
   if (rules.every(({ set }) => changesFor(job, set, operation).length === 0)) return allow('already-capped');
   const rule = firstOf(rules, context.namespaceLabels);

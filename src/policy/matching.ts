@@ -1,12 +1,11 @@
 import type { JsonObject } from '../webhook/review.ts';
 import type { Job } from './job.ts';
-import { type JobOperation, type Labels, type Match, matchesPattern, type Policy, type Rule } from './policy.ts';
+import { type Labels, type Match, matchesPattern, type Policy, type Rule } from './policy.ts';
 
 /** What a rule looks at. */
 export interface Subject {
   readonly job: Job;
   readonly namespace: string;
-  readonly operation: JobOperation;
 }
 
 /**
@@ -35,10 +34,9 @@ export function firstOf(rules: readonly Rule[], namespaceLabels: Labels | undefi
 }
 
 /** Whether everything holds but the namespace's labels. The same as the CEL of `matchConditions`. */
-function matches(match: Match, { job, namespace, operation }: Subject): boolean {
-  const { namespaces, jobName, labels, serviceAccountName, containerName, operations } = match;
+function matches(match: Match, { job, namespace }: Subject): boolean {
+  const { namespaces, jobName, labels, serviceAccountName, containerName } = match;
   return (
-    holds(operations, (list) => list.includes(operation)) &&
     holds(serviceAccountName, (name) => job.serviceAccountName === name) &&
     holds(namespaces, (patterns) => patterns.some((pattern) => matchesPattern(pattern, namespace))) &&
     holds(jobName, (pattern) => matchesPattern(pattern, job.name)) &&

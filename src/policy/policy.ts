@@ -28,8 +28,6 @@ export interface Match {
   readonly serviceAccountName?: string | undefined;
   /** That of a container of the Pod template; init containers do not count. */
   readonly containerName?: string | undefined;
-  /** Both by default. */
-  readonly operations?: readonly JobOperation[] | undefined;
 }
 
 export interface Settings {

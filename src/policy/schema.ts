@@ -43,10 +43,9 @@ const labels = z.record(labelName, labelValue, { error: LABELS }).refine(
   },
   { error: LABELS },
 );
-const OPERATIONS = 'a list of CREATE, UPDATE or both';
 const LIMIT = `a whole number from 0 to ${LARGEST_BACKOFF_LIMIT}`;
 
-const MATCH = 'at least one field beside operations; namespaces: ["*"] is every Job';
+const MATCH = 'at least one field; namespaces: ["*"] is every Job';
 const match = z
   .strictObject(
     {
@@ -65,18 +64,10 @@ const match = z
       labels: labels.optional().describe('the Job has all of these labels'),
       serviceAccountName: subdomain.optional().describe('the Pod template runs as this service account'),
       containerName: label.optional().describe('the Pod template has a container of this name'),
-      operations: z
-        .array(z.enum(['CREATE', 'UPDATE'], { error: 'CREATE or UPDATE' }), { error: OPERATIONS })
-        .min(1, { error: OPERATIONS })
-        .refine((list) => new Set(list).size === list.length, { error: `${OPERATIONS}, each once` })
-        .optional()
-        .describe('`CREATE`, `UPDATE` or both, which is the default'),
     },
     { error: 'an object' },
   )
-  .refine(({ operations: _operations, ...rest }) => Object.values(rest).some((value) => value !== undefined), {
-    error: MATCH,
-  });
+  .refine((match) => Object.values(match).some((value) => value !== undefined), { error: MATCH });
 
 const set = z.strictObject(
   {

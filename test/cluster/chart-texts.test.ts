@@ -32,7 +32,6 @@ const NEVER_TRIED = [
   '.options.settle-time',
   '.options.tls-cipher-suites',
   '.options.tls-min-version',
-  '.policy.rules.*.match.operations.*',
   '.policy.rules.*.set.restartPolicy',
   '.topologySpread.whenUnsatisfiable',
 ];

@@ -17,7 +17,6 @@ const wholeMatch = fc.record({
   labels: fc.constantFrom(...labels),
   serviceAccountName: fc.constantFrom('tf-executor-service-account', 'tf-executor-service-account', 'default'),
   containerName: fc.constantFrom('terraform-executor', 'terraform-executor', 'report'),
-  operations: fc.constantFrom<Match['operations'][]>(['CREATE'], ['UPDATE'], ['CREATE', 'UPDATE']),
 });
 
 /** A few of the fields, so that often several rules match one Job: the first is to decide. */

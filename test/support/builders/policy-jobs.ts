@@ -34,7 +34,6 @@ const wide = (_value: unknown, nth: number): Rule => ({
     labels: { app: 'x', [`example.com/${nth}`]: 'a.b_c' },
     serviceAccountName: terraform.serviceAccountName,
     containerName: terraform.containerName,
-    operations: ['CREATE'],
   },
   set: never(nth),
 });
@@ -51,8 +50,8 @@ export const policies: Readonly<Record<string, Policy>> = {
   'several rules': {
     rules: [
       { name: 'default-account', match: { serviceAccountName: 'default', namespaces: ['team-*'] }, set: never(2) },
-      { name: 'created', match: { containerName: 'report', operations: ['CREATE'] }, set: keep(1) },
-      { name: 'updated', match: { containerName: 'report', operations: ['UPDATE'] }, set: never(4) },
+      { name: 'report', match: { containerName: 'report', jobName: '*-apply' }, set: keep(1) },
+      { name: 'any-report', match: { containerName: 'report' }, set: never(4) },
       ...terraformPolicy.rules,
     ],
   },
@@ -62,7 +61,7 @@ export const policies: Readonly<Record<string, Policy>> = {
       { name: 'middle', match: { jobName: 'n*.batch-*' }, set: never(2) },
       { name: 'start', match: { jobName: 'gen*' }, set: never(3) },
       { name: 'end', match: { jobName: '*-destroy' }, set: keep(0) },
-      { name: 'any', match: { jobName: '**', operations: ['UPDATE'] }, set: never(5) },
+      { name: 'any', match: { jobName: '**', containerName: 'report' }, set: never(5) },
       { name: 'stars', match: { jobName: '*u*k*t*', serviceAccountName: 'default' }, set: never(4) },
     ],
   },

@@ -63,7 +63,7 @@ const anyCase: fc.Arbitrary<Case> = fc
 const NAMESPACE = 'team-a';
 
 /** Which rule decides, told a second time and in another way. */
-function ruleOf({ metadata, operation, policy, namespaceLabels }: Case): Rule | undefined {
+function ruleOf({ metadata, policy, namespaceLabels }: Case): Rule | undefined {
   if (metadata.annotations?.[OPT_OUT_ANNOTATION] === 'true') return undefined;
   const like = (pattern: string, text = '') =>
     new RegExp(
@@ -78,7 +78,6 @@ function ruleOf({ metadata, operation, policy, namespaceLabels }: Case): Rule | 
   };
   return policy.rules.find(({ match }) =>
     [
-      (match.operations ?? [operation]).includes(operation),
       (match.namespaces ?? [NAMESPACE]).some((pattern) => like(pattern, NAMESPACE)),
       like(match.jobName ?? '*', metadata.name),
       (match.serviceAccountName ?? 'tf-executor-service-account') === 'tf-executor-service-account',
