@@ -25,12 +25,15 @@ const SHELLS = new Set(['sh', 'bash', 'shell', 'console', 'zsh']);
 
 /** The documents that people read, relative to the project. */
 export async function documents(): Promise<readonly string[]> {
-  const docs = await readdir(new URL('docs', root));
+  const docs = await readdir(new URL('docs', root), { recursive: true });
   return [
     'README.md',
     'CONTRIBUTING.md',
     'SECURITY.md',
-    ...docs.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+    ...docs
+      .filter((name) => name.endsWith('.md'))
+      .toSorted()
+      .map((name) => `docs/${name}`),
   ];
 }
 

@@ -23,7 +23,7 @@ const LEFT_OUT: readonly { readonly file: RegExp; readonly contents: string }[] 
     file: /\/node_modules\/undici\/lib\/(?:mock|interceptor|cache|web\/(?:cookies|websocket|eventsource))\/.*\.js$/,
     contents: '',
   },
-  // Its HTTP/2, which is not offered to any API server (DECISIONS).
+  // Its HTTP/2, which is not offered to any API server (docs/adr/0014).
   { file: /\/node_modules\/undici\/lib\/dispatcher\/client-h2\.js$/, contents: `module.exports = ${absent};` },
   // What forge has beside keys and certificates.
   { file: /\/node_modules\/node-forge\/lib\/(?:tls|aesCipherSuites|ssh|kem|pkcs7|log|ed25519)\.js$/, contents: '' },

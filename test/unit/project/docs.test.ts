@@ -29,6 +29,11 @@ describe('the documents', async () => {
       assert.doesNotThrow(() => shellBlocks(file, text));
     });
 
+    it(`${file} names only files of the project that exist`, async () => {
+      const named = [...(await readDocument(file)).matchAll(/`((?:src|test|tools|bench|manifests|docs)\/[\w./-]*)`/g)];
+      for (const [, path = ''] of named) await assert.doesNotReject(access(projectFile(path)), path);
+    });
+
     it(`${file} links only to files and headings that there are`, async () => {
       for (const { target, anchor } of linksOf(file, await readDocument(file))) {
         await assert.doesNotReject(access(projectFile(target)), target);
