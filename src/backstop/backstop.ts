@@ -1,5 +1,5 @@
 import { onceUntilDone } from '../lib/log-once.ts';
-import { createFights } from '../lib/repair-limiter.ts';
+import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import { createWorkQueue } from '../lib/work-queue.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
@@ -46,7 +46,11 @@ export async function runBackstop(
   const { jobs, lease, replica, log, now } = dependencies;
   // These outlast a turn: an Event is still written when another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
-  const memory = { tell: createTeller(jobs, { log, tellOnce }, signal), tellOnce, fights: createFights(CALLS.most) };
+  const memory = {
+    tell: createTeller(jobs, { log, tellOnce }, signal),
+    tellOnce,
+    fights: createRepairLimiter(CALLS.most),
+  };
   let round: Round | undefined;
   options.onPolicyChange?.(() => round?.end());
   const judge = (job: unknown, namespaceLabels?: Labels) => {

@@ -2,7 +2,7 @@ import { doubledMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { TellOnce } from '../lib/log-once.ts';
-import type { Fights } from '../lib/repair-limiter.ts';
+import type { RepairLimiter } from '../lib/repair-limiter.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { WorkQueue } from '../lib/work-queue.ts';
 import type { Labels } from '../policy/policy.ts';
@@ -28,7 +28,7 @@ export interface Tools {
   readonly round: Pick<Round, 'signal' | 'incomplete'>;
   readonly calls: WorkQueue;
   /** How often each Job was capped: somebody else may raise it each time. */
-  readonly fights: Fights;
+  readonly fights: RepairLimiter;
   readonly tell: TellOfJob;
   readonly tellOnce: TellOnce;
   judge(job: unknown, namespaceLabels?: Labels): JobVerdict;
@@ -96,7 +96,7 @@ export function createActs(dependencies: ActDependencies, tools: Tools): Pick<Jo
 
   async function cap({ job, from, to }: Verdict<'cap'>): Promise<number | undefined> {
     const { namespace, name } = job;
-    const restMs = fights.waitMs(job.uid, now());
+    const restMs = fights.delayMs(job.uid, now());
     if (restMs > 0) {
       tellOnce.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
       return restMs;
@@ -104,7 +104,7 @@ export function createActs(dependencies: ActDependencies, tools: Tools): Pick<Jo
     const result = await jobs.cap(job, to);
     // A Job that has changed meanwhile comes again by the watch.
     if (result === 'lost') return undefined;
-    fights.repaired(job.uid, now());
+    fights.record(job.uid, now());
     if (result === 'undone') {
       tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
       // Where that has left the Job as it was, no watch tells of it.

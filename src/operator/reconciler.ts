@@ -8,7 +8,7 @@ import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x50
 import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
-import { createFights } from '../lib/repair-limiter.ts';
+import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import { matchConditions } from '../policy/cel.ts';
 import type { Policies } from '../policy/file.ts';
 import { createTurns } from '../registration/config-arbitration.ts';
@@ -69,7 +69,7 @@ export function createReconciler(
   status: Status,
 ): Reconciler {
   const restartedAt = config.rotateOnStart ? now() : undefined;
-  const fights = createFights(OBJECTS);
+  const fights = createRepairLimiter(OBJECTS);
   const seen = createSighting(uptimeMs);
   const source = createSource();
   let last: Certified | undefined;
@@ -89,7 +89,7 @@ export function createReconciler(
   }
 
   function mayRepair(object: string, writer: string | undefined): boolean {
-    const waitMs = fights.waitMs(object, now());
+    const waitMs = fights.delayMs(object, now());
     if (waitMs === 0) {
       tried += 1;
       return true;
@@ -106,7 +106,7 @@ export function createReconciler(
   async function counting<T>(object: string, repairing: Promise<T>): Promise<T> {
     const [settled] = await Promise.allSettled([repairing]);
     const isCounted = settled.status === 'fulfilled' || isConflict(settled.reason);
-    for (; tried > 0; tried -= 1) if (isCounted) fights.repaired(object, now());
+    for (; tried > 0; tried -= 1) if (isCounted) fights.record(object, now());
     return repairing;
   }
 

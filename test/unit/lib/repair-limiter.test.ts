@@ -1,80 +1,80 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createFights, type Fights } from '../../../src/lib/repair-limiter.ts';
+import { createRepairLimiter, type RepairLimiter } from '../../../src/lib/repair-limiter.ts';
 
 const START = new Date('2026-03-01T12:00:00Z').getTime();
 const MINUTE_MS = 60_000;
 const at = (ms: number): Date => new Date(START + ms);
 
 /** A fight in which this many repairs were made, all at one moment. */
-function fightAfter(repairs: number, atMs = 0): Fights {
-  const fights = createFights(1_000);
-  for (let count = 0; count < repairs; count += 1) fights.repaired('secret', at(atMs));
+function fightAfter(repairs: number, atMs = 0): RepairLimiter {
+  const fights = createRepairLimiter(1_000);
+  for (let count = 0; count < repairs; count += 1) fights.record('secret', at(atMs));
   return fights;
 }
 
 describe('a repair', () => {
   test('is free where nothing was repaired before', () => {
-    assert.equal(createFights(1_000).waitMs('secret', at(0)), 0);
+    assert.equal(createRepairLimiter(1_000).delayMs('secret', at(0)), 0);
   });
 
   test('is free twenty times in a row', () => {
-    assert.equal(fightAfter(19).waitMs('secret', at(0)), 0);
-    assert.equal(fightAfter(20).waitMs('secret', at(0)), 1_000);
+    assert.equal(fightAfter(19).delayMs('secret', at(0)), 0);
+    assert.equal(fightAfter(20).delayMs('secret', at(0)), 1_000);
   });
 
   const waits = { 20: 1, 21: 2, 22: 4, 23: 8, 24: 16, 25: 32, 26: 64, 27: 128, 28: 256, 29: 300, 30: 300, 2000: 300 };
   for (const [repairs, seconds] of Object.entries(waits)) {
     test(`waits for ${seconds} s after ${repairs} others`, () => {
-      assert.equal(fightAfter(Number(repairs)).waitMs('secret', at(0)), seconds * 1000);
+      assert.equal(fightAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
     });
   }
 
   test('waits for what is left since the last one', () => {
     const fights = fightAfter(24);
-    assert.equal(fights.waitMs('secret', at(1)), 15_999);
-    assert.equal(fights.waitMs('secret', at(15_999)), 1);
-    assert.equal(fights.waitMs('secret', at(16_000)), 0);
-    assert.equal(fights.waitMs('secret', at(MINUTE_MS)), 0);
+    assert.equal(fights.delayMs('secret', at(1)), 15_999);
+    assert.equal(fights.delayMs('secret', at(15_999)), 1);
+    assert.equal(fights.delayMs('secret', at(16_000)), 0);
+    assert.equal(fights.delayMs('secret', at(MINUTE_MS)), 0);
   });
 
   test('does not wait for the repairs of another object', () => {
     const fights = fightAfter(30);
-    assert.equal(fights.waitMs('registration', at(0)), 0);
-    fights.repaired('registration', at(0));
-    assert.equal(fights.waitMs('registration', at(0)), 0);
-    assert.equal(fights.waitMs('secret', at(0)), 5 * MINUTE_MS);
+    assert.equal(fights.delayMs('registration', at(0)), 0);
+    fights.record('registration', at(0));
+    assert.equal(fights.delayMs('registration', at(0)), 0);
+    assert.equal(fights.delayMs('secret', at(0)), 5 * MINUTE_MS);
   });
 });
 
 describe('a fight', () => {
   test('goes on with a repair just before ten minutes', () => {
     const fights = fightAfter(24);
-    fights.repaired('secret', at(10 * MINUTE_MS - 1));
-    assert.equal(fights.waitMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
+    fights.record('secret', at(10 * MINUTE_MS - 1));
+    assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
   });
 
   test('is forgotten after ten minutes: twenty repairs are free again', () => {
     const fights = fightAfter(30);
     for (let count = 0; count < 20; count += 1) {
-      assert.equal(fights.waitMs('secret', at(10 * MINUTE_MS)), 0);
-      fights.repaired('secret', at(10 * MINUTE_MS));
+      assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 0);
+      fights.record('secret', at(10 * MINUTE_MS));
     }
-    assert.equal(fights.waitMs('secret', at(10 * MINUTE_MS)), 1_000);
+    assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 1_000);
   });
 
   test('does not hold a repair back where the clock was set back, and goes on from there', () => {
     const fights = fightAfter(24, MINUTE_MS);
-    assert.equal(fights.waitMs('secret', at(MINUTE_MS - 1)), 0);
-    fights.repaired('secret', at(0));
-    assert.equal(fights.waitMs('secret', at(0)), 32_000);
+    assert.equal(fights.delayMs('secret', at(MINUTE_MS - 1)), 0);
+    fights.record('secret', at(0));
+    assert.equal(fights.delayMs('secret', at(0)), 32_000);
   });
 
   test('is remembered of the latest thousand objects', () => {
     const fights = fightAfter(25);
-    for (let nth = 0; nth < 999; nth += 1) fights.repaired(`object-${nth}`, at(0));
-    assert.ok(fights.waitMs('secret', at(0)) > 0);
-    fights.repaired('one more', at(0));
-    assert.equal(fights.waitMs('secret', at(0)), 0);
+    for (let nth = 0; nth < 999; nth += 1) fights.record(`object-${nth}`, at(0));
+    assert.ok(fights.delayMs('secret', at(0)) > 0);
+    fights.record('one more', at(0));
+    assert.equal(fights.delayMs('secret', at(0)), 0);
   });
 });
