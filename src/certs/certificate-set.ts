@@ -44,14 +44,13 @@ export interface ServerNames {
   readonly ip: readonly string[];
 }
 
-export interface Subject {
-  readonly commonName: string;
-  readonly organizationalUnit: string;
-  readonly organization: string;
-  readonly country: string;
-  readonly state: string;
-  readonly locality: string;
+export interface SubjectAttribute {
+  readonly type: 'CN' | 'OU' | 'O' | 'L' | 'ST' | 'C';
+  readonly value: string;
 }
+
+/** A distinguished name in the order of the certificate, which as a rule begins with the country. */
+export type Subject = readonly SubjectAttribute[];
 
 /** How certificates are to be issued and rotated. Lifetimes count from the moment of issue. */
 export interface CertificateOptions {

@@ -210,18 +210,11 @@ const toPem = (key: forge.pki.rsa.PrivateKey): Pem => toUnixPem(pki.privateKeyTo
 /** forge ends lines with CRLF; a Secret that people read with `kubectl` and `base64 -d` should not. */
 const toUnixPem = (pem: string): Pem => pem.replaceAll('\r\n', '\n') as Pem;
 
-function distinguishedName(subject: Subject): forge.pki.CertificateField[] {
-  // UTF8String as RFC 5280 §4.1.2.4 wants; countryName is a PrintableString by definition, forge's default.
-  const text = (shortName: string, value: string) => ({ shortName, value, valueTagClass: asn1.Type.UTF8 as never });
-  return [
-    { shortName: 'C', value: subject.country },
-    text('ST', subject.state),
-    text('L', subject.locality),
-    text('O', subject.organization),
-    text('OU', subject.organizationalUnit),
-    text('CN', subject.commonName),
-  ];
-}
+const distinguishedName = (subject: Subject): forge.pki.CertificateField[] =>
+  subject.map(({ type: shortName, value }) =>
+    // UTF8String as RFC 5280 §4.1.2.4 wants; countryName is a PrintableString by definition, forge's default.
+    shortName === 'C' ? { shortName, value } : { shortName, value, valueTagClass: asn1.Type.UTF8 as never },
+  );
 
 /** The authority's subject in the form that forge encodes again: it hands out UTF-8 as bytes but takes text. */
 function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] {

@@ -128,12 +128,6 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
   const url = values['webhook-url'];
   if (url) url.pathname = WEBHOOK_PATH;
   const address = values['webhook-bind-address'];
-  const common = {
-    organization: values['subject-organization'],
-    country: values['subject-country'],
-    state: values['subject-state'],
-    locality: values['subject-locality'],
-  };
   return {
     kubeconfig: values.kubeconfig,
     namespace,
@@ -141,16 +135,8 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
     ownerClusterRole: values['owner-cluster-role'],
     certificates: {
       names: url ? urlNames(url) : serviceNames(service),
-      caSubject: {
-        commonName: values['subject-ca-common-name'],
-        organizationalUnit: values['subject-ca-organizational-unit'],
-        ...common,
-      },
-      servingSubject: {
-        commonName: values['subject-common-name'],
-        organizationalUnit: values['subject-organizational-unit'],
-        ...common,
-      },
+      caSubject: values['ca-subject'],
+      servingSubject: values.subject,
       caLifetimeMs: values['ca-lifetime'],
       servingLifetimeMs: values['cert-lifetime'],
       keySize: values['key-size'],

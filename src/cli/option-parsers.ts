@@ -54,12 +54,6 @@ export const registrationName = subdomainOf(244);
 
 export const text = (text: string): Parsed<string> => ({ value: text });
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-const PRINTABLE = /^[^\u0000-\u001f\u007f]+$/u;
-
-/** Upper bounds of X.520 attributes (RFC 5280 appendix A.1). */
-export const subject = (longest: number) => matching(PRINTABLE, longest, `1 to ${longest} characters`);
-
 export const boolean = (text: string): Parsed<boolean> =>
   text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
 

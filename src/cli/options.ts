@@ -1,3 +1,4 @@
+import { distinguishedName } from './distinguished-name.ts';
 import {
   address,
   boolean,
@@ -13,7 +14,6 @@ import {
   registrationName,
   serviceLabel,
   subdomain,
-  subject,
   text,
   webhookUrl,
 } from './option-parsers.ts';
@@ -180,53 +180,17 @@ export const options = {
     default: 'true',
     parse: boolean,
   },
-  'subject-ca-common-name': {
+  'ca-subject': {
     placeholder: 'name',
-    description: 'CN of the certificate authority',
-    default: 'Kubernetes',
-    parse: subject(64),
+    description: 'distinguished name of the certificate authority (RFC 4514); attributes CN, OU, O, L, ST and C',
+    default: 'CN=Kubernetes,OU=CA,O=Kubernetes,L=Portland,ST=Oregon,C=US',
+    parse: distinguishedName,
   },
-  'subject-ca-organizational-unit': {
+  subject: {
     placeholder: 'name',
-    description: 'OU of the certificate authority',
-    default: 'CA',
-    parse: subject(64),
-  },
-  'subject-common-name': {
-    placeholder: 'name',
-    description: 'CN of the serving certificate',
-    default: 'admission',
-    parse: subject(64),
-  },
-  'subject-organizational-unit': {
-    placeholder: 'name',
-    description: 'OU of the serving certificate',
-    default: 'Kubernetes',
-    parse: subject(64),
-  },
-  'subject-organization': {
-    placeholder: 'name',
-    description: 'O of both certificates',
-    default: 'Kubernetes',
-    parse: subject(64),
-  },
-  'subject-country': {
-    placeholder: 'code',
-    description: 'C of both certificates',
-    default: 'US',
-    parse: matching(/^[A-Z]{2}$/, 2, 'two capital letters (ISO 3166)'),
-  },
-  'subject-state': {
-    placeholder: 'name',
-    description: 'ST of both certificates',
-    default: 'Oregon',
-    parse: subject(128),
-  },
-  'subject-locality': {
-    placeholder: 'name',
-    description: 'L of both certificates',
-    default: 'Portland',
-    parse: subject(128),
+    description: 'distinguished name of the serving certificate',
+    default: 'CN=admission,OU=Kubernetes,O=Kubernetes,L=Portland,ST=Oregon,C=US',
+    parse: distinguishedName,
   },
   heal: {
     placeholder: 'which',

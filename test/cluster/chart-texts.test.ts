@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { byName, chartObjects, optionsOf } from '../../tools/chart/helm.ts';
 import { chartValues } from '../../tools/chart/values.ts';
 import { filled, textsOf } from '../support/builders/chart-texts.ts';
+import { escapedValue } from '../support/builders/distinguished-names.ts';
 
 /** What YAML of one version or another takes for something else than a text, or not for one text. */
 // biome-ignore format: one for each line would be no clearer
@@ -23,6 +24,7 @@ const NEVER_TRIED = [
   '.image.digest',
   '.image.pullPolicy',
   '.options.ca-lifetime',
+  '.options.ca-subject',
   '.options.cert-lifetime',
   '.options.drain-time',
   '.options.failure-policy',
@@ -30,6 +32,7 @@ const NEVER_TRIED = [
   '.options.log-format',
   '.options.log-level',
   '.options.settle-time',
+  '.options.subject',
   '.options.tls-cipher-suites',
   '.options.tls-min-version',
   '.policy.rules.*.set.restartPolicy',
@@ -83,7 +86,7 @@ for (const version of ['helm3', 'helm4'] as const) {
       await fc.assert(
         fc.asyncProperty(anyTexts, subject.filter(isTaken), async (texts, name) => {
           const annotations = Object.fromEntries(texts.map((text, index) => [`a-${index}`, text]));
-          const options = { 'subject-common-name': name };
+          const options = { subject: `CN=${escapedValue(name)}` };
           const values = { podAnnotations: annotations, serviceAccount: { annotations }, options };
           const objects = byName(await chartObjects({ helm: version, values }));
           const account = objects['ServiceAccount terraform-daemon']?.metadata?.annotations;

@@ -1,3 +1,4 @@
+import { DISTINGUISHED_NAME_PATTERN } from '../../src/cli/distinguished-name.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/cli/options.ts';
 import { policyJsonSchema } from '../../src/policy/schema.ts';
 import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites.ts';
@@ -45,11 +46,7 @@ const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
 const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
 const subdomain = (longest: number): Value => ({ type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: longest });
 const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
-const subject = (longest: number): Value => ({
-  type: 'string',
-  pattern: '^[^\\x00-\\x1f\\x7f]+$',
-  maxLength: longest,
-});
+const distinguishedName: Value = { type: 'string', pattern: DISTINGUISHED_NAME_PATTERN };
 
 /** The form of each option that the chart leaves to the user. The daemon checks once more. */
 const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
@@ -69,14 +66,8 @@ const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>
   'settle-time': duration,
   'key-size': { type: 'integer', enum: [2048, 3072, 4096] },
   'rotate-on-start': { type: 'boolean' },
-  'subject-ca-common-name': subject(64),
-  'subject-ca-organizational-unit': subject(64),
-  'subject-common-name': subject(64),
-  'subject-organizational-unit': subject(64),
-  'subject-organization': subject(64),
-  'subject-country': { type: 'string', pattern: '^[A-Z]{2}$' },
-  'subject-state': subject(128),
-  'subject-locality': subject(128),
+  'ca-subject': distinguishedName,
+  subject: distinguishedName,
   heal: oneOf('all', 'new', 'off'),
   'metrics-bind-port': port,
   'drain-time': duration,

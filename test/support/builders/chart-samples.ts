@@ -69,20 +69,14 @@ export const SAMPLES: Readonly<
     [true, false],
     ['yes', 1, ''],
   ],
-  'subject-ca-common-name': [
-    ['My CA', 'a'.repeat(64)],
-    ['', 'a'.repeat(65), 'a\nb'],
+  'ca-subject': [
+    ['CN=My CA', 'CN=Prüfstelle \\"1\\"\\, Mitte,OU=a,OU=b, C=DE', `CN=a,ST=${'a'.repeat(128)}`],
+    ['', 'CN=', 'My CA', 'CN=a\nb', 'CN=a,b', `CN=${'a'.repeat(65)}`],
   ],
-  'subject-ca-organizational-unit': [
-    ['CA', 'Prüfstelle'],
-    ['', 'a\tb'],
+  subject: [
+    ['CN={{ .Release.Name }}', 'O=a: #1', 'CN=\\C3\\A9'],
+    ['', 'CN=a;O=b', 'DC=a', 'C=de', 'CN=a ', 'CN=a\u0000b'],
   ],
-  'subject-common-name': [['admission'], ['', 'a\u001fb']],
-  'subject-organizational-unit': [['a "quoted" one: #1'], ['']],
-  'subject-organization': [['{{ .Release.Name }}'], ['']],
-  'subject-country': [['DE'], ['de', 'DEU', '']],
-  'subject-state': [['a'.repeat(128)], ['', 'a'.repeat(129)]],
-  'subject-locality': [['Portland'], ['', 'a\u0000b']],
   heal: [
     ['all', 'new', 'off'],
     ['some', '', true],

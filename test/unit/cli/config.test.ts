@@ -3,7 +3,16 @@ import { describe, test } from 'node:test';
 import { type RawOptions, readConfig } from '../../../src/cli/config.ts';
 
 const DAY_MS = 24 * 3_600_000;
-const common = { organization: 'Kubernetes', country: 'US', state: 'Oregon', locality: 'Portland' };
+
+/** As it is in the certificate. */
+const subject = (commonName: string, organizationalUnit: string) => [
+  { type: 'C', value: 'US' },
+  { type: 'ST', value: 'Oregon' },
+  { type: 'L', value: 'Portland' },
+  { type: 'O', value: 'Kubernetes' },
+  { type: 'OU', value: organizationalUnit },
+  { type: 'CN', value: commonName },
+];
 
 describe('the configuration', () => {
   test('is this where nothing is said', () => {
@@ -22,8 +31,8 @@ describe('the configuration', () => {
           ],
           ip: [],
         },
-        caSubject: { commonName: 'Kubernetes', organizationalUnit: 'CA', ...common },
-        servingSubject: { commonName: 'admission', organizationalUnit: 'Kubernetes', ...common },
+        caSubject: subject('Kubernetes', 'CA'),
+        servingSubject: subject('admission', 'Kubernetes'),
         caLifetimeMs: 3650 * DAY_MS,
         servingLifetimeMs: 90 * DAY_MS,
         keySize: 2048,
@@ -89,21 +98,14 @@ describe('the configuration', () => {
       'settle-time': '90s',
       'key-size': '4096',
       'rotate-on-start': 'false',
-      'subject-ca-common-name': 'ca cn',
-      'subject-ca-organizational-unit': 'ca ou',
-      'subject-common-name': 'cn',
-      'subject-organizational-unit': 'ou',
-      'subject-organization': 'o',
-      'subject-country': 'DE',
-      'subject-state': 'st',
-      'subject-locality': 'l',
+      'ca-subject': 'CN=ca cn,C=DE',
+      subject: 'O=o',
       heal: 'new',
       'metrics-bind-port': '9090',
       'drain-time': '1s',
       'log-level': 'debug',
       'log-format': 'pretty',
     };
-    const shared = { organization: 'o', country: 'DE', state: 'st', locality: 'l' };
     assert.deepEqual(readConfig(raw, 'of-the-pod'), {
       kubeconfig: '/etc/kubeconfig',
       namespace: 'ops',
@@ -111,8 +113,11 @@ describe('the configuration', () => {
       ownerClusterRole: 'system:jobs',
       certificates: {
         names: { dns: [], ip: ['127.0.0.1'] },
-        caSubject: { commonName: 'ca cn', organizationalUnit: 'ca ou', ...shared },
-        servingSubject: { commonName: 'cn', organizationalUnit: 'ou', ...shared },
+        caSubject: [
+          { type: 'C', value: 'DE' },
+          { type: 'CN', value: 'ca cn' },
+        ],
+        servingSubject: [{ type: 'O', value: 'o' }],
         caLifetimeMs: 7_200_000,
         servingLifetimeMs: 3_600_000,
         keySize: 4096,

@@ -1,0 +1,66 @@
+import type { Subject, SubjectAttribute } from '../certs/certificate-set.ts';
+import type { Parsed } from './option-parsers.ts';
+
+/** RFC 4514 §2.4: a special character, or a byte of UTF-8 that is no control character. */
+const ESCAPE = '\\\\(?:[ "#+,;<=>\\\\]|[2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])';
+const SPECIAL = '\\x00-\\x1f\\x7f"+,;<>\\\\';
+const FIRST = `(?:[^ #${SPECIAL}]|${ESCAPE})`;
+const MIDDLE = `(?:[^${SPECIAL}]|${ESCAPE})`;
+const LAST = `(?:[^ ${SPECIAL}]|${ESCAPE})`;
+
+const characters = (most: number) => ({
+  pattern: `${FIRST}(?:${MIDDLE}{0,${most - 2}}${LAST})?`,
+  allowed: `1 to ${most} printable characters, with a backslash before each of , + " \\ < > ; and before a space or # at an end`,
+});
+
+/** Upper bounds as X.520 has them (RFC 5280 appendix A.1). */
+const values: Readonly<Record<SubjectAttribute['type'], { readonly pattern: string; readonly allowed: string }>> = {
+  CN: characters(64),
+  OU: characters(64),
+  O: characters(64),
+  L: characters(128),
+  ST: characters(128),
+  C: { pattern: '[A-Z]{2}', allowed: 'two capital letters (ISO 3166)' },
+};
+const types = Object.keys(values) as SubjectAttribute['type'][];
+
+const ATTRIBUTE = `(?:${types.map((type) => `${type}=${values[type].pattern}`).join('|')})`;
+
+/** What `distinguishedName` accepts, for the schema of the chart. It cannot tell whether escaped bytes are UTF-8. */
+export const DISTINGUISHED_NAME_PATTERN = `^${ATTRIBUTE}(?:, ?${ATTRIBUTE})*$`;
+
+/** Any other comma is escaped: it follows an odd number of backslashes. */
+const SEPARATOR = /(?<=(?:^|[^\\])(?:\\\\)*), ?/;
+
+/**
+ * Parses a distinguished name in the string form of RFC 4514, which begins with the last attribute of the certificate.
+ * Several values for one attribute (`+`) and values in hexadecimal (`#…`) are not supported.
+ */
+export function distinguishedName(text: string): Parsed<Subject> {
+  const subject: SubjectAttribute[] = [];
+  for (const part of text.split(SEPARATOR)) {
+    const [, name, escaped = ''] = /^([^=]*)=?(.*)$/s.exec(part) ?? [];
+    const type = types.find((one) => one === name);
+    if (type === undefined) {
+      return {
+        allowed: `attributes ${types.join(', ')} with commas between them, such as CN=a,O=b,C=US (RFC 4514), and not ${JSON.stringify(name)}`,
+      };
+    }
+    const value = new RegExp(`^${values[type].pattern}$`, 'u').test(escaped) ? unescaped(escaped) : undefined;
+    if (value === undefined) return { allowed: `for ${type} ${values[type].allowed}` };
+    subject.unshift({ type, value });
+  }
+  return { value: subject };
+}
+
+/** Returns `undefined` if escaped bytes are not UTF-8. */
+function unescaped(text: string): string | undefined {
+  const encoded = text.replace(/\\([0-9A-F]{2})|\\?(.)/giu, (_, byte, character) =>
+    byte === undefined ? encodeURIComponent(character) : `%${byte}`,
+  );
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
+}
