@@ -8,7 +8,7 @@ import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
 import { type Reason, reasons } from './reasons.ts';
 import { askedName, presentedProblem } from './serving-swap.ts';
-import { isTrusted, parseCertificate, parsePrivateKey, validityProblem } from './x509.ts';
+import { isTrustedBy, parseCertificate, parsePrivateKey, validityProblem } from './x509.ts';
 
 /** Three small files are copied in less than that. */
 const COPYING_MS = 200;
@@ -75,9 +75,7 @@ async function readOrAbsent(directory: string, file: string): Promise<Pem | unde
 }
 
 function problemOf({ serving, caBundle }: ServingCertificates, names: ServerNames, now: Date): Problem | undefined {
-  const [certificate, ...intermediates] = splitCertificates(serving.certificate).flatMap(
-    (pem) => parseCertificate(pem) ?? [],
-  );
+  const [certificate] = splitCertificates(serving.certificate).flatMap((pem) => parseCertificate(pem) ?? []);
   const key = parsePrivateKey(serving.privateKey);
   if (certificate === undefined) {
     return { file: 'cert.pem', text: 'holds no certificate in PEM form', mayPass: true };
@@ -90,7 +88,7 @@ function problemOf({ serving, caBundle }: ServingCertificates, names: ServerName
   if (unfit) return { file: 'cert.pem', text: `${reasons[unfit]} (${found(unfit, certificate, names)})` };
   const unloadable = loadProblem(serving);
   if (unloadable) return { file: 'cert.pem', text: `cannot be loaded: ${unloadable}`, mayPass: true };
-  const isVerified = isTrusted(certificate, splitCertificates(caBundle), now, intermediates);
+  const isVerified = isTrustedBy(serving.certificate, caBundle, now);
   return isVerified ? undefined : { file: 'ca.pem', text: 'does not verify cert.pem', mayPass: true };
 }
 

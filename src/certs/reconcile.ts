@@ -1,25 +1,24 @@
 import { OperatorError } from '../lib/errors.ts';
 import { type Base64, joinCertificates } from '../lib/pem.ts';
-import { advance, type Explained, replaced } from './advance.ts';
+import type { Explained } from './advance.ts';
+import { type CertificateLogic, createCertificateLogic } from './certificate-logic.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import { type Circumstances, judge, type SecretTraits, type Verdict } from './decide.ts';
+import type { CertificateDecision } from './decide.ts';
 import { phaseKey } from './rotation.ts';
 import {
   askedFor,
   fromSecret,
   isOurs,
   isPaused,
-  isPhaseWrong,
   issueReasons,
   MANAGED_BY,
   misunderstood,
   ROTATE,
-  SECRET_TYPE,
   type SecretContent,
   type StoredSecret,
-  toSecret,
+  traitsOf,
 } from './secret.ts';
-import { isVerified } from './serving-swap.ts';
+import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 
 /** The one Secret of the daemon. A lost race is an answer, not an error. */
@@ -42,7 +41,7 @@ export interface Ensured {
   /** What the Secret holds now: fit to be presented. */
   readonly set: CertificateSet;
   /** What was found; its step was taken unless it was held back. */
-  readonly verdict: Verdict;
+  readonly verdict: CertificateDecision;
   readonly held: Held | undefined;
   /** Whether a person has paused all writes, also those of the registration. */
   readonly isPaused: boolean;
@@ -50,13 +49,13 @@ export interface Ensured {
   readonly misunderstood: string | undefined;
 }
 
-/** The circumstances of a look, and for how long this process has seen the phase of that name. */
-export interface Look extends Circumstances {
+/** The situation of a look, and for how long this process has seen the phase of that name. */
+export interface Look extends Situation {
   readonly seen?: ((phase: string) => number) | undefined;
 }
 
 /** Asked before each write: what keeps it from being made. */
-export type Permit = (verdict: Verdict, stored: StoredSecret | undefined) => Held | undefined;
+export type Permit = (verdict: CertificateDecision, stored: StoredSecret | undefined) => Held | undefined;
 
 /**
  * Looks at the Secret and takes the one step that brings its certificate set further, if there is one. What is healthy
@@ -74,8 +73,9 @@ export async function ensureCertificates(
   circumstances: Look,
   permit: Permit = () => undefined,
 ): Promise<Ensured> {
+  const logic = createCertificateLogic(options);
   for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
-    const ensured = await tryOnce(store, options, circumstances, permit);
+    const ensured = await tryOnce(store, logic, circumstances, permit);
     if (ensured !== undefined) return ensured;
   }
   throw new OperatorError('KUBE_CONFLICT', `Secret ${store.reference} is changed faster than it can be written`);
@@ -87,14 +87,14 @@ const MOST_LOST_RACES = 10;
 /** Answers `undefined` when another replica was faster: then everything is to be looked at again. */
 async function tryOnce(
   store: SecretStore,
-  options: CertificateOptions,
+  logic: CertificateLogic,
   circumstances: Look,
   permit: Permit,
 ): Promise<Ensured | undefined> {
   const stored = await store.read();
   const set = stored && fromSecret(stored);
   const phaseSeenMs = set && circumstances.seen?.(phaseKey(set));
-  const verdict = judge(set, options, { ...circumstances, phaseSeenMs }, stored && traits(stored));
+  const verdict = logic.decide(set, { ...circumstances, phaseSeenMs }, stored && traitsOf(stored));
   const isStopped = stored !== undefined && isPaused(stored);
   const rest = { isPaused: isStopped, misunderstood: stored && misunderstood(stored) };
   if (set !== undefined && verdict.action === 'keep') return { set, verdict, held: undefined, ...rest };
@@ -103,46 +103,39 @@ async function tryOnce(
   const held = isStopped ? 'paused' : permit(verdict, stored);
   if (held) {
     const found = { stored, set, verdict };
-    return { set: usable(found, held, store.reference, options, circumstances), verdict, held, ...rest };
+    return { set: usable(found, held, store.reference, logic, circumstances), verdict, held, ...rest };
   }
 
-  const written = await takeStep(store, { stored, set, verdict }, options, circumstances);
+  const written = await takeStep(store, { stored, set, verdict }, logic, circumstances);
   return written && { set: written, verdict, held, ...rest };
-}
-
-/** What is to be known of the Secret beside its set. */
-export function traits(stored: StoredSecret): SecretTraits {
-  const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
-  // What belongs to somebody else is used for as long as it is good, whatever it is kept in.
-  return isOurs(stored) ? { flaw, asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) } : {};
 }
 
 interface Found {
   readonly stored: StoredSecret | undefined;
   readonly set: CertificateSet | undefined;
-  readonly verdict: Verdict;
+  readonly verdict: CertificateDecision;
 }
 
 /** Answers what was written, or `undefined` when somebody else was faster. */
 async function takeStep(
   store: SecretStore,
   { stored, set, verdict }: Found,
-  options: CertificateOptions,
-  circumstances: Circumstances,
+  logic: CertificateLogic,
+  circumstances: Situation,
 ): Promise<CertificateSet | undefined> {
   if (stored && set && verdict.action === 'recreate') {
     // What it holds may be no good either, and whoever starts presents what is answered here.
-    const judged = judge(set, options, circumstances);
+    const judged = logic.decide(set, circumstances);
     const isFit = judged.action !== 'replace' && judged.action !== 'renew';
     const next = isFit
       ? { set, reasons: issueReasons(stored) }
-      : await nextSet({ stored, set, verdict: judged }, options, circumstances);
-    const content = withOthers(toSecret(next.set, options, next.reasons), stored);
+      : await nextSet({ stored, set, verdict: judged }, logic, circumstances);
+    const content = withOthers(logic.toSecret(next), stored);
     const isWritten = (await store.delete(stored)) && (await store.create(content));
     return isWritten ? next.set : undefined;
   }
-  const next = await nextSet({ stored, set, verdict }, options, circumstances);
-  const content = toSecret(next.set, options, next.reasons);
+  const next = await nextSet({ stored, set, verdict }, logic, circumstances);
+  const content = logic.toSecret(next);
   const isAnswered = stored && isDone(askedFor(stored), verdict);
   const annotations = { ...content.annotations, ...(isAnswered ? { [ROTATE]: null } : {}) };
   const isWritten = stored
@@ -160,19 +153,19 @@ const withOthers = ({ labels, annotations, data }: SecretContent, stored: Stored
 
 async function nextSet(
   { stored, set, verdict }: Found,
-  options: CertificateOptions,
-  circumstances: Circumstances,
+  logic: CertificateLogic,
+  circumstances: Situation,
 ): Promise<Explained> {
   if (stored && set && verdict.action !== 'replace' && verdict.action !== 'keep' && verdict.action !== 'recreate') {
-    return advance({ set, reasons: issueReasons(stored) }, verdict, options, circumstances);
+    return logic.advance({ set, reasons: issueReasons(stored) }, verdict, circumstances);
   }
   const reason = 'reason' in verdict ? verdict.reason : 'absent';
   const reasons = { ca: reason, 'next-ca': reason, serving: reason };
-  return { set: await replaced(set, options, circumstances), reasons };
+  return { set: await logic.replace(set, circumstances), reasons };
 }
 
 /** Whether this step is what the annotation asks for: then that goes. A CA is rotated once its predecessor is gone. */
-const isDone = (asked: 'serving' | 'ca' | undefined, { action }: Verdict): boolean =>
+const isDone = (asked: 'serving' | 'ca' | undefined, { action }: CertificateDecision): boolean =>
   (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||
   (asked === 'ca' && (action === 'retire' || action === 'replace'));
 
@@ -181,10 +174,10 @@ function usable(
   { set, verdict }: Found,
   held: Held,
   reference: string,
-  options: CertificateOptions,
-  circumstances: Circumstances,
+  logic: CertificateLogic,
+  circumstances: Situation,
 ): CertificateSet {
-  if (set !== undefined && canServe(set, options, circumstances)) return set;
+  if (set !== undefined && canServe(set, logic, circumstances)) return set;
   const reason = 'reason' in verdict ? verdict.reason : verdict.action;
   throw new OperatorError(
     'WRITES_PAUSED',
@@ -195,14 +188,10 @@ function usable(
   );
 }
 
-function canServe(
-  { serving, caBundle }: CertificateSet,
-  { names }: CertificateOptions,
-  { now, liveBundle }: Circumstances,
-) {
+function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic, { now, liveBundle }: Situation) {
   const key = parsePrivateKey(serving.privateKey);
   const isPair = key !== undefined && parseCertificate(serving.certificate)?.checkPrivateKey(key) === true;
-  return isPair && isVerified(serving.certificate, names, joinCertificates([caBundle, liveBundle ?? '']), now);
+  return isPair && logic.isVerified(serving.certificate, joinCertificates([caBundle, liveBundle ?? '']), now);
 }
 
 function refuseForeign(stored: StoredSecret, reference: string): void {

@@ -1,6 +1,6 @@
-import type { Pem } from '../lib/pem.ts';
 import { isPublished } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
+import type { Situation } from './situation.ts';
 
 /** What brings a rotation from one phase into the next. */
 export type RotationStep =
@@ -21,44 +21,35 @@ export interface Wait {
 
 const WAIT: Wait = { action: 'wait' };
 
-/** What the next step depends on beside the set. */
-export interface RotationCircumstances {
-  readonly now: Date;
-  readonly liveBundle?: Pem | undefined;
-  /**
-   * For how long this process has seen the phase as it is. The beginning in the Secret was written by the clock of
-   * another machine, which may be ahead or behind; without this, that is trusted alone.
-   */
-  readonly phaseSeenMs?: number | undefined;
-}
-
-/** The next step of the rotation that is under way, as the Secret, the live CA bundle and the clocks tell. */
-export function judgeRotation(
+/** The next step of the rotation that is under way, decided from the Secret, the live CA bundle and the clocks. */
+export function nextRotationStep(
   set: CertificateSet,
   options: CertificateOptions,
-  circumstances: RotationCircumstances,
+  situation: Situation,
 ): RotationStep | Wait {
-  if (set.phase === 'stable') return WAIT;
-  if (set.phase === 'retiring') return atEnd(set, options, circumstances, { ended: 'retire', unknown: 'switch' });
-  const isRead = isPublished(set.caBundle, circumstances.liveBundle);
-  if (set.phase === 'publishing') return isRead ? { action: 'settle' } : WAIT;
-  if (!isRead) return { action: 'publish' };
-  return atEnd(set, options, circumstances, { ended: 'switch', unknown: 'settle' });
+  const { phase } = set;
+  if (phase === 'stable') return WAIT;
+  const isRead = isPublished(set.caBundle, situation.liveBundle);
+  if (phase === 'publishing') return isRead ? { action: 'settle' } : WAIT;
+  if (phase === 'settling' && !isRead) return { action: 'publish' };
+  const leftMs = remainingMs(set, options, situation);
+  // A phase without a known beginning begins again.
+  if (leftMs === undefined) return { action: phase === 'settling' ? 'settle' : 'switch' };
+  if (leftMs > 0) return { action: 'wait', until: new Date(situation.now.getTime() + leftMs) };
+  return { action: phase === 'settling' ? 'switch' : 'retire' };
 }
 
-/** A phase without a known beginning begins again. One is over when both clocks say so: the written and our own. */
-function atEnd(
+/** How much of the settle time is left by both clocks: the one that wrote the beginning of the phase, and ours. */
+function remainingMs(
   set: CertificateSet,
   { settleMs }: CertificateOptions,
-  { now, phaseSeenMs = Number.POSITIVE_INFINITY }: RotationCircumstances,
-  { ended, unknown }: Record<'ended' | 'unknown', RotationStep['action']>,
-): RotationStep | Wait {
+  { now, phaseSeenMs = Number.POSITIVE_INFINITY }: Situation,
+): number | undefined {
   const end = phaseEnd(set, { settleMs });
-  if (end === undefined) return { action: unknown };
-  // A beginning in the future tells nothing but that the clocks differ.
-  const isFuture = isAhead(set, now);
-  const leftMs = Math.max(settleMs - phaseSeenMs, isFuture ? 0 : end.getTime() - now.getTime());
-  return leftMs <= 0 ? { action: ended } : { action: 'wait', until: new Date(now.getTime() + leftMs) };
+  if (end === undefined) return undefined;
+  // A beginning in the future says only that the clocks differ.
+  const writtenMs = isAhead(set, now) ? 0 : end.getTime() - now.getTime();
+  return Math.max(settleMs - phaseSeenMs, writtenMs);
 }
 
 /** Whether the phase was begun by a clock that is ahead of ours, or by hand. */

@@ -52,6 +52,15 @@ export interface IssueReasons {
 /** What a person asks for by the annotation `terraform.job.kb.io/rotate`. */
 export type Asked = 'serving' | 'ca';
 
+/** What decides about the set although it is not part of it: how the Secret is made, and what a person asks for. */
+export interface SecretTraits {
+  readonly asked?: Asked | undefined;
+  /** What makes it impossible to change the Secret. */
+  readonly flaw?: 'wrong-type' | 'immutable' | undefined;
+  /** Whether the annotations name another phase than what is stored. */
+  readonly isPhaseWrong?: boolean | undefined;
+}
+
 /** The certificate set in a Secret's data. What is missing is empty text: judging that is not done here. */
 export function fromSecret({ data, annotations }: StoredSecret): CertificateSet {
   const text = (key: string) => fromBase64(data[key] ?? '') as Pem;
@@ -136,6 +145,13 @@ export const misunderstood = (stored: StoredSecret): string | undefined =>
 /** Whether the phase in the annotations is not the one that the rest of the Secret is in. */
 export const isPhaseWrong = (stored: StoredSecret): boolean =>
   (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
+
+/** A Secret that belongs to others is used for as long as its content is good, whatever the Secret itself is like. */
+export function traitsOf(stored: StoredSecret): SecretTraits {
+  if (!isOurs(stored)) return {};
+  const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
+  return { flaw, asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) };
+}
 
 function describe(part: keyof IssueReasons, pem: Pem | undefined, reason: Reason): Record<string, string | null> {
   const certificate = parseCertificate(pem ?? '');

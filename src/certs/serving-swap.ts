@@ -1,7 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Pem } from '../lib/pem.ts';
-import type { CertificatePair, CertificateSet, ServerNames } from './certificate-set.ts';
+import type { CertificateOptions, CertificatePair, CertificateSet, ServerNames } from './certificate-set.ts';
 import type { Reason } from './reasons.ts';
+import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 
 /** Whether the stored serving certificate is to be presented now, in the place of the one that is. */
@@ -11,33 +12,43 @@ export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 
-/**
- * Trust first, use second: a certificate is presented once the live CA bundle verifies it. One of a new authority waits
- * until every API server can be expected to see that bundle, for as long as the one presented is still good.
- *
- * @param presented the certificate that the endpoint presents now.
- */
-export function judgePresentation(
-  presented: Pem,
-  { serving, waiting }: { readonly serving: CertificatePair; readonly waiting: Pem | undefined },
-  { names, liveBundle, now }: { readonly names: ServerNames; readonly liveBundle: Pem; readonly now: Date },
-): Presentation {
-  if (serving.certificate === presented) return 'already';
-  const isGood = (pem: Pem) => isVerified(pem, names, liveBundle, now);
-  if (!isGood(serving.certificate)) return 'not-trusted-yet';
-  const isOfAnother = waiting !== undefined && !isTrustedBy(presented, waiting, now);
-  return isOfAnother && isGood(presented) ? 'settling' : 'present';
+/** The stored serving certificate, and its CA while that waits for every API server to know it. */
+export interface ServingCandidate {
+  readonly serving: CertificatePair;
+  readonly waiting: Pem | undefined;
 }
 
-/** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
-export function isVerified(pem: Pem, names: ServerNames, bundle: Pem, now: Date): boolean {
-  const certificate = parseCertificate(pem);
-  return (
-    certificate !== undefined &&
-    validityProblem(certificate, now) === undefined &&
-    presentedProblem(certificate, names) === undefined &&
-    isTrustedBy(pem, bundle, now)
-  );
+export interface ServingSwap {
+  /**
+   * Trust first, use second: a certificate is presented once the live CA bundle verifies it. A certificate of a new CA
+   * waits until every API server can be expected to see that bundle, for as long as the one presented is still good.
+   * If nothing is presented yet, no API server is told to call, and the candidate is presented at once.
+   */
+  decidePresentation(candidate: ServingCandidate, situation: Situation): Presentation;
+  /** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
+  isVerified(pem: Pem, bundle: Pem, now: Date): boolean;
+}
+
+export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>): ServingSwap {
+  function isVerified(pem: Pem, bundle: Pem, now: Date): boolean {
+    const certificate = parseCertificate(pem);
+    return (
+      certificate !== undefined &&
+      validityProblem(certificate, now) === undefined &&
+      presentedProblem(certificate, names) === undefined &&
+      isTrustedBy(pem, bundle, now)
+    );
+  }
+  return {
+    isVerified,
+    decidePresentation({ serving, waiting }, { now, presented, liveBundle = '' as Pem }) {
+      if (presented === undefined) return 'present';
+      if (serving.certificate === presented) return 'already';
+      if (!isVerified(serving.certificate, liveBundle, now)) return 'not-trusted-yet';
+      const isOfAnother = waiting !== undefined && !isTrustedBy(presented, waiting, now);
+      return isOfAnother && isVerified(presented, liveBundle, now) ? 'settling' : 'present';
+    },
+  };
 }
 
 /** The one name that the API server asks for: the first. */

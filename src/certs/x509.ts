@@ -60,17 +60,14 @@ export function servingProblem(certificate: X509Certificate, { dns, ip }: Server
 }
 
 /**
- * Whether a chain leads from the certificate to one of the bundle, as Go's x509 sees it: a certificate that is itself in
- * the bundle is trusted. Blocks of the bundle that cannot be read are passed over, as the API server does.
+ * Whether a chain leads from the certificate to a certificate of the bundle, as Go's x509 sees it: a certificate that is
+ * itself in the bundle is trusted. Blocks of the bundle that cannot be read are skipped, as the API server does.
  *
- * @param intermediates what the endpoint sends beside its certificate; empty for those that the daemon issues.
+ * @param chain what the endpoint sends: its certificate, then intermediates; none for certificates that the daemon issues.
  */
-export function isTrusted(
-  certificate: X509Certificate,
-  bundle: readonly Pem[],
-  now: Date,
-  intermediates: readonly X509Certificate[] = [],
-): boolean {
+export function isTrusted(chain: readonly X509Certificate[], bundle: readonly Pem[], now: Date): boolean {
+  const [certificate, ...intermediates] = chain;
+  if (certificate === undefined) return false;
   const roots = bundle.flatMap((pem) => parseCertificate(pem) ?? []);
   if (roots.some((root) => root.fingerprint256 === certificate.fingerprint256)) return true;
   const signs = (issuer: X509Certificate) =>
@@ -80,12 +77,12 @@ export function isTrusted(
     certificate.verify(issuer.publicKey);
   if (roots.some(signs)) return true;
   const next = intermediates.find(signs);
-  const rest = intermediates.filter((intermediate) => intermediate !== next);
-  return next !== undefined && isTrusted(next, bundle, now, rest);
+  return next !== undefined && isTrusted([next, ...intermediates.filter((one) => one !== next)], bundle, now);
 }
 
-/** The same for what an endpoint presents: PEM text of its certificate, and of intermediates if it has any. */
-export function isTrustedBy(presented: Pem, bundle: Pem, now: Date): boolean {
-  const [certificate, ...intermediates] = splitCertificates(presented).flatMap((pem) => parseCertificate(pem) ?? []);
-  return certificate !== undefined && isTrusted(certificate, splitCertificates(bundle), now, intermediates);
-}
+/** The same for PEM text: what an endpoint presents, and a bundle. */
+export const isTrustedBy = (presented: Pem, bundle: Pem, now: Date): boolean =>
+  isTrusted(parseCertificates(presented), splitCertificates(bundle), now);
+
+const parseCertificates = (pem: Pem): X509Certificate[] =>
+  splitCertificates(pem).flatMap((block) => parseCertificate(block) ?? []);

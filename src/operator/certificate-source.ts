@@ -1,6 +1,6 @@
 import { keepAuthorities } from '../certs/ca-grace-period.ts';
 import type { Phase, ServingCertificates } from '../certs/certificate-set.ts';
-import type { Verdict } from '../certs/decide.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
 import { readCertificateFiles } from '../certs/files.ts';
 import { ensureCertificates, type Look, type Permit, type SecretStore } from '../certs/reconcile.ts';
 import { isAhead } from '../certs/rotation.ts';
@@ -57,7 +57,8 @@ export function secretSource(
   };
 }
 
-const untilOf = (verdict: Verdict): Date | undefined => (verdict.action === 'keep' ? verdict.until : undefined);
+const untilOf = (verdict: CertificateDecision): Date | undefined =>
+  verdict.action === 'keep' ? verdict.until : undefined;
 
 /**
  * Certificates that somebody has brought. Nothing is known of their authorities, so what the API server trusts beside them is

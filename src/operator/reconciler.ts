@@ -1,9 +1,9 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { asPublished, usableAuthorities } from '../certs/bundle.ts';
+import { asPublished } from '../certs/bundle.ts';
+import { createCertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair } from '../certs/certificate-set.ts';
-import type { Verdict } from '../certs/decide.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
 import type { Permit, SecretStore } from '../certs/reconcile.ts';
-import { isVerified, judgePresentation } from '../certs/serving-swap.ts';
 import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x509.ts';
 import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
@@ -57,7 +57,8 @@ const MOST_STEPS = 20;
 /** Steps that are taken because of time or on request. Every other one repairs what somebody has done. */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
 
-const isOrdinary = (verdict: Verdict): boolean => ordinary.has('reason' in verdict ? verdict.reason : verdict.action);
+const isOrdinary = (verdict: CertificateDecision): boolean =>
+  ordinary.has('reason' in verdict ? verdict.reason : verdict.action);
 
 const SECRET = 'secret';
 const REGISTRATION = 'registration';
@@ -68,6 +69,7 @@ export function createReconciler(
   { secrets, registrations, policies, report, metrics, now, uptimeMs }: ReconcilerDependencies,
   status: Status,
 ): Reconciler {
+  const logic = createCertificateLogic(config.certificates);
   const restartedAt = config.rotateOnStart ? now() : undefined;
   const fights = createRepairLimiter(OBJECTS);
   const seen = createSighting(uptimeMs);
@@ -128,7 +130,7 @@ export function createReconciler(
   function withLive(caBundle: Pem, live: V1MutatingWebhookConfiguration | undefined): Pem {
     const { presented } = status;
     const known = liveBundle(live) ?? ('' as Pem);
-    return joinCertificates([caBundle, ...usableAuthorities(known, config.certificates, now(), { presented })]);
+    return joinCertificates([caBundle, ...logic.usableAuthorities(known, { now: now(), presented })]);
   }
 
   /** Our own terms, or those of another replica for as long as it is their turn. */
@@ -173,8 +175,7 @@ export function createReconciler(
     const { presented, liveBundle, phase } = status;
     if (presented === undefined || liveBundle === undefined) return;
     const stored = { serving, waiting: phase === 'running' ? waiting : undefined };
-    const circumstances = { names: config.certificates.names, liveBundle, now: now() };
-    if (judgePresentation(presented, stored, circumstances) !== 'present') return;
+    if (logic.decidePresentation(stored, { presented, liveBundle, now: now() }) !== 'present') return;
     present(serving);
     status.presented = serving.certificate;
     report.swapped(serving.certificate);
@@ -214,7 +215,7 @@ export function createReconciler(
     }
     const ends = parsed(liveBundle).map(({ validToDate }) => validToDate.getTime());
     if (ends.length > 0) metrics.notAfter('live-bundle', new Date(Math.min(...ends)));
-    metrics.trusted(isVerified(presented, config.certificates.names, liveBundle, now()));
+    metrics.trusted(logic.isVerified(presented, liveBundle, now()));
   }
 
   return {

@@ -1,5 +1,5 @@
 import type { CertificateSet } from '../certs/certificate-set.ts';
-import type { Verdict } from '../certs/decide.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
 import { reasons } from '../certs/reasons.ts';
 import type { Held } from '../certs/reconcile.ts';
 import { parseCertificate } from '../certs/x509.ts';
@@ -14,9 +14,9 @@ import type { Metrics } from '../telemetry/metrics.ts';
 
 /** Tells what was decided and done in the log, the metrics and the Events, with the same word for the reason. */
 export interface Report {
-  certificatesJudged(verdict: Verdict, set: CertificateSet): void;
+  certificatesJudged(verdict: CertificateDecision, set: CertificateSet): void;
   /** A write that is needed is not made now. */
-  held(verdict: Verdict, held: Held): void;
+  held(verdict: CertificateDecision, held: Held): void;
   registered(registered: Registered, name: string): void;
   swapped(certificate: string): void;
   /** Somebody else undoes the repair of an object again and again. */
@@ -145,16 +145,16 @@ export function createReport({
   };
 }
 
-const wordOf = (verdict: Exclude<Verdict, { action: 'keep' }>): EventReason =>
+const wordOf = (verdict: Exclude<CertificateDecision, { action: 'keep' }>): EventReason =>
   'reason' in verdict ? verdict.reason : verdict.action;
 
-function noteOf(verdict: Verdict, set: CertificateSet): string {
+function noteOf(verdict: CertificateDecision, set: CertificateSet): string {
   const why = 'reason' in verdict ? `: ${reasons[verdict.reason]}` : '';
   const until = parseCertificate(set.serving.certificate)?.validToDate.toISOString();
   return `${notes[verdict.action]}${why}. The serving certificate is valid until ${until}.`;
 }
 
-const notes: Readonly<Record<Verdict['action'], string>> = {
+const notes: Readonly<Record<CertificateDecision['action'], string>> = {
   keep: 'Nothing to do',
   renew: 'A serving certificate was issued',
   announce: 'A new certificate authority was announced',
@@ -185,7 +185,7 @@ const wording = {
   adopt: { level: 'info', message: 'certificates mended' },
   mend: { level: 'info', message: 'certificates mended' },
   recreate: { level: 'info', message: 'certificates mended' },
-} as const satisfies Record<Verdict['action'], { readonly level: keyof Log; readonly message: string }>;
+} as const satisfies Record<CertificateDecision['action'], { readonly level: keyof Log; readonly message: string }>;
 
 function describeCertificate(pem: string): object {
   const certificate = parseCertificate(pem);

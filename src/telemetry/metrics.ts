@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Verdict } from '../certs/decide.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
 import type { Registered } from '../registration/reconcile.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
@@ -7,7 +7,7 @@ import { type ConnectionReason, connectionReasons } from '../webhook/refused-con
 /** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
 export interface Metrics {
   admissionAnswered(outcome: Outcome, seconds?: number): void;
-  certificatesJudged(verdict: Verdict): void;
+  certificatesJudged(verdict: CertificateDecision): void;
   /** The live bundle expires with the first of its certificates. */
   notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
   /** Two thirds of the way to its end; of one that was brought, shortly before it. Past that, somebody was not able to renew it. */

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe as suite, type TestContext, test } from 'node:test';
+import { createCertificateLogic } from '../../src/certs/certificate-logic.ts';
 import type { CertificateSet } from '../../src/certs/certificate-set.ts';
 import { readCertificateFiles } from '../../src/certs/files.ts';
-import { judgePresentation } from '../../src/certs/serving-swap.ts';
 import { readiness } from '../../src/operator/health.ts';
 import { certificateOptions, SERVER_NAME } from '../support/builders/a-certificate-set.ts';
 import { endsAt, hasExtension } from '../support/builders/a-damaged-set.ts';
@@ -43,8 +43,9 @@ suite('a certificate that plain openssl has made', () => {
     const later = new Date(Date.now() + 60_000); // it is valid from the second in which it was made
     const { serving, caBundle } = await readCertificateFiles(await selfSigned(t), names, later);
     assert.equal(caBundle, serving.certificate);
-    const circumstances = { names, liveBundle: caBundle, now: later };
-    assert.equal(judgePresentation(set.serving.certificate, { serving, waiting: undefined }, circumstances), 'present');
+    const situation = { presented: set.serving.certificate, liveBundle: caBundle, now: later };
+    const { decidePresentation } = createCertificateLogic(certificateOptions());
+    assert.equal(decidePresentation({ serving, waiting: undefined }, situation), 'present');
     const status = { phase: 'running', presented: serving.certificate, liveBundle: caBundle } as const;
     assert.deepEqual(
       readiness(status, names, later).filter(({ problem }) => problem !== undefined),

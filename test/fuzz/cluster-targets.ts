@@ -4,9 +4,9 @@ import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import fc from 'fast-check';
 import { judgeJob } from '../../src/backstop/decide.ts';
 import { outlineOf } from '../../src/backstop/job-projection.ts';
+import { createCertificateLogic } from '../../src/certs/certificate-logic.ts';
 import { type Phase, phases } from '../../src/certs/certificate-set.ts';
-import { judge } from '../../src/certs/decide.ts';
-import { ensureCertificates, traits } from '../../src/certs/reconcile.ts';
+import { ensureCertificates } from '../../src/certs/reconcile.ts';
 import {
   fromSecret,
   isPaused,
@@ -14,6 +14,7 @@ import {
   misunderstood,
   type StoredSecret,
   toSecret,
+  traitsOf,
 } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import { readSelectors } from '../../src/commands/inspect/selectors.ts';
@@ -94,11 +95,11 @@ export async function secretTarget(): Promise<Target<SecretInput>> {
     inputs: fc.record({ secret: await anySecret(), now: anyMoment }),
     check({ secret, now }) {
       const set = fromSecret(secret);
-      const verdict = judge(set, options, { now }, traits(secret));
+      const { action } = createCertificateLogic(options).decide(set, { now }, traitsOf(secret));
       for (const read of [isPaused, misunderstood, issueReasons]) read(secret);
       toSecret(set, options, issueReasons(secret));
       assert.ok(phases.includes(set.phase as Phase));
-      if (verdict.action !== 'keep') return;
+      if (action !== 'keep') return;
       const [ca, serving] = [new X509Certificate(set.ca.certificate), new X509Certificate(set.serving.certificate)];
       assert.ok(serving.verify(ca.publicKey), 'a certificate is kept that its authority has not signed');
       assert.ok(now < serving.validToDate && now < ca.validToDate, 'a certificate is kept that has expired');

@@ -1,5 +1,5 @@
 import type { CertificateSet } from '../../certs/certificate-set.ts';
-import type { Verdict } from '../../certs/decide.ts';
+import type { CertificateDecision } from '../../certs/decide.ts';
 import { type Reason, reasons } from '../../certs/reasons.ts';
 import { isStuck } from '../../certs/rotation-status.ts';
 import { waitingAuthority } from '../../certs/serving-swap.ts';
@@ -52,7 +52,7 @@ export interface Evidence {
     /** Unused where the daemon was given certificates of somebody's own. */
     readonly state: 'present' | 'absent' | 'refused' | 'unused';
     readonly set: CertificateSet | undefined;
-    readonly verdict: Verdict | undefined;
+    readonly verdict: CertificateDecision | undefined;
     readonly isOurs: boolean;
     readonly isPaused: boolean;
     /** What the annotation `rotate` says where that asks for nothing. */

@@ -1,8 +1,7 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { createCertificateLogic } from '../../certs/certificate-logic.ts';
 import type { CertificateSet } from '../../certs/certificate-set.ts';
-import { judge } from '../../certs/decide.ts';
-import { traits } from '../../certs/reconcile.ts';
-import { isOurs, isPaused, misunderstood, type StoredSecret } from '../../certs/secret.ts';
+import { isOurs, isPaused, misunderstood, type StoredSecret, traitsOf } from '../../certs/secret.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
@@ -52,16 +51,16 @@ export function evidenceOf(
   const { stored, set, live } = objects;
   const bundle = liveBundle(live);
   const presented = endpoint.outcome === 'answered' ? endpoint.certificate : undefined;
-  const circumstances = { now, liveBundle: bundle, presented };
+  const situation = { now, liveBundle: bundle, presented };
   // What was asked for is left out: it comes before other steps, and is not what is wrong.
-  const { flaw, isPhaseWrong } = stored ? traits(stored) : {};
+  const { flaw, isPhaseWrong } = stored ? traitsOf(stored) : {};
   return {
     config,
     now,
     secret: {
       state: config.certificateDirectory === undefined ? stateOf(secret) : 'unused',
       set,
-      verdict: stored && judge(set, config.certificates, circumstances, { flaw, isPhaseWrong }),
+      verdict: stored && createCertificateLogic(config.certificates).decide(set, situation, { flaw, isPhaseWrong }),
       isOurs: stored !== undefined && isOurs(stored),
       isPaused: stored !== undefined && isPaused(stored),
       misunderstood: stored && misunderstood(stored),

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { BACKDATE_MS, type CertificatePair } from '../../../src/certs/certificate-set.ts';
 import type { SecretStore } from '../../../src/certs/reconcile.ts';
 import { fromSecret } from '../../../src/certs/secret.ts';
-import { isVerified } from '../../../src/certs/serving-swap.ts';
 import { type Config, readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
@@ -143,15 +143,15 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   }
   const versions = () => `${secrets.current()?.resourceVersion} ${registrations.current()?.metadata?.resourceVersion}`;
 
+  const { isVerified } = createCertificateLogic(config.certificates);
+
   function check(): void {
     const seen = bundles.filter(
       (_, index) => (bundles[index + 1]?.since ?? Number.POSITIVE_INFINITY) > now - settleMs * 0.9,
     );
     for (const { presented, status } of replicas) {
       if (status.phase !== 'running' || presented === undefined) continue;
-      const isAccepted = seen.every(({ bundle }) =>
-        isVerified(presented, config.certificates.names, bundle, new Date(now)),
-      );
+      const isAccepted = seen.every(({ bundle }) => isVerified(presented, bundle, new Date(now)));
       if (!isAccepted) failures.push(new Date(now).toISOString());
     }
   }

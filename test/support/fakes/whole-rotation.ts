@@ -1,17 +1,18 @@
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import type { Circumstances, Verdict } from '../../../src/certs/decide.ts';
+import type { CertificateDecision } from '../../../src/certs/decide.ts';
 import { ensureCertificates } from '../../../src/certs/reconcile.ts';
+import type { Situation } from '../../../src/certs/situation.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import type { FakeSecretStore } from './fake-secret-store.ts';
 
 export interface Step {
-  readonly verdict: Verdict;
+  readonly verdict: CertificateDecision;
   readonly set: CertificateSet;
   readonly now: Date;
 }
 
 /** Called before each look with the number of steps taken. */
-export type BeforeStep = (taken: number, circumstances: Circumstances) => unknown;
+export type BeforeStep = (taken: number, situation: Situation) => unknown;
 
 /** More than any rotation takes. */
 const MOST_STEPS = 40;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { advance, replaced, type Step } from '../../../src/certs/advance.ts';
+import type { SetStep } from '../../../src/certs/advance.ts';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { joinCertificates, type Pem, splitCertificates } from '../../../src/lib/pem.ts';
 import {
@@ -13,6 +14,7 @@ import {
 
 const small = { keySize: 1024 };
 const options = certificateOptions(small);
+const logic = createCertificateLogic(options);
 const set = await aCertificateSet({ options: small });
 const other = await aCertificateSet({ options: small, nth: 2 });
 const next = await aCertificateAuthority({ options: small, nth: 3 });
@@ -31,8 +33,8 @@ const announced: CertificateSet = {
   phaseSince: ISSUED_AT,
 };
 
-const take = (before: CertificateSet, step: Step, liveBundle?: Pem) =>
-  advance({ set: before, reasons }, step, options, { now, liveBundle });
+const take = (before: CertificateSet, step: SetStep, liveBundle?: Pem) =>
+  logic.advance({ set: before, reasons }, step, { now, liveBundle });
 const bundle = ({ caBundle }: CertificateSet) => splitCertificates(caBundle);
 const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(ca.certificate).publicKey);
@@ -92,7 +94,7 @@ describe('a step', () => {
   });
 
   test('mend of a rotation takes back what is live, of a stable set it does not', async () => {
-    const mend: Step = { action: 'mend', reason: 'unparsable-bundle' };
+    const mend: SetStep = { action: 'mend', reason: 'unparsable-bundle' };
     assert.deepEqual(bundle((await take(announced, mend, third.certificate)).set).at(-1), third.certificate);
     assert.deepEqual(bundle((await take(set, mend, third.certificate)).set), [own]);
   });
@@ -132,8 +134,7 @@ describe('a step', () => {
 });
 
 describe('a set in the place of one that cannot be used', () => {
-  const replace = (before: CertificateSet | undefined, liveBundle?: Pem) =>
-    replaced(before, options, { now, liveBundle });
+  const replace = (before: CertificateSet | undefined, liveBundle?: Pem) => logic.replace(before, { now, liveBundle });
 
   test('is stable where nothing was trusted before', async () => {
     for (const liveBundle of [undefined, '' as Pem, foreign.certificate]) {

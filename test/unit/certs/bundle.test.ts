@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { asPublished, bundleProblem, isPublished, usableAuthorities } from '../../../src/certs/bundle.ts';
+import { asPublished, createBundleRules, isPublished } from '../../../src/certs/bundle.ts';
 import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
@@ -18,6 +18,7 @@ const DAY_MS = 24 * 3_600_000;
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
 
 const options = certificateOptions({ caLifetimeMs: 900 * DAY_MS, servingLifetimeMs: 90 * DAY_MS });
+const { problem: bundleProblem, usableAuthorities } = createBundleRules(options);
 const set = await aCertificateSet({ options });
 const other = await aCertificateSet({ options, nth: 2 });
 const ec = await opensslAuthority('ec');
@@ -30,7 +31,7 @@ const authorities = await Promise.all(
 );
 
 describe('the authorities of a bundle that can still verify something', () => {
-  const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), options, after(10));
+  const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), { now: after(10) });
 
   test('are those of our names that are valid, in the order of the bundle', () => {
     const [first, second] = [other.ca.certificate, set.ca.certificate];
@@ -47,7 +48,7 @@ describe('the authorities of a bundle that can still verify something', () => {
     const pems = authorities.map(({ certificate }) => certificate);
     const last = authorities.at(-1) as CertificatePair;
     const { certificate: presented } = await issueServingCertificate(options, last, after(5));
-    const kept = usableAuthorities(joinCertificates(pems), options, after(10), { presented });
+    const kept = usableAuthorities(joinCertificates(pems), { now: after(10), presented });
     assert.deepEqual(kept, [...pems.slice(0, 3), last.certificate]);
   });
 
@@ -77,8 +78,8 @@ describe('the authorities of a bundle that can still verify something', () => {
   test('do not include one with a key of another kind', () => {
     for (const { certificate } of [ec, rsaPss]) {
       const bundle = joinCertificates([certificate, set.ca.certificate]);
-      assert.doesNotThrow(() => usableAuthorities(bundle, options, today));
-      assert.equal(usableAuthorities(bundle, options, today).includes(certificate), false);
+      assert.doesNotThrow(() => usableAuthorities(bundle, { now: today }));
+      assert.equal(usableAuthorities(bundle, { now: today }).includes(certificate), false);
     }
   });
 });
@@ -113,14 +114,14 @@ describe('a bundle', () => {
 
   test('has no problem with what the daemon writes: its own CA, the next one, those before', () => {
     const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };
-    assert.equal(bundleProblem(written, options, ISSUED_AT), undefined);
-    assert.equal(bundleProblem({ ...written, nextCa: undefined }, options, ISSUED_AT), undefined);
-    assert.equal(bundleProblem(set, options, ISSUED_AT), undefined);
+    assert.equal(bundleProblem(written, ISSUED_AT), undefined);
+    assert.equal(bundleProblem({ ...written, nextCa: undefined }, ISSUED_AT), undefined);
+    assert.equal(bundleProblem(set, ISSUED_AT), undefined);
   });
 
   test('may hold the next CA in other white space than it has itself', () => {
     const nextCa = { ...other.ca, certificate: `\n${before.trim()}` as Pem };
     const caBundle = joinCertificates([own, before]);
-    assert.equal(bundleProblem({ ...set, nextCa, caBundle }, options, ISSUED_AT), undefined);
+    assert.equal(bundleProblem({ ...set, nextCa, caBundle }, ISSUED_AT), undefined);
   });
 });

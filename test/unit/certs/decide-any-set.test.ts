@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { type CertificateSet, phases } from '../../../src/certs/certificate-set.ts';
-import { judge } from '../../../src/certs/decide.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import {
@@ -17,6 +17,7 @@ const DAY_MS = 24 * 3_600_000;
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
 
 const options = certificateOptions({ caLifetimeMs: 900 * DAY_MS, servingLifetimeMs: 90 * DAY_MS });
+const { decide } = createCertificateLogic(options);
 const set = await aCertificateSet({ options });
 const other = await aCertificateSet({ options, nth: 2 });
 const ec = await opensslAuthority('ec');
@@ -26,18 +27,18 @@ const today = new Date();
 
 describe('a set that is kept', () => {
   test('is kept until its serving certificate is due', () => {
-    assert.deepEqual(judge(set, options, { now: after(10) }), { action: 'keep', until: after(60) });
+    assert.deepEqual(decide(set, { now: after(10) }), { action: 'keep', until: after(60) });
   });
 
   test('is kept until its CA is due where that comes first', async () => {
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, after(590)) };
-    assert.deepEqual(judge(late, options, { now: after(591) }), { action: 'keep', until: after(600) });
+    assert.deepEqual(decide(late, { now: after(591) }), { action: 'keep', until: after(600) });
   });
 
   test('is kept until the rotation goes on where that comes first', () => {
     const retiring = { ...set, phase: 'retiring', phaseSince: after(10) } as const;
     const end = new Date(after(10).getTime() + options.settleMs);
-    assert.deepEqual(judge(retiring, options, { now: after(10) }), { action: 'keep', until: end });
+    assert.deepEqual(decide(retiring, { now: after(10) }), { action: 'keep', until: end });
   });
 
   test('is not kept until a moment that is over, as that at which its CA was due is while the next one settles', async () => {
@@ -47,10 +48,10 @@ describe('a set that is kept', () => {
     const caBundle = joinCertificates([set.caBundle, next.certificate]);
     const settling = { ...late, nextCa: next, caBundle, phase: 'settling', phaseSince: now } as const;
     const end = new Date(now.getTime() + options.settleMs);
-    assert.deepEqual(judge(settling, options, { now, liveBundle: caBundle }), { action: 'keep', until: end });
+    assert.deepEqual(decide(settling, { now, liveBundle: caBundle }), { action: 'keep', until: end });
     const servingDue = new Date(now.getTime() + 60 * DAY_MS);
     const publishing = { ...settling, phase: 'publishing' } as const;
-    assert.deepEqual(judge(publishing, options, { now }), { action: 'keep', until: servingDue });
+    assert.deepEqual(decide(publishing, { now }), { action: 'keep', until: servingDue });
   });
 });
 
@@ -73,25 +74,25 @@ describe('a set of any content', () => {
       phase: fc.constantFrom(...phases),
       phaseSince: fc.option(moment, { nil: undefined }),
     });
-    const circumstances = fc.record({
+    const situation = fc.record({
       now: moment,
       liveBundle: fc.option(part, { nil: undefined }),
       presented: fc.option(part, { nil: undefined }),
     });
     fc.assert(
-      fc.property(anySet, circumstances, (any, around) => {
+      fc.property(anySet, situation, (any, around) => {
         const isWhole = [set, other].some(
           (whole) => samePair(any.ca, whole.ca) && samePair(any.serving, whole.serving),
         );
-        assert.ok(judge(any, options, around).action !== 'keep' || isWhole);
+        assert.ok(decide(any, around).action !== 'keep' || isWhole);
       }),
       { numRuns: 300 },
     );
   });
 
   test('is replaced where its CA has an RSA-PSS key, which the daemon cannot sign with', () => {
-    const verdict = judge({ ...set, ca: rsaPss }, options, { now: today });
-    assert.deepEqual(verdict, { action: 'replace', reason: 'weak-key' });
+    const decision = decide({ ...set, ca: rsaPss }, { now: today });
+    assert.deepEqual(decision, { action: 'replace', reason: 'weak-key' });
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { judge } from '../../../src/certs/decide.ts';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { reasons } from '../../../src/certs/reasons.ts';
 import { ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { authorityRows } from '../../support/builders/judged/authority-rows.ts';
@@ -17,7 +17,7 @@ const tables = {
 };
 
 for (const [subject, rows] of Object.entries(tables)) {
-  describe(`judging ${subject}`, () => {
+  describe(`the decision about ${subject}`, () => {
     for (const {
       what,
       set,
@@ -27,16 +27,12 @@ for (const [subject, rows] of Object.entries(tables)) {
       asked,
       flaw,
       isPhaseWrong,
-      ...circumstances
+      ...situation
     } of rows) {
       test(`${what}: ${expected}`, () => {
-        const verdict = judge(
-          set,
-          { ...options, ...changed },
-          { now: at, ...circumstances },
-          { asked, flaw, isPhaseWrong },
-        );
-        assert.equal(outcomeOf(verdict), expected);
+        const { decide } = createCertificateLogic({ ...options, ...changed });
+        const decision = decide(set, { now: at, ...situation }, { asked, flaw, isPhaseWrong });
+        assert.equal(outcomeOf(decision), expected);
       });
     }
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { inspect } from 'node:util';
-import { judge } from '../../../src/certs/decide.ts';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../../src/certs/issue.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
@@ -188,14 +188,14 @@ describe('a lifetime', () => {
     assert.deepEqual(new X509Certificate(issued.serving.certificate).validToDate, after(30 * YEAR_MS));
     const { output } = await openssl(['asn1parse'], issued.ca.certificate);
     assert.match(output, /UTCTIME +:260301110000Z.*GENERALIZEDTIME +:20660219120000Z/s);
-    assert.equal(judge(issued, options, { now: after(HOUR_MS) }).action, 'keep');
+    assert.equal(createCertificateLogic(options).decide(issued, { now: after(HOUR_MS) }).action, 'keep');
   });
 
   test('may begin after 2050', async () => {
     const issuedAt = new Date('2051-01-01T00:00:00Z');
     const issued = await aCertificateSet({ issuedAt });
     assert.deepEqual(new X509Certificate(issued.serving.certificate).validFromDate, new Date('2050-12-31T23:00:00Z'));
-    assert.equal(judge(issued, certificateOptions(), { now: issuedAt }).action, 'keep');
+    assert.equal(createCertificateLogic(certificateOptions()).decide(issued, { now: issuedAt }).action, 'keep');
   });
 });
 

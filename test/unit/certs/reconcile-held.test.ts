@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import type { Circumstances } from '../../../src/certs/decide.ts';
 import { ensureCertificates, type Permit } from '../../../src/certs/reconcile.ts';
 import { fromSecret, PAUSED, ROTATE, type StoredSecret } from '../../../src/certs/secret.ts';
+import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
@@ -15,7 +15,7 @@ const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const options = certificateOptions();
 
-const ensure = (store: FakeSecretStore, circumstances: Partial<Circumstances> = {}, permit?: Permit) =>
+const ensure = (store: FakeSecretStore, circumstances: Partial<Situation> = {}, permit?: Permit) =>
   ensureCertificates(store, options, { now: ISSUED_AT, ...circumstances }, permit);
 const annotated = (secret: StoredSecret, annotations: Record<string, string>): StoredSecret => ({
   ...secret,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import type { Circumstances } from '../../../src/certs/decide.ts';
 import { ensureCertificates } from '../../../src/certs/reconcile.ts';
 import { fromSecret, MANAGED_BY } from '../../../src/certs/secret.ts';
+import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, splitCertificates, toBase64 } from '../../../src/lib/pem.ts';
 import {
   aCertificateAuthority,
@@ -22,7 +22,7 @@ const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 
-interface Ensure extends Partial<Circumstances> {
+interface Ensure extends Partial<Situation> {
   readonly options?: Partial<CertificateOptions>;
 }
 const ensure = (store: FakeSecretStore, { options, ...circumstances }: Ensure = {}) =>

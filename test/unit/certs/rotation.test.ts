@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Phase, phases } from '../../../src/certs/certificate-set.ts';
-import { judgeRotation } from '../../../src/certs/rotation.ts';
+import { nextRotationStep } from '../../../src/certs/rotation.ts';
 import { joinCertificates } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 
@@ -12,7 +12,7 @@ const caBundle = joinCertificates([set.caBundle, other.caBundle]);
 const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
 
 const step = (phase: Phase, ms: number, { isBack = true, since = ISSUED_AT as Date | undefined } = {}) =>
-  judgeRotation({ ...set, caBundle, phase, phaseSince: since }, options, {
+  nextRotationStep({ ...set, caBundle, phase, phaseSince: since }, options, {
     now: after(ms),
     liveBundle: isBack ? caBundle : set.caBundle,
   });
@@ -47,7 +47,10 @@ test('a rotation publishes again what was taken out of the live bundle while it 
 
 test('a rotation waits for both clocks: the one that has written its beginning, and that of the process', () => {
   const wait = (ms: number, phaseSeenMs: number, since: Date) =>
-    judgeRotation({ ...set, caBundle, phase: 'retiring', phaseSince: since }, options, { now: after(ms), phaseSeenMs });
+    nextRotationStep({ ...set, caBundle, phase: 'retiring', phaseSince: since }, options, {
+      now: after(ms),
+      phaseSeenMs,
+    });
   assert.deepEqual(wait(90_000, 30_000, ISSUED_AT), { action: 'wait', until: after(150_000) });
   assert.deepEqual(wait(30_000, 90_000, ISSUED_AT), { action: 'wait', until: after(90_000) });
   assert.deepEqual(wait(0, 30_000, after(1e9)), { action: 'wait', until: after(60_000) });

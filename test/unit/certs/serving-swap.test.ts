@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ServerNames } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { askedName, judgePresentation, type Presentation, waitingAuthority } from '../../../src/certs/serving-swap.ts';
+import { askedName, createServingSwap, type Presentation, waitingAuthority } from '../../../src/certs/serving-swap.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { hasExtension } from '../../support/builders/a-damaged-set.ts';
@@ -86,14 +86,23 @@ const rows: readonly Row[] = [
   },
 ];
 
-describe('judging whether to present', () => {
+describe('the decision whether to present', () => {
   for (const { what, expected, ...row } of rows) {
     test(`${what}: ${expected}`, () => {
       const { presented = old.serving.certificate, serving = fresh.serving, isWaiting = false } = row;
       const { names = options.names, liveBundle = both, now = ISSUED_AT } = row;
       const candidate = { serving, waiting: isWaiting ? fresh.ca.certificate : undefined };
-      assert.equal(judgePresentation(presented, candidate, { names, liveBundle, now }), expected);
+      const { decidePresentation } = createServingSwap({ names });
+      assert.equal(decidePresentation(candidate, { presented, liveBundle, now }), expected);
     });
+  }
+});
+
+test('presents any certificate at once while none is presented, because no API server is told to call yet', () => {
+  const { decidePresentation } = createServingSwap(options);
+  const candidate = { serving: fresh.serving, waiting: fresh.ca.certificate };
+  for (const liveBundle of [undefined, old.caBundle]) {
+    assert.equal(decidePresentation(candidate, { now: ISSUED_AT, liveBundle }), 'present');
   }
 });
 

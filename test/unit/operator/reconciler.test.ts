@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
-import { isVerified } from '../../../src/certs/serving-swap.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
@@ -86,9 +86,8 @@ function aWorld() {
       look: () => reconciler.reconcile(() => {}),
       presented: () => status.presented,
       isTrusted: () =>
-        isVerified(
+        createCertificateLogic(config.certificates).isVerified(
           status.presented ?? ('' as Pem),
-          config.certificates.names,
           liveBundle(registrations.current()) ?? ('' as Pem),
           now(),
         ),

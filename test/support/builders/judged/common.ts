@@ -1,7 +1,9 @@
 import type { CertificateOptions, CertificateSet } from '../../../../src/certs/certificate-set.ts';
-import type { Circumstances, SecretTraits, Verdict } from '../../../../src/certs/decide.ts';
+import type { CertificateDecision } from '../../../../src/certs/decide.ts';
 import { issueServingCertificate } from '../../../../src/certs/issue.ts';
 import type { Reason } from '../../../../src/certs/reasons.ts';
+import type { SecretTraits } from '../../../../src/certs/secret.ts';
+import type { Situation } from '../../../../src/certs/situation.ts';
 import type { Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../a-certificate-set.ts';
 import { damagesOf } from '../a-damaged-set.ts';
@@ -31,7 +33,7 @@ export const half = (pem: Pem): Pem => pem.slice(0, pem.length / 2) as Pem;
 
 export const { withCa, withServing, withAlteredCa, withAlteredServing, withServingKey } = damagesOf(set);
 
-/** What a set is judged to need: the step, and its reason where it has one. */
+/** The step that a set needs, and its reason if it has one. */
 export type Outcome =
   | 'keep'
   | 'publish'
@@ -40,8 +42,8 @@ export type Outcome =
   | 'retire'
   | `${'renew' | 'replace' | 'announce' | 'adopt' | 'mend' | 'recreate'} ${Reason}`;
 
-/** A set in its circumstances. */
-export interface Judged extends Omit<Circumstances, 'now'>, SecretTraits {
+/** A set in its situation. */
+export interface Judged extends Omit<Situation, 'now'>, SecretTraits {
   readonly what: string;
   readonly set: CertificateSet | undefined;
   readonly expected: Outcome;
@@ -49,5 +51,5 @@ export interface Judged extends Omit<Circumstances, 'now'>, SecretTraits {
   readonly options?: Partial<CertificateOptions>;
 }
 
-export const outcomeOf = (verdict: Verdict): string =>
-  'reason' in verdict ? `${verdict.action} ${verdict.reason}` : verdict.action;
+export const outcomeOf = (decision: CertificateDecision): string =>
+  'reason' in decision ? `${decision.action} ${decision.reason}` : decision.action;
