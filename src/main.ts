@@ -1,25 +1,21 @@
 #!/usr/bin/env node
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { createInterface } from 'node:readline/promises';
 import { type Commands, parseCommandLine } from './cli/command-line.ts';
 import type { RawOptions } from './cli/config.ts';
 import { readConfig } from './cli/config.ts';
 import { optionLabel } from './cli/options.ts';
 import { inspect } from './commands/inspect/inspect.ts';
-import { repairCommands } from './commands/kubectl-hints.ts';
 import { rotate } from './commands/rotate/rotate.ts';
-import { uninstall } from './commands/uninstall.ts';
 import { errorFields, messageOf, OperatorError } from './lib/errors.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { version } from './lib/version.ts';
 import { writeYaml } from './lib/yaml.ts';
 import { runOperator } from './operator/operator.ts';
-import { createOwnership, guarded } from './operator/ownership.ts';
 import { admissionPolicy } from './policy/admission-policy.ts';
 import { createPolicies, type PolicyRead, readPolicyFile } from './policy/file.ts';
 import { terraformPolicy } from './policy/policy.ts';
-import { createJobStore, createLeaseStore } from './stores/job-store.ts';
+import { createJobStore } from './stores/job-store.ts';
 import {
   connect,
   createEventStore,
@@ -30,8 +26,9 @@ import {
   kubeconfigProblems,
   podNamespace,
 } from './stores/kube.ts';
+import { backstopLease, createLeaseStore } from './stores/lease-store.ts';
 import { readNamespaceLabels } from './stores/namespace-store.ts';
-import { backstopLease, createOwnObjects, inOrder, readClusterRole } from './stores/own-objects.ts';
+import { createOwner } from './stores/owner.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { createClientCa, readClientCaFile } from './webhook/client-ca.ts';
 
@@ -58,31 +55,21 @@ async function run(raw: RawOptions): Promise<void> {
   const clients = connect(config.kubeconfig, stop);
   // The host's name is the Pod's; the rest tells two starts of one Pod apart.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
-  const uptimeMs = () => performance.now();
-  // What was begun before the signal is ended after it: an object without its owner would stay.
+  // The Lease is released, and namespaces are read for Jobs that still arrive, after the signal.
   const { callJson } = connect(config.kubeconfig, never);
-  const ownership = createOwnership({
-    readOwner: () => readClusterRole(callJson, config.ownerClusterRole),
-    ownerName: config.ownerClusterRole,
-    objects: inOrder(createOwnObjects(callJson, config)),
-    log,
-    uptimeMs,
-  });
-  const stores = {
-    secrets: createSecretStore(clients, config.namespace, config.secretName, replica),
-    registrations: createRegistrationStore(clients, config.registration.name),
-    // It is given up after the signal.
-    lease: createLeaseStore(callJson, config.namespace, backstopLease(config.registration.name)),
-  };
-  const { secrets, registrations, lease } = guarded(stores, ownership);
+  const owner = createOwner(callJson, config.ownerClusterRole, log);
+  const { namespace } = config;
+  const lease = createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(config.registration.name) });
   log.info('starting', { version, node: process.version, server: clients.server, namespace: config.namespace });
   try {
     await runOperator(
       config,
       {
-        secrets,
-        registrations,
-        ownership,
+        secrets: createSecretStore(
+          { callJson: clients.callJson, owner },
+          { namespace, name: config.secretName, replica },
+        ),
+        registrations: createRegistrationStore({ callJson: clients.callJson, owner }, config.registration.name),
         backstop: { jobs: createJobStore(clients), lease, replica },
         events: createEventStore(clients, config.namespace, config.secretName),
         policies: createPolicies(config.policyFile, 'policy' in policy ? policy.policy : terraformPolicy),
@@ -94,7 +81,7 @@ async function run(raw: RawOptions): Promise<void> {
         log,
         metrics: createMetrics(version),
         now: () => new Date(),
-        uptimeMs,
+        uptimeMs: () => performance.now(),
       },
       stop,
     );
@@ -130,7 +117,11 @@ const inspectOnce: Commands['inspect'] = (raw, own) =>
     const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
     const clients = connect(config.kubeconfig, never);
     return inspect(own, config, {
-      secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
+      secrets: createSecretStore(clients, {
+        namespace: config.namespace,
+        name: config.secretName,
+        replica: hostname(),
+      }),
       registrations: createRegistrationStore(clients, config.registration.name),
       isInPod: podNamespace() !== undefined,
       write: (text) => process.stdout.write(text),
@@ -159,33 +150,16 @@ const rotateOnce: Commands['rotate'] = (raw, own) =>
     // The signal ends the waiting alone: a call that is under way is soon over.
     const clients = connect(config.kubeconfig, never);
     return rotate(own, config, {
-      secrets: createSecretStore(clients, config.namespace, config.secretName, hostname()),
+      secrets: createSecretStore(clients, {
+        namespace: config.namespace,
+        name: config.secretName,
+        replica: hostname(),
+      }),
       say: (line) => process.stdout.write(`${line}\n`),
       now: () => new Date(),
       stop,
     });
   });
-
-const uninstallOnce: Commands['uninstall'] = (raw, own) =>
-  answer(() => {
-    const config = readConfig(raw, podNamespace(), kubeconfigProblems(raw.kubeconfig || undefined));
-    return uninstall(own, {
-      objects: createOwnObjects(connect(config.kubeconfig, never).callJson, config),
-      stopCommand: repairCommands(config).stop,
-      say: (line) => process.stdout.write(`${line}\n`),
-      confirm,
-      now: () => new Date(),
-    });
-  });
-
-/** Asks on standard output; no answer is a no. */
-async function confirm(question: string): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
-  const said = await Promise.race([lines.question(`${question} [y/N] `), closed]);
-  lines.close();
-  return /^y(es)?$/i.test(said.trim());
-}
 
 /** Ends with what the command answers; what it fails with is told in a line, as there is no log. */
 async function answer(command: () => Promise<number>): Promise<void> {
@@ -224,7 +198,6 @@ try {
     inspect: inspectOnce,
     policy: printPolicy,
     rotate: rotateOnce,
-    uninstall: uninstallOnce,
   });
 } catch (error) {
   if (!(error instanceof OperatorError) || error.code !== 'CONFIG_INVALID') throw error;

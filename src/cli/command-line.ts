@@ -10,7 +10,6 @@ import {
   type RotateOptions,
   type Subcommand,
   subcommands,
-  type UninstallOptions,
 } from './subcommands.ts';
 
 /** What each subcommand does. */
@@ -19,7 +18,6 @@ export interface Commands {
   readonly inspect: (raw: RawOptions, own: InspectOptions) => Promise<void>;
   readonly policy: (raw: RawOptions, own: PolicyOptions) => Promise<void>;
   readonly rotate: (raw: RawOptions, own: RotateOptions) => Promise<void>;
-  readonly uninstall: (raw: RawOptions, own: UninstallOptions) => Promise<void>;
 }
 
 /**
@@ -50,7 +48,6 @@ export async function parseCommandLine(argv: readonly string[], commands: Comman
   addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
   addSubcommand(program, 'policy', subcommands.policy, commands.policy);
   addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
-  addSubcommand(program, 'uninstall', subcommands.uninstall, commands.uninstall);
   program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
   try {
     await program.parseAsync(argv);

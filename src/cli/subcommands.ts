@@ -41,11 +41,6 @@ export interface RotateOptions {
   readonly timeout: number;
 }
 
-export interface UninstallOptions {
-  readonly dryRun: boolean;
-  readonly yes: boolean;
-}
-
 const outputFormat = (text: string): Parsed<string> =>
   text === 'text' || text === 'json' ? { value: text } : { allowed: 'text or json' };
 
@@ -147,25 +142,5 @@ Exit code: 0 done, 1 not done and why, 2 called wrongly, 130 interrupted.
 Examples:
   terraform-daemon rotate
   terraform-daemon rotate --ca --timeout 30m`,
-  },
-  uninstall: {
-    description: 'remove what the daemon has made itself: the registration, the Secret and the Lease',
-    shared: [...naming, 'webhook-configuration-name'],
-    own: [
-      { flags: '--dry-run', description: 'only tell what would be removed' },
-      { flags: '-y, --yes', description: 'remove it without a question' },
-    ],
-    help: `
-For what "kubectl delete -f" of the manifests has not taken along. Stop the daemon first: a running
-one makes anew what is removed. Only objects with the daemon's label are touched; entries of others
-in the registration stay. Needs the rights to get and to delete the three objects, and to patch a
-registration in which others have entries.
-
-Exit code: 0 nothing is left (with --dry-run: told), 1 not done and why, 2 called wrongly.
-
-Examples:
-  kubectl -n vela-system delete deployment terraform-daemon
-  terraform-daemon uninstall --dry-run
-  terraform-daemon uninstall --yes`,
   },
 } as const satisfies Readonly<Record<string, Subcommand>>;

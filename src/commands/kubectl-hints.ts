@@ -19,7 +19,6 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
   return {
     install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
     restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
-    stop: `${kubectl} delete deployment ${word(deployment)}`,
     logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,
     label: `${kubectl} label --overwrite secret ${word(secretName)} ${Object.entries(MANAGED_BY)
       .map((pair) => pair.join('='))

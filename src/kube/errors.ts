@@ -38,6 +38,13 @@ export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 export const isTimeout = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
 
+/**
+ * Whether the API server refused a change of the owner references. The admission plugin
+ * OwnerReferencesPermissionEnforcement, which OpenShift enables, allows a change of a live object only to users who may delete it.
+ */
+export const isOwnerRefused = (error: unknown): boolean =>
+  error instanceof OperatorError && !!statusBody(error.cause).message?.includes('cannot set an ownerRef');
+
 /** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);

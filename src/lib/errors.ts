@@ -10,7 +10,6 @@ export const errorCodes = [
   'CLIENT_CA_INVALID',
   'SECRET_NOT_OURS',
   'WRITES_PAUSED',
-  'OWNER_GONE',
   'KUBE_FORBIDDEN',
   'KUBE_REJECTED',
   'KUBE_CONFLICT',
@@ -24,7 +23,6 @@ export type ErrorCode = (typeof errorCodes)[number];
 /** Codes that pass by themselves: the same call may succeed a moment later. */
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WRITES_PAUSED',
-  'OWNER_GONE',
   'KUBE_CONFLICT',
   'KUBE_UNAVAILABLE',
 ]);

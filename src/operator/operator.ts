@@ -14,7 +14,6 @@ import type { ClientCa } from '../webhook/client-ca.ts';
 import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { liveness, readiness, type Status } from './health.ts';
-import type { Ownership } from './ownership.ts';
 import { startProbes } from './probe-server.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReport, type Report } from './report.ts';
@@ -27,7 +26,6 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly policies: Policies;
   readonly clientCa: ClientCa;
   readonly namespaceLabels: NamespaceLabels;
-  readonly ownership: Pick<Ownership, 'adoptInTime'>;
   readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
@@ -212,8 +210,6 @@ async function reconcileOnce(
   reloadClientCa();
   try {
     const until = await reconciler.reconcile(server.present);
-    // Not waited for: the next event may be something to be repaired.
-    void dependencies.ownership.adoptInTime();
     metrics.reconciled('success', seconds());
     log.debug('reconciled', { reasons });
     return { isFailed: false, until };

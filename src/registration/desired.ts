@@ -93,6 +93,10 @@ export function desiredRegistration(
 const isOthers = (live: V1MutatingWebhookConfiguration | undefined): boolean =>
   ![undefined, 'terraform-daemon'].includes(live?.metadata?.labels?.[MANAGED_BY]);
 
+/** Whether others manage the live registration too: by their label, or by entries of theirs. */
+export const isShared = (live: V1MutatingWebhookConfiguration | undefined): boolean =>
+  isOthers(live) || !!live?.webhooks?.some(({ name }) => name !== WEBHOOK_NAME);
+
 /**
  * The target, and that there is no other: a URL or Service which another manager wrote stays beside an applied one
  * unless it is applied as null, and the API server refuses an entry with both.

@@ -6,8 +6,12 @@ import { drift } from './drift.ts';
 /** The one MutatingWebhookConfiguration of the daemon. */
 export interface RegistrationStore {
   read(): Promise<V1MutatingWebhookConfiguration | undefined>;
-  /** Server-side apply: creates or updates our entry and leaves those of others. Answers the object as stored. */
-  apply(desired: DesiredRegistration): Promise<V1MutatingWebhookConfiguration>;
+  /**
+   * Server-side apply: creates or updates our entry and leaves those of others. Answers the object as stored.
+   *
+   * @param live as it was read before; absent when there was none.
+   */
+  apply(desired: DesiredRegistration, live?: V1MutatingWebhookConfiguration): Promise<V1MutatingWebhookConfiguration>;
   /** Replaces the entry at an index of `webhooks` as a whole, on the state given: also what an apply cannot take out. */
   replaceEntry(
     live: V1MutatingWebhookConfiguration,
@@ -49,7 +53,7 @@ export async function reconcileRegistration(
   const now = liveBundle(live) ?? ('' as Pem);
   if (live !== undefined && fields.length === 0) return { result: 'unchanged', drift: [], liveBundle: now };
   if (!mayWrite(fields)) return { result: 'held', drift: fields, liveBundle: now };
-  const stored = await applyWhole(store, desired);
+  const stored = await applyWhole(store, desired, live);
   return {
     result: live === undefined ? 'created' : 'updated',
     drift: fields,
@@ -64,8 +68,9 @@ export async function reconcileRegistration(
 async function applyWhole(
   store: RegistrationStore,
   desired: DesiredRegistration,
+  live: V1MutatingWebhookConfiguration | undefined,
 ): Promise<V1MutatingWebhookConfiguration> {
-  const stored = await store.apply(desired);
+  const stored = await store.apply(desired, live);
   if (drift(stored, desired).length === 0) return stored;
   const index = stored.webhooks?.findIndex(({ name }) => name === WEBHOOK_NAME) ?? 0;
   return store.replaceEntry(stored, index, desired.webhooks[0]);

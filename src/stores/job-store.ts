@@ -1,12 +1,10 @@
 import type { JobReference } from '../backstop/decide.ts';
 import type { JobNotice } from '../backstop/job-events.ts';
 import type { JobPage, JobSource } from '../backstop/job-watch.ts';
-import { LEASE_MS, type Lease, type LeaseStore } from '../backstop/lease.ts';
-import { MANAGED_BY } from '../certs/secret.ts';
-import { isExpired, isTimeout, kubeError, orAbsent, wasWritten } from '../kube/errors.ts';
+import { isExpired, isTimeout, kubeError, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import type { CallJson, JsonCalls } from '../kube/requests.ts';
-import { isObject, type JsonObject } from '../webhook/review.ts';
+import type { JsonCalls } from '../kube/requests.ts';
+import { isObject } from '../webhook/review.ts';
 
 export interface JobStore extends JobSource {
   /**
@@ -98,58 +96,5 @@ function readPage(answer: unknown): JobPage {
   return {
     resourceVersion: String(resourceVersion ?? ''),
     next: typeof next === 'string' && next !== '' ? next : undefined,
-  };
-}
-
-/** The Lease `namespace/name` on the API server. */
-export function createLeaseStore(call: CallJson, namespace: string, name: string): LeaseStore {
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-  const what = `Lease ${namespace}/${name}`;
-  const spec = (holder: string | undefined, now: Date) => ({
-    holderIdentity: holder ?? null,
-    leaseDurationSeconds: LEASE_MS / 1000,
-    // Microseconds are asked for.
-    renewTime: now.toISOString().replace('Z', '000Z'),
-  });
-  return {
-    async read() {
-      const lease = await orAbsent(call('GET', path), `read ${what}`);
-      return lease === undefined ? undefined : readLease(lease);
-    },
-    create(holder, now) {
-      // As with the Secret: RBAC cannot tie a POST to a name, and who comes second gets a conflict.
-      const body = {
-        apiVersion: 'coordination.k8s.io/v1',
-        kind: 'Lease',
-        metadata: { namespace, name, labels: MANAGED_BY },
-        spec: spec(holder, now),
-      };
-      const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
-      return wasWritten(
-        call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
-        `create ${what}`,
-      );
-    },
-    write(holder, resourceVersion, now) {
-      const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
-      const query = { fieldManager: FIELD_MANAGER };
-      return wasWritten(call('PATCH', path, { query, contentType: MERGE_PATCH, body }), `write ${what}`);
-    },
-  };
-}
-
-function readLease(lease: unknown): Lease {
-  const { metadata, spec } = (isObject(lease) ? lease : {}) as { readonly metadata?: unknown; readonly spec?: unknown };
-  const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
-  return { ...readHolder(spec), resourceVersion: String(resourceVersion ?? '') };
-}
-
-/** Who holds a Lease, and since when, by its `spec`. */
-export function readHolder(spec: unknown): Pick<Lease, 'holder' | 'renewedAt'> {
-  const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
-  const renewedMs = Date.parse(String(renewTime));
-  return {
-    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
-    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
   };
 }

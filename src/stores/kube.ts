@@ -19,8 +19,10 @@ import { followWatch, keepWatching } from '../kube/watch.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { describeValue, oneLine } from '../lib/text.ts';
+import { isShared } from '../registration/desired.ts';
 import type { RegistrationStore } from '../registration/reconcile.ts';
 import type { EventStore } from '../telemetry/events.ts';
+import { noOwner, type Owner } from './owner.ts';
 import { toStored } from './stored-secret.ts';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -29,7 +31,7 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 const CALL_TIMEOUT_MS = 10_000;
 
 const APPLY = 'application/apply-patch+yaml';
-const MERGE_PATCH = 'application/merge-patch+json';
+const STRATEGIC_MERGE_PATCH = 'application/strategic-merge-patch+json';
 const JSON_PATCH = 'application/json-patch+json';
 
 /** The clients for one API server. */
@@ -135,10 +137,8 @@ const LONGEST_PROBLEM = 300;
 
 /** The Secret `namespace/name` on the API server. */
 export function createSecretStore(
-  { callJson }: Pick<Clients, 'callJson'>,
-  namespace: string,
-  name: string,
-  replica: string,
+  { callJson, owner = noOwner }: Pick<Clients, 'callJson'> & { readonly owner?: Owner },
+  { namespace, name, replica }: { readonly namespace: string; readonly name: string; readonly replica: string },
 ): SecretStore {
   const reference = `${namespace}/${name}`;
   const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
@@ -151,22 +151,27 @@ export function createSecretStore(
     create({ labels, annotations, data }) {
       // Not forced, and as a manager of this process' own: whoever comes second gets a conflict with the first. A POST
       // would do that too, but RBAC cannot tie a POST to a name.
-      const body = {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { namespace, name, labels, annotations: withoutNull(annotations) },
-        type: SECRET_TYPE,
-        // Where there is nothing yet, null would become an empty value.
-        data: withoutNull(data),
-      };
       const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
-      return wasWritten(callJson('PATCH', path, { query, contentType: APPLY, body }), `create Secret ${reference}`);
+      return owner.own({ reference: `Secret ${reference}` }, (ownerReferences) => {
+        const body = {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { namespace, name, labels, annotations: withoutNull(annotations), ownerReferences },
+          type: SECRET_TYPE,
+          // Where there is nothing yet, null would become an empty value.
+          data: withoutNull(data),
+        };
+        return wasWritten(callJson('PATCH', path, { query, contentType: APPLY, body }), `create Secret ${reference}`);
+      });
     },
     update({ labels, annotations, data }, resourceVersion) {
-      const body = { metadata: { resourceVersion, labels, annotations }, data };
       const query = { fieldManager: FIELD_MANAGER };
-      const call = callJson('PATCH', path, { query, contentType: MERGE_PATCH, body });
-      return wasWritten(call, `update Secret ${reference}`);
+      return owner.own({ reference: `Secret ${reference}` }, (ownerReferences) => {
+        const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
+        // Not a JSON merge patch, because that one would replace the owner references of others.
+        const call = callJson('PATCH', path, { query, contentType: STRATEGIC_MERGE_PATCH, body });
+        return wasWritten(call, `update Secret ${reference}`);
+      });
     },
     delete({ uid, resourceVersion }) {
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
@@ -179,16 +184,23 @@ const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<st
   Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
-export function createRegistrationStore({ callJson }: Pick<Clients, 'callJson'>, name: string): RegistrationStore {
+export function createRegistrationStore(
+  { callJson, owner = noOwner }: Pick<Clients, 'callJson'> & { readonly owner?: Owner },
+  name: string,
+): RegistrationStore {
   const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`;
+  const what = `MutatingWebhookConfiguration ${name}`;
   const read = (call: Promise<unknown>) => call as Promise<V1MutatingWebhookConfiguration>;
   return {
-    read: () => orAbsent(read(callJson('GET', path)), `read MutatingWebhookConfiguration ${name}`),
-    apply(body) {
+    read: () => orAbsent(read(callJson('GET', path)), `read ${what}`),
+    apply(desired, live) {
       // Forced: our entry is ours, also when somebody's kubectl has written into it.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
-      const call = callJson('PATCH', path, { query, contentType: APPLY, body });
-      return orFail(read(call), `apply MutatingWebhookConfiguration ${name}`);
+      // An apply without our owner reference removes it.
+      return owner.own({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
+        const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
+        return orFail(read(callJson('PATCH', path, { query, contentType: APPLY, body })), `apply ${what}`);
+      });
     },
     replaceEntry(live, index, entry) {
       const body = [
@@ -197,7 +209,7 @@ export function createRegistrationStore({ callJson }: Pick<Clients, 'callJson'>,
         { op: 'replace', path: `/webhooks/${index}`, value: entry },
       ];
       const call = callJson('PATCH', path, { query: { fieldManager: FIELD_MANAGER }, contentType: JSON_PATCH, body });
-      return orFail(read(call), `patch MutatingWebhookConfiguration ${name}`);
+      return orFail(read(call), `patch ${what}`);
     },
   };
 }

@@ -77,15 +77,12 @@ for (const version of ['helm3', 'helm4'] as const) {
       assert.deepEqual(await rights({ namespaces: ['*'] }), {});
     });
 
-    it('gives the right to delete what has an owner where that is asked for, and of the registration and the Lease alone', async () => {
-      const deletable = async (values: object) =>
-        (await render(values))
-          .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
-          .filter(({ verbs }) => verbs.includes('delete'))
-          .flatMap(({ resources }) => resources);
-      assert.deepEqual(await deletable({}), ['secrets']);
-      const wanted = ['leases', 'mutatingwebhookconfigurations', 'secrets'];
-      assert.deepEqual((await deletable({ ownerEnforcement: { enabled: true } })).toSorted(), wanted);
+    it('gives the right to delete the Secret alone', async () => {
+      const deletable = (await render({}))
+        .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
+        .filter(({ verbs }) => verbs.includes('delete'))
+        .flatMap(({ resources }) => resources);
+      assert.deepEqual(deletable, ['secrets']);
     });
 
     it('lets every other name follow when one is changed', async () => {

@@ -57,8 +57,8 @@ describe('the commands of the documents that need a cluster', async () => {
 
   for (const { file, line, commands } of await blocksRunBy('cluster')) {
     it(`${file}:${line}`, async (t) => {
-      // What it says there: after its Deployment is gone.
-      const isByHand = commands.includes('terraform-daemon uninstall');
+      // The document says to delete the Deployment first.
+      const isByHand = commands.includes('kubectl delete mutatingwebhookconfiguration');
       if (isByHand) await daemon.stop();
       const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', commands], {
         cwd: projectFile('.'),

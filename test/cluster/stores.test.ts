@@ -18,7 +18,7 @@ secretStoreContract('an API server', async () => {
   const clients = connect(cluster.daemonKubeconfig, new AbortController().signal);
   const target = { namespace: NAMESPACE, name: SECRET };
   return {
-    replica: (name) => createSecretStore(clients, NAMESPACE, SECRET, name),
+    replica: (name) => createSecretStore(clients, { namespace: NAMESPACE, name: SECRET, replica: name }),
     async editAs(fieldManager, { annotations, isImmutable }) {
       const body = { metadata: { annotations }, immutable: isImmutable };
       await cluster.core.patchNamespacedSecret(

@@ -193,12 +193,6 @@ const values = group({
   backstop: group({
     enabled: flag(true, 'give the rights to cap Jobs that the endpoint has missed'),
   }),
-  ownerEnforcement: group({
-    enabled: flag(
-      false,
-      'give the right to delete the registration and the Lease as well, which OwnerReferencesPermissionEnforcement asks of who names an owner, as on OpenShift',
-    ),
-  }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
   labels: labels('labels of all objects beside `app`'),
   podLabels: labels('labels of the Pods beside `app`'),

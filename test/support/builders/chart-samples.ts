@@ -129,7 +129,6 @@ export const EVERYTHING = {
   },
   ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
   backstop: { enabled: false },
-  ownerEnforcement: { enabled: true },
   serviceAccount: { annotations: { 'example.com/a': 'b' } },
   labels: { team: 'a', app: 'not-this' },
   podLabels: { pod: 'a', app: 'nor-this' },

@@ -26,7 +26,7 @@ function anAttempt(...failures: readonly Error[]) {
   };
 }
 
-const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'OWNER_GONE', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
+const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
 
 describe('retrying', () => {
   test('answers what the first attempt answers, and logs nothing', async () => {

@@ -39,8 +39,8 @@ function aWorld() {
       return write(...call);
     };
   };
-  const apply: typeof registrations.apply = async (desired) => {
-    const stored = await registrations.apply(desired);
+  const apply: typeof registrations.apply = async (...given) => {
+    const stored = await registrations.apply(...given);
     if (!world.meddles) return stored;
     registrations.edit(({ webhooks = [] }) => {
       for (const webhook of webhooks) webhook.matchConditions?.push({ name: 'never', expression: 'false' });

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { missedNotice, ranOnceNotice } from '../../../src/backstop/job-events.ts';
 import type { JsonCalls } from '../../../src/kube/requests.ts';
-import { createJobStore, createLeaseStore } from '../../../src/stores/job-store.ts';
+import { createJobStore } from '../../../src/stores/job-store.ts';
+import { createLeaseStore } from '../../../src/stores/lease-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 
 const kept = { isLogKept: true, reason: undefined };
@@ -26,7 +27,11 @@ function answering(answer: unknown) {
     listJson: reply,
     followJson: async (...call) => void (await reply(...call)),
   };
-  return { calls, store: createJobStore(json), lease: createLeaseStore(reply, 'vela-system', 'backstop') };
+  return {
+    calls,
+    store: createJobStore(json),
+    lease: createLeaseStore({ callJson: reply }, { namespace: 'vela-system', name: 'backstop' }),
+  };
 }
 
 function firstOf(calls: readonly unknown[][]): Json {

@@ -39,12 +39,8 @@ const aSecret = (content: CertificateSet, asked?: string, fields: Partial<Stored
 test('commands are about the Deployment of the install', () => {
   const commands = repairCommands(readConfig({ namespace: 'ops', 'owner-cluster-role': 'job-cap' }));
   assert.deepEqual(
-    [commands.restart, commands.stop, commands.logs],
-    [
-      'kubectl -n ops rollout restart deployment job-cap',
-      'kubectl -n ops delete deployment job-cap',
-      'kubectl -n ops logs deployment/job-cap',
-    ],
+    [commands.restart, commands.logs],
+    ['kubectl -n ops rollout restart deployment job-cap', 'kubectl -n ops logs deployment/job-cap'],
   );
 });
 

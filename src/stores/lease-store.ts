@@ -1,0 +1,70 @@
+import type { Lease, LeaseStore } from '../backstop/lease.ts';
+import { LEASE_MS } from '../backstop/lease.ts';
+import { MANAGED_BY } from '../certs/secret.ts';
+import { orAbsent, wasWritten } from '../kube/errors.ts';
+import { FIELD_MANAGER } from '../kube/managed-fields.ts';
+import type { CallJson } from '../kube/requests.ts';
+import { isObject, type JsonObject } from '../webhook/review.ts';
+import { noOwner, type Owner } from './owner.ts';
+
+/**
+ * One for each registration: daemons that have one of their own have Jobs of their own. By the default names it is
+ * terraform-job-webhook-backstop, which stands in manifests/base/rbac-backstop.yaml.
+ */
+export const backstopLease = (registrationName: string): string =>
+  `${registrationName.replace(/-configuration$/, '')}-backstop`;
+
+/** The Lease `namespace/name` on the API server. */
+export function createLeaseStore(
+  { callJson: call, owner = noOwner }: { readonly callJson: CallJson; readonly owner?: Owner },
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): LeaseStore {
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
+  const what = `Lease ${namespace}/${name}`;
+  const spec = (holder: string | undefined, now: Date) => ({
+    holderIdentity: holder ?? null,
+    leaseDurationSeconds: LEASE_MS / 1000,
+    // Microseconds are asked for.
+    renewTime: now.toISOString().replace('Z', '000Z'),
+  });
+  return {
+    async read() {
+      const lease = await orAbsent(call('GET', path), `read ${what}`);
+      return lease === undefined ? undefined : readLease(lease);
+    },
+    create(holder, now) {
+      // As with the Secret: RBAC cannot tie a POST to a name, and who comes second gets a conflict.
+      const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
+      return owner.own({ reference: what }, (ownerReferences) => {
+        const body = {
+          apiVersion: 'coordination.k8s.io/v1',
+          kind: 'Lease',
+          metadata: { namespace, name, labels: MANAGED_BY, ownerReferences },
+          spec: spec(holder, now),
+        };
+        return wasWritten(
+          call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
+          `create ${what}`,
+        );
+      });
+    },
+    write(holder, resourceVersion, now) {
+      const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
+      const query = { fieldManager: FIELD_MANAGER };
+      const contentType = 'application/merge-patch+json';
+      return wasWritten(call('PATCH', path, { query, contentType, body }), `write ${what}`);
+    },
+  };
+}
+
+function readLease(lease: unknown): Lease {
+  const { metadata, spec }: JsonObject = isObject(lease) ? lease : {};
+  const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
+  const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
+  const renewedMs = Date.parse(String(renewTime));
+  return {
+    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
+    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
+    resourceVersion: String(resourceVersion ?? ''),
+  };
+}

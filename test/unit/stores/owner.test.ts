@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CallJson } from '../../../src/kube/requests.ts';
+import type { OperatorError } from '../../../src/lib/errors.ts';
+import { createOwner } from '../../../src/stores/owner.ts';
+
+const refusal = (code: number, status: object = {}) =>
+  Object.assign(new Error('refused'), { code, body: JSON.stringify(status) });
+const gone = refusal(404, { reason: 'NotFound', details: { name: 'td', kind: 'clusterroles' }, message: 'not found' });
+const forbidden = refusal(403, { message: 'clusterroles "td" is forbidden' });
+const unavailable = refusal(503);
+
+/** An owner whose ClusterRole is read as the given answers say, one after another: a uid, or an error. */
+function anOwner(...answers: readonly (string | Error)[]) {
+  const warnings: string[] = [];
+  const left = [...answers];
+  const callJson: CallJson = async () => {
+    const answer = left.shift();
+    if (answer instanceof Error) throw answer;
+    return { metadata: { uid: answer } };
+  };
+  const silent = () => {};
+  const log = { error: silent, warn: (message: string) => void warnings.push(message), info: silent, debug: silent };
+  const owner = createOwner(callJson, 'td', log);
+  const uid = () =>
+    owner.own({ reference: 'Secret a/b' }, async (references) => references?.map((reference) => reference.uid));
+  return { owner, uid, warnings };
+}
+
+describe('the owner of what the daemon creates', () => {
+  test('is the ClusterRole, read before each write', async () => {
+    const { owner, uid } = anOwner('first', 'second');
+    assert.deepEqual(await owner.own({ reference: 'Secret a/b' }, async (references) => references), [
+      { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'first' },
+    ]);
+    assert.deepEqual(await uid(), ['second']);
+  });
+
+  const lost = { 'was deleted': gone, 'may not be read any more': forbidden, 'cannot be read for now': unavailable };
+  for (const [name, error] of Object.entries(lost)) {
+    test(`is the last known ClusterRole when that ${name}`, async () => {
+      const { uid, warnings } = anOwner('first', error);
+      await uid();
+      assert.deepEqual(await uid(), ['first']);
+      assert.deepEqual(warnings, []);
+    });
+  }
+
+  for (const [name, error] of Object.entries({ 'does not exist': gone, 'may not be read': forbidden })) {
+    test(`is absent when the ClusterRole ${name}, which is logged once`, async () => {
+      const { uid, warnings } = anOwner(error, error, 'first');
+      assert.equal(await uid(), undefined);
+      assert.equal(await uid(), undefined);
+      assert.deepEqual(warnings, ['what the daemon makes will stay when its install is deleted']);
+      assert.deepEqual(await uid(), ['first']);
+    });
+  }
+
+  test('is waited for when the ClusterRole cannot be read at first: nothing is written without it', async () => {
+    const { owner, uid } = anOwner(unavailable, 'first');
+    const code = await owner
+      .own({ reference: 'Secret a/b' }, async () => assert.fail())
+      .catch((error: OperatorError) => error.code);
+    assert.equal(code, 'KUBE_UNAVAILABLE');
+    assert.deepEqual(await uid(), ['first']);
+  });
+});
