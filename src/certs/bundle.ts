@@ -1,6 +1,6 @@
 import { joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import { isConstrainedTo } from './issue.ts';
+import { isConstrainedTo } from './profile.ts';
 import type { Reason } from './reasons.ts';
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';

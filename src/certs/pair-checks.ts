@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
-import { isConstrainedTo, isIssuedFor, isOfOurKind } from './issue.ts';
+import { isConstrainedTo, isIssuedFor, isOfOurKind } from './profile.ts';
 import type { Reason } from './reasons.ts';
 import type { Situation } from './situation.ts';
 import {

@@ -70,7 +70,7 @@ const rooms: Readonly<Record<string, Room>> = {
   certs: {
     floor: 7,
     impure: ['files.ts', 'issue.ts'],
-    doors: { 'node-forge': 'issue.ts' },
+    doors: { 'node-forge': 'forge.ts' },
   },
   kube: { floor: 7, impure: ['requests.ts', 'watch.ts'] },
   policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },

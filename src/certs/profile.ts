@@ -1,0 +1,37 @@
+import type { Pem } from '../lib/pem.ts';
+import type { ServerNames } from './certificate-set.ts';
+import { alternativeNames, nameConstraints, readContent } from './forge.ts';
+
+/*
+ * Whether a certificate looks like one that issue.ts has issued: others cannot be renewed or verified as promised.
+ */
+
+/** Whether the CA may sign for the names wanted and for no other name: only a CA that was issued for them may. */
+export const isConstrainedTo = (ca: Pem, names: ServerNames): boolean =>
+  readContent(ca)?.extensions.get('nameConstraints') === nameConstraints(names);
+
+/** Whether the serving certificate is for exactly the names wanted: its CA may not sign for others. */
+export function isIssuedFor(serving: Pem, names: ServerNames): boolean {
+  const found = readContent(serving)?.names ?? [];
+  const wanted = alternativeNames(names);
+  return found.length === wanted.length && wanted.every((name) => found.includes(name));
+}
+
+/**
+ * Whether a certificate has the signature algorithm and no other extensions than those that are issued here. Go refuses
+ * SHA-1, MD5 and critical extensions that it does not know.
+ */
+export function isOfOurKind(pem: Pem): boolean {
+  const content = readContent(pem);
+  return content?.isSha256 === true && [...content.extensions.keys()].every((name) => ourExtensions.has(name));
+}
+
+const ourExtensions: ReadonlySet<string> = new Set([
+  'basicConstraints',
+  'keyUsage',
+  'extKeyUsage',
+  'nameConstraints',
+  'subjectAltName',
+  'subjectKeyIdentifier',
+  'authorityKeyIdentifier',
+]);
