@@ -1,4 +1,4 @@
-import { joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
+import { countPemBlocks, joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './profile.ts';
 import type { Reason } from './reasons.ts';
@@ -43,9 +43,9 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>):
   return {
     usableAuthorities,
     problem({ ca, caBundle, nextCa }, now) {
-      const blocks = caBundle.match(/-----BEGIN /g)?.length ?? 0;
       const certificates = splitCertificates(caBundle);
-      if (certificates.length !== blocks || !certificates.every(parseCertificate)) return 'unparsable-bundle';
+      if (certificates.length !== countPemBlocks(caBundle) || !certificates.every(parseCertificate))
+        return 'unparsable-bundle';
       if (new Set(certificates).size !== certificates.length) return 'duplicate-ca';
       if (nextCa && !certificates.includes(normalized(nextCa.certificate))) return 'ca-lost';
       const own = [ca, nextCa ?? ca].map(({ certificate }) => normalized(certificate));

@@ -7,8 +7,15 @@ import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
 import { type Reason, reasons } from './reasons.ts';
-import { askedName, presentedProblem } from './serving-swap.ts';
-import { isTrustedBy, parseCertificate, parsePrivateKey, validityProblem } from './x509.ts';
+import {
+  askedName,
+  isTrustedBy,
+  parseCertificate,
+  parsePrivateKey,
+  SERVER_AUTH,
+  servingProblem,
+  validityProblem,
+} from './x509.ts';
 
 /** Three small files are copied in less than that. */
 const COPYING_MS = 200;
@@ -84,7 +91,7 @@ function problemOf({ serving, caBundle }: ServingCertificates, names: ServerName
     return { file: 'key.pem', text: 'holds no private key in PEM form without a passphrase', mayPass: true };
   }
   if (!certificate.checkPrivateKey(key)) return { file: 'key.pem', text: 'is not the key of cert.pem', mayPass: true };
-  const unfit = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
+  const unfit = servingProblem(certificate, names) ?? validityProblem(certificate, now);
   if (unfit) return { file: 'cert.pem', text: `${reasons[unfit]} (${found(unfit, certificate, names)})` };
   const unloadable = loadProblem(serving);
   if (unloadable) return { file: 'cert.pem', text: `cannot be loaded: ${unloadable}`, mayPass: true };
@@ -116,7 +123,7 @@ function found(unfit: Reason, certificate: X509Certificate, names: ServerNames):
 
 /** https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
 const usageNames: Readonly<Record<string, string>> = {
-  '1.3.6.1.5.5.7.3.1': 'serverAuth',
+  [SERVER_AUTH]: 'serverAuth',
   '1.3.6.1.5.5.7.3.2': 'clientAuth',
   '1.3.6.1.5.5.7.3.3': 'codeSigning',
   '1.3.6.1.5.5.7.3.4': 'emailProtection',

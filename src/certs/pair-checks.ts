@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { type Pem, splitCertificates } from '../lib/pem.ts';
+import { countPemBlocks, type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo, isIssuedFor, isOfOurKind } from './profile.ts';
 import type { Reason } from './reasons.ts';
@@ -47,7 +47,7 @@ export function createPairChecks({ names, keySize }: CertificateOptions): PairCh
       const serving = new X509Certificate(pair.certificate);
       return (
         chainProblem(serving, ca, situation.now) ??
-        servingProblem(serving, names) ??
+        (serving.ca ? 'wrong-usage' : servingProblem(serving, names)) ??
         (isIssuedFor(pair.certificate, names) ? undefined : 'missing-name') ??
         ageProblem(serving, situation)
       );
@@ -88,7 +88,7 @@ function pairProblem({ certificate: pem, privateKey }: CertificatePair, now: Dat
 }
 
 /** TLS loads every block, and knows other labels than CERTIFICATE; what we issue has one block with this label. */
-const isOneBlock = (pem: Pem): boolean => pem.match(/-----BEGIN/g)?.length === 1 && splitCertificates(pem).length === 1;
+const isOneBlock = (pem: Pem): boolean => countPemBlocks(pem) === 1 && splitCertificates(pem).length === 1;
 
 /** Certificates count whole seconds. */
 const wholeSecond = (moment: Date): Date => new Date(Math.floor(moment.getTime() / 1000) * 1000);

@@ -1,9 +1,7 @@
-import type { X509Certificate } from 'node:crypto';
 import type { Pem } from '../lib/pem.ts';
-import type { CertificateOptions, CertificatePair, CertificateSet, ServerNames } from './certificate-set.ts';
-import type { Reason } from './reasons.ts';
+import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import type { Situation } from './situation.ts';
-import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
+import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './x509.ts';
 
 /** Whether the stored serving certificate is to be presented now, in the place of the one that is. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
@@ -35,7 +33,7 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>):
     return (
       certificate !== undefined &&
       validityProblem(certificate, now) === undefined &&
-      presentedProblem(certificate, names) === undefined &&
+      servingProblem(certificate, names) === undefined &&
       isTrustedBy(pem, bundle, now)
     );
   }
@@ -49,23 +47,4 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>):
       return isOfAnother && isVerified(presented, liveBundle, now) ? 'settling' : 'present';
     },
   };
-}
-
-/** The one name that the API server asks for: the first. */
-export const askedName = ({ dns, ip }: ServerNames): ServerNames =>
-  dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip: ip.slice(0, 1) };
-
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
-
-/**
- * Why the API server would not take the certificate for the endpoint's, its validity and its chain aside. Go's TLS client
- * does not mind a CA there, and a plain `openssl req -x509` makes one; we issue none.
- */
-export function presentedProblem(certificate: X509Certificate, names: ServerNames): Reason | undefined {
-  if (certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
-  const { dns, ip } = askedName(names);
-  const isForName =
-    dns.every((name) => certificate.checkHost(name, { subject: 'never' }) !== undefined) &&
-    ip.every((address) => certificate.checkIP(address) !== undefined);
-  return isForName ? undefined : 'missing-name';
 }

@@ -4,7 +4,8 @@ import { type Pem, splitCertificates } from '../lib/pem.ts';
 import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
 import type { Reason } from './reasons.ts';
 
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+/** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
+export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
 /** The first certificate of a PEM text, or `undefined` when there is none that can be read. */
 export function parseCertificate(pem: string): X509Certificate | undefined {
@@ -50,13 +51,21 @@ export function validityProblem(certificate: X509Certificate, now: Date): Reason
   return now >= certificate.validToDate ? 'expired' : undefined;
 }
 
-/** Whether the certificate may be presented for all of the names. */
-export function servingProblem(certificate: X509Certificate, { dns, ip }: ServerNames): Reason | undefined {
-  if (certificate.ca || certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
-  const covered =
+/** The one name that the API server asks for: the first. */
+export const askedName = ({ dns, ip }: ServerNames): ServerNames =>
+  dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip: ip.slice(0, 1) };
+
+/**
+ * Why the API server would refuse the certificate as that of the endpoint, apart from its validity and its chain. Go's
+ * TLS client accepts a CA there, and a plain `openssl req -x509` makes one.
+ */
+export function servingProblem(certificate: X509Certificate, names: ServerNames): Reason | undefined {
+  if (certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
+  const { dns, ip } = askedName(names);
+  const isForName =
     dns.every((name) => certificate.checkHost(name, { subject: 'never' }) !== undefined) &&
     ip.every((address) => isIP(address) !== 0 && certificate.checkIP(address) !== undefined);
-  return covered ? undefined : 'missing-name';
+  return isForName ? undefined : 'missing-name';
 }
 
 /**

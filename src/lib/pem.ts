@@ -15,6 +15,9 @@ export function splitCertificates(text: string): Pem[] {
   return (text.match(certificateBlock) ?? []).map((block) => `${block}\n` as Pem);
 }
 
+/** How many blocks a PEM text begins, of whatever label, also those that are cut off. */
+export const countPemBlocks = (text: string): number => text.match(/-----BEGIN /g)?.length ?? 0;
+
 /** One PEM text of several, without repeats and in the order given. */
 export function joinCertificates(texts: readonly string[]): Pem {
   return [...new Set(texts.flatMap(splitCertificates))].join('') as Pem;

@@ -1,7 +1,6 @@
 import type { ServerNames } from '../certs/certificate-set.ts';
 import { reasons } from '../certs/reasons.ts';
-import { presentedProblem } from '../certs/serving-swap.ts';
-import { isTrustedBy, parseCertificate, validityProblem } from '../certs/x509.ts';
+import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from '../certs/x509.ts';
 import type { Pem } from '../lib/pem.ts';
 
 /** What the daemon knows of itself. The operator writes it, the probes read it. */
@@ -56,7 +55,7 @@ export function liveness({ beatAt }: Status, now: Date): Check[] {
 function certificateProblem({ presented }: Status, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
   if (certificate === undefined) return 'there is none yet';
-  const reason = presentedProblem(certificate, names) ?? validityProblem(certificate, now);
+  const reason = servingProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 

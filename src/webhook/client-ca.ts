@@ -1,5 +1,5 @@
 import { parseCertificate } from '../certs/x509.ts';
-import { type Pem, splitCertificates } from '../lib/pem.ts';
+import { countPemBlocks, type Pem, splitCertificates } from '../lib/pem.ts';
 import { createRereading, readSmallFile } from '../lib/watched-file.ts';
 
 /** Who may call: the authorities of client certificates, or what is wrong with the file that should hold them. */
@@ -15,7 +15,7 @@ export function readClientCaFile(file: string): ClientCaRead {
 
 /** All or nothing: a block that cannot be read may be the authority that everybody's certificates are of. */
 function readBundle(text: string): ClientCaRead {
-  const blocks = text.match(/-----BEGIN /g)?.length ?? 0;
+  const blocks = countPemBlocks(text);
   const certificates = splitCertificates(text);
   const authorities = certificates.filter((pem) => parseCertificate(pem)?.ca);
   if (blocks === 0) return { problem: 'found no certificate; allowed is the PEM of one authority or several' };

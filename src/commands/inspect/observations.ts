@@ -4,7 +4,7 @@ import type { CertificateSet } from '../../certs/certificate-set.ts';
 import { isOurs, isPaused, misunderstood, type StoredSecret, traitsOf } from '../../certs/secret.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
-import { type Pem, splitCertificates } from '../../lib/pem.ts';
+import { countPemBlocks, type Pem, splitCertificates } from '../../lib/pem.ts';
 import { areSound, type MatchCondition, matchConditions } from '../../policy/cel.ts';
 import { terraformPolicy } from '../../policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../registration/desired.ts';
@@ -90,7 +90,7 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
   const pems = splitCertificates(bundle ?? '');
   const own = set && splitCertificates(set.caBundle + (set.nextCa?.certificate ?? ''));
   const readable = pems.filter((pem) => parseCertificate(pem) !== undefined);
-  const blocks = bundle?.match(/-----BEGIN /g)?.length ?? 0;
+  const blocks = countPemBlocks(bundle ?? '');
   const isJunkAlone = blocks === 0 && (bundle ?? '').trim() !== '';
   return {
     trusts: readable.map((pem, index) => ({

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ServerNames } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { askedName, createServingSwap, type Presentation, waitingAuthority } from '../../../src/certs/serving-swap.ts';
+import { createServingSwap, type Presentation, waitingAuthority } from '../../../src/certs/serving-swap.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { hasExtension } from '../../support/builders/a-damaged-set.ts';
@@ -114,10 +114,4 @@ describe('the authority that waits', () => {
       assert.equal(waitingAuthority({ ...old, nextCa: fresh.ca, phase }), undefined);
     });
   }
-});
-
-test('the API server asks for the first name, or the first address where there is no name', () => {
-  assert.deepEqual(askedName({ dns: ['a', 'b'], ip: [] }), { dns: ['a'], ip: [] });
-  assert.deepEqual(askedName({ dns: ['a', 'b'], ip: ['::1'] }), { dns: ['a'], ip: [] });
-  assert.deepEqual(askedName({ dns: [], ip: ['::1', '127.0.0.1'] }), { dns: [], ip: ['::1'] });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import {
+  askedName,
   issuedAt,
   isTrusted,
   renewalMoment,
@@ -58,27 +59,25 @@ describe('a serving certificate', () => {
     return new X509Certificate(certificate);
   };
 
-  test('serves every name that it was issued for', () => {
-    assert.equal(servingProblem(serving, names), undefined);
+  test('is good for the first of the names, which is the one that the API server asks for', () => {
+    for (const name of names.dns) assert.equal(servingProblem(serving, { dns: [name], ip: [] }), undefined, name);
+    assert.equal(servingProblem(serving, { dns: [SERVER_NAME, 'other.ops.svc'], ip: ['127.0.0.1'] }), undefined);
+    assert.equal(servingProblem(serving, { dns: ['other.ops.svc', SERVER_NAME], ip: [] }), 'missing-name');
+    assert.equal(servingProblem(serving, { dns: [], ip: ['127.0.0.1'] }), 'missing-name');
   });
 
-  test('does not serve a name or an address beside those', () => {
-    assert.equal(servingProblem(serving, { dns: [...names.dns, 'other.ops.svc'], ip: [] }), 'missing-name');
-    assert.equal(servingProblem(serving, { ...names, ip: ['127.0.0.1'] }), 'missing-name');
-  });
-
-  test('serves the addresses that it was issued for, however they are written', async () => {
+  test('is good for an address that it was issued for, in any notation', async () => {
     const byAddress = await aCertificateSet({ options: { names: { dns: [], ip: ['127.0.0.1', '::1'] } } });
     const certificate = new X509Certificate(byAddress.serving.certificate);
-    assert.equal(servingProblem(certificate, { dns: [], ip: ['127.0.0.1', '0:0:0:0:0:0:0:1'] }), undefined);
-    assert.equal(servingProblem(certificate, { dns: [], ip: ['127.0.0.1', '::2'] }), 'missing-name');
-    assert.equal(servingProblem(certificate, { dns: [], ip: ['not an address'] }), 'missing-name');
+    const problem = (address: string) => servingProblem(certificate, { dns: [], ip: [address] });
+    assert.deepEqual(['127.0.0.1', '::1', '0:0:0:0:0:0:0:1'].map(problem), [undefined, undefined, undefined]);
+    assert.deepEqual(['::2', 'not an address'].map(problem), ['missing-name', 'missing-name']);
   });
 
-  test('serves the names that its wildcard covers', () => {
+  test('is good for the names that its wildcard covers', () => {
     const wildcard = changed(isForNames(['*.vela-system.svc']));
     assert.equal(servingProblem(wildcard, { dns: [SERVER_NAME], ip: [] }), undefined);
-    assert.equal(servingProblem(wildcard, names), 'missing-name');
+    assert.equal(servingProblem(wildcard, { dns: ['vela-system.svc'], ip: [] }), 'missing-name');
   });
 
   test('does not serve the name in its subject, which no client looks at', () => {
@@ -94,9 +93,16 @@ describe('a serving certificate', () => {
     assert.equal(servingProblem(changed(hasExtension('extKeyUsage', { clientAuth: true })), names), 'wrong-usage');
   });
 
-  test('is not a CA', () => {
-    assert.equal(servingProblem(new X509Certificate(set.ca.certificate), names), 'wrong-usage');
+  test('can be a CA, which Go accepts and a plain openssl req -x509 makes', () => {
+    const ca = changed(hasExtension('basicConstraints', { cA: true, critical: true }));
+    assert.equal(servingProblem(ca, names), undefined);
   });
+});
+
+test('the API server asks for the first name, or the first address where there is no name', () => {
+  assert.deepEqual(askedName({ dns: ['a', 'b'], ip: [] }), { dns: ['a'], ip: [] });
+  assert.deepEqual(askedName({ dns: ['a', 'b'], ip: ['::1'] }), { dns: ['a'], ip: [] });
+  assert.deepEqual(askedName({ dns: [], ip: ['::1', '127.0.0.1'] }), { dns: [], ip: ['::1'] });
 });
 
 describe('trust', () => {

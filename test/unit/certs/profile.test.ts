@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isConstrainedTo, isIssuedFor, isOfOurKind } from '../../../src/certs/profile.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import { aCertificateSet, certificateOptions } from '../../support/builders/a-certificate-set.ts';
+import { hasExtension } from '../../support/builders/a-damaged-set.ts';
+import { altered } from '../../support/builders/altered.ts';
+
+const { names } = certificateOptions();
+const byAddress = { dns: [], ip: ['127.0.0.1', '::1'] };
+const set = await aCertificateSet();
+const ofAddresses = await aCertificateSet({ options: { names: byAddress } });
+const junk = 'junk' as Pem;
+
+describe('a serving certificate is issued for', () => {
+  test('exactly its own names, in any order and notation', () => {
+    const { certificate } = set.serving;
+    assert.equal(isIssuedFor(certificate, names), true);
+    assert.equal(isIssuedFor(certificate, { ...names, dns: names.dns.toReversed() }), true);
+    assert.equal(isIssuedFor(ofAddresses.serving.certificate, { dns: [], ip: ['0:0:0:0:0:0:0:1', '127.0.0.1'] }), true);
+  });
+
+  test('no other set of names: one name more, one name less, one name changed', () => {
+    const { certificate } = set.serving;
+    for (const dns of [names.dns.slice(1), [...names.dns, 'x.y'], ['x.y', ...names.dns.slice(1)]]) {
+      assert.equal(isIssuedFor(certificate, { dns, ip: [] }), false);
+    }
+    assert.equal(isIssuedFor(ofAddresses.serving.certificate, { dns: [], ip: ['127.0.0.1', '::2'] }), false);
+    assert.equal(isIssuedFor(junk, names), false);
+  });
+});
+
+test('a CA is constrained to the names that it was issued for, and to no others', () => {
+  assert.equal(isConstrainedTo(set.ca.certificate, names), true);
+  assert.equal(isConstrainedTo(ofAddresses.ca.certificate, byAddress), true);
+  assert.equal(isConstrainedTo(set.ca.certificate, byAddress), false);
+  assert.equal(isConstrainedTo(set.ca.certificate, { ...names, dns: names.dns.slice(1) }), false);
+  for (const pem of [set.serving.certificate, junk]) assert.equal(isConstrainedTo(pem, names), false);
+});
+
+test('a certificate is of our kind if it has no other extensions than those that are issued', () => {
+  for (const { certificate } of [set.ca, set.serving]) assert.equal(isOfOurKind(certificate), true);
+  const { certificate } = altered(set.serving, {
+    signer: set.ca,
+    change: hasExtension('nsComment', { comment: 'x' }),
+  });
+  for (const pem of [certificate, junk]) assert.equal(isOfOurKind(pem), false);
+});
