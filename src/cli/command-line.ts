@@ -1,100 +1,98 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { nearest } from '../lib/text.ts';
+import { OperatorError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { RawOptions } from './config.ts';
-import { environmentName, type OptionDefinition, type OptionName, optionNames, options } from './options.ts';
-import {
-  type InspectOptions,
-  type OwnOption,
-  type PolicyOptions,
-  type RotateOptions,
-  type Subcommand,
-  subcommands,
-} from './subcommands.ts';
+import type { Parsed } from './option-parsers.ts';
+import { environmentName, type OptionDefinition, type OptionName, options } from './options.ts';
 
-/** What each subcommand does. */
-export interface Commands {
-  readonly run: (raw: RawOptions) => Promise<void>;
-  readonly inspect: (raw: RawOptions, own: InspectOptions) => Promise<void>;
-  readonly policy: (raw: RawOptions, own: PolicyOptions) => Promise<void>;
-  readonly rotate: (raw: RawOptions, own: RotateOptions) => Promise<void>;
+/** An option that only one subcommand has. It has no variable: it is about this one call. */
+export interface OwnOption {
+  /** In the form that commander reads: `-o, --output <format>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly default?: unknown;
+  readonly defaultText?: string;
+  readonly parse?: (text: string) => Parsed<unknown>;
 }
 
+/** Where a command writes: the process, or a test. */
+export interface Output {
+  readonly stdout: { readonly write: (text: string) => unknown };
+  readonly stderr: { readonly write: (text: string) => unknown };
+}
+
+export interface Subcommand {
+  readonly description: string;
+  /** Options that have the same variables and defaults in every subcommand. */
+  readonly shared: readonly OptionName[];
+  readonly own: readonly OwnOption[];
+  /** Follows the options in `--help`. */
+  readonly help: string;
+  /** Returns the exit code. The definitions in `own` decide the type of the second argument. */
+  run(raw: RawOptions, own: never, output: Output): Promise<number>;
+}
+
+/** The names of the install and its objects, and how the API server is reached. */
+export const installOptions: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name', 'owner-cluster-role'];
+
+/** Code 2 for a usage error, as most commands have it. */
+const FAILED = 1;
+const USAGE_ERROR = 2;
+
 /**
- * Reads the command line and the environment, and calls the subcommand that is asked for. A flag wins over its variable.
- * Values are handed on as they were written: checking them all at once is not done here.
+ * Reads the command line and the environment, and runs the subcommand. A flag wins over its variable. The values of
+ * shared options are passed as text: `readConfig` checks all of them at once.
  *
- * Sets the exit code 2 where the command line cannot be understood; then nothing is called.
+ * @param subcommands the first one is the default.
+ * @returns the exit code.
  */
-export async function parseCommandLine(argv: readonly string[], commands: Commands): Promise<void> {
+export async function parseCommandLine(
+  args: readonly string[],
+  subcommands: Readonly<Record<string, Subcommand>>,
+  output: Output,
+): Promise<number> {
+  let exitCode = 0;
   const program = new Command('terraform-daemon')
     .description("Makes each Job of KubeVela's terraform-controller run once.")
     .version(version)
     .showHelpAfterError('(--help lists all options)')
+    .configureHelp({ helpWidth: 100 })
+    .configureOutput({
+      writeOut: (text) => output.stdout.write(text),
+      writeErr: (text) => output.stderr.write(text),
+    })
     .exitOverride();
-  const run = program
-    .command('run', { isDefault: true })
-    .description('issue certificates, register the webhook and serve it (the default)')
-    .allowExcessArguments()
-    .exitOverride();
-  for (const name of optionNames) run.addOption(toOption(name));
-  suggestOptions(run);
-  run.action(() => {
-    const [word] = run.args;
-    // What is no command ends up as an argument of the default one, which takes none.
-    if (word !== undefined) run.error(wordProblem(word, argv.includes('run') ? undefined : Object.keys(commands)));
-    return commands.run(rawOptions(run, optionNames));
+  const [defaultCommand] = Object.entries(subcommands).map(([name, subcommand]) => {
+    const command = program.command(name).description(subcommand.description).addHelpText('after', subcommand.help);
+    const ownOptions = subcommand.own.map(toOwnOption);
+    for (const option of [...ownOptions, ...subcommand.shared.map(toOption)]) command.addOption(option);
+    return command.action(async () => {
+      const own = Object.fromEntries(ownOptions.map((option) => optionValue(command, option)));
+      exitCode = await subcommand.run(rawOptions(command, subcommand.shared), own as never, output);
+    });
   });
-  addSubcommand(program, 'inspect', subcommands.inspect, commands.inspect);
-  addSubcommand(program, 'policy', subcommands.policy, commands.policy);
-  addSubcommand(program, 'rotate', subcommands.rotate, commands.rotate);
-  program.addHelpText('after', () => `\nOptions of run:\n${optionLines(run)}`);
+  if (defaultCommand) program.addHelpText('after', () => optionsHelp(defaultCommand));
+  const isForProgram = args[0] !== undefined && /^([^-]|-h$|--help$|-V$|--version$)/.test(args[0]);
   try {
-    await program.parseAsync(argv);
+    // Commander's own default command would take a mistyped command for an argument of it.
+    await program.parseAsync(isForProgram ? args : [defaultCommand?.name() ?? '', ...args], { from: 'user' });
+    return exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    // --help and --version end here too, with 0.
-    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    return exitCodeOf(error, output);
   }
 }
 
-/** @param names the commands, where one of them was expected. */
-const wordProblem = (word: string, names: readonly string[] | undefined): string =>
-  names === undefined
-    ? `error: too many arguments: '${word}'`
-    : `error: unknown command '${word}'${didYouMean(nearest(word, names))}`;
-
-/** Commander compares the flag together with its value, so that it seldom finds the one that is near to `--log-levle=info`. */
-function suggestOptions(command: Command): void {
-  const nearFlag = (message: string): string | undefined => {
-    const [, flag] = /^error: unknown option '(--[^'=]+)=[^']*'\n$/.exec(message) ?? [];
-    const flags = command.options.map(({ long }) => long ?? '');
-    return flag && nearest(flag, flags);
-  };
-  command.configureOutput({
-    outputError: (message, write) => write(`${message.trimEnd()}${didYouMean(nearFlag(message))}\n`),
-  });
-}
-
-/** As commander says it. */
-const didYouMean = (meant: string | undefined): string => (meant === undefined ? '' : `\n(Did you mean ${meant}?)`);
-
-/** The values of its own options are those that its definitions parse: `Own` says which. */
-function addSubcommand<Own>(
-  program: Command,
-  name: string,
-  { description, shared, own, help }: Subcommand,
-  action: (raw: RawOptions, own: Own) => Promise<void>,
-): void {
-  const command = program.command(name).description(description).allowExcessArguments(false).exitOverride();
-  command.configureHelp({ helpWidth: 100 }).addHelpText('after', help);
-  const ownOptions = own.map(toOwnOption);
-  for (const option of [...ownOptions, ...shared.map(toOption)]) command.addOption(option);
-  suggestOptions(command);
-  command.action(() => {
-    const values = ownOptions.map((option) => option.attributeName()).map((key) => [key, command.getOptionValue(key)]);
-    return action(rawOptions(command, shared), Object.fromEntries(values) as Own);
-  });
+/** Writes what is wrong, unless commander has written it. */
+function exitCodeOf(error: unknown, { stderr }: Output): number {
+  // --help and --version are exceptions of commander too, with code 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+  if (!(error instanceof OperatorError)) throw error;
+  const isUsageError = error.code === 'CONFIG_INVALID';
+  const message = isUsageError
+    ? `these options cannot be used\n${error.message}\n(--help lists all options)`
+    : error.message;
+  stderr.write(`terraform-daemon: ${error.code}: ${message}\n`);
+  return isUsageError ? USAGE_ERROR : FAILED;
 }
 
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
@@ -116,19 +114,25 @@ function toOption(name: OptionName): Option {
   return new Option(`--${name} <${placeholder}>`, text).env(environmentName(name)).default(value);
 }
 
-const rawOptions = (command: Command, names: readonly string[]): RawOptions =>
+const optionValue = (command: Command, option: Option): [name: string, value: unknown] => {
+  const name = option.attributeName();
+  return [name, command.getOptionValue(name)];
+};
+
+const rawOptions = (command: Command, names: readonly OptionName[]): RawOptions =>
   Object.fromEntries(
     command.options
-      .filter((option) => names.includes(option.name()))
-      .map((option) => [option.name(), command.getOptionValue(option.attributeName())])
+      .filter((option) => names.some((name) => name === option.name()))
+      .map((option) => [option.name(), optionValue(command, option)[1]])
       .filter(([, value]) => value !== undefined),
   );
 
-function optionLines(run: Command): string {
-  const help = run.createHelp();
+function optionsHelp(command: Command): string {
+  const help = command.createHelp();
   help.prepareContext({ helpWidth: 100 });
-  const width = help.padWidth(run, help);
-  return run.options
-    .map((option) => help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help))
-    .join('\n');
+  const width = help.padWidth(command, help);
+  const lines = command.options.map((option) =>
+    help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help),
+  );
+  return `\nOptions of ${command.name()}:\n${lines.join('\n')}`;
 }

@@ -1,7 +1,6 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { SecretStore } from '../../certs/reconcile.ts';
 import type { Config } from '../../cli/config.ts';
-import type { InspectOptions } from '../../cli/subcommands.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { printable } from '../../lib/text.ts';
@@ -13,6 +12,11 @@ import { type Address, dial, whyUnresolved } from './probe-endpoint.ts';
 import { inspection, serverName } from './report.ts';
 import { inspectionText } from './text.ts';
 import { verdicts } from './verdicts.ts';
+
+export interface InspectOptions {
+  readonly output: 'text' | 'json';
+  readonly address: Address | undefined;
+}
 
 export interface InspectDependencies {
   readonly secrets: Pick<SecretStore, 'read'>;

@@ -2,9 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { SecretStore } from '../../certs/reconcile.ts';
 import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
 import type { Config } from '../../cli/config.ts';
-import type { RotateOptions } from '../../cli/subcommands.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { type Look, lookAt, merged, phaseLine, refusal, step, type Waiting } from './progress.ts';
+
+export interface RotateOptions {
+  readonly ca: boolean;
+  readonly timeout: number;
+}
 
 export interface RotateDependencies {
   readonly secrets: Pick<SecretStore, 'read' | 'update'>;

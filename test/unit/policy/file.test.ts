@@ -6,7 +6,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { createPolicies, readPolicyFile } from '../../../src/policy/file.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
-import { runCommand } from '../../support/cluster/command.ts';
+import { callCommand } from '../../support/command-in-process.ts';
 
 const policy = (backoffLimit: number) => ({
   rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' as const } }],
@@ -86,7 +86,7 @@ describe('the policy in force', () => {
 describe('on the command line', { concurrency: 3 }, () => {
   test('a policy file that cannot be used is told with all other problems, and ends with 2', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
-    const { exitCode, stdout, stderr } = await runCommand(['--policy-file', file, '--service-port=0']);
+    const { exitCode, stdout, stderr } = await callCommand(['--policy-file', file, '--service-port=0']);
     assert.deepEqual([exitCode, stdout], [2, '']);
     const problems = stderr.split('\n').filter((line) => line.startsWith('  --'));
     const ofFile = problems.filter((line) => line.startsWith('  --policy-file (TERRAFORM_DAEMON_POLICY_FILE): '));
@@ -105,7 +105,7 @@ describe('on the command line', { concurrency: 3 }, () => {
   test('the policy is printed as two objects, of the version asked for', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
     const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
-    const { exitCode, stdout, stderr } = await runCommand(['policy', '--api-version=v1beta1'], { env });
+    const { exitCode, stdout, stderr } = await callCommand(['policy', '--api-version=v1beta1'], env);
     assert.deepEqual([exitCode, stderr], [0, '']);
     const objects = stdout.split('---\n');
     assert.equal(objects.length, 2);

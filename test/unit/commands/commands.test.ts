@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { environmentName } from '../../../src/cli/options.ts';
-import { hostAndPort, subcommands } from '../../../src/cli/subcommands.ts';
-import { aFolder } from '../../support/builders/a-folder.ts';
-import { runCommand } from '../../support/cluster/command.ts';
+import { hostAndPort } from '../../../src/commands/inspect/command.ts';
+import { aKubeconfig } from '../../support/builders/a-kubeconfig.ts';
+import { callCommand, subcommands } from '../../support/command-in-process.ts';
 
-// Each of these starts a process, and most of their time is spent on that.
-describe('the subcommands', { concurrency: 3 }, () => {
-  for (const [name, { shared, own }] of Object.entries(subcommands)) {
+const { run: _, ...commands } = subcommands;
+
+describe('the subcommands', () => {
+  for (const [name, { shared, own }] of Object.entries(commands)) {
     test(`${name} --help has every option, those of run with their variables, and the exit codes`, async () => {
-      const { exitCode, stdout, stderr } = await runCommand([name, '--help']);
+      const { exitCode, stdout, stderr } = await callCommand([name, '--help']);
       assert.deepEqual([exitCode, stderr], [0, '']);
       const text = stdout.replaceAll(/\s+/g, ' ');
       for (const option of shared) {
@@ -24,7 +24,7 @@ describe('the subcommands', { concurrency: 3 }, () => {
   }
 
   test('are listed by --help', async () => {
-    const { stdout } = await runCommand(['--help']);
+    const { stdout } = await callCommand(['--help']);
     for (const name of Object.keys(subcommands)) assert.match(stdout, new RegExp(`\n {2}${name} \\[options\\] `));
   });
 
@@ -46,7 +46,7 @@ describe('the subcommands', { concurrency: 3 }, () => {
   };
   for (const [what, [args, problem]] of Object.entries(wrong)) {
     test(`end with 2 for ${what}`, async () => {
-      const { exitCode, stdout, stderr } = await runCommand(args);
+      const { exitCode, stdout, stderr } = await callCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.match(stderr, problem);
       assert.match(stderr, /--help lists all options/);
@@ -55,30 +55,20 @@ describe('the subcommands', { concurrency: 3 }, () => {
 
   test('read the variables of run', async () => {
     const env = { TERRAFORM_DAEMON_SETTLE_TIME: '0s', TERRAFORM_DAEMON_DRAIN_TIME: 'not looked at' };
-    const { exitCode, stderr } = await runCommand(['rotate'], { env });
+    const { exitCode, stderr } = await callCommand(['rotate'], env);
     assert.equal(exitCode, 2);
     assert.match(stderr, /--settle-time/);
     assert.doesNotMatch(stderr, /drain-time/);
   });
 
-  const calling = Object.entries(subcommands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
+  const calling = Object.entries(commands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
   for (const [name] of calling) {
     test(`${name} ends with 1 and a line where the API server is not there`, async (t) => {
-      const folder = await aFolder(t, { kubeconfig });
-      const { exitCode, stdout, stderr } = await runCommand([name, `--kubeconfig=${join(folder, 'kubeconfig')}`]);
+      const { exitCode, stdout, stderr } = await callCommand([name, `--kubeconfig=${await aKubeconfig(t)}`]);
       assert.deepEqual([exitCode, stdout], [1, '']);
       assert.match(stderr, /^terraform-daemon: KUBE_UNAVAILABLE: cannot read .*\n$/);
     });
   }
-});
-
-const kubeconfig = JSON.stringify({
-  apiVersion: 'v1',
-  kind: 'Config',
-  clusters: [{ name: 'none', cluster: { server: 'https://127.0.0.1:1' } }],
-  contexts: [{ name: 'none', context: { cluster: 'none', user: 'nobody' } }],
-  users: [{ name: 'nobody', user: {} }],
-  'current-context': 'none',
 });
 
 test('an address is a host and a port', () => {

@@ -1,0 +1,30 @@
+import { hostname } from 'node:os';
+import { type RawOptions, readConfig } from '../cli/config.ts';
+import {
+  connect,
+  createRegistrationStore,
+  createSecretStore,
+  kubeconfigProblems,
+  podNamespace,
+} from '../stores/kube.ts';
+
+/** For calls that nothing aborts: each one ends by its own timeout. */
+const never = new AbortController().signal;
+
+/**
+ * Checks the options, and opens the stores that the commands need.
+ *
+ * @throws OperatorError `CONFIG_INVALID`
+ */
+export function openCluster(raw: RawOptions) {
+  const namespace = podNamespace();
+  const config = readConfig(raw, namespace, kubeconfigProblems(raw.kubeconfig || undefined));
+  const clients = connect(config.kubeconfig, never);
+  const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
+  return {
+    config,
+    secrets: createSecretStore(clients, secret),
+    registrations: createRegistrationStore(clients, config.registration.name),
+    isInPod: namespace !== undefined,
+  } as const;
+}

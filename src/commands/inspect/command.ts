@@ -1,0 +1,57 @@
+import { installOptions, type Subcommand } from '../../cli/command-line.ts';
+import type { Parsed } from '../../cli/option-parsers.ts';
+import { openCluster } from '../cluster.ts';
+import { type InspectOptions, inspect } from './inspect.ts';
+import { verdicts } from './verdicts.ts';
+
+const outputFormat = (text: string): Parsed<string> =>
+  text === 'text' || text === 'json' ? { value: text } : { allowed: 'text or json' };
+
+/** `host:port`, with an IPv6 address in brackets. */
+export function hostAndPort(text: string): Parsed<{ readonly host: string; readonly port: number }> {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const [host, port] = [bracketed ?? plain, Number(digits)];
+  return host !== undefined && port >= 1 && port <= 65535
+    ? { value: { host, port } }
+    : { allowed: '<host>:<port>, such as 127.0.0.1:8443 or [::1]:8443' };
+}
+
+export const inspectCommand = {
+  description: 'show the certificates, what the API server trusts and what the endpoint presents, and judge them',
+  shared: [
+    ...installOptions,
+    'service-name',
+    'service-port',
+    'webhook-configuration-name',
+    'webhook-bind-port',
+    'webhook-url',
+    'webhook-cert-path',
+    'key-size',
+    'settle-time',
+  ],
+  own: [
+    { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: outputFormat },
+    {
+      flags: '--address <host:port>',
+      description: 'where to call the endpoint',
+      defaultText: 'the Service, or the host of --webhook-url, where its name resolves',
+      parse: hostAndPort,
+    },
+  ],
+  help: `
+Reads two objects and needs no other right than to get them. Never prints a private key.
+
+Exit code: 0 healthy, 1 ${verdicts.unhealthy.meaning}, 2 called wrongly,
+3 ${verdicts.incomplete.meaning} (verdict: incomplete).
+
+Examples:
+  terraform-daemon inspect
+  kubectl -n vela-system port-forward service/terraform-job-webhook-service 8443:443 &
+  terraform-daemon inspect --address 127.0.0.1:8443
+  terraform-daemon inspect -o json | jq .verdict`,
+  run(raw, own: InspectOptions, { stdout }) {
+    const { config, secrets, registrations, isInPod } = openCluster(raw);
+    const write = (text: string) => stdout.write(text);
+    return inspect(own, config, { secrets, registrations, isInPod, write, now: () => new Date() });
+  },
+} as const satisfies Subcommand;

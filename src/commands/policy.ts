@@ -1,0 +1,40 @@
+import type { Subcommand } from '../cli/command-line.ts';
+import { readConfig } from '../cli/config.ts';
+import { readPolicyOption } from '../cli/option-files.ts';
+import type { Parsed } from '../cli/option-parsers.ts';
+import { writeYaml } from '../lib/yaml.ts';
+import { type AdmissionPolicyVersion, admissionPolicy, admissionPolicyVersions } from '../policy/admission-policy.ts';
+
+const apiVersion = (text: string): Parsed<AdmissionPolicyVersion> => {
+  const value = admissionPolicyVersions.find((version) => version === text);
+  return value === undefined ? { allowed: admissionPolicyVersions.join(' or ') } : { value };
+};
+
+export const policyCommand = {
+  description: 'print the policy as a MutatingAdmissionPolicy and its binding: the same without a webhook',
+  shared: ['policy-file'],
+  own: [
+    {
+      flags: '--api-version <version>',
+      description: 'v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
+      default: 'v1',
+      parse: apiVersion,
+    },
+  ],
+  help: `
+Calls nothing. Where the API server applies these two objects it caps the Jobs by itself; the daemon
+may run beside it, and is then not called. On 1.34 and 1.35 the API server needs the feature gate
+MutatingAdmissionPolicy and --runtime-config=admissionregistration.k8s.io/v1beta1=true.
+
+Exit code: 0 printed, 2 called wrongly or the policy file cannot be used.
+
+Examples:
+  terraform-daemon policy | kubectl apply -f -
+  terraform-daemon policy --policy-file policy.yaml --api-version v1beta1`,
+  async run(raw, { apiVersion }: { readonly apiVersion: AdmissionPolicyVersion }, { stdout }) {
+    const { content, problems } = readPolicyOption(raw);
+    readConfig(raw, undefined, problems);
+    stdout.write(writeYaml(admissionPolicy(content, apiVersion)));
+    return 0;
+  },
+} as const satisfies Subcommand;

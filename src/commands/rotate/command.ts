@@ -1,0 +1,50 @@
+import { installOptions, type Subcommand } from '../../cli/command-line.ts';
+import { parseDuration } from '../../cli/durations.ts';
+import type { Parsed } from '../../cli/option-parsers.ts';
+import { openCluster } from '../cluster.ts';
+import { type RotateOptions, rotate } from './rotate.ts';
+
+const timeout = (text: string): Parsed<number> => {
+  const value = parseDuration(text);
+  return value !== undefined && value > 0 ? { value } : { allowed: 'a duration such as 10m, 90s or 1h30m' };
+};
+
+export const rotateCommand = {
+  description: 'have the running daemon renew the serving certificate, or rotate the CA, and wait until it is done',
+  shared: [...installOptions, 'settle-time'],
+  own: [
+    { flags: '--ca', description: 'rotate the certificate authority, and with it the serving certificate' },
+    {
+      flags: '--timeout <duration>',
+      description: 'how long to wait until it is done',
+      default: 600_000,
+      defaultText: '10m',
+      parse: timeout,
+    },
+  ],
+  help: `
+Writes the annotation terraform.job.kb.io/rotate on the Secret, which needs the rights to get and to
+patch it. The daemon does the rest: ending this command does not end the rotation.
+
+Exit code: 0 done, 1 not done and why, 2 called wrongly, 130 interrupted.
+
+Examples:
+  terraform-daemon rotate
+  terraform-daemon rotate --ca --timeout 30m`,
+  run(raw, own: RotateOptions, { stdout }) {
+    const { config, secrets } = openCluster(raw);
+    return rotate(own, config, {
+      secrets,
+      say: (line) => stdout.write(`${line}\n`),
+      now: () => new Date(),
+      stop: firstSignal(),
+    });
+  },
+} as const satisfies Subcommand;
+
+/** Aborted by the first SIGINT or SIGTERM. The second one ends the process, as it does without a handler. */
+function firstSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => controller.abort());
+  return controller.signal;
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Subcommand } from '../cli/command-line.ts';
+import { type Config, readConfig } from '../cli/config.ts';
+import { readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
+import { optionNames } from '../cli/options.ts';
+import { errorFields } from '../lib/errors.ts';
+import { createLog, type Log } from '../lib/log.ts';
+import { version } from '../lib/version.ts';
+import { createPolicies } from '../policy/file.ts';
+import { createJobStore } from '../stores/job-store.ts';
+import {
+  connect,
+  createEventStore,
+  createRegistrationStore,
+  createRegistrationWatch,
+  createSecretStore,
+  createSecretWatch,
+  kubeconfigProblems,
+  podNamespace,
+} from '../stores/kube.ts';
+import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
+import { readNamespaceLabels } from '../stores/namespace-store.ts';
+import { createOwner } from '../stores/owner.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { createClientCa } from '../webhook/client-ca.ts';
+import { type Dependencies, runOperator } from './operator.ts';
+
+export const runCommand = {
+  description: 'issue certificates, register the webhook and serve it (the default)',
+  shared: optionNames,
+  own: [],
+  help: '',
+  async run(raw) {
+    const policy = readPolicyOption(raw);
+    const clientCa = readClientCaOption(raw);
+    const problems = [...policy.problems, ...clientCa.problems, ...kubeconfigProblems(raw.kubeconfig || undefined)];
+    const config = readConfig(raw, podNamespace(), problems);
+    const log = createLog(config.log);
+    const stop = stopSignal(log);
+    const { server, ...stores } = openStores(config, log, stop);
+    log.info('starting', { version, node: process.version, server, namespace: config.namespace });
+    const dependencies: Dependencies = {
+      ...stores,
+      policies: createPolicies(config.policyFile, policy.content),
+      clientCa: createClientCa(config.clientCaFile, clientCa.content),
+      log,
+      metrics: createMetrics(version),
+      now: () => new Date(),
+      uptimeMs: () => performance.now(),
+    };
+    try {
+      await runOperator(config, dependencies, stop);
+      log.info('stopped');
+      return 0;
+    } catch (error) {
+      log.error('cannot go on', errorFields(error));
+      return 1;
+    }
+  },
+} as const satisfies Subcommand;
+
+function openStores(
+  { kubeconfig, namespace, secretName, ownerClusterRole, registration }: Config,
+  log: Log,
+  stop: AbortSignal,
+) {
+  const clients = connect(kubeconfig, stop);
+  // The Lease is released, and namespaces are read for Jobs that still arrive, after the signal.
+  const { callJson } = connect(kubeconfig, new AbortController().signal);
+  // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
+  const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
+  const owner = createOwner(callJson, ownerClusterRole, log);
+  const { server, callJson: callUntilStop } = clients;
+  const lease = createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) });
+  return {
+    server,
+    secrets: createSecretStore({ callJson: callUntilStop, owner }, { namespace, name: secretName, replica }),
+    registrations: createRegistrationStore({ callJson: callUntilStop, owner }, registration.name),
+    backstop: { jobs: createJobStore(clients), lease, replica },
+    events: createEventStore(clients, namespace, secretName),
+    namespaceLabels: readNamespaceLabels({ callJson }),
+    watchSecret: createSecretWatch(clients, namespace, secretName, log),
+    watchRegistration: createRegistrationWatch(clients, registration.name, log),
+  } as const;
+}
+
+/**
+ * Aborted by the first SIGTERM or SIGINT, and when the reader of the log closes the pipe. The second signal ends the
+ * process at once.
+ */
+function stopSignal(log: Log): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, number] of Object.entries({ SIGINT: 2, SIGTERM: 15 })) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(128 + number);
+      log.info('asked to stop', { signal: name });
+      controller.abort();
+    });
+  }
+  process.stdout.once('error', () => controller.abort());
+  return controller.signal;
+}

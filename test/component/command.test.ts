@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { describe, test } from 'node:test';
+import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
+import { runCommand } from '../support/cluster/command.ts';
+
+// Each of these starts a process. test/unit/cli and test/unit/commands test the rest within their own process.
+describe('the process', { concurrency: 3 }, () => {
+  test('--version answers the version of the package, and ends with 0', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
+    assert.deepEqual(await runCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  test('ends with 2 and the problem on standard error for a usage error', async () => {
+    const { exitCode, stdout, stderr } = await runCommand(['rotate', '--kubeconfig=/no/file']);
+    assert.deepEqual([exitCode, stdout], [2, '']);
+    assert.match(stderr, /--kubeconfig .*found "\/no\/file"/);
+  });
+
+  describe('a reader that goes away', () => {
+    test('in the middle of the help ends it quietly', async () => {
+      const { stderr } = await runCommand(['--help'], { isUnread: true });
+      assert.equal(stderr, '');
+    });
+
+    test('of the log stops the daemon as SIGTERM does', async (t) => {
+      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
+      const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
+      assert.deepEqual(await runCommand([...flags, ...ports], { isUnread: true }), {
+        exitCode: 0,
+        stdout: '',
+        stderr: '',
+      });
+    });
+  });
+
+  describe('a daemon that has started', () => {
+    // The API server is not there: what is found out is found out before anything is asked or written.
+    for (const [option, other] of [
+      ['metrics-bind-port', 'webhook-bind-port'],
+      ['webhook-bind-port', 'metrics-bind-port'],
+    ] as const) {
+      test(`ends with 1 where the port of --${option} is taken, before it issues anything, and logs why`, async (t) => {
+        const taken = createServer().listen(0, '127.0.0.1');
+        await once(taken, 'listening');
+        t.after(() => taken.close());
+        const { port } = taken.address() as AddressInfo;
+        const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
+        const { exitCode, stdout, stderr } = await runCommand([...flags, `--${option}=${port}`], {
+          stopAt: /"will try again"/,
+        });
+        assert.deepEqual([exitCode, stderr], [1, '']);
+        const { level, message, code, error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+        assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
+        assert.ok(error.includes(`cannot listen on 127.0.0.1:${port} (--${option}, --webhook-bind-address): `), error);
+      });
+    }
+
+    test('waits for an API server that is not there, and ends with 0 when it is asked to stop', async (t) => {
+      const flags = [
+        `--kubeconfig=${await aKubeconfig(t)}`,
+        '--webhook-bind-address=127.0.0.1',
+        '--metrics-bind-port=0',
+      ];
+      const { exitCode, stdout } = await runCommand(flags, { stopAt: /"will try again"/ });
+      const messages = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).message);
+      assert.deepEqual([exitCode, messages.at(0), messages.at(-1)], [0, 'starting', 'stopped']);
+    });
+  });
+});

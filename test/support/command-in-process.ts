@@ -1,0 +1,25 @@
+import { parseCommandLine } from '../../src/cli/command-line.ts';
+import { inspectCommand } from '../../src/commands/inspect/command.ts';
+import { policyCommand } from '../../src/commands/policy.ts';
+import { rotateCommand } from '../../src/commands/rotate/command.ts';
+import { runCommand } from '../../src/operator/command.ts';
+import type { Ended } from './cluster/command.ts';
+
+export const subcommands = { run: runCommand, inspect: inspectCommand, policy: policyCommand, rotate: rotateCommand };
+
+/** Runs the command line in this process, which takes milliseconds. Only one at a time: the environment is shared. */
+export async function callCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  const before = { ...process.env };
+  Object.assign(process.env, env);
+  const written = { stdout: '', stderr: '' };
+  const writerOf = (name: keyof typeof written) => ({ write: (text: string) => (written[name] += text) });
+  try {
+    const output = { stdout: writerOf('stdout'), stderr: writerOf('stderr') };
+    return { exitCode: await parseCommandLine(args, subcommands, output), ...written };
+  } finally {
+    for (const name of Object.keys(env)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  }
+}
