@@ -1,17 +1,17 @@
 import { onceUntilDone } from '../lib/log-once.ts';
 import { createRepairLimiter } from '../lib/repair-limiter.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
-import { createWorkQueue } from '../lib/work-queue.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
-import type { JobStore } from '../stores/job-store.ts';
-import { type Heal, judgeJob } from './decide.ts';
-import { createTeller } from './event-writer.ts';
-import { keepWatchingJobs } from './job-watch.ts';
-import { type ActDependencies, createActs } from './job-worker.ts';
+import { decideJob, type Heal, type JobDecision } from './decide.ts';
+import { createJobEventWriter } from './event-writer.ts';
+import { createJobActions, type JobActionDependencies } from './job-actions.ts';
+import type { JobStore } from './job-store.ts';
+import { watchJobs } from './job-watch.ts';
+import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
 import { type LeaseStore, takeTurns } from './lease.ts';
-import { createRounds, type Round } from './relist.ts';
 
-export interface BackstopDependencies extends ActDependencies {
+export interface BackstopDependencies
+  extends Pick<JobActionDependencies, 'log' | 'metrics' | 'now'>,
+    Pick<JobWorkerDependencies, 'namespaceLabels'> {
   readonly jobs: JobStore;
   readonly lease: LeaseStore;
   /** `host/start` of this process. */
@@ -21,56 +21,52 @@ export interface BackstopDependencies extends ActDependencies {
 export interface BackstopOptions {
   /** The policy in force. */
   readonly policy: () => Policy;
-  /** Calls back when another one has come into force: all Jobs are looked at again then. */
+  /** Calls back when another policy has come into force: all Jobs are listed again then. */
   readonly onPolicyChange?: (changed: () => void) => void;
   readonly heal: Heal;
 }
 
-/** As many calls are made at once, and as many Jobs wait for one. 500 Jobs are to be capped within 5 s, and the API server has others to serve. */
-const CALLS = { concurrency: 8, most: 5_000 };
-/**
- * The next page waits for the calls of the one before, but not for longer: where each of them hangs, the API server would
- * have forgotten the list by then (it keeps one for five minutes), which would begin anew again and again.
- */
-const PAGE_MS = 10_000;
+/** Jobs that the full queue dropped are listed again after this long: a list of thousands of Jobs costs the API server work. */
+const RELIST_MS = 30_000;
 
-/**
- * Caps the Jobs that were stored without the endpoint, and explains those that have failed, until the signal is
- * aborted. A Job that could not be written is tried again by itself; where those are too many, all are listed again.
- */
+/** Caps the Jobs that were stored uncapped, and writes Events about those that have failed, until the signal is aborted. */
 export async function runBackstop(
   dependencies: BackstopDependencies,
   options: BackstopOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { jobs, lease, replica, log, now } = dependencies;
-  // These outlast a turn: an Event is still written when another replica has taken over.
+  const { jobs, namespaceLabels, lease, replica, log, now } = dependencies;
+  const { policy, heal, onPolicyChange } = options;
+  // These outlast a turn: an Event is still written after another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
-  const memory = {
-    tell: createTeller(jobs, { log, tellOnce }, signal),
-    tellOnce,
-    fights: createRepairLimiter(CALLS.most),
-  };
-  let round: Round | undefined;
-  options.onPolicyChange?.(() => round?.end());
-  const judge = (job: unknown, namespaceLabels?: Labels) => {
-    const at = now();
-    // By the clock as it is now: it may be set right long after the start.
-    const startedAt = new Date(at.getTime() - performance.now());
-    return judgeJob(job, { policy: options.policy(), heal: options.heal, startedAt, namespaceLabels, now: at });
-  };
+  const writeEvent = createJobEventWriter(jobs, { log, tellOnce }, signal);
+  const limiter = createRepairLimiter(JOB_CALLS.most);
+  const actions = createJobActions({ ...dependencies, writeEvent, tellOnce, limiter });
+  let listAgain = () => {};
+  onPolicyChange?.(() => listAgain());
 
-  async function keepLooking(turn: AbortSignal): Promise<void> {
-    const startRound = createRounds(turn);
-    while (!turn.aborted) {
-      round = startRound();
-      const calls = createWorkQueue(CALLS, round.signal);
-      const acts = createActs(dependencies, { ...memory, round, calls, judge });
-      const pageSeen = () => untilAborted(calls.idle(), AbortSignal.timeout(PAGE_MS));
-      const watchers = { ...acts, pageSeen, listed: round.listed };
-      await keepWatchingJobs(jobs, watchers, { log, signal: round.signal });
-      await calls.idle();
-    }
+  function decide(job: unknown, labels?: Labels): JobDecision {
+    const at = now();
+    // Computed from the present clock each time, because a wrong clock may be corrected long after the start.
+    const startedAt = new Date(at.getTime() - performance.now());
+    return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels: labels, now: at });
   }
-  await takeTurns(lease, keepLooking, { identity: replica, now, log, signal });
+
+  async function watchDuringTurn(turn: AbortSignal): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const relist = () => {
+      timer = undefined;
+      watch.listAgain();
+    };
+    const onOverflow = () => {
+      timer ??= setTimeout(relist, RELIST_MS).unref();
+    };
+    const worker = createJobWorker({ jobs, actions, namespaceLabels, tellOnce }, { policy, decide, onOverflow }, turn);
+    const watch = watchJobs(jobs, worker, { log, signal: turn });
+    listAgain = watch.listAgain;
+    await watch.ended;
+    clearTimeout(timer);
+    await worker.pageDone();
+  }
+  await takeTurns(lease, watchDuringTurn, { identity: replica, now, log, signal });
 }

@@ -2,12 +2,11 @@ import { type Change, type Decision, decide } from '../policy/decide.ts';
 import { isOver } from '../policy/job.ts';
 import { LARGEST_BACKOFF_LIMIT, type Labels, type Policy } from '../policy/policy.ts';
 import { isObject, type JsonObject } from '../webhook/review.ts';
-import { outlineOf } from './job-projection.ts';
 
-/** Which Jobs that the endpoint has missed are capped: every one, those made after the start alone, or none. */
+/** Which uncapped Jobs are capped: all, only those created after the start of the daemon, or none. */
 export type Heal = 'all' | 'new' | 'off';
 
-/** One Job, as it was at one moment: a write guarded by this is for no other. */
+/** One version of one Job. A write with this reference fails when the Job has changed since. */
 export interface JobReference {
   readonly namespace: string;
   readonly name: string;
@@ -15,58 +14,59 @@ export interface JobReference {
   readonly resourceVersion: string;
 }
 
-export type JobVerdict =
+export type JobDecision =
   | { readonly action: 'leave' }
-  /** It depends on the labels of its namespace. What is to be judged then is kept without all that no judgement reads. */
-  | { readonly action: 'ask'; readonly job: JobReference; readonly outline: JsonObject }
-  /** It is retried more often than the policy wants. */
+  /** The decision depends on the labels of the namespace. */
+  | { readonly action: 'ask' }
+  /** The Job may be retried more often than the policy allows. */
   | { readonly action: 'cap'; readonly job: JobReference; readonly from: number | undefined; readonly to: number }
-  /** It has failed and is not retried because of the policy: somebody will want to know. */
+  /** The Job has failed and is not retried because of the policy: its owner needs to know. */
   | { readonly action: 'explain'; readonly job: JobReference; readonly end: JobEnd };
 
-/** How a Job has failed that had no retries left by policy. */
+/** How a Job failed that the policy leaves no retries. */
 export interface JobEnd {
-  /** Else it was deleted with the Pod, or may have been. */
+  /** Whether the Pod, and with it the log, is certain to exist still. */
   readonly isLogKept: boolean;
-  /** The Job controller's reason, where it is another one than that there were no retries left. */
+  /** The Job controller's reason; absent when the Job failed because no retries were left. */
   readonly reason: string | undefined;
 }
 
-export interface Circumstances {
+/** All that a decision about a Job depends on beside the Job. */
+export interface JobContext {
   readonly policy: Policy;
-  /** Those of the Job's namespace, where they are known. */
+  /** The labels of the Job's namespace, if known. */
   readonly namespaceLabels?: Labels | undefined;
   readonly heal: Heal;
-  /** When the daemon was started. */
+  /** The start of the daemon. */
   readonly startedAt: Date;
   readonly now: Date;
 }
 
-/** Well below the hour for which the API server keeps an Event: who looks again after that must not tell again. */
+/** Well below the hour for which the API server keeps an Event, so that no Event is written twice. */
 const NEWS_MS = 10 * 60_000;
 
 /**
- * The API server's clock tells when a Job was made, in whole seconds, and this machine's when the daemon was started. A
- * Job that is taken for a new one wrongly is hardly in its second run yet.
+ * The API server's clock dates a Job, in whole seconds, and this machine's clock dates the start of the daemon. A Job that
+ * counts as new by mistake is a few seconds old and thus hardly in its second run.
  */
 const CLOCKS_MS = 5_000;
 
 /** https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy */
 const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 
-const leave: JobVerdict = { action: 'leave' };
+const leave: JobDecision = { action: 'leave' };
 
 /**
- * Judges a stored Job as the endpoint would judge an UPDATE that leaves it as it is. Never throws: what is no Job is left
- * alone.
+ * Decides about a stored Job as the endpoint would decide about an UPDATE without a change. Never throws: any object that is
+ * not a Job is left alone.
  */
-export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerdict {
+export function decideJob(stored: unknown, context: JobContext): JobDecision {
   const job = referenceOf(stored);
   if (job === undefined || !isObject(stored) || isDeleted(stored)) return leave;
-  if (isOver(stored)) return judgeFailed(stored, job, circumstances);
-  if (!isHealed(stored, circumstances)) return leave;
-  const decision = decideOn(stored, circumstances);
-  if (isUnknown(decision)) return { action: 'ask', job, outline: outlineOf(stored) };
+  if (isOver(stored)) return decideFailed(stored, job, context);
+  if (!isHealed(stored, context)) return leave;
+  const decision = decideOn(stored, context);
+  if (isUnknown(decision)) return { action: 'ask' };
   const change = changeOf(decision);
   if (typeof change?.to !== 'number') return leave;
   return { action: 'cap', job, from: typeof change.from === 'number' ? change.from : undefined, to: change.to };
@@ -75,20 +75,19 @@ export function judgeJob(stored: unknown, circumstances: Circumstances): JobVerd
 const isUnknown = (decision: Decision): boolean =>
   decision.action === 'allow' && decision.reason === 'namespace-unknown';
 
-/** The restartPolicy of a stored Job cannot be changed any more. */
+/** The restartPolicy of a stored Job is immutable, so only the limit counts. */
 const changeOf = (decision: Decision): Change | undefined =>
   decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
 
-function judgeFailed(stored: JsonObject, job: JobReference, circumstances: Circumstances): JobVerdict {
+function decideFailed(stored: JsonObject, job: JobReference, context: JobContext): JobDecision {
   const failure = failureOf(stored);
   const spec = isObject(stored.spec) ? stored.spec : {};
-  if (failure === undefined || circumstances.now.getTime() - failure.atMs > NEWS_MS || spec.backoffLimit !== 0)
-    return leave;
-  // Is that limit the policy's? It is where the same Job with any other one would have got it.
+  if (failure === undefined || context.now.getTime() - failure.atMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
+  // The limit is the policy's if the policy would set it on the same Job with the highest limit.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
-  const decision = decideOn(endless, circumstances);
+  const decision = decideOn(endless, context);
   if (changeOf(decision)?.to === 0) return { action: 'explain', job, end: endOf(spec, failure) };
-  return isUnknown(decision) ? { action: 'ask', job, outline: outlineOf(stored) } : leave;
+  return isUnknown(decision) ? { action: 'ask' } : leave;
 }
 
 function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
@@ -98,24 +97,24 @@ function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
   return { isLogKept, reason: isByLimit ? undefined : reason };
 }
 
-/** The endpoint's own decision about an UPDATE of the Job, before it has run: the Pod template cannot be changed any more. */
-function decideOn(stored: JsonObject, circumstances: Circumstances): Decision {
-  const { policy, namespaceLabels } = circumstances;
+/** The endpoint's decision about an UPDATE of the Job before its first run. An UPDATE, because the Pod template is immutable. */
+function decideOn(stored: JsonObject, context: JobContext): Decision {
+  const { policy, namespaceLabels } = context;
   const metadata = isObject(stored.metadata) ? stored.metadata : {};
-  // The API server generates a name only after admission, so the endpoint saw none until the first UPDATE.
+  // The API server generates a name only after admission, so the endpoint sees none before the first UPDATE.
   const name = isGenerated(metadata) && !wasUpdated(stored) ? '' : String(metadata.name);
-  // A Job in a list does not say what it is.
+  // An item of a list has neither apiVersion nor kind.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
   const request = { uid: '', resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, name, isDryRun: false };
   return decide({ ...request, object, oldObject: undefined }, policy, { namespaceLabels });
 }
 
-/** Whether the spec is another one than at first. The API server counts those. */
+/** Whether the spec has changed since the Job was created: the API server counts the changes in `generation`. */
 const wasUpdated = ({ metadata }: JsonObject): boolean =>
   isObject(metadata) && typeof metadata.generation === 'number' && metadata.generation > 1;
 
-/** What the API server appends, and how much of what came before it keeps (apiserver, storage/names/generate.go). */
+/** The suffix that the API server appends to a name, and how much of the base it keeps (apiserver, storage/names/generate.go). */
 const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const LONGEST_BASE = 58;
 
@@ -125,7 +124,7 @@ function isGenerated({ name, generateName }: JsonObject): boolean {
   return name.startsWith(base) && GENERATED.test(name.slice(base.length));
 }
 
-/** `undefined` where it is no stored object. */
+/** Returns `undefined` if `stored` is not a stored object. */
 export function referenceOf(stored: unknown): JobReference | undefined {
   const { metadata } = isObject(stored) ? stored : {};
   const { namespace, name, uid, resourceVersion } = isObject(metadata) ? metadata : {};
@@ -133,11 +132,11 @@ export function referenceOf(stored: unknown): JobReference | undefined {
   return Object.values(texts).every((text) => typeof text === 'string') ? (texts as JobReference) : undefined;
 }
 
-/** Whoever deletes a Job that has failed has seen it. */
+/** A Job that is being deleted needs no Event: the user who deletes it knows about it. */
 const isDeleted = ({ metadata }: JsonObject): boolean =>
   isObject(metadata) && typeof metadata.deletionTimestamp === 'string';
 
-function isHealed({ metadata }: JsonObject, { heal, startedAt }: Circumstances): boolean {
+function isHealed({ metadata }: JsonObject, { heal, startedAt }: JobContext): boolean {
   if (heal !== 'new') return heal === 'all';
   const createdMs = isObject(metadata) ? Date.parse(String(metadata.creationTimestamp)) : Number.NaN;
   return createdMs >= startedAt.getTime() - CLOCKS_MS;

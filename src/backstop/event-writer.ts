@@ -3,41 +3,41 @@ import type { Log } from '../lib/log.ts';
 import type { TellOnce } from '../lib/log-once.ts';
 import { withFewRetries } from '../lib/retry.ts';
 import { createWorkQueue } from '../lib/work-queue.ts';
-import type { JobStore } from '../stores/job-store.ts';
 import type { JobReference } from './decide.ts';
-import type { JobNotice } from './job-events.ts';
+import type { JobEvent } from './job-events.ts';
+import type { JobStore } from './job-store.ts';
 
-/** Writes an Event about a Job in its turn. `told` is called where it was not written before. */
-export type TellOfJob = (job: JobReference, notice: JobNotice, told?: () => void) => void;
+/** Queues an Event about a Job. `onCreated` is called when the Event did not exist before. */
+export type WriteJobEvent = (job: JobReference, event: JobEvent, onCreated?: () => void) => void;
 
-/** Patches go first. */
+/** Two at a time, because patches of Jobs matter more. Each of the 5,000 that may wait costs a kilobyte or so. */
 const EVENTS = { concurrency: 2, most: 5_000 };
 
 const NOT_WRITTEN = 'event not written';
 
-/** Events are a courtesy: nothing waits for one. Each is tried for a minute or so; what fails then is told in the log. */
-export function createTeller(
-  jobs: Pick<JobStore, 'tell'>,
+/** Events are best effort: nothing waits for one. Each is retried for about a minute; then its loss is logged. */
+export function createJobEventWriter(
+  jobs: Pick<JobStore, 'writeEvent'>,
   { log, tellOnce }: { readonly log: Log; readonly tellOnce: TellOnce },
   signal: AbortSignal,
-): TellOfJob {
+): WriteJobEvent {
   const queue = createWorkQueue(EVENTS, signal);
-  return (job, notice, told = () => {}) => {
+  return (job, event, onCreated = () => {}) => {
     const { namespace, name } = job;
-    const lost = (why: object) => tellOnce.failed(NOT_WRITTEN, { namespace, name, event: notice.name, ...why });
+    const logLost = (why: object) => tellOnce.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
     const write = async () => {
       try {
-        const isNew = await withFewRetries(() => jobs.tell(job, notice), signal);
+        const isNew = await withFewRetries(() => jobs.writeEvent(job, event), signal);
         tellOnce.done(NOT_WRITTEN);
-        if (isNew) told();
-        else log.debug('told before', { event: notice.name });
+        if (isNew) onCreated();
+        else log.debug('told before', { event: event.name });
       } catch (error) {
-        // The calls that were under way have been ended on purpose.
+        // A stop aborts the calls that are under way.
         if (signal.aborted) return;
         if (!(error instanceof OperatorError)) throw error;
-        lost(errorFields(error));
+        logLost(errorFields(error));
       }
     };
-    if (!queue.add(namespace, write) && !signal.aborted) lost({ error: 'too many others are waiting' });
+    if (!queue.add(namespace, write) && !signal.aborted) logLost({ error: 'too many others are waiting' });
   };
 }

@@ -3,18 +3,21 @@ import type { JobEnd, JobReference } from './decide.ts';
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
 
-/** An Event about a Job. Where there is one of this name already, it has been told. */
-export interface JobNotice {
+/** An Event about a Job. Its name is unique for what it reports: an existing Event of that name reports the same. */
+export interface JobEvent {
   readonly name: string;
   readonly type: 'Normal' | 'Warning';
   readonly reason: (typeof jobEventReasons)[number];
   readonly action: 'cap' | 'explain';
-  /** For people. */
+  /** The message for people. */
   readonly note: string;
 }
 
-/** The same Job may be missed again after somebody has changed it, so the version that was capped is in the name. */
-export function missedNotice({ uid, resourceVersion }: JobReference, from: number | undefined, to: number): JobNotice {
+/** The name contains the version that was capped, because a Job can be raised and capped again. */
+export function missedEvent(
+  { uid, resourceVersion }: JobReference,
+  { from, to }: { readonly from: number | undefined; readonly to: number },
+): JobEvent {
   return {
     name: `missed.${uid}.${resourceVersion}`,
     type: 'Warning',
@@ -27,7 +30,7 @@ export function missedNotice({ uid, resourceVersion }: JobReference, from: numbe
   };
 }
 
-export function ranOnceNotice({ uid, namespace, name }: JobReference, end: JobEnd): JobNotice {
+export function ranOnceEvent({ uid, namespace, name }: JobReference, end: JobEnd): JobEvent {
   return {
     name: `ran-once.${uid}`,
     type: 'Warning',
@@ -51,5 +54,5 @@ function howItFailed({ isLogKept, reason }: JobEnd, log: string): string {
   );
 }
 
-/** A condition of a Job may say more than an Event may. */
+/** Keeps the note below the 1,024 characters that an Event may have; the reason of a condition may have more. */
 const LONGEST_REASON = 100;

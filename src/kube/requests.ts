@@ -1,5 +1,6 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseContext } from '@kubernetes/client-node';
 import { createListSplitter } from './list-stream.ts';
+import type { WatchRequest } from './watch.ts';
 
 /** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
 export type CallJson = (
@@ -19,13 +20,8 @@ export type ListJson = (
   saw: (item: unknown) => void,
 ) => Promise<unknown>;
 
-/** Resolves when the watch has ended; rejects with what the client throws. */
-export type FollowJson = (
-  path: string,
-  query: Readonly<Record<string, string>>,
-  tell: (type: string, object: unknown) => void,
-  signal: AbortSignal,
-) => Promise<void>;
+/** Follows one watch, as `followWatch` does. */
+export type FollowJson = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
 
 export interface JsonCalls {
   readonly callJson: CallJson;

@@ -1,90 +1,176 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Watch } from '@kubernetes/client-node';
-import { createFailures } from '../lib/backoff.ts';
+import type { V1Status, Watch } from '@kubernetes/client-node';
+import { createFailures, type Failures, type Pause } from '../lib/backoff.ts';
+import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { kubeError } from './errors.ts';
+import { isExpired, kubeError } from './errors.ts';
 
-/** One object to be watched: the path of its collection, and its name. */
-export interface Watched {
-  readonly path: string;
-  readonly name: string;
+export type OnWatchEvent = (type: string, object: unknown) => void;
+
+/** What `keepWatching` calls again and again. `list` and `watch` reject with an OperatorError of the `KUBE_…` codes. */
+export interface WatchSource {
+  /**
+   * Reads all objects. Resolves with the version to watch from, or `undefined` when the list has expired halfway. A source
+   * without `list` starts each watch at the present state.
+   */
+  list?(): Promise<string | undefined>;
+  /** Reports each change since `from`. Resolves with `expired` when the next step must be a list, not a watch. */
+  watch(from: string | undefined, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
+  /** Called for each event of the watch, bookmarks included. */
+  onEvent: OnWatchEvent;
 }
 
-/** Rights do not come back by themselves as an API server does. */
+export interface WatchOptions {
+  /** The log message for a failure. */
+  readonly warning: string;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/** Missing rights do not return by themselves; after an administrator has added them, the watch starts within a minute. */
 const FORBIDDEN_PAUSE_MS = 60_000;
-/** A watch that stood for less than this long has not really stood. */
-const STOOD_MS = 1_000;
+/** A watch that ends sooner and without an event has failed, so that a proxy that closes each watch causes no busy loop. */
+const SHORTEST_WATCH_MS = 1_000;
+/** After so many failures in a row at one version, the version may be the cause: list again. */
+const MOST_FAILED_WATCHES = 5;
 
 /**
- * Calls `changed` whenever the object may have changed, until the signal is aborted. A watch that ends is begun again,
- * and `changed` is called once it stands: what happened in between is found by looking.
- *
- * The client ends a watch that was quiet for 30 s, so that one whose connection has died is never trusted for longer.
+ * Lists, watches, and resumes each watch that has ended from the last version seen, until the signal is aborted. Retries
+ * failures with exponential backoff and logs the first one of a series.
  */
-export async function keepWatching(
-  client: Pick<Watch, 'watch'>,
-  { path, name }: Watched,
-  changed: () => void,
-  { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
-): Promise<void> {
-  const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true' };
-  const seen = (type: string) => {
-    if (type !== 'BOOKMARK') changed();
-  };
+export async function keepWatching(source: WatchSource, { warning, log, signal }: WatchOptions): Promise<void> {
   const failures = createFailures(FORBIDDEN_PAUSE_MS);
+  let from: string | undefined;
+  let failedWatches = 0;
   while (!signal.aborted) {
-    const startMs = performance.now();
-    const watch = followWatch(client, { path, query }, { stands: changed, tell: seen }, signal);
-    const error = await watch.then(
-      () => undefined,
-      (error: unknown) => kubeError(`watch ${name}`, error),
-    );
+    const step = await listOrWatch(source, from, signal);
     if (signal.aborted) return;
-    const hasStood = error === undefined && performance.now() - startMs >= STOOD_MS;
-    const { pauseMs, news } = hasStood ? failures.none() : failures.more(error);
-    if (news) log.warn('watch failed, looking every minute meanwhile', news);
+    failedWatches = isStuck(step, from) ? failedWatches + 1 : 0;
+    from = failedWatches < MOST_FAILED_WATCHES ? step.next : undefined;
+    const { pauseMs, news } = pauseAfter(step, failures);
+    if (news) log.warn(warning, news);
     await delay(pauseMs, undefined, { signal }).catch(() => {});
   }
 }
 
-/** What a watch tells of. */
-export interface Watcher {
-  /** From now on every change is told. */
-  readonly stands?: () => void;
-  readonly tell: (type: string, object: unknown) => void;
+interface WatchStep {
+  readonly outcome: 'listed' | 'watched' | 'failed';
+  /** The version to watch from; absent: list first. */
+  readonly next: string | undefined;
+  readonly error?: OperatorError;
+}
+
+const isStuck = ({ outcome, next }: WatchStep, from: string | undefined): boolean =>
+  outcome === 'failed' && from !== undefined && next === from;
+
+function pauseAfter({ outcome, error }: WatchStep, failures: Failures): Pause {
+  if (outcome === 'failed') return failures.more(error);
+  // A list that succeeds does not end a series of failures: the watches may be what fails.
+  return outcome === 'watched' ? failures.none() : { pauseMs: 0 };
+}
+
+async function listOrWatch(source: WatchSource, from: string | undefined, signal: AbortSignal): Promise<WatchStep> {
+  const startMs = performance.now();
+  let next = from;
+  const onEvent: OnWatchEvent = (type, object) => {
+    next = versionOf(object) ?? next;
+    source.onEvent(type, object);
+  };
+  try {
+    if (from === undefined && source.list) {
+      next = await source.list();
+      return { outcome: next === undefined ? 'failed' : 'listed', next };
+    }
+    const result = await source.watch(from, onEvent, signal);
+    const isWatched = next !== from || performance.now() - startMs >= SHORTEST_WATCH_MS;
+    return { outcome: isWatched ? 'watched' : 'failed', next: result === 'expired' ? undefined : next };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return { outcome: 'failed', next, error };
+  }
+}
+
+function versionOf(object: unknown): string | undefined {
+  const { metadata } = (object ?? {}) as { readonly metadata?: { readonly resourceVersion?: unknown } | null };
+  return typeof metadata?.resourceVersion === 'string' ? metadata.resourceVersion : undefined;
+}
+
+/** One object to watch: the path of its collection, and its name. */
+export interface WatchedObject {
+  readonly path: string;
+  readonly name: string;
+  readonly onChange: () => void;
 }
 
 /**
- * Tells of what a watch sees. Resolves when it has ended by itself, or at once with the signal: a connection that is
- * still being made then is left to itself, as it cannot be called off. Rejects with what else has ended it.
+ * Calls `onChange` whenever the object may have changed, until the signal is aborted: for each event, and each time a watch
+ * has started, because the object may have changed between two watches.
+ */
+export function watchObject(
+  client: Pick<Watch, 'watch'>,
+  { path, name, onChange }: WatchedObject,
+  { log, signal }: Omit<WatchOptions, 'warning'>,
+): Promise<void> {
+  const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true' };
+  const source: WatchSource = {
+    watch: (_from, onEvent, signal) =>
+      followWatch(client, { path, query, what: name, onOpen: onChange, onEvent }, signal),
+    onEvent(type) {
+      if (type !== 'BOOKMARK') onChange();
+    },
+  };
+  return keepWatching(source, { warning: 'watch failed, looking every minute meanwhile', log, signal });
+}
+
+export interface WatchRequest {
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>>;
+  /** Names the objects in an error. */
+  readonly what: string;
+  /** Called once the API server has accepted the watch: from then on it reports every change. */
+  readonly onOpen?: () => void;
+  readonly onEvent: OnWatchEvent;
+}
+
+/**
+ * Follows one watch. Resolves when it has ended, or at once when the signal is aborted: a connection that is still being
+ * made cannot be called off. The client ends a watch that was quiet for 30 s, so that a dead connection is noticed.
+ *
+ * @throws OperatorError the `KUBE_…` codes.
  */
 export async function followWatch(
   client: Pick<Watch, 'watch'>,
-  { path, query }: { readonly path: string; readonly query: Readonly<Record<string, string>> },
-  { stands = () => {}, tell }: Watcher,
+  { path, query, what, onOpen = () => {}, onEvent }: WatchRequest,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<'ended' | 'expired'> {
   const { promise: ended, resolve } = Promise.withResolvers<unknown>();
-  let controller: AbortController | undefined;
-  let hasEnded = false;
+  const stop = new AbortController();
   const end = (error?: unknown) => {
-    hasEnded = true;
     resolve(error);
-  };
-  const stop = () => {
-    controller?.abort();
-    end();
+    stop.abort();
   };
   const begin = async () => {
-    controller = await client.watch(path, query, tell, end);
-    if (signal.aborted) controller.abort();
-    else if (!hasEnded) stands();
+    const controller = await client.watch(path, query, onWatchEvent, end);
+    stop.signal.addEventListener('abort', () => controller.abort());
+    if (stop.signal.aborted) controller.abort();
+    else onOpen();
   };
-  signal.addEventListener('abort', stop);
+  // An error after the start of a watch comes as an event.
+  const onWatchEvent: OnWatchEvent = (type, object) =>
+    type === 'ERROR' ? end(statusError(object)) : onEvent(type, object);
+  const onAbort = () => end();
+  signal.addEventListener('abort', onAbort);
   begin().catch(end);
   const error = await ended;
-  signal.removeEventListener('abort', stop);
-  if (!isOrdinary(error) && !signal.aborted) throw error;
+  signal.removeEventListener('abort', onAbort);
+  if (signal.aborted || isOrdinary(error)) return 'ended';
+  if (isExpired(error)) return 'expired';
+  throw kubeError(`watch ${what}`, error);
+}
+
+function statusError(status: unknown): Error {
+  const code = (status as V1Status | null)?.code;
+  return Object.assign(new Error('the watch has ended'), { code, body: status });
 }
 
 /** A watch ends when the server closes it, or when the client finds it quiet. */

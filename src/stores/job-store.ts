@@ -1,20 +1,9 @@
-import type { JobReference } from '../backstop/decide.ts';
-import type { JobNotice } from '../backstop/job-events.ts';
-import type { JobPage, JobSource } from '../backstop/job-watch.ts';
-import { isExpired, isTimeout, kubeError, wasWritten } from '../kube/errors.ts';
+import { referenceOf } from '../backstop/decide.ts';
+import type { JobPage, JobStore } from '../backstop/job-store.ts';
+import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { JsonCalls } from '../kube/requests.ts';
-import { isObject } from '../webhook/review.ts';
-
-export interface JobStore extends JobSource {
-  /**
-   * Lowers `spec.backoffLimit` of the Job as it was seen. `lost`: it has changed or is gone. `undone`: something on the
-   * API server has raised it again within the same call.
-   */
-  cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
-  /** Resolves `false` when this has been told before. */
-  tell(job: JobReference, notice: JobNotice): Promise<boolean>;
-}
+import { isObject, type JsonObject } from '../webhook/review.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
 /**
@@ -29,10 +18,10 @@ const MERGE_PATCH = 'application/merge-patch+json';
 export function createJobStore({ callJson: call, listJson, followJson: follow }: JsonCalls): JobStore {
   let limit = PAGE.most;
   return {
-    async page(next, saw) {
+    async page(next, onJob) {
       const query = { limit: String(limit), ...(next ? { continue: next } : {}) };
       try {
-        const page = readPage(await listJson(JOBS, query, saw));
+        const page = readPage(await listJson(JOBS, query, onJob));
         // Not in the middle of a list: it would only have to begin again.
         if (page.next === undefined) limit = Math.min(limit * 2, PAGE.most);
         return page;
@@ -42,21 +31,17 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
         throw kubeError('list Jobs', error);
       }
     },
-    async watch(resourceVersion, tell, signal) {
+    watch(resourceVersion, onEvent, signal) {
       const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
-      let status: unknown;
-      const heard: typeof tell = (type, object) => {
-        if (type === 'ERROR') status = object;
-        else tell(type, object);
-      };
-      try {
-        await follow(JOBS, query, heard, signal);
-        if (status !== undefined) throw toldWithin(status);
-        return 'ended';
-      } catch (error) {
-        if (isExpired(error)) return 'expired';
-        throw kubeError('watch Jobs', error);
-      }
+      return follow({ path: JOBS, query, what: 'Jobs', onEvent }, signal);
+    },
+    async read({ namespace, name, uid }) {
+      // A list needs no right beyond those of the watch; a GET would.
+      const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+      const query = { fieldSelector: `metadata.name=${name}` };
+      const { items } = (await orFail(call('GET', path, { query }), `read Job ${namespace}/${name}`)) as JsonObject;
+      const [job] = Array.isArray(items) ? items : [];
+      return referenceOf(job)?.uid === uid ? job : undefined;
     },
     async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
@@ -68,7 +53,7 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
       const spec = isObject(stored) && isObject(stored.spec) ? stored.spec : {};
       return Number(spec.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
     },
-    tell({ namespace, name, uid }, { name: event, note, ...notice }) {
+    writeEvent({ namespace, name, uid }, { name: event, note, ...notice }) {
       const now = new Date();
       const body = {
         apiVersion: 'v1',
@@ -82,12 +67,6 @@ export function createJobStore({ callJson: call, listJson, followJson: follow }:
       return wasWritten(written, `create Event ${namespace}/${event}`);
     },
   };
-}
-
-/** What ends a watch that has begun already is told as an object of its own. */
-function toldWithin(status: unknown): Error {
-  const code = isObject(status) ? status.code : undefined;
-  return Object.assign(new Error('the watch has ended'), { code, body: status });
 }
 
 function readPage(answer: unknown): JobPage {

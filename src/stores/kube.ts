@@ -15,7 +15,7 @@ import { orAbsent, orFail, wasWritten } from '../kube/errors.ts';
 import { overHttp1 } from '../kube/http1-agent.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { createJsonCalls, type JsonCalls } from '../kube/requests.ts';
-import { followWatch, keepWatching } from '../kube/watch.ts';
+import { followWatch, watchObject } from '../kube/watch.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { describeValue, oneLine } from '../lib/text.ts';
@@ -69,7 +69,7 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
     server: cluster.server,
     watch,
     ...createJsonCalls({ configuration, config, stop, timeoutMs: CALL_TIMEOUT_MS }),
-    followJson: (path, query, tell, signal) => followWatch(watch, { path, query }, { tell }, signal),
+    followJson: (request, signal) => followWatch(watch, request, signal),
   };
 }
 
@@ -247,14 +247,13 @@ export type WatchObject = (changed: () => void, signal: AbortSignal) => Promise<
 export const createSecretWatch =
   ({ watch }: Clients, namespace: string, name: string, log: Log): WatchObject =>
   (changed, signal) =>
-    keepWatching(watch, { path: `/api/v1/namespaces/${namespace}/secrets`, name }, changed, { log, signal });
+    watchObject(watch, { path: `/api/v1/namespaces/${namespace}/secrets`, name, onChange: changed }, { log, signal });
 
 export const createRegistrationWatch =
   ({ watch }: Clients, name: string, log: Log): WatchObject =>
   (changed, signal) =>
-    keepWatching(
+    watchObject(
       watch,
-      { path: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', name },
-      changed,
+      { path: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', name, onChange: changed },
       { log, signal },
     );

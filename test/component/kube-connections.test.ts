@@ -66,7 +66,10 @@ describe('the API server is called over HTTP/1.1, also where it would rather spe
   test('by watches', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { followJson } = await clientsOf(t, url, ca);
-    await followJson('/apis/batch/v1/jobs', {}, () => {}, AbortSignal.timeout(5_000));
+    await followJson(
+      { path: '/apis/batch/v1/jobs', query: {}, what: 'Jobs', onEvent() {} },
+      AbortSignal.timeout(5_000),
+    );
     assert.deepEqual(versions, ['1.1']);
   });
 });

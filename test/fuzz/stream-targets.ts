@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { judgeJob } from '../../src/backstop/decide.ts';
+import { decideJob } from '../../src/backstop/decide.ts';
 import { createListSplitter } from '../../src/kube/list-stream.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
@@ -108,7 +108,7 @@ export async function answerTarget(): Promise<Target<Answer>> {
   await writeFile(kubeconfig, JSON.stringify(config));
   const jobs = createJobStore(connect(kubeconfig, new AbortController().signal));
   const around = { policy: terraformPolicy, heal: 'all', startedAt: ISSUED_AT, now: ISSUED_AT } as const;
-  const judged = (object: unknown) => void judgeJob(object, around);
+  const judged = (object: unknown) => void decideJob(object, around);
   const { signal } = new AbortController();
   return {
     inputs: fc.record({

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { runBackstop } from '../../../src/backstop/backstop.ts';
 import type { JobReference } from '../../../src/backstop/decide.ts';
-import type { JobNotice } from '../../../src/backstop/job-events.ts';
+import type { JobEvent } from '../../../src/backstop/job-events.ts';
+import type { JobStore } from '../../../src/backstop/job-store.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { type Labels, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
-import type { JobStore } from '../../../src/stores/job-store.ts';
 import { aTerraformJob, type Json } from './a-job.ts';
 
 /** What a patch comes to. */
@@ -20,7 +20,7 @@ export interface Setting {
   readonly answer?: (job: JobReference) => Result | Promise<Result>;
   /** How many Jobs a page holds. */
   readonly pageSize?: number;
-  readonly tell?: JobStore['tell'];
+  readonly writeEvent?: JobStore['writeEvent'];
   readonly policy?: Policy;
   readonly labels?: () => Labels;
 }
@@ -32,7 +32,13 @@ export function aMissedJob(name: string, resourceVersion = '1'): Json {
 
 /** So many missed Jobs, from `job-0` on, and an API server that remembers what it was asked. */
 export function startBackstop(t: TestContext, count: number, setting: Setting = {}) {
-  const { answer = () => 'capped', pageSize = count, tell, policy = terraformPolicy, labels = () => ({}) } = setting;
+  const {
+    answer = () => 'capped',
+    pageSize = count,
+    writeEvent,
+    policy = terraformPolicy,
+    labels = () => ({}),
+  } = setting;
   const stop = new AbortController();
   t.after(() => stop.abort());
   const seen = {
@@ -42,9 +48,12 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     mostRunning: 0,
     patched: [] as string[],
     lastVersion: '',
-    notices: [] as JobNotice[],
+    events: [] as JobEvent[],
+    reads: 0,
   };
   const lines: string[] = [];
+  /** The Jobs that a test has changed. */
+  const stored = new Map<string, Json>();
   let change: (type: string, job: unknown) => void = assert.fail;
   const jobs: JobStore = {
     async page(next, saw) {
@@ -54,10 +63,14 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       for (let nth = from; nth < to; nth += 1) saw(aMissedJob(`job-${nth}`));
       return { resourceVersion: '100', next: to < count ? String(to) : undefined };
     },
-    watch(_from, tell, signal) {
-      change = tell;
+    watch(_from, onEvent, signal) {
+      change = onEvent;
       seen.watches += 1;
       return new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended')));
+    },
+    async read({ name }) {
+      seen.reads += 1;
+      return stored.get(name) ?? aMissedJob(name);
     },
     async cap(job, backoffLimit) {
       assert.equal(backoffLimit, 0);
@@ -71,9 +84,9 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       if (result instanceof Error) throw result;
       return result;
     },
-    async tell(job, notice) {
-      const isNew = (await tell?.(job, notice)) ?? true;
-      seen.notices.push(notice);
+    async writeEvent(job, event) {
+      const isNew = (await writeEvent?.(job, event)) ?? true;
+      seen.events.push(event);
       return isNew;
     },
   };
@@ -96,7 +109,10 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   return {
     ...{ seen, lines, metrics, listeners, ended, clock },
     stop: () => stop.abort(),
-    change: (job: unknown, type = 'MODIFIED') => change(type, job),
+    change(job: Json, type = 'MODIFIED') {
+      stored.set(job.metadata.name, job);
+      change(type, job);
+    },
     changePolicy() {
       for (const changed of listeners) changed();
     },

@@ -7,11 +7,11 @@ import { eventually, promptly } from '../../support/eventually.ts';
 describe('the backstop', { timeout: 30_000 }, () => {
   test('patches each missed Job once, eight at a time, and tells of each', async (t) => {
     const { seen, lines, metrics, stop, ended } = startBackstop(t, 100);
-    await eventually(() => assert.equal(seen.notices.length, 100));
+    await eventually(() => assert.equal(seen.events.length, 100));
     assert.deepEqual([seen.mostRunning, new Set(seen.patched).size, seen.patched.length], [8, 100, 100]);
     assert.deepEqual([metrics.missed, lines.filter((line) => line === 'info job missed').length], [100, 100]);
-    assert.equal(new Set(seen.notices.map(({ name }) => name)).size, 100);
-    assert.ok(seen.notices.every(({ reason, type }) => reason === 'Missed' && type === 'Warning'));
+    assert.equal(new Set(seen.events.map(({ name }) => name)).size, 100);
+    assert.ok(seen.events.every(({ reason, type }) => reason === 'Missed' && type === 'Warning'));
     stop();
     await promptly(ended);
   });
@@ -42,7 +42,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     const { seen, lines, metrics } = startBackstop(t, 3, { answer: () => 'lost' });
     await eventually(() => assert.equal(seen.patched.length, 3));
     await new Promise(setImmediate);
-    assert.deepEqual([metrics.missed, seen.notices, seen.pages], [0, [], [0]]);
+    assert.deepEqual([metrics.missed, seen.events, seen.pages], [0, [], [0]]);
     assert.deepEqual(lines, ['info watching jobs', 'info jobs listed']);
   });
 

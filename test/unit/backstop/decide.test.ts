@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type Circumstances, judgeJob } from '../../../src/backstop/decide.ts';
+import { decideJob, type JobContext } from '../../../src/backstop/decide.ts';
 import { type Match, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aJob, aTerraformJob, type JobFields, type Json } from '../../support/builders/a-job.ts';
 
@@ -21,8 +21,8 @@ function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerr
   return { ...job, metadata: { ...job.metadata, ...stored } };
 }
 
-const judge = (job: unknown, circumstances: Partial<Circumstances> = {}) =>
-  judgeJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...circumstances });
+const judge = (job: unknown, context: Partial<JobContext> = {}) =>
+  decideJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...context });
 
 const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
 const leave = { action: 'leave' };
@@ -108,32 +108,20 @@ describe('a stored Job is judged as an UPDATE of it would be', () => {
     assert.equal(action(only({}, 3), 1), 'leave', 'somebody else wanted 0');
   });
 
-  test('where its namespace has to be asked for, by all of it that a judgement reads', () => {
+  test('needs the labels of the namespace if a rule depends on them, and only then', () => {
     const policy = only({ namespaceLabels: { team: 'a' }, labels: { tier: 'gold' }, jobName: 'oss-*' });
-    const conditions = fc.constantFrom(undefined, failedAgo(0), [condition('Suspended')]);
-    const labels = fc.constantFrom({ tier: 'gold' }, {});
-    const generation = fc.constantFrom(1, 2);
-    const property = fc.property(
-      conditions,
-      labels,
-      generation,
-      fc.constantFrom(0, 6),
-      (conditions, labels, generation, limit) => {
-        const huge = { annotations: { note: 'x'.repeat(10_000), 'terraform.job.kb.io/keep-retries': 'false' } };
-        const job = aStoredJob({ conditions, backoffLimit: limit }, { labels, generation, ...huge });
-        const verdict = judge(job, { policy });
-        if (verdict.action !== 'ask') return;
-        assert.ok(JSON.stringify(verdict.outline).length < 1_000);
-        for (const namespaceLabels of [{ team: 'a' }, { team: 'b' }]) {
-          assert.deepEqual(
-            judge(verdict.outline, { policy, namespaceLabels }),
-            judge(job, { policy, namespaceLabels }),
-          );
-        }
-      },
-    );
-    fc.assert(property);
-    assert.equal(judge(aStoredJob({}, { labels: { tier: 'gold' } }), { policy }).action, 'ask');
+    const failed = { backoffLimit: 0, conditions: failedAgo(0) };
+    for (const [fields, action] of [
+      [{}, 'cap'],
+      [failed, 'explain'],
+    ] as const) {
+      const job = aStoredJob(fields, { labels: { tier: 'gold' } });
+      const actions = [undefined, { team: 'a' }, { team: 'b' }].map(
+        (namespaceLabels) => judge(job, { policy, namespaceLabels }).action,
+      );
+      assert.deepEqual(actions, ['ask', action, 'leave']);
+      assert.deepEqual(judge(aStoredJob(fields), { policy }), leave);
+    }
   });
 });
 

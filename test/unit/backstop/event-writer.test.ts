@@ -8,12 +8,12 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
   test('tries an Event again, also when another replica has taken over meanwhile', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let refusals = 3;
-    const tell = async () => {
+    const writeEvent = async () => {
       refusals -= 1;
       if (refusals >= 0) throw away;
       return true;
     };
-    const { seen, lines, setHolder } = startBackstop(t, 1, { tell });
+    const { seen, lines, setHolder } = startBackstop(t, 1, { writeEvent });
     await settled();
     setHolder('other/1');
     const isOver = () => assert.ok(lines.includes('info another replica watches jobs'));
@@ -23,7 +23,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
       await settled();
     }
     assert.deepEqual(
-      seen.notices.map(({ reason }) => reason),
+      seen.events.map(({ reason }) => reason),
       ['Missed'],
     );
     assert.deepEqual(
@@ -35,16 +35,16 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
   test('gives an Event up after a minute or so, and says so', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let tries = 0;
-    const tell = async () => {
+    const writeEvent = async () => {
       tries += 1;
       throw away;
     };
-    const { seen, lines } = startBackstop(t, 1, { tell });
+    const { seen, lines } = startBackstop(t, 1, { writeEvent });
     for (let second = 0; second < 120; second += 1) {
       t.mock.timers.tick(1_000);
       await settled();
     }
-    assert.deepEqual([tries, seen.notices], [6, []]);
+    assert.deepEqual([tries, seen.events], [6, []]);
     assert.deepEqual(
       lines.filter((line) => line.startsWith('warn')),
       ['warn event not written'],
@@ -53,11 +53,11 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
 
   test('does not try an Event again that is refused', async (t) => {
     let tries = 0;
-    const tell = async () => {
+    const writeEvent = async () => {
       tries += 1;
       throw new OperatorError('KUBE_FORBIDDEN', 'no rights');
     };
-    const { lines } = startBackstop(t, 1, { tell });
+    const { lines } = startBackstop(t, 1, { writeEvent });
     await eventually(() => assert.ok(lines.includes('warn event not written')));
     assert.equal(tries, 1);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { type JobPage, keepWatchingJobs } from '../../../src/backstop/job-watch.ts';
+import type { JobPage } from '../../../src/backstop/job-store.ts';
+import { watchJobs } from '../../../src/backstop/job-watch.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
@@ -44,33 +45,26 @@ function start(t: TestContext, ...pages: readonly Page[]) {
   const log: Log = { error: assert.fail, warn: (message) => warnings.push(message), info() {}, debug: assert.fail };
   const saw = (job: unknown) => steps.push(`saw ${typeof job === 'string' ? job : JSON.stringify(job)}`);
   const gone = (job: unknown) => steps.push(`gone ${JSON.stringify(job)}`);
-  const pageSeen = async () => void steps.push('seen');
-  const listed = () => steps.push('listed');
-  const ended = keepWatchingJobs(source, { saw, gone, pageSeen, listed }, { log, signal: stop.signal });
+  const pageDone = async () => void steps.push('seen');
+  const { ended, listAgain } = watchJobs(
+    source,
+    { onJob: saw, onDeleted: gone, pageDone },
+    { log, signal: stop.signal },
+  );
   const standing = (nth: number) =>
     eventually(() => {
       const watch = watches[nth];
       assert.ok(watch);
       return watch;
     });
-  return { steps, warnings, standing, stop: () => stop.abort(), ended };
+  return { steps, warnings, standing, stop: () => stop.abort(), ended, listAgain };
 }
 
 describe('watching Jobs', { timeout: 30_000 }, () => {
   test('lists page by page, each after the one before was worked on, and watches from there', async (t) => {
     const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
     await standing(0);
-    assert.deepEqual(steps, [
-      'page undefined',
-      'saw a',
-      'saw b',
-      'seen',
-      'page next',
-      'saw c',
-      'seen',
-      'listed',
-      'watch 10',
-    ]);
+    assert.deepEqual(steps, ['page undefined', 'saw a', 'saw b', 'seen', 'page next', 'saw c', 'seen', 'watch 10']);
   });
 
   test('tells of what comes, changes and goes, not of bookmarks', async (t) => {
@@ -111,6 +105,28 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
       ['page undefined', 'watch 10', 'page undefined', 'watch 10'],
     );
     assert.deepEqual(warnings, []);
+  });
+
+  test('lists again at once when asked while it watches, without a warning', async (t) => {
+    const { steps, warnings, standing, listAgain } = start(t);
+    await standing(0);
+    listAgain();
+    await standing(1);
+    assert.deepEqual(
+      steps.filter((step) => /^(page|watch)/.test(step)),
+      ['page undefined', 'watch 10', 'page undefined', 'watch 10'],
+    );
+    assert.deepEqual(warnings, []);
+  });
+
+  test('finishes a list and then lists again when asked while it lists', async (t) => {
+    const { steps, standing, listAgain } = start(t, page(['a'], 'next'), page(['b']));
+    listAgain();
+    await standing(0);
+    assert.deepEqual(
+      steps.filter((step) => /^(page|watch)/.test(step)),
+      ['page undefined', 'page next', 'page undefined', 'watch 10'],
+    );
   });
 
   test('goes on from what it has seen after an error', async (t) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Watch } from '@kubernetes/client-node';
-import { keepWatching } from '../../../src/kube/watch.ts';
+import { followWatch, watchObject } from '../../../src/kube/watch.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
@@ -9,7 +9,7 @@ interface Call {
   readonly path: string;
   readonly query: unknown;
   /** The API server tells of something. */
-  tell(type: string): void;
+  tell(type: string, object?: unknown): void;
   end(error?: unknown): void;
   readonly controller: AbortController;
 }
@@ -29,7 +29,7 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
     async watch(path, query, callback, done) {
       const controller = new AbortController();
       controller.signal.addEventListener('abort', () => done(controller.signal.reason));
-      calls.push({ path, query, tell: (type) => callback(type, {}), end: done, controller });
+      calls.push({ path, query, tell: (type, object = {}) => callback(type, object), end: done, controller });
       const error = refuse();
       if (error !== undefined) throw error;
       return controller;
@@ -37,7 +37,7 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
   };
   const warn: Log['warn'] = (message, fields) => told.push(JSON.stringify([message, fields]));
   const log: Log = { error: assert.fail, warn, info: assert.fail, debug: assert.fail };
-  const ended = keepWatching(client, target, () => (changes += 1), { log, signal: stop.signal });
+  const ended = watchObject(client, { ...target, onChange: () => (changes += 1) }, { log, signal: stop.signal });
   t.after(() => stop.abort());
   const standing = (nth: number) =>
     eventually(() => {
@@ -61,8 +61,8 @@ describe('a watch', { timeout: 30_000 }, () => {
     const { standing, changes } = start(t);
     const { tell } = await standing(0);
     assert.equal(changes(), 1);
-    for (const type of ['ADDED', 'MODIFIED', 'DELETED', 'ERROR']) tell(type);
-    assert.equal(changes(), 5);
+    for (const type of ['ADDED', 'MODIFIED', 'DELETED']) tell(type);
+    assert.equal(changes(), 4);
   });
 
   test('does not tell of a bookmark', async (t) => {
@@ -101,6 +101,15 @@ describe('a watch', { timeout: 30_000 }, () => {
     ]);
   });
 
+  test('is begun again when the API server reports an error within it, and the log says which', async (t) => {
+    const { standing, told } = start(t);
+    const { tell, controller } = await standing(0);
+    tell('ERROR', { kind: 'Status', code: 500, message: 'too large resource version' });
+    await standing(1);
+    assert.ok(controller.signal.aborted);
+    assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*cannot watch cert: too large resource version/);
+  });
+
   test('is begun again when the client throws', async (t) => {
     const errors = [new Error('no connection')];
     const { told, changes, begun } = start(t, { refuse: () => errors.pop() });
@@ -135,6 +144,35 @@ describe('a watch', { timeout: 30_000 }, () => {
   });
 });
 
+describe('one watch', { timeout: 30_000 }, () => {
+  const never = new AbortController().signal;
+  const ending = (callBack: (tell: (type: string, object: unknown) => void, end: (error: unknown) => void) => void) => {
+    const client: Pick<Watch, 'watch'> = {
+      async watch(_path, _query, tell, end) {
+        callBack(tell, end);
+        return new AbortController();
+      },
+    };
+    return followWatch(client, { path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
+  };
+
+  test('is expired by 410, as an answer or within it', async () => {
+    assert.equal(await ending((_tell, end) => end(refused(410))), 'expired');
+    assert.equal(await ending((tell) => tell('ERROR', { kind: 'Status', code: 410 })), 'expired');
+  });
+
+  test('fails by any other error, as an answer or within it', async () => {
+    const within = (code: number) => ending((tell) => tell('ERROR', { code, message: 'too large resource version' }));
+    const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
+    for (const code of [500, 504]) await assert.rejects(within(code), away);
+    await assert.rejects(within(400), { code: 'KUBE_REJECTED' });
+    await assert.rejects(
+      ending((_tell, end) => end(refused(503))),
+      { code: 'KUBE_UNAVAILABLE' },
+    );
+  });
+});
+
 describe('watching ends with the signal', { timeout: 30_000 }, () => {
   test('while a watch stands: it is closed, and no other one is begun', async (t) => {
     const { standing, stop, ended, calls, told } = start(t);
@@ -163,7 +201,7 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     const stop = new AbortController();
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
-    const ended = keepWatching(hung, target, assert.fail, { log, signal: stop.signal });
+    const ended = watchObject(hung, { ...target, onChange: assert.fail }, { log, signal: stop.signal });
     stop.abort();
     await promptly(ended, { withinMs: 1_000 });
   });

@@ -33,15 +33,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   backstop: {
     floor: 4,
-    impure: [
-      'backstop.ts',
-      'delayed-queue.ts',
-      'event-writer.ts',
-      'job-watch.ts',
-      'job-worker.ts',
-      'lease.ts',
-      'relist.ts',
-    ],
+    impure: ['backstop.ts', 'event-writer.ts', 'job-actions.ts', 'job-watch.ts', 'lease.ts', 'retry-queue.ts'],
   },
   cli: {
     floor: 5,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { missedNotice, ranOnceNotice } from '../../../src/backstop/job-events.ts';
+import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
 import type { JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
 import { createLeaseStore } from '../../../src/stores/lease-store.ts';
@@ -25,7 +25,10 @@ function answering(answer: unknown) {
   const json: JsonCalls = {
     callJson: reply,
     listJson: reply,
-    followJson: async (...call) => void (await reply(...call)),
+    async followJson(...call) {
+      await reply(...call);
+      return 'ended';
+    },
   };
   return {
     calls,
@@ -66,6 +69,21 @@ describe('a Job', () => {
     );
   });
 
+  test('is read by a list with its name, which needs no right beyond those of the watch', async () => {
+    const stored = { metadata: job };
+    const { store, calls } = answering({ items: [stored] });
+    assert.deepEqual(await store.read(job), stored);
+    const query = { fieldSelector: 'metadata.name=oss-bucket-apply' };
+    assert.deepEqual(firstOf(calls), { method: 'GET', path: '/apis/batch/v1/namespaces/team-a/jobs', query });
+  });
+
+  test('is read as undefined when it was deleted, also if another Job has its name', async () => {
+    for (const items of [[], [{ metadata: { ...job, uid: 'u-2' } }]]) {
+      assert.equal(await answering({ items }).store.read(job), undefined);
+    }
+    await assert.rejects(answering(refused(503)).store.read(job), { code: 'KUBE_UNAVAILABLE' });
+  });
+
   test('that cannot be patched says why, and names the rights where it is about rights', async () => {
     const problemOf = async (message?: string) => {
       const { store } = answering(refused(403, message === undefined ? {} : { message }));
@@ -95,17 +113,14 @@ describe('a page of Jobs', () => {
     assert.deepEqual(calls[0]?.[1], { limit: '500' });
   });
 
-  test('and a watch are expired by 410, and fail by anything else', async () => {
+  test('is expired by 410, and fails by any other error', async () => {
     const { store } = answering(refused(410));
-    const watch = (one: typeof store) => one.watch('7', () => {}, new AbortController().signal);
     assert.equal(await store.page('from', () => {}), 'expired');
-    assert.equal(await watch(store), 'expired');
     const away = answering(refused(503)).store;
     await assert.rejects(
       away.page(undefined, () => {}),
       { code: 'KUBE_UNAVAILABLE' },
     );
-    await assert.rejects(watch(away), { code: 'KUBE_UNAVAILABLE' });
   });
 
   test('has half as many where one took too long, down to ten, and more again once a list has come to its end', async () => {
@@ -134,31 +149,19 @@ describe('a page of Jobs', () => {
     assert.deepEqual(limits, ['500', '500', '250', '125', '62', '31', '15', '10', '10', '20']);
   });
 
-  test('is followed by a watch that fails with what it is told within', async () => {
-    const within = (code: number) => {
-      const followJson: JsonCalls['followJson'] = async (_path, _query, tell) =>
-        tell('ERROR', { kind: 'Status', code, message: 'too large resource version' });
-      const { callJson, listJson } = { callJson: assert.fail, listJson: assert.fail };
-      return createJobStore({ callJson, listJson, followJson }).watch('7', assert.fail, new AbortController().signal);
-    };
-    assert.equal(await within(410), 'expired');
-    const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
-    for (const code of [500, 504]) await assert.rejects(within(code), away);
-    await assert.rejects(within(400), { code: 'KUBE_REJECTED' });
-  });
-
   test('is followed by a watch with bookmarks, which the API server ends first', async () => {
     const { store, calls } = answering(undefined);
     assert.equal(await store.watch('7', () => {}, new AbortController().signal), 'ended');
     const query = { resourceVersion: '7', allowWatchBookmarks: 'true', timeoutSeconds: '28' };
-    assert.deepEqual(calls[0]?.slice(0, 2), ['/apis/batch/v1/jobs', query]);
+    const [[{ path, query: sent, what }]] = calls as [[Json]];
+    assert.deepEqual({ path, sent, what }, { path: '/apis/batch/v1/jobs', sent: query, what: 'Jobs' });
   });
 });
 
 describe('an Event on a Job', () => {
   test('is created beside it, under a name that tells it from no other of its kind', async () => {
     const { store, calls } = answering({});
-    assert.equal(await store.tell(job, ranOnceNotice(job, kept)), true);
+    assert.equal(await store.writeEvent(job, ranOnceEvent(job, kept)), true);
     const { method, path, body } = firstOf(calls);
     assert.deepEqual([method, path], ['POST', '/api/v1/namespaces/team-a/events']);
     assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'ran-once.u-1' });
@@ -168,18 +171,18 @@ describe('an Event on a Job', () => {
   });
 
   test('that is there already was told before', async () => {
-    assert.equal(await answering(refused(409)).store.tell(job, missedNotice(job, 6, 0)), false);
+    assert.equal(await answering(refused(409)).store.writeEvent(job, missedEvent(job, { from: 6, to: 0 })), false);
   });
 
   test('is as long as the API server takes, and says so where the log may be gone', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
-    const notices = [kept, gone, late].map((end) => ranOnceNotice(long, end));
-    for (const { note } of [...notices, missedNotice(long, 6, 0)]) assert.ok(note.length <= 1024);
-    assert.match(ranOnceNotice(job, gone).note, /may have run twice, and its log .* may be gone/);
-    const { note } = ranOnceNotice(job, { isLogKept: false, reason: 'DeadlineExceeded' });
+    const events = [kept, gone, late].map((end) => ranOnceEvent(long, end));
+    for (const { note } of [...events, missedEvent(long, { from: 6, to: 0 })]) assert.ok(note.length <= 1024);
+    assert.match(ranOnceEvent(job, gone).note, /may have run twice, and its log .* may be gone/);
+    const { note } = ranOnceEvent(job, { isLogKept: false, reason: 'DeadlineExceeded' });
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
     assert.doesNotMatch(note, /by policy/, 'the policy has no part in that');
-    assert.match(missedNotice(job, undefined, 0).note, /from its default to 0/);
+    assert.match(missedEvent(job, { from: undefined, to: 0 }).note, /from its default to 0/);
   });
 });
 

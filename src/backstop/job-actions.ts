@@ -1,0 +1,73 @@
+import type { Log } from '../lib/log.ts';
+import type { TellOnce } from '../lib/log-once.ts';
+import type { RepairLimiter } from '../lib/repair-limiter.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { JobDecision } from './decide.ts';
+import type { WriteJobEvent } from './event-writer.ts';
+import { missedEvent, ranOnceEvent } from './job-events.ts';
+import type { JobStore } from './job-store.ts';
+
+export interface JobActionDependencies {
+  readonly jobs: Pick<JobStore, 'cap'>;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
+  readonly writeEvent: WriteJobEvent;
+  readonly tellOnce: TellOnce;
+  /** How often each Job was capped: another writer may raise the limit each time. */
+  readonly limiter: RepairLimiter;
+  readonly now: () => Date;
+}
+
+export type CapDecision = Extract<JobDecision, { action: 'cap' }>;
+export type ExplainDecision = Extract<JobDecision, { action: 'explain' }>;
+
+/** What is done to Jobs. */
+export interface JobActions {
+  /**
+   * Caps the Job. Resolves with the milliseconds until the next try, or `undefined` when none is needed.
+   *
+   * @throws OperatorError the `KUBE_…` codes.
+   */
+  cap(decision: CapDecision): Promise<number | undefined>;
+  /** Queues an Event that says how the Job has failed. */
+  explain(decision: ExplainDecision): void;
+}
+
+export const NOT_CAPPED = 'job not capped';
+const RAISED = 'job raised again';
+
+/** Another mutating webhook raises the limit within the patch. The watch reports no change then, and a retry may help only after a person has changed it. */
+const UNDONE_RETRY_MS = 3 * 60_000;
+
+export function createJobActions(dependencies: JobActionDependencies): JobActions {
+  const { jobs, log, metrics, writeEvent, tellOnce, limiter, now } = dependencies;
+  return {
+    async cap({ job, from, to }) {
+      const { namespace, name } = job;
+      const delayMs = limiter.delayMs(job.uid, now());
+      if (delayMs > 0) {
+        tellOnce.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
+        return delayMs;
+      }
+      const result = await jobs.cap(job, to);
+      // The watch reports a Job that has changed.
+      if (result === 'lost') return undefined;
+      limiter.record(job.uid, now());
+      if (result === 'undone') {
+        tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+        return UNDONE_RETRY_MS;
+      }
+      for (const problem of [NOT_CAPPED, RAISED]) tellOnce.done(problem);
+      log.info('job missed', { namespace, name, from, to });
+      metrics.jobMissed();
+      writeEvent(job, missedEvent(job, { from, to }));
+      return undefined;
+    },
+    explain({ job, end }) {
+      writeEvent(job, ranOnceEvent(job, end), () => {
+        log.info('job ran once', { namespace: job.namespace, name: job.name });
+        metrics.jobRanOnce();
+      });
+    },
+  };
+}
