@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'scripts', 'node_modules'];
-/** Large, and not asked for by a build. */
-const NOT_NEEDED = /\/node_modules\/(?:node|typescript|@typescript|@biomejs)(?:\/|$)/;
+const SOURCES = ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'tools/bundle', 'node_modules'];
+/** Large, and no part of a build. */
+const NOT_NEEDED =
+  /\/node_modules\/(?:\.bin|node|typescript|@typescript|@biomejs|@swc|@types|echarts|zrender)(?:\/|$)|\.(?:map|d\.[cm]?ts)$/;
 
 interface Built {
   readonly bundle: Buffer;
@@ -30,7 +31,11 @@ describe('the bundle', () => {
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bundle-'));
     const one = join(folder, 'one');
     for (const name of SOURCES) {
-      await cp(join(ROOT, name), join(one, name), { recursive: true, filter: (from) => !NOT_NEEDED.test(from) });
+      await cp(join(ROOT, name), join(one, name), {
+        recursive: true,
+        dereference: true, // node_modules is a link in a worktree
+        filter: (from) => !NOT_NEEDED.test(from),
+      });
     }
     first = await build(one);
     elsewhere = join(folder, 'deeper', 'and', 'another');
@@ -99,7 +104,8 @@ async function packageOf(folder: string): Promise<string> {
 }
 
 async function build(folder: string): Promise<Built> {
-  const node = (script: string) => promisify(execFile)(process.execPath, [join('scripts', script)], { cwd: folder });
+  const node = (script: string) =>
+    promisify(execFile)(process.execPath, [join('tools/bundle', script)], { cwd: folder });
   await mkdir(join(folder, 'dist'), { recursive: true });
   await node('build.ts');
   await node('sbom.ts');

@@ -1,8 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import packageJson from '../../package.json' with { type: 'json' };
-import { eagerFiles, markFiles } from './eager.ts';
-import { slim } from './slim.ts';
+import { alias, assertRulesInUse, plugins } from './slim.ts';
 
 /** `npm run build`: the daemon and all that it needs in one file, which plain `node` runs. */
 
@@ -18,7 +17,7 @@ const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
 const require = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);`;
 
-const { metafile, outputFiles } = await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts'],
   outfile: 'dist/terraform-daemon.js',
   bundle: true,
@@ -27,8 +26,10 @@ const { metafile, outputFiles } = await build({
   target: `node${lowest}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
-  plugins: [slim, markFiles],
-  write: false,
+  // debug loads it if it is installed. Here it is, for a development tool alone.
+  external: ['supports-color'],
+  alias,
+  plugins,
   minifyWhitespace: true,
   // Names stay: a stack trace in the log is to be readable.
   minifySyntax: true,
@@ -36,7 +37,7 @@ const { metafile, outputFiles } = await build({
   metafile: true,
 });
 
-await mkdir('dist', { recursive: true });
-for (const { path, text } of outputFiles) await writeFile(path, eagerFiles(text), { mode: 0o755 });
+assertRulesInUse(metafile);
+await chmod('dist/terraform-daemon.js', 0o755);
 // What is in the bundle, for the SBOM.
 await writeFile('dist/metafile.json', JSON.stringify(metafile));

@@ -37,9 +37,12 @@ function bundledPackages(): ReadonlyMap<string, string> {
   return new Map(packages.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
-/** npm lists every package of the lock file; many have types alone, or are parts that nothing here calls. */
+/**
+ * npm lists every package of the lock file; few of them are in the bundle. Its own `--omit=dev` also leaves out packages
+ * that a development tool happens to share.
+ */
 function bundleSbom(isBundled: (ref: string) => boolean): Sbom {
-  const options = ['--package-lock-only', '--omit=dev', '--sbom-format=cyclonedx', '--sbom-type=application'];
+  const options = ['--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application'];
   const sbom: Sbom = JSON.parse(execFileSync('npm', ['sbom', ...options], { encoding: 'utf8', maxBuffer: 2 ** 26 }));
   const { component } = sbom.metadata;
   component.name = packageJson.name; // npm takes that of the folder
