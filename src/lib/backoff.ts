@@ -1,10 +1,16 @@
 import { errorFields, type OperatorError } from './errors.ts';
 
-/** Milliseconds to wait after so many failures in a row: none after none, then twice as long each time. */
-export const doubledMs = (
-  failures: number,
-  { firstMs, longestMs }: { readonly firstMs: number; readonly longestMs: number },
-): number => (failures === 0 ? 0 : Math.min(firstMs * 2 ** (failures - 1), longestMs));
+export interface BackoffRange {
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
+
+/** Milliseconds to wait after so many failures in a row: 0 after none, `firstMs` after one, then twice as long each time. */
+export const exponentialBackoffMs = (failures: number, { firstMs, longestMs }: BackoffRange): number =>
+  failures === 0 ? 0 : Math.min(firstMs * 2 ** (failures - 1), longestMs);
+
+/** The previous name, for callers that are not renamed yet. */
+export const doubledMs = exponentialBackoffMs;
 
 /** How to go on after a watch, or a list before it, has ended. */
 export interface Pause {

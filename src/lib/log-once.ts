@@ -1,29 +1,56 @@
 import type { Log } from './log.ts';
 
 /**
- * The first failure of a kind is a warning, those that follow are not until it has worked again; and not within a minute
- * of the last warning, as some may fail while others work.
+ * Logs the first failure of an outage as a warning, and the failures after it at `debug` until `recovered` was called. The next
+ * warning with the same message comes a minute later at the earliest, because some calls may fail while others succeed.
  */
-export interface TellOnce {
+export interface OutageLog {
   failed(message: string, fields: object): void;
+  recovered(message: string): void;
+}
+
+/** The previous names, for callers that are not renamed yet. */
+export interface TellOnce extends OutageLog {
   done(message: string): void;
 }
 
 const QUIET_MS = 60_000;
 
-export function onceUntilDone(log: Log, now = (): Date => new Date()): TellOnce {
-  const warnings = new Map<string, { readonly atMs: number; isOver: boolean }>();
+/** @param uptimeMs milliseconds of a clock that nobody sets. */
+export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()): TellOnce {
+  const outages = new Map<string, { readonly warnedAtMs: number; isOver: boolean }>();
+  function recovered(message: string): void {
+    const outage = outages.get(message);
+    if (outage) outage.isOver = true;
+  }
   return {
     failed(message, fields) {
-      const atMs = now().getTime();
-      const last = warnings.get(message);
-      const isNews = last === undefined || (last.isOver && Math.abs(atMs - last.atMs) >= QUIET_MS);
-      if (isNews) warnings.set(message, { atMs, isOver: false });
-      log[isNews ? 'warn' : 'debug'](message, fields);
+      const nowMs = uptimeMs();
+      const last = outages.get(message);
+      const isNew = last === undefined || (last.isOver && nowMs - last.warnedAtMs >= QUIET_MS);
+      if (isNew) outages.set(message, { warnedAtMs: nowMs, isOver: false });
+      log[isNew ? 'warn' : 'debug'](message, fields);
     },
-    done(message) {
-      const last = warnings.get(message);
-      if (last) last.isOver = true;
-    },
+    recovered,
+    done: recovered,
+  };
+}
+
+/** The previous name, for callers that are not renamed yet. */
+export const onceUntilDone = (log: Log, now?: () => Date): TellOnce =>
+  logOncePerOutage(log, now && (() => now().getTime()));
+
+/**
+ * Counts keys, and returns the count of a key once a minute: `undefined` in between. For messages that a client can cause as
+ * often as it likes.
+ */
+export function countPerMinute<Key>(): (key: Key) => number | undefined {
+  const counts = new Map<Key, { readonly reportedAtMs: number; readonly count: number }>();
+  return (key) => {
+    const { reportedAtMs, count } = counts.get(key) ?? { reportedAtMs: Number.NEGATIVE_INFINITY, count: 0 };
+    const nowMs = performance.now();
+    const isQuiet = nowMs - reportedAtMs < QUIET_MS;
+    counts.set(key, isQuiet ? { reportedAtMs, count: count + 1 } : { reportedAtMs: nowMs, count: 0 });
+    return isQuiet ? undefined : count + 1;
   };
 }

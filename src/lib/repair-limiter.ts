@@ -1,4 +1,5 @@
-import { doubledMs } from './backoff.ts';
+import { exponentialBackoffMs } from './backoff.ts';
+import { retryPolicies } from './retry-policy.ts';
 
 /** The repairs of one object so far. */
 export interface RepairHistory {
@@ -6,25 +7,20 @@ export interface RepairHistory {
   readonly lastAt: Date;
 }
 
-/** Damage is repaired at once this often; after that each delay is twice the previous one. */
-const FREE_REPAIRS = 20;
-const FIRST_DELAY_MS = 1_000;
-const LONGEST_DELAY_MS = 5 * 60_000;
-/** Two writers are no longer in conflict about an object that needed no repair for this long. */
-const FORGET_MS = 2 * LONGEST_DELAY_MS;
+const { repair } = retryPolicies;
 
 /** Milliseconds until the object may be repaired again, so that two writers do not drive each other on; 0 if it may be now. */
 export function repairDelayMs(history: RepairHistory | undefined, now: Date): number {
-  if (history === undefined || history.repairs < FREE_REPAIRS) return 0;
+  if (history === undefined || history.repairs < repair.immediateTries) return 0;
   const sinceMs = now.getTime() - history.lastAt.getTime();
   // A clock that was set back must not delay a repair for longer.
   if (sinceMs < 0) return 0;
-  const times = history.repairs - FREE_REPAIRS + 1;
-  return Math.max(0, doubledMs(times, { firstMs: FIRST_DELAY_MS, longestMs: LONGEST_DELAY_MS }) - sinceMs);
+  const times = history.repairs - repair.immediateTries + 1;
+  return Math.max(0, exponentialBackoffMs(times, repair) - sinceMs);
 }
 
 export function withRepair(history: RepairHistory | undefined, now: Date): RepairHistory {
-  const isGoingOn = history !== undefined && now.getTime() - history.lastAt.getTime() < FORGET_MS;
+  const isGoingOn = history !== undefined && now.getTime() - history.lastAt.getTime() < repair.forgetMs;
   return { repairs: isGoingOn ? history.repairs + 1 : 1, lastAt: now };
 }
 

@@ -1,51 +1,63 @@
-import pRetry from 'p-retry';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BackoffRange, exponentialBackoffMs } from './backoff.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
+import { retryPolicies } from './retry-policy.ts';
 
-/** An API server that has just started refuses everybody until it has read its roles. */
-const FORBIDDEN_PASSES_MS = 15_000;
+interface RetryOptions {
+  readonly backoff: BackoffRange;
+  readonly signal: AbortSignal;
+  /** Called after each failure; without `true` the failure is thrown. */
+  readonly isRetried: (error: OperatorError, failures: number, delayMs: number) => boolean;
+}
+
+/** Waits between half and all of the backoff, so that replicas which failed together do not come back together. */
+async function retry<T>(attempt: () => Promise<T>, { backoff, signal, isRetried }: RetryOptions): Promise<T> {
+  for (let failures = 1; ; failures += 1) {
+    signal.throwIfAborted();
+    try {
+      return await attempt();
+    } catch (error) {
+      const delayMs = Math.round(exponentialBackoffMs(failures, backoff) * (0.5 + Math.random() / 2));
+      if (!(error instanceof OperatorError) || !isRetried(error, failures, delayMs)) throw error;
+      await delay(delayMs, undefined, { signal }).catch(() => {});
+    }
+  }
+}
 
 /**
- * Calls `attempt` until it succeeds, for as long as it fails with what passes by itself; missing rights are taken for
- * that until it was refused for 15 s in a row. Waits 0.2 to 0.4 s at first, then longer and longer, with jitter, so that replicas
- * which failed together do not come back together, and 5 s at the most: Jobs slip by until one is ready.
+ * Calls `attempt` until it succeeds or fails with an error that no retry can fix. Missing rights are such an error once they
+ * have lasted for `forbiddenMs`.
  *
- * @throws what `attempt` throws that is not retryable, and the signal's reason once that is aborted.
+ * @throws what `attempt` throws; the signal's reason once that is aborted.
  */
 export function withRetries<T>(
   attempt: () => Promise<T>,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): Promise<T> {
-  // Not since the start: it may have been down for long before it came back and refused.
-  let refusedSinceMs: number | undefined;
-  const isPassing = (error: OperatorError) => {
-    if (error.code !== 'KUBE_FORBIDDEN') refusedSinceMs = undefined;
-    else refusedSinceMs ??= performance.now();
-    return (
-      error.retryable || (refusedSinceMs !== undefined && performance.now() - refusedSinceMs < FORBIDDEN_PASSES_MS)
-    );
-  };
-  return pRetry(attempt, {
-    retries: Number.POSITIVE_INFINITY,
-    minTimeout: 200,
-    maxTimeout: 5_000,
-    randomize: true,
+  // Counted from the first refusal of a series, because the API server may have been unavailable for long before.
+  let forbiddenSinceMs: number | undefined;
+  function mayPass(error: OperatorError): boolean {
+    if (error.code !== 'KUBE_FORBIDDEN') forbiddenSinceMs = undefined;
+    else forbiddenSinceMs ??= performance.now();
+    if (forbiddenSinceMs === undefined) return error.retryable;
+    return performance.now() - forbiddenSinceMs < retryPolicies.start.forbiddenMs;
+  }
+  return retry(attempt, {
+    backoff: retryPolicies.start,
     signal,
-    shouldRetry: ({ error, attemptNumber, retryDelay }) => {
-      const isRetried = error instanceof OperatorError && isPassing(error);
-      if (isRetried) log.warn('will try again', { attempt: attemptNumber, delayMs: retryDelay, ...errorFields(error) });
-      return isRetried;
+    isRetried(error, failures, delayMs) {
+      if (!mayPass(error)) return false;
+      log.warn('will try again', { attempt: failures, delayMs, ...errorFields(error) });
+      return true;
     },
   });
 }
 
-/** Calls `attempt` six times at the most, with half a minute to a minute between them in all, as long as it fails with what passes by itself. */
-export function withFewRetries<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  return pRetry(attempt, {
-    retries: 5,
-    minTimeout: 1_000,
-    randomize: true,
+/** Calls `attempt` a few times, as long as it fails with an error that may pass by itself. */
+export const withFewRetries = <T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> =>
+  retry(attempt, {
+    backoff: retryPolicies.jobEvent,
     signal,
-    shouldRetry: ({ error }) => error instanceof OperatorError && error.retryable,
+    isRetried: (error, failures) => error.retryable && failures < retryPolicies.jobEvent.tries,
   });
-}

@@ -1,4 +1,4 @@
-import { doubledMs } from '../lib/backoff.ts';
+import { exponentialBackoffMs } from '../lib/backoff.ts';
 
 /** What the next look at everything depends on. */
 export interface Outlook {
@@ -21,7 +21,7 @@ const SHORTEST_MS = 100;
 /** Milliseconds until everything is looked at again, if nothing wakes the daemon before. */
 export function nextLookMs({ until, now, failures, isFromFiles }: Outlook): number {
   const resyncMs = isFromFiles ? FILES_RESYNC_MS : RESYNC_MS;
-  if (failures > 0) return doubledMs(failures, { firstMs: FIRST_RETRY_MS, longestMs: resyncMs });
+  if (failures > 0) return exponentialBackoffMs(failures, { firstMs: FIRST_RETRY_MS, longestMs: resyncMs });
   const dueMs = until === undefined ? resyncMs : until.getTime() - now.getTime();
   return Math.min(Math.max(dueMs, SHORTEST_MS), resyncMs);
 }

@@ -4,7 +4,7 @@ import { describe as suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { LogOptions } from '../../src/lib/log.ts';
 
-const sources = new URL('../../src/', import.meta.url);
+const sources = new URL('../../src/lib/', import.meta.url);
 
 /** What a process prints that logs as the script says. The script has `log`, `errorFields` and `OperatorError`. */
 async function printed(script: string, options: Partial<LogOptions> = {}): Promise<string> {

@@ -68,7 +68,7 @@ describe('retrying', () => {
     };
     await withRetries(attempt, { log: { ...log, warn }, signal: never });
     assert.equal(delays.length, 12);
-    assert.equal(Math.max(...delays), 5_000);
+    assert.ok(Math.max(...delays) <= 5_000 && (delays.at(-1) ?? 0) >= 2_500, `waits ${delays} ms`);
   });
 
   for (const code of retryable) {

@@ -1,0 +1,74 @@
+/**
+ * Who tries again after a failure, how long it waits, and what happens when it gives up.
+ *
+ * Only a daemon that has never been ready exits: at once after an error that no retry can fix (exit code 1; 2 for an invalid
+ * option), and after 15 s of missing rights. A daemon that was ready keeps its certificate and its policy and never exits by
+ * itself. The kubelet restarts it when /livez fails.
+ */
+export const retryPolicies = {
+  /** The first pass, until the daemon is ready. It tries until it succeeds, and replicas spread their tries. */
+  start: {
+    firstMs: 400,
+    // Jobs are stored uncapped until one replica is ready.
+    longestMs: 5_000,
+    // Exits after so long of missing rights: an API server that has just started refuses everybody until it has read its roles.
+    forbiddenMs: 15_000,
+  },
+  /** Each later pass. It logs the failure, emits an Event, and tries until it succeeds. */
+  reconcile: {
+    firstMs: 250,
+    // The wall clock is checked this often, so that no timer is longer and a clock that jumps is noticed.
+    longestMs: 60_000,
+    // Not every file system reports changes of user-provided certificates.
+    longestForFilesMs: 10_000,
+  },
+  /** A write that another replica has overtaken. It reads again at once; then the pass fails and `reconcile` applies. */
+  lostRace: {
+    // Each lost race is a step of another replica, and a rotation of the CA has six of them.
+    tries: 10,
+  },
+  /** A repair that another writer keeps reverting. It logs the other writer and goes on less and less often. */
+  repair: {
+    // Damage by hand or by a script is repaired at once; only a controller reverts more often than this.
+    immediateTries: 20,
+    firstMs: 1_000,
+    longestMs: 5 * 60_000,
+    // Two of the longest delays without a repair: the conflict is over.
+    forgetMs: 10 * 60_000,
+  },
+  /** A watch, or the list before it. It logs the first failure of each kind and tries for ever. */
+  watch: {
+    firstMs: 100,
+    longestMs: 5_000,
+    // About half a minute of tries: an API server that has just started refuses everybody until it has read its roles.
+    forbiddenTries: 10,
+    // Missing rights do not return by themselves. After an administrator has added them the watch starts within a minute.
+    longestForbiddenMs: 60_000,
+  },
+  /** A Job that could not be capped. It logs the first failure and tries until the Job is capped, changed or deleted. */
+  job: {
+    firstMs: 5_000,
+    // Also the wait after a refusal, which lasts until a person changes something.
+    longestMs: 3 * 60_000,
+  },
+  /** An Event about a Job: 31 to 62 s of tries. Then it logs that and drops the Event, because Events are best effort. */
+  jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
+  /** The Lease. A replica that cannot get it acts as its holder after `validMs`, so that a missing right stops nothing. */
+  lease: {
+    // A holder that has not renewed for so long is gone. Three renewals may fail.
+    validMs: 12_000,
+    renewMs: 4_000,
+    // How often the others check, and how soon a failed call is repeated.
+    retryMs: 2_000,
+    // Missing rights do not return by themselves.
+    forbiddenMs: 3 * 60_000,
+    // Another replica has changed the Lease in between: read again at once.
+    tries: 3,
+    // A process that is asked to stop does not wait longer for the release.
+    releaseMs: 1_500,
+  },
+  /** Each call to the API server fails with KUBE_UNAVAILABLE after so long, so that a hung API server hangs nothing. */
+  call: { timeoutMs: 10_000 },
+  /** /livez fails when no pass has begun for so long: a loop that begins one every minute hangs. */
+  liveness: { longestMs: 5 * 60_000 },
+} as const;
