@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { type RawOptions, readConfig } from '../../../src/cli/config.ts';
+import { optionNames } from '../../../src/cli/options.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -13,6 +15,41 @@ const subject = (commonName: string, organizationalUnit: string) => [
   { type: 'OU', value: organizationalUnit },
   { type: 'CN', value: commonName },
 ];
+
+/** A value other than the default for each option. */
+const everyOption: Required<RawOptions> = {
+  kubeconfig: '/etc/kubeconfig',
+  namespace: 'ops',
+  'service-name': 'job-webhook',
+  'service-port': '8443',
+  'secret-name': 'job-webhook.cert',
+  'webhook-configuration-name': 'job.webhook',
+  'owner-cluster-role': 'system:jobs',
+  'webhook-bind-port': '9443',
+  'webhook-bind-address': '::1',
+  'client-ca-file': '/pki/ca.pem',
+  'client-name': 'kube-apiserver',
+  'tls-min-version': 'TLSv1.3',
+  'tls-cipher-suites': 'TLS_AES_128_GCM_SHA256',
+  'max-connections': '50',
+  'webhook-cert-path': '/certs',
+  'webhook-url': 'https://127.0.0.1:9443',
+  'policy-file': '/policy/policy.yaml',
+  'failure-policy': 'Fail',
+  'timeout-seconds': '7',
+  'ca-lifetime': '2h',
+  'cert-lifetime': '1h',
+  'settle-time': '90s',
+  'key-size': '4096',
+  'rotate-on-start': 'false',
+  'ca-subject': 'CN=ca cn,C=DE',
+  subject: 'O=o',
+  heal: 'new',
+  'metrics-bind-port': '9090',
+  'drain-time': '1s',
+  'log-level': 'debug',
+  'log-format': 'pretty',
+};
 
 describe('the configuration', () => {
   test('is this where nothing is said', () => {
@@ -73,40 +110,7 @@ describe('the configuration', () => {
   });
 
   test('is this where everything is said', () => {
-    const raw: Required<RawOptions> = {
-      kubeconfig: '/etc/kubeconfig',
-      namespace: 'ops',
-      'service-name': 'job-webhook',
-      'service-port': '8443',
-      'secret-name': 'job-webhook.cert',
-      'webhook-configuration-name': 'job.webhook',
-      'owner-cluster-role': 'system:jobs',
-      'webhook-bind-port': '9443',
-      'webhook-bind-address': '::1',
-      'client-ca-file': '/pki/ca.pem',
-      'client-name': 'kube-apiserver',
-      'tls-min-version': 'TLSv1.3',
-      'tls-cipher-suites': 'TLS_AES_128_GCM_SHA256',
-      'max-connections': '50',
-      'webhook-cert-path': '/certs',
-      'webhook-url': 'https://127.0.0.1:9443',
-      'policy-file': '/policy/policy.yaml',
-      'failure-policy': 'Fail',
-      'timeout-seconds': '7',
-      'ca-lifetime': '2h',
-      'cert-lifetime': '1h',
-      'settle-time': '90s',
-      'key-size': '4096',
-      'rotate-on-start': 'false',
-      'ca-subject': 'CN=ca cn,C=DE',
-      subject: 'O=o',
-      heal: 'new',
-      'metrics-bind-port': '9090',
-      'drain-time': '1s',
-      'log-level': 'debug',
-      'log-format': 'pretty',
-    };
-    assert.deepEqual(readConfig(raw, 'of-the-pod'), {
+    assert.deepEqual(readConfig(everyOption, 'of-the-pod'), {
       kubeconfig: '/etc/kubeconfig',
       namespace: 'ops',
       secretName: 'job-webhook.cert',
@@ -143,11 +147,28 @@ describe('the configuration', () => {
     });
   });
 
+  for (const name of optionNames) {
+    test(`depends on the option --${name}`, () => {
+      const { [name]: value, ...others } = everyOption;
+      const isRead = differs(everyOption, others) || differs({ [name]: value }, {});
+      assert.ok(isRead, `toConfig does not read ${name}`);
+    });
+  }
+
   test('takes an empty text for nothing said, as a variable in a manifest may be', () => {
     const empty = Object.fromEntries(Object.keys(rawDefaults).map((name) => [name, ''])) as RawOptions;
     assert.deepEqual(readConfig(empty, 'of-the-pod'), readConfig({}, 'of-the-pod'));
   });
 });
+
+/** Whether two sets of options are both valid and make different configurations. */
+function differs(one: RawOptions, other: RawOptions): boolean {
+  try {
+    return !isDeepStrictEqual(readConfig(one), readConfig(other));
+  } catch {
+    return false;
+  }
+}
 
 const rawDefaults = { kubeconfig: '', namespace: '', 'service-port': '', 'webhook-url': '', 'log-level': '' };
 

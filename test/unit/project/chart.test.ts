@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadYaml } from '@kubernetes/client-node';
+import { optionNames, options } from '../../../src/cli/options.ts';
 import { CHART, chartFiles, valuesTable } from '../../../tools/chart/chart.ts';
 import { chartsOwn } from '../../../tools/chart/values.ts';
 import { readDocument } from '../../support/docs.ts';
@@ -29,6 +30,19 @@ describe('the Helm chart', () => {
     const checks = await readDocument('manifests/helm/templates/_checks.tpl');
     const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
     assert.deepEqual(Object.fromEntries(advice), chartsOwn);
+  });
+
+  it('checks the duration of each option with the bounds that the daemon has', async () => {
+    const checks = await readDocument('manifests/helm/templates/_checks.tpl');
+    const bounds = [...checks.matchAll(/^ {2}"([\w-]+)" \(list "(\w+)" "(\w+)"\)$/gm)];
+    const checked = bounds.map(([, name, shortest, longest]) => [name, `a duration from ${shortest} to ${longest}`]);
+    const durations = optionNames
+      .filter((name) => options[name].placeholder === 'duration' && !(name in chartsOwn))
+      .map((name) => {
+        const parsed = options[name].parse('');
+        return [name, 'allowed' in parsed ? parsed.allowed.split(',')[0] : ''];
+      });
+    assert.deepEqual(Object.fromEntries(checked), Object.fromEntries(durations));
   });
 
   it('begins each template with the defaults, for values that are null', async () => {
