@@ -7,15 +7,11 @@ import { createJobActions, type JobActionDependencies } from './job-actions.ts';
 import type { JobStore } from './job-store.ts';
 import { watchJobs } from './job-watch.ts';
 import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
-import { type LeaseStore, takeTurns } from './lease.ts';
 
 export interface BackstopDependencies
   extends Pick<JobActionDependencies, 'log' | 'metrics' | 'now'>,
     Pick<JobWorkerDependencies, 'namespaceLabels'> {
   readonly jobs: JobStore;
-  readonly lease: LeaseStore;
-  /** `host/start` of this process. */
-  readonly replica: string;
 }
 
 export interface BackstopOptions {
@@ -26,24 +22,25 @@ export interface BackstopOptions {
   readonly heal: Heal;
 }
 
-/** Jobs that the full queue dropped are listed again after this long: a list of thousands of Jobs costs the API server work. */
-const RELIST_MS = 30_000;
+export interface Backstop {
+  /** Caps the Jobs that were stored uncapped, and writes Events about those that have failed, until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+}
 
-/** Caps the Jobs that were stored uncapped, and writes Events about those that have failed, until the signal is aborted. */
-export async function runBackstop(
+/** @param signal ends what outlasts a run: an Event is still written after another replica has taken over. */
+export function createBackstop(
   dependencies: BackstopDependencies,
   options: BackstopOptions,
   signal: AbortSignal,
-): Promise<void> {
-  const { jobs, namespaceLabels, lease, replica, log, now } = dependencies;
+): Backstop {
+  const { jobs, namespaceLabels, log, now } = dependencies;
   const { policy, heal, onPolicyChange } = options;
-  // These outlast a turn: an Event is still written after another replica has taken over.
   const tellOnce = onceUntilDone(log, now);
   const writeEvent = createJobEventWriter(jobs, { log, tellOnce }, signal);
   const limiter = createRepairLimiter(JOB_CALLS.most);
   const actions = createJobActions({ ...dependencies, writeEvent, tellOnce, limiter });
-  let listAgain = () => {};
-  onPolicyChange?.(() => listAgain());
+  let listNow = () => {};
+  onPolicyChange?.(() => listNow());
 
   function decide(job: unknown, labels?: Labels): JobDecision {
     const at = now();
@@ -52,21 +49,18 @@ export async function runBackstop(
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels: labels, now: at });
   }
 
-  async function watchDuringTurn(turn: AbortSignal): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const relist = () => {
-      timer = undefined;
-      watch.listAgain();
-    };
-    const onOverflow = () => {
-      timer ??= setTimeout(relist, RELIST_MS).unref();
-    };
-    const worker = createJobWorker({ jobs, actions, namespaceLabels, tellOnce }, { policy, decide, onOverflow }, turn);
-    const watch = watchJobs(jobs, worker, { log, signal: turn });
-    listAgain = watch.listAgain;
+  async function run(running: AbortSignal): Promise<void> {
+    // A list finds the Jobs that the full queue has dropped.
+    const onOverflow = () => watch.listSoon();
+    const worker = createJobWorker(
+      { jobs, actions, namespaceLabels, tellOnce },
+      { policy, decide, onOverflow },
+      running,
+    );
+    const watch = watchJobs(jobs, worker, { log, signal: running });
+    listNow = watch.listNow;
     await watch.ended;
-    clearTimeout(timer);
     await worker.pageDone();
   }
-  await takeTurns(lease, watchDuringTurn, { identity: replica, now, log, signal });
+  return { run };
 }

@@ -14,8 +14,10 @@ export interface JobHandlers {
 export interface JobWatch {
   /** Resolves after the signal was aborted. */
   readonly ended: Promise<void>;
-  /** Lists all Jobs again, once a list that is under way has finished. */
-  listAgain(): void;
+  /** Lists all Jobs again at once, or as soon as a list that is under way has finished. */
+  listNow(): void;
+  /** Lists all Jobs again when the present watch ends, which is after half a minute at most. */
+  listSoon(): void;
 }
 
 /**
@@ -27,10 +29,12 @@ export function watchJobs(
   { onJob, onDeleted, pageDone }: JobHandlers,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): JobWatch {
-  let listNext = new AbortController();
+  let watching = new AbortController();
+  let isListDue = false;
 
   async function list(): Promise<string | undefined> {
-    listNext = new AbortController();
+    watching = new AbortController();
+    isListDue = false;
     let count = 0;
     const onListed = (job: unknown) => {
       count += 1;
@@ -51,9 +55,9 @@ export function watchJobs(
     {
       list,
       async watch(from = '', onEvent, signal) {
-        if (listNext.signal.aborted) return 'expired';
-        const result = await jobs.watch(from, onEvent, AbortSignal.any([signal, listNext.signal]));
-        return listNext.signal.aborted ? 'expired' : result;
+        if (watching.signal.aborted) return 'expired';
+        const result = await jobs.watch(from, onEvent, AbortSignal.any([signal, watching.signal]));
+        return isListDue ? 'expired' : result;
       },
       onEvent(type, job) {
         if (type === 'ADDED' || type === 'MODIFIED') onJob(job);
@@ -62,5 +66,12 @@ export function watchJobs(
     },
     { warning: 'jobs are not watched, will try again', log, signal },
   );
-  return { ended, listAgain: () => listNext.abort() };
+  const listSoon = () => {
+    isListDue = true;
+  };
+  const listNow = () => {
+    listSoon();
+    watching.abort();
+  };
+  return { ended, listNow, listSoon };
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { type BackstopDependencies, runBackstop } from '../backstop/backstop.ts';
+import { type BackstopDependencies, createBackstop } from '../backstop/backstop.ts';
+import { type LeaseStore, takeTurns } from '../backstop/lease.ts';
 import type { Config } from '../cli/config.ts';
 import { WEBHOOK_PATH } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
@@ -26,7 +27,11 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'report'> {
   readonly policies: Policies;
   readonly clientCa: ClientCa;
   readonly namespaceLabels: NamespaceLabels;
-  readonly backstop: Pick<BackstopDependencies, 'jobs' | 'lease' | 'replica'>;
+  readonly backstop: Pick<BackstopDependencies, 'jobs'> & {
+    readonly lease: LeaseStore;
+    /** `host/start` of this process. */
+    readonly replica: string;
+  };
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
 }
@@ -89,11 +94,9 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       // 6. Backstop: what was stored while no endpoint was up, and what has failed.
       const { current, onChange } = dependencies.policies;
       const options = { policy: current, onPolicyChange: onChange, heal: config.heal };
-      backstop = runBackstop(
-        { ...dependencies.backstop, namespaceLabels: labels, log, metrics, now },
-        options,
-        stopped,
-      );
+      const { jobs, lease, replica } = dependencies.backstop;
+      const { run } = createBackstop({ jobs, namespaceLabels: labels, log, metrics, now }, options, stopped);
+      backstop = takeTurns(lease, run, { identity: replica, now, log, signal: stopped });
 
       // 7. Renew, rotate and repair: the same steps on every wake-up.
       await keepReconciling({

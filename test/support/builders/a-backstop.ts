@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { runBackstop } from '../../../src/backstop/backstop.ts';
+import { createBackstop } from '../../../src/backstop/backstop.ts';
 import type { JobReference } from '../../../src/backstop/decide.ts';
 import type { JobEvent } from '../../../src/backstop/job-events.ts';
 import type { JobStore } from '../../../src/backstop/job-store.ts';
@@ -55,6 +55,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   /** The Jobs that a test has changed. */
   const stored = new Map<string, Json>();
   let change: (type: string, job: unknown) => void = assert.fail;
+  let endWatch: () => void = assert.fail;
   const jobs: JobStore = {
     async page(next, saw) {
       const from = Number(next ?? 0);
@@ -66,7 +67,10 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     watch(_from, onEvent, signal) {
       change = onEvent;
       seen.watches += 1;
-      return new Promise((resolve) => signal.addEventListener('abort', () => resolve('ended')));
+      return new Promise((resolve) => {
+        endWatch = () => resolve('ended');
+        signal.addEventListener('abort', endWatch);
+      });
     },
     async read({ name }) {
       seen.reads += 1;
@@ -92,20 +96,20 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   };
   const clock = { ms: Date.now() };
   const now = () => new Date(clock.ms);
-  let holder = 'pod/1';
-  const lease = {
-    read: async () => ({ holder, renewedAt: now(), resourceVersion: '1' }),
-    create: async () => true,
-    write: async () => true,
-  };
   const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
   const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
   const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
   const namespaceLabels = async () => labels();
-  const dependencies = { jobs, lease, replica: 'pod/1', namespaceLabels, log, metrics, now };
+  const dependencies = { jobs, namespaceLabels, log, metrics, now };
   const listeners: (() => void)[] = [];
   const onPolicyChange = (callback: () => void) => void listeners.push(callback);
-  const ended = runBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
+  const backstop = createBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
+  let running = new AbortController();
+  const run = () => {
+    running = new AbortController();
+    return backstop.run(AbortSignal.any([stop.signal, running.signal]));
+  };
+  const ended = run();
   return {
     ...{ seen, lines, metrics, listeners, ended, clock },
     stop: () => stop.abort(),
@@ -116,7 +120,10 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     changePolicy() {
       for (const changed of listeners) changed();
     },
-    setHolder: (identity: string) => (holder = identity),
+    endWatch: () => endWatch(),
+    /** As when another replica takes over. */
+    endRun: () => running.abort(),
+    run,
   };
 }
 

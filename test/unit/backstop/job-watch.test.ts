@@ -46,7 +46,7 @@ function start(t: TestContext, ...pages: readonly Page[]) {
   const saw = (job: unknown) => steps.push(`saw ${typeof job === 'string' ? job : JSON.stringify(job)}`);
   const gone = (job: unknown) => steps.push(`gone ${JSON.stringify(job)}`);
   const pageDone = async () => void steps.push('seen');
-  const { ended, listAgain } = watchJobs(
+  const { ended, listNow, listSoon } = watchJobs(
     source,
     { onJob: saw, onDeleted: gone, pageDone },
     { log, signal: stop.signal },
@@ -57,7 +57,7 @@ function start(t: TestContext, ...pages: readonly Page[]) {
       assert.ok(watch);
       return watch;
     });
-  return { steps, warnings, standing, stop: () => stop.abort(), ended, listAgain };
+  return { steps, warnings, standing, stop: () => stop.abort(), ended, listNow, listSoon };
 }
 
 describe('watching Jobs', { timeout: 30_000 }, () => {
@@ -108,9 +108,9 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
   });
 
   test('lists again at once when asked while it watches, without a warning', async (t) => {
-    const { steps, warnings, standing, listAgain } = start(t);
+    const { steps, warnings, standing, listNow } = start(t);
     await standing(0);
-    listAgain();
+    listNow();
     await standing(1);
     assert.deepEqual(
       steps.filter((step) => /^(page|watch)/.test(step)),
@@ -119,9 +119,22 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
+  test('lists again when the watch has ended, if that is soon enough', async (t) => {
+    const { steps, standing, listSoon } = start(t);
+    const first = await standing(0);
+    listSoon();
+    first.tell('BOOKMARK', version('20'));
+    first.end();
+    await standing(1);
+    assert.deepEqual(
+      steps.filter((step) => /^(page|watch)/.test(step)),
+      ['page undefined', 'watch 10', 'page undefined', 'watch 10'],
+    );
+  });
+
   test('finishes a list and then lists again when asked while it lists', async (t) => {
-    const { steps, standing, listAgain } = start(t, page(['a'], 'next'), page(['b']));
-    listAgain();
+    const { steps, standing, listNow } = start(t, page(['a'], 'next'), page(['b']));
+    listNow();
     await standing(0);
     assert.deepEqual(
       steps.filter((step) => /^(page|watch)/.test(step)),
