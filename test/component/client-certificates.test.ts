@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { describe as suite, type TestContext, test } from 'node:test';
-import { dial } from '../../src/commands/inspect/probe-endpoint.ts';
+import { probeEndpoint } from '../../src/commands/inspect/probe-endpoint.ts';
 import type { Pem } from '../../src/lib/pem.ts';
 import { SERVER_NAME } from '../support/builders/a-certificate-set.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
@@ -136,7 +136,7 @@ suite('with --client-ca-file', () => {
     const { endpoint } = await start(t);
     const address = { host: '127.0.0.1', port: endpoint.port };
     const { caBundle, serving } = await someCertificates();
-    const dialled = await dial(address, SERVER_NAME, caBundle);
+    const dialled = await probeEndpoint(address, SERVER_NAME, caBundle);
     assert.deepEqual(dialled, {
       outcome: 'answered',
       address: `127.0.0.1:${endpoint.port}`,
@@ -144,7 +144,7 @@ suite('with --client-ca-file', () => {
       problem: undefined,
     });
     const { endpoint: old } = await start(t, { tls: { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'] } });
-    const failed = await dial({ host: '127.0.0.1', port: old.port }, SERVER_NAME, caBundle as Pem);
+    const failed = await probeEndpoint({ host: '127.0.0.1', port: old.port }, SERVER_NAME, caBundle as Pem);
     assert.equal(failed.outcome, 'failed');
     assert.match(
       failed.outcome === 'failed' ? failed.problem : '',

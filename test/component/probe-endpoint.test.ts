@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
-import { dial, whyUnresolved } from '../../src/commands/inspect/probe-endpoint.ts';
+import { probeEndpoint, resolutionProblem } from '../../src/commands/inspect/probe-endpoint.ts';
 import type { Pem } from '../../src/lib/pem.ts';
 import { aCertificateSet, SERVER_NAME } from '../support/builders/a-certificate-set.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
@@ -23,7 +23,7 @@ const noNamespaces =
 describe('a call of the endpoint', () => {
   test('answers what it presents, verified with the bundle and for the name', async (t) => {
     const { port, caBundle } = await startEndpoint(t);
-    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
+    const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
     assert.ok(dialled.outcome === 'answered');
     assert.deepEqual([dialled.address, dialled.problem], [`127.0.0.1:${port}`, undefined]);
     const { serving } = await someCertificates();
@@ -41,7 +41,7 @@ describe('a call of the endpoint', () => {
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
     test(`answers what it presents, and that it is not verified, with ${what}`, async (t) => {
       const { port, caBundle } = await startEndpoint(t);
-      const dialled = await dial({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
+      const dialled = await probeEndpoint({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
       assert.ok(dialled.outcome === 'answered');
       assert.match(dialled.problem ?? '', problem);
       assert.match(dialled.certificate, /BEGIN CERTIFICATE/);
@@ -52,28 +52,28 @@ describe('a call of the endpoint', () => {
     const names = { dns: [], ip: ['10.0.0.1'] };
     const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
     const port = await listening(t, createTlsServer({ cert: serving.certificate, key: serving.privateKey }));
-    const dialled = await dial({ host: '127.0.0.1', port }, '10.0.0.1', caBundle);
+    const dialled = await probeEndpoint({ host: '127.0.0.1', port }, '10.0.0.1', caBundle);
     assert.deepEqual('problem' in dialled ? dialled.problem : dialled.outcome, undefined);
   });
 
   test('trusts what is itself in the bundle, as Go does', async (t) => {
     const { port } = await startEndpoint(t);
     const { serving } = await someCertificates();
-    const dialled = await dial({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
+    const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
     assert.deepEqual([dialled.outcome, 'problem' in dialled && dialled.problem], ['answered', undefined]);
   });
 
   test('fails where nobody listens, and where somebody speaks something else', async (t) => {
-    const closed = await dial({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
+    const closed = await probeEndpoint({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal(closed.outcome, 'failed');
     assert.match('problem' in closed ? (closed.problem ?? '') : '', /ECONNREFUSED/);
     const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const port = await listening(t, server);
-    assert.equal((await dial({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
+    assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
   test('shows an IPv6 address in brackets', async () => {
-    const dialled = await dial({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
+    const dialled = await probeEndpoint({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });
 });
@@ -87,11 +87,11 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 
 describe('a name', () => {
   test('leads nowhere in no zone, and an address is none', async () => {
-    assert.equal(await whyUnresolved('127.0.0.1'), undefined);
-    assert.equal(await whyUnresolved('localhost'), undefined);
-    assert.equal(await whyUnresolved('no-such-host.invalid'), 'does not resolve from here');
+    assert.equal(await resolutionProblem('127.0.0.1'), undefined);
+    assert.equal(await resolutionProblem('localhost'), undefined);
+    assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
     // From a registration anything may come.
-    assert.equal(await whyUnresolved('--version'), 'does not resolve from here');
+    assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
   });
 
   test('for which no name server answers holds up neither the answer nor the end', {
@@ -101,8 +101,8 @@ describe('a name', () => {
     const script = `
       const { createSocket } = await import('node:dgram');
       await new Promise((resolve) => createSocket('udp4').bind(53, '127.0.0.2', resolve));
-      const { whyUnresolved } = await import(${JSON.stringify(DIAL)});
-      process.stdout.write(await whyUnresolved(${JSON.stringify(SERVER_NAME)}), () => process.exit(0));`;
+      const { resolutionProblem } = await import(${JSON.stringify(DIAL)});
+      process.stdout.write(await resolutionProblem(${JSON.stringify(SERVER_NAME)}), () => process.exit(0));`;
     const folder = await aFolder(t, { 'resolv.conf': 'nameserver 127.0.0.2\n', 'inside.mjs': script });
     const setUp = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && ip link set lo up && exec "$2" "$1/inside.mjs"';
     const startMs = performance.now();

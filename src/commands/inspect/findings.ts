@@ -1,16 +1,13 @@
-import type { CertificateSet } from '../../certs/certificate-set.ts';
-import type { CertificateDecision } from '../../certs/decide.ts';
 import { type Reason, reasons } from '../../certs/reasons.ts';
 import { isStuck } from '../../certs/rotation-status.ts';
 import { waitingAuthority } from '../../certs/serving-swap.ts';
 import { issuedAt, isTrustedBy, parseCertificate } from '../../certs/x509.ts';
-import type { Config } from '../../cli/config.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import type { Selected } from './selectors.ts';
+import type { Observations } from './observations.ts';
 
-/** What can be wrong beside the certificates themselves: words of their own. */
-export const otherProblems = [
+/** Reasons of findings that are not about a certificate. */
+export const otherFindingReasons = [
   'not-installed',
   'not-ours',
   'paused',
@@ -26,173 +23,131 @@ export const otherProblems = [
   'not-swapped',
 ] as const;
 
-export type ProblemReason = Reason | (typeof otherProblems)[number];
-
-export interface Problem {
-  readonly reason: ProblemReason;
+export interface Finding {
+  readonly reason: Reason | (typeof otherFindingReasons)[number];
   readonly where: 'Secret' | 'registration' | 'endpoint';
   readonly message: string;
-  /** What mends it, to be pasted into a shell. */
+  /** The repair, for a shell. */
   readonly command: string;
 }
 
-/** One authority that the API server trusts. */
-export interface TrustedAuthority {
-  readonly pem: Pem;
-  /** `undefined` where the Secret could not be seen. */
-  readonly isOurs: boolean | undefined;
-  readonly isDuplicate: boolean;
-}
-
-/** The facts in the form that problems are found in. */
-export interface Evidence {
-  readonly config: Config;
-  readonly now: Date;
-  readonly secret: {
-    /** Unused where the daemon was given certificates of somebody's own. */
-    readonly state: 'present' | 'absent' | 'refused' | 'unused';
-    readonly set: CertificateSet | undefined;
-    readonly verdict: CertificateDecision | undefined;
-    readonly isOurs: boolean;
-    readonly isPaused: boolean;
-    /** What the annotation `rotate` says where that asks for nothing. */
-    readonly misunderstood: string | undefined;
-  };
-  readonly registration: {
-    readonly state: 'present' | 'absent' | 'refused';
-    readonly bundle: Pem | undefined;
-    readonly trusts: readonly TrustedAuthority[];
-    /** Blocks of the bundle that cannot be read. */
-    readonly unreadable: number;
-    readonly drift: readonly string[];
-    readonly selected: Selected;
-  };
-  readonly endpoint: {
-    readonly outcome: 'not-dialled' | 'failed' | 'answered';
-    readonly address?: string;
-    readonly problem?: string | undefined;
-    readonly isOfSecret: boolean | undefined;
-  };
-}
-
 type Commands = ReturnType<typeof repairCommands>;
+type Findings = readonly (Finding | false | undefined)[];
 
-/** Everything that is wrong, the cause before what follows from it. Empty when all is well. */
-export function findProblems(evidence: Evidence): Problem[] {
-  const { config, secret, registration } = evidence;
+const findingIn =
+  (where: Finding['where']) =>
+  (reason: Finding['reason'], message: string, command: string): Finding => ({ reason, where, message, command });
+
+const inSecret = findingIn('Secret');
+const inRegistration = findingIn('registration');
+const inEndpoint = findingIn('endpoint');
+
+/** Returns everything that is wrong, a cause before its consequences. Empty if all is well. */
+export function findingsOf(observations: Observations): readonly Finding[] {
+  const { config, secret, registration } = observations;
   const commands = repairCommands(config);
   if (secret.state === 'absent' && registration.state === 'absent') {
     const message =
       'there is neither the Secret nor the registration: no daemon has run here yet, or under other names';
-    return [{ reason: 'not-installed', where: 'Secret', message, command: commands.install }];
+    return [inSecret('not-installed', message, commands.install)];
   }
-  return [
-    ...secretProblems(evidence, commands),
-    ...registrationProblems(evidence, commands),
-    ...endpointProblems(evidence, commands),
+  const findings: Findings = [
+    ...secretFindings(observations, commands),
+    ...registrationFindings(observations, commands),
+    endpointFinding(observations, commands),
   ];
+  return findings.filter((finding) => finding !== undefined && finding !== false);
 }
 
-function secretProblems(evidence: Evidence, commands: Commands): Problem[] {
-  const problem = (reason: ProblemReason, message: string, command: string): Problem[] => [
-    { reason, where: 'Secret', message, command },
-  ];
-  switch (evidence.secret.state) {
-    case 'unused':
-      return [];
-    case 'refused':
-      return problem('forbidden', 'this user may not read it: the rest is judged without it', commands.askRights);
-    case 'absent':
-      return problem('absent', reasons.absent, commands.restart);
-    case 'present':
-      return contentProblems(evidence, commands, problem);
+function secretFindings({ config, now, secret }: Observations, commands: Commands): Findings {
+  const { state, set, decision, isOurs, isPaused, misunderstood } = secret;
+  if (state === 'refused') {
+    return [inSecret('forbidden', 'this user may not read it: the rest is judged without it', commands.askRights)];
   }
-}
-
-function contentProblems(
-  { config, now, secret }: Evidence,
-  commands: Commands,
-  problem: (reason: ProblemReason, message: string, command: string) => Problem[],
-): Problem[] {
-  const { set, verdict, isOurs, isPaused, misunderstood } = secret;
-  const mend = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
-  const flaw = verdict && 'reason' in verdict ? verdict.reason : undefined;
-  const isStopped = set !== undefined && isStuck(set, config.certificates, now);
+  if (state === 'absent') return [inSecret('absent', reasons.absent, commands.restart)];
+  if (state === 'unused') return [];
+  const repair = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
+  const flaw = decision && 'reason' in decision && decision.reason;
   return [
-    ...(isPaused ? problem('paused', 'all writes are paused: nothing is renewed or mended', commands.unpause) : []),
-    ...(isOurs ? [] : problem('not-ours', 'it lacks the managed-by label: nothing in it is renewed', commands.label)),
-    ...(misunderstood === undefined
-      ? []
-      : problem(
-          'misunderstood',
-          `its annotation rotate: found ${JSON.stringify(misunderstood)}; allowed is serving or ca`,
-          commands.withdraw,
-        )),
-    ...(flaw === undefined ? [] : problem(flaw, reasons[flaw], mend)),
-    ...(isStopped ? problem('stuck', `the rotation does not get on from the phase ${set.phase}`, mend) : []),
+    isPaused === true && inSecret('paused', 'all writes are paused: nothing is renewed or mended', commands.unpause),
+    !isOurs && inSecret('not-ours', 'it lacks the managed-by label: nothing in it is renewed', commands.label),
+    misunderstood !== undefined &&
+      inSecret(
+        'misunderstood',
+        `its annotation rotate: found ${JSON.stringify(misunderstood)}; allowed is serving or ca`,
+        commands.withdraw,
+      ),
+    flaw && inSecret(flaw, reasons[flaw], repair),
+    set !== undefined &&
+      isStuck(set, config.certificates, now) &&
+      inSecret('stuck', `the rotation does not get on from the phase ${set.phase}`, repair),
   ];
 }
 
-function registrationProblems({ config, now, secret, registration }: Evidence, commands: Commands): Problem[] {
-  const { state, bundle, trusts, unreadable, drift, selected } = registration;
-  const mend = secret.isPaused ? commands.unpause : commands.restart;
-  const problem = (reason: ProblemReason, message: string, command: string = mend): Problem[] => [
-    { reason, where: 'registration', message, command },
-  ];
+function registrationFindings(observations: Observations, commands: Commands): Findings {
+  const { name } = observations.config.registration;
+  const { state, bundle, trusts, unreadable, drift, selected } = observations.registration;
+  const repair = observations.secret.isPaused ? commands.unpause : commands.restart;
   if (state === 'refused') {
     const message = 'this user may not read it: the rest is judged without it';
-    return problem('forbidden', message, commands.askRegistrationRights(config.registration.name));
+    return [inRegistration('forbidden', message, commands.askRegistrationRights(name))];
   }
-  if (state === 'absent') return problem('not-registered', 'the webhook is not registered: no Job is changed');
-  const isUntrusted = secret.set !== undefined && isLeftOut(secret.set, bundle, config, now);
+  if (state === 'absent') {
+    return [inRegistration('not-registered', 'the webhook is not registered: no Job is changed', repair)];
+  }
   const empty = splitCertificates(bundle ?? '').length === 0 ? ': it is empty' : '';
   return [
-    ...(isUntrusted
-      ? problem('untrusted', `the live CA bundle does not verify the serving certificate of the Secret${empty}`)
-      : []),
-    ...(unreadable > 0 ? problem('unparsable-bundle', reasons['unparsable-bundle']) : []),
-    ...(trusts.some(({ isDuplicate }) => isDuplicate) ? problem('duplicate-ca', reasons['duplicate-ca']) : []),
-    ...(trusts.some(({ isOurs }) => isOurs === false) ? problem('foreign-ca', reasons['foreign-ca']) : []),
-    ...driftProblem(drift, problem),
-    ...(selected.isNarrowed
-      ? problem(
-          'narrowed',
-          `somebody has narrowed it, so other Jobs are not changed: only where ${selected.requirements.join(' and ')}`,
-          commands.editRegistration(config.registration.name),
-        )
-      : []),
+    isServingUntrusted(observations) &&
+      inRegistration(
+        'untrusted',
+        `the live CA bundle does not verify the serving certificate of the Secret${empty}`,
+        repair,
+      ),
+    unreadable > 0 && inRegistration('unparsable-bundle', reasons['unparsable-bundle'], repair),
+    trusts.some(({ isDuplicate }) => isDuplicate) && inRegistration('duplicate-ca', reasons['duplicate-ca'], repair),
+    trusts.some(({ isOurs }) => isOurs === false) && inRegistration('foreign-ca', reasons['foreign-ca'], repair),
+    drift.length > 0 && inRegistration('drift', driftMessage(drift), repair),
+    selected.isNarrowed &&
+      inRegistration(
+        'narrowed',
+        `somebody has narrowed it, so other Jobs are not changed: only where ${selected.requirements.join(' and ')}`,
+        commands.editRegistration(name),
+      ),
   ];
 }
 
-/** Whether the live bundle lacks what it needs. One of a new authority is not presented yet, so it may wait a while. */
-function isLeftOut(set: CertificateSet, bundle: Pem | undefined, { certificates }: Config, now: Date): boolean {
-  if (waitingAuthority(set) !== undefined && !isStuck(set, certificates, now)) return false;
-  return !isTrustedBy(set.serving.certificate, bundle ?? ('' as Pem), now);
+function isServingUntrusted({ config, now, secret: { set }, registration }: Observations): boolean {
+  if (set === undefined) return false;
+  // A certificate of a new authority is not presented yet, so the bundle may lack that authority for a while.
+  if (waitingAuthority(set) !== undefined && !isStuck(set, config.certificates, now)) return false;
+  return !isTrustedBy(set.serving.certificate, registration.bundle ?? ('' as Pem), now);
 }
 
-function driftProblem(drift: readonly string[], problem: (reason: 'drift', message: string) => Problem[]): Problem[] {
-  if (drift.length === 0) return [];
+function driftMessage(drift: readonly string[]): string {
   const hint = drift.some((field) => /^clientConfig\.(service|url)$/.test(field))
     ? ' (does this command have the same --service-… and --webhook-url options as the daemon?)'
     : '';
-  return problem('drift', `it differs from what the daemon writes: ${drift.join(', ')}${hint}`);
+  return `it differs from what the daemon writes: ${drift.join(', ')}${hint}`;
 }
 
-/** A daemon that runs has swapped by then. */
+/** A running daemon reads the Secret every minute at the latest, so it presents the new certificate by then. */
 const SWAPPED_BY_MS = 120_000;
 
-function endpointProblems({ now, secret, endpoint }: Evidence, { restart, logs }: Commands): Problem[] {
-  const { outcome, address, problem, isOfSecret } = endpoint;
-  const about = (reason: ProblemReason, message: string, command: string): Problem[] => [
-    { reason, where: 'endpoint', message, command },
-  ];
-  if (outcome === 'failed') return about('unreachable', `${address} does not answer: ${problem}`, logs);
-  if (outcome !== 'answered') return [];
-  if (problem !== undefined) return about('unverified', `the API server would refuse it: ${problem}`, restart);
+function endpointFinding({ now, secret, endpoint }: Observations, { restart, logs }: Commands): Finding | false {
+  if (endpoint.outcome === 'not-dialled') return false;
+  if (endpoint.outcome === 'failed') {
+    return inEndpoint('unreachable', `${endpoint.address} does not answer: ${endpoint.problem}`, logs);
+  }
+  if (endpoint.problem !== undefined) {
+    return inEndpoint('unverified', `the API server would refuse it: ${endpoint.problem}`, restart);
+  }
   const serving = parseCertificate(secret.set?.serving.certificate ?? '');
   const isOld = serving !== undefined && now.getTime() > issuedAt(serving).getTime() + SWAPPED_BY_MS;
   const isSettled = secret.set?.phase === 'stable';
-  return isOfSecret === false && isOld && isSettled
-    ? about('not-swapped', 'it presents another certificate than the Secret holds', restart)
-    : [];
+  return (
+    endpoint.isOfSecret === false &&
+    isOld &&
+    isSettled &&
+    inEndpoint('not-swapped', 'it presents another certificate than the Secret holds', restart)
+  );
 }

@@ -6,7 +6,7 @@ import { checkServerIdentity, connect } from 'node:tls';
 import { parseCertificate } from '../../certs/x509.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
-import type { Dialled } from './observations.ts';
+import type { ProbeResult } from './observations.ts';
 
 /** Where to call. */
 export interface Address {
@@ -14,8 +14,8 @@ export interface Address {
   readonly port: number;
 }
 
-const DIAL_MS = 5_000;
-const LOOKUP_MS = 2_000;
+const PROBE_TIMEOUT_MS = 5_000;
+const LOOKUP_TIMEOUT_MS = 2_000;
 /** No exit code of Node.js itself. */
 const UNKNOWN = 44;
 const LOOKUP = `process.getBuiltinModule('node:dns').lookup(process.argv[1], (error) => process.exit(error ? ${UNKNOWN} : 0))`;
@@ -24,17 +24,17 @@ const LOOKUP = `process.getBuiltinModule('node:dns').lookup(process.argv[1], (er
  * Why the name leads nowhere from here; `undefined` where it leads somewhere. It is looked up by a process of its own:
  * a lookup cannot be called off, and one for which no name server answers would hold up the end of this process.
  */
-export async function whyUnresolved(host: string): Promise<string | undefined> {
+export async function resolutionProblem(host: string): Promise<string | undefined> {
   if (isIP(host) !== 0) return undefined;
   // What else Node.js is told to load there would take of the time.
   const env = { ...process.env, NODE_OPTIONS: '' };
-  const options = { env, stdio: 'ignore', timeout: LOOKUP_MS, killSignal: 'SIGKILL' } as const;
+  const options = { env, stdio: 'ignore', timeout: LOOKUP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
   try {
     const child = spawn(process.execPath, ['-e', LOOKUP, '--', host], options);
     const [exitCode] = await once(child, 'exit');
     if (exitCode === 0) return undefined;
     if (exitCode === UNKNOWN) return 'does not resolve from here';
-    if (child.killed) return `was not resolved within ${LOOKUP_MS / 1000} s`;
+    if (child.killed) return `was not resolved within ${LOOKUP_TIMEOUT_MS / 1000} s`;
     return `could not be looked up: ${exitCode ?? child.signalCode}`;
   } catch (error) {
     return `could not be looked up: ${messageOf(error)}`;
@@ -45,7 +45,7 @@ export async function whyUnresolved(host: string): Promise<string | undefined> {
  * Asks the endpoint for its certificate and verifies that as the API server does: for the name `serverName`, with the
  * bundle and nothing else.
  */
-export async function dial(address: Address, serverName: string, bundle: Pem): Promise<Dialled> {
+export async function probeEndpoint(address: Address, serverName: string, bundle: Pem): Promise<ProbeResult> {
   const shown = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
   const socket = connect({
     ...address,
@@ -66,12 +66,16 @@ export async function dial(address: Address, serverName: string, bundle: Pem): P
   // What comes after it was given up is of no interest.
   socket.on('error', () => {});
   try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(DIAL_MS) });
+    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
     return { outcome: 'answered', address: shown, certificate, problem: undefined };
   } catch (error) {
     if (certificate !== '') return { outcome: 'answered', address: shown, certificate, problem: text(error) };
     const isLate = error instanceof Error && error.name === 'AbortError';
-    return { outcome: 'failed', address: shown, problem: isLate ? `no answer in ${DIAL_MS / 1000} s` : text(error) };
+    return {
+      outcome: 'failed',
+      address: shown,
+      problem: isLate ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s` : text(error),
+    };
   } finally {
     socket.destroy();
   }

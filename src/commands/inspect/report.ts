@@ -1,29 +1,29 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { ServerNames } from '../../certs/certificate-set.ts';
 import { type RotationFacts, rotationFacts } from '../../certs/rotation-status.ts';
-import { type Asked, askedFor, fromSecret, isPaused, MANAGED_BY, type StoredSecret } from '../../certs/secret.ts';
+import { type Asked, askedFor, MANAGED_BY } from '../../certs/secret.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { type CertificateFacts, certificateFacts } from './certificate-facts.ts';
-import { type Evidence, findProblems, type Problem, type TrustedAuthority } from './findings.ts';
-import { type Dialled, evidenceOf, type Facts } from './observations.ts';
+import { type Finding, findingsOf } from './findings.ts';
+import { type Observations, observe, type ProbeResult, type Readings, type TrustedAuthority } from './observations.ts';
 import type { InspectionVerdict } from './verdicts.ts';
 
 /** What `-o json` prints, with null for what is not known. Holds no key. */
-export interface Inspection {
+export interface InspectionReport {
   /** Changes when a field is renamed or taken out. */
   readonly format: 1;
   readonly at: Date;
   readonly verdict: InspectionVerdict;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly Finding[];
   readonly certificateAuthority: CertificateFacts | undefined;
   readonly nextCertificateAuthority: CertificateFacts | undefined;
   readonly serving: CertificateFacts | undefined;
   readonly secret: {
     readonly reference: string;
-    readonly state: Evidence['secret']['state'];
+    readonly state: Observations['secret']['state'];
     readonly type: string | undefined;
     readonly managedBy: string | undefined;
     readonly isPaused: boolean | undefined;
@@ -31,7 +31,7 @@ export interface Inspection {
   };
   readonly registration: {
     readonly name: string;
-    readonly state: Evidence['registration']['state'];
+    readonly state: Observations['registration']['state'];
     /** Whom the API server calls. */
     readonly calls: string | undefined;
     readonly failurePolicy: string | undefined;
@@ -42,7 +42,7 @@ export interface Inspection {
     readonly selectors: readonly string[];
   };
   readonly endpoint: {
-    readonly outcome: Dialled['outcome'];
+    readonly outcome: ProbeResult['outcome'];
     readonly address: string | undefined;
     readonly serverName: string;
     readonly why: string | undefined;
@@ -56,77 +56,71 @@ export interface Inspection {
   readonly next: { readonly renewal: Date | undefined; readonly caRotation: Date | undefined };
 }
 
-/** Judges what was gathered. `now` is the moment for which it is judged. */
-export function inspection(facts: Facts, config: Config, now: Date): Inspection {
-  const isUsed = config.certificateDirectory === undefined;
-  const stored = isUsed && 'object' in facts.secret ? facts.secret.object : undefined;
-  const set = stored && fromSecret(stored);
-  const live = 'object' in facts.registration ? facts.registration.object : undefined;
-  const evidence = evidenceOf(facts, { stored, set, live }, config, now);
-  const problems = findProblems(evidence);
-  const { registration, endpoint } = evidence;
+export function createReport(readings: Readings, config: Config, now: Date): InspectionReport {
+  const observations = observe(readings, config, now);
+  const { set } = observations.secret;
+  const problems = findingsOf(observations);
   return {
     format: 1,
     at: now,
-    verdict: verdictOf(problems, facts.endpoint),
+    verdict: verdictOf(problems, readings.endpoint),
     problems,
     certificateAuthority: certificateFacts(set?.ca.certificate ?? '', now),
     nextCertificateAuthority: certificateFacts(set?.nextCa?.certificate ?? '', now),
     serving: certificateFacts(set?.serving.certificate ?? '', now),
-    secret: secretShown(stored, evidence.secret.state, config),
-    registration: {
-      name: config.registration.name,
-      state: registration.state,
-      calls: calls(live),
-      failurePolicy: ownWebhook(live)?.failurePolicy,
-      trusts: registration.trusts.flatMap(({ pem, ...trust }) => {
-        const certificate = certificateFacts(pem, now);
-        return certificate ? [{ ...certificate, ...trust }] : [];
-      }),
-      unreadable: registration.unreadable,
-      drift: registration.drift,
-      selectors: registration.selected.requirements,
-    },
-    endpoint: {
-      serverName: serverName(live, config.certificates.names),
-      ...endpointShown(facts.endpoint, now),
-      isOfSecret: endpoint.isOfSecret,
-    },
+    secret: secretSection(observations),
+    registration: registrationSection(observations),
+    endpoint: endpointSection(observations),
     rotation: set && rotationFacts(set, config.certificates),
-    next: { renewal: dueAt(set?.serving.certificate), caRotation: dueAt(set?.ca.certificate) },
+    next: { renewal: renewalOf(set?.serving.certificate), caRotation: renewalOf(set?.ca.certificate) },
   };
 }
 
-/** Nothing is called healthy that was not seen to be. */
-function verdictOf(problems: readonly Problem[], { outcome }: Dialled): InspectionVerdict {
-  if (problems.length > 0) return 'unhealthy';
+/** Only an endpoint that was called can make the install healthy. */
+function verdictOf(findings: readonly Finding[], { outcome }: ProbeResult): InspectionVerdict {
+  if (findings.length > 0) return 'unhealthy';
   return outcome === 'not-dialled' ? 'incomplete' : 'healthy';
 }
 
-function secretShown(
-  stored: StoredSecret | undefined,
-  state: Evidence['secret']['state'],
-  { namespace, secretName }: Config,
-): Inspection['secret'] {
+function secretSection({ config, secret: { state, stored, isPaused } }: Observations): InspectionReport['secret'] {
   return {
-    reference: `${namespace}/${secretName}`,
+    reference: `${config.namespace}/${config.secretName}`,
     state,
     type: stored?.type,
     managedBy: stored?.labels[Object.keys(MANAGED_BY)[0] ?? ''],
-    isPaused: stored && isPaused(stored),
+    isPaused,
     rotateAsked: stored && askedFor(stored),
   };
 }
 
-function endpointShown(dialled: Dialled, now: Date): Omit<Inspection['endpoint'], 'serverName' | 'isOfSecret'> {
-  const isAnswer = dialled.outcome === 'answered';
+function registrationSection({ config, now, registration }: Observations): InspectionReport['registration'] {
+  const { state, live, trusts, unreadable, drift, selected } = registration;
   return {
-    outcome: dialled.outcome,
-    address: 'address' in dialled ? dialled.address : undefined,
-    why: 'why' in dialled ? dialled.why : dialled.problem,
-    how: 'how' in dialled ? dialled.how : [],
-    certificate: isAnswer ? certificateFacts(dialled.certificate, now) : undefined,
-    isVerified: isAnswer ? dialled.problem === undefined : undefined,
+    name: config.registration.name,
+    state,
+    calls: calls(live),
+    failurePolicy: ownWebhook(live)?.failurePolicy,
+    trusts: trusts.flatMap(({ pem, ...trust }) => {
+      const certificate = certificateFacts(pem, now);
+      return certificate ? [{ ...certificate, ...trust }] : [];
+    }),
+    unreadable,
+    drift,
+    selectors: selected.requirements,
+  };
+}
+
+function endpointSection({ config, now, registration, endpoint }: Observations): InspectionReport['endpoint'] {
+  const isAnswer = endpoint.outcome === 'answered';
+  return {
+    outcome: endpoint.outcome,
+    address: 'address' in endpoint ? endpoint.address : undefined,
+    serverName: serverName(registration.live, config.certificates.names),
+    why: 'why' in endpoint ? endpoint.why : endpoint.problem,
+    how: 'how' in endpoint ? endpoint.how : [],
+    certificate: isAnswer ? certificateFacts(endpoint.certificate, now) : undefined,
+    isVerified: isAnswer ? endpoint.problem === undefined : undefined,
+    isOfSecret: endpoint.isOfSecret,
   };
 }
 
@@ -143,7 +137,7 @@ function calls(live: V1MutatingWebhookConfiguration | undefined): string | undef
   return service ? `Service ${service.namespace}/${service.name}:${service.port ?? 443}${service.path ?? ''}` : url;
 }
 
-function dueAt(pem: Pem | undefined): Date | undefined {
+function renewalOf(pem: Pem | undefined): Date | undefined {
   const certificate = parseCertificate(pem ?? '');
   return certificate && renewalMoment(certificate);
 }

@@ -89,7 +89,7 @@ export function bar(leftMs: number, wholeMs: number): string {
 }
 
 /** How far a moment is away. */
-export function inTime(moment: Date, now: Date): string {
+export function relativeTime(moment: Date, now: Date): string {
   const ms = Math.abs(moment.getTime() - now.getTime());
   const unit = unitFor(ms);
   const text = `${Math.floor(ms / unit.ms)} ${unit.name}`;

@@ -1,30 +1,30 @@
 import type { CertificateFacts } from './certificate-facts.ts';
-import type { Inspection } from './report.ts';
+import type { InspectionReport } from './report.ts';
 import {
   bar,
   columns,
   commandColumns,
   date,
-  inTime,
   printable,
+  relativeTime,
   shortened,
   wrapped,
   wrappedCommand,
 } from './terminal.ts';
 import { verdicts } from './verdicts.ts';
 
-/** An inspection as one screen of text, at most 100 columns wide. */
-export function inspectionText(inspection: Inspection): string {
-  const { at, certificateAuthority, serving } = inspection;
+/** The report as one screen of text, at most 100 columns wide. */
+export function reportText(report: InspectionReport): string {
+  const { at, certificateAuthority, serving } = report;
   const sections = [
     [`terraform-daemon, as of ${date(at)}`],
     certificateSection('CERTIFICATE AUTHORITY', certificateAuthority),
     certificateSection('SERVING CERTIFICATE', serving),
-    secretSection(inspection),
-    registrationSection(inspection),
-    endpointSection(inspection),
-    rotationSection(inspection),
-    verdictSection(inspection),
+    secretSection(report),
+    registrationSection(report),
+    endpointSection(report),
+    rotationSection(report),
+    verdictSection(report),
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -51,7 +51,7 @@ function certificateSection(title: string, certificate: CertificateFacts | undef
   });
 }
 
-function secretSection({ secret }: Inspection): string[] {
+function secretSection({ secret }: InspectionReport): string[] {
   const { reference, state, type, managedBy, isPaused, rotateAsked } = secret;
   const contents = {
     present:
@@ -67,7 +67,7 @@ function secretSection({ secret }: Inspection): string[] {
 /** What has more authorities than this is told by their number. */
 const MOST_AUTHORITIES = 5;
 
-function registrationSection({ registration }: Inspection): string[] {
+function registrationSection({ registration }: InspectionReport): string[] {
   const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
   const title = `REGISTRATION ${name}`;
   if (state === 'refused') return section(title, { is: 'may not be read by this user' });
@@ -92,7 +92,7 @@ function registrationSection({ registration }: Inspection): string[] {
 /** What tells authorities apart for a person; the whole subject where there is no common name. */
 const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
 
-function endpointSection({ endpoint }: Inspection): string[] {
+function endpointSection({ endpoint }: InspectionReport): string[] {
   const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
   if (outcome === 'not-dialled') {
     return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.flatMap(commandColumns)];
@@ -107,19 +107,20 @@ function endpointSection({ endpoint }: Inspection): string[] {
   });
 }
 
-function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspection): string[] {
+function rotationSection({ at, rotation, next, nextCertificateAuthority }: InspectionReport): string[] {
   if (rotation === undefined) return [];
   const { phase, since, waitsFor, until } = rotation;
   return section('ROTATION', {
     phase: since === undefined ? phase : `${phase} since ${date(since)}`,
     'waits for': waitsFor && `${waitsFor}${until === undefined ? '' : `, until ${date(until)}`}`,
     'next CA': nextCertificateAuthority && `${shortened(nextCertificateAuthority.sha256)}`,
-    renewal: next.renewal && `${date(next.renewal)}, ${inTime(next.renewal, at)} (serving certificate)`,
-    rotation: next.caRotation && `${date(next.caRotation)}, ${inTime(next.caRotation, at)} (certificate authority)`,
+    renewal: next.renewal && `${date(next.renewal)}, ${relativeTime(next.renewal, at)} (serving certificate)`,
+    rotation:
+      next.caRotation && `${date(next.caRotation)}, ${relativeTime(next.caRotation, at)} (certificate authority)`,
   });
 }
 
-function verdictSection({ verdict, problems, endpoint }: Inspection): string[] {
+function verdictSection({ verdict, problems, endpoint }: InspectionReport): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
   if (verdict === 'incomplete') {
     const why = wrapped(printable(endpoint.why ?? ''), '  ', '  ');

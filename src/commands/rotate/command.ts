@@ -2,7 +2,7 @@ import { installOptions, type Subcommand } from '../../cli/command-line.ts';
 import { parseDuration } from '../../cli/durations.ts';
 import type { Parsed } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
-import { type RotateOptions, rotate } from './rotate.ts';
+import { rotate } from './rotate.ts';
 
 const timeout = (text: string): Parsed<number> => {
   const value = parseDuration(text);
@@ -31,9 +31,9 @@ Exit code: 0 done, 1 not done and why, 2 called wrongly, 130 interrupted.
 Examples:
   terraform-daemon rotate
   terraform-daemon rotate --ca --timeout 30m`,
-  run(raw, own: RotateOptions, { stdout }) {
+  run(raw, { ca, timeout }: { readonly ca: boolean; readonly timeout: number }, { stdout }) {
     const { config, secrets } = openCluster(raw);
-    return rotate(own, config, {
+    return rotate({ ca, timeoutMs: timeout }, config, {
       secrets,
       say: (line) => stdout.write(`${line}\n`),
       now: () => new Date(),

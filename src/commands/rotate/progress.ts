@@ -5,16 +5,19 @@ import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { type Installation, repairCommands } from '../kubectl-hints.ts';
 
-/** What is looked at, once a second, while a rotation is waited for. */
-export interface Look {
+/** The part of the Secret that shows how far a rotation is. */
+export interface RotationState {
   readonly set: CertificateSet;
   readonly asked: Asked | undefined;
 }
 
-export const lookAt = (stored: StoredSecret): Look => ({ set: fromSecret(stored), asked: askedFor(stored) });
+export const rotationState = (stored: StoredSecret): RotationState => ({
+  set: fromSecret(stored),
+  asked: askedFor(stored),
+});
 
-/** Why a rotation that is asked for would never happen, with what to do about it; `undefined` when it would. */
-export function refusal(stored: StoredSecret | undefined, place: Installation): string | undefined {
+/** Why no daemon would carry out the request, with the next step; `undefined` if one would. */
+export function obstacle(stored: StoredSecret | undefined, place: Installation): string | undefined {
   const { install, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;
   if (stored === undefined) {
@@ -25,17 +28,17 @@ export function refusal(stored: StoredSecret | undefined, place: Installation): 
   return undefined;
 }
 
-/** What the request becomes where one is under way: that of the authority has a new serving certificate as well. */
-export const merged = (wanted: Asked, before: Asked | undefined): Asked => (before === 'ca' ? 'ca' : wanted);
+/** A rotation of the CA includes a new serving certificate, so a pending request for it stays. */
+export const combineRequests = (wanted: Asked, before: Asked | undefined): Asked => (before === 'ca' ? 'ca' : wanted);
 
 export type Progress = 'waiting' | 'done' | 'withdrawn';
 
-/** How far the request has come: the daemon takes the annotation away with the step that fulfils it. */
-export function progress(wanted: Asked, before: Look, now: Look): Progress {
+/** The daemon removes the annotation with the step that fulfils the request. */
+export function progressOf(wanted: Asked, before: RotationState, now: RotationState): Progress {
   if (now.asked !== undefined) return 'waiting';
   if (wanted === 'serving') return isAnother(before.set.serving, now.set.serving) ? 'done' : 'withdrawn';
   if (now.set.phase !== 'stable') return 'withdrawn';
-  // One that was under way already is ended by this request, and may have had its new authority before.
+  // A rotation that was in progress may have got its new CA before the request.
   return isAnother(before.set.ca, now.set.ca) || before.set.phase !== 'stable' ? 'done' : 'withdrawn';
 }
 
@@ -43,15 +46,13 @@ type Pair = CertificateSet['ca'];
 
 const isAnother = (one: Pair, other: Pair): boolean => one.certificate !== other.certificate;
 
-/** A line for the phase that a rotation is in. */
 export function phaseLine(set: CertificateSet, options: CertificateOptions): string {
   const { phase, waitsFor, until } = rotationFacts(set, options);
   if (waitsFor === undefined) return phase;
   return `${phase}: waits for ${waitsFor}${until === undefined ? '' : `, until ${until.toISOString().slice(0, 19)}Z`}`;
 }
 
-/** What there is in the end. */
-export function resultLines({ set }: Look): string[] {
+export function resultLines({ set }: RotationState): string[] {
   const line = (what: string, pem: string) => {
     const certificate = parseCertificate(pem);
     return `${what}: SHA-256 ${certificate?.fingerprint256}, until ${certificate?.validToDate.toISOString()}`;
@@ -59,61 +60,64 @@ export function resultLines({ set }: Look): string[] {
   return [line('serving certificate', set.serving.certificate), line('certificate authority', set.ca.certificate)];
 }
 
-/** A rotation that is waited for. */
-export interface Waiting {
+export interface PendingRotation {
   readonly asked: Asked;
-  /** What there was when it was asked for. */
-  readonly before: Look;
-  readonly last: Look;
+  /** The state before the request. */
+  readonly before: RotationState;
+  readonly last: RotationState;
   readonly startedAt: Date;
-  /** When something was last seen to happen; `undefined` until then. */
+  /** When a poll last found a change; `undefined` until then. */
   readonly changedAt: Date | undefined;
 }
 
-/** What one look has brought: lines to be told, and the exit code once it is over. */
-export interface Step {
+/** The result of one poll: lines for the user, and the exit code if the command is done. */
+export interface Poll {
   readonly lines: readonly string[];
   readonly exitCode?: 0 | 1;
-  readonly waiting: Waiting;
+  readonly pending: PendingRotation;
 }
 
-/** A running daemon is told of the annotation at once, and looks every minute whatever it is told. */
+/** A running daemon gets the annotation from its watch at once, and reads the Secret every minute in any case. */
 const SILENCE_MS = 90_000;
 
-/** @param stored what was read just now; `unreachable` when the API server did not answer. */
-export function step(
-  waiting: Waiting,
-  stored: StoredSecret | undefined | 'unreachable',
-  { config, timeoutMs, now }: { readonly config: Config; readonly timeoutMs: number; readonly now: Date },
-): Step {
-  const over = (problem: string): Step => ({ lines: [`not done: ${problem}`], exitCode: 1, waiting });
-  const refused = stored === 'unreachable' ? undefined : refusal(stored, config);
-  if (refused !== undefined) return over(refused);
-  const look = stored === 'unreachable' || stored === undefined ? waiting.last : lookAt(stored);
-  const outcome = progress(waiting.asked, waiting.before, look);
-  const isNewPhase = look.set.phase !== waiting.last.set.phase;
-  const lines = isNewPhase ? [phaseLine(look.set, config.certificates)] : [];
-  if (outcome === 'done') return { lines: [...lines, 'done', ...resultLines(look)], exitCode: 0, waiting };
-  if (outcome === 'withdrawn') return over('somebody has taken the annotation back');
-  const next = { ...waiting, last: look, changedAt: isSame(waiting.last, look) ? waiting.changedAt : now };
-  const problem = overdue(next, config, timeoutMs, now);
-  return problem === undefined ? { lines, waiting: next } : { ...over(problem), waiting: next };
+interface PollContext {
+  readonly config: Config;
+  readonly timeoutMs: number;
+  readonly now: Date;
 }
 
-/** Whether nothing at all has happened between two looks. */
-const isSame = (one: Look, other: Look): boolean =>
+/** @param stored `unreachable` if the API server did not answer. */
+export function poll(
+  pending: PendingRotation,
+  stored: StoredSecret | undefined | 'unreachable',
+  context: PollContext,
+): Poll {
+  const { config, now } = context;
+  const fail = (problem: string): Poll => ({ lines: [`not done: ${problem}`], exitCode: 1, pending });
+  const refused = stored === 'unreachable' ? undefined : obstacle(stored, config);
+  if (refused !== undefined) return fail(refused);
+  const state = stored === 'unreachable' || stored === undefined ? pending.last : rotationState(stored);
+  const outcome = progressOf(pending.asked, pending.before, state);
+  const isNewPhase = state.set.phase !== pending.last.set.phase;
+  const lines = isNewPhase ? [phaseLine(state.set, config.certificates)] : [];
+  if (outcome === 'done') return { lines: [...lines, 'done', ...resultLines(state)], exitCode: 0, pending };
+  if (outcome === 'withdrawn') return fail('somebody has taken the annotation back');
+  const next = { ...pending, last: state, changedAt: isSame(pending.last, state) ? pending.changedAt : now };
+  const problem = overdue(next, context);
+  return problem === undefined ? { lines, pending: next } : { ...fail(problem), pending: next };
+}
+
+const isSame = (one: RotationState, other: RotationState): boolean =>
   one.set.phase === other.set.phase &&
   one.set.phaseSince?.getTime() === other.set.phaseSince?.getTime() &&
   one.asked === other.asked &&
   one.set.caBundle === other.set.caBundle &&
   !isAnother(one.set.serving, other.set.serving);
 
-/** Why it is not waited for any longer, with what to do next. */
+/** Why the command gives up, with the next step; `undefined` if it goes on waiting. */
 function overdue(
-  { last, startedAt, changedAt }: Waiting,
-  config: Config,
-  timeoutMs: number,
-  now: Date,
+  { last, startedAt, changedAt }: PendingRotation,
+  { config, timeoutMs, now }: PollContext,
 ): string | undefined {
   const { until } = rotationFacts(last.set, config.certificates);
   const quietSince = Math.max((changedAt ?? startedAt).getTime(), until?.getTime() ?? 0);

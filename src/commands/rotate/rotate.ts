@@ -3,11 +3,19 @@ import type { SecretStore } from '../../certs/reconcile.ts';
 import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
 import type { Config } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
-import { type Look, lookAt, merged, phaseLine, refusal, step, type Waiting } from './progress.ts';
+import {
+  combineRequests,
+  obstacle,
+  type PendingRotation,
+  phaseLine,
+  poll,
+  type RotationState,
+  rotationState,
+} from './progress.ts';
 
 export interface RotateOptions {
   readonly ca: boolean;
-  readonly timeout: number;
+  readonly timeoutMs: number;
 }
 
 export interface RotateDependencies {
@@ -25,13 +33,13 @@ const POLL_MS = 1_000;
 const INTERRUPTED = 130;
 
 /**
- * Asks the daemon for a rotation by the annotation on its Secret, and tells how it goes until it is done.
+ * Asks the daemon for a rotation by the annotation on its Secret, and prints the progress until it is done.
  *
  * @returns the exit code: 0 done, 1 not done, 130 interrupted.
  * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
  */
 export async function rotate(
-  { ca, timeout }: RotateOptions,
+  { ca, timeoutMs }: RotateOptions,
   config: Config,
   dependencies: RotateDependencies,
 ): Promise<number> {
@@ -46,30 +54,30 @@ export async function rotate(
   if (before.set.phase !== 'stable') {
     say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
   }
-  let waiting: Waiting = { asked, before, last: before, startedAt: now(), changedAt: undefined };
+  let pending: PendingRotation = { asked, before, last: before, startedAt: now(), changedAt: undefined };
   while (!stop.aborted) {
-    const taken = step(waiting, await readAgain(dependencies), { config, timeoutMs: timeout, now: now() });
-    for (const line of taken.lines) say(line);
-    if (taken.exitCode !== undefined) return taken.exitCode;
-    waiting = taken.waiting;
+    const result = poll(pending, await readAgain(dependencies), { config, timeoutMs, now: now() });
+    for (const line of result.lines) say(line);
+    if (result.exitCode !== undefined) return result.exitCode;
+    pending = result.pending;
     await delay(dependencies.pollMs ?? POLL_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   say('interrupted: the rotation goes on by itself; terraform-daemon inspect shows how far it is');
   return INTERRUPTED;
 }
 
-type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: Look };
+type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };
 
-/** A daemon may write at the same moment; so many times in a row it does not. */
+/** A daemon may write at the same moment, but not this many times in a row. */
 const MOST_LOST_RACES = 10;
 
 async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencies): Promise<Request> {
   for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
     const stored = await secrets.read();
-    const refused = refusal(stored, config);
+    const refused = obstacle(stored, config);
     if (refused !== undefined || stored === undefined) return { refused: refused ?? '' };
-    const before = lookAt(stored);
-    const asked = merged(wanted, before.asked);
+    const before = rotationState(stored);
+    const asked = combineRequests(wanted, before.asked);
     if (before.asked === asked) return { asked, before };
     const content = { labels: {}, annotations: { [ROTATE]: asked }, data: {} };
     if (await secrets.update(content, stored.resourceVersion)) return { asked, before: { ...before, asked } };
@@ -77,7 +85,7 @@ async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencie
   return { refused: 'the Secret is changed faster than it can be written; try again' };
 }
 
-/** An API server that is away for a moment is no reason to give up. */
+/** The rotation does not need this command, so an API server that is unavailable for a moment ends nothing. */
 async function readAgain({ secrets }: RotateDependencies): Promise<StoredSecret | undefined | 'unreachable'> {
   try {
     return await secrets.read();

@@ -1,8 +1,8 @@
 import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
 import type { StoredSecret } from '../../../src/certs/secret.ts';
 import { type RawOptions, readConfig } from '../../../src/cli/config.ts';
-import type { Facts } from '../../../src/commands/inspect/observations.ts';
-import { type Inspection, inspection } from '../../../src/commands/inspect/report.ts';
+import type { Readings } from '../../../src/commands/inspect/observations.ts';
+import { createReport, type InspectionReport } from '../../../src/commands/inspect/report.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import { matchConditions } from '../../../src/policy/cel.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
@@ -19,7 +19,7 @@ export interface Sight {
   readonly liveBundle?: Pem;
   readonly options?: RawOptions;
   /** Instead of what the rest makes of them. */
-  readonly facts?: Partial<Facts>;
+  readonly facts?: Partial<Readings>;
 }
 
 /** The registration as the daemon writes it. */
@@ -33,9 +33,9 @@ export function anInspection({
   liveBundle,
   options = {},
   facts,
-}: Sight): Inspection {
+}: Sight): InspectionReport {
   const bundle = liveBundle ?? set.caBundle;
-  const healthy: Facts = {
+  const healthy: Readings = {
     secret: { object: stored(set, secret) },
     registration: { object: aRegistration(bundle) },
     endpoint: {
@@ -45,5 +45,5 @@ export function anInspection({
       problem: undefined,
     },
   };
-  return inspection({ ...healthy, ...facts }, readConfig(options), new Date(ISSUED_AT.getTime() + afterMs));
+  return createReport({ ...healthy, ...facts }, readConfig(options), new Date(ISSUED_AT.getTime() + afterMs));
 }

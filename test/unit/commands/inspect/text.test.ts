@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bar, inTime, printable, wrapped } from '../../../../src/commands/inspect/terminal.ts';
-import { inspectionText } from '../../../../src/commands/inspect/text.ts';
+import { bar, printable, relativeTime, wrapped } from '../../../../src/commands/inspect/terminal.ts';
+import { reportText } from '../../../../src/commands/inspect/text.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, stored } from '../../../support/builders/a-certificate-set.ts';
 import { anInspection, type Sight } from '../../../support/builders/an-inspection.ts';
@@ -9,7 +9,7 @@ import { anInspection, type Sight } from '../../../support/builders/an-inspectio
 const DAY_MS = 86_400_000;
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
-const fullText = (sight: Partial<Sight> = {}): string => inspectionText(anInspection({ set, ...sight }));
+const fullText = (sight: Partial<Sight> = {}): string => reportText(anInspection({ set, ...sight }));
 
 const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
 const sights: Readonly<Record<string, Partial<Sight>>> = {
@@ -107,9 +107,9 @@ describe('the screen', () => {
 
   test('shows how far away a moment is, in the unit of which there are two', () => {
     const now = new Date(0);
-    assert.equal(inTime(new Date(2 * DAY_MS), now), 'in 2 days');
-    assert.equal(inTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
-    assert.equal(inTime(new Date(-90_000), now), '90 seconds ago');
+    assert.equal(relativeTime(new Date(2 * DAY_MS), now), 'in 2 days');
+    assert.equal(relativeTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
+    assert.equal(relativeTime(new Date(-90_000), now), '90 seconds ago');
   });
 
   test('breaks words that are longer than a line', () => {

@@ -6,13 +6,13 @@ import type { Asked, StoredSecret } from '../../../../src/certs/secret.ts';
 import { readConfig } from '../../../../src/cli/config.ts';
 import { repairCommands } from '../../../../src/commands/kubectl-hints.ts';
 import {
-  lookAt,
-  merged,
+  combineRequests,
+  obstacle,
+  type PendingRotation,
   type Progress,
-  progress,
-  refusal,
-  step,
-  type Waiting,
+  poll,
+  progressOf,
+  rotationState,
 } from '../../../../src/commands/rotate/progress.ts';
 import { joinCertificates } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
@@ -57,43 +57,47 @@ describe('a request is', () => {
   };
   for (const [what, [asked, before, now, expected]] of Object.entries(cases)) {
     test(what, () => {
-      assert.equal(progress(asked, { set: before, asked }, lookAt(now)), expected);
+      assert.equal(progressOf(asked, { set: before, asked }, rotationState(now)), expected);
     });
   }
 
   test('not made smaller than the one that is there', () => {
     assert.deepEqual(
-      [merged('serving', 'ca'), merged('ca', 'serving'), merged('serving', undefined)],
+      [combineRequests('serving', 'ca'), combineRequests('ca', 'serving'), combineRequests('serving', undefined)],
       ['ca', 'ca', 'serving'],
     );
   });
 
   test('refused where nobody would take it, with the command that mends it', () => {
     const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
-    assert.equal(refusal(stored(set), config), undefined);
-    assert.match(refusal(undefined, config) ?? '', /there is no Secret .*\n {2}terraform-daemon run/);
-    assert.match(refusal(stored(set, { labels: {} }), config) ?? '', /\n {2}kubectl .* label --overwrite secret/);
-    assert.match(refusal(stored(set, paused), config) ?? '', /\n {2}kubectl .*paused-$/);
+    assert.equal(obstacle(stored(set), config), undefined);
+    assert.match(obstacle(undefined, config) ?? '', /there is no Secret .*\n {2}terraform-daemon run/);
+    assert.match(obstacle(stored(set, { labels: {} }), config) ?? '', /\n {2}kubectl .* label --overwrite secret/);
+    assert.match(obstacle(stored(set, paused), config) ?? '', /\n {2}kubectl .*paused-$/);
   });
 });
 
-describe('one look', () => {
-  const before = lookAt(aSecret(set, 'ca'));
-  const waiting: Waiting = { asked: 'ca', before, last: before, startedAt: ISSUED_AT, changedAt: undefined };
-  const look = (from: Waiting, secret: StoredSecret | undefined | 'unreachable', afterMs = 0, timeoutMs = 600_000) =>
-    step(from, secret, { config, timeoutMs, now: after(afterMs) });
+describe('one poll', () => {
+  const before = rotationState(aSecret(set, 'ca'));
+  const pending: PendingRotation = { asked: 'ca', before, last: before, startedAt: ISSUED_AT, changedAt: undefined };
+  const pollOnce = (
+    from: PendingRotation,
+    secret: StoredSecret | undefined | 'unreachable',
+    afterMs = 0,
+    timeoutMs = 600_000,
+  ) => poll(from, secret, { config, timeoutMs, now: after(afterMs) });
 
   test('tells each phase once, with what it waits for and until when', () => {
-    const first = look(waiting, aSecret(rotating('settling'), 'ca'), 1000);
+    const first = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
     assert.deepEqual(first.lines, [
       'settling: waits for every API server to see the new CA bundle, until 2026-03-01T12:01:00Z',
     ]);
-    assert.deepEqual(look(first.waiting, aSecret(rotating('settling'), 'ca'), 2000).lines, []);
+    assert.deepEqual(pollOnce(first.pending, aSecret(rotating('settling'), 'ca'), 2000).lines, []);
   });
 
   test('ends with what there is then', () => {
-    const { waiting: later } = look(waiting, aSecret(rotating('retiring', other), 'ca'));
-    const { lines, exitCode } = look(later, aSecret(other));
+    const { pending: later } = pollOnce(pending, aSecret(rotating('retiring', other), 'ca'));
+    const { lines, exitCode } = pollOnce(later, aSecret(other));
     assert.equal(exitCode, 0);
     assert.deepEqual(lines.slice(0, 2), ['stable', 'done']);
     assert.match(lines[2] ?? '', /^serving certificate: SHA-256 (..:){31}.., until 2026-05-30T12:00:00/);
@@ -101,38 +105,38 @@ describe('one look', () => {
   });
 
   test('goes on where the API server is away', () => {
-    const { lines, exitCode } = look(waiting, 'unreachable', 1000);
+    const { lines, exitCode } = pollOnce(pending, 'unreachable', 1000);
     assert.deepEqual([lines, exitCode], [[], undefined]);
   });
 
   test('gives up once nothing has happened for 90 s', () => {
-    assert.equal(look(waiting, aSecret(set, 'ca'), 89_999).exitCode, undefined);
-    const { lines, exitCode } = look(waiting, aSecret(set, 'ca'), 90_000);
+    assert.equal(pollOnce(pending, aSecret(set, 'ca'), 89_999).exitCode, undefined);
+    const { lines, exitCode } = pollOnce(pending, aSecret(set, 'ca'), 90_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /^not done: nothing has happened for 90 s: does a daemon run\?/);
   });
 
   test('does not count the time that a phase takes', () => {
-    const { waiting: later } = look(waiting, aSecret(rotating('settling'), 'ca'), 1000);
-    assert.equal(look(later, aSecret(rotating('settling'), 'ca'), 149_999).exitCode, undefined);
-    assert.equal(look(later, aSecret(rotating('settling'), 'ca'), 150_000).exitCode, 1);
+    const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
+    assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 149_999).exitCode, undefined);
+    assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 150_000).exitCode, 1);
   });
 
   test('gives up at the time-out, and says that the rotation goes on', () => {
-    const { waiting: later } = look(waiting, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
-    const { lines, exitCode } = look(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
+    const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
+    const { lines, exitCode } = pollOnce(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /it has not ended within 5 s, and goes on by itself/);
   });
 
   test('gives up where the Secret is paused or goes away in between', () => {
     const paused = aSecret(set, 'ca', { annotations: { 'terraform.job.kb.io/paused': 'true' } });
-    assert.match(look(waiting, paused).lines[0] ?? '', /all writes .* are paused/);
-    assert.equal(look(waiting, undefined).exitCode, 1);
+    assert.match(pollOnce(pending, paused).lines[0] ?? '', /all writes .* are paused/);
+    assert.equal(pollOnce(pending, undefined).exitCode, 1);
   });
 
   test('gives up where the annotation was taken back', () => {
-    assert.deepEqual(look(waiting, aSecret(set)).lines, ['not done: somebody has taken the annotation back']);
+    assert.deepEqual(pollOnce(pending, aSecret(set)).lines, ['not done: somebody has taken the annotation back']);
   });
 });
 
