@@ -6,52 +6,50 @@ import { chartObjects, chartRefusal, deploymentOf, optionsOf } from '../../tools
 import { chartsOwn } from '../../tools/chart/values.ts';
 import { most, SAMPLES, samples } from '../support/builders/chart-samples.ts';
 
-for (const version of ['helm3', 'helm4'] as const) {
-  describe(`the values of the chart, with ${version}`, () => {
-    const refusal = (values: object) => chartRefusal({ helm: version, values });
+describe('the values of the chart', () => {
+  const refusal = (values: object) => chartRefusal({ values });
 
-    it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
-      assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
-      for (let n = 0; n < most(0); n++) {
-        const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
-        const { spec } = deploymentOf(await chartObjects({ helm: version, values: { options: samples(0, n) } }));
-        assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
-        assert.doesNotThrow(() => readConfig(Object.fromEntries(wanted)));
-      }
-    });
-
-    it('refuses of each option what the daemon refuses, all at once and by name', async () => {
-      for (let n = 0; n < most(1); n++) {
-        const message = await refusal({ options: samples(1, n) });
-        for (const [name, value] of Object.entries(samples(1, n))) {
-          assert.match(message, new RegExp(`at '/options/${name}': `), `${name}: ${value}`);
-          assert.ok('allowed' in options[name as OptionName].parse(String(value)), `${name}: ${value}`);
-        }
-      }
-    });
-
-    it('says of an option that is its own what to do instead', async () => {
-      const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
-      for (const [name, advice] of Object.entries(chartsOwn))
-        assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
-    });
-
-    const refusals: readonly (readonly [object, RegExp])[] = [
-      [{ replica: 2 }, /at '': additional properties 'replica' not allowed/],
-      [{ options: { hael: 'new' } }, /at '\/options': additional properties 'hael' not allowed/],
-      [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
-      [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
-      [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
-      [{ monitoring: { runbookUrl: 'a#b' } }, /at '\/monitoring\/runbookUrl': 'a#b' does not match pattern/],
-      [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
-      [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
-      [
-        { policy: { rules: [{ name: 'a', match: {}, set: { backoffLimit: -1 } }] } },
-        /at '\/policy\/rules\/0\/set\/backoffLimit': minimum: got -1, want 0/,
-      ],
-    ];
-    for (const [values, message] of refusals) {
-      it(`refuses ${JSON.stringify(values)}`, async () => assert.match(await refusal(values), message));
+  it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
+    assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
+    for (let n = 0; n < most(0); n++) {
+      const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
+      const { spec } = deploymentOf(await chartObjects({ values: { options: samples(0, n) } }));
+      assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
+      assert.doesNotThrow(() => readConfig(Object.fromEntries(wanted)));
     }
   });
-}
+
+  it('refuses of each option what the daemon refuses, all at once and by name', async () => {
+    for (let n = 0; n < most(1); n++) {
+      const message = await refusal({ options: samples(1, n) });
+      for (const [name, value] of Object.entries(samples(1, n))) {
+        assert.match(message, new RegExp(`at '/options/${name}': `), `${name}: ${value}`);
+        assert.ok('allowed' in options[name as OptionName].parse(String(value)), `${name}: ${value}`);
+      }
+    }
+  });
+
+  it('says of an option that is its own what to do instead', async () => {
+    const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
+    for (const [name, advice] of Object.entries(chartsOwn))
+      assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
+  });
+
+  const refusals: readonly (readonly [object, RegExp])[] = [
+    [{ replica: 2 }, /at '': additional properties 'replica' not allowed/],
+    [{ options: { hael: 'new' } }, /at '\/options': additional properties 'hael' not allowed/],
+    [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],
+    [{ replicas: '2' }, /at '\/replicas': got string, want integer/],
+    [{ monitoring: { enabled: 'yes' } }, /at '\/monitoring\/enabled': got string, want boolean/],
+    [{ monitoring: { runbookUrl: 'a#b' } }, /at '\/monitoring\/runbookUrl': 'a#b' does not match pattern/],
+    [{ name: 'My App' }, /at '\/name': 'My App' does not match pattern/],
+    [{ policy: { rules: [] } }, /at '\/policy\/rules': minItems: got 0, want 1/],
+    [
+      { policy: { rules: [{ name: 'a', match: {}, set: { backoffLimit: -1 } }] } },
+      /at '\/policy\/rules\/0\/set\/backoffLimit': minimum: got -1, want 0/,
+    ],
+  ];
+  for (const [values, message] of refusals) {
+    it(`refuses ${JSON.stringify(values)}`, async () => assert.match(await refusal(values), message));
+  }
+});

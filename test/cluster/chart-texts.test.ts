@@ -61,50 +61,48 @@ function replaced(value: unknown, marker: string, text: string): unknown {
   );
 }
 
-for (const version of ['helm3', 'helm4'] as const) {
-  describe(`texts that could be taken for something else, with ${version}`, () => {
-    const rendered = async (text: string, put = text) => {
-      const values = filled(chartValues, { text, put }) as { readonly image?: { repository?: string } };
-      if (!REPOSITORY.test(text)) delete values.image?.repository;
-      const objects = await chartObjects({ helm: version, values }, NAMESPACE.test(text) ? put : undefined);
-      return byName(objects.map(withPolicyRead));
-    };
+describe('texts that could be taken for something else', () => {
+  const rendered = async (text: string, put = text) => {
+    const values = filled(chartValues, { text, put }) as { readonly image?: { repository?: string } };
+    if (!REPOSITORY.test(text)) delete values.image?.repository;
+    const objects = await chartObjects({ values }, NAMESPACE.test(text) ? put : undefined);
+    return byName(objects.map(withPolicyRead));
+  };
 
-    for (const text of MISTAKABLE) {
-      it(`${JSON.stringify(text)} is that text wherever the schema takes it`, async () => {
-        const marker = markerFor(text);
-        assert.deepEqual(await rendered(text), replaced(await rendered(text, marker), marker, text));
-      });
-    }
-
-    it('annotations and options are any text, to the last character', async () => {
-      const anyText = fc.string({ unit: 'binary', maxLength: 12 });
-      const anyTexts = fc.array(anyText, { minLength: 20, maxLength: 40 });
-      const subject = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
-      const isTaken = (text: string) => !/[\u0000-\u001f\u007f]/.test(text);
-      await fc.assert(
-        fc.asyncProperty(anyTexts, subject.filter(isTaken), async (texts, name) => {
-          const annotations = Object.fromEntries(texts.map((text, index) => [`a-${index}`, text]));
-          const options = { subject: `CN=${escapedValue(name)}` };
-          const values = { podAnnotations: annotations, serviceAccount: { annotations }, options };
-          const objects = byName(await chartObjects({ helm: version, values }));
-          const account = objects['ServiceAccount terraform-daemon']?.metadata?.annotations;
-          const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
-          const { 'kubectl.kubernetes.io/default-container': _, ...others } = template?.metadata?.annotations ?? {};
-          assert.deepEqual([account, others], [annotations, annotations]);
-          assert.deepEqual(optionsOf(template?.spec?.containers[0]), options);
-        }),
-        { numRuns: 30 },
-      );
+  for (const text of MISTAKABLE) {
+    it(`${JSON.stringify(text)} is that text wherever the schema takes it`, async () => {
+      const marker = markerFor(text);
+      assert.deepEqual(await rendered(text), replaced(await rendered(text, marker), marker, text));
     });
+  }
 
-    it('a marker is nowhere but where it is put', async () => {
-      const objects = JSON.stringify(await rendered(' '));
-      for (const marker of MISTAKABLE.map(markerFor)) assert.ok(!objects.includes(marker), marker);
-    });
+  it('annotations and options are any text, to the last character', async () => {
+    const anyText = fc.string({ unit: 'binary', maxLength: 12 });
+    const anyTexts = fc.array(anyText, { minLength: 20, maxLength: 40 });
+    const subject = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+    const isTaken = (text: string) => !/[\u0000-\u001f\u007f]/.test(text);
+    await fc.assert(
+      fc.asyncProperty(anyTexts, subject.filter(isTaken), async (texts, name) => {
+        const annotations = Object.fromEntries(texts.map((text, index) => [`a-${index}`, text]));
+        const options = { subject: `CN=${escapedValue(name)}` };
+        const values = { podAnnotations: annotations, serviceAccount: { annotations }, options };
+        const objects = byName(await chartObjects({ values }));
+        const account = objects['ServiceAccount terraform-daemon']?.metadata?.annotations;
+        const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
+        const { 'kubectl.kubernetes.io/default-container': _, ...others } = template?.metadata?.annotations ?? {};
+        assert.deepEqual([account, others], [annotations, annotations]);
+        assert.deepEqual(optionsOf(template?.spec?.containers[0]), options);
+      }),
+      { numRuns: 30 },
+    );
   });
-}
+
+  it('a marker is nowhere but where it is put', async () => {
+    const objects = JSON.stringify(await rendered(' '));
+    for (const marker of MISTAKABLE.map(markerFor)) assert.ok(!objects.includes(marker), marker);
+  });
+});
 
 it('of every value that is a text, some that could be taken for something else are tried', () => {
   const isTried = ({ takes }: { readonly takes: (text: string) => boolean }) => MISTAKABLE.some(takes);

@@ -164,129 +164,125 @@ async function parentChart(t: TestContext, values: object): Promise<string> {
   return folder;
 }
 
-for (const version of ['helm3', 'helm4'] as const) {
-  describe(`the values of the chart, with ${version}`, () => {
-    const render = (values: object = {}) => chartObjects({ helm: version, values });
-    const refusal = (values: object) => chartRefusal({ helm: version, values });
+describe('the values of the chart', () => {
+  const render = (values: object = {}) => chartObjects({ values });
+  const refusal = (values: object) => chartRefusal({ values });
 
-    for (const [options, message] of CONTRADICTIONS) {
-      it(`are refused as the daemon would: ${JSON.stringify(options)}`, async () => {
-        const [, option = ''] = /options\\\.([a-z-]+)/.exec(message.source) ?? [];
-        assert.match(await refusal({ options }), message);
-        assert.match(daemonRefusal(options) ?? '', new RegExp(`--${option} `));
-      });
+  for (const [options, message] of CONTRADICTIONS) {
+    it(`are refused as the daemon would: ${JSON.stringify(options)}`, async () => {
+      const [, option = ''] = /options\\\.([a-z-]+)/.exec(message.source) ?? [];
+      assert.match(await refusal({ options }), message);
+      assert.match(daemonRefusal(options) ?? '', new RegExp(`--${option} `));
+    });
+  }
+
+  it('are taken where the daemon takes them, to the last millisecond', async () => {
+    for (const options of FITTING) {
+      assert.equal(daemonRefusal(options), undefined);
+      await render({ options });
     }
-
-    it('are taken where the daemon takes them, to the last millisecond', async () => {
-      for (const options of FITTING) {
-        assert.equal(daemonRefusal(options), undefined);
-        await render({ options });
-      }
-    });
-
-    it('give the Pods more than the drain time, or are refused', async () => {
-      const refused = [
-        [
-          { terminationGracePeriodSeconds: 5 },
-          /terminationGracePeriodSeconds: found 5, .* options\.drain-time \(5s\); allowed is at least 6, or 0 for 15/,
-        ],
-        [
-          { terminationGracePeriodSeconds: 29, options: { 'drain-time': '30s' } },
-          /terminationGracePeriodSeconds: found 29, .* options\.drain-time \(30s\); allowed is at least 31, or 0 for 40/,
-        ],
-        [{ terminationGracePeriodSeconds: 1, options: { 'drain-time': '1s1ms' } }, /at least 2, or 0 for 12/],
-        [{ terminationGracePeriodSeconds: 3600, options: { 'drain-time': '1h' } }, /at least 3601, or 0 for 3610/],
-      ] as const;
-      for (const [values, message] of refused) assert.match(await refusal(values), message);
-      assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 6 })), 6);
-      const none = { 'drain-time': '0s' };
-      assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 1, options: none })), 1);
-    });
-
-    it('come to whole numbers, and no larger ones than Kubernetes has', async () => {
-      const most = 2_147_483_647;
-      const objects = await render({
-        replicas: most,
-        terminationGracePeriodSeconds: most,
-        options: { 'drain-time': '1h' },
-      });
-      const deployment = objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
-      assert.deepEqual([deployment.spec?.replicas, graceOf(objects)], [most, most]);
-      for (const name of ['replicas', 'terminationGracePeriodSeconds']) {
-        for (const value of [most + 1, 3.5e11, -1, 0.5, '1']) {
-          assert.match(await refusal({ [name]: value }), new RegExp(`at '/${name}': `), String(value));
-        }
-      }
-    });
-
-    it('that are null are the defaults, each of them and all of a group', async () => {
-      const wanted = await render();
-      for (const path of pathsWithDefault(chartValues)) {
-        const values = at(path, null as unknown as string);
-        assert.deepEqual(await render(values), wanted, path);
-      }
-    });
-
-    it('that are null are the defaults in a chart that has this one as a part', async (t) => {
-      const wanted = byName(await render());
-      const nulls = pathsWithDefault(chartValues)
-        .filter((path) => !path.includes('.'))
-        .map((path) => [path, null]);
-      const nested = { image: { tag: null }, monitoring: { enabled: null }, ownCertificates: { secretName: null } };
-      for (const values of [Object.fromEntries(nulls), nested]) {
-        const parent = await parentChart(t, values);
-        assert.deepEqual(byName(await chartObjects({ helm: version }, undefined, parent)), wanted);
-        const given = { 'terraform-daemon': values };
-        const plain = await parentChart(t, {});
-        assert.deepEqual(byName(await chartObjects({ helm: version, values: given }, undefined, plain)), wanted);
-      }
-    });
-
-    it('may take the resources away by null, as Helm has it', async () => {
-      const deployment = byName(await render({ resources: null }))['Deployment terraform-daemon'] as V1Deployment;
-      assert.equal(deployment.spec?.template.spec?.containers[0]?.resources, undefined);
-    });
-
-    for (const [path, texts] of Object.entries(refusedTexts)) {
-      it(`are refused where Kubernetes would: ${path}`, async () => {
-        for (const text of texts) {
-          const message = await refusal(at(path, text));
-          const found = [`at '/${path.replaceAll('.', '/')}': `, `${path}: found ${JSON.stringify(text)}; allowed is `];
-          assert.ok(
-            found.some((beginning) => message.includes(beginning)),
-            `${JSON.stringify(text)}: ${message}`,
-          );
-        }
-      });
-    }
-
-    for (const [path, names] of Object.entries(refusedNames)) {
-      it(`are refused where Kubernetes would: the names in ${path}`, async () => {
-        const given = Object.fromEntries(names.map((name) => [name, 'a']));
-        const message = await refusal(
-          path.split('.').reduceRight<object>((value, field) => ({ [field]: value }), given),
-        );
-        for (const name of names) {
-          assert.ok(message.includes(`${path}: found ${JSON.stringify(name)}; allowed is `), `${name}: ${message}`);
-        }
-      });
-    }
-
-    it('are taken where Kubernetes takes them', async () => {
-      for (const values of TAKEN) await render(values);
-    });
-
-    it('of labels go before labels of all objects, empty ones as well, and each is there once', async () => {
-      const labels = { a: 'x', b: '', grafana_dashboard: '0' };
-      const objects = byName(
-        await render({ labels, podLabels: { a: '' }, monitoring: { enabled: true, labels: { b: 'y' } } }),
-      );
-      const own = { app: 'terraform-daemon' };
-      const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
-      assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '' });
-      assert.deepEqual(objects['Deployment terraform-daemon']?.metadata?.labels, { ...own, ...labels });
-      assert.deepEqual(objects['PrometheusRule terraform-daemon']?.metadata?.labels, { ...own, ...labels, b: 'y' });
-      assert.equal(objects['ConfigMap terraform-daemon-dashboard']?.metadata?.labels?.grafana_dashboard, '1');
-    });
   });
-}
+
+  it('give the Pods more than the drain time, or are refused', async () => {
+    const refused = [
+      [
+        { terminationGracePeriodSeconds: 5 },
+        /terminationGracePeriodSeconds: found 5, .* options\.drain-time \(5s\); allowed is at least 6, or 0 for 15/,
+      ],
+      [
+        { terminationGracePeriodSeconds: 29, options: { 'drain-time': '30s' } },
+        /terminationGracePeriodSeconds: found 29, .* options\.drain-time \(30s\); allowed is at least 31, or 0 for 40/,
+      ],
+      [{ terminationGracePeriodSeconds: 1, options: { 'drain-time': '1s1ms' } }, /at least 2, or 0 for 12/],
+      [{ terminationGracePeriodSeconds: 3600, options: { 'drain-time': '1h' } }, /at least 3601, or 0 for 3610/],
+    ] as const;
+    for (const [values, message] of refused) assert.match(await refusal(values), message);
+    assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 6 })), 6);
+    const none = { 'drain-time': '0s' };
+    assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 1, options: none })), 1);
+  });
+
+  it('come to whole numbers, and no larger ones than Kubernetes has', async () => {
+    const most = 2_147_483_647;
+    const objects = await render({
+      replicas: most,
+      terminationGracePeriodSeconds: most,
+      options: { 'drain-time': '1h' },
+    });
+    const deployment = objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
+    assert.deepEqual([deployment.spec?.replicas, graceOf(objects)], [most, most]);
+    for (const name of ['replicas', 'terminationGracePeriodSeconds']) {
+      for (const value of [most + 1, 3.5e11, -1, 0.5, '1']) {
+        assert.match(await refusal({ [name]: value }), new RegExp(`at '/${name}': `), String(value));
+      }
+    }
+  });
+
+  it('that are null are the defaults, each of them and all of a group', async () => {
+    const wanted = await render();
+    for (const path of pathsWithDefault(chartValues)) {
+      const values = at(path, null as unknown as string);
+      assert.deepEqual(await render(values), wanted, path);
+    }
+  });
+
+  it('that are null are the defaults in a chart that has this one as a part', async (t) => {
+    const wanted = byName(await render());
+    const nulls = pathsWithDefault(chartValues)
+      .filter((path) => !path.includes('.'))
+      .map((path) => [path, null]);
+    const nested = { image: { tag: null }, monitoring: { enabled: null }, ownCertificates: { secretName: null } };
+    for (const values of [Object.fromEntries(nulls), nested]) {
+      const parent = await parentChart(t, values);
+      assert.deepEqual(byName(await chartObjects({}, undefined, parent)), wanted);
+      const given = { 'terraform-daemon': values };
+      const plain = await parentChart(t, {});
+      assert.deepEqual(byName(await chartObjects({ values: given }, undefined, plain)), wanted);
+    }
+  });
+
+  it('may take the resources away by null, as Helm has it', async () => {
+    const deployment = byName(await render({ resources: null }))['Deployment terraform-daemon'] as V1Deployment;
+    assert.equal(deployment.spec?.template.spec?.containers[0]?.resources, undefined);
+  });
+
+  for (const [path, texts] of Object.entries(refusedTexts)) {
+    it(`are refused where Kubernetes would: ${path}`, async () => {
+      for (const text of texts) {
+        const message = await refusal(at(path, text));
+        const found = [`at '/${path.replaceAll('.', '/')}': `, `${path}: found ${JSON.stringify(text)}; allowed is `];
+        assert.ok(
+          found.some((beginning) => message.includes(beginning)),
+          `${JSON.stringify(text)}: ${message}`,
+        );
+      }
+    });
+  }
+
+  for (const [path, names] of Object.entries(refusedNames)) {
+    it(`are refused where Kubernetes would: the names in ${path}`, async () => {
+      const given = Object.fromEntries(names.map((name) => [name, 'a']));
+      const message = await refusal(path.split('.').reduceRight<object>((value, field) => ({ [field]: value }), given));
+      for (const name of names) {
+        assert.ok(message.includes(`${path}: found ${JSON.stringify(name)}; allowed is `), `${name}: ${message}`);
+      }
+    });
+  }
+
+  it('are taken where Kubernetes takes them', async () => {
+    for (const values of TAKEN) await render(values);
+  });
+
+  it('of labels go before labels of all objects, empty ones as well, and each is there once', async () => {
+    const labels = { a: 'x', b: '', grafana_dashboard: '0' };
+    const objects = byName(
+      await render({ labels, podLabels: { a: '' }, monitoring: { enabled: true, labels: { b: 'y' } } }),
+    );
+    const own = { app: 'terraform-daemon' };
+    const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
+    assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '' });
+    assert.deepEqual(objects['Deployment terraform-daemon']?.metadata?.labels, { ...own, ...labels });
+    assert.deepEqual(objects['PrometheusRule terraform-daemon']?.metadata?.labels, { ...own, ...labels, b: 'y' });
+    assert.equal(objects['ConfigMap terraform-daemon-dashboard']?.metadata?.labels?.grafana_dashboard, '1');
+  });
+});

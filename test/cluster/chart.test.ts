@@ -21,190 +21,194 @@ const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
 const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
   Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
 
-for (const version of ['helm3', 'helm4'] as const) {
-  describe(`the chart, with ${version}`, () => {
-    const render = (values: object = {}, namespace?: string) => chartObjects({ helm: version, values }, namespace);
+describe('the chart', () => {
+  const render = (values: object = {}, namespace?: string) => chartObjects({ values }, namespace);
 
-    it('has nothing that lint warns of, by default or with every value', async () => {
-      for (const values of [{}, EVERYTHING]) await helm({ helm: version, values }, 'lint', '--strict', CHART);
-    });
-
-    it('comes to the objects of manifests/install.yaml, and to no other', async () => {
-      assert.deepEqual(byName(await render()), byName(await installObjects));
-    });
-
-    it('comes to those of the overlay with monitoring', async () => {
-      const overlay = objectsIn(await renderOverlay('monitoring'));
-      assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
-    });
-
-    it('links the alerts to where the runbook is read, as the kustomization of docs/install.md does', async () => {
-      const text = await readDocument('docs/install.md');
-      const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
-      const fields = loadYaml<Kustomization>(block);
-      const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
-      const runbookUrl = 'https://example.com/terraform-daemon/docs/runbook.md';
-      const chart = await render({ monitoring: { enabled: true, runbookUrl } });
-      assert.deepEqual(byName(chart), byName(overlay));
-      const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];
-      const alerts = JSON.stringify(chart).match(/(?<="alert":")[^"]*/g) ?? [];
-      assert.ok(alerts.length > 5);
-      assert.deepEqual(
-        links,
-        alerts.map((alert) => `${runbookUrl}#${alert.toLowerCase()}`),
-      );
-    });
-
-    it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
-      const rule = { set: { backoffLimit: 0 } };
-      const rights = async (...matches: readonly object[]) => {
-        const rules = matches.map((match, index) => ({ ...rule, name: `rule-${index}`, match }));
-        return aboutNamespaces(await render({ policy: { rules } }, 'elsewhere'));
-      };
-      const wanted = aboutNamespaces(
-        objectsIn(
-          await renderKustomization({
-            namespace: 'elsewhere',
-            resources: ['base'],
-            components: ['components/namespaces'],
-          }),
-        ),
-      );
-      assert.equal(Object.keys(wanted).length, 2);
-      assert.match(JSON.stringify(wanted), /"name":"terraform-daemon","namespace":"elsewhere"/);
-      assert.deepEqual(await rights({ namespaceLabels: { a: 'b' } }), wanted);
-      assert.deepEqual(await rights({ jobName: 'a' }, { namespaceLabels: { a: 'b' } }), wanted);
-      assert.deepEqual(await rights({ namespaces: ['*'] }), {});
-    });
-
-    it('gives the right to delete the Secret alone', async () => {
-      const deletable = (await render({}))
-        .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
-        .filter(({ verbs }) => verbs.includes('delete'))
-        .flatMap(({ resources }) => resources);
-      assert.deepEqual(deletable, ['secrets']);
-    });
-
-    it('lets every other name follow when one is changed', async () => {
-      const names = {
-        'terraform-job-webhook-service': 'my-service',
-        'terraform-job-webhook-cert': 'my-secret',
-        'terraform-job-webhook-configuration': 'my-registration',
-        'terraform-job-webhook-backstop': 'my-registration-backstop',
-        'vela-system': 'my-namespace',
-      };
-      const values = {
-        name: 'job-cap',
-        options: {
-          'service-name': 'my-service',
-          'secret-name': 'my-secret',
-          'webhook-configuration-name': 'my-registration',
-        },
-      };
-      const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
-      for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
-      // What is left of the default name are the container, its image and the annotation that names it.
-      const renamed = Object.entries(names).reduce(
-        (text, [from, to]) => text.replaceAll(from, to),
-        JSON.stringify(await installObjects),
-      );
-      const wanted = JSON.parse(
-        renamed
-          .replaceAll(/"terraform-daemon(?=["-])/g, '"job-cap')
-          .replaceAll(":terraform-daemon'", ":job-cap'")
-          .replace('"name":"job-cap","image"', '"name":"terraform-daemon","image"')
-          .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"'),
-      ) as KubernetesObject[];
-      const container = deploymentOf(wanted).spec?.template.spec?.containers[0];
-      assert.ok(container);
-      container.env = [
-        { name: 'TERRAFORM_DAEMON_OWNER_CLUSTER_ROLE', value: 'job-cap' },
-        { name: 'TERRAFORM_DAEMON_SECRET_NAME', value: 'my-secret' },
-        { name: 'TERRAFORM_DAEMON_SERVICE_NAME', value: 'my-service' },
-        { name: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME', value: 'my-registration' },
-      ];
-      container.name = 'terraform-daemon';
-      assert.deepEqual(JSON.parse(chart), byName(wanted));
-    });
-
-    it('hands each value on', async () => {
-      const objects = byName(await render(EVERYTHING));
-      const deployment = objects['Deployment job-cap'] as V1Deployment;
-      const { metadata, spec: pod } = deployment.spec?.template ?? {};
-      const [container] = pod?.containers ?? [];
-      assert.deepEqual(
-        Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-backstop$/.test(key)),
-        [],
-      );
-      assert.equal(deployment.spec?.replicas, 3);
-      assert.deepEqual(deployment.metadata?.labels, { app: 'job-cap', team: 'a' });
-      assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a' });
-      assert.equal(metadata?.annotations?.['example.com/c'], '1');
-      assert.deepEqual(objects['ServiceAccount job-cap']?.metadata?.annotations, EVERYTHING.serviceAccount.annotations);
-      assert.equal(container?.image, `registry.example.com/a/b:2@${EVERYTHING.image.digest}`);
-      assert.equal(container?.imagePullPolicy, 'Always');
-      assert.deepEqual(pod?.imagePullSecrets, [{ name: 'one' }, { name: 'two' }]);
-      for (const field of [
-        'priorityClassName',
-        'nodeSelector',
-        'tolerations',
-        'affinity',
-        'terminationGracePeriodSeconds',
-      ] as const) {
-        assert.deepEqual(pod?.[field], EVERYTHING[field]);
-      }
-      assert.deepEqual(container?.resources, { requests: { cpu: '1', memory: '64Mi' } });
-      const [spread] = pod?.topologySpreadConstraints ?? [];
-      assert.deepEqual(
-        [spread?.topologyKey, spread?.whenUnsatisfiable],
-        ['topology.kubernetes.io/zone', 'DoNotSchedule'],
-      );
-      assert.deepEqual(objects['PodMonitor job-cap']?.metadata?.labels, {
-        app: 'job-cap',
-        team: 'a',
-        release: 'prometheus',
-      });
-      assert.deepEqual((objects['PodMonitor job-cap'] as { spec?: { selector?: object } }).spec?.selector, {
-        matchLabels: { app: 'job-cap' },
-      });
-      assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
-    });
-
-    it('gives the Pods the drain time and ten seconds to end, or what is asked for', async () => {
-      const seconds = async (drainTime: string, values: object = {}) => {
-        const objects = await render({ options: { 'drain-time': drainTime }, ...values });
-        return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
-      };
-      const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h29m1s1ms', '00007s'];
-      for (const drainTime of drainTimes) {
-        const wanted = Math.ceil((parseDuration(drainTime) ?? Number.NaN) / 1000) + 10;
-        assert.equal(await seconds(drainTime), wanted, drainTime);
-      }
-      assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
-    });
-
-    it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
-      const objects = byName(await render(EVERYTHING));
-      const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
-      const [container] = pod?.containers ?? [];
-      const folders = new Map(
-        container?.volumeMounts?.map(({ name, mountPath, subPath }) => [name, subPath === undefined && mountPath]),
-      );
-      const given = optionsOf(container);
-      assert.equal(given['policy-file'], `${folders.get('policy')}/policy.yaml`);
-      assert.equal(given['webhook-cert-path'], folders.get('certificates'));
-      const parsed = parsePolicy((objects['ConfigMap job-cap-policy'] as V1ConfigMap).data?.['policy.yaml'] ?? '');
-      assert.ok('policy' in parsed);
-      assert.deepEqual(parsed.policy.rules[0], EVERYTHING.policy.rules[0]);
-      const secret = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
-      assert.deepEqual(secret, {
-        secretName: 'mine',
-        items: [
-          { key: 'a', path: 'cert.pem' },
-          { key: 'b', path: 'key.pem' },
-        ],
-      });
-      assert.ok(!JSON.stringify(objects['Role job-cap']).includes('secrets'));
-    });
+  it('renders the same objects with Helm 3', async () => {
+    for (const values of [{}, EVERYTHING]) {
+      assert.deepEqual(await chartObjects({ helm: 'helm3', values }), await render(values));
+    }
   });
-}
+
+  it('has nothing that lint warns of, by default or with every value', async () => {
+    for (const values of [{}, EVERYTHING]) await helm({ values }, 'lint', '--strict', CHART);
+  });
+
+  it('comes to the objects of manifests/install.yaml, and to no other', async () => {
+    assert.deepEqual(byName(await render()), byName(await installObjects));
+  });
+
+  it('comes to those of the overlay with monitoring', async () => {
+    const overlay = objectsIn(await renderOverlay('monitoring'));
+    assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
+  });
+
+  it('links the alerts to where the runbook is read, as the kustomization of docs/install.md does', async () => {
+    const text = await readDocument('docs/install.md');
+    const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
+    const fields = loadYaml<Kustomization>(block);
+    const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
+    const runbookUrl = 'https://example.com/terraform-daemon/docs/runbook.md';
+    const chart = await render({ monitoring: { enabled: true, runbookUrl } });
+    assert.deepEqual(byName(chart), byName(overlay));
+    const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];
+    const alerts = JSON.stringify(chart).match(/(?<="alert":")[^"]*/g) ?? [];
+    assert.ok(alerts.length > 5);
+    assert.deepEqual(
+      links,
+      alerts.map((alert) => `${runbookUrl}#${alert.toLowerCase()}`),
+    );
+  });
+
+  it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
+    const rule = { set: { backoffLimit: 0 } };
+    const rights = async (...matches: readonly object[]) => {
+      const rules = matches.map((match, index) => ({ ...rule, name: `rule-${index}`, match }));
+      return aboutNamespaces(await render({ policy: { rules } }, 'elsewhere'));
+    };
+    const wanted = aboutNamespaces(
+      objectsIn(
+        await renderKustomization({
+          namespace: 'elsewhere',
+          resources: ['base'],
+          components: ['components/namespaces'],
+        }),
+      ),
+    );
+    assert.equal(Object.keys(wanted).length, 2);
+    assert.match(JSON.stringify(wanted), /"name":"terraform-daemon","namespace":"elsewhere"/);
+    assert.deepEqual(await rights({ namespaceLabels: { a: 'b' } }), wanted);
+    assert.deepEqual(await rights({ jobName: 'a' }, { namespaceLabels: { a: 'b' } }), wanted);
+    assert.deepEqual(await rights({ namespaces: ['*'] }), {});
+  });
+
+  it('gives the right to delete the Secret alone', async () => {
+    const deletable = (await render({}))
+      .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
+      .filter(({ verbs }) => verbs.includes('delete'))
+      .flatMap(({ resources }) => resources);
+    assert.deepEqual(deletable, ['secrets']);
+  });
+
+  it('lets every other name follow when one is changed', async () => {
+    const names = {
+      'terraform-job-webhook-service': 'my-service',
+      'terraform-job-webhook-cert': 'my-secret',
+      'terraform-job-webhook-configuration': 'my-registration',
+      'terraform-job-webhook-backstop': 'my-registration-backstop',
+      'vela-system': 'my-namespace',
+    };
+    const values = {
+      name: 'job-cap',
+      options: {
+        'service-name': 'my-service',
+        'secret-name': 'my-secret',
+        'webhook-configuration-name': 'my-registration',
+      },
+    };
+    const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
+    for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
+    // What is left of the default name are the container, its image and the annotation that names it.
+    const renamed = Object.entries(names).reduce(
+      (text, [from, to]) => text.replaceAll(from, to),
+      JSON.stringify(await installObjects),
+    );
+    const wanted = JSON.parse(
+      renamed
+        .replaceAll(/"terraform-daemon(?=["-])/g, '"job-cap')
+        .replaceAll(":terraform-daemon'", ":job-cap'")
+        .replace('"name":"job-cap","image"', '"name":"terraform-daemon","image"')
+        .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"'),
+    ) as KubernetesObject[];
+    const container = deploymentOf(wanted).spec?.template.spec?.containers[0];
+    assert.ok(container);
+    container.env = [
+      { name: 'TERRAFORM_DAEMON_OWNER_CLUSTER_ROLE', value: 'job-cap' },
+      { name: 'TERRAFORM_DAEMON_SECRET_NAME', value: 'my-secret' },
+      { name: 'TERRAFORM_DAEMON_SERVICE_NAME', value: 'my-service' },
+      { name: 'TERRAFORM_DAEMON_WEBHOOK_CONFIGURATION_NAME', value: 'my-registration' },
+    ];
+    container.name = 'terraform-daemon';
+    assert.deepEqual(JSON.parse(chart), byName(wanted));
+  });
+
+  it('hands each value on', async () => {
+    const objects = byName(await render(EVERYTHING));
+    const deployment = objects['Deployment job-cap'] as V1Deployment;
+    const { metadata, spec: pod } = deployment.spec?.template ?? {};
+    const [container] = pod?.containers ?? [];
+    assert.deepEqual(
+      Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-backstop$/.test(key)),
+      [],
+    );
+    assert.equal(deployment.spec?.replicas, 3);
+    assert.deepEqual(deployment.metadata?.labels, { app: 'job-cap', team: 'a' });
+    assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a' });
+    assert.equal(metadata?.annotations?.['example.com/c'], '1');
+    assert.deepEqual(objects['ServiceAccount job-cap']?.metadata?.annotations, EVERYTHING.serviceAccount.annotations);
+    assert.equal(container?.image, `registry.example.com/a/b:2@${EVERYTHING.image.digest}`);
+    assert.equal(container?.imagePullPolicy, 'Always');
+    assert.deepEqual(pod?.imagePullSecrets, [{ name: 'one' }, { name: 'two' }]);
+    for (const field of [
+      'priorityClassName',
+      'nodeSelector',
+      'tolerations',
+      'affinity',
+      'terminationGracePeriodSeconds',
+    ] as const) {
+      assert.deepEqual(pod?.[field], EVERYTHING[field]);
+    }
+    assert.deepEqual(container?.resources, { requests: { cpu: '1', memory: '64Mi' } });
+    const [spread] = pod?.topologySpreadConstraints ?? [];
+    assert.deepEqual(
+      [spread?.topologyKey, spread?.whenUnsatisfiable],
+      ['topology.kubernetes.io/zone', 'DoNotSchedule'],
+    );
+    assert.deepEqual(objects['PodMonitor job-cap']?.metadata?.labels, {
+      app: 'job-cap',
+      team: 'a',
+      release: 'prometheus',
+    });
+    assert.deepEqual((objects['PodMonitor job-cap'] as { spec?: { selector?: object } }).spec?.selector, {
+      matchLabels: { app: 'job-cap' },
+    });
+    assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
+  });
+
+  it('gives the Pods the drain time and ten seconds to end, or what is asked for', async () => {
+    const seconds = async (drainTime: string, values: object = {}) => {
+      const objects = await render({ options: { 'drain-time': drainTime }, ...values });
+      return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
+    };
+    const drainTimes = ['0s', '30s', '1.5s', '100ms', '1m30s', '1h', '0.5h29m1s1ms', '00007s'];
+    for (const drainTime of drainTimes) {
+      const wanted = Math.ceil((parseDuration(drainTime) ?? Number.NaN) / 1000) + 10;
+      assert.equal(await seconds(drainTime), wanted, drainTime);
+    }
+    assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
+  });
+
+  it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
+    const objects = byName(await render(EVERYTHING));
+    const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
+    const [container] = pod?.containers ?? [];
+    const folders = new Map(
+      container?.volumeMounts?.map(({ name, mountPath, subPath }) => [name, subPath === undefined && mountPath]),
+    );
+    const given = optionsOf(container);
+    assert.equal(given['policy-file'], `${folders.get('policy')}/policy.yaml`);
+    assert.equal(given['webhook-cert-path'], folders.get('certificates'));
+    const parsed = parsePolicy((objects['ConfigMap job-cap-policy'] as V1ConfigMap).data?.['policy.yaml'] ?? '');
+    assert.ok('policy' in parsed);
+    assert.deepEqual(parsed.policy.rules[0], EVERYTHING.policy.rules[0]);
+    const secret = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
+    assert.deepEqual(secret, {
+      secretName: 'mine',
+      items: [
+        { key: 'a', path: 'cert.pem' },
+        { key: 'b', path: 'key.pem' },
+      ],
+    });
+    assert.ok(!JSON.stringify(objects['Role job-cap']).includes('secrets'));
+  });
+});

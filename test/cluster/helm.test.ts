@@ -113,185 +113,188 @@ const COLLECTED_MS = 60_000;
 const KINDS =
   'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';
 
-for (const version of ['helm3', 'helm4'] as const) {
-  describe(`an install by ${version}`, () => {
-    let controlPlane: ControlPlane;
-    let daemon: Daemon | undefined;
-    const run = (values: object, ...args: readonly string[]) =>
-      helm({ helm: version, kubeconfig: controlPlane.kubeconfig, values }, ...args);
-    const admin = (...args: readonly string[]) => kubectl(controlPlane.kubeconfig, args);
+describe('an install by Helm', () => {
+  let controlPlane: ControlPlane;
+  let daemon: Daemon | undefined;
+  const run = (values: object, ...args: readonly string[]) =>
+    helm({ kubeconfig: controlPlane.kubeconfig, values }, ...args);
+  const admin = (...args: readonly string[]) => kubectl(controlPlane.kubeconfig, args);
 
-    before(async () => {
-      const users = [{ name: 'system:serviceaccount:vela-system:terraform-daemon' }, { name: OTHER_USER }];
-      controlPlane = await startControlPlane({ users, controllerManager: true });
-      for (const name of NAMESPACES) await admin('create', 'namespace', name);
-    });
-    afterEach(() => daemon?.stop('SIGKILL'));
-    after(() => controlPlane?.stop());
-
-    /** With the options of the Deployment. */
-    async function startAs(
-      namespace: string,
-      name: string,
-      mount: (pod: V1PodSpec | undefined) => Promise<Readonly<Record<string, string>>> = async () => ({}),
-    ): Promise<Daemon> {
-      const config = new KubeConfig();
-      config.loadFromFile(controlPlane.kubeconfig);
-      const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
-      const pod = deployment.spec?.template.spec;
-      const given = { ...optionsOf(pod?.containers[0]), ...(await mount(pod)) };
-      daemon = await startDaemon({
-        kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
-        flags: [`--namespace=${namespace}`, ...Object.entries(given).map(([name, value]) => `--${name}=${value}`)],
-      });
-      await daemon.line('ready');
-      return daemon;
-    }
-
-    /** What the kubelet would do: the keys of the Secret as files, where the daemon is told to look for them. */
-    async function mounted(t: TestContext, pod: V1PodSpec | undefined): Promise<Readonly<Record<string, string>>> {
-      const volume = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
-      const mount = pod?.containers[0]?.volumeMounts?.find(({ name }) => name === 'certificates');
-      const option = 'webhook-cert-path';
-      assert.ok(volume?.secretName && mount);
-      assert.equal(optionsOf(pod?.containers[0])[option], mount.mountPath);
-      const stored = JSON.parse(await admin('-n', 'elsewhere', 'get', 'secret', volume.secretName, '-o', 'json'));
-      const files = (volume.items ?? []).map(({ key, path }) => [
-        path,
-        Buffer.from(stored.data[key], 'base64').toString(),
-      ]);
-      return { [option]: await aFolder(t, Object.fromEntries(files)) };
-    }
-
-    /** What the daemon has written, to the last field. */
-    const written = async ({ namespace, secret, registration }: Written = DEFAULT): Promise<unknown> => {
-      const objects = await Promise.all([
-        admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
-        admin('get', 'mutatingwebhookconfiguration', registration, '-o', 'json'),
-      ]);
-      const [stored, live] = objects.map((text) => JSON.parse(text));
-      assert.ok(stored.data['tls.key'] && live.webhooks[0].clientConfig.caBundle);
-      return [stored, live];
-    };
-
-    /** The garbage collector takes what the daemon and the Deployment have made. */
-    const untilNothingIsLeft = (name: string, { namespace, secret, registration, lease }: Written = DEFAULT) =>
-      eventually(
-        async () => {
-          const left = await Promise.all([
-            admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name'),
-            admin('-n', namespace, 'get', `secret/${secret}`, `lease/${lease}`, '--ignore-not-found', '-o', 'name'),
-            admin('get', `mutatingwebhookconfiguration/${registration}`, '--ignore-not-found', '-o', 'name'),
-          ]);
-          assert.deepEqual(left, ['', '', '']);
-        },
-        { withinMs: COLLECTED_MS },
-      );
-
-    it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
-      await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
-      const { lines } = await startAs('vela-system', 'terraform-daemon');
-      const before = await written();
-      for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
-        await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
-      }
-      await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
-      assert.deepEqual(await written(), before);
-      const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
-      assert.deepEqual(complaints, []);
-    });
-
-    it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
-      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
-      await untilNothingIsLeft('terraform-daemon');
-      await admin('apply', '-f', INSTALL);
-      await startAs('vela-system', 'terraform-daemon');
-      const template = () => admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}');
-      const before = [await written(), await template()];
-      // Helm 4 applies server-side, so that it meets kubectl's fields as those of another manager.
-      const force = version === 'helm4' ? ['--force-conflicts'] : [];
-      await run({ replicas: 3 }, 'install', 'td', CHART, '--namespace', 'vela-system', '--take-ownership', ...force);
-      assert.deepEqual([await written(), await template()], before);
-      assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
-    });
-
-    it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
-      await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
-      const { lines, line } = await startAs('elsewhere', 'job-cap');
-      await written(OTHER);
-      // Under a Lease of its own: the Jobs of its policy are not those of the first.
-      await line('watching jobs');
-      await admin('-n', OTHER.namespace, 'get', `lease/${OTHER.lease}`);
-      assert.deepEqual(
-        lines.filter(({ level }) => level === 'error'),
-        [],
-      );
-    });
-
-    it('serves certificates of your own from the Secret that it mounts, without any right on Secrets', async (t) => {
-      const { ca, files } = await broughtCertificates();
-      const folder = await aFolder(t, files);
-      // As cert-manager makes it.
-      const keys = Object.keys(files).map((key) => `--from-file=${join(folder, key)}`);
-      await admin('-n', 'elsewhere', 'create', 'secret', 'generic', 'mine', '--type=kubernetes.io/tls', ...keys);
-      await run(OWN_CERTIFICATES, 'upgrade', 'other', CHART, '--namespace', 'elsewhere');
-      const { lines, line, port } = await startAs('elsewhere', 'job-cap', (pod) => mounted(t, pod));
-      await line('watching jobs');
-      const live = await admin('get', 'mutatingwebhookconfiguration', OTHER.registration, '-o', 'json');
-      const { caBundle } = JSON.parse(live).webhooks[0].clientConfig;
-      const authorities = Buffer.from(caBundle, 'base64').toString();
-      assert.ok(
-        authorities.startsWith(ca) && authorities.length > ca.length,
-        'with what was issued before, for a while',
-      );
-      await presentedCertificate(port, { ca, servername: 'my-service.elsewhere.svc' });
-      const asked = admin('auth', 'can-i', 'get', 'secrets/my-secret', '-n', 'elsewhere', `--as=${OTHER_USER}`);
-      await assert.rejects(asked, /failed \(1\)/);
-      const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
-      assert.deepEqual(complaints, []);
-    });
-
-    it('has texts that YAML takes for something else as those texts', async () => {
-      await admin('create', 'namespace', '123');
-      await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
-      const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));
-      const { metadata, spec: pod } = deployment.spec.template;
-      const given = optionsOf(pod.containers[0]);
-      for (const [name, value] of Object.entries(MISTAKABLE.options)) assert.equal(given[name], value);
-      assert.deepEqual(metadata.labels, { app: 'true', ...MISTAKABLE.labels, ...MISTAKABLE.podLabels });
-      assert.equal(metadata.annotations.null, MISTAKABLE.podAnnotations.null);
-      assert.deepEqual(pod.nodeSelector, MISTAKABLE.nodeSelector);
-      assert.equal(pod.topologySpreadConstraints[0].topologyKey, 'true');
-      assert.equal(pod.containers[0].image, '123:1.10');
-      const account = JSON.parse(await admin('-n', '123', 'get', 'serviceaccount', 'true', '-o', 'json'));
-      assert.equal(account.metadata.annotations['12.50'], 'a: b\n');
-      const user = '--as=system:serviceaccount:123:true';
-      assert.equal(await admin('auth', 'can-i', 'patch', 'mutatingwebhookconfigurations/0x10', user), 'yes\n');
-      assert.equal(await admin('auth', 'can-i', 'patch', 'leases/0x10-backstop', '-n', '123', user), 'yes\n');
-      await run({}, 'uninstall', 'mistakable', '--namespace', '123');
-    });
-
-    it('is taken by an API server at the bounds of each value', async (t) => {
-      const yaml = await run(
-        LARGEST,
-        'template',
-        'largest',
-        CHART,
-        '--namespace',
-        'elsewhere',
-        '--kube-version',
-        '1.37.0',
-      );
-      const folder = await aFolder(t, { 'chart.yaml': yaml });
-      await admin('apply', '--dry-run=server', '-f', join(folder, 'chart.yaml'));
-    });
-
-    it('is gone after helm uninstall, with all that the daemon wrote', async () => {
-      await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
-      await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
-      await untilNothingIsLeft('terraform-daemon');
-      await untilNothingIsLeft('job-cap', OTHER);
-      for (const namespace of NAMESPACES) await admin('get', 'namespace', namespace);
-    });
+  before(async () => {
+    const users = [{ name: 'system:serviceaccount:vela-system:terraform-daemon' }, { name: OTHER_USER }];
+    controlPlane = await startControlPlane({ users, controllerManager: true });
+    for (const name of NAMESPACES) await admin('create', 'namespace', name);
   });
-}
+  afterEach(() => daemon?.stop('SIGKILL'));
+  after(() => controlPlane?.stop());
+
+  /** With the options of the Deployment. */
+  async function startAs(
+    namespace: string,
+    name: string,
+    mount: (pod: V1PodSpec | undefined) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+  ): Promise<Daemon> {
+    const config = new KubeConfig();
+    config.loadFromFile(controlPlane.kubeconfig);
+    const deployment = await config.makeApiClient(AppsV1Api).readNamespacedDeployment({ namespace, name });
+    const pod = deployment.spec?.template.spec;
+    const given = { ...optionsOf(pod?.containers[0]), ...(await mount(pod)) };
+    daemon = await startDaemon({
+      kubeconfig: controlPlane.kubeconfigFor(`system:serviceaccount:${namespace}:${name}`),
+      flags: [`--namespace=${namespace}`, ...Object.entries(given).map(([name, value]) => `--${name}=${value}`)],
+    });
+    await daemon.line('ready');
+    return daemon;
+  }
+
+  /** What the kubelet would do: the keys of the Secret as files, where the daemon is told to look for them. */
+  async function mounted(t: TestContext, pod: V1PodSpec | undefined): Promise<Readonly<Record<string, string>>> {
+    const volume = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
+    const mount = pod?.containers[0]?.volumeMounts?.find(({ name }) => name === 'certificates');
+    const option = 'webhook-cert-path';
+    assert.ok(volume?.secretName && mount);
+    assert.equal(optionsOf(pod?.containers[0])[option], mount.mountPath);
+    const stored = JSON.parse(await admin('-n', 'elsewhere', 'get', 'secret', volume.secretName, '-o', 'json'));
+    const files = (volume.items ?? []).map(({ key, path }) => [
+      path,
+      Buffer.from(stored.data[key], 'base64').toString(),
+    ]);
+    return { [option]: await aFolder(t, Object.fromEntries(files)) };
+  }
+
+  /** What the daemon has written, to the last field. */
+  const written = async ({ namespace, secret, registration }: Written = DEFAULT): Promise<unknown> => {
+    const objects = await Promise.all([
+      admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
+      admin('get', 'mutatingwebhookconfiguration', registration, '-o', 'json'),
+    ]);
+    const [stored, live] = objects.map((text) => JSON.parse(text));
+    assert.ok(stored.data['tls.key'] && live.webhooks[0].clientConfig.caBundle);
+    return [stored, live];
+  };
+
+  /** The garbage collector takes what the daemon and the Deployment have made. */
+  const untilNothingIsLeft = (name: string, { namespace, secret, registration, lease }: Written = DEFAULT) =>
+    eventually(
+      async () => {
+        const left = await Promise.all([
+          admin('get', KINDS, '-A', '-l', `app=${name}`, '-o', 'name'),
+          admin('-n', namespace, 'get', `secret/${secret}`, `lease/${lease}`, '--ignore-not-found', '-o', 'name'),
+          admin('get', `mutatingwebhookconfiguration/${registration}`, '--ignore-not-found', '-o', 'name'),
+        ]);
+        assert.deepEqual(left, ['', '', '']);
+      },
+      { withinMs: COLLECTED_MS },
+    );
+
+  it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
+    await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
+    const { lines } = await startAs('vela-system', 'terraform-daemon');
+    const before = await written();
+    for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
+      await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
+    }
+    await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
+    assert.deepEqual(await written(), before);
+    const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
+    assert.deepEqual(complaints, []);
+  });
+
+  it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
+    await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+    await untilNothingIsLeft('terraform-daemon');
+    await admin('apply', '-f', INSTALL);
+    await startAs('vela-system', 'terraform-daemon');
+    const template = () => admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}');
+    const before = [await written(), await template()];
+    // Helm 4 applies server-side, so that it meets kubectl's fields as those of another manager.
+    await run(
+      { replicas: 3 },
+      'install',
+      'td',
+      CHART,
+      '--namespace',
+      'vela-system',
+      '--take-ownership',
+      '--force-conflicts',
+    );
+    assert.deepEqual([await written(), await template()], before);
+    assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
+  });
+
+  it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
+    await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
+    const { lines, line } = await startAs('elsewhere', 'job-cap');
+    await written(OTHER);
+    // Under a Lease of its own: the Jobs of its policy are not those of the first.
+    await line('watching jobs');
+    await admin('-n', OTHER.namespace, 'get', `lease/${OTHER.lease}`);
+    assert.deepEqual(
+      lines.filter(({ level }) => level === 'error'),
+      [],
+    );
+  });
+
+  it('serves certificates of your own from the Secret that it mounts, without any right on Secrets', async (t) => {
+    const { ca, files } = await broughtCertificates();
+    const folder = await aFolder(t, files);
+    // As cert-manager makes it.
+    const keys = Object.keys(files).map((key) => `--from-file=${join(folder, key)}`);
+    await admin('-n', 'elsewhere', 'create', 'secret', 'generic', 'mine', '--type=kubernetes.io/tls', ...keys);
+    await run(OWN_CERTIFICATES, 'upgrade', 'other', CHART, '--namespace', 'elsewhere');
+    const { lines, line, port } = await startAs('elsewhere', 'job-cap', (pod) => mounted(t, pod));
+    await line('watching jobs');
+    const live = await admin('get', 'mutatingwebhookconfiguration', OTHER.registration, '-o', 'json');
+    const { caBundle } = JSON.parse(live).webhooks[0].clientConfig;
+    const authorities = Buffer.from(caBundle, 'base64').toString();
+    assert.ok(authorities.startsWith(ca) && authorities.length > ca.length, 'with what was issued before, for a while');
+    await presentedCertificate(port, { ca, servername: 'my-service.elsewhere.svc' });
+    const asked = admin('auth', 'can-i', 'get', 'secrets/my-secret', '-n', 'elsewhere', `--as=${OTHER_USER}`);
+    await assert.rejects(asked, /failed \(1\)/);
+    const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
+    assert.deepEqual(complaints, []);
+  });
+
+  it('has texts that YAML takes for something else as those texts', async () => {
+    await admin('create', 'namespace', '123');
+    await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
+    const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));
+    const { metadata, spec: pod } = deployment.spec.template;
+    const given = optionsOf(pod.containers[0]);
+    for (const [name, value] of Object.entries(MISTAKABLE.options)) assert.equal(given[name], value);
+    assert.deepEqual(metadata.labels, { app: 'true', ...MISTAKABLE.labels, ...MISTAKABLE.podLabels });
+    assert.equal(metadata.annotations.null, MISTAKABLE.podAnnotations.null);
+    assert.deepEqual(pod.nodeSelector, MISTAKABLE.nodeSelector);
+    assert.equal(pod.topologySpreadConstraints[0].topologyKey, 'true');
+    assert.equal(pod.containers[0].image, '123:1.10');
+    const account = JSON.parse(await admin('-n', '123', 'get', 'serviceaccount', 'true', '-o', 'json'));
+    assert.equal(account.metadata.annotations['12.50'], 'a: b\n');
+    const user = '--as=system:serviceaccount:123:true';
+    assert.equal(await admin('auth', 'can-i', 'patch', 'mutatingwebhookconfigurations/0x10', user), 'yes\n');
+    assert.equal(await admin('auth', 'can-i', 'patch', 'leases/0x10-backstop', '-n', '123', user), 'yes\n');
+    await run({}, 'uninstall', 'mistakable', '--namespace', '123');
+  });
+
+  it('is taken by an API server at the bounds of each value', async (t) => {
+    const yaml = await run(
+      LARGEST,
+      'template',
+      'largest',
+      CHART,
+      '--namespace',
+      'elsewhere',
+      '--kube-version',
+      '1.37.0',
+    );
+    const folder = await aFolder(t, { 'chart.yaml': yaml });
+    await admin('apply', '--dry-run=server', '-f', join(folder, 'chart.yaml'));
+  });
+
+  it('is gone after helm uninstall, with all that the daemon wrote', async () => {
+    await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
+    await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
+    await untilNothingIsLeft('terraform-daemon');
+    await untilNothingIsLeft('job-cap', OTHER);
+    for (const namespace of NAMESPACES) await admin('get', 'namespace', namespace);
+  });
+});

@@ -11,7 +11,8 @@ import { CHART } from './chart.ts';
 
 /** Which Helm to run, and what to run it with. */
 export interface HelmRun {
-  readonly helm: Helm;
+  /** Default: Helm 4. */
+  readonly helm?: Helm;
   /** Default: none, for what needs no cluster. */
   readonly kubeconfig?: string;
   /** Values other than the chart's. */
@@ -20,7 +21,7 @@ export interface HelmRun {
 
 /** Runs Helm with nothing of the user's own, and answers its stdout. Rejects with its stderr when it fails. */
 export async function helm(
-  { helm, kubeconfig = '/dev/null', values = {} }: HelmRun,
+  { helm = 'helm4', kubeconfig = '/dev/null', values = {} }: HelmRun,
   ...args: readonly string[]
 ): Promise<string> {
   const file = await ensureHelm(helm);
@@ -65,7 +66,7 @@ export async function chartObjects(
 /** Why Helm refuses the values. Rejects when it takes them. */
 export const chartRefusal = (run: HelmRun): Promise<string> =>
   chartObjects(run).then(
-    () => Promise.reject(new Error(`${run.helm} took ${JSON.stringify(run.values)}`)),
+    () => Promise.reject(new Error(`Helm took ${JSON.stringify(run.values)}`)),
     (error: { readonly stderr: string }) => error.stderr,
   );
 

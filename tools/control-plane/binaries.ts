@@ -15,7 +15,7 @@ export type Binary =
   | 'kube-scheduler'
   | 'kubelet';
 
-/** Both are in use: Helm 4 applies server-side where Helm 3 patches, and reads charts more strictly. */
+/** Helm 3 has had no support since November 2026 and is still in use: one test compares what both render. */
 export type Helm = 'helm3' | 'helm4';
 
 interface Command {
