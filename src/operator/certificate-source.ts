@@ -1,4 +1,3 @@
-import { keepAuthorities } from '../certs/ca-grace-period.ts';
 import type { Phase, ServingCertificates } from '../certs/certificate-set.ts';
 import type { CertificateDecision } from '../certs/decide.ts';
 import { readCertificateFiles } from '../certs/files.ts';
@@ -6,7 +5,7 @@ import { ensureCertificates, type Look, type Permit, type SecretStore } from '..
 import { isAhead } from '../certs/rotation.ts';
 import { waitingAuthority } from '../certs/serving-swap.ts';
 import type { Config } from '../cli/config.ts';
-import { joinCertificates, type Pem } from '../lib/pem.ts';
+import type { Pem } from '../lib/pem.ts';
 import type { Report } from './report.ts';
 
 /** The certificates as they are now. */
@@ -60,16 +59,11 @@ export function secretSource(
 const untilOf = (verdict: CertificateDecision): Date | undefined =>
   verdict.action === 'keep' ? verdict.until : undefined;
 
-/**
- * Certificates that somebody has brought. Nothing is known of their authorities, so what the API server trusts beside them is
- * kept until every replica can be expected to have read the same files. Files that do not fit leave the last good ones in use.
- */
+/** User-provided certificates: `ca.pem` alone says what is trusted. Files that do not fit leave the last good ones in use. */
 export function fileSource(
   directory: string,
   { certificates: { names } }: Pick<Config, 'certificates'>,
-  uptimeMs: () => number,
 ): CertificateSource {
-  const kept = keepAuthorities(uptimeMs);
   let lastGood: ServingCertificates | undefined;
 
   async function read(now: Date): Promise<{ readonly files: ServingCertificates; readonly failure?: unknown }> {
@@ -81,19 +75,17 @@ export function fileSource(
       return { files: lastGood, failure };
     }
   }
-  return async ({ now, liveBundle }) => {
+  return async ({ now }) => {
     const { files, failure } = await read(now);
-    const { authorities, untilMs } = kept(liveBundle, files.caBundle);
     return {
       ...files,
-      caBundle: joinCertificates([files.caBundle, ...authorities]),
       own: files.caBundle,
       failure,
       waiting: undefined,
       phase: 'stable',
       isAtRest: true,
       isPaused: false,
-      until: untilMs === undefined ? undefined : new Date(now.getTime() + untilMs),
+      until: undefined,
     };
   };
 }

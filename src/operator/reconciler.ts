@@ -83,7 +83,7 @@ export function createReconciler(
 
   function createSource(): CertificateSource {
     const { certificateDirectory } = config;
-    if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config, uptimeMs);
+    if (certificateDirectory !== undefined) return fileSource(certificateDirectory, config);
     const permit: Permit = (verdict, stored) =>
       isOrdinary(verdict) || mayRepair(SECRET, stored?.otherWriter) ? undefined : 'fight';
     const look = secretSource(secrets, config, { report, permit });

@@ -125,40 +125,36 @@ describe('replicas whose certificates are brought', () => {
     return replicas;
   }
 
-  test('with another authority 75 s apart are trusted all the while: one write as it begins, one as it ends', async (t) => {
+  test('are trusted all the while if ca.pem holds both CAs while the CA changes, also where they read the files 75 s apart', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [before, after] = await sets;
+    const caBundle = joinCertificates([before.caBundle, after.caBundle]);
+    const changes = [{ ...before, caBundle }, { ...after, caBundle }, after];
     const replicas = await two(t, { aReplica }, [before, before]);
-    const broughtTo = new Map([1, 76].map((second, nth) => [second, replicas[nth]?.folder]));
     let untrusted = 0;
-    for (let second = 1; second <= 300; second += 1) {
-      world.ms = second * 1_000;
-      const folder = broughtTo.get(second);
-      if (folder) await bring(folder, after);
+    const lookAll = async () => {
       for (const { look } of replicas) {
         await look();
         untrusted += replicas.filter(({ isTrusted }) => !isTrusted()).length;
       }
+    };
+    const bringAt = (second: number) =>
+      Promise.all(
+        replicas.map(async ({ folder }, nth) => {
+          const change = changes[Math.floor(second / 300)];
+          if (change && second % 300 === 1 + nth * 75) await bring(folder, change);
+        }),
+      );
+    for (let second = 1; second <= 300 * changes.length; second += 1) {
+      world.ms = second * 1_000;
+      await bringAt(second);
+      await lookAll();
     }
     for (const { presented } of replicas) assert.equal(presented(), after.serving.certificate);
     assert.equal(liveBundle(registrations.current()), after.caBundle);
-    assert.deepEqual([untrusted, registrations.writes(), world.fights], [0, 1 + 2, 0]);
-  });
-
-  test('are trusted where one cannot use its files any more, and the other has read new ones of another authority', async (t) => {
-    const { world, registrations, aReplica } = aWorld();
-    const [before, after] = await sets;
-    const [broken, whole] = await two(t, { aReplica }, [before, before]);
-    assert.ok(broken && whole);
-    await writeFile(join(broken.folder, 'cert.pem'), 'junk');
-    await bring(whole.folder, after);
-    for (let second = 1; second <= 170; second += 1) {
-      world.ms = second * 1_000;
-      await assert.rejects(broken.look, { code: 'CERTIFICATE_FILES_INVALID' });
-      await whole.look();
-      assert.deepEqual([broken.isTrusted(), whole.isTrusted()], [true, true], `${second} s`);
-    }
-    assert.deepEqual([registrations.writes(), world.fights], [1 + 1, 0]);
+    assert.equal(untrusted, 0);
+    // Replicas that have read different files undo each other's bundle: the limit on repairs holds that.
+    assert.ok(registrations.writes() < 100, `${registrations.writes()} writes in 900 s`);
   });
 
   /** Somebody puts an authority into the live bundle, and takes out the others. */
@@ -170,24 +166,18 @@ describe('replicas whose certificates are brought', () => {
       for (const { clientConfig } of webhooks) clientConfig.caBundle = Buffer.from(caBundle).toString('base64');
     });
 
-  test('trust an authority of somebody else for three minutes, also while their files cannot be used', async (t) => {
+  test('remove a CA that somebody else has put into the bundle, also while their files cannot be used', async (t) => {
     const here = aWorld();
     const [ours, theirs] = await sets;
     const [replica] = await two(t, here, [ours]);
     assert.ok(replica);
-    overwrite(here, theirs);
+    overwrite(here, { ...theirs, caBundle: joinCertificates([ours.caBundle, theirs.caBundle]) });
     await replica.look();
-    const both = joinCertificates([ours.caBundle, theirs.caBundle]);
-    assert.equal(liveBundle(here.registrations.current()), both);
+    assert.equal(liveBundle(here.registrations.current()), ours.caBundle);
     await writeFile(join(replica.folder, 'cert.pem'), 'junk');
-    for (const [ms, bundle] of [
-      [179_999, both],
-      [180_000, ours.caBundle],
-    ] as const) {
-      here.world.ms = ms;
-      await assert.rejects(replica.look, { code: 'CERTIFICATE_FILES_INVALID' });
-      assert.equal(liveBundle(here.registrations.current()), bundle);
-    }
+    overwrite(here, theirs);
+    await assert.rejects(replica.look, { code: 'CERTIFICATE_FILES_INVALID' });
+    assert.equal(liveBundle(here.registrations.current()), ours.caBundle);
   });
 
   test('hold off who overwrites the bundle again and again, also with another one each time', async (t) => {
