@@ -81,45 +81,45 @@ function readOption(name: OptionName, raw: string | undefined, problems: string[
 /** A rotation begins in the last third of a lifetime and settles twice. */
 const SETTLES_IN_A_LIFETIME = 6;
 
-/** Options that are fine one by one but not together. Values that did not parse are `undefined` here. */
-function contradictions(values: { readonly [Name in OptionName]?: OptionValues[Name] | undefined }): string[] {
-  const problems: string[] = [];
+/** Options that are valid one by one but not together. A value that did not parse is `undefined` here. */
+function contradictions(values: Partial<OptionValues>): string[] {
   const url = values['webhook-url'];
-  if (url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH) {
-    problems.push(
-      `${optionLabel('webhook-url')}: found the path ${JSON.stringify(url.pathname)}; allowed is ${WEBHOOK_PATH}, or none`,
-    );
-  }
-  const { 'ca-lifetime': caMs, 'cert-lifetime': servingMs } = values;
-  if (caMs !== undefined && servingMs !== undefined && servingMs > caMs) {
-    problems.push(
-      `${optionLabel('cert-lifetime')}: found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority`,
-    );
-  }
-  const settleMs = values['settle-time'];
-  if (caMs !== undefined && settleMs !== undefined && settleMs > caMs / SETTLES_IN_A_LIFETIME) {
-    problems.push(
-      `${optionLabel('settle-time')}: found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does`,
-    );
-  }
-  if (values['client-name'] && values['client-ca-file'] === undefined) {
-    problems.push(
-      `${optionLabel('client-name')}: found it without --client-ca-file; allowed is only both, a name is worth nothing where no authority vouches for it`,
-    );
-  }
+  const { 'ca-lifetime': caMs = Infinity, 'cert-lifetime': servingMs = 0, 'settle-time': settleMs = 0 } = values;
   const suites = values['tls-cipher-suites'];
-  if (values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13)) {
-    problems.push(
-      `${optionLabel('tls-cipher-suites')}: found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
-    );
-  }
-  const [endpoint, probes] = [values['webhook-bind-port'], values['metrics-bind-port']];
-  if (endpoint !== undefined && endpoint !== 0 && endpoint === probes) {
-    problems.push(
-      `${optionLabel('metrics-bind-port')}: found ${probes}, which --webhook-bind-port has; allowed is any other port`,
-    );
-  }
-  return problems;
+  const port = values['webhook-bind-port'];
+  const rows: readonly (readonly [isBroken: boolean | undefined, name: OptionName, problem: string])[] = [
+    [
+      url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH,
+      'webhook-url',
+      `found the path ${JSON.stringify(url?.pathname)}; allowed is ${WEBHOOK_PATH}, or none`,
+    ],
+    [
+      servingMs > caMs,
+      'cert-lifetime',
+      'found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority',
+    ],
+    [
+      settleMs > caMs / SETTLES_IN_A_LIFETIME,
+      'settle-time',
+      'found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does',
+    ],
+    [
+      values['client-name'] && values['client-ca-file'] === undefined,
+      'client-name',
+      'found it without --client-ca-file; allowed is only both, a name is worth nothing where no authority vouches for it',
+    ],
+    [
+      values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13),
+      'tls-cipher-suites',
+      `found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+    ],
+    [
+      port !== undefined && port !== 0 && port === values['metrics-bind-port'],
+      'metrics-bind-port',
+      `found ${port}, which --webhook-bind-port has; allowed is any other port`,
+    ],
+  ];
+  return rows.filter(([isBroken]) => isBroken).map(([, name, problem]) => `${optionLabel(name)}: ${problem}`);
 }
 
 function toConfig(values: OptionValues, podNamespace: string | undefined): Config {

@@ -24,8 +24,8 @@ export function certificateFacts(pem: string, now: Date): CertificateFacts | und
   if (certificate === undefined) return undefined;
   const end = certificate.validToDate.getTime();
   return {
-    subject: oneLine(certificate.subject),
-    issuer: oneLine(certificate.issuer),
+    subject: nameText(certificate.subject),
+    issuer: nameText(certificate.issuer),
     dnsNames: alternativeNames(certificate, 'DNS'),
     ipAddresses: alternativeNames(certificate, 'IP Address'),
     serial: certificate.serialNumber,
@@ -37,8 +37,8 @@ export function certificateFacts(pem: string, now: Date): CertificateFacts | und
   };
 }
 
-/** Node.js writes a line for each attribute; a certificate without any has no subject at all. */
-const oneLine = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
+/** Node.js writes a line for each attribute, and `undefined` for a name without attributes. */
+const nameText = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
 
 function alternativeNames({ subjectAltName }: X509Certificate, kind: 'DNS' | 'IP Address'): string[] {
   // Names with odd characters are written like strings of JSON, commas included.

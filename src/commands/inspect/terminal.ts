@@ -1,4 +1,6 @@
-/** How wide a screen is taken to be. */
+import { oneLine } from '../../lib/text.ts';
+
+/** Columns of a line. */
 const WIDTH = 100;
 const NAMES = 13;
 const BAR = 20;
@@ -6,9 +8,6 @@ const BAR = 20;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-
-/** Text of certificates and of other servers, without what a terminal would obey. */
-export const printable = (text: string): string => text.replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '?');
 
 /** Breaks a text at its spaces, and words that are too long for a line anywhere. */
 export const wrapped = (text: string, first: string, rest: string): string[] =>
@@ -19,7 +18,7 @@ export const wrapped = (text: string, first: string, rest: string): string[] =>
 
 /** Breaks a command between its words, so that it can be pasted into a shell as it is: those may be longer than a line. */
 export const wrappedCommand = (command: string, first: string, rest: string): string[] =>
-  inLines(printable(command).match(SHELL_WORD) ?? [], { first, rest, continued: ' \\' });
+  inLines(oneLine(command).match(SHELL_WORD) ?? [], { first, rest, continued: ' \\' });
 
 /** With its quotes. */
 const SHELL_WORD = /(?:\\.|'[^']*'|[^ ])+/g;
@@ -53,14 +52,14 @@ const chunks = (word: string, size: number): string[] =>
 
 /** A name and what there is to say about it. */
 export const columns = (name: string, text: string): string[] =>
-  wrapped(printable(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
+  wrapped(oneLine(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
 
 /** Commands below what was said. */
 export const commandColumns = (command: string): string[] =>
   wrappedCommand(command, ' '.repeat(NAMES + 2), ' '.repeat(NAMES + 4));
 
-/** The two ends of a fingerprint are enough to tell two of them apart. */
-export const shortened = (sha256: string): string =>
+/** The two ends of a fingerprint are enough to distinguish two of them. */
+export const shortFingerprint = (sha256: string): string =>
   sha256.length > 30 ? `${sha256.slice(0, 11)}…${sha256.slice(-11)}` : sha256;
 
 /** Down to the second, in UTC. */

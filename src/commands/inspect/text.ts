@@ -1,3 +1,4 @@
+import { oneLine } from '../../lib/text.ts';
 import type { CertificateFacts } from './certificate-facts.ts';
 import type { InspectionReport } from './report.ts';
 import {
@@ -5,9 +6,8 @@ import {
   columns,
   commandColumns,
   date,
-  printable,
   relativeTime,
-  shortened,
+  shortFingerprint,
   wrapped,
   wrappedCommand,
 } from './terminal.ts';
@@ -45,7 +45,7 @@ function certificateSection(title: string, certificate: CertificateFacts | undef
   return section(title, {
     subject,
     names: names.length === 0 ? undefined : names.join(', '),
-    serial: `${serial}   SHA-256 ${shortened(sha256)}`,
+    serial: `${serial}   SHA-256 ${shortFingerprint(sha256)}`,
     valid: `${date(notBefore)} to ${date(notAfter)}`,
     left: bar(leftMs, lifetimeMs),
   });
@@ -74,7 +74,7 @@ function registrationSection({ registration }: InspectionReport): string[] {
   if (state === 'absent') return section(title, { is: 'not there' });
   const shown = trusts.slice(0, MOST_AUTHORITIES).map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
     const whose = isOurs === undefined ? 'perhaps ours' : isOurs ? 'ours' : 'unknown';
-    return `${whose}${isDuplicate ? ', again' : ''}: ${shortened(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
+    return `${whose}${isDuplicate ? ', again' : ''}: ${shortFingerprint(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
   });
   const more = trusts.length - shown.length;
   const lines = [
@@ -102,7 +102,7 @@ function endpointSection({ endpoint }: InspectionReport): string[] {
   const which = isOfSecret === undefined ? '' : isOfSecret ? ', that of the Secret' : ', not that of the Secret';
   return section('ENDPOINT', {
     dialled,
-    presents: `${shortened(certificate?.sha256 ?? '')} until ${date(certificate?.notAfter)}${which}`,
+    presents: `${shortFingerprint(certificate?.sha256 ?? '')} until ${date(certificate?.notAfter)}${which}`,
     verified: isVerified ? 'yes, with the live CA bundle' : `no: ${why}`,
   });
 }
@@ -113,7 +113,7 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
   return section('ROTATION', {
     phase: since === undefined ? phase : `${phase} since ${date(since)}`,
     'waits for': waitsFor && `${waitsFor}${until === undefined ? '' : `, until ${date(until)}`}`,
-    'next CA': nextCertificateAuthority && `${shortened(nextCertificateAuthority.sha256)}`,
+    'next CA': nextCertificateAuthority && `${shortFingerprint(nextCertificateAuthority.sha256)}`,
     renewal: next.renewal && `${date(next.renewal)}, ${relativeTime(next.renewal, at)} (serving certificate)`,
     rotation:
       next.caRotation && `${date(next.caRotation)}, ${relativeTime(next.caRotation, at)} (certificate authority)`,
@@ -123,11 +123,11 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
 function verdictSection({ verdict, problems, endpoint }: InspectionReport): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
   if (verdict === 'incomplete') {
-    const why = wrapped(printable(endpoint.why ?? ''), '  ', '  ');
+    const why = wrapped(oneLine(endpoint.why ?? ''), '  ', '  ');
     return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...why];
   }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
-    ...wrapped(`${index + 1}. ${reason} (${where}): ${printable(message)}`, '  ', '     '),
+    ...wrapped(`${index + 1}. ${reason} (${where}): ${oneLine(message)}`, '  ', '     '),
     // What mends several in a row stands below the last of them.
     ...(command === problems[index + 1]?.command ? [] : wrappedCommand(command, '     ', '       ')),
   ]);

@@ -56,7 +56,7 @@ describe('a command that mends something', () => {
   test('cannot make a line of its own', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
     assert.deepEqual(commandColumns(restart), [
-      `${' '.repeat(15)}kubectl -n 'a?verdict: healthy' rollout restart deployment d`,
+      `${' '.repeat(15)}kubectl -n 'a verdict: healthy' rollout restart deployment d`,
     ]);
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { bar, printable, relativeTime, wrapped } from '../../../../src/commands/inspect/terminal.ts';
+import { bar, columns, relativeTime, wrapped } from '../../../../src/commands/inspect/terminal.ts';
 import { reportText } from '../../../../src/commands/inspect/text.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, stored } from '../../../support/builders/a-certificate-set.ts';
@@ -119,6 +119,7 @@ describe('the screen', () => {
   });
 
   test('obeys nobody', () => {
-    assert.equal(printable('a\u001b[31mb\u0007\n\u202ec'), 'a?[31mb???c');
+    const [line, ...others] = columns('name', 'a\u001b[31mb\u0007\n\u202ec');
+    assert.deepEqual([line, others], ['  name         a\\u001b[31mb\\u0007 \\u202ec', []]);
   });
 });
