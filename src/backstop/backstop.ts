@@ -1,4 +1,4 @@
-import { onceUntilDone } from '../lib/log-once.ts';
+import { logOncePerOutage } from '../lib/log-once.ts';
 import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { decideJob, type Heal, type JobDecision } from './decide.ts';
@@ -12,6 +12,8 @@ export interface BackstopDependencies
   extends Pick<JobActionDependencies, 'log' | 'metrics' | 'now'>,
     Pick<JobWorkerDependencies, 'namespaceLabels'> {
   readonly jobs: JobStore;
+  /** Milliseconds since the start of the process. */
+  readonly uptimeMs?: () => number;
 }
 
 export interface BackstopOptions {
@@ -33,19 +35,19 @@ export function createBackstop(
   options: BackstopOptions,
   signal: AbortSignal,
 ): Backstop {
-  const { jobs, namespaceLabels, log, now } = dependencies;
+  const { jobs, namespaceLabels, log, now, uptimeMs = () => performance.now() } = dependencies;
   const { policy, heal, onPolicyChange } = options;
-  const tellOnce = onceUntilDone(log, now);
-  const writeEvent = createJobEventWriter(jobs, { log, tellOnce }, signal);
+  const outages = logOncePerOutage(log, uptimeMs);
+  const writeEvent = createJobEventWriter(jobs, { log, outages }, signal);
   const limiter = createRepairLimiter(JOB_CALLS.most);
-  const actions = createJobActions({ ...dependencies, writeEvent, tellOnce, limiter });
+  const actions = createJobActions({ ...dependencies, writeEvent, outages, limiter });
   let listNow = () => {};
   onPolicyChange?.(() => listNow());
 
   function decide(job: unknown, labels?: Labels): JobDecision {
     const at = now();
     // Computed from the present clock each time, because a wrong clock may be corrected long after the start.
-    const startedAt = new Date(at.getTime() - performance.now());
+    const startedAt = new Date(at.getTime() - uptimeMs());
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels: labels, now: at });
   }
 
@@ -53,7 +55,7 @@ export function createBackstop(
     // A list finds the Jobs that the full queue has dropped.
     const onOverflow = () => watch.listSoon();
     const worker = createJobWorker(
-      { jobs, actions, namespaceLabels, tellOnce },
+      { jobs, actions, namespaceLabels, outages },
       { policy, decide, onOverflow },
       running,
     );

@@ -1,6 +1,6 @@
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import type { TellOnce } from '../lib/log-once.ts';
+import type { OutageLog } from '../lib/log-once.ts';
 import { withFewRetries } from '../lib/retry.ts';
 import { createWorkQueue } from '../lib/work-queue.ts';
 import type { JobReference } from './decide.ts';
@@ -18,17 +18,17 @@ const NOT_WRITTEN = 'event not written';
 /** Events are best effort: nothing waits for one. Each is retried for about a minute; then its loss is logged. */
 export function createJobEventWriter(
   jobs: Pick<JobStore, 'writeEvent'>,
-  { log, tellOnce }: { readonly log: Log; readonly tellOnce: TellOnce },
+  { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
 ): WriteJobEvent {
   const queue = createWorkQueue(EVENTS, signal);
   return (job, event, onCreated = () => {}) => {
     const { namespace, name } = job;
-    const logLost = (why: object) => tellOnce.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
+    const logLost = (why: object) => outages.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
     const write = async () => {
       try {
         const isNew = await withFewRetries(() => jobs.writeEvent(job, event), signal);
-        tellOnce.done(NOT_WRITTEN);
+        outages.recovered(NOT_WRITTEN);
         if (isNew) onCreated();
         else log.debug('told before', { event: event.name });
       } catch (error) {

@@ -1,6 +1,7 @@
 import type { Log } from '../lib/log.ts';
-import type { TellOnce } from '../lib/log-once.ts';
+import type { OutageLog } from '../lib/log-once.ts';
 import type { RepairLimiter } from '../lib/repair-limiter.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { JobDecision } from './decide.ts';
 import type { WriteJobEvent } from './event-writer.ts';
@@ -12,7 +13,7 @@ export interface JobActionDependencies {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
   readonly writeEvent: WriteJobEvent;
-  readonly tellOnce: TellOnce;
+  readonly outages: OutageLog;
   /** How often each Job was capped: another writer may raise the limit each time. */
   readonly limiter: RepairLimiter;
   readonly now: () => Date;
@@ -36,17 +37,14 @@ export interface JobActions {
 export const NOT_CAPPED = 'job not capped';
 const RAISED = 'job raised again';
 
-/** Another mutating webhook raises the limit within the patch. The watch reports no change then, and a retry may help only after a person has changed it. */
-const UNDONE_RETRY_MS = 3 * 60_000;
-
 export function createJobActions(dependencies: JobActionDependencies): JobActions {
-  const { jobs, log, metrics, writeEvent, tellOnce, limiter, now } = dependencies;
+  const { jobs, log, metrics, writeEvent, outages, limiter, now } = dependencies;
   return {
     async cap({ job, from, to }) {
       const { namespace, name } = job;
       const delayMs = limiter.delayMs(job.uid, now());
       if (delayMs > 0) {
-        tellOnce.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
+        outages.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
         return delayMs;
       }
       const result = await jobs.cap(job, to);
@@ -54,10 +52,11 @@ export function createJobActions(dependencies: JobActionDependencies): JobAction
       if (result === 'lost') return undefined;
       limiter.record(job.uid, now());
       if (result === 'undone') {
-        tellOnce.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
-        return UNDONE_RETRY_MS;
+        outages.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+        // The watch reports no change when another webhook has raised the limit within the patch.
+        return retryPolicies.job.longestMs;
       }
-      for (const problem of [NOT_CAPPED, RAISED]) tellOnce.done(problem);
+      for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);
       log.info('job missed', { namespace, name, from, to });
       metrics.jobMissed();
       writeEvent(job, missedEvent(job, { from, to }));

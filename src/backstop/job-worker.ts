@@ -1,6 +1,7 @@
-import { doubledMs } from '../lib/backoff.ts';
+import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
-import type { TellOnce } from '../lib/log-once.ts';
+import type { OutageLog } from '../lib/log-once.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { type JobDecision, type JobReference, referenceOf } from './decide.ts';
@@ -13,7 +14,7 @@ export interface JobWorkerDependencies {
   readonly jobs: Pick<JobStore, 'read'>;
   readonly actions: JobActions;
   readonly namespaceLabels: (namespace: string) => Promise<Labels>;
-  readonly tellOnce: TellOnce;
+  readonly outages: OutageLog;
 }
 
 export interface JobWorkerOptions {
@@ -37,18 +38,17 @@ interface Attempt {
  * megabytes, because each is a reference only.
  */
 export const JOB_CALLS = { concurrency: 8, most: 5_000 };
-const RETRY = { firstMs: 5_000, longestMs: 3 * 60_000 };
 /** The next page waits at most so long for the Jobs of this one, because the API server forgets a list after five minutes. */
 const PAGE_MS = 10_000;
 
 /** Decides about each Job that was seen and acts on the decision. Retries failures less and less often. */
 export function createJobWorker(
-  { jobs, actions, namespaceLabels, tellOnce }: JobWorkerDependencies,
+  { jobs, actions, namespaceLabels, outages }: JobWorkerDependencies,
   { policy, decide, onOverflow }: JobWorkerOptions,
   signal: AbortSignal,
 ): JobHandlers {
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
-  const logFailure = createFailureLog(tellOnce, signal);
+  const logFailure = createFailureLog(outages, signal);
 
   async function run({ job, decided, failures }: Attempt): Promise<NextTry<Attempt> | undefined> {
     try {
@@ -66,7 +66,7 @@ export function createJobWorker(
     const decision = decide(stored);
     if (decision.action !== 'ask') return decision;
     const labels = await logFailure(NOT_READ, job, untilAborted(namespaceLabels(job.namespace), signal));
-    tellOnce.done(NOT_READ);
+    outages.recovered(NOT_READ);
     return labels && decide(stored, labels);
   }
   function onJob(stored: unknown): void {
@@ -91,20 +91,20 @@ export function createJobWorker(
 function retryPauseMs(error: unknown, failures: number): number {
   if (!(error instanceof OperatorError)) throw error;
   // A refusal lasts until a person changes something.
-  return error.retryable ? doubledMs(failures, RETRY) : RETRY.longestMs;
+  return error.retryable ? exponentialBackoffMs(failures, retryPolicies.job) : retryPolicies.job.longestMs;
 }
 
 const NOT_READ = 'namespace not read';
 
 /** Logs the failure of a call about a Job, and passes it on. */
-function createFailureLog(tellOnce: TellOnce, signal: AbortSignal) {
+function createFailureLog(outages: OutageLog, signal: AbortSignal) {
   return async <T>(problem: string, { namespace, name }: JobReference, call: Promise<T>): Promise<T> => {
     try {
       return await call;
     } catch (error) {
       // A stop aborts the calls that are under way.
       if (!signal.aborted && error instanceof OperatorError) {
-        tellOnce.failed(problem, { namespace, name, ...errorFields(error) });
+        outages.failed(problem, { namespace, name, ...errorFields(error) });
       }
       throw error;
     }

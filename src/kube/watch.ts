@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Status, Watch } from '@kubernetes/client-node';
-import { createFailures, type Failures, type Pause } from '../lib/backoff.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { isExpired, kubeError } from './errors.ts';
+import { createWatchBackoff, type WatchBackoff, type WatchPause } from './watch-backoff.ts';
 
 export type OnWatchEvent = (type: string, object: unknown) => void;
 
@@ -27,8 +27,6 @@ export interface WatchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Missing rights do not return by themselves; after an administrator has added them, the watch starts within a minute. */
-const FORBIDDEN_PAUSE_MS = 60_000;
 /** A watch that ends sooner and without an event has failed, so that a proxy that closes each watch causes no busy loop. */
 const SHORTEST_WATCH_MS = 1_000;
 /** After so many failures in a row at one version, the version may be the cause: list again. */
@@ -39,7 +37,7 @@ const MOST_FAILED_WATCHES = 5;
  * failures with exponential backoff and logs the first one of a series.
  */
 export async function keepWatching(source: WatchSource, { warning, log, signal }: WatchOptions): Promise<void> {
-  const failures = createFailures(FORBIDDEN_PAUSE_MS);
+  const backoff = createWatchBackoff();
   let from: string | undefined;
   let failedWatches = 0;
   while (!signal.aborted) {
@@ -47,8 +45,8 @@ export async function keepWatching(source: WatchSource, { warning, log, signal }
     if (signal.aborted) return;
     failedWatches = isStuck(step, from) ? failedWatches + 1 : 0;
     from = failedWatches < MOST_FAILED_WATCHES ? step.next : undefined;
-    const { pauseMs, news } = pauseAfter(step, failures);
-    if (news) log.warn(warning, news);
+    const { pauseMs, logFields } = pauseAfter(step, backoff);
+    if (logFields) log.warn(warning, logFields);
     await delay(pauseMs, undefined, { signal }).catch(() => {});
   }
 }
@@ -63,10 +61,10 @@ interface WatchStep {
 const isStuck = ({ outcome, next }: WatchStep, from: string | undefined): boolean =>
   outcome === 'failed' && from !== undefined && next === from;
 
-function pauseAfter({ outcome, error }: WatchStep, failures: Failures): Pause {
-  if (outcome === 'failed') return failures.more(error);
+function pauseAfter({ outcome, error }: WatchStep, backoff: WatchBackoff): WatchPause {
+  if (outcome === 'failed') return backoff.onFailure(error);
   // A list that succeeds does not end a series of failures: the watches may be what fails.
-  return outcome === 'watched' ? failures.none() : { pauseMs: 0 };
+  return outcome === 'watched' ? backoff.onSuccess() : { pauseMs: 0 };
 }
 
 async function listOrWatch(source: WatchSource, from: string | undefined, signal: AbortSignal): Promise<WatchStep> {

@@ -94,13 +94,14 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       return isNew;
     },
   };
-  const clock = { ms: Date.now() };
+  const startMs = Date.now();
+  const clock = { ms: startMs };
   const now = () => new Date(clock.ms);
   const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
   const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
   const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
   const namespaceLabels = async () => labels();
-  const dependencies = { jobs, namespaceLabels, log, metrics, now };
+  const dependencies = { jobs, namespaceLabels, log, metrics, now, uptimeMs: () => clock.ms - startMs };
   const listeners: (() => void)[] = [];
   const onPolicyChange = (callback: () => void) => void listeners.push(callback);
   const backstop = createBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
