@@ -86,3 +86,13 @@ export const keySize = (text: string): Parsed<number> => {
   const sizes = oneOf('2048', '3072', '4096')(text);
   return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
 };
+
+/** `host:port`, with an IPv6 address in brackets. */
+export function hostAndPort(text: string): Parsed<{ readonly host: string; readonly port: number }> {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  return host !== undefined && port >= 1 && port <= 65535
+    ? { value: { host, port } }
+    : { allowed: '<host>:<port>, such as 127.0.0.1:8443 or [::1]:8443' };
+}

@@ -1,14 +1,9 @@
 import type { Subcommand } from '../cli/command-line.ts';
 import { readConfig } from '../cli/config.ts';
 import { readPolicyOption } from '../cli/option-files.ts';
-import type { Parsed } from '../cli/option-parsers.ts';
+import { oneOf } from '../cli/option-parsers.ts';
 import { writeYaml } from '../lib/yaml.ts';
 import { type AdmissionPolicyVersion, admissionPolicy, admissionPolicyVersions } from '../policy/admission-policy.ts';
-
-const apiVersion = (text: string): Parsed<AdmissionPolicyVersion> => {
-  const value = admissionPolicyVersions.find((version) => version === text);
-  return value === undefined ? { allowed: admissionPolicyVersions.join(' or ') } : { value };
-};
 
 export const policyCommand = {
   description: 'print the policy as a MutatingAdmissionPolicy and its binding: the same without a webhook',
@@ -18,7 +13,7 @@ export const policyCommand = {
       flags: '--api-version <version>',
       description: 'v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
       default: 'v1',
-      parse: apiVersion,
+      parse: oneOf(...admissionPolicyVersions),
     },
   ],
   help: `

@@ -4,7 +4,7 @@ import { PatchStrategy, RbacAuthorizationV1Api, setHeaderOptions } from '@kubern
 import { freePort } from '../../tools/control-plane/free-port.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
-import { runCommand } from '../support/cluster/command.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 
 const READER = 'reader';
@@ -30,7 +30,7 @@ describe('terraform-daemon inspect', () => {
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
     await daemon.line('ready');
   }
-  const inspect = (...args: readonly string[]) => runCommand(['inspect', `--service-port=${port}`, ...args]);
+  const inspect = (...args: readonly string[]) => spawnCommand(['inspect', `--service-port=${port}`, ...args]);
   const asAdmin = (...args: readonly string[]) => inspect(`--kubeconfig=${cluster.kubeconfig}`, ...args);
   const address = () => `--address=localhost:${port}`;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
-import { runCommand } from '../support/cluster/command.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -23,7 +23,7 @@ describe('terraform-daemon rotate', () => {
     await daemon.line('ready');
   }
   const rotate = (...args: readonly string[]) =>
-    runCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`, '--settle-time=1s', ...args]);
+    spawnCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`, '--settle-time=1s', ...args]);
   const annotation = async (name: string) =>
     (await cluster.secret())?.metadata?.annotations?.[`terraform.job.kb.io/${name}`];
   const fingerprints = () => Promise.all(['serving', 'ca'].map((part) => annotation(`${part}-fingerprint-sha256`)));
@@ -85,7 +85,7 @@ describe('terraform-daemon rotate', () => {
     await start();
     await daemon.stop();
     const before = await fingerprints();
-    const { exitCode, stdout } = await runCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`], {
+    const { exitCode, stdout } = await spawnCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`], {
       stopAt: /^asked for/,
     });
     assert.deepEqual([exitCode, /interrupted: the rotation goes on by itself/.test(stdout)], [130, true], stdout);

@@ -4,31 +4,31 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
-import { runCommand } from '../support/cluster/command.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 
 // Each of these starts a process. test/unit/cli and test/unit/commands test the rest within their own process.
 describe('the process', { concurrency: 3 }, () => {
   test('--version answers the version of the package, and ends with 0', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
-    assert.deepEqual(await runCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
+    assert.deepEqual(await spawnCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
   });
 
   test('ends with 2 and the problem on standard error for a usage error', async () => {
-    const { exitCode, stdout, stderr } = await runCommand(['rotate', '--kubeconfig=/no/file']);
+    const { exitCode, stdout, stderr } = await spawnCommand(['rotate', '--kubeconfig=/no/file']);
     assert.deepEqual([exitCode, stdout], [2, '']);
     assert.match(stderr, /--kubeconfig .*found "\/no\/file"/);
   });
 
   describe('a reader that goes away', () => {
     test('in the middle of the help ends it quietly', async () => {
-      const { stderr } = await runCommand(['--help'], { isUnread: true });
+      const { stderr } = await spawnCommand(['--help'], { isUnread: true });
       assert.equal(stderr, '');
     });
 
     test('of the log stops the daemon as SIGTERM does', async (t) => {
       const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
       const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
-      assert.deepEqual(await runCommand([...flags, ...ports], { isUnread: true }), {
+      assert.deepEqual(await spawnCommand([...flags, ...ports], { isUnread: true }), {
         exitCode: 0,
         stdout: '',
         stderr: '',
@@ -48,7 +48,7 @@ describe('the process', { concurrency: 3 }, () => {
         t.after(() => taken.close());
         const { port } = taken.address() as AddressInfo;
         const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
-        const { exitCode, stdout, stderr } = await runCommand([...flags, `--${option}=${port}`], {
+        const { exitCode, stdout, stderr } = await spawnCommand([...flags, `--${option}=${port}`], {
           stopAt: /"will try again"/,
         });
         assert.deepEqual([exitCode, stderr], [1, '']);
@@ -64,7 +64,7 @@ describe('the process', { concurrency: 3 }, () => {
         '--webhook-bind-address=127.0.0.1',
         '--metrics-bind-port=0',
       ];
-      const { exitCode, stdout } = await runCommand(flags, { stopAt: /"will try again"/ });
+      const { exitCode, stdout } = await spawnCommand(flags, { stopAt: /"will try again"/ });
       const messages = stdout
         .trim()
         .split('\n')

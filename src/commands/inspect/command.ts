@@ -1,20 +1,8 @@
 import { installOptions, type Subcommand } from '../../cli/command-line.ts';
-import type { Parsed } from '../../cli/option-parsers.ts';
+import { hostAndPort, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
 import { type InspectOptions, inspect } from './inspect.ts';
 import { verdicts } from './verdicts.ts';
-
-const outputFormat = (text: string): Parsed<string> =>
-  text === 'text' || text === 'json' ? { value: text } : { allowed: 'text or json' };
-
-/** `host:port`, with an IPv6 address in brackets. */
-export function hostAndPort(text: string): Parsed<{ readonly host: string; readonly port: number }> {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const [host, port] = [bracketed ?? plain, Number(digits)];
-  return host !== undefined && port >= 1 && port <= 65535
-    ? { value: { host, port } }
-    : { allowed: '<host>:<port>, such as 127.0.0.1:8443 or [::1]:8443' };
-}
 
 export const inspectCommand = {
   description: 'show the certificates, what the API server trusts and what the endpoint presents, and judge them',
@@ -30,7 +18,7 @@ export const inspectCommand = {
     'settle-time',
   ],
   own: [
-    { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: outputFormat },
+    { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
     {
       flags: '--address <host:port>',
       description: 'where to call the endpoint',

@@ -1,13 +1,7 @@
 import { installOptions, type Subcommand } from '../../cli/command-line.ts';
-import { parseDuration } from '../../cli/durations.ts';
-import type { Parsed } from '../../cli/option-parsers.ts';
+import { duration } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
 import { rotate } from './rotate.ts';
-
-const timeout = (text: string): Parsed<number> => {
-  const value = parseDuration(text);
-  return value !== undefined && value > 0 ? { value } : { allowed: 'a duration such as 10m, 90s or 1h30m' };
-};
 
 export const rotateCommand = {
   description: 'have the running daemon renew the serving certificate, or rotate the CA, and wait until it is done',
@@ -19,7 +13,7 @@ export const rotateCommand = {
       description: 'how long to wait until it is done',
       default: 600_000,
       defaultText: '10m',
-      parse: timeout,
+      parse: duration('1s', '876000h'),
     },
   ],
   help: `

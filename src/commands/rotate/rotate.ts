@@ -3,6 +3,7 @@ import type { SecretStore } from '../../certs/reconcile.ts';
 import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
 import type { Config } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
+import { retryPolicies } from '../../lib/retry-policy.ts';
 import {
   combineRequests,
   obstacle,
@@ -68,11 +69,8 @@ export async function rotate(
 
 type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };
 
-/** A daemon may write at the same moment, but not this many times in a row. */
-const MOST_LOST_RACES = 10;
-
 async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencies): Promise<Request> {
-  for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
+  for (let lost = 0; lost < retryPolicies.lostRace.tries; lost += 1) {
     const stored = await secrets.read();
     const refused = obstacle(stored, config);
     if (refused !== undefined || stored === undefined) return { refused: refused ?? '' };

@@ -22,7 +22,7 @@ export interface RunOptions {
 }
 
 /** Runs the daemon's source in a process of its own, until that ends. */
-export async function runCommand(
+export async function spawnCommand(
   args: readonly string[],
   { env = {}, stopAt, isUnread = false }: RunOptions = {},
 ): Promise<Ended> {

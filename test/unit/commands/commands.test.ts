@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { hostAndPort } from '../../../src/cli/option-parsers.ts';
 import { environmentName } from '../../../src/cli/options.ts';
-import { hostAndPort } from '../../../src/commands/inspect/command.ts';
 import { aKubeconfig } from '../../support/builders/a-kubeconfig.ts';
 import { callCommand, subcommands } from '../../support/command-in-process.ts';
 
@@ -29,10 +29,10 @@ describe('the subcommands', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
-    'an unknown format': [['inspect', '-o', 'yaml'], /Allowed is text or json/],
+    'an unknown format': [['inspect', '-o', 'yaml'], /Allowed is text, json\./],
     'an address without a port': [['inspect', '--address=host'], /Allowed is <host>:<port>/],
     'a word too many': [['inspect', 'again'], /too many arguments/],
-    'an API version that there is not': [['policy', '--api-version=v2'], /Allowed is v1 or v1beta1/],
+    'an API version that there is not': [['policy', '--api-version=v2'], /Allowed is v1, v1beta1\./],
     'a policy file that is not there': [['policy', '--policy-file=/no/file'], /--policy-file .*"\/no\/file": ENOENT/],
     'an option of another command': [['inspect', '--drain-time=5s'], /unknown option '--drain-time/],
     'a name that cannot be one': [
