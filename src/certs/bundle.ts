@@ -5,7 +5,10 @@ import type { Reason } from './reasons.ts';
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 
-/** One CA takes over while another retires; more are needed only if the Secret is lost again before that has finished. */
+/**
+ * One CA takes over while another retires, so one earlier CA is enough as a rule. More are needed only if the Secret is
+ * lost again before the rotation has finished: four leave room for several such losses within a rotation.
+ */
 const MOST_PREVIOUS = 4;
 
 /** What depends on the names for which a CA of ours may sign. */

@@ -17,20 +17,20 @@ import {
   validityProblem,
 } from './x509.ts';
 
-/** Three small files are copied in less than that. */
+/** Longer than copying three small files takes: files that do not fit together may be in the middle of being replaced. */
 const COPYING_MS = 200;
 
 interface Problem {
   readonly file: string;
   readonly text: string;
-  /** Whether somebody may just be in the middle of writing the files. */
+  /** Whether the files may be in the middle of being replaced. */
   readonly mayPass?: boolean;
 }
 
 /**
- * Reads `cert.pem` (the certificate, then any intermediates), `key.pem` and, if there is one, `ca.pem`.
- * Without `ca.pem` the certificate itself is what the API server is told to trust. Files that do not fit together are
- * read once more, as they cannot be read in one go.
+ * Reads `cert.pem` (the certificate, then any intermediates), `key.pem` and, if it exists, `ca.pem`. Without `ca.pem` the
+ * certificate itself is the CA bundle. Files that do not fit together are read once more, because they cannot be read
+ * atomically.
  *
  * @throws OperatorError `CERTIFICATE_FILES_INVALID` that names the file and what is wrong with it.
  */
@@ -39,27 +39,27 @@ export async function readCertificateFiles(
   names: ServerNames,
   now: Date,
 ): Promise<ServingCertificates> {
-  const judged = await readJudged(directory, names, now);
-  if (!judged.problem?.mayPass) return served(directory, judged);
+  const first = await readOnce(directory, names, now);
+  if (!first.problem?.mayPass) return filesOrThrow(directory, first);
   await delay(COPYING_MS);
-  return served(directory, await readJudged(directory, names, now));
+  return filesOrThrow(directory, await readOnce(directory, names, now));
 }
 
-interface Judged {
+interface Reading {
   readonly files: ServingCertificates;
   readonly problem: Problem | undefined;
 }
 
-function served(directory: string, { files, problem }: Judged): ServingCertificates {
+function filesOrThrow(directory: string, { files, problem }: Reading): ServingCertificates {
   if (problem) throw invalid(join(directory, problem.file), problem.text);
   return files;
 }
 
-async function readJudged(directory: string, names: ServerNames, now: Date): Promise<Judged> {
-  // One after the other, so that of several problems the same one is told each time.
+async function readOnce(directory: string, names: ServerNames, now: Date): Promise<Reading> {
+  // One after the other, so that the same one of several problems is reported each time.
   const certificate = await readOrAbsent(directory, 'cert.pem');
   const privateKey = await readOrAbsent(directory, 'key.pem');
-  // An empty file is one that is being written; only one that is not there means that there is none.
+  // An empty file is one that is being written; only a missing file means that there is no CA bundle.
   const ca = await readOrAbsent(directory, 'ca.pem');
   if (certificate === undefined || privateKey === undefined) {
     const missing = Object.entries({ 'cert.pem': certificate, 'key.pem': privateKey }).flatMap(([file, pem]) =>
@@ -99,7 +99,7 @@ function problemOf({ serving, caBundle }: ServingCertificates, names: ServerName
   return isVerified ? undefined : { file: 'ca.pem', text: 'does not verify cert.pem', mayPass: true };
 }
 
-/** What is wrong with the text as a whole, all of which is presented: a block that is cut off, a key that is too small. */
+/** What TLS refuses about the whole text, all of which is presented: a block that is cut off, a key that is too small. */
 function loadProblem({ certificate, privateKey }: ServingCertificates['serving']): string | undefined {
   try {
     createSecureContext({ cert: certificate, key: privateKey });
@@ -109,7 +109,7 @@ function loadProblem({ certificate, privateKey }: ServingCertificates['serving']
   }
 }
 
-/** What was found in the certificate where that is not as it has to be. */
+/** What the certificate has, and what it must have. */
 function found(unfit: Reason, certificate: X509Certificate, names: ServerNames): string {
   if (unfit === 'expired') return `notAfter: ${certificate.validToDate.toISOString()}`;
   if (unfit === 'not-yet-valid') return `notBefore: ${certificate.validFromDate.toISOString()}`;

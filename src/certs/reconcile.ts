@@ -12,6 +12,7 @@ import {
   isPaused,
   issueReasons,
   MANAGED_BY,
+  MANAGED_BY_LABEL,
   misunderstood,
   ROTATE,
   type SecretContent,
@@ -196,7 +197,8 @@ function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic
 
 function refuseForeign(stored: StoredSecret, reference: string): void {
   if (isOurs(stored)) return;
-  const [[label, value]] = Object.entries(MANAGED_BY) as [[string, string]];
+  const label = MANAGED_BY_LABEL;
+  const value = MANAGED_BY[MANAGED_BY_LABEL];
   const [namespace, name] = reference.split('/');
   throw new OperatorError(
     'SECRET_NOT_OURS',

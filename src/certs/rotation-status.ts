@@ -1,7 +1,7 @@
 import type { CertificateOptions, CertificateSet, Phase } from './certificate-set.ts';
 import { phaseEnd } from './rotation.ts';
 
-/** What each phase of a rotation waits for, in words. */
+/** What each phase of a rotation waits for, for people. */
 export const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   stable: undefined,
   publishing: 'the live CA bundle to hold the new certificate authority',
@@ -9,12 +9,12 @@ export const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   retiring: 'every replica to present a certificate of the new authority',
 };
 
-/** Where a rotation stands. */
+/** The phase of a rotation, as commands show it. */
 export interface RotationFacts {
   readonly phase: Phase;
   readonly since: Date | undefined;
   readonly waitsFor: string | undefined;
-  /** When the phase ends, where that depends on time alone. */
+  /** When the phase ends, if that depends on time alone. */
   readonly until: Date | undefined;
 }
 
@@ -31,7 +31,7 @@ export function rotationFacts(
   };
 }
 
-/** A running daemon looks every minute; a step that is overdue for longer than this is not going to be taken. */
+/** A running daemon reconciles every minute, so a step that is overdue for two minutes will not be taken. */
 const GRACE_MS = 120_000;
 
 /** Whether a rotation has stopped on its way. */

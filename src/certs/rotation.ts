@@ -4,16 +4,16 @@ import type { Situation } from './situation.ts';
 
 /** What brings a rotation from one phase into the next. */
 export type RotationStep =
-  /** The new authority was read back from the live registration: begin to wait. */
+  /** The new CA was read back from the live CA bundle: the settle time begins. */
   | { readonly action: 'settle' }
-  /** Somebody has taken the new authority out of the live bundle again: all over. */
+  /** Another writer has removed the new CA from the live bundle: publish again. */
   | { readonly action: 'publish' }
-  /** The new authority takes over; the time in which the old one retires begins. */
+  /** The new CA takes over; a settle time later the old one retires. */
   | { readonly action: 'switch' }
-  /** The old authorities leave the bundle. */
+  /** The old CAs leave the bundle. */
   | { readonly action: 'retire' };
 
-/** Nothing to do yet; where it depends on time alone, until when. */
+/** No step yet; `until` is set if the next one depends on time alone. */
 export interface Wait {
   readonly action: 'wait';
   readonly until?: Date;
@@ -39,7 +39,10 @@ export function nextRotationStep(
   return { action: phase === 'settling' ? 'switch' : 'retire' };
 }
 
-/** How much of the settle time is left by both clocks: the one that wrote the beginning of the phase, and ours. */
+/**
+ * How much of the settle time is left by both clocks: the one that wrote the beginning of the phase, and ours. By the
+ * written time alone, a replica whose clock is two minutes ahead switched too early in a trial, and calls were lost.
+ */
 function remainingMs(
   set: CertificateSet,
   { settleMs }: CertificateOptions,
@@ -52,16 +55,16 @@ function remainingMs(
   return Math.max(settleMs - phaseSeenMs, writtenMs);
 }
 
-/** Whether the phase was begun by a clock that is ahead of ours, or by hand. */
+/** Whether the beginning of the phase was written by a clock that is ahead of ours, or by hand. */
 export const isAhead = ({ phaseSince }: Pick<CertificateSet, 'phaseSince'>, now: Date): boolean =>
   phaseSince !== undefined && phaseSince > now;
 
-/** When the phase has lasted long enough, by the clock that has written its beginning. */
+/** When the phase has lasted for the settle time, by the clock that wrote its beginning. */
 export const phaseEnd = (
   { phaseSince }: Pick<CertificateSet, 'phaseSince'>,
   { settleMs }: Pick<CertificateOptions, 'settleMs'>,
 ): Date | undefined => phaseSince && new Date(phaseSince.getTime() + settleMs);
 
-/** What makes a phase the same one when it is seen again. */
+/** Identifies a phase, so that a process can measure for how long it has seen it. */
 export const phaseKey = ({ phase, phaseSince, caBundle }: CertificateSet): string =>
   [phase, phaseSince?.toISOString(), caBundle].join(' ');

@@ -9,22 +9,23 @@ import {
 import { isReason, type Reason } from './reasons.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
-/** The label by which the daemon knows what is its own to overwrite. */
-export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'terraform-daemon' } as const;
+/** An object with this label is the daemon's to overwrite. */
+export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
+export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
 /** What the API server checks for the keys `tls.crt` and `tls.key`. A type can never be changed. */
 export const SECRET_TYPE = 'kubernetes.io/tls';
 
 const PREFIX = 'terraform.job.kb.io';
 
-/** The annotations by which people steer the daemon. */
+/** Annotations that users set to control the daemon. */
 export const ROTATE = `${PREFIX}/rotate`;
 export const PAUSED = `${PREFIX}/paused`;
 
-/** The parts of a Secret that the daemon writes; everything else on it belongs to others and stays. */
+/** The fields of the Secret that the daemon writes. All other fields belong to others and stay as they are. */
 export interface SecretContent {
   readonly labels: Readonly<Record<string, string>>;
-  /** `null` takes an annotation or a key of the data out. */
+  /** `null` removes an annotation or a key of the data. */
   readonly annotations: Readonly<Record<string, string | null>>;
   readonly data: Readonly<Record<string, Base64 | null>>;
 }
@@ -38,7 +39,7 @@ export interface StoredSecret {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly data: Readonly<Record<string, string>>;
-  /** Who wrote it last beside the daemon, as `managedFields` tells. */
+  /** The field manager beside the daemon that wrote the Secret last, read from `managedFields`. */
   readonly otherWriter: string | undefined;
 }
 
@@ -49,7 +50,7 @@ export interface IssueReasons {
   readonly serving: Reason;
 }
 
-/** What a person asks for by the annotation `terraform.job.kb.io/rotate`. */
+/** The certificate that the annotation `terraform.job.kb.io/rotate` asks to replace. */
 export type Asked = 'serving' | 'ca';
 
 /** What decides about the set although it is not part of it: how the Secret is made, and what a person asks for. */
@@ -61,7 +62,7 @@ export interface SecretTraits {
   readonly isPhaseWrong?: boolean | undefined;
 }
 
-/** The certificate set in a Secret's data. What is missing is empty text: judging that is not done here. */
+/** The certificate set in a Secret's data. What is missing is empty text, which decide() handles. */
 export function fromSecret({ data, annotations }: StoredSecret): CertificateSet {
   const text = (key: string) => fromBase64(data[key] ?? '') as Pem;
   const caBundle = text('ca.crt');
@@ -77,7 +78,7 @@ export function fromSecret({ data, annotations }: StoredSecret): CertificateSet 
   };
 }
 
-/** A phase that does not fit what is stored is read from that instead: somebody may have edited either. */
+/** If the annotation does not fit the stored certificates, these decide: both can be edited by hand. */
 function readPhase(word: string | undefined, hasNext: boolean, authorities: number): Phase {
   const phase = phases.find((one) => one === word) ?? 'stable';
   if (hasNext) return phase === 'settling' ? 'settling' : 'publishing';
@@ -90,7 +91,7 @@ function readDate(text: string | undefined): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** What to write for a certificate set: the data, and annotations that tell a person what is in there. */
+/** What to write for a certificate set: the data, and annotations that describe the data for a person. */
 export function toSecret(
   set: CertificateSet,
   { names }: Pick<CertificateOptions, 'names'>,
@@ -117,7 +118,7 @@ export function toSecret(
   };
 }
 
-/** Why the parts of a Secret were issued, for when only one of them is replaced. */
+/** Why each part was issued: these annotations stay when only another part is replaced. */
 export function issueReasons({ annotations }: StoredSecret): IssueReasons {
   const reason = (part: keyof IssueReasons): Reason => {
     const word = annotations[`${PREFIX}/${part}-issued-because`];
@@ -126,10 +127,9 @@ export function issueReasons({ annotations }: StoredSecret): IssueReasons {
   return { ca: reason('ca'), 'next-ca': reason('next-ca'), serving: reason('serving') };
 }
 
-export const isOurs = ({ labels }: StoredSecret): boolean =>
-  Object.entries(MANAGED_BY).every(([label, value]) => labels[label] === value);
+export const isOurs = ({ labels }: StoredSecret): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 
-/** Whoever writes something else than a no wants a pause: to go on writing would be the worse mistake. */
+/** Any value other than empty or "false" pauses writes: in doubt, stop. */
 export const isPaused = ({ annotations }: Pick<StoredSecret, 'annotations'>): boolean =>
   !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
 
@@ -138,11 +138,11 @@ export function askedFor({ annotations }: StoredSecret): Asked | undefined {
   return word === 'serving' || word === 'ca' ? word : undefined;
 }
 
-/** What stands in the annotation `rotate` and asks for nothing. */
+/** The value of the annotation `rotate` if it is none of the known ones. */
 export const misunderstood = (stored: StoredSecret): string | undefined =>
   askedFor(stored) === undefined ? stored.annotations[ROTATE] : undefined;
 
-/** Whether the phase in the annotations is not the one that the rest of the Secret is in. */
+/** Whether the annotation names another phase than the rest of the Secret is in. */
 export const isPhaseWrong = (stored: StoredSecret): boolean =>
   (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
 

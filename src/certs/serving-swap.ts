@@ -3,10 +3,10 @@ import type { CertificateOptions, CertificatePair, CertificateSet } from './cert
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './x509.ts';
 
-/** Whether the stored serving certificate is to be presented now, in the place of the one that is. */
+/** Whether the stored serving certificate replaces the presented one now, and why not. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
 
-/** The authority of the serving certificate, while it is new and waits for every API server to know it. */
+/** The CA of the serving certificate while it is new, because API servers may not know it yet. */
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 

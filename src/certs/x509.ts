@@ -7,7 +7,7 @@ import type { Reason } from './reasons.ts';
 /** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** The first certificate of a PEM text, or `undefined` when there is none that can be read. */
+/** The first certificate of a PEM text, or `undefined` if it cannot be read. */
 export function parseCertificate(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
@@ -16,7 +16,7 @@ export function parseCertificate(pem: string): X509Certificate | undefined {
   }
 }
 
-/** A private key, or `undefined` when it cannot be read. */
+/** A private key, or `undefined` if it cannot be read. */
 export function parsePrivateKey(pem: string): KeyObject | undefined {
   try {
     return createPrivateKey(pem);
@@ -25,21 +25,22 @@ export function parsePrivateKey(pem: string): KeyObject | undefined {
   }
 }
 
-/** When the certificate was issued, which is later than the moment from which it is valid. */
+/** When the daemon issued the certificate: `BACKDATE_MS` after the moment from which it is valid. */
 export const issuedAt = (certificate: X509Certificate): Date =>
   new Date(certificate.validFromDate.getTime() + BACKDATE_MS);
 
-/** Two thirds of the way from issue to expiry: the last third is left for retries. */
+/** Two thirds of the way from issue to expiry. The last third is left for retries, and for a person to fix what fails. */
 export function renewalMoment(certificate: X509Certificate): Date {
   const start = issuedAt(certificate).getTime();
   return new Date(start + (2 / 3) * (certificate.validToDate.getTime() - start));
 }
 
+/** Time for a person to react; a tenth of a long lifetime would be months. */
 const LATE_MS = 14 * 24 * 60 * 60_000;
 
 /**
- * When whoever issues it is late with the next one: with a tenth of its time left, or two weeks where that is less. When that
- * is planned for is not known of a certificate that somebody has brought.
+ * When the next user-provided certificate is overdue: with a tenth of the lifetime left, or two weeks if that is less. The
+ * daemon does not know when its issuer plans to renew; common issuers renew with a third left.
  */
 export function replacementMoment({ validFromDate, validToDate }: X509Certificate): Date {
   const tenthMs = (validToDate.getTime() - validFromDate.getTime()) / 10;

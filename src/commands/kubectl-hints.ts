@@ -1,4 +1,4 @@
-import { MANAGED_BY, PAUSED, ROTATE } from '../certs/secret.ts';
+import { MANAGED_BY, MANAGED_BY_LABEL, PAUSED, ROTATE } from '../certs/secret.ts';
 
 /** What the commands are about. */
 export interface Installation {
@@ -20,9 +20,7 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
     install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
     restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
     logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,
-    label: `${kubectl} label --overwrite secret ${word(secretName)} ${Object.entries(MANAGED_BY)
-      .map((pair) => pair.join('='))
-      .join()}`,
+    label: `${kubectl} label --overwrite secret ${word(secretName)} ${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`,
     unpause: `${annotate} ${PAUSED}-`,
     withdraw: `${annotate} ${ROTATE}-`,
     askRights: `kubectl auth can-i get ${word(`secrets/${secretName}`)} -n ${word(namespace)}`,

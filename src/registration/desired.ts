@@ -1,11 +1,10 @@
 import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret.ts';
 import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
 
 /** The name of the one webhook in the registration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
-
-const MANAGED_BY = 'app.kubernetes.io/managed-by';
 
 /** How the API server finds the endpoint. */
 export type Target =
@@ -58,7 +57,7 @@ export function desiredRegistration(
     kind: 'MutatingWebhookConfiguration',
     metadata: {
       name: options.name,
-      labels: isOthers(live) ? {} : { [MANAGED_BY]: 'terraform-daemon' },
+      labels: isOthers(live) ? {} : MANAGED_BY,
       // Only on the state that was looked at: should it change in between, the API server answers 409.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },
@@ -90,8 +89,10 @@ export function desiredRegistration(
 }
 
 /** Whether somebody else says that it is theirs: our entry is in it, but it does not go with the install. */
-const isOthers = (live: V1MutatingWebhookConfiguration | undefined): boolean =>
-  ![undefined, 'terraform-daemon'].includes(live?.metadata?.labels?.[MANAGED_BY]);
+function isOthers(live: V1MutatingWebhookConfiguration | undefined): boolean {
+  const manager = live?.metadata?.labels?.[MANAGED_BY_LABEL];
+  return manager !== undefined && manager !== MANAGED_BY[MANAGED_BY_LABEL];
+}
 
 /** Whether others manage the live registration too: by their label, or by entries of theirs. */
 export const isShared = (live: V1MutatingWebhookConfiguration | undefined): boolean =>

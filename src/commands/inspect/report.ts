@@ -1,7 +1,7 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { ServerNames } from '../../certs/certificate-set.ts';
 import { type RotationFacts, rotationFacts } from '../../certs/rotation-status.ts';
-import { type Asked, askedFor, MANAGED_BY } from '../../certs/secret.ts';
+import { type Asked, askedFor, MANAGED_BY_LABEL } from '../../certs/secret.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import type { Pem } from '../../lib/pem.ts';
@@ -87,7 +87,7 @@ function secretSection({ config, secret: { state, stored, isPaused } }: Observat
     reference: `${config.namespace}/${config.secretName}`,
     state,
     type: stored?.type,
-    managedBy: stored?.labels[Object.keys(MANAGED_BY)[0] ?? ''],
+    managedBy: stored?.labels[MANAGED_BY_LABEL],
     isPaused,
     rotateAsked: stored && askedFor(stored),
   };

@@ -3,11 +3,11 @@ import { describe, test } from 'node:test';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { reasons } from '../../../src/certs/reasons.ts';
 import { ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
-import { authorityRows } from '../../support/builders/judged/authority-rows.ts';
-import { options, outcomeOf } from '../../support/builders/judged/common.ts';
-import { rotationRows } from '../../support/builders/judged/rotation-rows.ts';
-import { secretRows } from '../../support/builders/judged/secret-rows.ts';
-import { servingRows } from '../../support/builders/judged/serving-rows.ts';
+import { authorityRows } from '../../support/builders/decision-rows/authority-rows.ts';
+import { options, outcomeOf } from '../../support/builders/decision-rows/common.ts';
+import { rotationRows } from '../../support/builders/decision-rows/rotation-rows.ts';
+import { secretRows } from '../../support/builders/decision-rows/secret-rows.ts';
+import { servingRows } from '../../support/builders/decision-rows/serving-rows.ts';
 
 const tables = {
   'a certificate authority': authorityRows,

@@ -109,7 +109,7 @@ describe('reading a Secret', () => {
     });
   });
 
-  test('answers junk as it is, for others to judge', () => {
+  test('answers junk as it is: decide() finds out', () => {
     const read = fromSecret(stored(set, { data: { 'ca.crt': toBase64('junk'), 'tls.crt': toBase64('more junk') } }));
     assert.deepEqual([read.ca.certificate, read.caBundle, read.serving.certificate], ['junk', 'junk', 'more junk']);
   });

@@ -7,9 +7,9 @@ import {
   after,
   caEnd,
   DAY_MS,
+  type DecisionRow,
   empty,
   HOUR_MS,
-  type Judged,
   junk,
   options,
   other,
@@ -29,7 +29,7 @@ const ofToday = await aCertificateSet({ options, issuedAt: today });
 const renewedOnFirstDay = await renewedAt(DAY_MS);
 
 /** Sets with a healthy certificate authority, whose serving certificate is looked at. */
-export const servingRows: readonly Judged[] = [
+export const servingRows: readonly DecisionRow[] = [
   { what: 'junk for a serving certificate', set: withServing({ certificate: junk }), expected: 'renew unparsable' },
   { what: 'no serving certificate', set: withServing({ certificate: empty }), expected: 'renew unparsable' },
   { what: 'junk for a serving key', set: withServing({ privateKey: junk }), expected: 'renew unparsable' },

@@ -8,10 +8,10 @@ import {
   after,
   caDue,
   caEnd,
+  type DecisionRow,
   empty,
   HOUR_MS,
   half,
-  type Judged,
   junk,
   options,
   other,
@@ -38,7 +38,7 @@ const renewedBeforeCaDue = await renewedAt(caDue - HOUR_MS);
 const renewedLate = await renewedAt(caEnd - HOUR_MS);
 
 /** Sets whose certificate authority is looked at. */
-export const authorityRows: readonly Judged[] = [
+export const authorityRows: readonly DecisionRow[] = [
   { what: 'a set that was issued just now', set, expected: 'keep' },
   { what: 'no set', set: undefined, expected: 'replace absent' },
   {

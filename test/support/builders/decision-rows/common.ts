@@ -42,8 +42,8 @@ export type Outcome =
   | 'retire'
   | `${'renew' | 'replace' | 'announce' | 'adopt' | 'mend' | 'recreate'} ${Reason}`;
 
-/** A set in its situation. */
-export interface Judged extends Omit<Situation, 'now'>, SecretTraits {
+/** A set in a situation, and what is decided then. */
+export interface DecisionRow extends Omit<Situation, 'now'>, SecretTraits {
   readonly what: string;
   readonly set: CertificateSet | undefined;
   readonly expected: Outcome;

@@ -3,7 +3,7 @@ import { issueServingCertificate } from '../../../../src/certs/issue.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { opensslAuthority } from '../../cluster/openssl.ts';
 import { aCertificateAuthority, aCertificateSet, ISSUED_AT } from '../a-certificate-set.ts';
-import { after, DAY_MS, empty, type Judged, junk, options, other, set, withCa, withServing } from './common.ts';
+import { after, DAY_MS, type DecisionRow, empty, junk, options, other, set, withCa, withServing } from './common.ts';
 
 const otherNames = { names: { dns: ['other.ops.svc'], ip: [] } };
 const forOtherNames = await aCertificateAuthority({ options: otherNames });
@@ -21,7 +21,7 @@ const withBundle = (...texts: readonly string[]): CertificateSet => ({
   phaseSince: ISSUED_AT,
 });
 
-const bundleRows: readonly Judged[] = [
+const bundleRows: readonly DecisionRow[] = [
   { what: 'a bundle with the CA before', set: withBundle(own, other.ca.certificate), expected: 'keep' },
   { what: 'a bundle with text around', set: withBundle('# ours\n', own, '\n# the end\n'), expected: 'keep' },
   {
@@ -87,7 +87,7 @@ const presentedByOther = { presented: other.serving.certificate, liveBundle: oth
 const presentedByShortLived = { presented: shortLived.serving.certificate, liveBundle: shortLived.caBundle };
 
 /** The set as it is, while something else may be presented. */
-const swappedRows: readonly Judged[] = [
+const swappedRows: readonly DecisionRow[] = [
   { what: 'a set that does not trust what is presented', set, ...presentedByOther, expected: 'adopt swapped' },
   {
     what: 'a set that trusts what is presented beside its own',
@@ -156,7 +156,7 @@ const announced: CertificateSet = {
 };
 
 /** What is around the set. */
-const traitRows: readonly Judged[] = [
+const traitRows: readonly DecisionRow[] = [
   { what: 'a set in a Secret of another type', set, flaw: 'wrong-type', expected: 'recreate wrong-type' },
   { what: 'a set in an immutable Secret', set, flaw: 'immutable', expected: 'recreate immutable' },
   { what: 'a damaged set in an immutable Secret', set: damaged, flaw: 'immutable', expected: 'recreate immutable' },

@@ -3,7 +3,7 @@ import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateAuthority, ISSUED_AT } from '../a-certificate-set.ts';
 import { hasExtension, hasNegativeSerial } from '../a-damaged-set.ts';
 import { altered } from '../altered.ts';
-import { after, DAY_MS, empty, half, type Judged, junk, options, other, set } from './common.ts';
+import { after, DAY_MS, type DecisionRow, empty, half, junk, options, other, set } from './common.ts';
 
 const SETTLE_MS = options.settleMs;
 const next = await aCertificateAuthority({ options, nth: 3 });
@@ -26,13 +26,13 @@ const inPlace: CertificateSet = {
 };
 const rotations = { 'with a next CA': announced(), 'in the place of a lost CA': inPlace };
 
-const rowsOf = ([kind, publishing]: [string, CertificateSet]): Judged[] => {
+const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => {
   const { caBundle } = publishing;
   const [first = '', second = ''] = [publishing.ca.certificate, caBundle.replace(publishing.ca.certificate, '')];
   const settling: CertificateSet = { ...publishing, phase: 'settling' };
   const retiring: CertificateSet = { ...publishing, nextCa: undefined, phase: 'retiring' };
   const isBack = { liveBundle: caBundle };
-  const rows: Judged[] = [
+  const rows: DecisionRow[] = [
     { what: 'publishing, without a live bundle', set: publishing, expected: 'keep' },
     { what: 'publishing, an empty live bundle', set: publishing, liveBundle: empty, expected: 'keep' },
     { what: 'publishing, the first alone read back', set: publishing, liveBundle: first as Pem, expected: 'keep' },
@@ -135,7 +135,7 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): Judged[] => {
 
 const demoted = altered(next, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
 
-const damagedRows: readonly Judged[] = [
+const damagedRows: readonly DecisionRow[] = [
   { what: 'without its key', set: announced({ ...next, privateKey: empty }), expected: 'announce ca-lost' },
   { what: 'without its certificate', set: announced({ ...next, certificate: empty }), expected: 'announce ca-lost' },
   { what: 'that is junk', set: announced({ ...next, certificate: junk }), expected: 'announce unparsable' },
@@ -167,7 +167,7 @@ const damagedRows: readonly Judged[] = [
 ];
 
 /** Rotations that are under way. */
-export const rotationRows: readonly Judged[] = [
+export const rotationRows: readonly DecisionRow[] = [
   ...Object.entries(rotations).flatMap(rowsOf),
   ...damagedRows.flatMap((row) => [
     { ...row, what: `publishing a next CA ${row.what}` },
