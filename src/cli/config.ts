@@ -12,17 +12,17 @@ import {
   options,
 } from './options.ts';
 
-/** Everything the daemon was told, checked. Durations are milliseconds. */
+/** All options, checked and parsed. Durations are milliseconds. */
 export interface Config {
   readonly kubeconfig: string | undefined;
   readonly namespace: string;
   readonly secretName: string;
-  /** The ClusterRole that owns what the daemon makes. */
+  /** The ClusterRole that owns the objects which the daemon creates. */
   readonly ownerClusterRole: string;
   readonly certificates: CertificateOptions;
-  /** Folder of `cert.pem` and `key.pem`; then the Secret is left alone. */
+  /** Folder of user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret. */
   readonly certificateDirectory: string | undefined;
-  /** File of the policy; without one the built-in policy is in force. */
+  /** Without a file the built-in policy is in force. */
   readonly policyFile: string | undefined;
   readonly rotateOnStart: boolean;
   readonly registration: RegistrationOptions;
@@ -35,25 +35,25 @@ export interface Config {
     readonly maxConnections: number;
     readonly clientNames: readonly string[] | undefined;
   };
-  /** File of the authorities of client certificates; without one none is asked for. */
+  /** CA certificates of clients. Without a file the endpoint requests no client certificate. */
   readonly clientCaFile: string | undefined;
   readonly probes: { readonly port: number; readonly address: string | undefined };
   readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
 }
 
-/** Where the endpoint answers. The registration names it, the app routes it. */
+/** The path of the endpoint, in the registration and in the app. */
 export const WEBHOOK_PATH = '/modify-terraform-job';
 
 export const DEFAULT_NAMESPACE = 'vela-system';
 
-/** What the user wrote, by flag name; an empty text counts as not said, so that an unset variable in a manifest is harmless. */
+/** The texts of the user by flag name. An empty text means the default: a manifest may have an empty variable. */
 export type RawOptions = Partial<Record<OptionName, string>>;
 
 /**
  * Checks all options at once and builds the configuration.
  *
- * @param podNamespace the namespace of the Pod that this process runs in, if it does.
- * @param otherProblems what was found elsewhere, to be told in one go with the rest.
+ * @param podNamespace the namespace of the Pod that this process runs in; `undefined` outside of a Pod.
+ * @param otherProblems problems of files and of the kubeconfig, reported in the same error.
  * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: flag, variable, found, allowed.
  */
 export function readConfig(raw: RawOptions, podNamespace?: string, otherProblems: readonly string[] = []): Config {
@@ -169,7 +169,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
   };
 }
 
-/** The API server asks for the first; the shorter ones are for people with curl inside the cluster. */
+/** The API server verifies the first name. The shorter ones are for people who use curl inside the cluster. */
 function serviceNames({
   name,
   namespace,
@@ -182,7 +182,7 @@ function serviceNames({
 }
 
 function urlNames(url: URL): CertificateOptions['names'] {
-  // WHATWG writes an IPv6 host in brackets; a SAN has none.
+  // A URL has brackets around an IPv6 address, a subject alternative name has none.
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return isIP(host) === 0 ? { dns: [host], ip: [] } : { dns: [], ip: [host] };
 }

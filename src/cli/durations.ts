@@ -1,8 +1,8 @@
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
- * Reads a duration as Go writes it (`87600h`, `1h30m`, `1.5s`) into milliseconds; `undefined` when it is not one.
- * Units below the millisecond and signs are not taken: no option has a use for them.
+ * Parses a Go duration (`87600h`, `1h30m`, `1.5s`) into milliseconds. Returns `undefined` if the text is none. Signs and
+ * units below a millisecond are not accepted, because no option needs them.
  *
  * @see https://pkg.go.dev/time#ParseDuration
  */

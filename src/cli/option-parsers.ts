@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { cipherSuiteNames, parseCipherSuites } from '../webhook/cipher-suites.ts';
 import { parseDuration } from './durations.ts';
 
-/** What a parser answers: the value, or in words what would have been allowed. */
+/** The value, or a text that says which values are allowed. */
 export type Parsed<T> = { readonly value: T } | { readonly allowed: string };
 
 export const integer =
@@ -49,7 +49,7 @@ const subdomainOf = (longest: number) =>
     `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
   );
 export const subdomain = subdomainOf(253);
-/** With `-backstop` behind it, it is the name of a Lease. */
+/** Leaves room for `-backstop`: the two together are the name of the Lease. */
 export const registrationName = subdomainOf(244);
 
 export const text = (text: string): Parsed<string> => ({ value: text });
@@ -76,7 +76,6 @@ export const cipherSuites = (text: string): Parsed<readonly string[]> => {
   return value === undefined ? { allowed: `with commas between them ${cipherSuiteNames.join(', ')}` } : { value };
 };
 
-/** Common names, none of which is empty. */
 export const clientNames = (text: string): Parsed<readonly string[]> => {
   const value = text.split(',').map((name) => name.trim());
   return value.includes('') ? { allowed: 'names with commas between them' } : { value };

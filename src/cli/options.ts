@@ -19,16 +19,16 @@ import {
 } from './option-parsers.ts';
 
 export interface OptionDefinition<T> {
-  /** How `--help` names the value. */
+  /** The name of the value in `--help`. */
   readonly placeholder: string;
   readonly description: string;
-  /** As a user would write it; absent means that the option is off, or that `defaultText` tells where it comes from. */
+  /** In the form of the user. Without a default the option is off, or `defaultText` says where the value comes from. */
   readonly default?: string;
   readonly defaultText?: string;
   readonly parse: (text: string) => Parsed<T>;
 }
 
-/** Every option of `terraform-daemon run`, by the name of its flag. `--help` and the README's table show this. */
+/** Every option of `terraform-daemon run` by flag name. `--help`, the README and the chart are made from this table. */
 export const options = {
   kubeconfig: {
     placeholder: 'file',
@@ -237,7 +237,7 @@ export type OptionValues = {
 
 export const optionNames = Object.keys(options) as OptionName[];
 
-/** An option as a message names it: by its flag and by its variable. */
+/** The flag and the variable of an option, for messages. */
 export const optionLabel = (name: OptionName): string => `--${name} (${environmentName(name)})`;
 
 /** `--service-name` is `TERRAFORM_DAEMON_SERVICE_NAME` in the environment. */

@@ -1,17 +1,16 @@
 import { MANAGED_BY, MANAGED_BY_LABEL, PAUSED, ROTATE } from '../certs/secret.ts';
 
-/** What the commands are about. */
 export interface Installation {
   readonly namespace: string;
   readonly secretName: string;
-  /** As the Deployment is called: both have the name of the install. */
+  /** Also the name of the Deployment: both have the name of the install. */
   readonly ownerClusterRole: string;
 }
 
-/** As a shell takes it for one word: the names in a live object, or in a file, are not always those that we would give. */
+/** Quotes a text for a shell if needed: names in a live object may hold anything. */
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** What a person types to mend something. */
+/** Commands for a shell, each of which repairs something. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
   const kubectlIn = (where: string) => `kubectl -n ${word(where)}`;
   const kubectl = kubectlIn(namespace);

@@ -1,24 +1,23 @@
 import type { X509Certificate } from 'node:crypto';
 import { issuedAt, parseCertificate } from '../../certs/x509.ts';
 
-/** What a person wants to know of a certificate. */
 export interface CertificateFacts {
   readonly subject: string;
   readonly issuer: string;
   readonly dnsNames: readonly string[];
   readonly ipAddresses: readonly string[];
   readonly serial: string;
-  /** The SHA-256 fingerprint. */
+  /** Fingerprint. */
   readonly sha256: string;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** From the moment of issue on. */
+  /** Counts from the moment of issue, which is later than `notBefore`. */
   readonly lifetimeMs: number;
-  /** 0 once it has expired. */
+  /** 0 if the certificate has expired. */
   readonly leftMs: number;
 }
 
-/** The facts of the first certificate of a PEM text; `undefined` when there is none that can be read. */
+/** Reads the first certificate of a PEM text. Returns `undefined` if no certificate can be read. */
 export function certificateFacts(pem: string, now: Date): CertificateFacts | undefined {
   const certificate = parseCertificate(pem);
   if (certificate === undefined) return undefined;
@@ -41,7 +40,7 @@ export function certificateFacts(pem: string, now: Date): CertificateFacts | und
 const nameText = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
 
 function alternativeNames({ subjectAltName }: X509Certificate, kind: 'DNS' | 'IP Address'): string[] {
-  // Names with odd characters are written like strings of JSON, commas included.
+  // Node.js writes a name with special characters as a JSON string, which may contain commas.
   const names = (subjectAltName ?? '').matchAll(/(DNS|IP Address):("(?:[^"\\]|\\.)*"|[^,]*)/g);
   return [...names].filter(([, found]) => found === kind).map(([, , name = '']) => name);
 }

@@ -89,7 +89,7 @@ function outsideCommands(config: Config, client: ClientConfig | undefined): stri
 
 const inspectAt = (address: string): string => `terraform-daemon inspect --address ${address}`;
 
-/** Where the API server calls. */
+/** The address that the API server calls. */
 function addressOf(client: ClientConfig | undefined, name: string): Address | undefined {
   if (client?.service) return { host: name, port: client.service.port ?? 443 };
   const url = client?.url === undefined ? null : URL.parse(client.url);

@@ -8,7 +8,6 @@ import { messageOf } from '../../lib/errors.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import type { ProbeResult } from './observations.ts';
 
-/** Where to call. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -16,17 +15,17 @@ export interface Address {
 
 const PROBE_TIMEOUT_MS = 5_000;
 const LOOKUP_TIMEOUT_MS = 2_000;
-/** No exit code of Node.js itself. */
+/** An exit code that Node.js itself does not use. */
 const UNKNOWN = 44;
 const LOOKUP = `process.getBuiltinModule('node:dns').lookup(process.argv[1], (error) => process.exit(error ? ${UNKNOWN} : 0))`;
 
 /**
- * Why the name leads nowhere from here; `undefined` where it leads somewhere. It is looked up by a process of its own:
- * a lookup cannot be called off, and one for which no name server answers would hold up the end of this process.
+ * Returns why the name does not resolve from here, or `undefined` if it resolves. A child process does the lookup: a
+ * lookup cannot be cancelled, and without an answer from a name server it would delay the exit of this process.
  */
 export async function resolutionProblem(host: string): Promise<string | undefined> {
   if (isIP(host) !== 0) return undefined;
-  // What else Node.js is told to load there would take of the time.
+  // Modules that NODE_OPTIONS loads would use up the time.
   const env = { ...process.env, NODE_OPTIONS: '' };
   const options = { env, stdio: 'ignore', timeout: LOOKUP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
   try {
@@ -42,28 +41,28 @@ export async function resolutionProblem(host: string): Promise<string | undefine
 }
 
 /**
- * Asks the endpoint for its certificate and verifies that as the API server does: for the name `serverName`, with the
- * bundle and nothing else.
+ * Gets the certificate of the endpoint and verifies it as the API server does: for the name `serverName`, with the CA
+ * bundle alone.
  */
 export async function probeEndpoint(address: Address, serverName: string, bundle: Pem): Promise<ProbeResult> {
   const shown = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
   const socket = connect({
     ...address,
-    // An address is not asked for by SNI (RFC 6066 §3).
+    // SNI carries no IP address (RFC 6066 §3).
     ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
     ca: splitCertificates(bundle).filter((pem) => parseCertificate(pem) !== undefined),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     minVersion: 'TLSv1.2',
-    // As Go does: a certificate that is itself in the bundle is trusted, whoever has signed it.
+    // Go trusts a certificate that is itself in the bundle, whichever CA signed it.
     allowPartialTrustChain: true,
   });
-  // A certificate that is refused is to be shown as well: it is there before the verification cuts the connection off.
+  // The report shows a refused certificate too: this event comes before the verification closes the connection.
   let certificate = '' as Pem;
   socket.prependListener('secure', () => {
     const { raw } = socket.getPeerCertificate(true);
     if (raw) certificate = new X509Certificate(raw).toString() as Pem;
   });
-  // What comes after it was given up is of no interest.
+  // Errors after the time-out need no report.
   socket.on('error', () => {});
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
@@ -81,9 +80,9 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
   }
 }
 
-/** An error that has tried several addresses has no text of its own. */
+/** An error of a connection to several addresses has a code, but no message. */
 function text(error: unknown): string {
-  // So TLS 1.2 answers who shows no certificate, and whoever has no cipher suite in common.
+  // TLS 1.2 sends this alert if the client shows no certificate, and if no cipher suite is common.
   if ((error as NodeJS.ErrnoException).code === 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE') {
     return 'it ends the handshake: it may ask for a client certificate, which is not had here';
   }

@@ -11,9 +11,9 @@ import { type Finding, findingsOf } from './findings.ts';
 import { type Observations, observe, type ProbeResult, type Readings, type TrustedAuthority } from './observations.ts';
 import type { InspectionVerdict } from './verdicts.ts';
 
-/** What `-o json` prints, with null for what is not known. Holds no key. */
+/** `-o json` prints this, with null for unknown values. It never contains a private key. */
 export interface InspectionReport {
-  /** Changes when a field is renamed or taken out. */
+  /** Changes if a field is renamed or removed. */
   readonly format: 1;
   readonly at: Date;
   readonly verdict: InspectionVerdict;
@@ -32,13 +32,13 @@ export interface InspectionReport {
   readonly registration: {
     readonly name: string;
     readonly state: Observations['registration']['state'];
-    /** Whom the API server calls. */
+    /** The Service or URL that the API server calls. */
     readonly calls: string | undefined;
     readonly failurePolicy: string | undefined;
     readonly trusts: readonly (CertificateFacts & Omit<TrustedAuthority, 'pem'>)[];
     readonly unreadable: number;
     readonly drift: readonly string[];
-    /** What the selectors of the entry ask for. */
+    /** The requirements of the selectors of our entry. */
     readonly selectors: readonly string[];
   };
   readonly endpoint: {
@@ -46,7 +46,7 @@ export interface InspectionReport {
     readonly address: string | undefined;
     readonly serverName: string;
     readonly why: string | undefined;
-    /** Commands by which it can be called. */
+    /** Commands that probe the endpoint. */
     readonly how: readonly string[];
     readonly certificate: CertificateFacts | undefined;
     readonly isVerified: boolean | undefined;
@@ -124,7 +124,7 @@ function endpointSection({ config, now, registration, endpoint }: Observations):
   };
 }
 
-/** The name that the API server asks the endpoint for: as registered, else as it would be. */
+/** The name that the API server verifies: the registered one, else the one that the options say. */
 export function serverName(live: V1MutatingWebhookConfiguration | undefined, names: ServerNames): string {
   const { service, url } = ownWebhook(live)?.clientConfig ?? {};
   if (service) return `${service.name}.${service.namespace}.svc`;

@@ -1,10 +1,10 @@
 import type { V1LabelSelector, V1MutatingWebhook } from '@kubernetes/client-node';
 
-/** What the selectors of our entry ask for: the daemon keeps what others have put there. */
+/** The selectors of our entry. The daemon keeps the requirements that others added. */
 export interface Selected {
-  /** Each requirement as `kubectl get -l` writes it. */
+  /** In the notation of `kubectl get -l`. */
   readonly requirements: readonly string[];
-  /** Whether one asks for a label to be there. Platforms add what excludes; this leaves out all that is not labelled. */
+  /** Whether a requirement needs a label. Platforms add exclusions; this one leaves out every object without the label. */
   readonly isNarrowed: boolean;
 }
 

@@ -9,18 +9,18 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Breaks a text at its spaces, and words that are too long for a line anywhere. */
+/** Breaks a text at spaces, and a word that is longer than a line anywhere. */
 export const wrapped = (text: string, first: string, rest: string): string[] =>
   inLines(
     text.split(' ').flatMap((part) => chunks(part, WIDTH - rest.length)),
     { first, rest, continued: '' },
   );
 
-/** Breaks a command between its words, so that it can be pasted into a shell as it is: those may be longer than a line. */
+/** Breaks a command between its words only, so that a shell accepts it. A word may be longer than a line. */
 export const wrappedCommand = (command: string, first: string, rest: string): string[] =>
   inLines(oneLine(command).match(SHELL_WORD) ?? [], { first, rest, continued: ' \\' });
 
-/** With its quotes. */
+/** Includes quotes. */
 const SHELL_WORD = /(?:\\.|'[^']*'|[^ ])+/g;
 
 interface Margins {
@@ -35,7 +35,7 @@ function inLines(words: readonly string[], { first, rest, continued }: Margins):
   let line = first;
   let isEmpty = true;
   for (const [nth, word] of words.entries()) {
-    // Nothing stands behind the last one.
+    // The last word needs no room for the continuation.
     const room = nth === words.length - 1 ? WIDTH : WIDTH - continued.length;
     if (!isEmpty && line.length + 1 + word.length > room) {
       lines.push(line + continued);
@@ -50,11 +50,11 @@ function inLines(words: readonly string[], { first, rest, continued }: Margins):
 const chunks = (word: string, size: number): string[] =>
   word.length <= size ? [word] : [word.slice(0, size), ...chunks(word.slice(size), size)];
 
-/** A name and what there is to say about it. */
+/** A name in the first column, its text in the second. */
 export const columns = (name: string, text: string): string[] =>
   wrapped(oneLine(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
 
-/** Commands below what was said. */
+/** A command in the second column. */
 export const commandColumns = (command: string): string[] =>
   wrappedCommand(command, ' '.repeat(NAMES + 2), ' '.repeat(NAMES + 4));
 
@@ -75,10 +75,10 @@ const units = [
 
 const SECONDS = units[3];
 
-/** The largest unit of which there are at least two. */
+/** The largest unit that fits at least twice. */
 const unitFor = (ms: number) => units.find((unit) => ms >= 2 * unit.ms) ?? SECONDS;
 
-/** What is left of a time: `[#############-------] 61 of 90 days`. */
+/** The rest of a lifetime: `[#############-------] 61 of 90 days`. */
 export function bar(leftMs: number, wholeMs: number): string {
   const unit = unitFor(wholeMs);
   const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
@@ -87,7 +87,7 @@ export function bar(leftMs: number, wholeMs: number): string {
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${left} of ${whole} ${unit.name}`;
 }
 
-/** How far a moment is away. */
+/** `in 31 days`, `90 seconds ago`. */
 export function relativeTime(moment: Date, now: Date): string {
   const ms = Math.abs(moment.getTime() - now.getTime());
   const unit = unitFor(ms);

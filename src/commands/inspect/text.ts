@@ -32,7 +32,7 @@ export function reportText(report: InspectionReport): string {
     .join('\n\n')}\n`;
 }
 
-/** `LABEL` first, then rows of a name and a text, which may need several lines. */
+/** A title, then rows of a name and a text. A text may take several lines. */
 const section = (title: string, rows: Readonly<Record<string, string | undefined>>): string[] => [
   title,
   ...Object.entries(rows).flatMap(([name, text]) => (text === undefined ? [] : columns(name, text))),
@@ -64,7 +64,7 @@ function secretSection({ secret }: InspectionReport): string[] {
   return section(`SECRET ${reference}`, { holds: contents[state] });
 }
 
-/** What has more authorities than this is told by their number. */
+/** The report only counts the other authorities. */
 const MOST_AUTHORITIES = 5;
 
 function registrationSection({ registration }: InspectionReport): string[] {
@@ -89,7 +89,7 @@ function registrationSection({ registration }: InspectionReport): string[] {
   ];
 }
 
-/** What tells authorities apart for a person; the whole subject where there is no common name. */
+/** The whole subject if it has no common name. */
 const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
 
 function endpointSection({ endpoint }: InspectionReport): string[] {
@@ -128,7 +128,7 @@ function verdictSection({ verdict, problems, endpoint }: InspectionReport): stri
   }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${oneLine(message)}`, '  ', '     '),
-    // What mends several in a row stands below the last of them.
+    // A command that repairs several findings in a row follows the last of them.
     ...(command === problems[index + 1]?.command ? [] : wrappedCommand(command, '     ', '       ')),
   ]);
   return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];

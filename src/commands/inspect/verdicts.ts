@@ -1,4 +1,4 @@
-/** What an inspection comes to, and what the command ends with then. 2 is taken: it was called wrongly. */
+/** Verdicts and exit codes. Code 2 is reserved for usage errors. */
 export const verdicts = {
   healthy: { exitCode: 0, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
   unhealthy: { exitCode: 1, meaning: 'something is wrong' },

@@ -21,10 +21,10 @@ export interface RotateOptions {
 
 export interface RotateDependencies {
   readonly secrets: Pick<SecretStore, 'read' | 'update'>;
-  /** Writes a line for the person who waits. */
+  /** Writes a line for the user. */
   readonly say: (line: string) => void;
   readonly now: () => Date;
-  /** Ends the waiting, and not the rotation. */
+  /** Ends the command, not the rotation. */
   readonly stop: AbortSignal;
   readonly pollMs?: number;
 }
