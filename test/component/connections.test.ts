@@ -109,7 +109,7 @@ suite('more connections than --max-connections', () => {
   });
 });
 
-suite('a client that takes its time', () => {
+suite('a client that takes its time', { concurrency: true }, () => {
   /** When the server has closed the connection, in ms from now, and what it said before. */
   async function closedAfter(socket: Socket): Promise<{ ms: number; answer: string }> {
     const start = performance.now();

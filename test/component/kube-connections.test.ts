@@ -55,7 +55,9 @@ async function clientsOf(t: TestContext, url: string, ca: string) {
   return connect(kubeconfig, never);
 }
 
-describe('the API server is called over HTTP/1.1, also where it would rather speak HTTP/2', () => {
+describe('the API server is called over HTTP/1.1, also where it would rather speak HTTP/2', {
+  concurrency: true,
+}, () => {
   test('by the calls', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { callJson } = await clientsOf(t, url, ca);
@@ -74,7 +76,10 @@ describe('the API server is called over HTTP/1.1, also where it would rather spe
   });
 });
 
-describe('a page of Jobs that does not come to its end within ten seconds', { timeout: 60_000 }, () => {
+describe('a page of Jobs that does not come to its end within ten seconds', {
+  concurrency: true,
+  timeout: 60_000,
+}, () => {
   const job = '{"metadata":{"name":"a"}}';
   const page = (jobs: string) => `{"metadata":{"resourceVersion":"7"},"items":[${jobs}]}`;
   const begun = page(job).slice(0, -2);
