@@ -1,7 +1,9 @@
-import { type Change, type Decision, decide } from '../policy/decide.ts';
+import { isObject, type JsonObject } from '../lib/json.ts';
+import { type Decision, decide } from '../policy/decide.ts';
 import { isOver } from '../policy/job.ts';
+import { isSelected } from '../policy/namespace-selector.ts';
 import { LARGEST_BACKOFF_LIMIT, type Labels, type Policy } from '../policy/policy.ts';
-import { isObject, type JsonObject } from '../webhook/review.ts';
+import type { Change } from '../policy/setting-fields.ts';
 
 /** Which uncapped Jobs are capped: all, only those created after the start of the daemon, or none. */
 export type Heal = 'all' | 'new' | 'off';
@@ -61,19 +63,23 @@ const leave: JobDecision = { action: 'leave' };
  * not a Job is left alone.
  */
 export function decideJob(stored: unknown, context: JobContext): JobDecision {
+  const decision = decideByRules(stored, context);
+  const { policy, namespaceLabels } = context;
+  // The namespace comes last, although the API server selects by it first: its labels must be read.
+  if (decision.action === 'leave' || policy.namespaceSelector === undefined) return decision;
+  if (namespaceLabels === undefined) return { action: 'ask' };
+  return isSelected(policy.namespaceSelector, namespaceLabels) ? decision : leave;
+}
+
+function decideByRules(stored: unknown, context: JobContext): JobDecision {
   const job = referenceOf(stored);
   if (job === undefined || !isObject(stored) || isDeleted(stored)) return leave;
   if (isOver(stored)) return decideFailed(stored, job, context);
   if (!isHealed(stored, context)) return leave;
-  const decision = decideOn(stored, context);
-  if (isUnknown(decision)) return { action: 'ask' };
-  const change = changeOf(decision);
+  const change = changeOf(decideOn(stored, context));
   if (typeof change?.to !== 'number') return leave;
   return { action: 'cap', job, from: typeof change.from === 'number' ? change.from : undefined, to: change.to };
 }
-
-const isUnknown = (decision: Decision): boolean =>
-  decision.action === 'allow' && decision.reason === 'namespace-unknown';
 
 /** The restartPolicy of a stored Job is immutable, so only the limit counts. */
 const changeOf = (decision: Decision): Change | undefined =>
@@ -85,9 +91,8 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   if (failure === undefined || context.now.getTime() - failure.atMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
   // The limit is the policy's if the policy would set it on the same Job with the highest limit.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
-  const decision = decideOn(endless, context);
-  if (changeOf(decision)?.to === 0) return { action: 'explain', job, end: endOf(spec, failure) };
-  return isUnknown(decision) ? { action: 'ask' } : leave;
+  if (changeOf(decideOn(endless, context))?.to !== 0) return leave;
+  return { action: 'explain', job, end: endOf(spec, failure) };
 }
 
 function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
@@ -98,16 +103,15 @@ function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
 }
 
 /** The endpoint's decision about an UPDATE of the Job before its first run. An UPDATE, because the Pod template is immutable. */
-function decideOn(stored: JsonObject, context: JobContext): Decision {
-  const { policy, namespaceLabels } = context;
+function decideOn(stored: JsonObject, { policy }: JobContext): Decision {
   const metadata = isObject(stored.metadata) ? stored.metadata : {};
   // The API server generates a name only after admission, so the endpoint sees none before the first UPDATE.
   const name = isGenerated(metadata) && !wasUpdated(stored) ? '' : String(metadata.name);
   // An item of a list has neither apiVersion nor kind.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
-  const request = { uid: '', resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, name, isDryRun: false };
-  return decide({ ...request, object, oldObject: undefined }, policy, { namespaceLabels });
+  const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };
+  return decide(write, policy);
 }
 
 /** Whether the spec has changed since the Job was created: the API server counts the changes in `generation`. */

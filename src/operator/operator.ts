@@ -54,11 +54,9 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   const probes = await startProbes({ ready, live: () => liveness(status, now()), metrics, refused }, config.probes);
   try {
     // 1. Listen: a port that is taken must not cost a certificate at every restart.
-    const labels = cachedLabels(dependencies.namespaceLabels, now);
     const app = createApp({
       path: WEBHOOK_PATH,
       policy: dependencies.policies.current,
-      namespaceLabels: labels,
       log,
       observe: metrics.admissionAnswered,
     });
@@ -95,7 +93,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
       const { current, onChange } = dependencies.policies;
       const options = { policy: current, onPolicyChange: onChange, heal: config.heal };
       const { jobs, lease, replica } = dependencies.backstop;
-      const { run } = createBackstop({ jobs, namespaceLabels: labels, log, metrics, now }, options, stopped);
+      const namespaceLabels = cachedLabels(dependencies.namespaceLabels, () => performance.now());
+      const { run } = createBackstop({ jobs, namespaceLabels, log, metrics, now }, options, stopped);
       backstop = takeTurns(lease, run, { identity: replica, now, log, signal: stopped });
 
       // 7. Renew, rotate and repair: the same steps on every wake-up.

@@ -155,7 +155,9 @@ export function createReconciler(
     live: V1MutatingWebhookConfiguration | undefined,
   ): Promise<void> {
     const bundle = asPublished(caBundle, liveBundle(live));
-    const own = desiredRegistration(config.registration, bundle, matchConditions(policies.current()), live);
+    const policy = policies.current();
+    const options = { ...config.registration, namespaceSelector: policy.namespaceSelector };
+    const own = desiredRegistration(options, bundle, matchConditions(policy), live);
     const { kind, desired, published } = takeTurn(own, live);
     // What differs from what this replica has written itself was changed by somebody: other replicas write the same.
     const wanted = JSON.stringify([ownBundle, termsOf(desired.webhooks[0])]);

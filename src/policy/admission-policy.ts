@@ -32,8 +32,8 @@ export function admissionPolicy(policy: Policy, version: AdmissionPolicyVersion)
           resourceRules: [
             { apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['jobs'] },
           ],
+          ...(policy.namespaceSelector ? { namespaceSelector: policy.namespaceSelector } : {}),
         },
-        // Conditions do not see the namespace here either: its labels are left to the patch.
         matchConditions: matchConditions(policy),
         mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression: jsonPatch(policy) } }],
       },

@@ -1,23 +1,9 @@
-import type { AdmissionRequest, JsonObject } from '../webhook/review.ts';
-import { isOver, type Job, readJob } from './job.ts';
-import { candidates, firstOf } from './matching.ts';
-import {
-  DEFAULT_BACKOFF_LIMIT,
-  type JobOperation,
-  type Labels,
-  OPT_OUT_ANNOTATION,
-  type Policy,
-  type Settings,
-} from './policy.ts';
+import { isOver, readJob } from './job.ts';
+import { matches } from './match-fields.ts';
+import { OPT_OUT_ANNOTATION, type Policy, type Settings } from './policy.ts';
+import { type Change, changesFor, settingFields } from './setting-fields.ts';
 
-/** What was changed, from what to what. */
-export interface Change {
-  readonly field: 'backoffLimit' | 'restartPolicy';
-  readonly from: number | string | undefined;
-  readonly to: number | string;
-}
-
-/** Why a Job is let through as it is. `namespace-unknown`: it depends on the labels of the namespace, which were not given. */
+/** Why a Job is let through unchanged. */
 export const allowReasons = [
   'not-a-job',
   'not-created-or-updated',
@@ -25,7 +11,6 @@ export const allowReasons = [
   'is-over',
   'no-rule',
   'already-capped',
-  'namespace-unknown',
 ] as const;
 
 export type AllowReason = (typeof allowReasons)[number];
@@ -36,62 +21,45 @@ export type Decision =
       readonly action: 'cap';
       /** The name of the rule that asks for it. */
       readonly rule: string;
-      readonly job: JsonObject;
-      readonly wanted: JsonObject;
       readonly changes: readonly Change[];
+      /** The fields of the Job after the changes. */
+      readonly result: Readonly<Record<keyof Settings, Change['from']>>;
     }
   | { readonly action: 'refuse'; readonly problem: string };
 
-/** What an admission request does not carry. */
-export interface DecisionContext {
-  /** Those of the Job's namespace. Only needed where the answer without them is `namespace-unknown`. */
-  readonly namespaceLabels?: Labels | undefined;
+/** A write of a Job, as far as a decision reads it. */
+export interface JobWrite {
+  /** `group/version/resource`, and `/subresource` if there is one. */
+  readonly resource: string;
+  readonly operation: string;
+  readonly namespace: string;
+  readonly object: unknown;
+  readonly oldObject: unknown;
 }
 
-/** Decides what becomes of an admission request. Repeats every match condition of the registration. */
-export function decide(request: AdmissionRequest, policy: Policy, context: DecisionContext = {}): Decision {
-  if (request.resource !== 'batch/v1/jobs') return allow('not-a-job');
-  const { operation } = request;
+/**
+ * Decides about a write. Repeats every match condition of the registration; that the namespace is selected is for the
+ * caller to know: the API server sends no Job of another namespace.
+ */
+export function decide(write: JobWrite, policy: Policy): Decision {
+  if (write.resource !== 'batch/v1/jobs') return allow('not-a-job');
+  const { operation, namespace } = write;
   if (operation !== 'CREATE' && operation !== 'UPDATE') return allow('not-created-or-updated');
-  const job = readJob(request.object);
+  const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
   if (Object.hasOwn(job.annotations, OPT_OUT_ANNOTATION) && job.annotations[OPT_OUT_ANNOTATION] === 'true') {
     return allow('opted-out');
   }
   // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
-  if (isOver(request.oldObject)) return allow('is-over');
-  const rules = candidates({ job, namespace: request.namespace }, policy);
-  if (rules.length === 0) return allow('no-rule');
-  if (rules.every(({ set }) => changesFor(job, set, operation).length === 0)) return allow('already-capped');
-  const rule = firstOf(rules, context.namespaceLabels);
-  if (rule === 'unknown') return allow('namespace-unknown');
+  if (isOver(write.oldObject)) return allow('is-over');
+  const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));
   if (rule === undefined) return allow('no-rule');
   const changes = changesFor(job, rule.set, operation);
   if (changes.length === 0) return allow('already-capped');
-  return { action: 'cap', rule: rule.name, job: job.json, wanted: capRetries(job, changes), changes };
+  const after = (field: keyof Settings) =>
+    changes.find((change) => change.field === field)?.to ?? settingFields[field].current(job);
+  const result = { backoffLimit: after('backoffLimit'), restartPolicy: after('restartPolicy') };
+  return { action: 'cap', rule: rule.name, changes, result };
 }
 
 const allow = (reason: AllowReason): Decision => ({ action: 'allow', reason });
-
-function changesFor(job: Job, set: Settings, operation: JobOperation): Change[] {
-  const changes: Change[] = [];
-  if ((job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > set.backoffLimit) {
-    changes.push({ field: 'backoffLimit', from: job.backoffLimit, to: set.backoffLimit });
-  }
-  // The Pod template is immutable: touching it on UPDATE would turn the user's request into a 422.
-  if (operation === 'CREATE' && set.restartPolicy === 'Never' && job.restartPolicy !== 'Never') {
-    changes.push({ field: 'restartPolicy', from: job.restartPolicy, to: 'Never' });
-  }
-  return changes;
-}
-
-/** The wanted Job. It shares every part with the one received but those on the way to a change. */
-function capRetries(job: Job, changes: readonly Change[]): JsonObject {
-  const to = (field: Change['field']) => {
-    const change = changes.find((one) => one.field === field);
-    return change && { [field]: change.to };
-  };
-  const podSpec = { ...job.podSpec, ...to('restartPolicy') };
-  const template = { ...job.template, spec: podSpec };
-  return { ...job.json, spec: { ...job.spec, template, ...to('backoffLimit') } };
-}

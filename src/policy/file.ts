@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createRereading, readSmallFile } from '../lib/watched-file.ts';
+import { parsePolicy } from './parse.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
-import { parsePolicy } from './schema.ts';
 
 /** A policy, or what is wrong with the file that should hold one, a line for each problem. */
 export type PolicyRead = { readonly policy: Policy } | { readonly problems: readonly string[] };

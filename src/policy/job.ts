@@ -1,11 +1,8 @@
-import { describe, isObject, type JsonObject } from '../webhook/review.ts';
+import { isObject, type JsonObject } from '../lib/json.ts';
+import { describeValue } from '../lib/text.ts';
 
-/** The parts of a batch/v1 Job that a decision reads. The Job itself is kept as it came. */
+/** The parts of a batch/v1 Job that a decision reads. */
 export interface Job {
-  readonly json: JsonObject;
-  readonly spec: JsonObject;
-  readonly template: JsonObject;
-  readonly podSpec: JsonObject;
   readonly containers: readonly JsonObject[];
   /** Empty where it is still to be generated. */
   readonly name: string;
@@ -46,10 +43,6 @@ export function readJob(object: unknown): Job | Unreadable {
   }
   if (!isAbsentOr('number', backoffLimit)) return unreadable('object.spec.backoffLimit', backoffLimit, 'a number');
   return {
-    json: object,
-    spec,
-    template,
-    podSpec,
     containers,
     ...readMetadata(object.metadata),
     serviceAccountName: serviceAccountName as string | undefined,
@@ -73,7 +66,7 @@ const isAbsentOr = (type: 'string' | 'number', value: unknown): boolean =>
   value === undefined || value === null || typeof value === type;
 
 const unreadable = (field: string, found: unknown, allowed: string): Unreadable => ({
-  problem: `${field}: found ${describe(found)}; allowed is ${allowed}`,
+  problem: `${field}: found ${describeValue(found)}; allowed is ${allowed}`,
 });
 
 /** Whether a stored Job has ended or is on its way out: there is nothing left to be run once. */

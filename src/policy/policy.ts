@@ -1,41 +1,176 @@
-/** Which Jobs are held back from retrying, and how far. Everything that decides about a Job is made from this. */
-export interface Policy {
-  /** The first one that matches a Job decides about it. */
-  readonly rules: readonly Rule[];
-}
+import { z } from 'zod';
 
-export interface Rule {
-  /** The name in log lines, audit annotations and warnings: a DNS label. */
-  readonly name: string;
-  readonly match: Match;
-  readonly set: Settings;
-}
+// zod would otherwise compile its checks with `new Function`, which a program that decides about admission does not need.
+z.config({ jitless: true });
 
+/** Which Jobs are kept from retrying, and how far. Each form of the policy is made from this. */
+export type Policy = DeepReadonly<z.infer<typeof policySchema>>;
+export type Rule = Policy['rules'][number];
+/** What a Job must be like: every field that is given must hold. `match-fields.ts` says how each field is checked. */
+export type Match = Rule['match'];
+/** What a rule sets in a Job. `setting-fields.ts` says how. */
+export type Settings = Rule['set'];
+export type LabelSelector = NonNullable<Policy['namespaceSelector']>;
 export type Labels = Readonly<Record<string, string>>;
-
 export type JobOperation = 'CREATE' | 'UPDATE';
 
-/** What a Job has to be like. All that is given must hold; what is not given holds for every Job. */
-export interface Match {
-  /** Names, or patterns in which `*` stands for any text. */
-  readonly namespaces?: readonly string[] | undefined;
-  /** Labels of the Job's namespace. Neither an AdmissionReview nor CEL of a webhook knows them: see `decide`. */
-  readonly namespaceLabels?: Labels | undefined;
-  /** A pattern. On CREATE with `generateName` a Job has no name yet, which counts as an empty one. */
-  readonly jobName?: string | undefined;
-  /** Labels of the Job itself. */
-  readonly labels?: Labels | undefined;
-  readonly serviceAccountName?: string | undefined;
-  /** That of a container of the Pod template; init containers do not count. */
-  readonly containerName?: string | undefined;
+type DeepReadonly<T> = T extends object ? { readonly [Field in keyof T]: DeepReadonly<T[Field]> } : T;
+
+/** A Job with this annotation and the value "true" is never changed, whatever the policy. */
+export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
+
+/** The API server's default for a Job that has no `backoffLimit` (batch/v1). */
+export const DEFAULT_BACKOFF_LIMIT = 6;
+
+/** `backoffLimit` is an int32. */
+export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
+
+/** Each error text says what is allowed; `parsePolicy` adds what was found. */
+const text = (pattern: RegExp, longest: number, allowed: string) =>
+  z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });
+
+const label = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'a DNS label: at most 63 of a-z, 0-9 and "-"');
+const subdomain = text(
+  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  253,
+  'a DNS subdomain: at most 253 of a-z, 0-9, "-" and "."',
+);
+const pattern = text(
+  /^[-a-z0-9.*]+$/,
+  253,
+  'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*", which stands for any text',
+);
+
+/** The expressions of 32 rules must fit into a registration. */
+const MOST_ITEMS = 100;
+const listOf = <Item extends z.ZodType>(item: Item, allowed: string) =>
+  z.array(item, { error: allowed }).min(1, { error: allowed }).max(MOST_ITEMS, { error: allowed });
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+const labelName = text(
+  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
+  317,
+  'the name of a label',
+);
+const labelValue = text(
+  /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
+  63,
+  'the value of a label, a text: in quotes if need be',
+);
+const LABELS = `1 to ${MOST_ITEMS} labels, as Kubernetes has them: names and values`;
+const labels = z.record(labelName, labelValue, { error: LABELS }).refine(
+  (map) => {
+    const { length } = Object.keys(map);
+    return length >= 1 && length <= MOST_ITEMS;
+  },
+  { error: LABELS },
+);
+
+const VALUES = `1 to ${MOST_ITEMS} values for In and NotIn, none for Exists and DoesNotExist`;
+const requirement = z
+  .strictObject(
+    {
+      key: labelName,
+      operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { error: 'In, NotIn, Exists or DoesNotExist' }),
+      values: z.array(labelValue, { error: VALUES }).max(MOST_ITEMS, { error: VALUES }).optional(),
+    },
+    { error: 'a requirement: key, operator and values' },
+  )
+  .refine(({ operator, values = [] }) => operator.endsWith('In') === values.length > 0, { error: VALUES });
+
+const isAnyGiven = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
+
+export const selectorSchema = z
+  .strictObject(
+    {
+      matchLabels: labels.optional(),
+      matchExpressions: listOf(requirement, `a list of 1 to ${MOST_ITEMS} requirements`).optional(),
+    },
+    { error: 'a label selector: matchLabels, matchExpressions or both' },
+  )
+  .refine(isAnyGiven, { error: 'matchLabels, matchExpressions or both' })
+  .describe(
+    'the rules apply to Jobs in namespaces with such labels alone: a Kubernetes label selector; for the backstop it needs `manifests/components/namespaces`',
+  );
+
+/** The fields are checked in the order of `matchFields`. Each description is a row of the README and of the chart's schema. */
+export const matchSchema = z.strictObject(
+  {
+    namespaces: listOf(pattern, `a list of 1 to ${MOST_ITEMS} names or patterns`)
+      .optional()
+      .describe('the namespace is one of these: names, or patterns in which `*` stands for any text'),
+    jobName: pattern
+      .optional()
+      .describe('the name of the Job, or a pattern; one that is still to be generated counts as empty'),
+    labels: labels.optional().describe('the Job has all of these labels'),
+    serviceAccountName: subdomain.optional().describe('the Pod template runs as this service account'),
+    containerName: label
+      .optional()
+      .describe('the Pod template has a container of this name; init containers do not count'),
+  },
+  { error: 'an object' },
+);
+
+const LIMIT = `a whole number from 0 to ${LARGEST_BACKOFF_LIMIT}`;
+export const settingsSchema = z.strictObject(
+  {
+    backoffLimit: z
+      .int({ error: LIMIT })
+      .min(0, { error: LIMIT })
+      .max(LARGEST_BACKOFF_LIMIT, { error: LIMIT })
+      .describe(`\`spec.backoffLimit\` is lowered to this, never raised: 0 to ${LARGEST_BACKOFF_LIMIT}`),
+    restartPolicy: z
+      .enum(['Never', 'Keep'], { error: 'Never or Keep' })
+      .default('Never')
+      .describe('`Never` (the default) sets it, on CREATE only; `Keep` leaves it'),
+  },
+  { error: 'an object' },
+);
+
+const rule = z.strictObject(
+  {
+    name: label.describe('tells the rule in logs, warnings and audit annotations; a DNS label, no two the same'),
+    match: matchSchema.refine(isAnyGiven, { error: 'at least one field; namespaces: ["*"] is every Job' }),
+    set: settingsSchema,
+  },
+  { error: 'a rule: name, match and set' },
+);
+
+export const MOST_RULES = 32;
+const RULES = `a list of 1 to ${MOST_RULES} rules`;
+export const policySchema = z.strictObject(
+  {
+    namespaceSelector: selectorSchema.optional(),
+    rules: z.array(rule, { error: RULES }).min(1, { error: RULES }).max(MOST_RULES, { error: RULES }),
+  },
+  { error: 'an object with the field rules' },
+);
+
+/** Every field of a policy with its meaning, for the table of the README. */
+export const policyFields: readonly { readonly field: string; readonly meaning: string }[] = [
+  ['namespaceSelector', selectorSchema] as const,
+  ['name', rule.shape.name] as const,
+  ...Object.entries(matchSchema.shape).map(([name, schema]) => [`match.${name}`, schema] as const),
+  ...Object.entries(settingsSchema.shape).map(([name, schema]) => [`set.${name}`, schema] as const),
+].map(([field, { description = '' }]) => ({ field, meaning: description }));
+
+/** The names of the fields that an object at a path of a policy can have. */
+export function fieldsAt(path: readonly PropertyKey[]): string[] {
+  const schema = path.reduce<z.ZodType>((at, step) => schemaWithin(unwrapped(at), step), policySchema);
+  const object = unwrapped(schema);
+  return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
 }
 
-export interface Settings {
-  /** `spec.backoffLimit` is lowered to this, never raised. */
-  readonly backoffLimit: number;
-  /** `Never` is set on CREATE only: the Pod template is immutable afterwards. */
-  readonly restartPolicy: 'Never' | 'Keep';
+function schemaWithin(schema: z.ZodType, step: PropertyKey): z.ZodType {
+  if (schema instanceof z.ZodArray) return schema.element as z.ZodType;
+  return schema instanceof z.ZodObject ? schema.shape[String(step)] : schema;
 }
+
+const unwrapped = (schema: z.ZodType): z.ZodType =>
+  schema instanceof z.ZodOptional ? (schema.unwrap() as z.ZodType) : schema;
+
+/** The policy file as JSON Schema (draft 7), for editors and the Helm chart, as far as JSON Schema can say it. */
+export const policyJsonSchema = () => z.toJSONSchema(policySchema, { target: 'draft-7', io: 'input' });
 
 /**
  * The Jobs of KubeVela's terraform-controller. `restartPolicy: Never` is part of "once": with OnFailure the kubelet
@@ -50,30 +185,3 @@ export const terraformPolicy: Policy = {
     },
   ],
 };
-
-/** A Job with this annotation, and "true" in it, is never changed, whatever the policy. */
-export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
-
-/** What the API server assumes where a Job says nothing (batch/v1 defaults). */
-export const DEFAULT_BACKOFF_LIMIT = 6;
-
-export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
-
-/**
- * Whether a text is what a pattern describes. `*` stands for any text, also none; nothing else is special. In time
- * proportional to the lengths: a name is looked at before the API server has checked it, and a client may send megabytes.
- */
-export function matchesPattern(pattern: string, text: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop();
-  if (last === undefined) return text === first;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
-  const end = text.length - last.length;
-  let from = first.length;
-  for (const part of rest) {
-    const at = text.indexOf(part, from);
-    if (at < 0 || at + part.length > end) return false;
-    from = at + part.length;
-  }
-  return true;
-}

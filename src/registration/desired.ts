@@ -2,6 +2,8 @@ import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kuberne
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret.ts';
 import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
+import type { LabelSelector } from '../policy/policy.ts';
+import { mergedSelector, publishedSelector, selectorAnnotation } from './namespace-selector.ts';
 
 /** The name of the one webhook in the registration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
@@ -23,6 +25,8 @@ export interface RegistrationOptions {
   readonly target: Target;
   readonly failurePolicy: 'Ignore' | 'Fail';
   readonly timeoutSeconds: number;
+  /** That of the policy in force. */
+  readonly namespaceSelector?: LabelSelector | undefined;
 }
 
 /** Our entry, with every field that the API server would fill in. */
@@ -41,8 +45,7 @@ export const ownWebhook = (live: V1MutatingWebhookConfiguration | undefined): V1
  * The registration as it should be. Fields with a default are spelled out: what the API server filled in would
  * otherwise look like drift for ever.
  *
- * @param live the selectors of our own entry are kept as they are: platforms add conditions of theirs there, and to
- *   take them out again starts a fight without end (AKS does so). So is a label of another manager.
+ * @param live what others have added to the selectors of our own entry is kept, and so is a label of another manager.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
 export function desiredRegistration(
@@ -58,6 +61,7 @@ export function desiredRegistration(
     metadata: {
       name: options.name,
       labels: isOthers(live) ? {} : MANAGED_BY,
+      ...selectorAnnotation(options.namespaceSelector, live),
       // Only on the state that was looked at: should it change in between, the API server answers 409.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },
@@ -78,7 +82,11 @@ export function desiredRegistration(
         matchConditions: matchConditions.map((condition) => ({ ...condition })),
         failurePolicy: options.failurePolicy,
         matchPolicy: 'Equivalent',
-        namespaceSelector: current?.namespaceSelector ?? {},
+        namespaceSelector: mergedSelector(
+          current?.namespaceSelector,
+          options.namespaceSelector,
+          publishedSelector(live),
+        ),
         objectSelector: current?.objectSelector ?? {},
         reinvocationPolicy: 'IfNeeded',
         sideEffects: 'None',

@@ -15,6 +15,7 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
     ...differing(wantedFields, current),
     ...differing(wantedClient, current.clientConfig).map((field) => `clientConfig.${field}`),
     ...differing(desired.metadata?.labels ?? {}, live.metadata?.labels).map((label) => `labels.${label}`),
+    ...differing(desired.metadata?.annotations ?? {}, live.metadata?.annotations).map((name) => `annotations.${name}`),
   ].sort();
 }
 

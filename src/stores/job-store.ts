@@ -3,7 +3,7 @@ import type { JobPage, JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { JsonCalls } from '../kube/requests.ts';
-import { isObject, type JsonObject } from '../webhook/review.ts';
+import { isObject, type JsonObject } from '../lib/json.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
 /**

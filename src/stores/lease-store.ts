@@ -4,7 +4,7 @@ import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { CallJson } from '../kube/requests.ts';
-import { isObject, type JsonObject } from '../webhook/review.ts';
+import { isObject, type JsonObject } from '../lib/json.ts';
 import { noOwner, type Owner } from './owner.ts';
 
 /**

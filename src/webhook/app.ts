@@ -3,17 +3,16 @@ import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { shortened, shortenedFields } from '../lib/truncate.ts';
-import { type Change, type Decision, decide } from '../policy/decide.ts';
-import type { Labels, Policy } from '../policy/policy.ts';
+import { type Decision, decide } from '../policy/decide.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Change } from '../policy/setting-fields.ts';
 import { createBodyReader, type Refusal } from './body.ts';
-import { patchBetween } from './patch.ts';
+import { patchOf } from './patch.ts';
 import { warnQuietly } from './refused-connections.ts';
 import {
   type AdmissionRequest,
   type AdmissionResponse,
   allowed,
-  isObject,
-  type JsonObject,
   patched,
   readReview,
   refused,
@@ -47,12 +46,6 @@ export interface AppDependencies {
   readonly path: string;
   /** The one in force, asked for each request: it may change while the endpoint serves. */
   readonly policy: () => Policy;
-  /**
-   * The labels of a namespace, for policies that ask for them.
-   *
-   * @throws OperatorError where they cannot be had: that is answered with 500.
-   */
-  readonly namespaceLabels: (namespace: string) => Promise<Labels>;
   readonly log: Log;
   /** Told once for each JSON body, with the time from there to the answer where it came to a decision. */
   readonly observe: (outcome: Outcome, seconds?: number) => void;
@@ -75,7 +68,6 @@ export interface AppDependencies {
  * | a Job that has ended or is being deleted | 200 | allowed |
  * | a Job that runs once already | 200 | allowed |
  * | a Job that would be retried | 200 | allowed with JSON Patch, warning, audit annotations |
- * | the labels of the namespace are needed and cannot be had | 500 | text: failurePolicy decides |
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): App {
@@ -128,33 +120,15 @@ function mayBeJson({ headers }: IncomingMessage): boolean {
   return type === JSON_TYPE || !hasBody || /^application\/json[ \t]*(?:;|$)/i.test(type);
 }
 
-/** Answers at once, unless labels of the namespace are needed. */
-function answer(body: unknown, response: ServerResponse, dependencies: AppDependencies): void | Promise<void> {
+function answer(body: unknown, response: ServerResponse, dependencies: AppDependencies): void {
   const startMs = performance.now();
   const request = readReview(body);
-  // One policy for both: it may change while the labels are on their way.
-  const policy = dependencies.policy();
-  const decision = decide(request, policy);
-  const end = (decision: Decision) => {
-    sendReview(request, decision, response, dependencies);
-    dependencies.observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
-  };
-  if (decision.action !== 'allow' || decision.reason !== 'namespace-unknown') return end(decision);
-  return dependencies
-    .namespaceLabels(request.namespace)
-    .then((namespaceLabels) => end(decide(request, policy, { namespaceLabels })));
-}
-
-function sendReview(
-  request: AdmissionRequest,
-  decision: Decision,
-  response: ServerResponse,
-  dependencies: AppDependencies,
-): void {
+  const decision = decide(request, dependencies.policy());
   const text = JSON.stringify(toReview(toResponse(request, decision)));
-  // Before the answer: what fails here can still be answered with 500.
+  // Before the answer: a failure here can still be answered with 500.
   logDecision(request, decision, dependencies);
-  send(response, 200, JSON_TYPE, text);
+  send(response, { status: 200, type: JSON_TYPE, text });
+  dependencies.observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
 }
 
 const outcomeOf = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
@@ -174,19 +148,16 @@ function toResponse({ uid }: AdmissionRequest, decision: Decision): AdmissionRes
   if (decision.action === 'allow') return allowed(uid);
   if (decision.action === 'refuse') return refused(uid, decision.problem);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
-  return patched(uid, patchBetween(decision.job, decision.wanted), {
-    warning: `terraform-daemon: ${effectOf(decision.wanted)} (${changes.join(', ')})`,
+  return patched(uid, patchOf(decision.changes), {
+    warning: `terraform-daemon: ${effectOf(decision.result)} (${changes.join(', ')})`,
     auditAnnotations: { rule: decision.rule, changes: changes.join(', ') },
   });
 }
 
 /** A policy may leave some retries, and on UPDATE the Pod template is as it is. */
-function effectOf({ spec }: JsonObject): string {
-  if (!isObject(spec) || spec.backoffLimit !== 0) return 'the retries of this Job are limited';
-  const podSpec = isObject(spec.template) ? spec.template.spec : undefined;
-  return isObject(podSpec) && podSpec.restartPolicy === 'Never'
-    ? 'this Job runs once'
-    : 'this Job is not retried, but may run twice';
+function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
+  if (backoffLimit !== 0) return 'the retries of this Job are limited';
+  return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
 }
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
@@ -237,10 +208,16 @@ function answerError({ log, observe }: AppDependencies, refusing: Refusing): Err
 }
 
 const sendText = (response: ServerResponse, status: number, text: string): void =>
-  send(response, status, 'text/plain; charset=utf-8', `${text}\n`);
+  send(response, { status, type: 'text/plain; charset=utf-8', text: `${text}\n` });
 
-/** Not express' own way: it looks up types and compares with what a browser has kept. */
-function send(response: ServerResponse, status: number, type: string, text: string): void {
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+/** Not `response.send` of express, which looks up types and compares with what a browser has kept. */
+function send(response: ServerResponse, { status, type, text }: Answer): void {
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
   response.end(response.req.method === 'HEAD' ? '' : text);
 }

@@ -1,15 +1,11 @@
-import jsonpatch from 'fast-json-patch';
-import type { JsonObject, Operation } from './review.ts';
+import { type Change, settingFields } from '../policy/setting-fields.ts';
+import type { Operation } from './review.ts';
 
 /**
- * The JSON Patch that turns a Job into the wanted one. Only ever adds: on a field that exists `add` replaces it, while
- * a `replace` of one that does not would make the API server fail the user's request with 500.
+ * The changes as a JSON Patch. It only adds: on a field that exists `add` replaces it, while a `replace` of a field that
+ * does not exist would make the API server fail the user's request with 500.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6902#section-4.1
  */
-export function patchBetween(job: JsonObject, wanted: JsonObject): Operation[] {
-  return jsonpatch.compare(job, wanted).map((operation) => {
-    if (operation.op !== 'add' && operation.op !== 'replace') throw new Error(`unexpected ${operation.op} in a patch`);
-    return { op: 'add', path: operation.path, value: operation.value };
-  });
-}
+export const patchOf = (changes: readonly Change[]): Operation[] =>
+  changes.map(({ field, to }) => ({ op: 'add', path: settingFields[field].path, value: to }));

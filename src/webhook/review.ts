@@ -1,24 +1,14 @@
 import { OperatorError } from '../lib/errors.ts';
-import { shortened } from '../lib/truncate.ts';
-
-/** JSON as it came: fields that this program does not know stay untouched. */
-export type JsonObject = { readonly [field: string]: unknown };
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isObject, type JsonObject } from '../lib/json.ts';
+import { describeValue } from '../lib/text.ts';
+import type { JobWrite } from '../policy/decide.ts';
 
 /** The half of an AdmissionReview that the API server fills in, as far as a decision reads it. */
-export interface AdmissionRequest {
+export interface AdmissionRequest extends JobWrite {
   readonly uid: string;
-  /** `group/version/resource`, and `/subresource` where there is one. */
-  readonly resource: string;
-  readonly operation: string;
-  readonly namespace: string;
   /** Empty on a CREATE with `generateName`. */
   readonly name: string;
   readonly isDryRun: boolean;
-  readonly object: unknown;
-  readonly oldObject: unknown;
 }
 
 /** One operation of a JSON Patch (RFC 6902). */
@@ -84,15 +74,7 @@ function resourceOf(request: JsonObject): string {
 }
 
 const malformed = (field: string, found: unknown, allowed: string): OperatorError =>
-  new OperatorError('REVIEW_MALFORMED', `${field}: found ${describe(found)}; allowed is ${allowed}`);
-
-/** A value in an error message: short, on one line, and cheap however large it is. */
-export function describe(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'string') return JSON.stringify(shortened(value, 80));
-  if (Array.isArray(value)) return 'a list';
-  return isObject(value) ? 'an object' : String(value);
-}
+  new OperatorError('REVIEW_MALFORMED', `${field}: found ${describeValue(found)}; allowed is ${allowed}`);
 
 export const allowed = (uid: string): AdmissionResponse => ({ uid, allowed: true });
 

@@ -9,7 +9,7 @@ import {
   type V1PolicyRule,
 } from '@kubernetes/client-node';
 import { parseDuration } from '../../src/cli/durations.ts';
-import { parsePolicy } from '../../src/policy/schema.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
 import { CHART } from '../../tools/chart/chart.ts';
 import { byName, chartObjects, deploymentOf, helm, objectsIn, optionsOf } from '../../tools/chart/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../../tools/manifests/kustomize.ts';
@@ -60,12 +60,9 @@ describe('the chart', () => {
     );
   });
 
-  it('gives the right to read namespaces where a rule is about their labels, and only there', async () => {
-    const rule = { set: { backoffLimit: 0 } };
-    const rights = async (...matches: readonly object[]) => {
-      const rules = matches.map((match, index) => ({ ...rule, name: `rule-${index}`, match }));
-      return aboutNamespaces(await render({ policy: { rules } }, 'elsewhere'));
-    };
+  it('gives the right to read namespaces if the policy has a namespaceSelector, and only then', async () => {
+    const rules = [{ name: 'all', match: { namespaces: ['*'] }, set: { backoffLimit: 0 } }];
+    const rights = async (policy: object) => aboutNamespaces(await render({ policy }, 'elsewhere'));
     const wanted = aboutNamespaces(
       objectsIn(
         await renderKustomization({
@@ -77,9 +74,9 @@ describe('the chart', () => {
     );
     assert.equal(Object.keys(wanted).length, 2);
     assert.match(JSON.stringify(wanted), /"name":"terraform-daemon","namespace":"elsewhere"/);
-    assert.deepEqual(await rights({ namespaceLabels: { a: 'b' } }), wanted);
-    assert.deepEqual(await rights({ jobName: 'a' }, { namespaceLabels: { a: 'b' } }), wanted);
-    assert.deepEqual(await rights({ namespaces: ['*'] }), {});
+    assert.deepEqual(await rights({ namespaceSelector: { matchLabels: { a: 'b' } }, rules }), wanted);
+    assert.deepEqual(await rights({ rules }), {});
+    assert.deepEqual(await rights({}), {});
   });
 
   it('gives the right to delete the Secret alone', async () => {

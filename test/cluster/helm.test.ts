@@ -52,7 +52,10 @@ const MISTAKABLE = {
     subject: 'CN={a: b} # c',
   },
   ownCertificates: { secretName: 'on', certificateKey: '010', privateKeyKey: '1_000', caKey: '0.5' },
-  policy: { rules: [{ name: 'null', match: { namespaceLabels: { '1': '2' } }, set: { backoffLimit: 0 } }] },
+  policy: {
+    namespaceSelector: { matchLabels: { '1': '2' } },
+    rules: [{ name: 'null', match: { labels: { '3': '4' } }, set: { backoffLimit: 0 } }],
+  },
   serviceAccount: { annotations: { '12.50': 'a: b\n' } },
   labels: { '0o10': '2020-01-01' },
   podLabels: { on: 'off' },

@@ -9,14 +9,16 @@ import { loadAllYaml } from '@kubernetes/client-node';
 import { ADMISSION_POLICY_NAME } from '../../src/policy/admission-policy.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { decide } from '../../src/policy/decide.ts';
+import { isSelected } from '../../src/policy/namespace-selector.ts';
 import { OPT_OUT_ANNOTATION, type Policy } from '../../src/policy/policy.ts';
 import { ownWebhook } from '../../src/registration/desired.ts';
+import { patchOf } from '../../src/webhook/patch.ts';
 import { readReview } from '../../src/webhook/review.ts';
 import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubernetesVersion, servedPolicyVersion } from '../../tools/control-plane/kubernetes-version.ts';
-import { renderKustomization } from '../../tools/manifests/kustomize.ts';
 import type { Json } from '../support/builders/a-job.ts';
 import { aReview } from '../support/builders/a-review.ts';
+import { applyAdds } from '../support/builders/apply-adds.ts';
 import { namespaces, policies, someJobs, twinOf } from '../support/builders/policy-jobs.ts';
 import { type Cluster, REGISTRATION, startCluster } from '../support/cluster/cluster.ts';
 import { BUNDLE, type Daemon, startDaemon } from '../support/cluster/daemon.ts';
@@ -28,7 +30,8 @@ const AT_ONCE = 8;
 
 /** Tells when a policy has arrived at the API server: it is the only one that caps the Job of this name. */
 const sentinelName = (nth: number) => `sentinel-${nth}`;
-const withSentinel = ({ rules }: Policy, nth: number): Policy => ({
+const withSentinel = ({ rules, ...others }: Policy, nth: number): Policy => ({
+  ...others,
   rules: [
     ...rules,
     {
@@ -40,7 +43,9 @@ const withSentinel = ({ rules }: Policy, nth: number): Policy => ({
 });
 
 const tried = Object.entries(policies).map(([name, policy], nth) => ({ name, nth, policy: withSentinel(policy, nth) }));
-const asksForNamespaces = ({ rules }: Policy) => rules.some(({ match }) => match.namespaceLabels !== undefined);
+
+const appliesIn = (namespace: string, { namespaceSelector = {} }: Policy) =>
+  isSelected(namespaceSelector, namespaces[namespace] ?? {});
 
 /** A dry run of a write. */
 interface Trial {
@@ -71,19 +76,16 @@ function update(stored: Json, change: Json): Trial {
   return { method: 'PATCH', path: jobsPath(namespace, name), body: change, request, job };
 }
 
-/** What the rule alone makes of it, to be sent to an API server that changes nothing. */
+/** What the function alone makes of it, to be sent to an API server that changes nothing. */
 function decided({ method, body, request, job }: Trial, policy: Policy): Json {
-  const decision = decide(readReview(aReview(request)), policy, {
-    namespaceLabels: namespaces[job.metadata.namespace] ?? {},
-  });
+  if (!appliesIn(job.metadata.namespace, policy)) return body;
+  const decision = decide(readReview(aReview(request)), policy);
   assert.notEqual(decision.action, 'refuse');
   if (decision.action !== 'cap') return body;
-  if (method === 'POST') return decision.wanted;
-  assert.deepEqual(
-    decision.changes.map(({ field }) => field),
-    ['backoffLimit'],
-  );
-  return { ...body, spec: { ...body.spec, backoffLimit: (decision.wanted as Json).spec.backoffLimit } };
+  if (method === 'POST') return applyAdds(structuredClone(body), patchOf(decision.changes));
+  const [change, ...others] = decision.changes;
+  assert.deepEqual([change?.field, others], ['backoffLimit', []]);
+  return { ...body, spec: { ...body.spec, backoffLimit: change?.to } };
 }
 
 /** The whole Job, but for what is made anew each time; or how it was refused. */
@@ -150,12 +152,13 @@ describe('the three forms of a policy', async () => {
   };
 
   /** Resolves when the API server goes by the policy with this number. */
-  const untilInForce = (nth: number) =>
+  const untilInForce = ({ nth, policy }: Pick<(typeof tried)[number], 'nth' | 'policy'>) =>
     eventually(
       async () => {
+        const namespace = Object.keys(namespaces).find((name) => appliesIn(name, policy)) ?? assert.fail();
         const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'sentinel', image: 'x' }] } };
         const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: sentinelName(nth) }, spec: { template } };
-        const { body } = await dryRun({ method: 'POST', path: jobsPath('default') }, job);
+        const { body } = await dryRun({ method: 'POST', path: jobsPath(namespace) }, job);
         assert.equal(body.spec?.backoffLimit, 0, JSON.stringify(body));
       },
       { withinMs: 30_000 },
@@ -224,37 +227,14 @@ describe('the three forms of a policy', async () => {
     for (const { name, policy } of tried) keep(name, 'function', await outcomes((trial) => decided(trial, policy)));
   });
 
-  it('leave it to failurePolicy where the labels of a namespace cannot be had', async () => {
-    const { policy } = tried.find(({ name }) => name === 'labels of namespaces') ?? assert.fail();
-    const { line, stop } = await startWith(policy, '--failure-policy=Fail');
-    const spec = { restartPolicy: 'Never', containers: [{ name: 'a', image: 'a' }] };
-    const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'a-apply' }, spec: { template: { spec } } };
-    await eventually(async () => {
-      const { status, body } = await dryRun({ method: 'POST', path: jobsPath('team-a') }, job);
-      assert.equal(status, 500, JSON.stringify(body));
-    });
-    const { code, error } = await line('cannot answer an admission request');
-    assert.equal(code, 'KUBE_FORBIDDEN');
-    assert.match(String(error), /manifests\/components\/namespaces/);
-    await stop();
-  });
-
   it('go on with the webhook, whose daemon reads each policy from its file', async (t) => {
-    const kustomization = { namespace: 'vela-system', resources: ['base'], components: ['components/namespaces'] };
-    const objects = loadAllYaml(await renderKustomization(kustomization)) as Json[];
-    for (const object of objects.filter(({ metadata }) => metadata.name.endsWith('-namespaces'))) {
-      const { kind } = object as Json;
-      const plural = `${kind.toLowerCase()}s`;
-      const { status } = await api.call('POST', `/apis/rbac.authorization.k8s.io/v1/${plural}`, object);
-      assert.equal(status, 201);
-    }
     const [first] = tried;
     assert.ok(first);
     // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
     const running = await startWith(first.policy, '--failure-policy=Fail');
     for (const { name, nth, policy } of tried) {
       await put(JSON.stringify(policy));
-      await untilInForce(nth);
+      await untilInForce({ nth, policy });
       const before = running.lines.length;
       keep(name, 'webhook', await outcomes(({ body }) => body));
       const lines = running.lines.slice(before).filter(({ uid }) => uid !== undefined);
@@ -262,7 +242,7 @@ describe('the three forms of a policy', async () => {
       t.diagnostic(
         `${name}: ${lines.length} of ${trials.length} reached the endpoint, ${needless.length} of them needlessly`,
       );
-      if (!asksForNamespaces(policy)) assert.deepEqual(needless, []);
+      assert.deepEqual(needless, []);
     }
     assert.equal(
       ownWebhook(await cluster.registration())?.matchConditions?.length,
@@ -272,18 +252,19 @@ describe('the three forms of a policy', async () => {
 
   it('keep the last good policy while the file cannot be used, and say so', async () => {
     assert.ok(daemon);
-    const { nth } = tried.at(-1) ?? assert.fail();
+    const last = tried.at(-1) ?? assert.fail();
     await put('{"rules": [{"name": "x"}]}');
     const { problems } = await daemon.line('policy refused, the last good one stays');
     assert.equal((problems as string[]).length, 2);
-    await untilInForce(nth);
+    await untilInForce(last);
     assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 0$/m);
     await eventually(async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: 'vela-system' });
       assert.ok(items.some(({ reason }) => reason === 'POLICY_INVALID'));
     });
-    await put(JSON.stringify(withSentinel({ rules: [] }, 99)));
-    await untilInForce(99);
+    const another = { nth: 99, policy: withSentinel({ rules: [] }, 99) };
+    await put(JSON.stringify(another.policy));
+    await untilInForce(another);
     assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 1$/m);
     await daemon.stop();
     daemon = undefined;
@@ -310,7 +291,7 @@ describe('the three forms of a policy', async () => {
       const args = [BUNDLE, 'policy', '--policy-file', policyFile(), `--api-version=${served}`];
       const { stdout } = await promisify(execFile)(process.execPath, args);
       for (const object of loadAllYaml(stdout) as Json[]) await write(object);
-      await untilInForce(nth);
+      await untilInForce({ nth, policy });
       keep(name, 'admission policy', await outcomes(({ body }) => body));
     }
   });

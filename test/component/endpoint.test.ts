@@ -27,8 +27,8 @@ suite('what a real API server sent is answered', () => {
   const patches: Readonly<Record<string, readonly object[]>> = {
     'create-generate-name': [],
     'create-plain-job': [],
-    'create-terraform-apply': [cappedPolicy, cappedLimit],
-    'create-terraform-apply-controller-namespace': [cappedPolicy, cappedLimit],
+    'create-terraform-apply': [cappedLimit, cappedPolicy],
+    'create-terraform-apply-controller-namespace': [cappedLimit, cappedPolicy],
     'update-plain-job-server-side-apply': [],
     'update-terraform-apply-annotate': [cappedLimit],
     'update-terraform-apply-dry-run': [cappedLimit],
@@ -209,7 +209,7 @@ suite('what is no admission request is answered with a text', () => {
   for (const [name, body, options] of accepted) {
     test(`but not: ${name}`, async (t) => {
       const reply = await (await startEndpoint(t)).post(body, options);
-      assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedPolicy, cappedLimit]]);
+      assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedLimit, cappedPolicy]]);
     });
   }
 

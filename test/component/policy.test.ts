@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
-import { OperatorError } from '../../src/lib/errors.ts';
 import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../src/policy/policy.ts';
 import { aTerraformJob, type Json } from '../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../support/builders/a-review.ts';
@@ -29,10 +28,6 @@ function assertAnswers({ uid, allowed, status, patch, patchType }: Json, request
 
 const [terraform] = terraformPolicy.rules;
 assert.ok(terraform);
-const inProduction: Policy = {
-  rules: [{ ...terraform, name: 'prod', match: { ...terraform.match, namespaceLabels: { env: 'prod' } } }],
-};
-
 suite('the endpoint and its policy', () => {
   test('goes by the policy that is in force when the request comes', async (t) => {
     let policy = terraformPolicy;
@@ -56,31 +51,9 @@ suite('the endpoint and its policy', () => {
     assert.equal(lines[0]?.fields.reason, 'opted-out');
   });
 
-  test('asks for the labels of the namespace where a rule needs them, and only there', async (t) => {
-    const asked: string[] = [];
-    const namespaceLabels = async (namespace: string): Promise<Record<string, string>> => {
-      asked.push(namespace);
-      return namespace === 'team-a' ? { env: 'prod' } : {};
-    };
-    const { post } = await startEndpoint(t, { policy: () => inProduction, namespaceLabels });
-    assert.equal(patchOf(await post(aReview())).length, 2);
-    assert.equal((await post(aReview({ namespace: 'team-b' }))).review.response.patch, undefined);
-    await post(aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }));
-    await post(anUpdate({ object: aTerraformJob({ backoffLimit: 0 }) }));
-    assert.deepEqual(asked, ['team-a', 'team-b']);
-  });
-
-  test('answers 500 where those cannot be had, so that failurePolicy decides', async (t) => {
-    const namespaceLabels = () => Promise.reject(new OperatorError('KUBE_FORBIDDEN', 'cannot read Namespace team-a'));
-    const { post, lines, outcomes } = await startEndpoint(t, { policy: () => inProduction, namespaceLabels });
-    const { status, text } = await post(aReview());
-    assert.deepEqual([status, text, outcomes], [500, 'internal error\n', ['error']]);
-    assert.deepEqual(lines[0]?.fields, { code: 'KUBE_FORBIDDEN', error: 'cannot read Namespace team-a' });
-  });
-
   test('answers nothing but what its table says, whatever it is sent and whatever the policy', async (t) => {
     let policy = terraformPolicy;
-    const { post } = await startEndpoint(t, { policy: () => policy, namespaceLabels: async () => ({ env: 'prod' }) });
+    const { post } = await startEndpoint(t, { policy: () => policy });
     const reviews = [aReview(), anUpdate(), ...recordedReviews.map(({ review }) => review)];
     const altered = fc
       .tuple(

@@ -11,7 +11,6 @@ const log = createLog({ level: 'debug', format: 'json' });
 const app = createApp({
   path: ENDPOINT_PATH,
   policy: () => terraformPolicy,
-  namespaceLabels: () => Promise.reject(new Error('nobody asks for labels of a namespace')),
   log,
   observe: () => {},
 });

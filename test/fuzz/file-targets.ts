@@ -33,7 +33,7 @@ export const policyFileTarget = (): Promise<Target<string>> =>
     const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(await readReadme()) ?? [];
     const everything = `${example}
   - name: rest
-    match: {namespaces: [a, "b-*"], namespaceLabels: {env: prod}, jobName: "*", labels: {a/b: c}}
+    match: {namespaces: [a, "b-*"], jobName: "*", labels: {a/b: c}}
     set: {backoffLimit: 2147483647, restartPolicy: Keep}`;
     const file = join(folder, 'policy.yaml');
     return {

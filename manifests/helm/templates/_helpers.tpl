@@ -95,9 +95,7 @@ is run beside the daemon.
 {{- join "\n" $lines }}
 {{- end }}
 
-{{/* Not empty where a rule of the policy is about the labels of namespaces. */}}
+{{/* Not empty if the policy selects namespaces by their labels. */}}
 {{- define "terraform-daemon.readsNamespaces" -}}
-{{- range dig "rules" list .Values.policy }}
-{{- if .match.namespaceLabels }}yes{{ end }}
-{{- end }}
+{{- if .Values.policy.namespaceSelector }}yes{{ end }}
 {{- end }}

@@ -11,6 +11,7 @@ import { areSound, type MatchCondition, matchConditions } from '../../policy/cel
 import { terraformPolicy } from '../../policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../registration/desired.ts';
 import { drift } from '../../registration/drift.ts';
+import { publishedSelector } from '../../registration/namespace-selector.ts';
 import { liveBundle } from '../../registration/reconcile.ts';
 import { readSelectors, type Selected } from './selectors.ts';
 
@@ -90,7 +91,7 @@ export function observe(readings: Readings, config: Config, now: Date): Observat
       bundle,
       ...readBundle(bundle, secret.set),
       drift: driftOf(live, config),
-      selected: readSelectors(ownWebhook(live)),
+      selected: readSelectors(ownWebhook(live), publishedSelector(live)),
     },
     endpoint: {
       ...endpoint,
@@ -158,7 +159,7 @@ function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registratio
     timeoutSeconds: own.timeoutSeconds ?? registration.timeoutSeconds,
   } as const;
   const wanted = desiredRegistration(
-    { ...registration, ...asLive },
+    { ...registration, ...asLive, namespaceSelector: publishedSelector(live) },
     '' as Pem,
     conditionsFor(own.matchConditions),
     live,

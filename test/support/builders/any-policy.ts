@@ -1,41 +1,38 @@
 import fc from 'fast-check';
-import type { Labels, Match, Policy } from '../../../src/policy/policy.ts';
+import { type Match, matchSchema, type Policy, type Settings, settingsSchema } from '../../../src/policy/policy.ts';
+import { fromSchema } from './from-schema.ts';
 
-const patterns = ['*', 'team-a', 'team*', '*-a', 't*m-*', 'other', 'oss-bucket-apply', '*-apply', 'o*t*y', '', 'a.b'];
-const labels: readonly Labels[] = [
-  { app: 'x' },
-  { app: '' },
-  { constructor: 'x' },
-  { app: 'x', env: 'prod' },
-  { '': '' },
-];
+/** The fields that a match can have. */
+export const matchNames = Object.keys(matchSchema.shape) as (keyof Match)[];
 
-const wholeMatch = fc.record({
-  namespaces: fc.constantFrom(['team-a'], ['other', 'team*'], ['other'], ['*']),
-  namespaceLabels: fc.constantFrom(...labels),
-  jobName: fc.constantFrom(...patterns),
-  labels: fc.constantFrom(...labels),
-  serviceAccountName: fc.constantFrom('tf-executor-service-account', 'tf-executor-service-account', 'default'),
-  containerName: fc.constantFrom('terraform-executor', 'terraform-executor', 'report'),
+const valuesOf = (name: keyof Match) => fromSchema(matchSchema.shape[name].unwrap());
+
+/** A few of the fields, so that often several rules match one Job: the first must decide. */
+const anyMatch: fc.Arbitrary<Match> = fc
+  .subarray(matchNames, { maxLength: 3 })
+  .chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, valuesOf(name)]))) as fc.Arbitrary<Match>);
+
+const anySettings = fromSchema(settingsSchema) as fc.Arbitrary<Settings>;
+
+const withNames = (rules: readonly { readonly match: Match; readonly set: Settings }[]): Policy => ({
+  rules: rules.map((rule, index) => ({ name: `rule-${index}`, ...rule })),
 });
 
-/** A few of the fields, so that often several rules match one Job: the first is to decide. */
-const anyMatch: fc.Arbitrary<Match> = wholeMatch.chain((whole) =>
-  fc.subarray(Object.entries(whole), { maxLength: 3 }).map((chosen): Match => Object.fromEntries(chosen)),
-);
-
-/** More than the schema takes: what a rule matches is up to the matcher alone. */
+/** Made from the schema: a field that is added there is in it. */
 export const anyPolicy: fc.Arbitrary<Policy> = fc
-  .array(
-    fc.record({
-      match: anyMatch,
-      set: fc.record({
-        backoffLimit: fc.constantFrom(0, 0, 1, 3, 6, 2_147_483_647),
-        restartPolicy: fc.constantFrom('Never' as const, 'Keep' as const),
-      }),
-    }),
-    { minLength: 1, maxLength: 5 },
-  )
-  .map((rules) => ({ rules: rules.map((rule, index) => ({ name: `rule-${index}`, ...rule })) }));
+  .array(fc.record({ match: anyMatch, set: anySettings }), { minLength: 1, maxLength: 5 })
+  .map(withNames);
 
-export const anyNamespaceLabels: fc.Arbitrary<Labels> = fc.constantFrom({}, ...labels);
+/** One policy for each field of `match`, whose rules have that field alone; the same at every call. */
+export const policiesByField: ReadonlyMap<keyof Match, Policy> = new Map(
+  matchNames.map((name) => {
+    const values = new Set(
+      fc.sample(valuesOf(name), { numRuns: 100, seed: 20261129 }).map((one) => JSON.stringify(one)),
+    );
+    const rules = [...values].slice(0, 24).map((text, nth) => ({
+      match: { [name]: JSON.parse(text) } as Match,
+      set: { backoffLimit: nth % 7, restartPolicy: nth % 2 ? 'Keep' : 'Never' } as const,
+    }));
+    return [name, withNames(rules)];
+  }),
+);

@@ -119,10 +119,11 @@ export const EVERYTHING = {
   replicas: 3,
   options: samples(0, 1),
   policy: {
+    namespaceSelector: { matchLabels: { team: 'a' } },
     rules: [
       {
         name: 'all',
-        match: { namespaceLabels: { team: 'a' } },
+        match: { labels: { team: 'a' } },
         set: { backoffLimit: 2147483647, restartPolicy: 'Keep' },
       },
     ],

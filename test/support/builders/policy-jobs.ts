@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import type { Labels, Policy, Rule } from '../../../src/policy/policy.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { executor, type Json } from './a-job.ts';
+import { policiesByField } from './any-policy.ts';
 
 /** The namespaces of these Jobs, with their labels. */
 export const namespaces: Readonly<Record<string, Labels>> = {
@@ -84,15 +85,24 @@ export const policies: Readonly<Record<string, Policy>> = {
     ],
   },
   'as large as may be': { rules: [...Array.from({ length: 30 }, wide), ...terraformPolicy.rules] },
-  // The last one: its match conditions hold for every Job, so that nobody could tell when they are gone.
-  'labels of namespaces': {
-    rules: [
-      { name: 'strange', match: { namespaceLabels: { constructor: 'x', env: 'prod' } }, set: keep(4) },
-      { name: 'prod', match: { ...terraform, namespaceLabels: { env: 'prod' } }, set: never(1) },
-      { name: 'dev', match: { namespaceLabels: { env: 'dev', team: 'a' }, jobName: '*-apply' }, set: never(0) },
-      { name: 'rest', match: terraform, set: keep(2) },
-    ],
+  'labels of namespaces': { namespaceSelector: { matchLabels: { env: 'prod' } }, ...terraformPolicy },
+  'expressions on labels of namespaces': {
+    namespaceSelector: {
+      matchLabels: { team: 'a' },
+      matchExpressions: [
+        { key: 'env', operator: 'In', values: ['dev', 'prod'] },
+        { key: 'env', operator: 'NotIn', values: ['prod'] },
+        { key: 'team', operator: 'Exists' },
+        { key: 'constructor', operator: 'DoesNotExist' },
+      ],
+    },
+    rules: [{ name: 'all', match: { namespaces: ['*'] }, set: never(1) }],
   },
+  'no such label on a namespace': {
+    namespaceSelector: { matchExpressions: [{ key: 'env', operator: 'NotIn', values: ['prod', 'dev'] }] },
+    rules: [{ name: 'all', match: { namespaces: ['*'] }, set: keep(2) }],
+  },
+  ...Object.fromEntries([...policiesByField].map(([name, policy]) => [`${name} alone`, policy])),
 };
 
 const text = (...values: readonly unknown[]) => fc.constantFrom<unknown>(...values);

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Agent, request } from 'node:https';
 import type { TestContext } from 'node:test';
@@ -114,7 +113,6 @@ export interface Endpoint extends Target {
 
 export interface EndpointFields {
   readonly policy?: AppDependencies['policy'];
-  readonly namespaceLabels?: AppDependencies['namespaceLabels'];
   readonly log?: Partial<AppDependencies['log']>;
   readonly drainMs?: number;
   readonly tls?: Partial<EndpointOptions['tls']>;
@@ -131,7 +129,6 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
   const app = createApp({
     path: ENDPOINT_PATH,
     policy: fields.policy ?? (() => terraformPolicy),
-    namespaceLabels: fields.namespaceLabels ?? (() => assert.fail('nobody asks for labels of a namespace')),
     log: { ...recordingLog(lines), ...fields.log },
     observe: (outcome) => void outcomes.push(outcome),
   });

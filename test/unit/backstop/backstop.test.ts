@@ -20,10 +20,10 @@ describe('the backstop', { timeout: 30_000 }, () => {
     ['a', 3],
     ['b', 0],
   ] as const) {
-    test(`asks for the labels of a namespace where a rule depends on them: team ${team}, ${patched} capped`, async (t) => {
+    test(`asks for the labels of a namespace where the policy selects by them: team ${team}, ${patched} capped`, async (t) => {
       const [rule] = terraformPolicy.rules;
       assert.ok(rule);
-      const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+      const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
       const { seen, lines } = startBackstop(t, 3, { policy, labels: () => ({ team }) });
       await eventually(() => assert.ok(lines.includes('info jobs listed')));
       await new Promise(setImmediate);
@@ -87,7 +87,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
   test('ends at once also while a namespace is asked for that nobody answers for', async (t) => {
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
-    const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+    const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
     let asked = 0;
     const labels = () => {
       asked += 1;

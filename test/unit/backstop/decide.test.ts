@@ -109,7 +109,10 @@ describe('a stored Job is judged as an UPDATE of it would be', () => {
   });
 
   test('needs the labels of the namespace if a rule depends on them, and only then', () => {
-    const policy = only({ namespaceLabels: { team: 'a' }, labels: { tier: 'gold' }, jobName: 'oss-*' });
+    const policy = {
+      ...only({ labels: { tier: 'gold' }, jobName: 'oss-*' }),
+      namespaceSelector: { matchLabels: { team: 'a' } },
+    };
     const failed = { backoffLimit: 0, conditions: failedAgo(0) };
     for (const [fields, action] of [
       [{}, 'cap'],

@@ -133,7 +133,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
-    const policy = { rules: [{ ...rule, match: { ...rule.match, namespaceLabels: { team: 'a' } } }] };
+    const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
     let isAway = true;
     const labels = () => {
       if (isAway) throw away;

@@ -5,7 +5,7 @@ import jsonpatch from 'fast-json-patch';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { patchBetween } from '../../../src/webhook/patch.ts';
+import { patchOf } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';
 import { aTerraformJob } from '../../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../../support/builders/a-review.ts';
@@ -15,7 +15,7 @@ import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 /** The pure part of an answer. */
 function patchFor(review: unknown): Operation[] {
   const decision = decide(readReview(review), terraformPolicy);
-  return decision.action === 'cap' ? patchBetween(decision.job, decision.wanted) : [];
+  return decision.action === 'cap' ? patchOf(decision.changes) : [];
 }
 
 const reviewOf = { CREATE: aReview, UPDATE: anUpdate } as const;

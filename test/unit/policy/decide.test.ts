@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { type Change, type Decision, decide } from '../../../src/policy/decide.ts';
+import { type Decision, decide } from '../../../src/policy/decide.ts';
 import { type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import type { Change } from '../../../src/policy/setting-fields.ts';
+import { patchOf } from '../../../src/webhook/patch.ts';
 import { readReview } from '../../../src/webhook/review.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../../support/builders/a-review.ts';
+import { applyAdds } from '../../support/builders/apply-adds.ts';
 import { recorded } from '../../support/builders/fixtures.ts';
 
 const decideOn = (review: Json, policy: Policy = terraformPolicy): Decision => decide(readReview(review), policy);
@@ -99,8 +102,8 @@ suite('the wanted Job', () => {
     const wanted = structuredClone(review.request.object);
     wanted.spec.backoffLimit = 0;
     wanted.spec.template.spec.restartPolicy = 'Never';
-    assert.deepEqual(decision.wanted, wanted);
-    assert.equal(decision.job, review.request.object);
+    assert.deepEqual(applyAdds(structuredClone(review.request.object), patchOf(decision.changes)), wanted);
+    assert.deepEqual(decision.result, { backoffLimit: 0, restartPolicy: 'Never' });
     assert.equal(review.request.object.spec.backoffLimit, 2147483647, 'what was received is left as it was');
   });
 });

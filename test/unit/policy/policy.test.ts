@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { areSound, celString, matchConditions } from '../../../src/policy/cel.ts';
-import { matchesPattern, terraformPolicy } from '../../../src/policy/policy.ts';
-import { parsePolicy } from '../../../src/policy/schema.ts';
+import { areSound, matchConditions } from '../../../src/policy/cel.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { celString, matchesPattern } from '../../../src/policy/predicates.ts';
 import { policies } from '../../support/builders/policy-jobs.ts';
 
 describe('a pattern', () => {
@@ -62,18 +63,6 @@ describe('a policy in CEL', () => {
     }
   });
 
-  test('takes the labels of a namespace to hold, but then does not keep later rules from being looked at', () => {
-    const rule = {
-      match: { namespaceLabels: { env: 'prod' } },
-      set: { backoffLimit: 1, restartPolicy: 'Keep' },
-    } as const;
-    const condition = matchConditions({ rules: [{ name: 'prod', ...rule }] }).at(-1);
-    assert.equal(
-      condition?.expression,
-      '(true && ((has(object.spec.backoffLimit) ? object.spec.backoffLimit : 6) > 1 || false)) ? true :\nfalse',
-    );
-  });
-
   test('has names that the API server takes, each once', () => {
     const names = matchConditions(terraformPolicy).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
@@ -110,14 +99,14 @@ describe('a policy file', () => {
     assert.ok('problems' in parsed);
     assert.equal(parsed.problems.length, 51);
     assert.equal(parsed.problems[50], 'and 3951 more');
-    assert.match(parsed.problems[1] ?? '', /^line 1: \\u\{1b\}\[31m\\u\{202e\}\d+: found a field that there is not/);
+    assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: found a field that there is not/);
   });
 
-  test('is refused where its labels of namespaces would be too long for the API server', () => {
+  test('is refused where its labels would be too long for the API server', () => {
     const rules = Array.from({ length: 32 }, (_, nth) => ({
       name: `rule-${nth}`,
       match: {
-        namespaceLabels: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`label-${index}`, 'value'])),
+        labels: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`label-${index}`, 'value'])),
       },
       set: { backoffLimit: 0 },
     }));
@@ -172,6 +161,36 @@ describe('a policy file', () => {
     'a label that cannot be one': [
       file({ match: { labels: { 'a b': 'x' } } }),
       [/labels\.a b: found "a b"; allowed is 1 to 100 labels/],
+    ],
+    'a mistyped field of the selector': [
+      JSON.stringify({ namespaceSelector: { matchLabel: { a: 'b' } }, rules: [] }),
+      [
+        /namespaceSelector\.matchLabel: found a field that there is not; allowed is matchLabels, matchExpressions; did you mean matchLabels\?$/,
+        /namespaceSelector: found an object; allowed is matchLabels, matchExpressions or both$/,
+        /rules: found an empty list/,
+      ],
+    ],
+    'requirements of namespaces that cannot be': [
+      JSON.stringify(
+        {
+          namespaceSelector: {
+            matchExpressions: [
+              { key: 'a', operator: 'In' },
+              { key: 'a', operator: 'Exists', values: ['b'] },
+              { key: 'a', operator: 'Is', value: [] },
+            ],
+          },
+          rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }],
+        },
+        null,
+        1,
+      ),
+      [
+        /matchExpressions\[0\]: found an object; allowed is 1 to 100 values for In and NotIn, none for Exists and DoesNotExist$/,
+        /matchExpressions\[1\]: found an object; allowed is 1 to 100 values/,
+        /matchExpressions\[2\]\.operator: found "Is"; allowed is In, NotIn, Exists or DoesNotExist$/,
+        /matchExpressions\[2\]\.value: found a field that there is not; allowed is key, operator, values; did you mean values\?$/,
+      ],
     ],
     'no labels': [file({ match: { labels: {} } }), [/labels: found an empty object; allowed is 1 to 100/]],
     'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: found the field __proto__/]],

@@ -65,7 +65,7 @@ const rooms: Readonly<Record<string, Room>> = {
     doors: { 'node-forge': 'forge.ts' },
   },
   kube: { floor: 7, impure: ['requests.ts', 'watch.ts'] },
-  policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
+  policy: { floor: 7, impure: [], doors: { zod: 'policy.ts' } },
   lib: {
     floor: 8,
     impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'retry.ts', 'watched-file.ts'],

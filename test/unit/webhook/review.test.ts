@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { allowed, describe, patched, readReview, refused, toReview } from '../../../src/webhook/review.ts';
+import { describeValue } from '../../../src/lib/text.ts';
+import { allowed, patched, readReview, refused, toReview } from '../../../src/webhook/review.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 import { aReview } from '../../support/builders/a-review.ts';
 import { recorded, recordedReviews } from '../../support/builders/fixtures.ts';
@@ -70,16 +71,16 @@ suite('what is no AdmissionReview is malformed', () => {
       'apiVersion: found nothing; allowed is "admission.k8s.io/v1"',
     ],
     ['no request', { ...aReview(), request: undefined }, 'request: found nothing; allowed is an object'],
-    ['a list of requests', { ...aReview(), request: [] }, 'request: found a list; allowed is an object'],
+    ['a list of requests', { ...aReview(), request: [] }, 'request: found an empty list; allowed is an object'],
     ['no uid', without('uid'), 'request.uid: found nothing; allowed is a text'],
     ['an empty uid', aReview({ uid: '' }), 'request.uid: found ""; allowed is a text'],
     ['a uid that is a number', aReview({ uid: 7 }), 'request.uid: found 7; allowed is a text'],
     [
       'an operation that is an object',
       aReview({ operation: {} }),
-      'request.operation: found an object; allowed is a text',
+      'request.operation: found an empty object; allowed is a text',
     ],
-    ['a name that is a list', aReview({ name: [] }), 'request.name: found a list; allowed is a text'],
+    ['a name that is a list', aReview({ name: [] }), 'request.name: found an empty list; allowed is a text'],
     ['a namespace that is true', aReview({ namespace: true }), 'request.namespace: found true; allowed is a text'],
     ['a subresource that is a number', aReview({ subResource: 1 }), 'request.subResource: found 1; allowed is a text'],
   ];
@@ -119,11 +120,11 @@ suite('a value in an error message', () => {
     [{ a: 1 }, 'an object'],
   ];
   for (const [value, text] of rows) {
-    test(`${JSON.stringify(value)} is ${text}`, () => assert.equal(describe(value), text));
+    test(`${JSON.stringify(value)} is ${text}`, () => assert.equal(describeValue(value), text));
   }
 
   test('is short however long the text', () => {
-    assert.equal(describe('x'.repeat(3_000_000)), `"${'x'.repeat(80)}"`);
+    assert.equal(describeValue('x'.repeat(3_000_000)), `"${'x'.repeat(80)}"`);
   });
 });
 

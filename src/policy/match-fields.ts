@@ -1,0 +1,57 @@
+import type { Job } from './job.ts';
+import type { Match } from './policy.ts';
+import { anyPatternCel, celString, hasLabels, hasLabelsCel, matchesPattern, patternCel } from './predicates.ts';
+
+/** What a rule is matched with. */
+export interface Subject {
+  readonly job: Job;
+  readonly namespace: string;
+}
+
+interface MatchField<Wanted> {
+  readonly matches: (wanted: Wanted, subject: Subject) => boolean;
+  /** The same as an expression of CEL, which reads no field before `has()` says that it is there. */
+  readonly cel: (wanted: Wanted) => string;
+}
+
+const POD = 'object.spec.template.spec';
+
+/** How each field of `match` is checked, by the endpoint and in CEL. Both check in this order: what is cheap comes first. */
+const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Match[Name]>> } = {
+  serviceAccountName: {
+    matches: (name, { job }) => job.serviceAccountName === name,
+    cel: (name) => `has(${POD}.serviceAccountName) && ${POD}.serviceAccountName == ${celString(name)}`,
+  },
+  namespaces: {
+    matches: (patterns, { namespace }) => patterns.some((pattern) => matchesPattern(pattern, namespace)),
+    cel: (patterns) => anyPatternCel(patterns, 'request.namespace'),
+  },
+  jobName: {
+    matches: (pattern, { job }) => matchesPattern(pattern, job.name),
+    cel: (pattern) => patternCel(pattern, "(has(object.metadata.name) ? object.metadata.name : '')"),
+  },
+  labels: {
+    matches: (labels, { job }) => hasLabels(job.labels, labels),
+    cel: (labels) => hasLabelsCel('object.metadata.labels', labels),
+  },
+  containerName: {
+    matches: (wanted, { job }) => job.containers.some(({ name }) => name === wanted),
+    // Go writes null for an empty list.
+    cel: (wanted) =>
+      `has(${POD}.containers) && ${POD}.containers != null && ${POD}.containers.exists(c, c.name == ${celString(wanted)})`,
+  },
+};
+
+export const matches = (match: Match, subject: Subject): boolean =>
+  given(match).every(({ field, wanted }) => field.matches(wanted, subject));
+
+export const matchesCel = (match: Match): string =>
+  given(match)
+    .map(({ field, wanted }) => field.cel(wanted))
+    .join(' && ') || 'true';
+
+/** The fields that a match gives. The table's type ties each value to its field, which TypeScript forgets in a list. */
+const given = (match: Match): { readonly field: MatchField<unknown>; readonly wanted: unknown }[] =>
+  Object.entries(matchFields)
+    .map(([name, field]) => ({ field: field as MatchField<unknown>, wanted: match[name as keyof Match] }))
+    .filter(({ wanted }) => wanted !== undefined);

@@ -1,0 +1,26 @@
+import type { LabelSelector, Labels } from './policy.ts';
+
+/** One condition on the labels of a namespace. A label of `matchLabels` is the same as `In` with one value. */
+export type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
+
+/** Everything that a selector asks for; all of it must hold. */
+export const requirementsOf = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): readonly Requirement[] => [
+  ...Object.entries(matchLabels).map(([key, value]) => ({ key, operator: 'In', values: [value] }) as const),
+  ...matchExpressions,
+];
+
+/**
+ * Whether a namespace with these labels is selected, as the API server decides it.
+ *
+ * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
+ */
+export const isSelected = (selector: LabelSelector, labels: Labels): boolean =>
+  requirementsOf(selector).every((requirement) => holds(requirement, labels));
+
+function holds({ key, operator, values = [] }: Requirement, labels: Labels): boolean {
+  // Own properties only: a label may be called "constructor".
+  const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  if (operator === 'Exists') return value !== undefined;
+  if (operator === 'DoesNotExist') return value === undefined;
+  return (value !== undefined && values.includes(value)) === (operator === 'In');
+}

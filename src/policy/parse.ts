@@ -1,0 +1,95 @@
+import type { z } from 'zod';
+import { describeValue, nearest, oneLine } from '../lib/text.ts';
+import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
+import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
+import { fieldsAt, type Policy, policySchema } from './policy.ts';
+
+/** More would not be read, and a file of junk has one in each line. */
+const MOST_PROBLEMS = 50;
+/** A message may quote the file, all of it. */
+const LONGEST_PROBLEM = 600;
+
+/**
+ * Reads a policy in YAML or JSON.
+ *
+ * @returns it, or every problem in a line of its own: line, field, what was found, what is allowed. At most 50 of them.
+ */
+export function parsePolicy(content: string): { readonly policy: Policy } | { readonly problems: readonly string[] } {
+  const document = readYaml(content);
+  if ('problems' in document) return toLines(document.problems);
+  const parsed = policySchema.safeParse(document.value);
+  const problems = [
+    ...(parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document.value)),
+    ...repeatedNames(document.value),
+  ];
+  if (!parsed.success || problems.length > 0) {
+    return toLines(
+      problems.map(({ path, problem }) => ({
+        line: document.lineOf(path),
+        problem: `${nameOf(path)}: ${problem}`,
+      })),
+    );
+  }
+  const length = longestExpression(parsed.data);
+  if (length <= LONGEST_EXPRESSION) return { policy: parsed.data };
+  const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
+  return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
+}
+
+/** Of what the API server is given, in any form. */
+function longestExpression(policy: Policy): number {
+  const expressions = [...matchConditions(policy).map(({ expression }) => expression), jsonPatch(policy)];
+  return Math.max(...expressions.map(({ length }) => length));
+}
+
+function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {
+  const told = [...problems]
+    .sort((one, other) => one.line - other.line)
+    .map(({ line, problem }) => `line ${line}: ${oneLine(problem).slice(0, LONGEST_PROBLEM)}`);
+  const lines = [...new Set(told)];
+  const rest = lines.length - MOST_PROBLEMS;
+  return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };
+}
+
+/** Looked for in what was read, so that they are told beside whatever else is wrong. */
+function repeatedNames(value: unknown): Problem[] {
+  const rules = valueAt(value, ['rules']);
+  const names = Array.isArray(rules) ? rules.map((rule) => valueAt(rule, ['name'])) : [];
+  return names.flatMap((name, index) => {
+    const first = names.indexOf(name);
+    if (typeof name !== 'string' || first === index) return [];
+    const problem = `found ${describeValue(name)}; allowed is a name that rules[${first}] does not have`;
+    return [{ path: ['rules', index, 'name'], problem }];
+  });
+}
+
+interface Problem {
+  readonly path: Path;
+  readonly problem: string;
+}
+
+function problemsOf(issue: z.core.$ZodIssue, value: unknown): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const fields = fieldsAt(issue.path);
+    return issue.keys.map((key) => {
+      const meant = nearest(key, fields);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      return {
+        path: [...issue.path, key],
+        problem: `found a field that there is not; allowed is ${fields.join(', ')}${hint}`,
+      };
+    });
+  }
+  const found =
+    issue.code === 'invalid_key' ? describeValue(issue.path.at(-1)) : describeValue(valueAt(value, issue.path));
+  return [{ path: issue.path, problem: `found ${found}; allowed is ${issue.message}` }];
+}
+
+const valueAt = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>((at, step) => (at === null || at === undefined ? undefined : (at as never)[step]), value);
+
+const nameOf = (path: Path): string =>
+  path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '') || 'policy';

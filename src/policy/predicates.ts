@@ -1,0 +1,67 @@
+import type { JsonObject } from '../lib/json.ts';
+import type { Labels } from './policy.ts';
+
+/** What a field of a policy can ask for, as a function and as CEL. A test holds each pair together on a real API server. */
+
+/**
+ * Whether a text is what a pattern describes. `*` stands for any text, also none; nothing else is special. Runs in time
+ * proportional to the lengths, because the endpoint sees a name before the API server has checked it: it may have megabytes.
+ */
+export function matchesPattern(pattern: string, text: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return text === first;
+  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last)) return false;
+  const end = text.length - last.length;
+  let from = first.length;
+  for (const part of rest) {
+    const at = text.indexOf(part, from);
+    if (at < 0 || at + part.length > end) return false;
+    from = at + part.length;
+  }
+  return true;
+}
+
+/** Whether one of the patterns describes the text. */
+export function anyPatternCel(patterns: readonly string[], text: string): string {
+  const names = patterns.filter((pattern) => !pattern.includes('*'));
+  const list = names.length > 0 ? [`${text} in [${names.map(celString).join(', ')}]`] : [];
+  const others = patterns.filter((pattern) => pattern.includes('*')).map((pattern) => patternCel(pattern, text));
+  return `(${[...list, ...others].join(' || ')})`;
+}
+
+export function patternCel(pattern: string, text: string): string {
+  const parts = pattern.split('*');
+  const [first = '', last = ''] = parts;
+  if (parts.length === 1) return `${text} == ${celString(pattern)}`;
+  if (parts.every((part) => part === '')) return 'true';
+  if (parts.length === 2 && first === '') return `${text}.endsWith(${celString(last)})`;
+  if (parts.length === 2 && last === '') return `${text}.startsWith(${celString(first)})`;
+  const escaped = parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
+  // (?s): in RE2 "." does not match a newline otherwise.
+  return `${text}.matches(${celString(`(?s)^${escaped.join('.*')}$`)})`;
+}
+
+/** Own properties only: a label may be called "constructor". */
+export const hasLabels = (labels: JsonObject | Labels, wanted: Labels): boolean =>
+  Object.entries(wanted).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
+
+export function hasLabelsCel(map: string, labels: Labels): string {
+  const each = Object.entries(labels).map(
+    ([name, value]) => `${celString(name)} in ${map} && ${map}[${celString(name)}] == ${celString(value)}`,
+  );
+  return [`has(${map})`, ...each].join(' && ');
+}
+
+/**
+ * A text as a literal of CEL, also a text with quotes, backslashes and control characters.
+ *
+ * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
+ */
+export function celString(text: string): string {
+  const escaped = text
+    .replace(/[\\']/g, '\\$&')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a literal of one line must not have them
+    .replace(/[\u0000-\u001f\u007f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return `'${escaped}'`;
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { V1LabelSelector, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import type { LabelSelector } from '../../../src/policy/policy.ts';
+import { desiredRegistration, ownWebhook } from '../../../src/registration/desired.ts';
+import { drift } from '../../../src/registration/drift.ts';
+import { publishedSelector, SELECTOR_ANNOTATION } from '../../../src/registration/namespace-selector.ts';
+import { aBundle, registrationOptions } from '../../support/builders/a-registration.ts';
+
+/** AKS adds these to each webhook. */
+const ofPlatform = [
+  { key: 'control-plane', operator: 'DoesNotExist' },
+  { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },
+];
+const production: LabelSelector = { matchLabels: { env: 'prod' } };
+const inProduction = { key: 'env', operator: 'In', values: ['prod'] };
+const teams: LabelSelector = { matchExpressions: [{ key: 'team', operator: 'Exists' }] };
+
+const desired = (namespaceSelector?: LabelSelector, live?: V1MutatingWebhookConfiguration) =>
+  desiredRegistration(registrationOptions({ namespaceSelector }), aBundle('first'), [], live);
+
+/** A registration as the API server stores it, without classes and without fields that are undefined. */
+const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1LabelSelector) => {
+  const live = JSON.parse(JSON.stringify(registration)) as V1MutatingWebhookConfiguration;
+  if (selector !== undefined) Object.assign(ownWebhook(live) ?? {}, { namespaceSelector: selector });
+  return live;
+};
+const selectorOf = (registration: V1MutatingWebhookConfiguration) => ownWebhook(registration)?.namespaceSelector;
+
+describe('the namespaceSelector of our entry', () => {
+  test('is empty without one in the policy, and nothing is recorded', () => {
+    assert.deepEqual(selectorOf(desired()), {});
+    assert.equal(desired().metadata?.annotations, undefined);
+  });
+
+  test('asks for what the policy asks for, which is recorded', () => {
+    assert.deepEqual(selectorOf(desired(production)), { matchExpressions: [inProduction] });
+    assert.deepEqual(publishedSelector(desired(production)), production);
+  });
+
+  test('is no drift once it is published, also when a platform adds requirements', () => {
+    const live = stored(desired(production));
+    assert.deepEqual(drift(live, desired(production, live)), []);
+    const added = stored(live, {
+      matchLabels: { zone: 'a' },
+      matchExpressions: [...ofPlatform, inProduction],
+    });
+    assert.deepEqual(drift(added, desired(production, added)), []);
+  });
+
+  test('is put back when somebody takes it out, beside what a platform has added', () => {
+    const live = stored(desired(production), { matchExpressions: ofPlatform });
+    const wanted = desired(production, live);
+    assert.deepEqual(drift(live, wanted), ['namespaceSelector']);
+    assert.deepEqual(selectorOf(wanted), { matchExpressions: [...ofPlatform, inProduction] });
+  });
+
+  test('follows the policy: only what was recorded for the policy before is taken out', () => {
+    const live = stored(desired(production), {
+      matchLabels: { zone: 'a' },
+      matchExpressions: [inProduction, ...ofPlatform],
+    });
+    const wanted = desired(teams, live);
+    assert.deepEqual(drift(live, wanted), [`annotations.${SELECTOR_ANNOTATION}`, 'namespaceSelector']);
+    assert.deepEqual(selectorOf(wanted), {
+      matchLabels: { zone: 'a' },
+      matchExpressions: [...ofPlatform, { key: 'team', operator: 'Exists' }],
+    });
+    const after = stored(wanted);
+    assert.deepEqual(drift(after, desired(teams, after)), []);
+  });
+
+  test('is what a platform has added when the policy has none any more', () => {
+    const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
+    const wanted = desired(undefined, live);
+    assert.deepEqual(selectorOf(wanted), { matchExpressions: ofPlatform });
+    assert.equal(publishedSelector(wanted), undefined);
+    const after = stored(wanted);
+    assert.deepEqual(drift(after, desired(undefined, after)), []);
+  });
+
+  for (const text of ['', 'no JSON', '[]', '7', '{"matchExpressions":[{"key":1}]}', '{"matchLabels":{"a b":"c"}}']) {
+    test(`takes nothing out where somebody has written ${text || 'nothing'} into the record`, () => {
+      const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
+      live.metadata = { ...live.metadata, annotations: { [SELECTOR_ANNOTATION]: text } };
+      const wanted = desired(teams, live);
+      assert.deepEqual(selectorOf(wanted)?.matchExpressions?.slice(0, 3), [...ofPlatform, inProduction]);
+      assert.deepEqual(publishedSelector(wanted), teams);
+    });
+  }
+});
