@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream';
+import winston from 'winston';
 import { createLogOutput, standardOutput } from './log-output.ts';
 import { printable } from './text.ts';
 
@@ -14,17 +16,28 @@ export interface LogOptions {
   readonly format: 'json' | 'pretty';
 }
 
-/** The most severe level first. */
-const levels: readonly LogOptions['level'][] = ['error', 'warn', 'info', 'debug'];
-
 /** A log on standard output. Lines that cannot be written are lost; a later line says how many. */
 export function createLog({ level, format }: LogOptions): Log {
   const toLine = format === 'json' ? toJson : prettyLine;
   const output = createLogOutput(standardOutput(), (lines) => log.warn('log lines lost', { lines }));
+  const stream = new Writable({
+    // Lines stay text: standardOutput joins those of one turn of the event loop.
+    decodeStrings: false,
+    write(line: string, _encoding, done) {
+      output(line);
+      done();
+    },
+  });
+  const logger = winston.createLogger({
+    level,
+    format: winston.format.printf((event) => toLine(event as unknown as Event)),
+    transports: [new winston.transports.Stream({ stream, eol: '\n' })],
+  });
   const at = (own: LogOptions['level']): Log['info'] => {
-    if (levels.indexOf(own) > levels.indexOf(level)) return () => {};
+    // Decided once: winston formats an event before it looks at the level.
+    if (!logger.isLevelEnabled(own)) return () => {};
     return (message, fields) => {
-      output(`${toLine({ timestamp: new Date().toISOString(), level: own, message, ...fields })}\n`);
+      logger.log({ timestamp: new Date().toISOString(), level: own, message, ...fields });
     };
   };
   const log = { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
