@@ -1,3 +1,4 @@
+import { kubeconfigProblems } from '../kube/client.ts';
 import type { Pem } from '../lib/pem.ts';
 import { readPolicyFile } from '../policy/file.ts';
 import { type Policy, terraformPolicy } from '../policy/policy.ts';
@@ -25,6 +26,12 @@ export function readClientCaOption(raw: RawOptions): OptionFile<Pem | undefined>
   return 'bundle' in read
     ? { content: read.bundle, problems: [] }
     : { content: undefined, problems: [fileProblem('client-ca-file', raw, read.problem)] };
+}
+
+/** The content is the path, because `connect` reads the file itself. */
+export function readKubeconfigOption(raw: RawOptions): OptionFile<string | undefined> {
+  const file = raw.kubeconfig || undefined;
+  return { content: file, problems: kubeconfigProblems(optionLabel('kubeconfig'), file) };
 }
 
 const fileProblem = (name: OptionName, raw: RawOptions, problem: string): string =>

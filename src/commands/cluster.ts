@@ -1,12 +1,9 @@
 import { hostname } from 'node:os';
 import { type RawOptions, readConfig } from '../cli/config.ts';
-import {
-  connect,
-  createRegistrationStore,
-  createSecretStore,
-  kubeconfigProblems,
-  podNamespace,
-} from '../stores/kube.ts';
+import { readKubeconfigOption } from '../cli/option-files.ts';
+import { connect, podNamespace } from '../kube/client.ts';
+import { createRegistrationStore } from '../stores/registration-store.ts';
+import { createSecretStore } from '../stores/secret-store.ts';
 
 /** For calls that nothing aborts: each one ends by its own timeout. */
 const never = new AbortController().signal;
@@ -18,7 +15,7 @@ const never = new AbortController().signal;
  */
 export function openCluster(raw: RawOptions) {
   const namespace = podNamespace();
-  const config = readConfig(raw, namespace, kubeconfigProblems(raw.kubeconfig || undefined));
+  const config = readConfig(raw, namespace, readKubeconfigOption(raw).problems);
   const clients = connect(config.kubeconfig, never);
   const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
   return {

@@ -34,10 +34,6 @@ export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
 /** Whether the API server remembers no more what a list or a watch was to go on from. */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
-/** Whether the call was given up, as it took too long. */
-export const isTimeout = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'TimeoutError' || isTimeout(error.cause));
-
 /**
  * Whether the API server refused a change of the owner references. The admission plugin
  * OwnerReferencesPermissionEnforcement, which OpenShift enables, allows a change of a live object only to users who may delete it.

@@ -1,31 +1,36 @@
-import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseContext } from '@kubernetes/client-node';
-import { createListSplitter } from './list-stream.ts';
+import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
 import type { WatchRequest } from './watch.ts';
+
+/** What each kind of patch does: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
+const contentTypes = {
+  apply: 'application/apply-patch+yaml',
+  merge: 'application/merge-patch+json',
+  'strategic-merge': 'application/strategic-merge-patch+json',
+  json: 'application/json-patch+json',
+} as const;
+
+export interface CallOptions {
+  readonly query?: Readonly<Record<string, string>>;
+  readonly patch?: keyof typeof contentTypes;
+  readonly body?: object;
+  /** A longer answer is an `AnswerTooLong`. */
+  readonly mostBytes?: number;
+}
 
 /** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
 export type CallJson = (
   method: 'GET' | 'PATCH' | 'POST' | 'DELETE',
   path: string,
-  options?: {
-    readonly query?: Readonly<Record<string, string>>;
-    readonly contentType?: string;
-    readonly body?: object;
-  },
+  options?: CallOptions,
 ) => Promise<unknown>;
 
-/** Tells of the items of a list while it comes, and answers the list without them. */
-export type ListJson = (
-  path: string,
-  query: Readonly<Record<string, string>>,
-  saw: (item: unknown) => void,
-) => Promise<unknown>;
+export class AnswerTooLong extends Error {}
 
 /** Follows one watch, as `followWatch` does. */
 export type FollowJson = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
 
 export interface JsonCalls {
   readonly callJson: CallJson;
-  readonly listJson: ListJson;
   readonly followJson: FollowJson;
 }
 
@@ -40,40 +45,36 @@ interface Connection {
 /** Connections are shared for this long: a client certificate or a CA that has changed on disk is used from then on. */
 const CONNECTIONS_MS = 60_000;
 
-/** Calls whose answers are JSON as it came. They reject with what `kube-errors.ts` understands. */
-export function createJsonCalls(connection: Connection): Pick<JsonCalls, 'callJson' | 'listJson'> {
-  const send = createSend(connection);
-  return {
-    callJson: async (...call) => JSON.parse(await (await send(...call)).body.text()),
-    async listJson(path, query, saw) {
-      const { body } = await send('GET', path, { query });
-      const splitter = createListSplitter(saw);
-      const decoder = new TextDecoder();
-      for await (const piece of body.stream() ?? []) splitter.push(decoder.decode(piece, { stream: true }));
-      return splitter.end();
-    },
-  };
-}
-
-type Send = (...call: Parameters<CallJson>) => Promise<ResponseContext>;
-
-function createSend({ configuration: { baseServer, httpApi }, config, stop, timeoutMs }: Connection): Send {
+/** Calls whose answers are JSON as it came. They reject with errors that `errors.ts` understands. */
+export function createCallJson({ configuration, config, stop, timeoutMs }: Connection): CallJson {
+  const { baseServer, httpApi } = configuration;
   const share = createSharing();
-  return async (method, path, { query = {}, contentType = 'application/json', body } = {}) => {
+  return async (method, path, { query = {}, patch, body, mostBytes } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
     if (body !== undefined) {
-      request.setHeaderParam('Content-Type', contentType);
+      request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    // Reads the token anew.
+    // Reads the token again, because the kubelet replaces it every hour.
     await config.applySecurityAuthentication(request);
     share(request);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]));
-    const response = await httpApi.send(request).toPromise();
-    if (response.httpStatusCode < 300) return response;
-    throw Object.assign(new Error('refused'), { code: response.httpStatusCode, body: await response.body.text() });
+    const { httpStatusCode: code, body: answer } = await httpApi.send(request).toPromise();
+    if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
+    return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));
   };
+}
+
+async function boundedText({ stream }: ResponseBody, mostBytes: number): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of stream() ?? []) {
+    bytes += piece.length;
+    if (bytes > mostBytes) throw new AnswerTooLong(`the answer has more than ${mostBytes} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
 }
 
 /** The client gives each request connections of its own: hundreds of handshakes would take longer than the calls. */

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type BackoffRange, exponentialBackoffMs } from './backoff.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
 import { retryPolicies } from './retry-policy.ts';
+import { untilAborted } from './until-aborted.ts';
 
 interface RetryOptions {
   readonly backoff: BackoffRange;
@@ -20,9 +20,16 @@ async function retry<T>(attempt: () => Promise<T>, { backoff, signal, isRetried 
     } catch (error) {
       const delayMs = Math.round(exponentialBackoffMs(failures, backoff) * (0.5 + Math.random() / 2));
       if (!(error instanceof OperatorError) || !isRetried(error, failures, delayMs)) throw error;
-      await delay(delayMs, undefined, { signal }).catch(() => {});
+      await pause(delayMs, signal);
     }
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await untilAborted(promise, signal);
+  clearTimeout(timer);
 }
 
 /**

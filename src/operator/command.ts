@@ -2,26 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Subcommand } from '../cli/command-line.ts';
 import { type Config, readConfig } from '../cli/config.ts';
-import { readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
+import { readClientCaOption, readKubeconfigOption, readPolicyOption } from '../cli/option-files.ts';
 import { optionNames } from '../cli/options.ts';
+import { connect, podNamespace } from '../kube/client.ts';
 import { errorFields } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
 import { createPolicies } from '../policy/file.ts';
+import { createEventStore } from '../stores/event-store.ts';
 import { createJobStore } from '../stores/job-store.ts';
-import {
-  connect,
-  createEventStore,
-  createRegistrationStore,
-  createRegistrationWatch,
-  createSecretStore,
-  createSecretWatch,
-  kubeconfigProblems,
-  podNamespace,
-} from '../stores/kube.ts';
 import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
 import { readNamespaceLabels } from '../stores/namespace-store.ts';
 import { createOwner } from '../stores/owner.ts';
+import { createRegistrationStore } from '../stores/registration-store.ts';
+import { createSecretStore } from '../stores/secret-store.ts';
+import { createRegistrationWatch, createSecretWatch } from '../stores/watches.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { createClientCa } from '../webhook/client-ca.ts';
 import { type Dependencies, runOperator } from './operator.ts';
@@ -34,7 +29,7 @@ export const runCommand = {
   async run(raw) {
     const policy = readPolicyOption(raw);
     const clientCa = readClientCaOption(raw);
-    const problems = [...policy.problems, ...clientCa.problems, ...kubeconfigProblems(raw.kubeconfig || undefined)];
+    const problems = [...policy.problems, ...clientCa.problems, ...readKubeconfigOption(raw).problems];
     const config = readConfig(raw, podNamespace(), problems);
     const log = createLog(config.log);
     const stop = stopSignal(log);
@@ -71,17 +66,18 @@ function openStores(
   // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const owner = createOwner(callJson, ownerClusterRole, log);
-  const { server, callJson: callUntilStop } = clients;
+  const { server, watch } = clients;
+  const calls = { callJson: clients.callJson, owner };
   const lease = createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) });
   return {
     server,
-    secrets: createSecretStore({ callJson: callUntilStop, owner }, { namespace, name: secretName, replica }),
-    registrations: createRegistrationStore({ callJson: callUntilStop, owner }, registration.name),
+    secrets: createSecretStore(calls, { namespace, name: secretName, replica }),
+    registrations: createRegistrationStore(calls, registration.name),
     backstop: { jobs: createJobStore(clients), lease, replica },
-    events: createEventStore(clients, namespace, secretName),
-    namespaceLabels: readNamespaceLabels({ callJson }),
-    watchSecret: createSecretWatch(clients, namespace, secretName, log),
-    watchRegistration: createRegistrationWatch(clients, registration.name, log),
+    events: createEventStore(clients.callJson, { namespace, name: secretName }),
+    namespaceLabels: readNamespaceLabels(callJson),
+    watchSecret: createSecretWatch({ watch, log }, namespace, secretName),
+    watchRegistration: createRegistrationWatch({ watch, log }, registration.name),
   } as const;
 }
 

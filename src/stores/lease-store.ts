@@ -3,9 +3,8 @@ import { LEASE_MS } from '../backstop/lease.ts';
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import type { CallJson } from '../kube/requests.ts';
 import { isObject, type JsonObject } from '../lib/json.ts';
-import { noOwner, type Owner } from './owner.ts';
+import { noOwner, type OwnerCalls } from './owner.ts';
 
 /**
  * One for each registration: daemons that have one of their own have Jobs of their own. By the default names it is
@@ -16,7 +15,7 @@ export const backstopLease = (registrationName: string): string =>
 
 /** The Lease `namespace/name` on the API server. */
 export function createLeaseStore(
-  { callJson: call, owner = noOwner }: { readonly callJson: CallJson; readonly owner?: Owner },
+  { callJson: call, owner = noOwner }: OwnerCalls,
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): LeaseStore {
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
@@ -24,7 +23,7 @@ export function createLeaseStore(
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
     leaseDurationSeconds: LEASE_MS / 1000,
-    // Microseconds are asked for.
+    // The API server expects microseconds.
     renewTime: now.toISOString().replace('Z', '000Z'),
   });
   return {
@@ -33,7 +32,7 @@ export function createLeaseStore(
       return lease === undefined ? undefined : readLease(lease);
     },
     create(holder, now) {
-      // As with the Secret: RBAC cannot tie a POST to a name, and who comes second gets a conflict.
+      // The same apply as for the Secret: RBAC cannot limit a POST to a name, and the second creator gets a 409.
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
       return owner.own({ reference: what }, (ownerReferences) => {
         const body = {
@@ -42,17 +41,13 @@ export function createLeaseStore(
           metadata: { namespace, name, labels: MANAGED_BY, ownerReferences },
           spec: spec(holder, now),
         };
-        return wasWritten(
-          call('PATCH', path, { query, contentType: 'application/apply-patch+yaml', body }),
-          `create ${what}`,
-        );
+        return wasWritten(call('PATCH', path, { patch: 'apply', query, body }), `create ${what}`);
       });
     },
     write(holder, resourceVersion, now) {
       const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
       const query = { fieldManager: FIELD_MANAGER };
-      const contentType = 'application/merge-patch+json';
-      return wasWritten(call('PATCH', path, { query, contentType, body }), `write ${what}`);
+      return wasWritten(call('PATCH', path, { patch: 'merge', query, body }), `write ${what}`);
     },
   };
 }

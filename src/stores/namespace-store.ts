@@ -1,14 +1,14 @@
 import type { V1Namespace } from '@kubernetes/client-node';
 import { orFail } from '../kube/errors.ts';
+import type { CallJson } from '../kube/requests.ts';
 import type { Labels } from '../policy/policy.ts';
-import type { Clients } from './kube.ts';
 
 /** Answers the labels of a namespace. */
 export type NamespaceLabels = (namespace: string) => Promise<Labels>;
 
 /** Reads a namespace from the API server. @throws OperatorError the `KUBE_…` codes, also if there is no such namespace. */
 export const readNamespaceLabels =
-  ({ callJson }: Pick<Clients, 'callJson'>): NamespaceLabels =>
+  (callJson: CallJson): NamespaceLabels =>
   async (name) => {
     const what = `read Namespace ${name} (a policy with namespaceSelector needs manifests/components/namespaces)`;
     const { metadata } = (await orFail(callJson('GET', `/api/v1/namespaces/${name}`), what)) as V1Namespace;

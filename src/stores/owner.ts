@@ -21,6 +21,13 @@ export interface Owner {
   own<T>(object: OwnedObject, write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>): Promise<T>;
 }
 
+/** What the stores of owned objects need. */
+export interface OwnerCalls {
+  readonly callJson: CallJson;
+  /** Absent for commands, which create nothing. */
+  readonly owner?: Owner;
+}
+
 export interface OwnedObject {
   /** How messages name it: kind, namespace, name. */
   readonly reference: string;
@@ -28,7 +35,6 @@ export interface OwnedObject {
   readonly isShared?: boolean;
 }
 
-/** For commands that create nothing. */
 export const noOwner: Owner = { own: (_object, write) => write(undefined) };
 
 export function createOwner(callJson: CallJson, clusterRole: string, log: Log): Owner {

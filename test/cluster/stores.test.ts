@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { connect, createRegistrationStore, createSecretStore } from '../../src/stores/kube.ts';
+import { connect } from '../../src/kube/client.ts';
+import { createRegistrationStore } from '../../src/stores/registration-store.ts';
+import { createSecretStore } from '../../src/stores/secret-store.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { registrationStoreContract } from '../support/fakes/registration-store-contract.ts';
 import { secretStoreContract } from '../support/fakes/secret-store-contract.ts';

@@ -5,8 +5,8 @@ import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { connect } from '../../src/kube/client.ts';
 import { createJobStore } from '../../src/stores/job-store.ts';
-import { connect } from '../../src/stores/kube.ts';
 import { aCertificateSet } from '../support/builders/a-certificate-set.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 
@@ -76,34 +76,44 @@ describe('the API server is called over HTTP/1.1, also where it would rather spe
   });
 });
 
-describe('a page of Jobs that does not come to its end within ten seconds', {
-  concurrency: true,
-  timeout: 60_000,
-}, () => {
+describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
   const job = '{"metadata":{"name":"a"}}';
   const page = (jobs: string) => `{"metadata":{"resourceVersion":"7"},"items":[${jobs}]}`;
   const begun = page(job).slice(0, -2);
-  /** As they hang: before anything is answered, and in the middle. */
+
+  async function aStore(t: TestContext, answer: (limits: readonly (string | null)[], response: Response) => void) {
+    const limits: (string | null)[] = [];
+    const { url, ca } = await startBoth(t, (path, response) => {
+      limits.push(new URL(path, 'https://api').searchParams.get('limit'));
+      answer(limits, response);
+    });
+    const seen: unknown[] = [];
+    const store = createJobStore(await clientsOf(t, url, ca));
+    return { limits, seen, read: () => store.page(undefined, (job) => seen.push(job)) };
+  }
+
   const hanging: Readonly<Record<string, (response: Response) => void>> = {
     'before it has begun': () => {},
     'in its middle': (response) => void response.write(begun),
   };
   for (const [where, hang] of Object.entries(hanging)) {
-    test(`${where} is asked for again with half as many`, async (t) => {
-      const limits: (string | null)[] = [];
-      const { url, ca } = await startBoth(t, (path, response) => {
-        limits.push(new URL(path, 'https://api').searchParams.get('limit'));
-        if (limits.length === 1) hang(response);
+    test(`that hangs ${where} is given up after ten seconds, and can be read again`, async (t) => {
+      const { limits, seen, read } = await aStore(t, ({ length }, response) => {
+        if (length === 1) hang(response);
         else response.end(page(job));
       });
-      const store = createJobStore(await clientsOf(t, url, ca));
-      await assert.rejects(
-        store.page(undefined, () => {}),
-        { code: 'KUBE_UNAVAILABLE' },
-      );
-      const seen: unknown[] = [];
-      assert.deepEqual(await store.page(undefined, (job) => seen.push(job)), { resourceVersion: '7', next: undefined });
-      assert.deepEqual([limits, seen], [['500', '250'], [{ metadata: { name: 'a' } }]]);
+      await assert.rejects(read(), { code: 'KUBE_UNAVAILABLE' });
+      assert.deepEqual(await read(), { resourceVersion: '7', next: undefined });
+      assert.deepEqual([limits, seen], [['100', '100'], [{ metadata: { name: 'a' } }]]);
     });
   }
+
+  test('of more than 8 MiB is read again as a page of five, before any Job of it is handled', async (t) => {
+    const large = `{"metadata":{"name":"${'x'.repeat(100_000)}"}}`;
+    const { limits, seen, read } = await aStore(t, ({ length }, response) => {
+      response.end(page(length === 1 ? Array(100).fill(large).join() : job));
+    });
+    assert.deepEqual(await read(), { resourceVersion: '7', next: undefined });
+    assert.deepEqual([limits, seen], [['100', '5'], [{ metadata: { name: 'a' } }]]);
+  });
 });

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { readCertificateFiles } from '../../src/certs/files.ts';
+import { kubeconfigProblems } from '../../src/kube/client.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { writeYaml } from '../../src/lib/yaml.ts';
 import { admissionPolicy } from '../../src/policy/admission-policy.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { readPolicyFile } from '../../src/policy/file.ts';
-import { kubeconfigProblems } from '../../src/stores/kube.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../support/builders/a-certificate-set.ts';
 import { readReadme } from '../support/readme.ts';
 import { anyHostileJson, damaged } from './junk.ts';
@@ -79,7 +79,7 @@ export const kubeconfigTarget = (): Promise<Target<string>> =>
       inputs: fc.oneof(damaged(whole), anyHostileJson),
       async check(text) {
         await writeFile(file, text);
-        for (const problem of kubeconfigProblems(file)) aLine(problem);
+        for (const problem of kubeconfigProblems('--kubeconfig', file)) aLine(problem);
       },
     };
   });

@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -7,11 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { decideJob } from '../../src/backstop/decide.ts';
-import { createListSplitter } from '../../src/kube/list-stream.ts';
+import { connect } from '../../src/kube/client.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
 import { createJobStore } from '../../src/stores/job-store.ts';
-import { connect } from '../../src/stores/kube.ts';
 import { ISSUED_AT } from '../support/builders/a-certificate-set.ts';
 import { aTerraformJob } from '../support/builders/a-job.ts';
 import { anyHostileJson, anyHostileValue, damaged } from './junk.ts';
@@ -25,9 +23,6 @@ interface Pieces {
 
 const anyPlace = fc.double({ min: 0, max: 1, noNaN: true });
 
-const anyPieces = (text: fc.Arbitrary<string>): fc.Arbitrary<Pieces> =>
-  fc.record({ text, cuts: fc.array(anyPlace, { maxLength: 5 }) });
-
 function piecesOf({ text, cuts }: Pieces): string[] {
   const places = [0, ...cuts.map((cut) => Math.floor(cut * text.length)).sort((a, b) => a - b), text.length];
   return places.slice(1).map((place, index) => text.slice(places[index], place));
@@ -35,48 +30,6 @@ function piecesOf({ text, cuts }: Pieces): string[] {
 
 const aList = (items: readonly unknown[]): string =>
   JSON.stringify({ kind: 'JobList', metadata: { resourceVersion: '7', continue: 'x' }, items, more: { a: 1 } });
-
-const anyList = fc.array(fc.oneof(anyHostileValue, fc.constant(aTerraformJob())), { maxLength: 5 });
-
-/** A list comes out of the splitter as it went in, wherever it was cut; what is no JSON is an error, and nothing else. */
-export function listTarget(): Target<Pieces> {
-  return {
-    inputs: anyPieces(fc.oneof(anyList.map(aList), damaged(aList([aTerraformJob(), {}, '['])), anyHostileJson)),
-    check(pieces) {
-      const items: unknown[] = [];
-      const split = () => {
-        const splitter = createListSplitter((item) => items.push(item));
-        for (const piece of piecesOf(pieces)) splitter.push(piece);
-        return splitter.end();
-      };
-      const whole = parsed(pieces.text);
-      try {
-        const rest = split();
-        if (isList(whole)) assert.deepEqual({ ...(rest as object), items }, whole);
-      } catch (error) {
-        assert.ok(error instanceof SyntaxError || error instanceof assert.AssertionError, String(error));
-        assert.equal(isList(whole), false, String(error));
-      }
-    },
-  };
-}
-
-/** Whether a text is a list as the API server writes it: items that are objects, and no other list beside them. */
-function isList(json: unknown): json is { items: unknown[] } {
-  if (typeof json !== 'object' || json === null || !('items' in json) || !Array.isArray(json.items)) return false;
-  const isOf = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
-  return (
-    json.items.every(isOf) && Object.entries(json).every(([name, value]) => name === 'items' || !Array.isArray(value))
-  );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 interface Answer extends Pieces {
   readonly status: number;

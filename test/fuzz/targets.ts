@@ -2,7 +2,7 @@ import { ensureTarget, jobTarget, registrationTarget, secretTarget } from './clu
 import { certificateFilesTarget, kubeconfigTarget, policyFileTarget } from './file-targets.ts';
 import { inspectTarget } from './inspect-target.ts';
 import { reviewTarget } from './reviews.ts';
-import { answerTarget, listTarget } from './stream-targets.ts';
+import { answerTarget } from './stream-targets.ts';
 import type { Target } from './target.ts';
 import { wireTarget } from './wire.ts';
 
@@ -17,7 +17,6 @@ export const targets: Readonly<Record<string, () => AnyTarget | Promise<AnyTarge
   'secret-writes': ensureTarget,
   registration: registrationTarget,
   jobs: jobTarget,
-  lists: listTarget,
   'api-answers': answerTarget,
   'policy-file': policyFileTarget,
   kubeconfig: kubeconfigTarget,

@@ -28,8 +28,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   stores: {
     floor: 3,
-    impure: ['job-store.ts', 'kube.ts', 'owner.ts'],
-    doors: { '@kubernetes/client-node': 'kube.ts' },
+    impure: ['event-store.ts', 'owner.ts', 'watches.ts'],
   },
   backstop: {
     floor: 4,
@@ -64,7 +63,11 @@ const rooms: Readonly<Record<string, Room>> = {
     impure: ['files.ts', 'issue.ts'],
     doors: { 'node-forge': 'forge.ts' },
   },
-  kube: { floor: 7, impure: ['requests.ts', 'watch.ts'] },
+  kube: {
+    floor: 7,
+    impure: ['client.ts', 'requests.ts', 'watch.ts'],
+    doors: { '@kubernetes/client-node': 'client.ts' },
+  },
   policy: { floor: 7, impure: [], doors: { zod: 'policy.ts' } },
   lib: {
     floor: 8,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
-import type { JsonCalls } from '../../../src/kube/requests.ts';
+import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
 import { createLeaseStore } from '../../../src/stores/lease-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
@@ -24,7 +24,6 @@ function answering(answer: unknown) {
   };
   const json: JsonCalls = {
     callJson: reply,
-    listJson: reply,
     async followJson(...call) {
       await reply(...call);
       return 'ended';
@@ -50,7 +49,7 @@ describe('a Job', () => {
       method: 'PATCH',
       path: '/apis/batch/v1/namespaces/team-a/jobs/oss-bucket-apply',
       query: { fieldManager: 'terraform-daemon' },
-      contentType: 'application/merge-patch+json',
+      patch: 'merge',
       body: { metadata: { uid: 'u-1', resourceVersion: '7' }, spec: { backoffLimit: 0 } },
     });
   });
@@ -104,13 +103,14 @@ describe('a page of Jobs', () => {
   test('is asked for by what the one before has said', async () => {
     const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
     assert.deepEqual(await store.page('from', () => {}), { resourceVersion: '7', next: 'more' });
-    assert.deepEqual(calls[0]?.slice(0, 2), ['/apis/batch/v1/jobs', { limit: '500', continue: 'from' }]);
+    const { path, query } = firstOf(calls);
+    assert.deepEqual([path, query], ['/apis/batch/v1/jobs', { limit: '100', continue: 'from' }]);
   });
 
   test('is the last one where nothing is to follow', async () => {
     const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
     assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
-    assert.deepEqual(calls[0]?.[1], { limit: '500' });
+    assert.deepEqual(firstOf(calls).query, { limit: '100' });
   });
 
   test('is expired by 410, and fails by any other error', async () => {
@@ -123,30 +123,26 @@ describe('a page of Jobs', () => {
     );
   });
 
-  test('has half as many where one took too long, down to ten, and more again once a list has come to its end', async () => {
+  test('calls the handler for each Job of the list', async () => {
+    const seen: unknown[] = [];
+    const { store } = answering({ metadata: { resourceVersion: '7' }, items: [{ a: 1 }, 2] });
+    await store.page(undefined, (job) => seen.push(job));
+    assert.deepEqual(seen, [{ a: 1 }, 2]);
+  });
+
+  test('is read again with five Jobs when the answer is too long', async () => {
     const limits: unknown[] = [];
-    let reply: () => unknown = () => undefined;
-    const listJson: JsonCalls['listJson'] = async (_path, { limit }) => {
-      limits.push(limit);
-      return reply();
+    const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
+      limits.push([query?.limit, mostBytes]);
+      if (mostBytes !== undefined) throw new AnswerTooLong();
+      return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
     };
-    const store = createJobStore({ callJson: assert.fail, listJson, followJson: assert.fail });
-    const page = () => store.page(undefined, () => {});
-    const failing = (error: Error) => () => {
-      throw error;
-    };
-    const timeout = new DOMException('it took too long', 'TimeoutError');
-    reply = failing(refused(503));
-    await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
-    for (const error of [timeout, new TypeError('fetch failed', { cause: timeout })]) {
-      reply = failing(error);
-      for (let nth = 0; nth < 3; nth += 1) await assert.rejects(page(), { code: 'KUBE_UNAVAILABLE' });
-    }
-    for (const next of ['more', undefined, undefined]) {
-      reply = () => ({ metadata: { resourceVersion: '7', continue: next } });
-      await page();
-    }
-    assert.deepEqual(limits, ['500', '500', '250', '125', '62', '31', '15', '10', '10', '20']);
+    const store = createJobStore({ callJson, followJson: assert.fail });
+    assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
+    assert.deepEqual(limits, [
+      ['100', 8 * 1024 * 1024],
+      ['5', undefined],
+    ]);
   });
 
   test('is followed by a watch with bookmarks, which the API server ends first', async () => {

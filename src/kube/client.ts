@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { createConfiguration, KubeConfig, ServerConfiguration, Watch } from '@kubernetes/client-node';
+import { messageOf } from '../lib/errors.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
+import { describeValue, oneLine, truncate } from '../lib/text.ts';
+import { overHttp1 } from './http1-agent.ts';
+import { createCallJson, type JsonCalls } from './requests.ts';
+import { followWatch } from './watch.ts';
+
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+/** The clients for one API server. */
+export interface Clients extends JsonCalls {
+  /** Where the API server is. */
+  readonly server: string;
+  readonly watch: Watch;
+}
+
+/** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
+export function podNamespace(): string | undefined {
+  try {
+    return readFileSync(`${SERVICE_ACCOUNT}/namespace`, 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
+ * `~/.kube/config`. Calls nothing yet. Check it with `kubeconfigProblems` first.
+ *
+ * @param stop aborts every call that is under way.
+ */
+export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clients {
+  const config = loadKubeConfig(kubeconfig);
+  const cluster = config.getCurrentCluster();
+  if (!cluster) throw new Error('the kubeconfig was not checked');
+  const configuration = createConfiguration({
+    baseServer: new ServerConfiguration(cluster.server, {}),
+    authMethods: { default: config },
+  });
+  const watch = new Watch(config);
+  return {
+    server: cluster.server,
+    watch,
+    callJson: createCallJson({ configuration, config, stop, timeoutMs: retryPolicies.call.timeoutMs }),
+    followJson: (request, signal) => followWatch(watch, request, signal),
+  };
+}
+
+/**
+ * What is wrong with the kubeconfig that `connect` would use, a line for each problem. Reads the files that it names too, as
+ * the client does at every call.
+ *
+ * @param label names the option in each line.
+ */
+export function kubeconfigProblems(label: string, kubeconfig: string | undefined): string[] {
+  const found = kubeconfig === undefined ? 'none' : JSON.stringify(kubeconfig);
+  return configProblems(kubeconfig).map(({ problem, allowed }) => {
+    // A YAML parser quotes lines of the file below its message, and a token may be in one of them.
+    const [line = ''] = problem.trim().split('\n');
+    return `${label}: found ${found}: ${oneLine(truncate(line, LONGEST_PROBLEM))}; allowed is ${allowed}`;
+  });
+}
+
+const LONGEST_PROBLEM = 300;
+const CONTEXT = 'a kubeconfig file with a current context';
+
+interface ConfigProblem {
+  readonly problem: string;
+  readonly allowed: string;
+}
+
+function configProblems(kubeconfig: string | undefined): ConfigProblem[] {
+  let config: KubeConfig;
+  try {
+    config = loadKubeConfig(kubeconfig);
+  } catch (error) {
+    return [{ problem: messageOf(error), allowed: CONTEXT }];
+  }
+  const cluster = config.getCurrentCluster();
+  const user = config.getCurrentUser();
+  if (!cluster) return [{ problem: 'its current context names no cluster', allowed: CONTEXT }];
+  const isHttps = URL.parse(cluster.server)?.protocol === 'https:';
+  const server = { problem: `its server is ${describeValue(cluster.server)}`, allowed: 'an https URL' };
+  const files = [cluster.caFile, user?.certFile, user?.keyFile].flatMap((file) => (file ? fileProblems(file) : []));
+  return isHttps ? files : [server, ...files];
+}
+
+function fileProblems(file: string): ConfigProblem[] {
+  try {
+    readFileSync(file);
+    return [];
+  } catch (error) {
+    return [{ problem: messageOf(error), allowed: 'a file that can be read' }];
+  }
+}
+
+class Http1KubeConfig extends KubeConfig {
+  override createDispatcherOptions(...given: Parameters<KubeConfig['createDispatcherOptions']>) {
+    return overHttp1(super.createDispatcherOptions(...given));
+  }
+}
+
+function loadKubeConfig(kubeconfig: string | undefined): KubeConfig {
+  const config = new Http1KubeConfig();
+  if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+  else if (podNamespace() !== undefined) config.loadFromCluster();
+  else config.loadFromDefault();
+  // loadFromDefault returns this server when it finds no kubeconfig.
+  if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
+    throw new Error('neither a service account nor $KUBECONFIG nor ~/.kube/config was found');
+  }
+  return config;
+}

@@ -1,0 +1,34 @@
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { orAbsent, orFail } from '../kube/errors.ts';
+import { FIELD_MANAGER } from '../kube/managed-fields.ts';
+import { isShared } from '../registration/desired.ts';
+import type { RegistrationStore } from '../registration/reconcile.ts';
+import { noOwner, type OwnerCalls } from './owner.ts';
+
+/** The MutatingWebhookConfiguration `name` on the API server. */
+export function createRegistrationStore({ callJson, owner = noOwner }: OwnerCalls, name: string): RegistrationStore {
+  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`;
+  const what = `MutatingWebhookConfiguration ${name}`;
+  const typed = (call: Promise<unknown>) => call as Promise<V1MutatingWebhookConfiguration>;
+  return {
+    read: () => orAbsent(typed(callJson('GET', path)), `read ${what}`),
+    apply(desired, live) {
+      // Our entry is ours, also after somebody has edited it with kubectl.
+      const query = { fieldManager: FIELD_MANAGER, force: 'true' };
+      // An apply without our owner reference removes it.
+      return owner.own({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
+        const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
+        return orFail(typed(callJson('PATCH', path, { patch: 'apply', query, body })), `apply ${what}`);
+      });
+    },
+    replaceEntry(live, index, entry) {
+      const query = { fieldManager: FIELD_MANAGER };
+      const body = [
+        // A stale version is a conflict (409) like everywhere else; a failed `test` would be a 422.
+        { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
+        { op: 'replace', path: `/webhooks/${index}`, value: entry },
+      ];
+      return orFail(typed(callJson('PATCH', path, { patch: 'json', query, body })), `patch ${what}`);
+    },
+  };
+}

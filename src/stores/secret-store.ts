@@ -1,0 +1,73 @@
+import type { V1Secret } from '@kubernetes/client-node';
+import type { SecretStore } from '../certs/reconcile.ts';
+import { SECRET_TYPE, type StoredSecret } from '../certs/secret.ts';
+import { orAbsent, wasWritten } from '../kube/errors.ts';
+import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
+import { noOwner, type OwnerCalls } from './owner.ts';
+
+export interface SecretPlace {
+  readonly namespace: string;
+  readonly name: string;
+  /** Names this process among the field managers. */
+  readonly replica: string;
+}
+
+/** The Secret `namespace/name` on the API server. */
+export function createSecretStore(
+  { callJson, owner = noOwner }: OwnerCalls,
+  { namespace, name, replica }: SecretPlace,
+): SecretStore {
+  const reference = `${namespace}/${name}`;
+  const what = `Secret ${reference}`;
+  const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
+  return {
+    reference,
+    async read() {
+      const secret = await orAbsent(callJson('GET', path), `read ${what}`);
+      return secret === undefined ? undefined : toStored(secret as V1Secret);
+    },
+    create({ labels, annotations, data }) {
+      // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would do
+      // that too, but RBAC cannot limit a POST to a name.
+      const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
+      return owner.own({ reference: what }, (ownerReferences) => {
+        const body = {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { namespace, name, labels, annotations: withoutNull(annotations), ownerReferences },
+          type: SECRET_TYPE,
+          // In a new object null would become an empty value.
+          data: withoutNull(data),
+        };
+        return wasWritten(callJson('PATCH', path, { patch: 'apply', query, body }), `create ${what}`);
+      });
+    },
+    update({ labels, annotations, data }, resourceVersion) {
+      const query = { fieldManager: FIELD_MANAGER };
+      return owner.own({ reference: what }, (ownerReferences) => {
+        const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
+        // A JSON merge patch would replace the owner references of others.
+        return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);
+      });
+    },
+    delete({ uid, resourceVersion }) {
+      const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
+      return wasWritten(callJson('DELETE', path, { body }), `delete ${what}`);
+    },
+  };
+}
+
+/** Fields that are missing are empty. */
+const toStored = ({ metadata, type, immutable, data }: V1Secret): StoredSecret => ({
+  uid: metadata?.uid ?? '',
+  resourceVersion: metadata?.resourceVersion ?? '',
+  type: type ?? '',
+  isImmutable: immutable === true,
+  labels: metadata?.labels ?? {},
+  annotations: metadata?.annotations ?? {},
+  data: data ?? {},
+  otherWriter: otherWriter(metadata),
+});
+
+const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
