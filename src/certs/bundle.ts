@@ -12,9 +12,15 @@ import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 const MOST_PREVIOUS = 4;
 
 /** What depends on the names for which a CA of ours may sign. */
-export interface BundleRules {
-  /** What is wrong with the CA bundle of a set whose current CA is healthy. */
-  problem(set: CertificateSet, now: Date): Reason | undefined;
+export type BundleRules = ReturnType<typeof createBundleRules>;
+
+export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) {
+  /** Only a CA that can sign for nothing but our names counts as one of ours. */
+  function isUsable(pem: Pem, now: Date): boolean {
+    const ca = parseCertificate(pem);
+    return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, names);
+  }
+
   /**
    * The CAs of a bundle that can still verify a certificate for our names, so that replicas that present an older
    * certificate stay trusted. Repeated damage must not let the bundle grow until no object can hold it. So at most four
@@ -23,43 +29,38 @@ export interface BundleRules {
    *
    * @param own CAs that the caller puts into the bundle itself: neither returned nor counted.
    */
-  usableAuthorities(bundle: Pem, situation: Pick<Situation, 'now' | 'presented'>, own?: readonly Pem[]): Pem[];
-  /** Whether the set would take away the trust of what this replica presents, although one of our CAs has signed that. */
-  isLeftBehind(set: CertificateSet, situation: Situation): boolean;
-}
-
-export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>): BundleRules {
-  /** Only a CA that can sign for nothing but our names counts as one of ours. */
-  function isUsable(pem: Pem, now: Date): boolean {
-    const ca = parseCertificate(pem);
-    return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, names);
-  }
-
-  const usableAuthorities: BundleRules['usableAuthorities'] = (bundle, { now, presented }, own = []) => {
+  function usableAuthorities(
+    bundle: Pem,
+    { now, presented }: Pick<Situation, 'now' | 'presented'>,
+    own: readonly Pem[] = [],
+  ): Pem[] {
     const usable = splitCertificates(bundle).filter((pem) => !own.includes(pem) && isUsable(pem, now));
     if (usable.length <= MOST_PREVIOUS) return usable;
     const isNeeded = (pem: Pem) => presented !== undefined && isTrustedBy(presented, pem, now);
     const kept = [...new Set([...usable.filter(isNeeded), ...usable])].slice(0, MOST_PREVIOUS);
     return usable.filter((pem) => kept.includes(pem));
-  };
+  }
 
-  return {
-    usableAuthorities,
-    problem({ ca, caBundle, nextCa }, now) {
-      const certificates = splitCertificates(caBundle);
-      if (certificates.length !== countPemBlocks(caBundle) || !certificates.every(parseCertificate))
-        return 'unparsable-bundle';
-      if (new Set(certificates).size !== certificates.length) return 'duplicate-ca';
-      if (nextCa && !certificates.includes(normalized(nextCa.certificate))) return 'ca-lost';
-      const own = [ca, nextCa ?? ca].map(({ certificate }) => normalized(certificate));
-      const others = certificates.filter((pem) => !own.includes(pem));
-      return others.some((pem) => !isUsable(pem, now)) ? 'foreign-ca' : undefined;
-    },
-    isLeftBehind({ caBundle }, { now, liveBundle, presented }) {
-      if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
-      return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, { now, presented })), now);
-    },
-  };
+  /** What is wrong with the CA bundle of a set whose current CA is healthy. */
+  function bundleProblem({ ca, caBundle, nextCa }: CertificateSet, now: Date): Reason | undefined {
+    const certificates = splitCertificates(caBundle);
+    if (certificates.length !== countPemBlocks(caBundle) || !certificates.every(parseCertificate)) {
+      return 'unparsable-bundle';
+    }
+    if (new Set(certificates).size !== certificates.length) return 'duplicate-ca';
+    if (nextCa && !certificates.includes(normalized(nextCa.certificate))) return 'ca-lost';
+    const own = [ca, nextCa ?? ca].map(({ certificate }) => normalized(certificate));
+    const others = certificates.filter((pem) => !own.includes(pem));
+    return others.some((pem) => !isUsable(pem, now)) ? 'foreign-ca' : undefined;
+  }
+
+  /** Whether the set would take away the trust of what this replica presents, although one of our CAs has signed that. */
+  function isLeftBehind({ caBundle }: CertificateSet, { now, liveBundle, presented }: Situation): boolean {
+    if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
+    return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, { now, presented })), now);
+  }
+
+  return { usableAuthorities, bundleProblem, isLeftBehind };
 }
 
 /** Whether the live bundle holds every certificate of `caBundle`. */

@@ -30,14 +30,14 @@ export type CertificateDecision =
  * that part. The set is `undefined` if nothing is stored; parts of it may be empty or junk.
  */
 export function createDecide(options: CertificateOptions, bundles: BundleRules) {
-  const { caProblem, servingProblem, isWeak } = createPairChecks(options);
+  const { caProblem, renewalReason, isWeak } = createPairChecks(options);
 
   /** Whether the CA cannot sign, or its serving certificate cannot be presented. */
   function decideOnPairs(set: CertificateSet, situation: Situation): CertificateDecision | undefined {
     const lost = caProblem(set.ca, situation.now);
     if (lost !== undefined) return { action: 'replace', reason: lost };
-    const unfit = servingProblem(set, situation);
-    return unfit && { action: 'renew', reason: unfit };
+    const reason = renewalReason(set, situation);
+    return reason && { action: 'renew', reason };
   }
 
   /** Whether the announced CA cannot take over. */
@@ -49,7 +49,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
   }
 
   function decideOnBundle(set: CertificateSet, situation: Situation): CertificateDecision | undefined {
-    const reason = bundles.problem(set, situation.now);
+    const reason = bundles.bundleProblem(set, situation.now);
     if (reason !== undefined) return { action: 'mend', reason };
     return bundles.isLeftBehind(set, situation) ? { action: 'adopt', reason: 'swapped' } : undefined;
   }

@@ -18,8 +18,6 @@ export interface CertificateContent {
   readonly isSha256: boolean;
   /** DER values by name; by OID if forge knows no name. */
   readonly extensions: ReadonlyMap<string, string>;
-  /** The subjectAltName, in the form of `alternativeNames`. */
-  readonly names: readonly string[];
 }
 
 /** Each pass asks about the same few certificates; during a rotation there are four. */
@@ -40,13 +38,9 @@ function contentOf(pem: Pem): CertificateContent | undefined {
   try {
     const certificate = fromPem(pem);
     const { signatureOid, siginfo } = certificate;
-    const { altNames = [] } = (certificate.getExtension('subjectAltName') ?? {}) as {
-      altNames?: { type: number; value: string }[];
-    };
     return {
       isSha256: [signatureOid, siginfo.algorithmOid].every((oid) => oid === pki.oids.sha256WithRSAEncryption),
       extensions: new Map(certificate.extensions.map(({ name, id, value }) => [name ?? id, value])),
-      names: altNames.map(({ type, value }) => `${type} ${value}`),
     };
   } catch {
     return undefined;
@@ -121,12 +115,6 @@ function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] 
 /** Tags of a GeneralName (RFC 5280 §4.2.1.6). */
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
-
-/** The names in the form of `CertificateContent.names`. */
-export const alternativeNames = ({ dns, ip }: ServerNames): string[] => [
-  ...dns.map((name) => `${DNS_NAME} ${name}`),
-  ...ip.map((address) => `${IP_ADDRESS} ${bytesFromIP(address)}`),
-];
 
 /** The subjectAltName as forge describes it. */
 export const subjectAltName = ({ dns, ip }: ServerNames): object => ({

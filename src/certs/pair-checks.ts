@@ -14,45 +14,37 @@ import {
   validityProblem,
 } from './x509.ts';
 
-export interface PairChecks {
-  /** Why the CA cannot sign for our names. */
-  caProblem(pair: CertificatePair, now: Date): Reason | undefined;
-  /** Why the serving certificate of a set, whose CA is healthy, must be renewed. */
-  servingProblem(set: Pick<CertificateSet, 'ca' | 'serving'>, situation: Situation): Reason | undefined;
+/** What is wrong with a CA or a serving certificate, each with its key. */
+export function createPairChecks({ names, keySize }: CertificateOptions) {
   /** Whether the key is smaller than the options ask for, or not an RSA key. */
-  isWeak(pair: CertificatePair): boolean;
-}
-
-export function createPairChecks({ names, keySize }: CertificateOptions): PairChecks {
   function isWeak({ privateKey }: CertificatePair): boolean {
     const key = parsePrivateKey(privateKey);
     return key?.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < keySize;
   }
 
-  return {
-    isWeak,
-    caProblem(pair, now) {
-      if (pair.certificate.trim() === '' || pair.privateKey.trim() === '') return 'ca-lost';
-      return (
-        pairProblem(pair, now) ??
-        caUseProblem(pair) ??
-        (isConstrainedTo(pair.certificate, names) ? undefined : 'missing-name')
-      );
-    },
-    servingProblem({ ca, serving: pair }, situation) {
-      const damage = pairProblem(pair, situation.now);
-      if (damage !== undefined) return damage;
-      if (isWeak(pair)) return 'weak-key';
-      if (!isOfOurKind(pair.certificate)) return 'unsupported';
-      const serving = new X509Certificate(pair.certificate);
-      return (
-        chainProblem(serving, ca, situation.now) ??
-        (serving.ca ? 'wrong-usage' : servingProblem(serving, names)) ??
-        (isIssuedFor(pair.certificate, names) ? undefined : 'missing-name') ??
-        ageProblem(serving, situation)
-      );
-    },
-  };
+  /** Why the CA cannot sign for our names. */
+  function caProblem(pair: CertificatePair, now: Date): Reason | undefined {
+    if (pair.certificate.trim() === '' || pair.privateKey.trim() === '') return 'ca-lost';
+    const problem = pairProblem(pair, now) ?? caUseProblem(pair);
+    return problem ?? (isConstrainedTo(pair.certificate, names) ? undefined : 'missing-name');
+  }
+
+  /** Why a serving certificate whose CA is healthy must be renewed. */
+  function renewalReason({ ca, serving: pair }: CertificateSet, situation: Situation): Reason | undefined {
+    const damage = pairProblem(pair, situation.now);
+    if (damage !== undefined) return damage;
+    if (isWeak(pair)) return 'weak-key';
+    if (!isOfOurKind(pair.certificate)) return 'unsupported';
+    const serving = new X509Certificate(pair.certificate);
+    return (
+      chainProblem(serving, ca, situation.now) ??
+      (serving.ca ? 'wrong-usage' : servingProblem(serving, names)) ??
+      (isIssuedFor(serving, names) ? undefined : 'missing-name') ??
+      ageProblem(serving, situation)
+    );
+  }
+
+  return { isWeak, caProblem, renewalReason };
 }
 
 /** Why our kind of certificate cannot be signed with a CA that is intact. */

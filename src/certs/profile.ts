@@ -1,6 +1,8 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Pem } from '../lib/pem.ts';
 import type { ServerNames } from './certificate-set.ts';
-import { alternativeNames, nameConstraints, readContent } from './forge.ts';
+import { nameConstraints, readContent } from './forge.ts';
+import { isForNames } from './x509.ts';
 
 /*
  * Whether a certificate looks like one that issue.ts has issued: others cannot be renewed or verified as promised.
@@ -10,11 +12,11 @@ import { alternativeNames, nameConstraints, readContent } from './forge.ts';
 export const isConstrainedTo = (ca: Pem, names: ServerNames): boolean =>
   readContent(ca)?.extensions.get('nameConstraints') === nameConstraints(names);
 
-/** Whether the serving certificate is for exactly the names wanted: its CA may not sign for others. */
-export function isIssuedFor(serving: Pem, names: ServerNames): boolean {
-  const found = readContent(serving)?.names ?? [];
-  const wanted = alternativeNames(names);
-  return found.length === wanted.length && wanted.every((name) => found.includes(name));
+/** Whether the serving certificate is for exactly the names wanted: its CA may not sign for others, nor for a wildcard. */
+export function isIssuedFor(serving: X509Certificate, names: ServerNames): boolean {
+  const found = serving.subjectAltName?.split(', ') ?? [];
+  const isEach = isForNames(serving, names, { wildcards: false });
+  return isEach && found.length === names.dns.length + names.ip.length;
 }
 
 /**

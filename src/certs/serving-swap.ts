@@ -16,18 +16,8 @@ export interface ServingCandidate {
   readonly waiting: Pem | undefined;
 }
 
-export interface ServingSwap {
-  /**
-   * Trust first, use second: a certificate is presented once the live CA bundle verifies it. A certificate of a new CA
-   * waits until every API server can be expected to see that bundle, for as long as the one presented is still good.
-   * If nothing is presented yet, no API server is told to call, and the candidate is presented at once.
-   */
-  decidePresentation(candidate: ServingCandidate, situation: Situation): Presentation;
+export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) {
   /** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
-  isVerified(pem: Pem, bundle: Pem, now: Date): boolean;
-}
-
-export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>): ServingSwap {
   function isVerified(pem: Pem, bundle: Pem, now: Date): boolean {
     const certificate = parseCertificate(pem);
     return (
@@ -37,14 +27,22 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>):
       isTrustedBy(pem, bundle, now)
     );
   }
-  return {
-    isVerified,
-    decidePresentation({ serving, waiting }, { now, presented, liveBundle = '' as Pem }) {
-      if (presented === undefined) return 'present';
-      if (serving.certificate === presented) return 'already';
-      if (!isVerified(serving.certificate, liveBundle, now)) return 'not-trusted-yet';
-      const isOfAnother = waiting !== undefined && !isTrustedBy(presented, waiting, now);
-      return isOfAnother && isVerified(presented, liveBundle, now) ? 'settling' : 'present';
-    },
-  };
+
+  /**
+   * Trust first, use second: a certificate is presented once the live CA bundle verifies it. A certificate of a new CA
+   * waits until every API server can be expected to see that bundle, for as long as the one presented is still good.
+   * If nothing is presented yet, no API server is told to call, and the candidate is presented at once.
+   */
+  function decidePresentation(
+    { serving, waiting }: ServingCandidate,
+    { now, presented, liveBundle = '' as Pem }: Situation,
+  ): Presentation {
+    if (presented === undefined) return 'present';
+    if (serving.certificate === presented) return 'already';
+    if (!isVerified(serving.certificate, liveBundle, now)) return 'not-trusted-yet';
+    const isOfAnother = waiting !== undefined && !isTrustedBy(presented, waiting, now);
+    return isOfAnother && isVerified(presented, liveBundle, now) ? 'settling' : 'present';
+  }
+
+  return { isVerified, decidePresentation };
 }

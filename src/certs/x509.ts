@@ -62,12 +62,17 @@ export const askedName = ({ dns, ip }: ServerNames): ServerNames =>
  */
 export function servingProblem(certificate: X509Certificate, names: ServerNames): Reason | undefined {
   if (certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
-  const { dns, ip } = askedName(names);
-  const isForName =
-    dns.every((name) => certificate.checkHost(name, { subject: 'never' }) !== undefined) &&
-    ip.every((address) => isIP(address) !== 0 && certificate.checkIP(address) !== undefined);
-  return isForName ? undefined : 'missing-name';
+  return isForNames(certificate, askedName(names)) ? undefined : 'missing-name';
 }
+
+/** Whether the certificate is for each of the names. Go ignores the name in the subject. */
+export const isForNames = (
+  certificate: X509Certificate,
+  { dns, ip }: ServerNames,
+  { wildcards = true } = {},
+): boolean =>
+  dns.every((name) => certificate.checkHost(name, { subject: 'never', wildcards }) !== undefined) &&
+  ip.every((address) => isIP(address) !== 0 && certificate.checkIP(address) !== undefined);
 
 /**
  * Whether a chain leads from the certificate to a certificate of the bundle, as Go's x509 sees it: a certificate that is

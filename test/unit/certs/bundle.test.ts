@@ -18,7 +18,7 @@ const DAY_MS = 24 * 3_600_000;
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * DAY_MS);
 
 const options = certificateOptions({ caLifetimeMs: 900 * DAY_MS, servingLifetimeMs: 90 * DAY_MS });
-const { problem: bundleProblem, usableAuthorities } = createBundleRules(options);
+const { bundleProblem, usableAuthorities } = createBundleRules(options);
 const set = await aCertificateSet({ options });
 const other = await aCertificateSet({ options, nth: 2 });
 const ec = await opensslAuthority('ec');

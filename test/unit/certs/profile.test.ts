@@ -1,32 +1,39 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { isConstrainedTo, isIssuedFor, isOfOurKind } from '../../../src/certs/profile.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions } from '../../support/builders/a-certificate-set.ts';
-import { hasExtension } from '../../support/builders/a-damaged-set.ts';
+import { hasExtension, isForNames } from '../../support/builders/a-damaged-set.ts';
 import { altered } from '../../support/builders/altered.ts';
 
 const { names } = certificateOptions();
 const byAddress = { dns: [], ip: ['127.0.0.1', '::1'] };
 const set = await aCertificateSet();
 const ofAddresses = await aCertificateSet({ options: { names: byAddress } });
+const byAddresses = new X509Certificate(ofAddresses.serving.certificate);
 const junk = 'junk' as Pem;
 
 describe('a serving certificate is issued for', () => {
   test('exactly its own names, in any order and notation', () => {
-    const { certificate } = set.serving;
+    const certificate = new X509Certificate(set.serving.certificate);
     assert.equal(isIssuedFor(certificate, names), true);
     assert.equal(isIssuedFor(certificate, { ...names, dns: names.dns.toReversed() }), true);
-    assert.equal(isIssuedFor(ofAddresses.serving.certificate, { dns: [], ip: ['0:0:0:0:0:0:0:1', '127.0.0.1'] }), true);
+    assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['0:0:0:0:0:0:0:1', '127.0.0.1'] }), true);
   });
 
   test('no other set of names: one name more, one name less, one name changed', () => {
-    const { certificate } = set.serving;
+    const certificate = new X509Certificate(set.serving.certificate);
     for (const dns of [names.dns.slice(1), [...names.dns, 'x.y'], ['x.y', ...names.dns.slice(1)]]) {
       assert.equal(isIssuedFor(certificate, { dns, ip: [] }), false);
     }
-    assert.equal(isIssuedFor(ofAddresses.serving.certificate, { dns: [], ip: ['127.0.0.1', '::2'] }), false);
-    assert.equal(isIssuedFor(junk, names), false);
+    assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['127.0.0.1', '::2'] }), false);
+  });
+
+  test('no name that only a wildcard covers, which its CA may not sign for', () => {
+    const wildcard = ['*.vela-system.svc', ...names.dns.slice(1)];
+    const { certificate } = altered(set.serving, { signer: set.ca, change: isForNames(wildcard) });
+    assert.equal(isIssuedFor(new X509Certificate(certificate), names), false);
   });
 });
 
