@@ -59,7 +59,7 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
   const createJob = (name: string) => cluster.createJob(aTerraformJob({ name }));
   const limitOf = async (name: string) => (await createJob(name)).spec?.backoffLimit;
 
-  await eventually(async () => assert.equal(await limitOf('first'), 0), { withinMs: 20_000 });
+  await eventually(async () => assert.equal(await limitOf('first'), 0), { withinMs: 60_000 });
   const secret = await cluster.secret();
   const target = { port, caBundle: Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString('utf8') };
   await assert.rejects(post(target, aReview()), { code: /ECONNRESET|EPIPE|ALERT/ } as never);

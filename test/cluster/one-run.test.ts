@@ -62,7 +62,7 @@ describe('a failing run, with the real Job controller', () => {
         assert.equal(condition?.status, 'True');
         return { condition, status };
       },
-      { withinMs: 20_000 },
+      { withinMs: 60_000 },
     );
     assert.equal(failed.condition?.reason, 'BackoffLimitExceeded');
     assert.equal(failed.status?.failed, 1);
@@ -106,7 +106,7 @@ describe('a failing run, with the real Job controller', () => {
         assert.equal(found.length, 1);
         return found;
       },
-      { withinMs: 30_000 },
+      { withinMs: 60_000 },
     );
     assert.match(event?.message ?? '', /^This Job failed with DeadlineExceeded and is not retried\./);
   });

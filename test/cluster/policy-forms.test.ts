@@ -161,7 +161,7 @@ describe('the three forms of a policy', async () => {
         const { body } = await dryRun({ method: 'POST', path: jobsPath(namespace) }, job);
         assert.equal(body.spec?.backoffLimit, 0, JSON.stringify(body));
       },
-      { withinMs: 30_000 },
+      { withinMs: 60_000 },
     );
 
   const policyFile = () => join(folder, 'policy.yaml');

@@ -93,7 +93,7 @@ describe('terraform-daemon rotate', () => {
       kubeconfig: cluster.daemonKubeconfig,
       flags: ['--rotate-on-start=false', '--settle-time=1s'],
     });
-    await eventually(async () => assert.notEqual((await fingerprints())[0], before[0]), { withinMs: 20_000 });
+    await eventually(async () => assert.notEqual((await fingerprints())[0], before[0]), { withinMs: 60_000 });
   });
 
   it('ends with 1 where there is no Secret', async () => {

@@ -67,7 +67,7 @@ describe('starting and stopping', () => {
     await daemon.line('jobs listed');
     const connections = await proxy.hang();
     // The watches of Secret, registration and Jobs, and the renewal of the Lease.
-    await eventually(() => assert.ok(connections() >= 4, `${connections()} connections`), { withinMs: 15_000 });
+    await eventually(() => assert.ok(connections() >= 4, `${connections()} connections`), { withinMs: 60_000 });
     const start = performance.now();
     assert.equal(await daemon.stop(), 0);
     const ms = Math.round(performance.now() - start);
@@ -105,10 +105,10 @@ describe('starting and stopping', () => {
     const grows = async (failure: string) => {
       const before = daemon.lines.length;
       const from = await readAt();
-      await eventually(async () => assert.ok((await ageIn()) > 2), { withinMs: 15_000 });
+      await eventually(async () => assert.ok((await ageIn()) > 2), { withinMs: 60_000 });
       assert.equal(await readAt(), from);
       await eventually(() => assert.ok(daemon.lines.slice(before).some(({ code }) => code === failure)), {
-        withinMs: 15_000,
+        withinMs: 60_000,
       });
     };
     await proxy.cut();

@@ -133,6 +133,6 @@ describe('whoever has the token of the ServiceAccount', () => {
 
     await cluster.core.deleteNamespacedPod({ namespace: NAMESPACE, name: pod, gracePeriodSeconds: 0 });
     // The API server believes a token for ten seconds without looking again.
-    await eventually(async () => assert.equal((await api.call('GET', jobs)).status, 401), { withinMs: 30_000 });
+    await eventually(async () => assert.equal((await api.call('GET', jobs)).status, 401), { withinMs: 60_000 });
   });
 });

@@ -109,6 +109,6 @@ describe('a name', () => {
     const { stdout } = await run('unshare', [...NAMESPACES, 'sh', '-ec', setUp, 'sh', folder, process.execPath]);
     assert.equal(stdout, 'was not resolved within 2 s');
     const tookMs = performance.now() - startMs;
-    assert.ok(tookMs < 4_000, `${tookMs} ms`);
+    assert.ok(tookMs < 20_000, `${tookMs} ms`);
   });
 });

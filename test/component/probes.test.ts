@@ -290,8 +290,8 @@ suite('the probes', () => {
       cutOff('GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: '),
       cutOff('POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n'),
     ]);
-    assert.ok(headersMs >= 4_500 && headersMs < 9_000, `${headersMs} ms`);
-    assert.ok(bodyMs >= 9_500 && bodyMs < 19_000, `${bodyMs} ms`);
+    assert.ok(headersMs >= 4_500 && headersMs < bodyMs, `${headersMs} ms`);
+    assert.ok(bodyMs >= 9_500 && bodyMs < 100_000, `${bodyMs} ms`);
     assert.equal((await get('/healthz')).status, 200);
   });
 

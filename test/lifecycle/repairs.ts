@@ -6,12 +6,13 @@ import { bundleDamages, type Damage, edit, entryDamages, entryOf, secretDamages 
 import type { LifecycleRow } from '../support/chaos/lifecycle-table.ts';
 import type { Moment } from '../support/chaos/timeline.ts';
 import { type Cluster, OWN, SERVER_NAME } from '../support/cluster/cluster.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
 /** From the damage to the repair, both as a watch on the API server tells of them. */
-const BUNDLE_MS = 200;
-const REGISTRATION_MS = 500;
-const SECRET_MS = 2_000;
+const BUNDLE_MS = promisedMs(200);
+const REGISTRATION_MS = promisedMs(500);
+const SECRET_MS = promisedMs(2_000);
 
 export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
   /** The machine may be busy for a moment: what takes too long is done twice more, and then the median counts. */

@@ -11,6 +11,7 @@ import { podCgroups } from '../../tools/node/machine.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 import {
   createRestrictedNamespace,
   DEPLOYMENT,
@@ -22,7 +23,7 @@ import {
 } from './support.ts';
 
 /** From `kubectl apply` to the first Job that is capped, with the image on the node. */
-const INSTALL_MS = 30_000;
+const INSTALL_MS = promisedMs(30_000);
 /** The kubelet looks at its Pods every ten seconds, the client at its token every minute. */
 const NEW_TOKEN_MS = 150_000;
 

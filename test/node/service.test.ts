@@ -6,6 +6,7 @@ import { buildDaemonImage, DAEMON_IMAGE } from '../../tools/image/images.ts';
 import { type AdmissionStream, startAdmissionStream } from '../support/chaos/admission-stream.ts';
 import { collectLifecycles, lifecycleRow } from '../support/chaos/lifecycle-table.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 import {
   createRestrictedNamespace,
   DEPLOYMENT,
@@ -26,7 +27,7 @@ const STEADY_MS = 3_000;
  */
 const KNOWN_MS = 1_000;
 /** For a Job that was stored while the endpoint was away. */
-const HEAL_MS = 5_000;
+const HEAL_MS = promisedMs(5_000);
 const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
 
 describe('under a stream of Jobs, through the real Service', () => {

@@ -8,7 +8,7 @@ import { freePort } from '../../../tools/control-plane/free-port.ts';
 export const BUNDLE = fileURLToPath(new URL('../../../dist/terraform-daemon.js', import.meta.url));
 
 /** A line that has not come by then does not come. */
-const LINE_MS = 30_000;
+const LINE_MS = 120_000;
 
 export interface LogLine {
   readonly level: string;

@@ -135,7 +135,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });
     await begun(5);
     const [, , , fourth = 0, fifth = 0] = moments;
-    assert.ok(fifth - fourth < 300, `${fifth - fourth} ms after the first refusal, not 800`);
+    assert.ok(fifth - fourth < 700, `${fifth - fourth} ms after the first refusal, not 800`);
   });
 
   test('that is forbidden is told as a matter of rights', async (t) => {
@@ -203,7 +203,7 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
     const ended = watchObject(hung, { ...target, onChange: assert.fail }, { log, signal: stop.signal });
     stop.abort();
-    await promptly(ended, { withinMs: 1_000 });
+    await promptly(ended);
   });
 
   test('that was aborted before: nothing is begun', async (t) => {

@@ -40,10 +40,10 @@ describe('a pattern', () => {
   });
 
   test('takes no time on a name of a megabyte', () => {
-    const start = performance.now();
+    const before = process.cpuUsage();
     assert.equal(matchesPattern('*a'.repeat(100), `${'a'.repeat(1e6)}b`), false);
     assert.equal(matchesPattern(`${'*a'.repeat(100)}*b`, 'a'.repeat(1e6)), false);
-    assert.ok(performance.now() - start < 1_000);
+    assert.ok(process.cpuUsage(before).user / 1_000 < 2_000);
   });
 });
 

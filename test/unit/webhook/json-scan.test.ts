@@ -69,9 +69,9 @@ describe('JSON without managedFields', () => {
 
   test('takes no longer for many lists than for one of their size', () => {
     const many = `[${Array(200_000).fill('{"managedFields":[1]}').join()}]`;
-    const start = performance.now();
+    const before = process.cpuUsage();
     const json = shortened(many);
-    const ms = performance.now() - start;
+    const ms = process.cpuUsage(before).user / 1_000;
     assert.equal(json, many.replaceAll('[1]', '[]'));
     // A tenth of a second; to move the rest of the bytes for each list takes twelve.
     assert.ok(ms < 3_000, `${Math.round(ms)} ms`);
