@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { cipherSuiteNames, parseCipherSuites } from '../webhook/cipher-suites.ts';
 import { parseDuration } from './durations.ts';
 
@@ -31,26 +32,19 @@ export const duration =
   };
 
 export const matching =
-  (pattern: RegExp, longest: number, allowed: string) =>
+  ({ pattern, longest, allowed }: TextRule) =>
   (text: string): Parsed<string> =>
     pattern.test(text) && text.length <= longest ? { value: text } : { allowed };
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
-export const label = matching(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'a DNS label: at most 63 of a-z, 0-9 and "-"');
-export const serviceLabel = matching(
-  /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
-  63,
-  'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
-);
-const subdomainOf = (longest: number) =>
-  matching(
-    /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
-    longest,
-    `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
-  );
-export const subdomain = subdomainOf(253);
+export const label = matching(dnsLabel);
+export const serviceLabel = matching({
+  pattern: /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
+  longest: 63,
+  allowed: 'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
+});
+export const subdomain = matching(dnsSubdomain());
 /** Leaves room for `-backstop`: the two together are the name of the Lease. */
-export const registrationName = subdomainOf(244);
+export const registrationName = matching(dnsSubdomain(244));
 
 export const text = (text: string): Parsed<string> => ({ value: text });
 

@@ -71,7 +71,11 @@ export const options = {
     description:
       'ClusterRole of the install: it becomes the owner of what the daemon makes, so that all of it goes with the install. The Deployment is taken to have the same name, where commands to mend something are told',
     default: 'terraform-daemon',
-    parse: matching(/^(?!\.\.?$)[^/%\s]+$/, 253, 'the name of a ClusterRole: without "/", "%" and blanks'),
+    parse: matching({
+      pattern: /^(?!\.\.?$)[^/%\s]+$/,
+      longest: 253,
+      allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
+    }),
   },
   'webhook-bind-port': {
     placeholder: 'port',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 
 // zod would otherwise compile its checks with `new Function`, which a program that decides about admission does not need.
 z.config({ jitless: true });
@@ -26,20 +27,16 @@ export const DEFAULT_BACKOFF_LIMIT = 6;
 export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
 
 /** Each error text says what is allowed; `parsePolicy` adds what was found. */
-const text = (pattern: RegExp, longest: number, allowed: string) =>
+const text = ({ pattern, longest, allowed }: TextRule) =>
   z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });
 
-const label = text(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 63, 'a DNS label: at most 63 of a-z, 0-9 and "-"');
-const subdomain = text(
-  /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
-  253,
-  'a DNS subdomain: at most 253 of a-z, 0-9, "-" and "."',
-);
-const pattern = text(
-  /^[-a-z0-9.*]+$/,
-  253,
-  'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*", which stands for any text',
-);
+const label = text(dnsLabel);
+const subdomain = text(dnsSubdomain());
+const pattern = text({
+  pattern: /^[-a-z0-9.*]+$/,
+  longest: 253,
+  allowed: 'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*", which stands for any text',
+});
 
 /** The expressions of 32 rules must fit into a registration. */
 const MOST_ITEMS = 100;
@@ -47,16 +44,16 @@ const listOf = <Item extends z.ZodType>(item: Item, allowed: string) =>
   z.array(item, { error: allowed }).min(1, { error: allowed }).max(MOST_ITEMS, { error: allowed });
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
-const labelName = text(
-  /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
-  317,
-  'the name of a label',
-);
-const labelValue = text(
-  /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
-  63,
-  'the value of a label, a text: in quotes if need be',
-);
+const labelName = text({
+  pattern: /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
+  longest: 317,
+  allowed: 'the name of a label',
+});
+const labelValue = text({
+  pattern: /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
+  longest: 63,
+  allowed: 'the value of a label, a text: in quotes if need be',
+});
 const LABELS = `1 to ${MOST_ITEMS} labels, as Kubernetes has them: names and values`;
 const labels = z.record(labelName, labelValue, { error: LABELS }).refine(
   (map) => {

@@ -1,5 +1,6 @@
 import { DISTINGUISHED_NAME_PATTERN } from '../../src/cli/distinguished-name.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/cli/options.ts';
+import { dnsLabel, dnsSubdomain } from '../../src/lib/dns-names.ts';
 import { policyJsonSchema } from '../../src/policy/policy.ts';
 import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites.ts';
 
@@ -16,10 +17,12 @@ export interface Group extends Value {
   readonly properties: Readonly<Record<string, Value>>;
 }
 
-const DNS_LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+/** For a pattern that is part of another one. */
+const inside = ({ source }: RegExp): string => source.slice(1, -1);
+const DNS_LABEL = inside(dnsLabel.pattern);
 /** In both ways of naming them. */
 const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|')})`;
-const SUBDOMAIN = `${DNS_LABEL}(\\.${DNS_LABEL})*`;
+const SUBDOMAIN = inside(dnsSubdomain().pattern);
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
 /** Neither "." nor what begins with "../..": these name no file. */
