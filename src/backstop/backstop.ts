@@ -3,14 +3,12 @@ import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { decideJob, type Heal, type JobDecision } from './decide.ts';
 import { createJobEventWriter } from './event-writer.ts';
-import { createJobActions, type JobActionDependencies } from './job-actions.ts';
 import type { JobStore } from './job-store.ts';
 import { watchJobs } from './job-watch.ts';
 import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
 
 export interface BackstopDependencies
-  extends Pick<JobActionDependencies, 'log' | 'metrics' | 'now'>,
-    Pick<JobWorkerDependencies, 'namespaceLabels'> {
+  extends Omit<JobWorkerDependencies, 'jobs' | 'writeEvent' | 'outages' | 'limiter'> {
   readonly jobs: JobStore;
   /** Milliseconds since the start of the process. */
   readonly uptimeMs?: () => number;
@@ -35,12 +33,12 @@ export function createBackstop(
   options: BackstopOptions,
   signal: AbortSignal,
 ): Backstop {
-  const { jobs, namespaceLabels, log, now, uptimeMs = () => performance.now() } = dependencies;
+  const { jobs, log, now, uptimeMs = () => performance.now() } = dependencies;
   const { policy, heal, onPolicyChange } = options;
   const outages = logOncePerOutage(log, uptimeMs);
   const writeEvent = createJobEventWriter(jobs, { log, outages }, signal);
   const limiter = createRepairLimiter(JOB_CALLS.most);
-  const actions = createJobActions({ ...dependencies, writeEvent, outages, limiter });
+  const actions = { ...dependencies, writeEvent, outages, limiter };
   let listNow = () => {};
   onPolicyChange?.(() => listNow());
 
@@ -54,15 +52,10 @@ export function createBackstop(
   async function run(running: AbortSignal): Promise<void> {
     // A list finds the Jobs that the full queue has dropped.
     const onOverflow = () => watch.listSoon();
-    const worker = createJobWorker(
-      { jobs, actions, namespaceLabels, outages },
-      { policy, decide, onOverflow },
-      running,
-    );
+    const worker = createJobWorker(actions, { policy, decide, onOverflow }, running);
     const watch = watchJobs(jobs, worker, { log, signal: running });
     listNow = watch.listNow;
     await watch.ended;
-    await worker.pageDone();
   }
   return { run };
 }

@@ -1,14 +1,22 @@
+import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { OutageLog } from '../lib/log-once.ts';
-import { withFewRetries } from '../lib/retry.ts';
-import { createWorkQueue } from '../lib/work-queue.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
 import type { JobReference } from './decide.ts';
 import type { JobEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
+import { createRetryQueue, type NextTry } from './retry-queue.ts';
 
 /** Queues an Event about a Job. `onCreated` is called when the Event did not exist before. */
 export type WriteJobEvent = (job: JobReference, event: JobEvent, onCreated?: () => void) => void;
+
+interface PendingEvent {
+  readonly job: JobReference;
+  readonly event: JobEvent;
+  readonly onCreated: () => void;
+  readonly failures: number;
+}
 
 /** Two at a time, because patches of Jobs matter more. Each of the 5,000 that may wait costs a kilobyte or so. */
 const EVENTS = { concurrency: 2, most: 5_000 };
@@ -21,23 +29,31 @@ export function createJobEventWriter(
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
 ): WriteJobEvent {
-  const queue = createWorkQueue(EVENTS, signal);
-  return (job, event, onCreated = () => {}) => {
-    const { namespace, name } = job;
-    const logLost = (why: object) => outages.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
-    const write = async () => {
-      try {
-        const isNew = await withFewRetries(() => jobs.writeEvent(job, event), signal);
-        outages.recovered(NOT_WRITTEN);
-        if (isNew) onCreated();
-        else log.debug('told before', { event: event.name });
-      } catch (error) {
-        // A stop aborts the calls that are under way.
-        if (signal.aborted) return;
-        if (!(error instanceof OperatorError)) throw error;
-        logLost(errorFields(error));
+  const onOverflow = (pending: PendingEvent) => logLost(pending, { error: 'too many others are waiting' });
+  const queue = createRetryQueue<PendingEvent>({ ...EVENTS, run, onOverflow }, signal);
+
+  function logLost({ job: { namespace, name }, event }: PendingEvent, why: object): void {
+    outages.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
+  }
+  async function run(pending: PendingEvent): Promise<NextTry<PendingEvent> | undefined> {
+    const { job, event, onCreated } = pending;
+    try {
+      const isNew = await jobs.writeEvent(job, event);
+      outages.recovered(NOT_WRITTEN);
+      if (isNew) onCreated();
+      else log.debug('told before', { event: event.name });
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const failures = pending.failures + 1;
+      if (error.retryable && failures < retryPolicies.jobEvent.tries) {
+        return { item: { ...pending, failures }, afterMs: exponentialBackoffMs(failures, retryPolicies.jobEvent) };
       }
-    };
-    if (!queue.add(namespace, write) && !signal.aborted) logLost({ error: 'too many others are waiting' });
-  };
+      // A stop aborts the calls that are under way.
+      if (!signal.aborted) logLost(pending, errorFields(error));
+      return undefined;
+    }
+  }
+  return (job, event, onCreated = () => {}) =>
+    queue.add(event.name, job.namespace, { job, event, onCreated, failures: 0 });
 }

@@ -1,20 +1,17 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
-import type { OutageLog } from '../lib/log-once.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { type JobDecision, type JobReference, referenceOf } from './decide.ts';
-import { type CapDecision, type JobActions, NOT_CAPPED } from './job-actions.ts';
+import { type CapDecision, capJob, explainJob, type JobActionDependencies, NOT_CAPPED } from './job-actions.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';
 import { createRetryQueue, type NextTry } from './retry-queue.ts';
 
-export interface JobWorkerDependencies {
-  readonly jobs: Pick<JobStore, 'read'>;
-  readonly actions: JobActions;
+export interface JobWorkerDependencies extends JobActionDependencies {
+  readonly jobs: Pick<JobStore, 'read' | 'cap'>;
   readonly namespaceLabels: (namespace: string) => Promise<Labels>;
-  readonly outages: OutageLog;
 }
 
 export interface JobWorkerOptions {
@@ -43,31 +40,40 @@ const PAGE_MS = 10_000;
 
 /** Decides about each Job that was seen and acts on the decision. Retries failures less and less often. */
 export function createJobWorker(
-  { jobs, actions, namespaceLabels, outages }: JobWorkerDependencies,
+  dependencies: JobWorkerDependencies,
   { policy, decide, onOverflow }: JobWorkerOptions,
   signal: AbortSignal,
 ): JobHandlers {
+  const { jobs, namespaceLabels, outages } = dependencies;
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
-  const logFailure = createFailureLog(outages, signal);
 
-  async function run({ job, decided, failures }: Attempt): Promise<NextTry<Attempt> | undefined> {
+  async function run(attempt: Attempt): Promise<NextTry<Attempt> | undefined> {
+    const { job, failures } = attempt;
     try {
-      const decision = decided?.policy === policy() ? decided.decision : await readAndDecide(job);
-      if (decision?.action === 'explain') actions.explain(decision);
-      if (decision?.action !== 'cap') return undefined;
-      const afterMs = await logFailure(NOT_CAPPED, job, actions.cap(decision));
+      const decision = await decideNow(attempt);
+      if (decision.action === 'explain') explainJob(decision, dependencies);
+      if (decision.action !== 'cap') return undefined;
+      const afterMs = await capJob(decision, dependencies);
       return afterMs === undefined ? undefined : { item: { job, failures }, afterMs };
     } catch (error) {
-      return { item: { job, failures: failures + 1 }, afterMs: retryPauseMs(error, failures + 1) };
+      if (!(error instanceof OperatorError)) throw error;
+      return afterFailure({ job, failures: failures + 1 }, error);
     }
   }
-  async function readAndDecide(job: JobReference): Promise<JobDecision | undefined> {
-    const stored = await logFailure(NOT_CAPPED, job, jobs.read(job));
+  function afterFailure(attempt: Attempt, error: OperatorError): NextTry<Attempt> {
+    const { namespace, name } = attempt.job;
+    // A stop aborts the calls that are under way.
+    if (!signal.aborted) outages.failed(NOT_CAPPED, { namespace, name, ...errorFields(error) });
+    // A refusal lasts until a person changes something.
+    const { job: backoff } = retryPolicies;
+    const afterMs = error.retryable ? exponentialBackoffMs(attempt.failures, backoff) : backoff.longestMs;
+    return { item: attempt, afterMs };
+  }
+  async function decideNow({ job, decided }: Attempt): Promise<JobDecision> {
+    if (decided?.policy === policy()) return decided.decision;
+    const stored = await jobs.read(job);
     const decision = decide(stored);
-    if (decision.action !== 'ask') return decision;
-    const labels = await logFailure(NOT_READ, job, untilAborted(namespaceLabels(job.namespace), signal));
-    outages.recovered(NOT_READ);
-    return labels && decide(stored, labels);
+    return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
   }
   function onJob(stored: unknown): void {
     const job = referenceOf(stored);
@@ -75,7 +81,7 @@ export function createJobWorker(
     if (job === undefined || queue.get(job.uid)?.job.resourceVersion === job.resourceVersion) return;
     queue.remove(job.uid);
     const decision = decide(stored);
-    if (decision.action === 'explain') actions.explain(decision);
+    if (decision.action === 'explain') explainJob(decision, dependencies);
     if (decision.action === 'ask') queue.add(job.uid, job.namespace, { job, failures: 0 });
     if (decision.action === 'cap') {
       queue.add(job.uid, job.namespace, { job, decided: { decision, policy: policy() }, failures: 0 });
@@ -84,29 +90,6 @@ export function createJobWorker(
   return {
     onJob,
     onDeleted: (stored) => queue.remove(referenceOf(stored)?.uid ?? ''),
-    pageDone: () => untilAborted(queue.idle(), AbortSignal.timeout(PAGE_MS)),
-  };
-}
-
-function retryPauseMs(error: unknown, failures: number): number {
-  if (!(error instanceof OperatorError)) throw error;
-  // A refusal lasts until a person changes something.
-  return error.retryable ? exponentialBackoffMs(failures, retryPolicies.job) : retryPolicies.job.longestMs;
-}
-
-const NOT_READ = 'namespace not read';
-
-/** Logs the failure of a call about a Job, and passes it on. */
-function createFailureLog(outages: OutageLog, signal: AbortSignal) {
-  return async <T>(problem: string, { namespace, name }: JobReference, call: Promise<T>): Promise<T> => {
-    try {
-      return await call;
-    } catch (error) {
-      // A stop aborts the calls that are under way.
-      if (!signal.aborted && error instanceof OperatorError) {
-        outages.failed(problem, { namespace, name, ...errorFields(error) });
-      }
-      throw error;
-    }
+    pageDone: () => untilAborted(queue.idle(), AbortSignal.any([signal, AbortSignal.timeout(PAGE_MS)])),
   };
 }

@@ -8,7 +8,7 @@ export interface RetryQueueOptions<Item> {
   /** Works on an item. Resolves with its next try, or `undefined` when none is needed. Must not reject. */
   run(item: Item): Promise<NextTry<Item> | undefined>;
   /** Called when the queue is full and has dropped an item. */
-  onOverflow(): void;
+  onOverflow(item: Item): void;
 }
 
 export interface NextTry<Item> {
@@ -46,9 +46,9 @@ export function createRetryQueue<Item>(options: RetryQueueOptions<Item>, signal:
     clearTimeout(timers.get(key));
     timers.delete(key);
   }
-  function drop({ key }: Entry<Item>): void {
+  function drop({ key, item }: Entry<Item>): void {
     remove(key);
-    if (!signal.aborted) options.onOverflow();
+    if (!signal.aborted) options.onOverflow(item);
   }
   const isCurrent = (entry: Entry<Item>) => entries.get(entry.key) === entry;
 

@@ -2,16 +2,18 @@ import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, type OperatorError } from '../lib/errors.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 
-/** How to go on after a step of a watch. */
+/** How to go on after a failure of a watch. */
 export interface WatchPause {
+  /** Failures in a row. */
+  readonly failures: number;
   readonly pauseMs: number;
   /** The fields of a warning, for a failure that was not logged since the watch last worked. */
-  readonly logFields?: object;
+  readonly logFields: object | undefined;
 }
 
 /** Counts the failures of a watch. */
 export interface WatchBackoff {
-  onSuccess(): WatchPause;
+  reset(): void;
   /** @param error absent if the watch ended by itself, but too early. */
   onFailure(error: OperatorError | undefined): WatchPause;
 }
@@ -24,10 +26,9 @@ export function createWatchBackoff(): WatchBackoff {
   const times = new Map<string | undefined, number>();
   let inARow = 0;
   return {
-    onSuccess() {
+    reset() {
       times.clear();
       inARow = 0;
-      return { pauseMs: 0 };
     },
     onFailure(error) {
       const timesOfCode = (times.get(error?.code) ?? 0) + 1;
@@ -36,8 +37,7 @@ export function createWatchBackoff(): WatchBackoff {
       inARow = timesOfCode === 1 ? 1 : inARow + 1;
       const isLasting = error?.code === 'KUBE_FORBIDDEN' && inARow > forbiddenTries;
       const pauseMs = exponentialBackoffMs(inARow, { firstMs, longestMs: isLasting ? longestForbiddenMs : longestMs });
-      const logFields = logFieldsOf(error, timesOfCode);
-      return logFields ? { pauseMs, logFields } : { pauseMs };
+      return { failures: inARow, pauseMs, logFields: logFieldsOf(error, timesOfCode) };
     },
   };
 }

@@ -3,7 +3,7 @@ import type { V1Status, Watch } from '@kubernetes/client-node';
 import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { isExpired, kubeError } from './errors.ts';
-import { createWatchBackoff, type WatchBackoff, type WatchPause } from './watch-backoff.ts';
+import { createWatchBackoff } from './watch-backoff.ts';
 
 export type OnWatchEvent = (type: string, object: unknown) => void;
 
@@ -29,8 +29,8 @@ export interface WatchOptions {
 
 /** A watch that ends sooner and without an event has failed, so that a proxy that closes each watch causes no busy loop. */
 const SHORTEST_WATCH_MS = 1_000;
-/** After so many failures in a row at one version, the version may be the cause: list again. */
-const MOST_FAILED_WATCHES = 5;
+/** After every so many failures in a row the source is listed again: the version may be the cause. */
+const FAILURES_PER_LIST = 5;
 
 /**
  * Lists, watches, and resumes each watch that has ended from the last version seen, until the signal is aborted. Retries
@@ -39,13 +39,15 @@ const MOST_FAILED_WATCHES = 5;
 export async function keepWatching(source: WatchSource, { warning, log, signal }: WatchOptions): Promise<void> {
   const backoff = createWatchBackoff();
   let from: string | undefined;
-  let failedWatches = 0;
   while (!signal.aborted) {
-    const step = await listOrWatch(source, from, signal);
+    const { outcome, next, error } = await listOrWatch(source, from, signal);
     if (signal.aborted) return;
-    failedWatches = isStuck(step, from) ? failedWatches + 1 : 0;
-    from = failedWatches < MOST_FAILED_WATCHES ? step.next : undefined;
-    const { pauseMs, logFields } = pauseAfter(step, backoff);
+    from = next;
+    // A list that succeeds does not end a series of failures: the watches may be what fails.
+    if (outcome === 'watched') backoff.reset();
+    if (outcome !== 'failed') continue;
+    const { failures, pauseMs, logFields } = backoff.onFailure(error);
+    if (failures % FAILURES_PER_LIST === 0) from = undefined;
     if (logFields) log.warn(warning, logFields);
     await delay(pauseMs, undefined, { signal }).catch(() => {});
   }
@@ -56,15 +58,6 @@ interface WatchStep {
   /** The version to watch from; absent: list first. */
   readonly next: string | undefined;
   readonly error?: OperatorError;
-}
-
-const isStuck = ({ outcome, next }: WatchStep, from: string | undefined): boolean =>
-  outcome === 'failed' && from !== undefined && next === from;
-
-function pauseAfter({ outcome, error }: WatchStep, backoff: WatchBackoff): WatchPause {
-  if (outcome === 'failed') return backoff.onFailure(error);
-  // A list that succeeds does not end a series of failures: the watches may be what fails.
-  return outcome === 'watched' ? backoff.onSuccess() : { pauseMs: 0 };
 }
 
 async function listOrWatch(source: WatchSource, from: string | undefined, signal: AbortSignal): Promise<WatchStep> {

@@ -1,4 +1,4 @@
-export interface BackoffRange {
+interface BackoffRange {
   readonly firstMs: number;
   readonly longestMs: number;
 }

@@ -51,7 +51,7 @@ export const retryPolicies = {
     // Also the wait after a refusal, which lasts until a person changes something.
     longestMs: 3 * 60_000,
   },
-  /** An Event about a Job: 31 to 62 s of tries. Then it logs that and drops the Event, because Events are best effort. */
+  /** An Event about a Job: 62 s of tries. Then it logs that and drops the Event, because Events are best effort. */
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
   /** The Lease. A replica that cannot get it acts as its holder after `validMs`, so that a missing right stops nothing. */
   lease: {

@@ -1,23 +1,12 @@
 import assert from 'node:assert/strict';
-import { syncBuiltinESMExports } from 'node:module';
-import { describe, type TestContext, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { away, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually } from '../../support/eventually.ts';
 
-/** Also the timers of `node:timers/promises`, which a module has imported by name. */
-function mockTimers(t: TestContext): void {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  syncBuiltinESMExports();
-  t.after(() => {
-    t.mock.timers.reset();
-    syncBuiltinESMExports();
-  });
-}
-
 describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
   test('tries an Event again, also when another replica has taken over meanwhile', async (t) => {
-    mockTimers(t);
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     let refusals = 3;
     const writeEvent = async () => {
       refusals -= 1;
@@ -43,7 +32,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
   });
 
   test('gives an Event up after a minute or so, and says so', async (t) => {
-    mockTimers(t);
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     let tries = 0;
     const writeEvent = async () => {
       tries += 1;

@@ -140,7 +140,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
       return { team: 'a' };
     };
     const { lines, metrics, change, clock } = startBackstop(t, 2, { policy, labels });
-    const warnings = () => lines.filter((line) => line === 'warn namespace not read').length;
+    const warnings = () => lines.filter((line) => line === 'warn job not capped').length;
     await settled();
     assert.deepEqual([warnings(), metrics.missed], [1, 0]);
     isAway = false;
