@@ -9,20 +9,11 @@ export interface OutageLog {
   recovered(message: string): void;
 }
 
-/** The previous names, for callers that are not renamed yet. */
-export interface TellOnce extends OutageLog {
-  done(message: string): void;
-}
-
 const QUIET_MS = 60_000;
 
 /** @param uptimeMs milliseconds of a clock that nobody sets. */
-export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()): TellOnce {
+export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()): OutageLog {
   const outages = new Map<string, { readonly warnedAtMs: number; isOver: boolean }>();
-  function recovered(message: string): void {
-    const outage = outages.get(message);
-    if (outage) outage.isOver = true;
-  }
   return {
     failed(message, fields) {
       const nowMs = uptimeMs();
@@ -31,14 +22,12 @@ export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = ()
       if (isNew) outages.set(message, { warnedAtMs: nowMs, isOver: false });
       log[isNew ? 'warn' : 'debug'](message, fields);
     },
-    recovered,
-    done: recovered,
+    recovered(message) {
+      const outage = outages.get(message);
+      if (outage) outage.isOver = true;
+    },
   };
 }
-
-/** The previous name, for callers that are not renamed yet. */
-export const onceUntilDone = (log: Log, now?: () => Date): TellOnce =>
-  logOncePerOutage(log, now && (() => now().getTime()));
 
 /**
  * Counts keys, and returns the count of a key once a minute: `undefined` in between. For messages that a client can cause as

@@ -3,7 +3,7 @@ import { isOwnerRefused, orAbsent } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { onceUntilDone } from '../lib/log-once.ts';
+import { logOncePerOutage } from '../lib/log-once.ts';
 
 /**
  * The owner of the objects that the daemon creates: the ClusterRole of its install. The garbage collector deletes the
@@ -38,7 +38,7 @@ export interface OwnedObject {
 export const noOwner: Owner = { own: (_object, write) => write(undefined) };
 
 export function createOwner(callJson: CallJson, clusterRole: string, log: Log): Owner {
-  const once = onceUntilDone(log);
+  const once = logOncePerOutage(log);
   const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${encodeURIComponent(clusterRole)}`;
   let last: V1OwnerReference | undefined;
 
@@ -57,7 +57,7 @@ export function createOwner(callJson: CallJson, clusterRole: string, log: Log): 
   async function ownerReferences(): Promise<V1OwnerReference[] | undefined> {
     try {
       last = await read();
-      once.done(NOT_OWNED);
+      once.recovered(NOT_OWNED);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       if (last !== undefined) return [last];

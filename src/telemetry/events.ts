@@ -1,6 +1,7 @@
 import type { Reason } from '../certs/reasons.ts';
-import type { ErrorCode } from '../lib/errors.ts';
+import { type ErrorCode, messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { logOncePerOutage } from '../lib/log-once.ts';
 import type { RegistrationReason } from '../registration/drift.ts';
 
 /** Reasons of Events beside those of certificates, of the registration and of failures. */
@@ -55,6 +56,8 @@ const QUIET_MS = 60_000;
 const cut = (note: string): string =>
   new TextDecoder().decode(Buffer.from(note).subarray(0, LONGEST_NOTE), { stream: true });
 
+const NOT_WRITTEN = 'events are not written';
+
 interface Told {
   readonly atMs: number;
   /** How often it has happened since. */
@@ -69,15 +72,14 @@ interface Told {
  */
 export function createEvents(store: EventStore, log: Log, now: () => Date): Events {
   const told = new Map<string, Told>();
-  let isRefused = false;
+  const outage = logOncePerOutage(log, () => now().getTime());
 
   async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
     try {
       await store.publish({ ...notice, note: cut(notice.note) }, occurrence);
-      isRefused = false;
+      outage.recovered(NOT_WRITTEN);
     } catch (error) {
-      if (!isRefused) log.warn('events are not written', { reason: String((error as Error).message) });
-      isRefused = true;
+      outage.failed(NOT_WRITTEN, { reason: messageOf(error) });
     }
   }
   function write(key: string, notice: Notice, occurrence: Occurrence): void {

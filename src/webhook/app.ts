@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { shortened, shortenedFields } from '../lib/truncate.ts';
+import { truncate, truncateFields } from '../lib/text.ts';
 import { type Decision, decide } from '../policy/decide.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Change } from '../policy/setting-fields.ts';
@@ -136,11 +136,11 @@ const outcomeOf = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as cons
 function logDecision(request: AdmissionRequest, decision: Decision, { log }: AppDependencies): void {
   const subject = subjectOf(request);
   if (decision.action === 'cap') {
-    log.info('job capped', shortenedFields({ ...subject, rule: decision.rule, ...fromFields(decision.changes) }));
+    log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...fromFields(decision.changes) }));
   } else if (decision.action === 'refuse') {
-    log.warn('job refused', shortenedFields({ ...subject, problem: decision.problem }));
+    log.warn('job refused', truncateFields({ ...subject, problem: decision.problem }));
   } else {
-    log.debug('job allowed', shortenedFields({ ...subject, reason: decision.reason }));
+    log.debug('job allowed', truncateFields({ ...subject, reason: decision.reason }));
   }
 }
 
@@ -162,7 +162,7 @@ function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: '
 
 /** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
 const printable = (value: Change['from']): string =>
-  value === undefined || value === null ? 'unset' : shortened(String(value), 20).replace(/[^\w.+-]/g, '?');
+  value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');
 
 const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionRequest): object => ({
   namespace,
@@ -189,7 +189,7 @@ function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, 
     // The API server comes again after that time, up to ten times: by then another replica may take its connection.
     response.setHeader('Retry-After', '1').setHeader('Connection', 'close');
   } else {
-    warn('malformed admission request', shortenedFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
+    warn('malformed admission request', truncateFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
     observe('malformed');
   }
   sendText(response, status, problem);

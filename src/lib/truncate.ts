@@ -1,1 +1,0 @@
-export { truncate as shortened, truncateFields as shortenedFields } from './text.ts';
