@@ -1,8 +1,8 @@
 import { isObject, type JsonObject } from '../lib/json.ts';
 import { type Decision, decide } from '../policy/decide.ts';
-import { isOver } from '../policy/job.ts';
+import { isOver, LARGEST_BACKOFF_LIMIT } from '../policy/job.ts';
 import { isSelected } from '../policy/namespace-selector.ts';
-import { LARGEST_BACKOFF_LIMIT, type Labels, type Policy } from '../policy/policy.ts';
+import type { Labels, Policy } from '../policy/policy.ts';
 import type { Change } from '../policy/setting-fields.ts';
 
 /** Which uncapped Jobs are capped: all, only those created after the start of the daemon, or none. */

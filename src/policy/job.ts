@@ -1,6 +1,12 @@
 import { isObject, type JsonObject } from '../lib/json.ts';
 import { describeValue } from '../lib/text.ts';
 
+/** The API server's default for a Job that has no `backoffLimit` (batch/v1). */
+export const DEFAULT_BACKOFF_LIMIT = 6;
+
+/** `backoffLimit` is an int32. */
+export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
+
 /** The parts of a batch/v1 Job that a decision reads. */
 export interface Job {
   readonly containers: readonly JsonObject[];

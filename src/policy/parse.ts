@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import { describeValue, nearest, oneLine } from '../lib/text.ts';
 import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
-import { fieldsAt, type Policy, policySchema } from './policy.ts';
+import type { LabelSelector, Policy } from './policy.ts';
+import { fieldsAt, policySchema, selectorSchema } from './schema.ts';
 
 /** More would not be read, and a file of junk has one in each line. */
 const MOST_PROBLEMS = 50;
@@ -34,6 +35,15 @@ export function parsePolicy(content: string): { readonly policy: Policy } | { re
   if (length <= LONGEST_EXPRESSION) return { policy: parsed.data };
   const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
   return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
+}
+
+/** Reads a label selector in JSON; `undefined` if it is none. */
+export function parseSelector(json: string): LabelSelector | undefined {
+  try {
+    return selectorSchema.safeParse(JSON.parse(json)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Of what the API server is given, in any form. */

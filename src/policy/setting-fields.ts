@@ -1,5 +1,5 @@
-import type { Job } from './job.ts';
-import { DEFAULT_BACKOFF_LIMIT, type JobOperation, type Settings } from './policy.ts';
+import { DEFAULT_BACKOFF_LIMIT, type Job } from './job.ts';
+import type { JobOperation, Settings } from './policy.ts';
 import { celString } from './predicates.ts';
 
 /** One field that a rule changes in a Job. */

@@ -5,7 +5,8 @@ import type {
   V1MutatingWebhookConfiguration,
 } from '@kubernetes/client-node';
 import { requirementsOf } from '../policy/namespace-selector.ts';
-import { type LabelSelector, selectorSchema } from '../policy/policy.ts';
+import { parseSelector } from '../policy/parse.ts';
+import type { LabelSelector } from '../policy/policy.ts';
 
 /**
  * The selector that a daemon has put into our entry, as JSON: only what stands here is taken out when the policy changes.
@@ -15,11 +16,8 @@ export const SELECTOR_ANNOTATION = 'terraform.job.kb.io/namespace-selector';
 
 /** The selector of the policy that our entry was written for, as far as the annotation tells. */
 export function publishedSelector(live: V1MutatingWebhookConfiguration | undefined): LabelSelector | undefined {
-  try {
-    return selectorSchema.safeParse(JSON.parse(live?.metadata?.annotations?.[SELECTOR_ANNOTATION] ?? '')).data;
-  } catch {
-    return undefined;
-  }
+  const text = live?.metadata?.annotations?.[SELECTOR_ANNOTATION];
+  return text === undefined ? undefined : parseSelector(text);
 }
 
 /**

@@ -33,12 +33,12 @@ const sentinelName = (nth: number) => `sentinel-${nth}`;
 const withSentinel = ({ rules, ...others }: Policy, nth: number): Policy => ({
   ...others,
   rules: [
-    ...rules,
     {
       name: 'sentinel',
       match: { jobName: sentinelName(nth), containerName: 'sentinel' },
       set: { backoffLimit: 0, restartPolicy: 'Keep' },
     },
+    ...rules,
   ],
 });
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type OptionDefinition, optionNames, options } from '../../src/cli/options.ts';
-import { policyFields } from '../../src/policy/policy.ts';
+import { policyFields } from '../../src/policy/schema.ts';
 
 export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
 

@@ -1,7 +1,7 @@
 import { DISTINGUISHED_NAME_PATTERN } from '../../src/cli/distinguished-name.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/cli/options.ts';
 import { dnsLabel, dnsSubdomain } from '../../src/lib/dns-names.ts';
-import { policyJsonSchema } from '../../src/policy/policy.ts';
+import { policyJsonSchema } from '../../src/policy/schema.ts';
 import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites.ts';
 
 /** The values of the Helm chart, as JSON Schema (draft 7): values.schema.json, values.yaml and the table are made from it. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { type Match, matchSchema, type Policy, type Settings, settingsSchema } from '../../../src/policy/policy.ts';
+import type { Match, Policy, Settings } from '../../../src/policy/policy.ts';
+import { matchSchema, settingsSchema } from '../../../src/policy/schema.ts';
 import { fromSchema } from './from-schema.ts';
 
 /** The fields that a match can have. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../../src/policy/decide.ts';
+import { DEFAULT_BACKOFF_LIMIT } from '../../../src/policy/job.ts';
 import {
-  DEFAULT_BACKOFF_LIMIT,
   type JobOperation,
   type Labels,
   type Match,

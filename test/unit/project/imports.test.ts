@@ -68,7 +68,7 @@ const rooms: Readonly<Record<string, Room>> = {
     impure: ['client.ts', 'requests.ts', 'watch.ts'],
     doors: { '@kubernetes/client-node': 'client.ts' },
   },
-  policy: { floor: 7, impure: [], doors: { zod: 'policy.ts' } },
+  policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
   lib: {
     floor: 8,
     impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'retry.ts', 'watched-file.ts'],
