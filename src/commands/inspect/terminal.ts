@@ -39,7 +39,8 @@ function inLines(words: readonly string[], { first, rest, continued }: Margins):
     const room = nth === words.length - 1 ? WIDTH : WIDTH - continued.length;
     if (!isEmpty && line.length + 1 + word.length > room) {
       lines.push(line + continued);
-      [line, isEmpty] = [rest, true];
+      line = rest;
+      isEmpty = true;
     }
     line += isEmpty ? word : ` ${word}`;
     isEmpty = false;
@@ -83,8 +84,8 @@ export function bar(leftMs: number, wholeMs: number): string {
   const unit = unitFor(wholeMs);
   const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
   const filled = leftMs > 0 ? Math.max(1, Math.round(BAR * share)) : 0;
-  const [left, whole] = [leftMs, wholeMs].map((ms) => Math.round(ms / unit.ms));
-  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${left} of ${whole} ${unit.name}`;
+  const inUnit = (ms: number) => Math.round(ms / unit.ms);
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${inUnit(leftMs)} of ${inUnit(wholeMs)} ${unit.name}`;
 }
 
 /** `in 31 days`, `90 seconds ago`. */

@@ -93,7 +93,11 @@ describe('the configuration', () => {
       },
       heal: 'all',
       endpoint: {
-        ...{ port: 8090, address: undefined, drainMs: 5000, maxConnections: 1000, clientNames: undefined },
+        port: 8090,
+        address: undefined,
+        drainMs: 5000,
+        maxConnections: 1000,
+        clientNames: undefined,
         tls: {
           minVersion: 'TLSv1.2',
           cipherSuites: [
@@ -138,7 +142,11 @@ describe('the configuration', () => {
       },
       heal: 'new',
       endpoint: {
-        ...{ port: 9443, address: '::1', drainMs: 1000, maxConnections: 50, clientNames: ['kube-apiserver'] },
+        port: 9443,
+        address: '::1',
+        drainMs: 1000,
+        maxConnections: 50,
+        clientNames: ['kube-apiserver'],
         tls: { minVersion: 'TLSv1.3', cipherSuites: ['TLS_AES_128_GCM_SHA256'] },
       },
       clientCaFile: '/pki/ca.pem',
