@@ -33,95 +33,109 @@ export interface Metrics {
 
 const PREFIX = 'terraform_daemon_';
 
-export function createMetrics(version: string): Metrics {
-  const register = new Registry();
+function createFactory(register: Registry) {
   const registers = [register];
-  collectDefaultMetrics({ register });
-  const admissions = new Counter({
-    name: `${PREFIX}admission_requests_total`,
-    help: 'Admission requests by how they ended.',
-    labelNames: ['outcome'],
-    registers,
-  });
-  const admissionSeconds = new Histogram({
-    name: `${PREFIX}admission_duration_seconds`,
+  return {
+    counter: <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+      new Counter({ name: PREFIX + name, help, labelNames, registers }),
+    gauge: <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+      new Gauge({ name: PREFIX + name, help, labelNames, registers }),
+    histogram: <Label extends string = never>(
+      { name, help, buckets }: { readonly name: string; readonly help: string; readonly buckets: number[] },
+      ...labelNames: Label[]
+    ) => new Histogram({ name: PREFIX + name, help, buckets, labelNames, registers }),
+  };
+}
+
+type Factory = ReturnType<typeof createFactory>;
+
+/** About certificates, the registration and the policy. */
+const passInstruments = ({ counter, gauge, histogram }: Factory) => ({
+  issued: counter(
+    'certificate_steps_total',
+    'Steps that this replica has taken with the certificate set, by reason; the reason of a step that only time brings is its name.',
+    'action',
+    'reason',
+  ),
+  notAfter: gauge(
+    'certificate_not_after_timestamp_seconds',
+    'When the certificate in use expires, in seconds since the epoch.',
+    'certificate',
+  ),
+  renewalDue: gauge(
+    'certificate_renewal_due_timestamp_seconds',
+    'When the certificate in use is to be renewed at the latest, in seconds since the epoch.',
+    'certificate',
+  ),
+  registrations: counter(
+    'registrations_total',
+    'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
+    'result',
+    'reason',
+  ),
+  trusts: gauge(
+    'bundle_trusts_serving',
+    '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
+  ),
+  registrationRead: gauge(
+    'registration_read_timestamp_seconds',
+    'When the MutatingWebhookConfiguration was last read, in seconds since the epoch: what is told of trust is as old.',
+  ),
+  policyValid: gauge(
+    'policy_valid',
+    '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
+  ),
+  fights: counter(
+    'fights_total',
+    'Repairs that were held back because somebody else undoes them, by object.',
+    'object',
+  ),
+  reconciles: histogram(
+    {
+      name: 'reconcile_duration_seconds',
+      help: 'Reconciles by result, and how long they took.',
+      buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+    },
+    'result',
+  ),
+});
+
+/** About Jobs and connections. */
+const jobInstruments = ({ counter, histogram }: Factory) => ({
+  admissions: counter('admission_requests_total', 'Admission requests by how they ended.', 'outcome'),
+  admissionSeconds: histogram({
+    name: 'admission_duration_seconds',
     help: 'Time from the parsed admission request to its answer.',
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1],
-    registers,
-  });
-  const issued = new Counter({
-    name: `${PREFIX}certificate_steps_total`,
-    help: 'Steps that this replica has taken with the certificate set, by reason; the reason of a step that only time brings is its name.',
-    labelNames: ['action', 'reason'],
-    registers,
-  });
-  const notAfter = new Gauge({
-    name: `${PREFIX}certificate_not_after_timestamp_seconds`,
-    help: 'When the certificate in use expires, in seconds since the epoch.',
-    labelNames: ['certificate'],
-    registers,
-  });
-  const renewalDue = new Gauge({
-    name: `${PREFIX}certificate_renewal_due_timestamp_seconds`,
-    help: 'When the certificate in use is to be renewed at the latest, in seconds since the epoch.',
-    labelNames: ['certificate'],
-    registers,
-  });
-  const registrations = new Counter({
-    name: `${PREFIX}registrations_total`,
-    help: 'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
-    labelNames: ['result', 'reason'],
-    registers,
-  });
-  const trusts = new Gauge({
-    name: `${PREFIX}bundle_trusts_serving`,
-    help: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
-    registers,
-  });
-  const registrationRead = new Gauge({
-    name: `${PREFIX}registration_read_timestamp_seconds`,
-    help: 'When the MutatingWebhookConfiguration was last read, in seconds since the epoch: what is told of trust is as old.',
-    registers,
-  });
-  const policyValid = new Gauge({
-    name: `${PREFIX}policy_valid`,
-    help: '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
-    registers,
-  });
-  const fights = new Counter({
-    name: `${PREFIX}fights_total`,
-    help: 'Repairs that were held back because somebody else undoes them, by object.',
-    labelNames: ['object'],
-    registers,
-  });
-  const reconciles = new Histogram({
-    name: `${PREFIX}reconcile_duration_seconds`,
-    help: 'Reconciles by result, and how long they took.',
-    labelNames: ['result'],
-    buckets: [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
-    registers,
-  });
-  const missed = new Counter({
-    name: `${PREFIX}missed_jobs_total`,
-    help: 'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
-    registers,
-  });
-  const ranOnce = new Counter({
-    name: `${PREFIX}ran_once_jobs_total`,
-    help: 'Jobs that have failed and are not retried by policy, as told by this replica.',
-    registers,
-  });
-  const refused = new Counter({
-    name: `${PREFIX}connections_refused_total`,
-    help: 'Connections to the endpoint that were refused or cut off, by reason.',
-    labelNames: ['reason'],
-    registers,
-  });
+  }),
+  refused: counter(
+    'connections_refused_total',
+    'Connections to the endpoint that were refused or cut off, by reason.',
+    'reason',
+  ),
+  missed: counter(
+    'missed_jobs_total',
+    'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
+  ),
+  ranOnce: counter(
+    'ran_once_jobs_total',
+    'Jobs that have failed and are not retried by policy, as told by this replica.',
+  ),
+});
+
+export function createMetrics(version: string): Metrics {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  const factory = createFactory(register);
+  const passes = passInstruments(factory);
+  const { issued, notAfter, renewalDue, registrations, trusts } = passes;
+  const { registrationRead, policyValid, fights, reconciles } = passes;
+  const { admissions, admissionSeconds, refused, missed, ranOnce } = jobInstruments(factory);
+  factory.gauge('build_info', 'Always 1.', 'version').set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
   for (const object of ['secret', 'registration', 'options']) fights.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
-  new Gauge({ name: `${PREFIX}build_info`, help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   return {
     admissionAnswered(outcome, seconds) {
       admissions.inc({ outcome });
