@@ -1,5 +1,3 @@
-import { createWorkQueue } from '../lib/work-queue.ts';
-
 export interface RetryQueueOptions<Item> {
   /** How many items are worked on at once. */
   readonly concurrency: number;
@@ -16,7 +14,10 @@ export interface NextTry<Item> {
   readonly afterMs: number;
 }
 
-/** Items that are worked on a few at a time, one item for each key. The lanes take turns, see `WorkQueue`. */
+/**
+ * Items that are worked on a few at a time, one item for each key. Each lane keeps its order, and the lanes take turns, so that
+ * a lane with many or slow items does not hold up the others.
+ */
 export interface RetryQueue<Item> {
   /** Replaces the item with this key. */
   add(key: string, lane: string, item: Item): void;
@@ -33,12 +34,17 @@ interface Entry<Item> {
 }
 
 /** @param signal once it is aborted, no further item is worked on. */
-export function createRetryQueue<Item>(options: RetryQueueOptions<Item>, signal: AbortSignal): RetryQueue<Item> {
-  const turns = createWorkQueue(options, signal);
+export function createRetryQueue<Item>(
+  { concurrency, most, run, onOverflow }: RetryQueueOptions<Item>,
+  signal: AbortSignal,
+): RetryQueue<Item> {
   const entries = new Map<string, Entry<Item>>();
   const timers = new Map<string, NodeJS.Timeout>();
+  const lanes = createLanes<Entry<Item>>();
+  let running = 0;
+  let idle = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => {
-    for (const key of timers.keys()) remove(key);
+    for (const timer of timers.values()) clearTimeout(timer);
   });
 
   function remove(key: string): void {
@@ -48,34 +54,81 @@ export function createRetryQueue<Item>(options: RetryQueueOptions<Item>, signal:
   }
   function drop({ key, item }: Entry<Item>): void {
     remove(key);
-    if (!signal.aborted) options.onOverflow(item);
+    onOverflow(item);
   }
-  const isCurrent = (entry: Entry<Item>) => entries.get(entry.key) === entry;
+  /** An entry that was removed or replaced stays in its lane, and is skipped. */
+  const isCurrent = (entry: Entry<Item>): boolean => entries.get(entry.key) === entry;
 
-  async function run(entry: Entry<Item>): Promise<void> {
-    if (!isCurrent(entry)) return;
-    const next = await options.run(entry.item);
-    // An item that was added meanwhile replaces this one.
-    if (!isCurrent(entry)) return;
-    if (next === undefined || signal.aborted) return remove(entry.key);
-    if (timers.size >= options.most) return drop(entry);
+  async function work(entry: Entry<Item>): Promise<void> {
+    const next = await run(entry.item);
+    if (!isCurrent(entry) || signal.aborted) return;
+    if (next === undefined) remove(entry.key);
+    else if (timers.size < most) wait(entry, next);
+    else drop(entry);
+  }
+  function wait(entry: Entry<Item>, next: NextTry<Item>): void {
     const again = { ...entry, item: next.item };
     entries.set(entry.key, again);
-    timers.set(entry.key, setTimeout(queue, next.afterMs, again).unref());
+    timers.set(entry.key, setTimeout(enqueue, next.afterMs, again).unref());
   }
-  function queue(entry: Entry<Item>): void {
+  function begin(): void {
+    while (running < concurrency && !signal.aborted) {
+      const entry = lanes.take();
+      if (entry === undefined) break;
+      if (!isCurrent(entry)) continue;
+      running += 1;
+      void work(entry).finally(ended);
+    }
+    if (running > 0) return;
+    idle.resolve();
+    idle = Promise.withResolvers();
+  }
+  function ended(): void {
+    running -= 1;
+    begin();
+  }
+  function enqueue(entry: Entry<Item>): void {
     timers.delete(entry.key);
-    if (!turns.add(entry.lane, () => run(entry))) drop(entry);
+    if (lanes.size() < most) lanes.put(entry.lane, entry);
+    else drop(entry);
+    begin();
   }
   return {
     add(key, lane, item) {
       remove(key);
+      if (signal.aborted) return;
       const entry = { key, lane, item };
       entries.set(key, entry);
-      queue(entry);
+      enqueue(entry);
     },
     get: (key) => entries.get(key)?.item,
     remove,
-    idle: turns.idle,
+    idle: () => (running === 0 ? Promise.resolve() : idle.promise),
+  };
+}
+
+/** Hands out the values of one lane after the other. */
+function createLanes<Value>() {
+  /** No lane is empty; the lane whose turn it is comes first. */
+  const lanes = new Map<string, Value[]>();
+  let size = 0;
+  return {
+    size: () => size,
+    put(lane: string, value: Value): void {
+      size += 1;
+      const values = lanes.get(lane);
+      if (values) values.push(value);
+      else lanes.set(lane, [value]);
+    },
+    take(): Value | undefined {
+      for (const [lane, values] of lanes) {
+        size -= 1;
+        const value = values.shift();
+        lanes.delete(lane);
+        if (values.length > 0) lanes.set(lane, values);
+        return value;
+      }
+      return undefined;
+    },
   };
 }
