@@ -7,7 +7,7 @@ import { type Decision, decide } from '../policy/decide.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Change } from '../policy/setting-fields.ts';
 import { createBodyReader, type Refusal } from './body.ts';
-import { patchOf } from './patch.ts';
+import { applyPatch, patchOf } from './patch.ts';
 import { warnQuietly } from './refused-connections.ts';
 import {
   type AdmissionRequest,
@@ -144,11 +144,13 @@ function logDecision(request: AdmissionRequest, decision: Decision, { log }: App
   }
 }
 
-function toResponse({ uid }: AdmissionRequest, decision: Decision): AdmissionResponse {
+function toResponse({ uid, object }: AdmissionRequest, decision: Decision): AdmissionResponse {
   if (decision.action === 'allow') return allowed(uid);
   if (decision.action === 'refuse') return refused(uid, decision.problem);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
-  return patched(uid, patchOf(decision.changes), {
+  const patch = patchOf(decision.changes);
+  applyPatch(object, patch);
+  return patched(uid, patch, {
     warning: `terraform-daemon: ${effectOf(decision.result)} (${changes.join(', ')})`,
     auditAnnotations: { rule: decision.rule, changes: changes.join(', ') },
   });

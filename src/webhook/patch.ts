@@ -1,3 +1,4 @@
+import jsonpatch from 'fast-json-patch';
 import { type Change, settingFields } from '../policy/setting-fields.ts';
 import type { Operation } from './review.ts';
 
@@ -9,3 +10,13 @@ import type { Operation } from './review.ts';
  */
 export const patchOf = (changes: readonly Change[]): Operation[] =>
   changes.map(({ field, to }) => ({ op: 'add', path: settingFields[field].path, value: to }));
+
+/**
+ * Applies the patch to the Job as it was received, in place. The API server rejects the user's request if a patch does not
+ * apply, whatever the failurePolicy is; an error here is answered with 500, so that the failurePolicy decides.
+ *
+ * @throws JsonPatchError if an operation has no place in the Job.
+ */
+export function applyPatch(job: unknown, patch: readonly Operation[]): void {
+  jsonpatch.applyPatch(job, patch, true);
+}

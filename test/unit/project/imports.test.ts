@@ -56,7 +56,7 @@ const rooms: Readonly<Record<string, Room>> = {
       'server.ts',
       'tls.ts',
     ],
-    doors: { express: 'app.ts' },
+    doors: { express: 'app.ts', 'fast-json-patch': 'patch.ts' },
   },
   certs: {
     floor: 7,
