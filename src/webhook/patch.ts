@@ -1,4 +1,5 @@
 import jsonpatch from 'fast-json-patch';
+import { messageOf } from '../lib/errors.ts';
 import { type Change, settingFields } from '../policy/setting-fields.ts';
 import type { Operation } from './review.ts';
 
@@ -15,8 +16,14 @@ export const patchOf = (changes: readonly Change[]): Operation[] =>
  * Applies the patch to the Job as it was received, in place. The API server rejects the user's request if a patch does not
  * apply, whatever the failurePolicy is; an error here is answered with 500, so that the failurePolicy decides.
  *
- * @throws JsonPatchError if an operation has no place in the Job.
+ * @throws Error that names the rule of RFC 6902 which the patch breaks.
  */
 export function applyPatch(job: unknown, patch: readonly Operation[]): void {
-  jsonpatch.applyPatch(job, patch, true);
+  try {
+    jsonpatch.applyPatch(job, patch, true);
+  } catch (error) {
+    // The error of the library prints the whole Job, which may hold secrets.
+    const rule = error instanceof jsonpatch.JsonPatchError ? error.name : messageOf(error);
+    throw new Error(`the patch does not apply to the Job: ${rule}`);
+  }
 }

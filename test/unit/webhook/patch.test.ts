@@ -26,5 +26,7 @@ test('a patch that the Job has a place for changes the Job as the API server doe
 
 test('a patch that the Job has no place for fails before it is sent', () => {
   const patch = [{ op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' }] as const;
-  assert.throws(() => applyPatch({ spec: {} }, patch), /Cannot perform the operation at the desired path/);
+  assert.throws(() => applyPatch({ spec: {} }, patch), {
+    message: 'the patch does not apply to the Job: OPERATION_PATH_CANNOT_ADD',
+  });
 });
