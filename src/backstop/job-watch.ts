@@ -1,6 +1,6 @@
 import { keepWatching } from '../kube/watch.ts';
 import type { Log } from '../lib/log.ts';
-import type { JobStore } from './job-store.ts';
+import type { JobPage, JobStore } from './job-store.ts';
 
 export interface JobHandlers {
   /** Called for each Job of a list, and for each one that was created or changed. The Job is not kept here. */
@@ -40,16 +40,16 @@ export function watchJobs(
       count += 1;
       onJob(job);
     };
-    for (let next: string | undefined; !signal.aborted; ) {
-      const page = await jobs.page(next, onListed);
-      if (page === 'expired') return undefined;
+    let page: JobPage | undefined;
+    do {
+      const answer = await jobs.page(page?.next, onListed);
+      if (answer === 'expired') return undefined;
+      page = answer;
       await pageDone();
-      next = page.next;
-      if (next !== undefined) continue;
-      log.info('jobs listed', { jobs: count });
-      return page.resourceVersion;
-    }
-    return undefined;
+      if (signal.aborted) return undefined;
+    } while (page.next !== undefined);
+    log.info('jobs listed', { jobs: count });
+    return page.resourceVersion;
   }
   const ended = keepWatching(
     {

@@ -21,7 +21,7 @@ function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerr
   return { ...job, metadata: { ...job.metadata, ...stored } };
 }
 
-const judge = (job: unknown, context: Partial<JobContext> = {}) =>
+const decide = (job: unknown, context: Partial<JobContext> = {}) =>
   decideJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...context });
 
 const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
@@ -29,9 +29,9 @@ const leave = { action: 'leave' };
 
 describe('a Job that is not over', () => {
   test('is capped where it is retried, guarded by what was seen', () => {
-    assert.deepEqual(judge(aStoredJob()), cap);
-    assert.deepEqual(judge({ ...aStoredJob(), kind: 'Job' }), cap);
-    assert.deepEqual(judge(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
+    assert.deepEqual(decide(aStoredJob()), cap);
+    assert.deepEqual(decide({ ...aStoredJob(), kind: 'Job' }), cap);
+    assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
   });
 
   const left: Readonly<Record<string, Json>> = {
@@ -45,19 +45,19 @@ describe('a Job that is not over', () => {
     'has no spec': { ...aStoredJob(), spec: null },
   };
   for (const [what, job] of Object.entries(left)) {
-    test(`is left alone where it ${what}`, () => assert.deepEqual(judge(job), leave));
+    test(`is left alone where it ${what}`, () => assert.deepEqual(decide(job), leave));
   }
 
   test('is capped where the annotation says anything but true, or a condition does not hold', () => {
     const annotations = { 'terraform.job.kb.io/keep-retries': 'false' };
-    assert.deepEqual(judge(aStoredJob({}, { annotations })), cap);
-    assert.deepEqual(judge(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
+    assert.deepEqual(decide(aStoredJob({}, { annotations })), cap);
+    assert.deepEqual(decide(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
   });
 
-  test('is left alone with --heal=off', () => assert.deepEqual(judge(aStoredJob(), { heal: 'off' }), leave));
+  test('is left alone with --heal=off', () => assert.deepEqual(decide(aStoredJob(), { heal: 'off' }), leave));
 
   test('is capped with --heal=new from the start of the daemon on, and 5 s before: clocks differ', () => {
-    const created = (creationTimestamp?: string) => judge(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
+    const created = (creationTimestamp?: string) => decide(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
     assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
     assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
     assert.deepEqual(created('2030-01-01T12:00:05Z'), cap);
@@ -65,7 +65,7 @@ describe('a Job that is not over', () => {
   });
 });
 
-describe('a stored Job is judged as an UPDATE of it would be', () => {
+describe('the decision about a stored Job is that about an UPDATE without a change', () => {
   const only = (match: Partial<Match>, backoffLimit = 0): Policy => ({
     rules: [
       {
@@ -77,12 +77,12 @@ describe('a stored Job is judged as an UPDATE of it would be', () => {
   });
   test('whether its spec was updated since or not', () => {
     for (const metadata of [{ generation: 1 }, { generation: 2 }, {}]) {
-      assert.deepEqual(judge(aStoredJob({}, metadata), { policy: only({}) }), cap);
+      assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), cap);
     }
   });
 
   test('and its restartPolicy is left as it is, which cannot be changed any more', () => {
-    assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
+    assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
   });
 
   const generated = { generateName: 'oss-bucket-', name: 'oss-bucket-x7b2k' };
@@ -96,14 +96,15 @@ describe('a stored Job is judged as an UPDATE of it would be', () => {
   for (const [what, metadata, to] of rows) {
     test(`and ${what}`, () => {
       const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
-      const verdict = judge(aStoredJob({}, metadata), { policy });
-      assert.equal(verdict.action === 'cap' && verdict.to, to);
+      const decision = decide(aStoredJob({}, metadata), { policy });
+      assert.equal(decision.action === 'cap' && decision.to, to);
     });
   }
 
   test('also where it has failed', () => {
     const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
-    const action = (policy: Policy, generation: number) => judge(aStoredJob(failed, { generation }), { policy }).action;
+    const action = (policy: Policy, generation: number) =>
+      decide(aStoredJob(failed, { generation }), { policy }).action;
     assert.deepEqual([action(only({}), 1), action(only({}), 2)], ['explain', 'explain']);
     assert.equal(action(only({}, 3), 1), 'leave', 'somebody else wanted 0');
   });
@@ -120,10 +121,10 @@ describe('a stored Job is judged as an UPDATE of it would be', () => {
     ] as const) {
       const job = aStoredJob(fields, { labels: { tier: 'gold' } });
       const actions = [undefined, { team: 'a' }, { team: 'b' }].map(
-        (namespaceLabels) => judge(job, { policy, namespaceLabels }).action,
+        (namespaceLabels) => decide(job, { policy, namespaceLabels }).action,
       );
       assert.deepEqual(actions, ['ask', action, 'leave']);
-      assert.deepEqual(judge(aStoredJob(fields), { policy }), leave);
+      assert.deepEqual(decide(aStoredJob(fields), { policy }), leave);
     }
   });
 });
@@ -134,35 +135,35 @@ describe('a Job that has failed', () => {
 
   test('is explained for ten minutes, also where nothing is healed', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
-      assert.deepEqual(judge(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
+      assert.deepEqual(decide(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
     }
-    assert.deepEqual(judge(ran({ conditions: failedAgo(600_001) })), leave);
-    assert.deepEqual(judge(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
+    assert.deepEqual(decide(ran({ conditions: failedAgo(600_001) })), leave);
+    assert.deepEqual(decide(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
   });
 
   test('tells that its log may be gone where the Pod could be started again', () => {
-    const verdict = judge(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
-    assert.deepEqual(verdict, { ...explain, end: { isLogKept: false, reason: undefined } });
+    const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
+    assert.deepEqual(decision, { ...explain, end: { isLogKept: false, reason: undefined } });
   });
 
   test('tells another reason than its limit, after which the log may be gone', () => {
-    const ended = (reason: string) => judge(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
+    const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, end });
   });
 
   test('is not explained where it is complete, was retried, is being deleted, or is nobody’s business', () => {
-    assert.deepEqual(judge(ran({ conditions: [condition('Complete')] })), leave);
-    assert.deepEqual(judge(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
-    assert.deepEqual(judge(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
-    assert.deepEqual(judge(ran({ conditions: [{ type: 'Failed', status: 'True' }] })), leave);
-    assert.deepEqual(judge(ran({ conditions: failedAgo(0), deletionTimestamp: now.toISOString() })), leave);
+    assert.deepEqual(decide(ran({ conditions: [condition('Complete')] })), leave);
+    assert.deepEqual(decide(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
+    assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
+    assert.deepEqual(decide(ran({ conditions: [{ type: 'Failed', status: 'True' }] })), leave);
+    assert.deepEqual(decide(ran({ conditions: failedAgo(0), deletionTimestamp: now.toISOString() })), leave);
   });
 });
 
-test('anything at all is judged, and what is no Job is left alone', () => {
-  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(judge(value), leave)));
+test('the decision about any JSON does not throw, and leaves alone what is not a Job', () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(decide(value), leave)));
   const damaged = fc.dictionary(fc.constantFrom('metadata', 'spec', 'status'), fc.jsonValue());
-  fc.assert(fc.property(damaged, (fields) => assert.ok(judge({ ...aStoredJob(), ...fields }).action)));
+  fc.assert(fc.property(damaged, (fields) => assert.ok(decide({ ...aStoredJob(), ...fields }).action)));
 });
