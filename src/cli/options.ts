@@ -169,6 +169,7 @@ export const options = {
     placeholder: 'duration',
     description:
       'how long a new certificate authority is published before it takes over, and its predecessor afterwards: until every API server sees the CA bundle. A replica that cannot ask the API server for twice as long may be trusted no more until it can',
+    // CertificateOptions.settleMs says why.
     default: '60s',
     parse: duration('1s', '24h'),
   },

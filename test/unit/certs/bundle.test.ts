@@ -34,8 +34,8 @@ describe('the authorities of a bundle that can still verify something', () => {
   const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), { now: after(10) });
 
   test('are those of our names that are valid, in the order of the bundle', () => {
-    const [first, second] = [other.ca.certificate, set.ca.certificate];
-    assert.deepEqual(usable(first, second), [first, second]);
+    const bundle = [other.ca.certificate, set.ca.certificate];
+    assert.deepEqual(usable(...bundle), bundle);
   });
 
   test('are the first four, where there are more, whatever their dates say', () => {
@@ -85,7 +85,8 @@ describe('the authorities of a bundle that can still verify something', () => {
 });
 
 describe('a bundle', () => {
-  const [own, before] = [set.ca.certificate, other.ca.certificate];
+  const own = set.ca.certificate;
+  const before = other.ca.certificate;
   const published: Readonly<Record<string, { live: string | undefined; is: boolean }>> = {
     'where there is no live one': { live: undefined, is: false },
     'where the live one is empty': { live: '', is: false },

@@ -95,10 +95,8 @@ describe('the subject', () => {
     );
     const options = certificateOptions({ caSubject, servingSubject: withCommonName(caSubject, 'é 🙂') });
     const issued = await aCertificateSet({ options });
-    const [authority, leaf] = [
-      new X509Certificate(issued.ca.certificate),
-      new X509Certificate(issued.serving.certificate),
-    ];
+    const authority = new X509Certificate(issued.ca.certificate);
+    const leaf = new X509Certificate(issued.serving.certificate);
     assert.equal(authority.subject.normalize(), 'C=US\nST=Oregon\nL=São Paulo\nO=Kubernetes\nOU=CA\nCN=Зона 東京 ü');
     assert.match(leaf.subject, /CN=é 🙂$/);
     assert.ok(leaf.checkIssued(authority));

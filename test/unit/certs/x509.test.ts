@@ -45,7 +45,7 @@ describe('the moments of a certificate', () => {
   });
 
   test('bound its validity: the first one is in, the last one is not', () => {
-    const [from, to] = [serving.validFromDate, serving.validToDate];
+    const { validFromDate: from, validToDate: to } = serving;
     assert.equal(validityProblem(serving, new Date(from.getTime() - 1)), 'not-yet-valid');
     assert.equal(validityProblem(serving, from), undefined);
     assert.equal(validityProblem(serving, new Date(to.getTime() - 1)), undefined);
@@ -183,9 +183,8 @@ describe('trust over intermediates', async () => {
   });
 
   test('ends with authorities that sign each other', () => {
-    const [one, two] = [set.ca, other.ca];
-    const first = altered(one, { signer: two });
-    const second = altered(two, { signer: one });
+    const first = altered(set.ca, { signer: other.ca });
+    const second = altered(other.ca, { signer: set.ca });
     const circle = [first, second].map(({ certificate }) => new X509Certificate(certificate));
     assert.equal(isTrusted([serving, ...circle], [root.certificate], ISSUED_AT), false);
   });

@@ -28,7 +28,8 @@ const rotations = { 'with a next CA': announced(), 'in the place of a lost CA': 
 
 const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => {
   const { caBundle } = publishing;
-  const [first = '', second = ''] = [publishing.ca.certificate, caBundle.replace(publishing.ca.certificate, '')];
+  const first = publishing.ca.certificate;
+  const second = caBundle.replace(first, '');
   const settling: CertificateSet = { ...publishing, phase: 'settling' };
   const retiring: CertificateSet = { ...publishing, nextCa: undefined, phase: 'retiring' };
   const isBack = { liveBundle: caBundle };
