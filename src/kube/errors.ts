@@ -1,7 +1,7 @@
 import type { ApiException, V1Status } from '@kubernetes/client-node';
 import { type ErrorCode, messageOf, OperatorError } from '../lib/errors.ts';
 
-/** Awaits a call about an object; a missing one is an answer. */
+/** Waits for a read of one object. Resolves with `undefined` when the object does not exist. */
 export async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | undefined> {
   try {
     return await call;
@@ -11,7 +11,7 @@ export async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | u
   }
 }
 
-/** Awaits a conditional write; a stale or vanished object is a lost race, told as `false`. */
+/** Waits for a conditional write. Resolves with `false` when the object has changed or was deleted since it was read. */
 export async function wasWritten(call: Promise<unknown>, what: string): Promise<boolean> {
   try {
     await call;
@@ -22,7 +22,7 @@ export async function wasWritten(call: Promise<unknown>, what: string): Promise<
   }
 }
 
-/** Awaits a call that has to succeed. */
+/** Waits for a call that must succeed. */
 export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
   try {
     return await call;
@@ -31,7 +31,7 @@ export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
   }
 }
 
-/** Whether the API server remembers no more what a list or a watch was to go on from. */
+/** Whether the API server has forgotten the version that a list or a watch must continue from. */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
 /**
@@ -41,14 +41,14 @@ export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 export const isOwnerRefused = (error: unknown): boolean =>
   error instanceof OperatorError && !!statusBody(error.cause).message?.includes('cannot set an ownerRef');
 
-/** The error of a failed call, in the API server's own words and with the code that says what to do about it. */
+/** The error of a failed call: the API server's message, our code, and the next step. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
   const code = isTooOld(error) ? 'KUBE_REJECTED' : kubeCode(status);
   return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${nextStep(error)}`, { cause: error });
 }
 
-/** An apply with a field that the API server does not know is refused with 500, but the same every time. */
+/** The API server refuses an apply with an unknown field with 500. A retry gets the same answer. */
 const isTooOld = (error: unknown): boolean => !!statusBody(error).message?.includes('field not declared in schema');
 const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
 
@@ -57,7 +57,7 @@ const nextSteps: Readonly<Record<number, string>> = {
   403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
 };
 
-/** Admission refuses with 403 as well: a quota, a policy, a namespace that is going away. No right would help there. */
+/** Admission refuses with 403 too (a quota, a policy, a namespace that is being deleted). No right would help then. */
 function nextStep(error: unknown): string {
   const status = statusOf(error);
   const { message } = statusBody(error);
@@ -66,13 +66,10 @@ function nextStep(error: unknown): string {
   return status === undefined ? '' : (nextSteps[status] ?? '');
 }
 
-/** In the words of apiserver, pkg/endpoints/handlers/responsewriters/errors.go. */
+/** The messages of apiserver, pkg/endpoints/handlers/responsewriters/errors.go. */
 const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
 
-/**
- * Whether the API server says that this very object is not there. Other answers with 404 mean that it was asked for in
- * the wrong place: a namespace that is missing, a wrong path in the kubeconfig's server.
- */
+/** Whether the object does not exist. Other 404s mean a missing namespace, or a wrong path in the kubeconfig's server. */
 function isNotFound(error: unknown): boolean {
   const { reason, details } = statusBody(error);
   return (
@@ -80,15 +77,15 @@ function isNotFound(error: unknown): boolean {
   );
 }
 
-/** The HTTP status of what the client throws: an `ApiException` for a call, an error with `statusCode` for a watch. */
+/** The HTTP status of an error of the client: `code` for a call, `statusCode` for a watch. */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, statusCode } = error as Partial<ApiException<unknown>> & { statusCode?: unknown };
-  // A DOMException has a number for a code as well, of two digits.
+  // The code of a DOMException is a number of two digits.
   return [code, statusCode].find((status): status is number => typeof status === 'number' && status >= 100);
 }
 
-/** The API server's own words: the whole exception would carry every header and the body twice. */
+/** The API server's message. The message of the exception would have every header, and the body twice. */
 function statusMessage(error: unknown): string {
   const status = statusOf(error);
   if (status === undefined) return networkMessage(error);
@@ -96,7 +93,7 @@ function statusMessage(error: unknown): string {
   return typeof message === 'string' ? message : `HTTP ${status}`;
 }
 
-/** https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ as far as the answer is one. */
+/** The answer as a Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), if it is one. */
 function statusBody(error: unknown): Partial<V1Status> {
   const body = error instanceof Error ? (error as Partial<ApiException<unknown>>).body : undefined;
   const parsed = typeof body === 'string' ? parseJson(body) : body;
@@ -111,7 +108,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** fetch says "fetch failed" and keeps what happened in the cause. */
+/** The message of fetch is "fetch failed"; its cause says why. */
 function networkMessage(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;

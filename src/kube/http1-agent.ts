@@ -1,11 +1,11 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
 
-/** Read by undici's connector; the client's types do not know it. */
+/** undici's connector reads it; the types of the client do not have it. */
 const HTTP1: object = { allowH2: false };
 
 /**
- * The client's connection options, for HTTP/1.1 alone. Over HTTP/2, which it would take by itself, Node.js 24.21 was seen
- * to write empty DATA frames of one request without end: such a process answers nobody, and grows by 50 MB a second.
+ * The client's connection options, limited to HTTP/1.1. The client would choose HTTP/2, over which Node.js 24.21 once wrote empty
+ * DATA frames without end: the process answered no request and grew by 50 MB a second (docs/adr/0014).
  */
 export function overHttp1(options: DispatcherOptions): DispatcherOptions {
   switch (options.type) {
@@ -13,10 +13,10 @@ export function overHttp1(options: DispatcherOptions): DispatcherOptions {
       return { ...options, connect: { ...options.connect, ...HTTP1 } };
     case 'proxy':
       return { ...options, requestTls: { ...options.requestTls, ...HTTP1 } };
-    // Without TLS options of its own the client would use what all of Node.js shares.
+    // Without TLS options the client would use the agent that all of Node.js shares.
     case 'none':
       return { type: 'agent', connect: { ...HTTP1 } };
-    // Asks for no protocol, which is HTTP/1.1.
+    // Offers no protocol in the handshake, so it speaks HTTP/1.1.
     case 'socks':
       return options;
   }

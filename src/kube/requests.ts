@@ -1,7 +1,7 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
 import type { WatchRequest } from './watch.ts';
 
-/** What each kind of patch does: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
+/** The kinds of patches: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
 const contentTypes = {
   apply: 'application/apply-patch+yaml',
   merge: 'application/merge-patch+json',
@@ -17,7 +17,7 @@ export interface CallOptions {
   readonly mostBytes?: number;
 }
 
-/** A call with JSON as it is: the client's models would cost memory, and drop fields that they do not know. */
+/** A call with plain JSON: the models of the client would cost memory and drop fields that they do not know. */
 export type CallJson = (
   method: 'GET' | 'PATCH' | 'POST' | 'DELETE',
   path: string,
@@ -37,18 +37,18 @@ export interface JsonCalls {
 interface Connection {
   readonly configuration: Configuration;
   readonly config: KubeConfig;
-  /** Ends every call that is under way. */
+  /** Aborts every call that is under way. */
   readonly stop: AbortSignal;
   readonly timeoutMs: number;
 }
 
-/** Connections are shared for this long: a client certificate or a CA that has changed on disk is used from then on. */
+/** Calls share connections for so long; new ones use a client certificate or CA that has changed on disk. */
 const CONNECTIONS_MS = 60_000;
 
-/** Calls whose answers are JSON as it came. They reject with errors that `errors.ts` understands. */
+/** The calls reject with errors that `kubeError` understands. */
 export function createCallJson({ configuration, config, stop, timeoutMs }: Connection): CallJson {
   const { baseServer, httpApi } = configuration;
-  const share = createSharing();
+  const share = createConnectionSharing();
   return async (method, path, { query = {}, patch, body, mostBytes } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
@@ -77,8 +77,8 @@ async function boundedText({ stream }: ResponseBody, mostBytes: number): Promise
   return Buffer.concat(pieces).toString();
 }
 
-/** The client gives each request connections of its own: hundreds of handshakes would take longer than the calls. */
-function createSharing(): (request: RequestContext) => void {
+/** The client makes new connections for each request; the handshakes of 500 patches took longer than the patches. */
+function createConnectionSharing(): (request: RequestContext) => void {
   let shared: { readonly dispatcher: ReturnType<RequestContext['getDispatcher']>; readonly atMs: number } | undefined;
   return (request) => {
     const nowMs = performance.now();

@@ -1,7 +1,4 @@
-/**
- * Every way in which the daemon fails on purpose. docs/troubleshoot.md has a row for each; a test compares the two, both
- * ways.
- */
+/** Every expected failure. docs/troubleshoot.md has a row for each one; a test compares the two lists. */
 export const errorCodes = [
   'CONFIG_INVALID',
   'CERTIFICATE_ISSUE_FAILED',
@@ -20,7 +17,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** Codes that pass by themselves: the same call may succeed a moment later. */
+/** The same call may succeed a moment later. */
 const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WRITES_PAUSED',
   'KUBE_CONFLICT',
@@ -47,7 +44,7 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** An error as log fields. An expected one is told in a line; anything else is a bug and comes with its stack. */
+/** An error as log fields. An unexpected error is a bug, so it has its stack. */
 export function errorFields(error: unknown): object {
   if (error instanceof OperatorError) return { code: error.code, error: error.message };
   return { error: messageOf(error), ...(error instanceof Error ? { stack: error.stack } : {}) };

@@ -3,16 +3,16 @@ import { type AddressInfo, isIPv6, type Server } from 'node:net';
 import { messageOf, OperatorError } from './errors.ts';
 
 export interface ListenOptions {
-  /** 0 takes a free one. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** All addresses where absent. */
+  /** `undefined` for all addresses. */
   readonly address: string | undefined;
 }
 
 /**
- * Starts to listen, and answers the port.
+ * Starts to listen, and returns the port.
  *
- * @param flags where the port comes from.
+ * @param flags names the options of the port in an error.
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function listen(server: Server, { port, address }: ListenOptions, flags: string): Promise<number> {

@@ -1,26 +1,25 @@
 import { fstatSync, writeSync } from 'node:fs';
 
-/** Where lines go. */
+/** The destination of lines. */
 export interface LineSink {
-  /** Throws where the line cannot be written. */
+  /** Throws when the line cannot be written. */
   write(line: string): void;
-  /** Bytes that were given to it and that nobody has taken yet. */
+  /** Bytes that the reader has not taken yet. */
   waitingBytes(): number;
 }
 
-/** So much waits in memory where nobody reads. What comes then is lost. */
+/** Buffer limit while standard output is not drained; further lines are dropped. */
 export const MOST_WAITING_BYTES = 2 ** 20;
 
-/** Takes a line. Never throws. */
+/** Writes a line. Never throws. */
 export type LogOutput = (line: string) => void;
 
 /**
- * An output for lines that never fails and never holds more than it may: a full disk, or a reader that stands still, costs
- * lines of the log and nothing else.
+ * An output that never fails and has bounded memory: a full disk or a reader that has stopped costs lines of the log only.
  *
- * @param lost told how many lines were lost, once the next one was written.
+ * @param onLost called with the number of lost lines, after the next line was written.
  */
-export function createLogOutput(sink: LineSink, lost: (lines: number) => void): LogOutput {
+export function createLogOutput(sink: LineSink, onLost: (lines: number) => void): LogOutput {
   let lostLines = 0;
   return (line) => {
     if (sink.waitingBytes() > MOST_WAITING_BYTES || !isWritten(sink, lostLines > 0 ? `\n${line}` : line)) {
@@ -29,7 +28,7 @@ export function createLogOutput(sink: LineSink, lost: (lines: number) => void): 
     }
     const lines = lostLines;
     lostLines = 0;
-    if (lines > 0) lost(lines);
+    if (lines > 0) onLost(lines);
   };
 }
 
@@ -45,8 +44,8 @@ function isWritten(sink: LineSink, line: string): boolean {
 const STDOUT = 1;
 
 /**
- * Standard output. Where that is a file it is written to directly: a stream of Node.js that has met a full disk once does
- * not go on when there is room again.
+ * Standard output. A file is written directly, because a stream of Node.js that has failed on a full disk does not recover when
+ * there is room again.
  */
 export function standardOutput(): LineSink {
   const { stdout } = process;
@@ -58,8 +57,8 @@ export function standardOutput(): LineSink {
 }
 
 /**
- * One write for the lines of one turn of the event loop, as a write costs more than all else about a line. What waits
- * is written when the process ends.
+ * Writes the lines of one turn of the event loop at once, because a write costs more than the rest of a line. The exit of the
+ * process writes what is left.
  */
 export function inBatches(sink: LineSink): LineSink {
   let batch = '';

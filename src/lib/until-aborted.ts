@@ -1,4 +1,4 @@
-/** Awaits a promise, or the signal: then answers `undefined`, and nobody hears how the promise ends. */
+/** Waits for the promise or the abort. After an abort, resolves with `undefined` and ignores the result of the promise. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
   const stop = () => resolve(undefined);

@@ -1,14 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { messageOf } from './errors.ts';
 
-/** What a file holds, or in words why it cannot be used: what was found, and what is allowed. */
+/** The content of a file, or why it cannot be used: what was found, and what is allowed. */
 export type FileRead = { readonly content: Buffer } | { readonly problem: string };
 
-/** Reads a file that somebody has named in an option. @param most how many bytes it may have. */
+/** Reads the file of an option. @param most the largest size, in bytes. */
 export function readSmallFile(file: string, most: number): FileRead {
   try {
     const found = statSync(file);
-    // To open a FIFO would wait for somebody who writes into it.
+    // Opening a FIFO would block until it has a writer.
     if (!found.isFile()) return { problem: 'found a folder, a device or a pipe; allowed is a file' };
     if (found.size > most) return { problem: `found ${found.size} bytes; allowed is at most ${most}` };
     return { content: readFileSync(file) };
@@ -18,11 +18,11 @@ export function readSmallFile(file: string, most: number): FileRead {
 }
 
 /**
- * Reads such a file again and again. The answer is `unchanged` where it comes to the same as before, so that what is wrong with a
- * file is told once.
+ * Returns a function that reads the file again. The function returns `unchanged` if the result is the same as last time, so that
+ * a problem is reported once.
  *
- * @param file where there is none, nothing is ever read.
- * @param first what was read from it at the start.
+ * @param file `undefined` is always unchanged.
+ * @param first the result of the first read.
  */
 export function createRereading<T extends object>(
   file: string | undefined,

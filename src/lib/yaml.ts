@@ -13,20 +13,20 @@ import {
 
 export type Path = readonly PropertyKey[];
 
-/** What a text in YAML or JSON says, and in which line. */
+/** The value of a text in YAML or JSON, and the lines of its parts. */
 export interface YamlText {
   readonly value: unknown;
-  /** The line, from 1, of the field or list item at a path, or of what is nearest to it. */
+  /** The line (from 1) of the field or list item at a path; if there is none, of its nearest parent. */
   lineOf(path: Path): number;
 }
 
-/** Where a text cannot be read. */
+/** Why a text cannot be read, and in which line. */
 export interface YamlProblem {
   readonly line: number;
   readonly problem: string;
 }
 
-/** Reads one document of YAML 1.2, of which JSON is a part. A field that stands twice is a problem. */
+/** Reads one document of YAML 1.2, which includes JSON. A duplicate field is a problem. */
 export function readYaml(text: string): YamlText | { readonly problems: readonly YamlProblem[] } {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
@@ -39,19 +39,19 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
     problems.push({ line: lineAt(offset), problem });
   }
   if (second) problems.push({ line: lineAt(second.range[0]), problem: 'a second document begins' });
-  // Whoever copies objects leaves such a field out, without a word.
+  // Code that copies objects drops this field silently.
   const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
   if (proto) problems.push({ line: lineAt(proto.index), problem: 'found the field __proto__, which there is not' });
   if (problems.length > 0) return { problems };
   try {
     return { value: document.toJS(), lineOf: (path) => lineAt(offsetOf(document.contents, path)) };
   } catch (error) {
-    // Aliases that multiply.
+    // Too many aliases that refer to each other.
     return { problems: [{ line: 1, problem: (error as Error).message }] };
   }
 }
 
-/** Those that no anchor before them explains: a pattern of names without quotes is read as one. */
+/** Aliases without an anchor: a name pattern without quotes, such as *-apply, is read as one. */
 function openAliases(document: Document.Parsed): { readonly source: string; readonly offset: number | undefined }[] {
   const anchors = new Set<string>();
   const found: { source: string; offset: number | undefined }[] = [];

@@ -4,7 +4,7 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import type { RegistrationReason } from '../registration/drift.ts';
 
-/** Reasons of Events beside those of certificates, of the registration and of failures. */
+/** Further reasons of Events. The other ones are reasons of certificates, of the registration, and error codes. */
 export const eventReasons = [
   'publish',
   'settle',
@@ -20,39 +20,38 @@ export const eventReasons = [
 
 export type EventReason = Reason | RegistrationReason | ErrorCode | (typeof eventReasons)[number];
 
-/** What a Kubernetes Event says. The reason is the word of the log and the metrics. */
+/** The content of a Kubernetes Event. The log and the metrics use the same reason. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
-  /** What was done, or not done. */
+  /** The step that was taken or failed. */
   readonly action: string;
   readonly reason: EventReason;
   /** For people: one or two sentences. */
   readonly note: string;
 }
 
-/** When it happened, and how often since the Event before. */
+/** The last time it happened, and how often since the previous write. */
 export interface Occurrence {
   readonly at: Date;
   readonly count: number;
 }
 
-/** Where Events are written to. */
 export interface EventStore {
   /** @throws OperatorError the `KUBE_…` codes. */
   publish(notice: Notice, occurrence: Occurrence): Promise<void>;
 }
 
-/** Tells people of what happens, where `kubectl describe` and `kubectl get events` show it. */
+/** Events about the install, as `kubectl describe` and `kubectl get events` show them. */
 export interface Events {
   tell(notice: Notice): void;
 }
 
-/** Bytes of a note, as far as an API server takes it: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
+/** Most bytes of a note that an API server accepts: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
 const LONGEST_NOTE = 1_024;
-/** An Event of one action and reason is written this often at the most; what comes in between is counted. */
+/** An Event of one action and reason is written at most this often. Occurrences in between are counted. */
 const QUIET_MS = 60_000;
 
-/** Between two characters. The log has all of it. */
+/** Cuts between two characters. The log has the whole note. */
 const cut = (note: string): string =>
   new TextDecoder().decode(Buffer.from(note).subarray(0, LONGEST_NOTE), { stream: true });
 
@@ -60,13 +59,13 @@ const NOT_WRITTEN = 'events are not written';
 
 interface Told {
   readonly atMs: number;
-  /** How often it has happened since. */
+  /** Occurrences since then. */
   held: number;
   timer?: NodeJS.Timeout;
 }
 
 /**
- * Events are a courtesy: whatever happens to one, nothing waits for it and nothing fails because of it.
+ * Events are best effort: nothing waits for an Event, and nothing fails because of one.
  *
  * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
@@ -96,7 +95,7 @@ export function createEvents(store: EventStore, log: Log, now: () => Date): Even
       if (last === undefined || sinceMs < 0 || sinceMs >= QUIET_MS) {
         return write(key, notice, { at, count: 1 + (last?.held ?? 0) });
       }
-      // The latest one is written in the end: else people would read of a problem that they have mended.
+      // The last occurrence must be written: else people would read about a problem that is solved.
       clearTimeout(last.timer);
       last.timer = setTimeout(() => write(key, notice, { at, count: last.held }), QUIET_MS - sinceMs).unref();
       last.held += 1;
