@@ -3,7 +3,6 @@ import { describe, test } from 'node:test';
 import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
-import { createLeaseStore } from '../../../src/stores/lease-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 
 const kept = { isLogKept: true, reason: undefined };
@@ -29,11 +28,7 @@ function answering(answer: unknown) {
       return 'ended';
     },
   };
-  return {
-    calls,
-    store: createJobStore(json),
-    lease: createLeaseStore({ callJson: reply }, { namespace: 'vela-system', name: 'backstop' }),
-  };
+  return { calls, store: createJobStore(json) };
 }
 
 function firstOf(calls: readonly unknown[][]): Json {
@@ -179,33 +174,5 @@ describe('an Event on a Job', () => {
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
     assert.doesNotMatch(note, /by policy/, 'the policy has no part in that');
     assert.match(missedEvent(job, { from: undefined, to: 0 }).note, /from its default to 0/);
-  });
-});
-
-describe('the Lease', () => {
-  const now = new Date('2030-01-01T12:00:00.123Z');
-
-  test('is read as who holds it and since when; released it has no holder', async () => {
-    const metadata = { resourceVersion: '7' };
-    const spec = { holderIdentity: 'pod/1', renewTime: '2030-01-01T12:00:00.123000Z' };
-    const held = { holder: 'pod/1', renewedAt: now, resourceVersion: '7' };
-    assert.deepEqual(await answering({ metadata, spec }).lease.read(), held);
-    const free = { holder: undefined, renewedAt: undefined, resourceVersion: '7' };
-    assert.deepEqual(await answering({ metadata, spec: {} }).lease.read(), free);
-    assert.equal(await answering(notFound).lease.read(), undefined);
-  });
-
-  test('is created by an apply that is not forced, and written on the version that was read', async () => {
-    const first = answering({});
-    assert.equal(await first.lease.create('pod/1', now), true);
-    const { query } = firstOf(first.calls);
-    assert.deepEqual(query, { fieldManager: 'terraform-daemon/pod/1', force: 'false' });
-    const second = answering({});
-    await second.lease.write(undefined, '7', now);
-    assert.deepEqual(firstOf(second.calls).body, {
-      metadata: { resourceVersion: '7' },
-      spec: { holderIdentity: null, leaseDurationSeconds: 12, renewTime: '2030-01-01T12:00:00.123000Z' },
-    });
-    assert.equal(await answering(refused(409)).lease.write('pod/1', '7', now), false);
   });
 });

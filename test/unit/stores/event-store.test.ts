@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CallJson } from '../../../src/kube/requests.ts';
+import { createEventStore } from '../../../src/stores/event-store.ts';
+
+const NOT_FOUND = { reason: 'NotFound', details: { name: 'cert.renew.due', kind: 'events' } };
+const at = new Date('2030-01-01T12:00:00Z');
+const notice = { type: 'Normal', action: 'renew', reason: 'due', note: 'A serving certificate was issued.' } as const;
+
+/** The body of the write, and its path, when the Event was as given before. */
+async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due') {
+  const calls: { readonly path: string; readonly body: unknown; readonly query: unknown }[] = [];
+  const callJson: CallJson = async (method, path, { body, query } = {}) => {
+    if (method !== 'GET') calls.push({ path, body, query });
+    else if (before) return before;
+    else throw Object.assign(new Error('refused'), { code: 404, body: JSON.stringify(NOT_FOUND) });
+    return {};
+  };
+  const store = createEventStore(callJson, { namespace: 'ops', name: 'cert' });
+  await store.publish({ ...notice, reason }, { at, count: 2 });
+  return calls[0];
+}
+
+describe('an Event about the Secret', () => {
+  test('is applied under a name made of the Secret, the action and the reason', async () => {
+    assert.deepEqual(await written(), {
+      path: '/api/v1/namespaces/ops/events/cert.renew.due',
+      query: { fieldManager: 'terraform-daemon', force: 'true' },
+      body: {
+        apiVersion: 'v1',
+        kind: 'Event',
+        metadata: { namespace: 'ops', name: 'cert.renew.due' },
+        involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace: 'ops', name: 'cert' },
+        type: 'Normal',
+        action: 'renew',
+        reason: 'due',
+        message: 'A serving certificate was issued.',
+        firstTimestamp: at,
+        lastTimestamp: at,
+        count: 2,
+        source: { component: 'terraform-daemon' },
+      },
+    });
+    const { path } = (await written(undefined, 'KUBE_FORBIDDEN')) ?? {};
+    assert.equal(path, '/api/v1/namespaces/ops/events/cert.renew.kube-forbidden');
+  });
+
+  test('keeps its first time and adds to its count when it exists', async () => {
+    const first = '2029-12-31T00:00:00Z';
+    const { body } = (await written({ firstTimestamp: first, count: 5 })) ?? {};
+    const { firstTimestamp, lastTimestamp, count } = body as Record<string, unknown>;
+    assert.deepEqual([firstTimestamp, lastTimestamp, count], [first, at, 7]);
+  });
+});
