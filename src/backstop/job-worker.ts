@@ -25,8 +25,10 @@ export interface JobWorkerOptions {
 /** A Job that must be capped, or may have to be. */
 interface Attempt {
   readonly job: JobReference;
-  /** The decision about the Job as it was seen, and the policy of the decision. A retry reads the Job and decides again. */
-  readonly decided?: { readonly decision: CapDecision; readonly policy: Policy };
+  /** The policy in force when the Job was seen. */
+  readonly policy: Policy;
+  /** The decision about the Job as it was seen. A retry reads the Job and decides again. */
+  readonly decision?: CapDecision;
   readonly failures: number;
 }
 
@@ -48,16 +50,16 @@ export function createJobWorker(
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
 
   async function run(attempt: Attempt): Promise<NextTry<Attempt> | undefined> {
-    const { job, failures } = attempt;
+    const { decision: _decision, ...again } = attempt;
     try {
       const decision = await decideNow(attempt);
       if (decision.action === 'explain') explainJob(decision, dependencies);
       if (decision.action !== 'cap') return undefined;
       const afterMs = await capJob(decision, dependencies);
-      return afterMs === undefined ? undefined : { item: { job, failures }, afterMs };
+      return afterMs === undefined ? undefined : { item: again, afterMs };
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      return afterFailure({ job, failures: failures + 1 }, error);
+      return afterFailure({ ...again, failures: again.failures + 1 }, error);
     }
   }
   function afterFailure(attempt: Attempt, error: OperatorError): NextTry<Attempt> {
@@ -69,23 +71,26 @@ export function createJobWorker(
     const afterMs = error.retryable ? exponentialBackoffMs(attempt.failures, backoff) : backoff.longestMs;
     return { item: attempt, afterMs };
   }
-  async function decideNow({ job, decided }: Attempt): Promise<JobDecision> {
-    if (decided?.policy === policy()) return decided.decision;
+  async function decideNow({ job, decision: first, policy: ofFirst }: Attempt): Promise<JobDecision> {
+    if (first !== undefined && ofFirst === policy()) return first;
     const stored = await jobs.read(job);
     const decision = decide(stored);
     return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
   }
   function onJob(stored: unknown): void {
     const job = referenceOf(stored);
-    // A Job that a list reports again, unchanged, keeps the time of its next try.
-    if (job === undefined || queue.get(job.uid)?.job.resourceVersion === job.resourceVersion) return;
+    if (job === undefined || isQueued(job)) return;
     queue.remove(job.uid);
     const decision = decide(stored);
     if (decision.action === 'explain') explainJob(decision, dependencies);
-    if (decision.action === 'ask') queue.add(job.uid, job.namespace, { job, failures: 0 });
-    if (decision.action === 'cap') {
-      queue.add(job.uid, job.namespace, { job, decided: { decision, policy: policy() }, failures: 0 });
-    }
+    const attempt = { job, policy: policy(), failures: 0 };
+    if (decision.action === 'ask') queue.add(job.uid, job.namespace, attempt);
+    if (decision.action === 'cap') queue.add(job.uid, job.namespace, { ...attempt, decision });
+  }
+  /** A Job that a list reports again, unchanged, keeps the time of its next try unless the policy has changed. */
+  function isQueued({ uid, resourceVersion }: JobReference): boolean {
+    const attempt = queue.get(uid);
+    return attempt?.job.resourceVersion === resourceVersion && attempt.policy === policy();
   }
   return {
     onJob,

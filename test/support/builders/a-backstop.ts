@@ -39,6 +39,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     policy = terraformPolicy,
     labels = () => ({}),
   } = setting;
+  let current = policy;
   const stop = new AbortController();
   t.after(() => stop.abort());
   const seen = {
@@ -104,7 +105,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   const dependencies = { jobs, namespaceLabels, log, metrics, now, uptimeMs: () => clock.ms - startMs };
   const listeners: (() => void)[] = [];
   const onPolicyChange = (callback: () => void) => void listeners.push(callback);
-  const backstop = createBackstop(dependencies, { policy: () => policy, onPolicyChange, heal: 'all' }, stop.signal);
+  const backstop = createBackstop(dependencies, { policy: () => current, onPolicyChange, heal: 'all' }, stop.signal);
   let running = new AbortController();
   const run = () => {
     running = new AbortController();
@@ -119,6 +120,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       change(type, job);
     },
     changePolicy() {
+      current = { ...current };
       for (const changed of listeners) changed();
     },
     endWatch: () => endWatch(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
+import { away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
 describe('the backstop', { timeout: 30_000 }, () => {
@@ -36,6 +36,16 @@ describe('the backstop', { timeout: 30_000 }, () => {
     await eventually(() => assert.ok(lines.includes('info jobs listed')));
     changePolicy();
     await eventually(() => assert.deepEqual(seen.pages, [0, 0]));
+  });
+
+  test('tries a Job that waits at once again when another policy has come into force', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let result: Result = away;
+    const { seen, changePolicy } = startBackstop(t, 1, { answer: () => result });
+    await eventually(() => assert.equal(seen.watches, 1));
+    result = 'capped';
+    changePolicy();
+    await eventually(() => assert.equal(seen.patched.length, 2));
   });
 
   test('lets go of a Job that has changed or is gone: the watch brings it again', async (t) => {
