@@ -63,6 +63,7 @@ export async function goBuild({ module, packages, outputFolder, progress, signal
       '-mod=readonly',
       '-buildvcs=false',
       '-trimpath',
+      '-gcflags=all=-dwarf=false', // the linker would drop it anyway; a tenth of the compilers' time
       `-ldflags=${versionFlags(module.kubernetesVersion)}`,
     ];
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {

@@ -44,7 +44,7 @@ describe('the README', () => {
     const commands = shellCommands(await readReadme());
     assert.deepEqual(commands.slice(0, 2), ['npm ci && npm run demo', 'npm ci && npm test']);
     const ci = await readFile(new URL('../../../.ci/run', import.meta.url), 'utf8');
-    assert.ok(ci.includes('\nnpm ci && npm test\n'));
+    assert.match(ci, /^npm ci$.*^npm test$/ms);
   });
 
   it('gives the daemon only options that there are', async () => {
