@@ -36,15 +36,15 @@ const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toStrin
 /** A printable text without line breaks. */
 export const oneLine = (text: string): string => printable(text.replaceAll(/\s+/g, ' ')).trim();
 
-/** The word that was probably meant; `undefined` where none is near. */
-export function nearest(word: string, words: readonly string[]): string | undefined {
+/** The word that was probably meant; `undefined` if no word is similar. */
+export function closestMatch(word: string, words: readonly string[]): string | undefined {
   const [best] = words
     .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   return best !== undefined && best.distance <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
 }
 
-/** How many characters have to be put in, taken out or changed (Levenshtein). */
+/** The Levenshtein distance: how many characters must be inserted, deleted or changed. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [line, letter] of [...from.slice(0, LONGEST_VALUE)].entries()) {

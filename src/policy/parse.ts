@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { describeValue, nearest, oneLine } from '../lib/text.ts';
+import { closestMatch, describeValue, oneLine } from '../lib/text.ts';
 import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import type { LabelSelector, Policy } from './policy.ts';
@@ -82,7 +82,7 @@ function problemsOf(issue: z.core.$ZodIssue, value: unknown): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     const fields = fieldsAt(issue.path);
     return issue.keys.map((key) => {
-      const meant = nearest(key, fields);
+      const meant = closestMatch(key, fields);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
       return {
         path: [...issue.path, key],

@@ -124,8 +124,8 @@ interface Relay {
 
 async function relay({ credentials, hooks, writes }: Relay, request: IncomingMessage, response: ServerResponse) {
   const write = { method: request.method ?? '', path: request.url ?? '' };
-  // Events, the Lease, Jobs and owners are written whenever it suits: they are passed on, and do not count.
-  const isCounted = WRITES.includes(write.method) && !/\/(events|leases|jobs)\b|%2Fowner\b/.test(write.path);
+  // Events, the Lease and Jobs are written at any time: they are passed on, and do not count.
+  const isCounted = WRITES.includes(write.method) && !/\/(events|leases|jobs)\b/.test(write.path);
   if (!isCounted) return streamAnswer(await relayRequest(credentials, request, response), response);
 
   const n = writes.push(write);
