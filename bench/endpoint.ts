@@ -33,8 +33,8 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
     for (const body of bodyNames.toSorted(largeLast)) {
       if (body === 'large') loaded = eachServer((name) => memoryOf(servers[name].pid).rssMib);
       const [turns, seconds] = body === 'large' ? [rounds, LARGE_SECONDS] : [SLICES * rounds, SLICE_SECONDS];
-      const at = { connections: CONNECTIONS, seconds, bodyFile: files[body] };
-      const seen = await measureInTurn(servers, turns, at, (turn, name) =>
+      const at = { turns, connections: CONNECTIONS, seconds, bodyFile: files[body] };
+      const seen = await measureInTurn(servers, at, (turn, name) =>
         progress(`${bodyTexts[body]}, turn ${turn + 1} of ${turns}: ${serverTexts[name]}`, true),
       );
       load[body] = eachServer((name) => spreads(seen[name]));
@@ -49,10 +49,11 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
   }
 }
 
+type Turns = Parameters<typeof measure>[1] & { readonly turns: number };
+
 async function measureInTurn(
   servers: ByServer<Server>,
-  turns: number,
-  at: Parameters<typeof measure>[1],
+  { turns, ...at }: Turns,
   tell: (turn: number, name: ServerName) => void,
 ): Promise<ByServer<Measured[]>> {
   const seen = eachServer((): Measured[] => []);

@@ -48,7 +48,7 @@ export async function startOurs(
   const startedAt = performance.now();
   const child = start([...programs.daemon.command, 'run', ...own, ...flags], programs.daemon.env);
   await Promise.race([untilReady(child), rejectedAtEnd(child, 'ours')]);
-  return serve('ours', child, port, performance.now() - startedAt);
+  return serve(child, { name: 'ours', port, startMs: performance.now() - startedAt });
 }
 
 /** Starts the Go peer or the floor, and resolves when it takes connections. */
@@ -58,7 +58,7 @@ export async function startPeer(name: Exclude<ServerName, 'ours'>, programs: Pro
   const child = start([...programs[name], `--port=${port}`, `--certificates=${programs.certificates}`], {});
   child.stdout?.resume();
   await Promise.race([untilConnected(port), rejectedAtEnd(child, name)]);
-  return serve(name, child, port, performance.now() - startedAt);
+  return serve(child, { name, port, startMs: performance.now() - startedAt });
 }
 
 function start(command: readonly string[], env: Readonly<Record<string, string>>): ChildProcess {
@@ -100,12 +100,10 @@ function isConnected(port: number): Promise<boolean> {
   });
 }
 
-function serve(name: ServerName, child: ChildProcess, port: number, startMs: number): Server {
+function serve(child: ChildProcess, about: Pick<Server, 'name' | 'port' | 'startMs'>): Server {
   return {
-    name,
+    ...about,
     pid: child.pid ?? 0,
-    port,
-    startMs,
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const closed = once(child, 'close');

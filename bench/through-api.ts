@@ -25,8 +25,8 @@ export async function measureThroughApi({ programs, cluster, isQuick, progress }
   try {
     await installWays(api, { port: go.port, caBundle: programs.caBundle });
     await eventually(() => assertWays(api), { withinMs: 30_000 });
-    await createInTurn(api, WARM_UP, 'warm-up', progress);
-    const seen = await createInTurn(api, isQuick ? 60 : 500, 'measured', progress);
+    await createInTurn(api, { count: WARM_UP, prefix: 'warm-up' }, progress);
+    const seen = await createInTurn(api, { count: isQuick ? 60 : 500, prefix: 'measured' }, progress);
     const added = (way: Way): number => quantile(differences(seen[way], seen.nothing), 0.5);
     return {
       creates: seen.nothing.length,
@@ -72,8 +72,13 @@ async function create(api: RawApi, way: Way, job: Json) {
   return reply;
 }
 
+interface Creates {
+  readonly count: number;
+  readonly prefix: string;
+}
+
 /** The time of each create, in ms. */
-async function createInTurn(api: RawApi, count: number, prefix: string, progress: Progress) {
+async function createInTurn(api: RawApi, { count, prefix }: Creates, progress: Progress) {
   const seen = eachWay((): number[] => []);
   for (let nth = 0; nth < count; nth++) {
     progress(`Job ${nth + 1} of ${count}, each way`, true);

@@ -27,14 +27,14 @@ export async function installWays(
 ): Promise<void> {
   for (const way of ways) {
     const metadata = { name: jobsOf(way).namespace, labels: { [LABEL]: way } };
-    await write(api, 'POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata });
+    await write(api, ['POST', '/api/v1/namespaces'], { apiVersion: 'v1', kind: 'Namespace', metadata });
   }
   const { body: live } = await api.call('GET', `${ADMISSION}/mutatingwebhookconfigurations/${REGISTRATION}`);
   const [entry] = live.webhooks;
   const own = [{ ...entry, namespaceSelector: selectorOf('ours') }];
-  await write(api, 'PATCH', `${ADMISSION}/mutatingwebhookconfigurations/${REGISTRATION}`, { webhooks: own });
+  await write(api, ['PATCH', `${ADMISSION}/mutatingwebhookconfigurations/${REGISTRATION}`], { webhooks: own });
   const service = { namespace: NAMESPACE, name: SERVICE, port: go.port, path: ENDPOINT };
-  await write(api, 'POST', `${ADMISSION}/mutatingwebhookconfigurations`, {
+  await write(api, ['POST', `${ADMISSION}/mutatingwebhookconfigurations`], {
     metadata: { name: GO_PEER },
     // The same entry in all else, so that the API server has the same to do.
     webhooks: [
@@ -49,8 +49,8 @@ export async function installWays(
   });
   const [policy, binding] = admissionPolicy(terraformPolicy, 'v1') as readonly Manifest[];
   assert.ok(policy !== undefined && binding !== undefined);
-  await write(api, 'POST', `${ADMISSION}/mutatingadmissionpolicies`, policy);
-  await write(api, 'POST', `${ADMISSION}/mutatingadmissionpolicybindings`, {
+  await write(api, ['POST', `${ADMISSION}/mutatingadmissionpolicies`], policy);
+  await write(api, ['POST', `${ADMISSION}/mutatingadmissionpolicybindings`], {
     ...binding,
     spec: { ...binding.spec, matchResources: { namespaceSelector: selectorOf('policy') } },
   });
@@ -72,7 +72,7 @@ export async function removeWays(api: RawApi): Promise<void> {
   for (const way of ways) await api.call('DELETE', `${jobsOf(way).path}?propagationPolicy=Background`);
 }
 
-async function write(api: RawApi, method: string, path: string, body: object): Promise<void> {
+async function write(api: RawApi, [method, path]: readonly [string, string], body: object): Promise<void> {
   const reply = await api.call(method, path, body);
   assert.ok(reply.status < 300, `${method} ${path}: ${JSON.stringify(reply.body)}`);
 }

@@ -59,7 +59,7 @@ export async function startHaControlPlane(count: number, users: readonly User[])
       const choices = { port, hasControllerManager: false, version, extraArgs: [COMPACTION] };
       const args = apiServerArgs(layout, choices);
       const access = { url, caFile: layout.caFile, token: admin.token };
-      const ready = (component: Component) => untilReady(access, READY, [component], undefined);
+      const ready = (component: Component) => untilReady({ access, paths: READY }, [component]);
       const itself = await startRestartable(group, [`kube-apiserver-${nth}`, binaries['kube-apiserver'], args], ready);
       const kubeconfigFor = (name: string) => own.find((user) => user.name === name)?.kubeconfig ?? '';
       const log = { 'kube-apiserver': itself.logFile };

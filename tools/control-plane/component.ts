@@ -20,11 +20,10 @@ export interface Component {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts `binary` in `folder`, where its log goes too. Rejects when it cannot be executed. */
+/** Starts the command in `folder`, where its log goes too. Rejects when it cannot be executed. */
 export async function startComponent(
   name: string,
-  binary: string,
-  args: readonly string[],
+  [binary, ...args]: readonly [string, ...string[]],
   folder: string,
 ): Promise<Component> {
   const log = join(folder, `${name}.log`);

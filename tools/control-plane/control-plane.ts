@@ -90,10 +90,10 @@ async function startIn(group: ProcessGroup, binaries: Binaries, options: StartOp
   const choices = { port, hasControllerManager: controllerManager !== undefined, version, extraArgs };
   await group.start('kube-apiserver', binaries['kube-apiserver'], apiServerArgs(layout, choices));
   const access = { url, caFile: layout.caFile, token: admin.token };
-  await untilReady(access, API_SERVER_READY, group.components, signal);
+  await untilReady({ access, paths: API_SERVER_READY }, group.components, signal);
   if (controllerManager !== undefined) {
     await group.start('kube-controller-manager', controllerManager, controllerManagerArgs(layout, itself.kubeconfig));
-    await untilReady(access, CONTROLLER_MANAGER_READY, group.components, signal);
+    await untilReady({ access, paths: CONTROLLER_MANAGER_READY }, group.components, signal);
   }
   return {
     url,

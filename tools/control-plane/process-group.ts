@@ -39,7 +39,7 @@ export async function createProcessGroup(): Promise<ProcessGroup> {
     folder,
     components,
     start: async (name, binary, args) => {
-      const component = await startComponent(name, binary, args, folder);
+      const component = await startComponent(name, [binary, ...args], folder);
       components.push(component);
       watch();
       void component.ended.then((how) => onEnd(component, how));

@@ -16,10 +16,9 @@ export class PortTakenError extends Error {}
  * @param components the last is the one that the paths tell about.
  */
 export async function untilReady(
-  access: ApiAccess,
-  paths: readonly string[],
+  { access, paths }: { readonly access: ApiAccess; readonly paths: readonly string[] },
   components: readonly Component[],
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + DEADLINE_MS;
   for (const path of paths) {

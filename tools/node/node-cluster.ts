@@ -126,7 +126,7 @@ async function untilNodeReady(
   group: ProcessGroup,
 ): Promise<void> {
   const access = { url, caFile: layout.caFile, token };
-  await untilReady(access, ['/readyz', `/api/v1/nodes/${NODE_NAME}`], group.components, undefined);
+  await untilReady({ access, paths: ['/readyz', `/api/v1/nodes/${NODE_NAME}`] }, group.components);
   for (;;) {
     const { body } = await apiGet(access, `/api/v1/nodes/${NODE_NAME}`);
     const { conditions = [] } = JSON.parse(body).status;

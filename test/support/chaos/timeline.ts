@@ -41,8 +41,7 @@ export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>)
     moments.push({ secret: last?.secret, registration: last?.registration, ...change, at: new Date() });
   };
   async function follow<T extends KubernetesObject>(
-    path: string,
-    name: string,
+    [path, name]: readonly [string, string],
     seen: (object: T | undefined) => void,
     since?: string,
   ): Promise<void> {
@@ -60,13 +59,12 @@ export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>)
     controllers.add(controller);
     void ended.then(() => {
       controllers.delete(controller);
-      return isStopped ? undefined : follow(path, name, seen, version);
+      return isStopped ? undefined : follow([path, name], seen, version);
     });
   }
-  await follow<V1Secret>(`/api/v1/namespaces/${NAMESPACE}/secrets`, SECRET, (secret) => record({ secret }));
+  await follow<V1Secret>([`/api/v1/namespaces/${NAMESPACE}/secrets`, SECRET], (secret) => record({ secret }));
   await follow<V1MutatingWebhookConfiguration>(
-    '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
-    REGISTRATION,
+    ['/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', REGISTRATION],
     (registration) => record({ registration }),
   );
   return {
