@@ -16,40 +16,11 @@ export function otherWriter(metadata: V1ObjectMeta | undefined): string | undefi
   return others.toSorted((one, other) => timeOf(other) - timeOf(one))[0]?.manager;
 }
 
-/**
- * Whether a daemon has written every field of a value, as far as the API server knows: what somebody else has changed
- * or taken out is not the daemon's any more. A list counts as one field, unless its items are told apart by their names.
- *
- * @param path of the value among the fields, as `fieldsV1` spells it.
- */
-export function wroteAll(metadata: V1ObjectMeta | undefined, path: readonly string[], value: object): boolean {
-  const written = (metadata?.managedFields ?? [])
+/** Whether the daemon owns a field, as `managedFields` lists it: a field that somebody else has changed since is not its own. */
+export const wroteField = (metadata: V1ObjectMeta | undefined, path: readonly string[]): boolean =>
+  (metadata?.managedFields ?? [])
     .filter(isOfDaemon)
-    .map(({ fieldsV1 }) => path.reduce<unknown>(within, fieldsV1));
-  return ownsAll(written, value);
-}
-
-/** @param written what each entry of the daemon's tells of the value. */
-function ownsAll(written: readonly unknown[], value: object): boolean {
-  return Object.entries(value).every(([field, part]) => {
-    const below = allWithin(written, `f:${field}`);
-    if (Array.isArray(part)) return below.length > 0 && ownsItems(below, part);
-    return below.length > 0 && (typeof part !== 'object' || part === null || ownsAll(below, part));
-  });
-}
-
-function ownsItems(written: readonly unknown[], items: readonly unknown[]): boolean {
-  const isOne = written.every((fields) => !Object.keys(fields as object).some((key) => key.startsWith('k:')));
-  return isOne || items.every((item) => ownsItem(written, item as { readonly name?: unknown }));
-}
-
-function ownsItem(written: readonly unknown[], item: { readonly name?: unknown }): boolean {
-  const below = allWithin(written, `k:${JSON.stringify({ name: item.name })}`);
-  return below.length > 0 && ownsAll(below, item);
-}
-
-const allWithin = (written: readonly unknown[], key: string): unknown[] =>
-  written.map((fields) => within(fields, key)).filter((fields) => fields !== undefined);
+    .some(({ fieldsV1 }) => path.reduce<unknown>(within, fieldsV1) !== undefined);
 
 const within = (fields: unknown, key: string): unknown =>
   typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>)[key] : undefined;

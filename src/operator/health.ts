@@ -2,18 +2,18 @@ import type { ServerNames } from '../certs/certificate-set.ts';
 import { reasons } from '../certs/reasons.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from '../certs/x509.ts';
 import type { Pem } from '../lib/pem.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
 
-/** What the daemon knows of itself. The operator writes it, the probes read it. */
-export interface Status {
-  phase: 'starting' | 'running' | 'draining';
+/** What the daemon knows of itself, as the probes read it. */
+export interface Health {
+  readonly phase: 'starting' | 'running' | 'draining';
   /** What the endpoint presents; before that no call succeeds. */
-  presented?: Pem;
-  /** The CA bundle that was last read back from the API server. */
-  liveBundle?: Pem;
-  /** When that was: it may be another one by now where the API server has not answered since. */
-  readAt?: Date;
-  /** When the reconcile loop was last awake. */
-  beatAt?: Date;
+  readonly presented?: Pem | undefined;
+  /** The CA bundle that was last read back from the API server, and when: it may be out of date if the API server has not answered since. */
+  readonly liveBundle?: Pem | undefined;
+  readonly readAt?: Date | undefined;
+  /** When the reconcile loop last began a pass. */
+  readonly beatAt?: Date | undefined;
 }
 
 /** One thing that is looked at, and what is wrong with it. */
@@ -26,8 +26,7 @@ export interface Check {
   readonly isDoubtful?: boolean;
 }
 
-/** A loop that wakes up every minute and was not seen for this long hangs. */
-const STALE_MS = 5 * 60_000;
+const STALE_MS = retryPolicies.liveness.longestMs;
 
 /** A daemon that reaches its API server reads the registration every minute: this is two looks that came to nothing. */
 const OLD_MS = 2 * 60_000;
@@ -36,36 +35,36 @@ const OLD_MS = 2 * 60_000;
  * Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. What was
  * read long ago is no reason: without an API server that answers, none calls either, and no other replica would know more.
  */
-export function readiness(status: Status, names: ServerNames, now: Date): Check[] {
+export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
   return [
-    { name: 'endpoint', problem: status.presented ? undefined : 'presents no certificate yet' },
-    { name: 'certificate', problem: certificateProblem(status, names, now) },
-    { name: 'registration', problem: trustProblem(status, now), ...ageOf(status, now) },
-    { name: 'shutdown', problem: status.phase === 'draining' ? 'the replica is shutting down' : undefined },
+    { name: 'endpoint', problem: health.presented ? undefined : 'presents no certificate yet' },
+    { name: 'certificate', problem: certificateProblem(health, names, now) },
+    { name: 'registration', problem: trustProblem(health, now), ...ageOf(health, now) },
+    { name: 'shutdown', problem: health.phase === 'draining' ? 'the replica is shutting down' : undefined },
   ];
 }
 
 /** Whether the replica works at all, or must be restarted. */
-export function liveness({ beatAt }: Status, now: Date): Check[] {
+export function liveness({ beatAt }: Health, now: Date): Check[] {
   const ageMs = beatAt ? now.getTime() - beatAt.getTime() : 0;
   const problem = ageMs > STALE_MS ? `the reconcile loop was last awake ${Math.round(ageMs / 1000)} s ago` : undefined;
   return [{ name: 'reconcile-loop', problem }];
 }
 
-function certificateProblem({ presented }: Status, names: ServerNames, now: Date): string | undefined {
+function certificateProblem({ presented }: Health, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
   if (certificate === undefined) return 'there is none yet';
   const reason = servingProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 
-function ageOf({ readAt }: Status, now: Date): Pick<Check, 'basis' | 'isDoubtful'> {
+function ageOf({ readAt }: Health, now: Date): Pick<Check, 'basis' | 'isDoubtful'> {
   if (readAt === undefined) return {};
   const ageMs = Math.max(0, now.getTime() - readAt.getTime());
   return { basis: `last read ${Math.round(ageMs / 1000)} s ago`, isDoubtful: ageMs > OLD_MS };
 }
 
-function trustProblem({ presented, liveBundle }: Status, now: Date): string | undefined {
+function trustProblem({ presented, liveBundle }: Health, now: Date): string | undefined {
   if (liveBundle === undefined) return 'the CA bundle was not read back from the API server yet';
   const isVerified = isTrustedBy(presented ?? ('' as Pem), liveBundle, now);
   return isVerified ? undefined : 'the live CA bundle does not verify the serving certificate';

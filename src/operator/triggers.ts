@@ -1,21 +1,27 @@
 import { type FSWatcher, watch } from 'node:fs';
 
-/** Why the reconcile loop woke up. */
-export type WakeUp = 'resync' | 'secret-changed' | 'registration-changed' | 'files-changed' | 'policy-changed';
+/** Why a pass begins. */
+export type Trigger =
+  | 'resync'
+  | 'secret-changed'
+  | 'registration-changed'
+  | 'files-changed'
+  | 'policy-changed'
+  | 'lease-changed';
 
-/** The reasons to reconcile, as they come; those that come while the last ones are worked on are merged. */
-export interface WakeUps extends AsyncIterable<readonly WakeUp[]> {
-  wake(reason: WakeUp): void;
+/** The reasons for passes, as they come; reasons that come during a pass are merged. */
+export interface Triggers extends AsyncIterable<readonly Trigger[]> {
+  wake(reason: Trigger): void;
   /** Sets when the next resync comes, from now; a later call replaces an earlier one. */
   resyncIn(ms: number): void;
 }
 
 /** Ends when the signal is aborted; what was pending then is not worked on any more. */
-export function createWakeUps(signal: AbortSignal): WakeUps {
-  const pending = new Set<WakeUp>();
+export function createTriggers(signal: AbortSignal): Triggers {
+  const pending = new Set<Trigger>();
   let notify = () => {};
   let timer: NodeJS.Timeout | undefined;
-  const wake = (reason: WakeUp) => {
+  const wake = (reason: Trigger) => {
     pending.add(reason);
     notify();
   };

@@ -1,6 +1,6 @@
-import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { fromBase64, type Pem } from '../lib/pem.ts';
-import { type DesiredRegistration, type DesiredWebhook, ownWebhook, WEBHOOK_NAME } from './desired.ts';
+import { type DesiredRegistration, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 import { drift } from './drift.ts';
 
 /** The one MutatingWebhookConfiguration of the daemon. */
@@ -16,16 +16,8 @@ export interface RegistrationStore {
   replaceEntry(
     live: V1MutatingWebhookConfiguration,
     index: number,
-    entry: DesiredWebhook,
+    entry: V1MutatingWebhook,
   ): Promise<V1MutatingWebhookConfiguration>;
-}
-
-export interface Registered {
-  readonly result: 'created' | 'updated' | 'unchanged' | 'held';
-  /** The fields that were not as they should be. */
-  readonly drift: readonly string[];
-  /** What the API server verifies the endpoint with now, as read back from it. */
-  readonly liveBundle: Pem;
 }
 
 /** The CA bundle of our entry in a live registration. */
@@ -34,44 +26,73 @@ export function liveBundle(live: V1MutatingWebhookConfiguration | undefined): Pe
   return caBundle === undefined ? undefined : (fromBase64(caBundle) as Pem);
 }
 
-/** Asked before a write: whether it may be made now. Without drift there was no registration at all. */
-export type MayWrite = (drift: readonly string[]) => boolean;
+/** The registration as it was read, and what must be written. */
+export interface RegistrationFindings {
+  readonly live: V1MutatingWebhookConfiguration | undefined;
+  /** Our entry with the options and the policy of this replica. */
+  readonly desired: DesiredRegistration;
+  /**
+   * `whole`: the entry with all its fields. `trust`: the CA bundle alone, because another replica holds the Lease and
+   * publishes the rest.
+   */
+  readonly scope: 'whole' | 'trust';
+  readonly isDrifted: boolean;
+  /** The fields in scope that differ, by name; empty if there is no registration at all. */
+  readonly drift: readonly string[];
+  /** The fields out of scope that differ: the holder of the Lease has other options or another policy. */
+  readonly leftToHolder: readonly string[];
+}
+
+const CA_BUNDLE = 'clientConfig.caBundle';
 
 /**
- * Makes the live registration what it should be; writes only when an owned field differs.
+ * Decides what must be written. A missing registration or entry is created whole by every replica, because without it
+ * no Job is sent to any endpoint.
  *
- * @param desired as made from `live`, which `store.read()` answered just before: a write on a newer state is refused
- *   and to be tried again.
+ * @param desired made from `live`, so that a write on a newer state is refused.
  */
-export async function reconcileRegistration(
-  store: RegistrationStore,
-  desired: DesiredRegistration,
+export function decideRegistration(
   live: V1MutatingWebhookConfiguration | undefined,
-  mayWrite: MayWrite = () => true,
-): Promise<Registered> {
-  const fields = live === undefined ? [] : drift(live, desired);
-  const now = liveBundle(live) ?? ('' as Pem);
-  if (live !== undefined && fields.length === 0) return { result: 'unchanged', drift: [], liveBundle: now };
-  if (!mayWrite(fields)) return { result: 'held', drift: fields, liveBundle: now };
-  const stored = await applyWhole(store, desired, live);
+  desired: DesiredRegistration,
+  isHolder: boolean,
+): RegistrationFindings {
+  if (live === undefined) {
+    return { live, desired, scope: 'whole', isDrifted: true, drift: [], leftToHolder: [] };
+  }
+  const fields = drift(live, desired);
+  const isWhole = isHolder || ownWebhook(live) === undefined;
+  const inScope = isWhole ? fields : fields.filter((field) => field === CA_BUNDLE);
   return {
-    result: live === undefined ? 'created' : 'updated',
-    drift: fields,
-    liveBundle: liveBundle(stored) ?? ('' as Pem),
+    live,
+    desired,
+    scope: isWhole ? 'whole' : 'trust',
+    isDrifted: inScope.length > 0,
+    drift: inScope,
+    leftToHolder: isWhole ? [] : fields.filter((field) => field !== CA_BUNDLE),
   };
 }
 
 /**
- * An apply owns match conditions one by one, so it leaves those that somebody else added: one that is never true would
- * silence the webhook for good.
+ * Writes what was found to differ, on the state that was read.
+ *
+ * @throws OperatorError `KUBE_CONFLICT` if the registration has changed since; the other `KUBE_…` codes.
  */
-async function applyWhole(
+export async function writeRegistration(
   store: RegistrationStore,
-  desired: DesiredRegistration,
-  live: V1MutatingWebhookConfiguration | undefined,
+  { live, desired, scope }: RegistrationFindings,
 ): Promise<V1MutatingWebhookConfiguration> {
+  const current = ownWebhook(live);
+  if (scope === 'trust' && live && current) {
+    const { caBundle } = desired.webhooks[0].clientConfig;
+    const clientConfig = { ...current.clientConfig, ...(caBundle === undefined ? {} : { caBundle }) };
+    return store.replaceEntry(live, indexOfOwn(live), { ...current, clientConfig });
+  }
   const stored = await store.apply(desired, live);
   if (drift(stored, desired).length === 0) return stored;
-  const index = stored.webhooks?.findIndex(({ name }) => name === WEBHOOK_NAME) ?? 0;
-  return store.replaceEntry(stored, index, desired.webhooks[0]);
+  // An apply owns match conditions one by one and leaves those that somebody else added. A condition that is never
+  // true would silence the webhook for good.
+  return store.replaceEntry(stored, indexOfOwn(stored), desired.webhooks[0]);
 }
+
+const indexOfOwn = ({ webhooks = [] }: V1MutatingWebhookConfiguration): number =>
+  webhooks.findIndex(({ name }) => name === WEBHOOK_NAME);

@@ -1,14 +1,30 @@
-import type { Lease, LeaseStore } from '../backstop/lease.ts';
-import { LEASE_MS } from '../backstop/lease.ts';
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { isObject, type JsonObject } from '../lib/json.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
 import { noOwner, type OwnerCalls } from './owner.ts';
+
+/** The Lease as far as the daemon reads it. */
+export interface Lease {
+  /** `undefined` after it was released. */
+  readonly holder: string | undefined;
+  readonly renewedAt: Date | undefined;
+  readonly resourceVersion: string;
+}
+
+export interface LeaseStore {
+  /** @throws OperatorError the `KUBE_…` codes, as the others. */
+  read(): Promise<Lease | undefined>;
+  /** Resolves `false` when somebody else was first. */
+  create(holder: string, now: Date): Promise<boolean>;
+  /** Takes, renews or (with `undefined`) releases the Lease. Resolves `false` when it has changed since it was read. */
+  write(holder: string | undefined, resourceVersion: string, now: Date): Promise<boolean>;
+}
 
 /**
  * One for each registration: daemons that have one of their own have Jobs of their own. By the default names it is
- * terraform-job-webhook-backstop, which stands in manifests/base/rbac-backstop.yaml.
+ * terraform-job-webhook-backstop, which is named in manifests/base/rbac.yaml.
  */
 export const backstopLease = (registrationName: string): string =>
   `${registrationName.replace(/-configuration$/, '')}-backstop`;
@@ -22,7 +38,7 @@ export function createLeaseStore(
   const what = `Lease ${namespace}/${name}`;
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
-    leaseDurationSeconds: LEASE_MS / 1000,
+    leaseDurationSeconds: retryPolicies.lease.validMs / 1000,
     // The API server expects microseconds.
     renewTime: now.toISOString().replace('Z', '000Z'),
   });

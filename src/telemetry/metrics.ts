@@ -1,6 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CertificateDecision } from '../certs/decide.ts';
-import type { Registered } from '../registration/reconcile.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
 
@@ -14,7 +13,7 @@ export interface Metrics {
   renewalDue(certificate: 'ca' | 'serving', at: Date): void;
   /** Whether the API server verifies what the endpoint presents, as far as this replica knows. */
   trusted(isTrusted: boolean): void;
-  registered(result: Registered['result'], reason: string): void;
+  registered(result: 'created' | 'updated' | 'unchanged' | 'held', reason: string): void;
   /** The API server has answered what the registration is. */
   registrationRead(at: Date): void;
   fought(object: string): void;
@@ -134,7 +133,7 @@ export function createMetrics(version: string): Metrics {
   factory.gauge('build_info', 'Always 1.', 'version').set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
-  for (const object of ['secret', 'registration', 'options']) fights.inc({ object }, 0);
+  for (const object of ['secret', 'registration']) fights.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
   return {
     admissionAnswered(outcome, seconds) {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import { joinCertificates } from '../../src/lib/pem.ts';
-import { liveness, readiness, type Status } from '../../src/operator/health.ts';
+import { type Health, liveness, readiness } from '../../src/operator/health.ts';
 import { type ProbeServer, type ProbeSources, startProbes } from '../../src/operator/probe-server.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { certificateOptions } from '../support/builders/a-certificate-set.ts';
@@ -18,7 +18,7 @@ const MINUTE = 60_000;
 /** The probes of a daemon in a certain status, and a client for them. */
 async function startProbesOf(
   t: TestContext,
-  status: Status,
+  status: Health,
   { now = at(0), ...sources }: Partial<ProbeSources> & { now?: Date } = {},
 ) {
   const { names } = certificateOptions();
@@ -53,7 +53,7 @@ async function connectTo(t: TestContext, { port }: ProbeServer): Promise<Socket>
 const TEXT = 'text/plain; charset=utf-8';
 
 /** A daemon that may receive calls. */
-async function ready(): Promise<Status> {
+async function ready(): Promise<Health> {
   const { serving, caBundle } = await someCertificates();
   return { phase: 'running', presented: serving.certificate, liveBundle: caBundle, beatAt: at(0) };
 }
@@ -98,7 +98,7 @@ suite('/readyz', () => {
     assert.deepEqual(await get('/readyz'), { status: 503, text, type: TEXT });
   });
 
-  const rows: [name: string, change: () => Promise<Partial<Status>>, now: Date, line: RegExp][] = [
+  const rows: [name: string, change: () => Promise<Partial<Health>>, now: Date, line: RegExp][] = [
     [
       'while it drains',
       async () => ({ phase: 'draining' }),
@@ -134,7 +134,7 @@ suite('/readyz', () => {
   }
 
   test('follows the daemon as it changes', async (t) => {
-    const status = await ready();
+    const status: { -readonly [Field in keyof Health]: Health[Field] } = await ready();
     const { get } = await startProbesOf(t, status);
     const next = await someCertificates(2);
     status.presented = next.serving.certificate;
@@ -230,7 +230,6 @@ suite('/metrics', () => {
       'terraform_daemon_registrations_total{result="updated",reason="ca-bundle"}': 1,
       'terraform_daemon_fights_total{object="secret"}': 1,
       'terraform_daemon_fights_total{object="registration"}': 0,
-      'terraform_daemon_fights_total{object="options"}': 0,
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_ran_once_jobs_total: 1,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,

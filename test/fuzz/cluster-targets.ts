@@ -5,7 +5,6 @@ import fc from 'fast-check';
 import { decideJob } from '../../src/backstop/decide.ts';
 import { createCertificateLogic } from '../../src/certs/certificate-logic.ts';
 import { type Phase, phases } from '../../src/certs/certificate-set.ts';
-import { ensureCertificates } from '../../src/certs/reconcile.ts';
 import {
   fromSecret,
   isPaused,
@@ -23,13 +22,14 @@ import { terraformPolicy } from '../../src/policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../src/registration/desired.ts';
 import { drift } from '../../src/registration/drift.ts';
 import { publishedSelector } from '../../src/registration/namespace-selector.ts';
-import { liveBundle } from '../../src/registration/reconcile.ts';
-import { lastWriter, onTermsOf, otherTerms } from '../../src/registration/webhook-spec.ts';
+import { decideRegistration, liveBundle } from '../../src/registration/reconcile.ts';
+import { lastWriter, specOf } from '../../src/registration/webhook-spec.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../support/builders/a-certificate-set.ts';
 import { aTerraformJob } from '../support/builders/a-job.ts';
 import { aRegistration } from '../support/builders/an-inspection.ts';
 import { pathsOf, withValue } from '../support/builders/any-job.ts';
 import { anyPolicy } from '../support/builders/any-policy.ts';
+import { ensureCertificates } from '../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore } from '../support/fakes/fake-secret-store.ts';
 import { anyHostileValue, damaged } from './junk.ts';
 import type { Target } from './target.ts';
@@ -119,9 +119,9 @@ export async function ensureTarget(): Promise<Target<SecretInput>> {
       try {
         for (let step = 0; ; step += 1) {
           const { caBundle } = fromSecret(store.current() ?? secret);
-          const { verdict, held } = await ensureCertificates(store, options, { now, liveBundle: caBundle });
-          if (verdict.action === 'keep' || held) break;
-          assert.ok(step < MOST_STEPS, `${verdict.action} does not end it`);
+          const { decision, held } = await ensureCertificates(store, options, { now, liveBundle: caBundle });
+          if (decision.action === 'keep' || held) break;
+          assert.ok(step < MOST_STEPS, `${decision.action} does not end it`);
         }
       } catch (error) {
         if (!(error instanceof OperatorError)) throw error;
@@ -157,8 +157,8 @@ export async function registrationTarget(): Promise<Target<V1MutatingWebhookConf
     check(live) {
       const own = ownWebhook(live);
       const wanted = desiredRegistration(readConfig({}).registration, caBundle, conditions, live);
-      const other = otherTerms(live, wanted);
-      if (other !== undefined) drift(live, onTermsOf(wanted, other));
+      if (own) specOf(own);
+      for (const isHolder of [true, false]) decideRegistration(live, wanted, isHolder);
       lastWriter(live, wanted);
       const fields = drift(live, wanted);
       readSelectors(own, publishedSelector(live));

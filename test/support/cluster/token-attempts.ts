@@ -174,9 +174,9 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'as said',
   },
   {
-    what: "take the backstop's Lease",
+    what: 'take the Lease',
     call: ['APPLY', applied(`${leases}/${LEASE}`), aLease(LEASE)],
-    note: 'no backstop for as long as it is kept; the endpoint works on',
+    note: "no backstop and no change of the webhook's settings for as long as it is kept; the endpoint works on, and trust is repaired",
   },
   {
     what: 'read its own ClusterRole',

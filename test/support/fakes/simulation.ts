@@ -6,9 +6,7 @@ import { fromSecret } from '../../../src/certs/secret.ts';
 import { type Config, readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
-import type { Status } from '../../../src/operator/health.ts';
 import { createReconciler, type Reconciler } from '../../../src/operator/reconciler.ts';
-import { createReport } from '../../../src/operator/report.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { liveBundle, type RegistrationStore } from '../../../src/registration/reconcile.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -40,7 +38,7 @@ export interface Life {
 }
 
 interface SimulatedReplica {
-  readonly status: Status;
+  phase: 'starting' | 'running';
   readonly reconciler: Reconciler;
   /** How far the clock of its machine is ahead. */
   readonly clockMs: number;
@@ -71,23 +69,23 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   let replicas: SimulatedReplica[] = Array.from({ length: count }, newReplica);
 
   function newReplica(): SimulatedReplica {
-    const status: Status = { phase: 'starting' };
     // No two machines have the same time; half of the backdating is as much as may be.
     const clockMs = (random() - 0.5) * BACKDATE_MS;
-    const metrics = createMetrics('test');
     const dependencies = {
       secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
       registrations: faulty(registrations, ['apply', 'replaceEntry'], random) as RegistrationStore,
-      report: createReport({ log: silent, metrics, events: { tell() {} } }),
       policies: { current: () => terraformPolicy },
-      metrics,
+      isLeaseHolder: async () => true,
+      log: silent,
+      metrics: createMetrics('test'),
+      events: { tell() {} },
       now: () => new Date(now + clockMs),
       uptimeMs: () => elapsedMs,
     };
     const fast: Config = { ...config, certificates: { ...config.certificates, keySize: 1024 } };
     return {
-      status,
-      reconciler: createReconciler(fast, dependencies, status),
+      phase: 'starting',
+      reconciler: createReconciler(fast, dependencies),
       clockMs,
       presented: undefined,
       nextAt: now,
@@ -113,17 +111,12 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
 
   /** Answers when the replica looks again. Looks that find nothing are left out where nothing is under way. */
   async function look(replica: SimulatedReplica): Promise<number> {
-    const { status, reconciler, clockMs } = replica;
+    const { phase, reconciler, clockMs } = replica;
     const present = ({ certificate }: CertificatePair) => {
       replica.presented = certificate;
     };
-    if (status.presented === undefined) {
-      const { serving } = await reconciler.certify();
-      present(serving);
-      status.presented = serving.certificate;
-    }
-    const until = await reconciler.reconcile(present);
-    status.phase = 'running';
+    const until = await reconciler.pass(phase, present);
+    replica.phase = 'running';
     const dueAt = until ? until.getTime() - clockMs : now + MINUTE_MS;
     const isAtRest = secrets.current()?.annotations['terraform.job.kb.io/phase'] === 'stable';
     return isAtRest ? dueAt + random() * MINUTE_MS : Math.min(Math.max(dueAt, now + 100), now + MINUTE_MS);
@@ -149,8 +142,8 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     const seen = bundles.filter(
       (_, index) => (bundles[index + 1]?.since ?? Number.POSITIVE_INFINITY) > now - settleMs * 0.9,
     );
-    for (const { presented, status } of replicas) {
-      if (status.phase !== 'running' || presented === undefined) continue;
+    for (const { presented, phase } of replicas) {
+      if (phase !== 'running' || presented === undefined) continue;
       const isAccepted = seen.every(({ bundle }) => isVerified(presented, bundle, new Date(now)));
       if (!isAccepted) failures.push(new Date(now).toISOString());
     }

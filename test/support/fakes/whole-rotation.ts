@@ -1,12 +1,12 @@
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import type { CertificateDecision } from '../../../src/certs/decide.ts';
-import { ensureCertificates } from '../../../src/certs/reconcile.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
+import { ensureCertificates } from './ensure-certificates.ts';
 import type { FakeSecretStore } from './fake-secret-store.ts';
 
 export interface Step {
-  readonly verdict: CertificateDecision;
+  readonly decision: CertificateDecision;
   readonly set: CertificateSet;
   readonly now: Date;
 }
@@ -32,14 +32,14 @@ export async function ensureUntilStable(
   let live = liveBundle;
   while (steps.length < MOST_STEPS) {
     await beforeStep(steps.length, { now, liveBundle: live });
-    const { set, verdict } = await ensureCertificates(store, options, { now, liveBundle: live });
+    const { set, decision } = await ensureCertificates(store, options, { now, liveBundle: live });
     const isNews = live !== set.caBundle;
     live = set.caBundle;
-    if (verdict.action !== 'keep') steps.push({ verdict, set, now });
+    if (decision.action !== 'keep') steps.push({ decision, set, now });
     else if (set.phase === 'stable') return steps;
-    else if (!isNews) now = verdict.until;
+    else if (!isNews) now = decision.until;
   }
   throw new Error(`not stable after ${MOST_STEPS} steps: ${actionsOf(steps).join(', ')}`);
 }
 
-export const actionsOf = (steps: readonly Step[]): string[] => steps.map(({ verdict }) => verdict.action);
+export const actionsOf = (steps: readonly Step[]): string[] => steps.map(({ decision }) => decision.action);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { ensureCertificates, type Permit } from '../../../src/certs/reconcile.ts';
 import { fromSecret, PAUSED, ROTATE, type StoredSecret } from '../../../src/certs/secret.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -15,35 +15,49 @@ const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const options = certificateOptions();
 
-const ensure = (store: FakeSecretStore, circumstances: Partial<Situation> = {}, permit?: Permit) =>
-  ensureCertificates(store, options, { now: ISSUED_AT, ...circumstances }, permit);
+const ensure = (store: FakeSecretStore, circumstances: Partial<Situation> = {}, repairs = 0) =>
+  ensureCertificates(store, options, { now: ISSUED_AT, ...circumstances, repairs });
 const annotated = (secret: StoredSecret, annotations: Record<string, string>): StoredSecret => ({
   ...secret,
   annotations: { ...secret.annotations, ...annotations },
 });
-const fight: Permit = () => 'fight';
+/** The next repair has to wait for five minutes. */
+const MANY = 100;
 const damaged = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
 const lost = stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } });
 const twice = stored({ ...set, caBundle: (set.caBundle + set.caBundle) as Pem });
 const empty = stored(set, { data: {}, annotations: {} });
 
-/** Both ways in which a write is held back. */
-const ways = {
-  paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), permit: undefined },
-  fight: { hold: (secret: StoredSecret) => secret, permit: fight },
+/** Steps that undo nothing, and so are never rate-limited. */
+const ordinary = {
+  'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
+  'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
+  'a renewal at a start': {
+    secret: stored(set),
+    circumstances: { now: after(1), restartedAt: after(1) },
+    action: 'renew',
+  },
+  'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
 } as const;
 
-for (const [held, { hold, permit }] of Object.entries(ways)) {
+for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
+  test(`${what} is made at once, however often the Secret was repaired before`, async () => {
+    const store = createFakeSecretStore(secret);
+    const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, MANY);
+    assert.deepEqual([ensured.decision.action, ensured.held, store.writes()], [action, undefined, 1]);
+  });
+}
+
+/** Both ways in which a write is held back. */
+const ways = {
+  paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
+  fight: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
+} as const;
+
+for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
   describe(`a write that is held back: ${held}`, () => {
     const harmless = {
-      'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
-      'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
-      'a renewal at a start': {
-        secret: stored(set),
-        circumstances: { now: after(1), restartedAt: after(1) },
-        action: 'renew',
-      },
-      'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
+      ...(holdsOrdinary ? ordinary : {}),
       'a bundle to be mended': { secret: twice, action: 'mend' },
       'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },
       'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
@@ -52,8 +66,8 @@ for (const [held, { hold, permit }] of Object.entries(ways)) {
       test(`${what}: the set is used as it is`, async () => {
         const store = createFakeSecretStore(hold(secret));
         const before = store.current();
-        const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, permit);
-        assert.deepEqual([ensured.verdict.action, ensured.held], [action, held]);
+        const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, repairs);
+        assert.deepEqual([ensured.decision.action, ensured.held], [action, held]);
         assert.deepEqual(ensured.set, fromSecret(hold(secret)));
         assert.deepEqual([ensured.isPaused, store.writes()], [held === 'paused', 0]);
         assert.deepEqual(store.current(), before);
@@ -74,7 +88,7 @@ for (const [held, { hold, permit }] of Object.entries(ways)) {
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
       test(`${what}: there is nothing to use, and the error says why`, async () => {
         const store = createFakeSecretStore(hold(secret));
-        await assert.rejects(ensure(store, rest, permit), (error: Error & { code?: string; retryable?: boolean }) => {
+        await assert.rejects(ensure(store, rest, repairs), (error: Error & { code?: string; retryable?: boolean }) => {
           assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);
           assert.ok(error.message.includes(`has to be written (${named})`), error.message);
           const command =
@@ -92,13 +106,12 @@ describe('a pause', () => {
   test('is told also where there is nothing to write', async () => {
     const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
     const ensured = await ensure(store);
-    assert.deepEqual([ensured.verdict.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
+    assert.deepEqual([ensured.decision.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
   });
 
-  test('comes before asking for a permit', async () => {
-    const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
-    const refused: Permit = () => assert.fail('asked for a permit');
-    assert.equal((await ensure(store, { now: after(60) }, refused)).held, 'paused');
+  test('is the reason that is given where a repair is rate-limited as well', async () => {
+    const store = createFakeSecretStore(annotated(twice, { [PAUSED]: 'true' }));
+    assert.equal((await ensure(store, {}, MANY)).held, 'paused');
   });
 
   test('that a person sets just before the write keeps it from being made', async () => {
@@ -107,18 +120,6 @@ describe('a pause', () => {
     const ensured = await ensure(store, { now: after(60) });
     assert.deepEqual([ensured.held, store.writes()], ['paused', 0]);
   });
-});
-
-test('a permit is asked for once for each write, with what was found; not where nothing is written', async () => {
-  const asked: string[] = [];
-  const permit: Permit = (verdict, secret) => {
-    asked.push(`${verdict.action} by ${secret?.otherWriter}`);
-    return undefined;
-  };
-  const store = createFakeSecretStore({ ...twice, otherWriter: 'kubectl-edit' });
-  await ensure(store, {}, permit);
-  await ensure(store, {}, permit);
-  assert.deepEqual([asked, store.writes()], [['mend by kubectl-edit'], 1]);
 });
 
 describe('a Secret that can never be changed', () => {
@@ -143,7 +144,7 @@ describe('a Secret that can never be changed', () => {
       const store = createFakeSecretStore(secret);
       const uid = store.current()?.uid;
       const ensured = await ensure(store);
-      assert.deepEqual(ensured.verdict, { action: 'recreate', reason });
+      assert.deepEqual(ensured.decision, { action: 'recreate', reason });
       assert.deepEqual(ensured.set, announced);
       const { labels, annotations, data } = secret;
       const { resourceVersion, ...made } = store.current() ?? stored(set);
@@ -153,7 +154,7 @@ describe('a Secret that can never be changed', () => {
         { ...made, uid: '' },
         { uid: '', type, isImmutable: false, labels, annotations, data, otherWriter: undefined },
       );
-      assert.deepEqual((await ensure(store)).verdict, { action: 'renew', reason: 'asked' });
+      assert.deepEqual((await ensure(store)).decision, { action: 'renew', reason: 'asked' });
     });
 
     // A start presents what it is answered: the chaos run has seen one end there.
@@ -161,7 +162,7 @@ describe('a Secret that can never be changed', () => {
       test(`is made anew with what can be presented where it is ${what} as well: ${reason}`, async () => {
         const store = createFakeSecretStore({ ...spoilt, ...flaw });
         const ensured = await ensure(store);
-        assert.deepEqual([ensured.verdict, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
+        assert.deepEqual([ensured.decision, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
         const { certificate, privateKey } = ensured.set.serving;
         assert.equal(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey)), true);
         assert.deepEqual((await ensure(store)).set.serving, ensured.set.serving, 'it was stored');
@@ -172,13 +173,13 @@ describe('a Secret that can never be changed', () => {
       const store = createFakeSecretStore(secret);
       store.beforeNextWrite(() => store.put(stored(other)));
       const ensured = await ensure(store);
-      assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [other, 'keep', 0]);
+      assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
     });
 
     test(`is used as it is where it belongs to somebody else: ${reason}`, async () => {
       const store = createFakeSecretStore({ ...secret, labels: {} });
       const ensured = await ensure(store, { liveBundle: caBundle });
-      assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [announced, 'keep', 0]);
+      assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [announced, 'keep', 0]);
     });
   }
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ensureCertificates } from '../../../src/certs/reconcile.ts';
 import { fromSecret } from '../../../src/certs/secret.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const REPLICAS = 20;
@@ -27,7 +27,7 @@ describe(`${REPLICAS} replicas at once`, () => {
     const all = await together(() => ensure(store));
     assert.equal(store.writes(), 1);
     for (const { set } of all) assert.deepEqual(set, content(store));
-    assert.equal(all.filter(({ verdict }) => verdict.action === 'replace').length, 1);
+    assert.equal(all.filter(({ decision }) => decision.action === 'replace').length, 1);
   });
 
   test('end with one renewed serving certificate', async () => {
@@ -53,7 +53,7 @@ describe('a race that is lost', () => {
     const store = createFakeSecretStore();
     store.beforeNextWrite(() => store.put(stored(other)));
     const ensured = await ensure(store);
-    assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [other, 'keep', 0]);
+    assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
   });
 
   test('to another renewal ends with the set of the winner', async () => {
@@ -61,14 +61,14 @@ describe('a race that is lost', () => {
     const renewed = await aCertificateSet({ options: { keySize: 1024 }, issuedAt: due });
     store.beforeNextWrite(() => store.put(stored(renewed)));
     const ensured = await ensure(store, { now: due });
-    assert.deepEqual([ensured.set, ensured.verdict.action, store.writes()], [renewed, 'keep', 0]);
+    assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [renewed, 'keep', 0]);
   });
 
   test('to a delete ends with a new set', async () => {
     const store = createFakeSecretStore(stored(set));
     store.beforeNextWrite(() => store.put(undefined));
     const ensured = await ensure(store, { now: due });
-    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
+    assert.deepEqual(ensured.decision, { action: 'replace', reason: 'absent' });
     assert.deepEqual(ensured.set, content(store));
   });
 
@@ -89,7 +89,7 @@ describe('a race that is lost', () => {
     };
     store.beforeNextWrite(touch);
     const ensured = await ensure(store, { now: due });
-    assert.deepEqual([ensured.verdict.action, store.writes(), interruptions], ['renew', 1, 0]);
+    assert.deepEqual([ensured.decision.action, store.writes(), interruptions], ['renew', 1, 0]);
     assert.deepEqual(ensured.set, content(store));
   });
 });

@@ -3,10 +3,10 @@ import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { ensureCertificates } from '../../../src/certs/reconcile.ts';
 import { fromSecret, ROTATE } from '../../../src/certs/secret.ts';
 import { joinCertificates, type Pem, splitCertificates } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 import { actionsOf, type BeforeStep, ensureUntilStable, type Step } from '../../support/fakes/whole-rotation.ts';
 
@@ -183,7 +183,7 @@ describe('a rotation goes on', () => {
       };
       const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
       const [before, replaced] = [steps[nth - 1], steps[nth]];
-      assert.deepEqual(replaced?.verdict, { action: 'replace', reason: 'absent' });
+      assert.deepEqual(replaced?.decision, { action: 'replace', reason: 'absent' });
       const [, ...kept] = splitCertificates(replaced?.set.caBundle ?? '');
       assert.deepEqual(kept, splitCertificates(before?.set.caBundle ?? ''));
       assert.deepEqual(actionsOf(steps).slice(nth), ['replace', 'settle', 'switch', 'retire']);

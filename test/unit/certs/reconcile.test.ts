@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import { ensureCertificates } from '../../../src/certs/reconcile.ts';
 import { fromSecret, MANAGED_BY } from '../../../src/certs/secret.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, splitCertificates, toBase64 } from '../../../src/lib/pem.ts';
@@ -14,6 +13,7 @@ import {
   stored,
 } from '../../support/builders/a-certificate-set.ts';
 import { opensslAuthority } from '../../support/cluster/openssl.ts';
+import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -41,10 +41,10 @@ describe('where there is no Secret', () => {
   test('a set is issued, stored and answered', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store);
-    assert.deepEqual(ensured.verdict, { action: 'replace', reason: 'absent' });
+    assert.deepEqual(ensured.decision, { action: 'replace', reason: 'absent' });
     assert.deepEqual(ensured.set, content(store));
     assert.deepEqual([ensured.held, ensured.isPaused, ensured.set.phase], [undefined, false, 'stable']);
-    assert.deepEqual((await ensure(store)).verdict, { action: 'keep', until: after(60) });
+    assert.deepEqual((await ensure(store)).decision, { action: 'keep', until: after(60) });
     assert.equal(store.writes(), 1);
     assert.equal(annotation(store, 'ca-issued-because'), 'absent');
     assert.equal(annotation(store, 'serving-issued-because'), 'absent');
@@ -66,8 +66,8 @@ describe('where the Secret holds a healthy set', () => {
     const store = createFakeSecretStore(stored(set));
     const before = store.current();
     const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
-    const verdict = { action: 'keep', until: after(60) };
-    assert.deepEqual(ensured, { set, verdict, held: undefined, isPaused: false, misunderstood: undefined });
+    const decision = { action: 'keep', until: after(60) };
+    assert.deepEqual(ensured, { set, decision, held: undefined, isPaused: false, misunderstood: undefined });
     assert.deepEqual(store.current(), before);
   });
 
@@ -96,14 +96,14 @@ describe('where only the serving certificate is to be replaced', () => {
         annotations: { ...secret.annotations, 'terraform.job.kb.io/ca-issued-because': 'ca-lost' },
       });
       const ensured = await ensure(store, circumstances);
-      assert.deepEqual(ensured.verdict, { action: 'renew', reason });
+      assert.deepEqual(ensured.decision, { action: 'renew', reason });
       assert.deepEqual(ensured.set, content(store));
       assert.deepEqual([ensured.set.ca, ensured.set.caBundle], [set.ca, set.caBundle]);
       assert.notEqual(ensured.set.serving.certificate, set.serving.certificate);
       assert.equal(annotation(store, 'serving-issued-because'), reason);
       assert.equal(annotation(store, 'ca-issued-because'), 'ca-lost');
       const again = await ensure(store, circumstances);
-      assert.deepEqual([again.set, again.verdict.action, store.writes()], [ensured.set, 'keep', 1]);
+      assert.deepEqual([again.set, again.decision.action, store.writes()], [ensured.set, 'keep', 1]);
     });
   }
 
@@ -112,7 +112,7 @@ describe('where only the serving certificate is to be replaced', () => {
     const retiring = { ...set, caBundle, phase: 'retiring', phaseSince: after(60) } as const;
     const store = createFakeSecretStore(stored(retiring));
     const ensured = await ensure(store, { now: after(60), liveBundle: undefined });
-    assert.deepEqual(ensured.verdict, { action: 'renew', reason: 'due' });
+    assert.deepEqual(ensured.decision, { action: 'renew', reason: 'due' });
     assert.deepEqual({ ...ensured.set, serving: set.serving }, retiring);
   });
 });
@@ -130,14 +130,14 @@ describe('where the CA cannot be used', () => {
     test(`both certificates are issued anew, and the Secret says why: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
-      assert.deepEqual(ensured.verdict, { action: 'replace', reason });
+      assert.deepEqual(ensured.decision, { action: 'replace', reason });
       assert.deepEqual(ensured.set, content(store));
       assert.notEqual(ensured.set.ca.certificate, set.ca.certificate);
       assert.ok(new X509Certificate(ensured.set.serving.certificate).checkIssued(authorityOf(ensured.set)));
       assert.equal(annotation(store, 'serving-issued-because'), reason);
       assert.equal(annotation(store, 'ca-issued-because'), reason);
       const again = await ensure(store, circumstances);
-      assert.deepEqual([again.set, again.verdict.action, store.writes()], [ensured.set, 'keep', 1]);
+      assert.deepEqual([again.set, again.decision.action, store.writes()], [ensured.set, 'keep', 1]);
     });
   }
 
@@ -162,7 +162,7 @@ describe('where the CA cannot be used', () => {
     const liveBundle = joinCertificates([expired.certificate, foreign.certificate, ofOtherKind.certificate]);
     const store = createFakeSecretStore(stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }));
     const ensured = await ensure(store, { now: after(1000), liveBundle });
-    assert.equal(ensured.verdict.action, 'replace');
+    assert.equal(ensured.decision.action, 'replace');
     const bundle = splitCertificates(ensured.set.caBundle);
     assert.deepEqual(bundle, [ensured.set.ca.certificate, set.ca.certificate]);
   });
@@ -181,7 +181,7 @@ describe('what others have put on the Secret', () => {
     });
     const actions: string[] = [];
     for (const now of [after(60), after(2400), after(2440), after(3650)]) {
-      actions.push((await ensure(store, { now })).verdict.action);
+      actions.push((await ensure(store, { now })).decision.action);
       const secret = store.current();
       assert.deepEqual(secret?.labels, { ...MANAGED_BY, team: 'platform' });
       assert.equal(secret?.annotations['example.com/note'], 'keep me');

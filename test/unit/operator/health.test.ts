@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
-import { liveness, readiness, type Status } from '../../../src/operator/health.ts';
+import { type Health, liveness, readiness } from '../../../src/operator/health.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { isCalled } from '../../support/builders/a-damaged-set.ts';
 import { altered } from '../../support/builders/altered.ts';
@@ -11,11 +11,11 @@ const set = await aCertificateSet({ options: { servingLifetimeMs: 90 * DAY_MS } 
 const other = await aCertificateSet({ nth: 2 });
 const { names } = certificateOptions();
 
-const running: Status = { phase: 'running', presented: set.serving.certificate, liveBundle: set.caBundle };
+const running: Health = { phase: 'running', presented: set.serving.certificate, liveBundle: set.caBundle };
 const at = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
 
 /** The checks that fail, and why. */
-const problems = (status: Status, { wanted = names, now = ISSUED_AT } = {}) =>
+const problems = (status: Health, { wanted = names, now = ISSUED_AT } = {}) =>
   Object.fromEntries(
     readiness(status, wanted, now).flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem]])),
   );
@@ -87,7 +87,7 @@ describe('readiness', () => {
 
 describe('the age of what readiness goes by', () => {
   const readAt = ISSUED_AT;
-  const registration = (ageMs: number, status: Partial<Status> = {}) =>
+  const registration = (ageMs: number, status: Partial<Health> = {}) =>
     readiness({ ...running, readAt, ...status }, names, at(ageMs)).find(({ name }) => name === 'registration');
 
   test('is told, and is no reason not to be ready however old it is', () => {

@@ -7,9 +7,7 @@ import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
-import type { Status } from '../../../src/operator/health.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
-import { createReport } from '../../../src/operator/report.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { liveBundle } from '../../../src/registration/reconcile.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -58,36 +56,38 @@ function aWorld() {
   async function aReplica(flags: Readonly<Record<string, string>>) {
     const config = readConfig(flags);
     const quiet = () => {};
-    const metrics = createMetrics('test');
-    const report = createReport({
+    const telemetry = {
       log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
-      metrics,
+      metrics: createMetrics('test'),
       events: {
-        tell({ reason }) {
+        tell({ reason }: { readonly reason: string }) {
           if (reason === 'fight') world.fights += 1;
         },
       },
-    });
-    const status: Status = { phase: 'starting' };
+    };
     const stores = {
       registrations: { ...registrations, apply: refusing(apply) },
       secrets: { ...secrets, update: refusing(update), create: refusing(secrets.create) },
     };
     const policies = { current: () => terraformPolicy };
-    const reconciler = createReconciler(
-      config,
-      { ...stores, policies, report, metrics, now, uptimeMs: () => world.ms },
-      status,
-    );
-    status.presented = (await reconciler.certify()).serving.certificate;
-    await reconciler.reconcile(() => {});
-    status.phase = 'running';
+    const uptimeMs = () => world.ms;
+    const reconciler = createReconciler(config, {
+      ...stores,
+      ...telemetry,
+      policies,
+      now,
+      uptimeMs,
+      isLeaseHolder: async () => true,
+    });
+    const pass = (phase: 'starting' | 'running') => reconciler.pass(phase, () => {});
+    const presented = () => reconciler.memory().presented;
+    await pass('starting');
     return {
-      look: () => reconciler.reconcile(() => {}),
-      presented: () => status.presented,
+      look: () => pass('running'),
+      presented,
       isTrusted: () =>
         createCertificateLogic(config.certificates).isVerified(
-          status.presented ?? ('' as Pem),
+          presented() ?? ('' as Pem),
           liveBundle(registrations.current()) ?? ('' as Pem),
           now(),
         ),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { nextLookMs, type Outlook } from '../../../src/operator/resync.ts';
+import { nextResyncMs, type ResyncInputs } from '../../../src/operator/resync.ts';
 
 const now = new Date('2026-03-01T12:00:00Z');
 const inMs = (ms: number): Date => new Date(now.getTime() + ms);
 
-const rows: readonly (Partial<Outlook> & { readonly what: string; readonly expectedMs: number })[] = [
+const rows: readonly (Partial<ResyncInputs> & { readonly what: string; readonly expectedMs: number })[] = [
   { what: 'nothing is due', expectedMs: 60_000 },
   { what: 'nothing is due, from files', isFromFiles: true, expectedMs: 10_000 },
   { what: 'the next step is near', until: inMs(1_234), expectedMs: 1_234 },
@@ -33,7 +33,7 @@ const rows: readonly (Partial<Outlook> & { readonly what: string; readonly expec
 describe('the next look', () => {
   for (const { what, expectedMs, ...outlook } of rows) {
     test(`comes in ${expectedMs} ms where ${what}`, () => {
-      assert.equal(nextLookMs({ until: undefined, now, failures: 0, isFromFiles: false, ...outlook }), expectedMs);
+      assert.equal(nextResyncMs({ until: undefined, now, failures: 0, isFromFiles: false, ...outlook }), expectedMs);
     });
   }
 });

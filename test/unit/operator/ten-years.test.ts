@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nextLookMs } from '../../../src/operator/resync.ts';
+import { nextResyncMs } from '../../../src/operator/resync.ts';
 import { simulate } from '../../support/fakes/simulation.ts';
 
 const DAYS = 3653;
@@ -25,7 +25,7 @@ test('the next look is never a hot loop, and never a timer that is too long for 
   const moments = fc.date({ min: new Date('2020-01-01'), max: new Date('2120-01-01'), noInvalidDate: true });
   fc.assert(
     fc.property(moments, moments, fc.nat(1000), fc.boolean(), (until, now, failures, isFromFiles) => {
-      const ms = nextLookMs({ until, now, failures, isFromFiles });
+      const ms = nextResyncMs({ until, now, failures, isFromFiles });
       assert.ok(ms >= 100 && ms <= 60_000, `${ms} ms`);
     }),
   );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { createWakeUps, type WakeUp, watchFolder } from '../../../src/operator/triggers.ts';
+import { createTriggers, type Trigger, watchFolder } from '../../../src/operator/triggers.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
@@ -13,13 +13,13 @@ const NEVER_MS = 3_600_000;
 function start(t: TestContext) {
   const controller = new AbortController();
   t.after(() => controller.abort());
-  const wakeUps = createWakeUps(controller.signal);
-  const iterator = wakeUps[Symbol.asyncIterator]();
+  const triggers = createTriggers(controller.signal);
+  const iterator = triggers[Symbol.asyncIterator]();
   const next = () => promptly(iterator.next());
-  return { ...wakeUps, next, signal: controller.signal, stop: () => controller.abort() };
+  return { ...triggers, next, signal: controller.signal, stop: () => controller.abort() };
 }
 
-const came = (...reasons: readonly WakeUp[]) => ({ done: false, value: reasons });
+const came = (...reasons: readonly Trigger[]) => ({ done: false, value: reasons });
 const ended = { done: true, value: undefined };
 
 const openTimersAndWatches = (): string[] =>
@@ -68,9 +68,9 @@ describe('wake-ups', { timeout: 30_000 }, () => {
   });
 
   test('do not begin where the signal was aborted before', async () => {
-    const wakeUps = createWakeUps(AbortSignal.abort());
-    wakeUps.wake('resync');
-    assert.deepEqual(await promptly(wakeUps[Symbol.asyncIterator]().next()), ended);
+    const triggers = createTriggers(AbortSignal.abort());
+    triggers.wake('resync');
+    assert.deepEqual(await promptly(triggers[Symbol.asyncIterator]().next()), ended);
   });
 });
 

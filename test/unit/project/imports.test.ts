@@ -20,7 +20,15 @@ const rooms: Readonly<Record<string, Room>> = {
   main: { floor: 1, impure: ['main.ts'] },
   operator: {
     floor: 2,
-    impure: ['command.ts', 'operator.ts', 'probe-server.ts', 'report.ts', 'triggers.ts'],
+    impure: [
+      'command.ts',
+      'lease.ts',
+      'operator.ts',
+      'probe-server.ts',
+      'report-outcome.ts',
+      'report.ts',
+      'triggers.ts',
+    ],
   },
   commands: {
     floor: 2,
@@ -32,7 +40,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   backstop: {
     floor: 4,
-    impure: ['backstop.ts', 'event-writer.ts', 'job-actions.ts', 'job-watch.ts', 'lease.ts', 'retry-queue.ts'],
+    impure: ['backstop.ts', 'event-writer.ts', 'job-actions.ts', 'job-watch.ts', 'retry-queue.ts'],
   },
   cli: {
     floor: 5,

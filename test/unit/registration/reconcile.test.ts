@@ -2,8 +2,18 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
-import { desiredRegistration, ownWebhook, type RegistrationOptions } from '../../../src/registration/desired.ts';
-import { liveBundle, reconcileRegistration } from '../../../src/registration/reconcile.ts';
+import {
+  type DesiredRegistration,
+  desiredRegistration,
+  ownWebhook,
+  type RegistrationOptions,
+} from '../../../src/registration/desired.ts';
+import {
+  decideRegistration,
+  liveBundle,
+  type RegistrationStore,
+  writeRegistration,
+} from '../../../src/registration/reconcile.ts';
 import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
 import {
   createFakeRegistrationStore,
@@ -18,7 +28,20 @@ interface Reconcile extends Partial<RegistrationOptions> {
 }
 async function reconcile(store: FakeRegistrationStore, { caBundle = first, ...options }: Reconcile = {}) {
   const live = await store.read();
-  return reconcileRegistration(store, wanted(live, { caBundle, ...options }), live);
+  return written(store, wanted(live, { caBundle, ...options }), live);
+}
+
+/** Writes what differs, as the holder of the Lease does. */
+async function written(
+  store: RegistrationStore,
+  desired: DesiredRegistration,
+  live: V1MutatingWebhookConfiguration | undefined,
+) {
+  const findings = decideRegistration(live, desired, true);
+  const { isDrifted, drift } = findings;
+  if (!isDrifted) return { result: 'unchanged', drift, liveBundle: liveBundle(live) ?? '' };
+  const stored = await writeRegistration(store, findings);
+  return { result: live ? 'updated' : 'created', drift, liveBundle: liveBundle(stored) ?? '' };
 }
 
 const wanted = (live: V1MutatingWebhookConfiguration | undefined, { caBundle = first, ...options }: Reconcile = {}) =>
@@ -73,7 +96,7 @@ describe('reconciling the registration', () => {
       const overruled = { read: store.read, apply: answer, replaceEntry: answer };
       const live = await store.read();
       const both = wanted(live, { caBundle: joinCertificates([first, second]) });
-      const { liveBundle } = await reconcileRegistration(overruled, both, live);
+      const { liveBundle } = await written(overruled, both, live);
       assert.equal(liveBundle, answered);
     }
   });
@@ -127,31 +150,13 @@ describe('reconciling the registration', () => {
     assert.deepEqual([live?.metadata?.labels?.team, live?.metadata?.annotations?.note], ['platform', 'keep me']);
   });
 
-  test('asks before a write, with the drift, and answers what is live where it may not', async () => {
-    const store = createFakeRegistrationStore();
-    const asked: (readonly string[])[] = [];
-    const attempt = async (mayWrite: boolean) => {
-      const permit = (drift: readonly string[]) => asked.push(drift) > 0 && mayWrite;
-      const live = await store.read();
-      return reconcileRegistration(store, wanted(live, { caBundle: second }), live, permit);
-    };
-    assert.deepEqual(await attempt(false), { result: 'held', drift: [], liveBundle: '' });
-    assert.equal(store.current(), undefined);
-    await reconcile(store);
-    const drift = ['clientConfig.caBundle'];
-    assert.deepEqual(await attempt(false), { result: 'held', drift, liveBundle: first });
-    assert.deepEqual(await attempt(true), { result: 'updated', drift, liveBundle: second });
-    assert.equal((await attempt(false)).result, 'unchanged');
-    assert.deepEqual([asked, store.writes()], [[[], drift, drift], 2]);
-  });
-
   test('does not overwrite a state that it has not seen', async () => {
     const store = await registered();
     const seen = await store.read();
     const touched = { timeoutSeconds: 9 };
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, touched));
     const onSeen = wanted(seen, { caBundle: second });
-    await assert.rejects(reconcileRegistration(store, onSeen, seen), { code: 'KUBE_CONFLICT' });
+    await assert.rejects(written(store, onSeen, seen), { code: 'KUBE_CONFLICT' });
     assert.equal(ownWebhook(store.current())?.timeoutSeconds, 9);
   });
 
@@ -164,6 +169,54 @@ describe('reconciling the registration', () => {
     assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
     await reconcile(store, { timeoutSeconds: 18 });
     assert.equal((await reconcile(store, { timeoutSeconds: 18 })).result, 'unchanged');
+  });
+});
+
+describe('a replica without the Lease', () => {
+  const withoutLease = async (store: FakeRegistrationStore, options: Reconcile) => {
+    const live = await store.read();
+    return decideRegistration(live, wanted(live, options), false);
+  };
+
+  test('leaves the spec of the holder, and names the fields that differ from its own', async () => {
+    const store = await registered();
+    const findings = await withoutLease(store, { failurePolicy: 'Fail', timeoutSeconds: 17 });
+    assert.deepEqual([findings.scope, findings.isDrifted, findings.drift], ['trust', false, []]);
+    assert.deepEqual(findings.leftToHolder, ['failurePolicy', 'timeoutSeconds']);
+  });
+
+  test('repairs the CA bundle alone', async () => {
+    const store = await registered();
+    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { rules: [] }));
+    const findings = await withoutLease(store, { caBundle: second, timeoutSeconds: 17 });
+    assert.deepEqual(findings.drift, ['clientConfig.caBundle']);
+    await writeRegistration(store, findings);
+    const { clientConfig, timeoutSeconds, rules } = ownWebhook(store.current()) ?? {};
+    assert.deepEqual([liveBundle(store.current()), timeoutSeconds, rules], [second, 5, []]);
+    assert.deepEqual(clientConfig?.service, ownWebhook(wanted(undefined))?.clientConfig.service);
+    assert.equal((await withoutLease(store, { caBundle: second })).isDrifted, false);
+  });
+
+  test('does not write the CA bundle on a state that it has not seen', async () => {
+    const store = await registered();
+    const findings = await withoutLease(store, { caBundle: second });
+    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 9 }));
+    await assert.rejects(writeRegistration(store, findings), { code: 'KUBE_CONFLICT' });
+  });
+
+  test('creates a missing registration and a missing entry whole', async () => {
+    const store = createFakeRegistrationStore();
+    const created = await withoutLease(store, {});
+    assert.deepEqual([created.scope, created.isDrifted], ['whole', true]);
+    await writeRegistration(store, created);
+    const healthy = ownWebhook(store.current());
+    store.edit((live) => {
+      live.webhooks = [foreignEntry()];
+    });
+    const restored = await withoutLease(store, {});
+    assert.deepEqual([restored.scope, restored.drift], ['whole', ['webhook']]);
+    await writeRegistration(store, restored);
+    assert.deepEqual(ownWebhook(store.current()), healthy);
   });
 });
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { judgeLease, LEASE_MS, type Lease, type Sight, takeTurns } from '../../../src/backstop/lease.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
+import { retryPolicies } from '../../../src/lib/retry-policy.ts';
+import { decideLease, holdLease, type LeaseFindings } from '../../../src/operator/lease.ts';
+import type { Lease } from '../../../src/stores/lease-store.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
+const LEASE_MS = retryPolicies.lease.validMs;
 const now = new Date('2030-01-01T12:00:00Z');
 const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
   holder,
@@ -13,8 +16,8 @@ const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
 });
 
 describe('whose turn it is', () => {
-  const sight: Sight = { lease: undefined, identity: 'pod/2', isFirstLook: true, unchangedMs: 0, now };
-  const rows: Readonly<Record<string, [Partial<Sight>, ReturnType<typeof judgeLease>]>> = {
+  const sight: LeaseFindings = { lease: undefined, identity: 'pod/2', isFirstCheck: true, unchangedMs: 0, now };
+  const rows: Readonly<Record<string, [Partial<LeaseFindings>, ReturnType<typeof decideLease>]>> = {
     'nobody was there yet': [{}, 'create'],
     'it was released': [{ lease: { ...renewed(0), holder: undefined } }, 'take'],
     'it is ours': [{ lease: renewed(0, 'pod/2') }, 'renew'],
@@ -31,12 +34,12 @@ describe('whose turn it is', () => {
       'wait',
     ],
     'this host held it before this process was started': [{ lease: renewed(0, 'pod/1') }, 'take'],
-    'this host holds it, as seen later': [{ lease: renewed(0, 'pod/1'), isFirstLook: false }, 'wait'],
+    'this host holds it, as seen later': [{ lease: renewed(0, 'pod/1'), isFirstCheck: false }, 'wait'],
   };
   for (const [what, [seen, expected]] of Object.entries(rows)) {
     test(`${expected}: ${what}`, () => {
       const lease = seen.lease && 'holder' in seen.lease ? seen.lease : undefined;
-      assert.equal(judgeLease({ ...sight, ...seen, lease }), expected);
+      assert.equal(decideLease({ ...sight, ...seen, lease }), expected);
     });
   }
 });
@@ -52,6 +55,7 @@ function start(
 ) {
   let stored = lease;
   const told: string[] = [];
+  const changes: boolean[] = [];
   const stop = new AbortController();
   t.after(() => stop.abort());
   const write = (holder: string | undefined) => {
@@ -72,14 +76,13 @@ function start(
   };
   const tell = (message: string) => void told.push(message);
   const log: Log = { error: assert.fail, warn: tell, info: tell, debug: tell };
-  const work = async (signal: AbortSignal) => {
-    told.push('begun');
-    await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    told.push('ended');
+  const onChange = (isHolder: boolean) => {
+    if (isHolder || told.includes('begun')) told.push(isHolder ? 'begun' : 'ended');
+    changes.push(isHolder);
   };
-  const options = { identity: 'pod/2', now: () => new Date(), log, signal: stop.signal };
-  const ended = takeTurns(store, work, options);
-  return { told, ended, stop: () => stop.abort(), stored: () => stored, write };
+  const options = { identity: 'pod/2', now: () => new Date(), log, signal: stop.signal, onChange };
+  const ended = holdLease(store, options);
+  return { told, changes, ended, stop: () => stop.abort(), stored: () => stored, write };
 }
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
@@ -96,11 +99,11 @@ describe('a replica', { timeout: 60_000 }, () => {
   });
 
   test('waits while another one holds it, and leaves it alone in the end', async (t) => {
-    const { told, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
+    const { told, changes, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
     await new Promise(setImmediate);
     stop();
     await promptly(ended);
-    assert.deepEqual([told, stored()?.holder], [[], 'other/1']);
+    assert.deepEqual([told, changes, stored()?.holder], [[], [false], 'other/1']);
   });
 
   test('stops when another one has taken it', async (t) => {

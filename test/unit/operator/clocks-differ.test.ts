@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { secretSource } from '../../../src/operator/certificate-source.ts';
-import { createReport } from '../../../src/operator/report.ts';
+import { readConfig } from '../../../src/cli/config.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import { createReconciler } from '../../../src/operator/reconciler.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { desiredRegistration } from '../../../src/registration/desired.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
+import { createFakeRegistrationStore } from '../../support/fakes/fake-registration-store.ts';
 import { createFakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const small = { keySize: 1024 };
@@ -15,11 +19,11 @@ const other = await aCertificateSet({ options: small, nth: 2 });
 async function reasonsOf(aheadMs: number): Promise<string[]> {
   const reasons: string[] = [];
   const quiet = () => {};
-  const report = createReport({
+  const telemetry = {
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     metrics: createMetrics('test'),
-    events: { tell: ({ reason }) => void reasons.push(reason) },
-  });
+    events: { tell: ({ reason }: { readonly reason: string }) => void reasons.push(reason) },
+  };
   const phaseSince = new Date(ISSUED_AT.getTime() + aheadMs);
   const begun = {
     ...set,
@@ -29,8 +33,20 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
     phaseSince,
   };
   const store = createFakeSecretStore(stored(begun as typeof set));
-  const source = secretSource(store, { certificates }, { report, permit: () => undefined });
-  await source({ now: ISSUED_AT, liveBundle: begun.caBundle as typeof set.caBundle, seen: () => 0 });
+  const config = { ...readConfig({}), certificates };
+  const registrations = createFakeRegistrationStore();
+  await registrations.apply(desiredRegistration(config.registration, begun.caBundle as Pem, []));
+  const stores = { secrets: store, registrations };
+  const policies = { current: () => terraformPolicy };
+  const reconciler = createReconciler(config, {
+    ...stores,
+    ...telemetry,
+    policies,
+    isLeaseHolder: async () => true,
+    now: () => ISSUED_AT,
+    uptimeMs: () => 0,
+  });
+  await reconciler.pass('running', () => {});
   return reasons;
 }
 

@@ -1,0 +1,176 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorFields, OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
+import type { Lease, LeaseStore } from '../stores/lease-store.ts';
+
+const { validMs, renewMs, retryMs, forbiddenMs, releaseMs, tries: mostTries } = retryPolicies.lease;
+
+/** What is known when it is decided who holds the Lease. */
+export interface LeaseFindings {
+  readonly lease: Lease | undefined;
+  /** `host/start`: a process that was killed comes back under the same host. */
+  readonly identity: string;
+  readonly isFirstCheck: boolean;
+  /** For how long this process has seen the Lease unchanged, whatever the clocks of others say. */
+  readonly unchangedMs: number;
+  readonly now: Date;
+}
+
+/** Decides what to do with the Lease: write it, or leave it to its holder. */
+export function decideLease({
+  lease,
+  identity,
+  isFirstCheck,
+  unchangedMs,
+  now,
+}: LeaseFindings): 'create' | 'take' | 'renew' | 'wait' {
+  if (lease === undefined) return 'create';
+  if (lease.holder === identity) return 'renew';
+  const isPredecessor = isFirstCheck && lease.holder?.split('/')[0] === identity.split('/')[0];
+  const sinceMs = lease.renewedAt ? now.getTime() - lease.renewedAt.getTime() : Number.POSITIVE_INFINITY;
+  const isFree = lease.holder === undefined || isPredecessor || sinceMs >= validMs || unchangedMs >= validMs;
+  return isFree ? 'take' : 'wait';
+}
+
+export interface LeaseOptions {
+  readonly identity: string;
+  readonly now: () => Date;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /**
+   * Called after the first check, and whenever this replica acquires or loses the Lease; the next check and the release
+   * wait for it.
+   */
+  readonly onChange: (isHolder: boolean) => void | Promise<void>;
+}
+
+/**
+ * Holds the Lease whenever it is free, until the signal is aborted; then releases it.
+ *
+ * The Lease is best effort, so that replicas do not do the same work twice: if it can neither be read nor written, this
+ * replica acts as if it held it.
+ */
+export async function holdLease(store: LeaseStore, options: LeaseOptions): Promise<void> {
+  const { signal, log, onChange } = options;
+  const check = createCheck(store, options);
+  let isHolder: boolean | undefined;
+  let checking: ReturnType<Check> | undefined;
+  while (!signal.aborted) {
+    checking = check();
+    const seen = await untilAborted(checking, signal);
+    if (seen === undefined) break;
+    checking = undefined;
+    if (seen.isHolder !== isHolder && !signal.aborted) {
+      logChange(log, isHolder, seen.isHolder);
+      isHolder = seen.isHolder;
+      await onChange(isHolder);
+    }
+    await delay(seen.againMs, undefined, { signal }).catch(() => {});
+  }
+  if (isHolder) await onChange(false);
+  if (!isHolder && checking === undefined) return;
+  const released = async () => {
+    // The check under way may still take the Lease.
+    await checking;
+    await release(store, options);
+  };
+  await Promise.race([released(), delay(releaseMs, undefined, { ref: false })]);
+}
+
+/**
+ * Whether a replica that holds the Lease still does: another one may have taken it since the last renewal. A Lease that
+ * cannot be read is no reason to stop.
+ */
+export async function stillHolds(store: LeaseStore, { identity, signal }: Pick<LeaseOptions, 'identity' | 'signal'>) {
+  try {
+    const lease = await untilAborted(store.read(), signal);
+    return lease?.holder === undefined || lease.holder === identity;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return true;
+  }
+}
+
+/** Starts the work when the Lease is acquired; ends it, and waits for its end, when the Lease is lost. */
+export function duringLease(
+  work: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): (isHolder: boolean) => Promise<void> {
+  let term: { readonly end: AbortController; readonly ended: Promise<void> } | undefined;
+  return async (isHolder) => {
+    if (isHolder) {
+      const end = new AbortController();
+      term = { end, ended: work(AbortSignal.any([signal, end.signal])) };
+    } else {
+      term?.end.abort();
+      await term?.ended;
+      term = undefined;
+    }
+  };
+}
+
+function logChange(log: Log, wasHolder: boolean | undefined, isHolder: boolean): void {
+  if (isHolder) log.info('watching jobs');
+  else if (wasHolder) log.info('another replica watches jobs');
+}
+
+async function release(store: LeaseStore, { identity, now, log }: LeaseOptions): Promise<void> {
+  try {
+    const lease = await store.read();
+    if (lease?.holder === identity) await store.write(undefined, lease.resourceVersion, now());
+  } catch (error) {
+    log.debug('lease not released', errorFields(error));
+  }
+}
+
+type Check = () => Promise<{ readonly isHolder: boolean; readonly againMs: number }>;
+
+function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOptions): Check {
+  let seen: { readonly resourceVersion: string | undefined; readonly atMs: number } | undefined;
+  let isFirstCheck = true;
+  let isHolder = false;
+  let failedAtMs: number | undefined;
+  let isLogged = false;
+
+  async function acquire(tries: number = mostTries): Promise<boolean> {
+    const lease = await store.read();
+    const nowMs = performance.now();
+    if (seen?.resourceVersion !== lease?.resourceVersion || seen === undefined) {
+      seen = { resourceVersion: lease?.resourceVersion, atMs: nowMs };
+    }
+    const findings = { lease, identity, isFirstCheck, unchangedMs: nowMs - seen.atMs, now: now() };
+    if (decideLease(findings) === 'wait') return false;
+    const isWritten = lease
+      ? await store.write(identity, lease.resourceVersion, now())
+      : await store.create(identity, now());
+    // Somebody may only have annotated the Lease: that is no reason to give it up.
+    return isWritten || (tries > 1 && acquire(tries - 1));
+  }
+  /** Decides who acts as the holder while the Lease can neither be read nor written. */
+  function withoutLease(error: OperatorError): number {
+    failedAtMs ??= performance.now();
+    // An API server that has just started refuses everybody.
+    const mayPass = error.retryable || error.code === 'KUBE_FORBIDDEN';
+    const isPassing = mayPass && performance.now() - failedAtMs < validMs;
+    if (isPassing || signal.aborted) return retryMs;
+    if (!isLogged) log.warn('watching jobs without a lease', errorFields(error));
+    isLogged = true;
+    isHolder = true;
+    return error.retryable ? retryMs : forbiddenMs;
+  }
+  return async () => {
+    try {
+      isHolder = await acquire();
+      isFirstCheck = false;
+      failedAtMs = undefined;
+      isLogged = false;
+      return { isHolder, againMs: isHolder ? renewMs : retryMs };
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      const againMs = withoutLease(error);
+      return { isHolder, againMs };
+    }
+  };
+}

@@ -1,0 +1,69 @@
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import type { ServingCertificates } from '../certs/certificate-set.ts';
+import type { SecretStore } from '../certs/reconcile.ts';
+import type { StoredSecret } from '../certs/secret.ts';
+import { OperatorError } from '../lib/errors.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { RegistrationStore } from '../registration/reconcile.ts';
+
+/** A value that was read, or why it could not be read. */
+export type Reading<Value> = { readonly value: Value } | { readonly error: OperatorError };
+
+/** `starting` until the first pass has succeeded: no API server is sent to this replica before. */
+export type Phase = 'starting' | 'running';
+
+/** Everything that a pass decides by. */
+export interface Observed {
+  readonly phase: Phase;
+  /** Whether this replica publishes the webhook's spec. */
+  readonly isLeaseHolder: boolean;
+  readonly now: Date;
+  /** Milliseconds on a clock that nobody sets. */
+  readonly uptimeMs: number;
+  readonly registration: Reading<V1MutatingWebhookConfiguration | undefined>;
+  readonly certificates: Reading<
+    { readonly stored: StoredSecret | undefined } | { readonly files: ServingCertificates }
+  >;
+  readonly policy: Policy;
+}
+
+export interface Sources {
+  readonly registrations: Pick<RegistrationStore, 'read'>;
+  readonly secrets: Pick<SecretStore, 'read'>;
+  /** Reads user-provided certificates, in the place of the Secret. */
+  readonly readFiles: ((now: Date) => Promise<ServingCertificates>) | undefined;
+  readonly isLeaseHolder: () => Promise<boolean>;
+  readonly policies: { readonly current: () => Policy };
+  readonly now: () => Date;
+  readonly uptimeMs: () => number;
+}
+
+/**
+ * Reads the registration first: a bundle that is made of a Secret read later is never older than the bundle which it
+ * replaces, because a write on a registration that has changed since is refused.
+ */
+export async function observe(sources: Sources, phase: Phase): Promise<Observed> {
+  const { registrations, policies, now, uptimeMs } = sources;
+  const registration = await reading(registrations.read());
+  const at = now();
+  // Without the live bundle nothing can be decided about the certificates, so that they are not read.
+  const certificates = 'error' in registration ? registration : await reading(readCertificates(sources, at));
+  // Another replica publishes after it has taken the Lease: what is read after the registration is never too old.
+  const isLeaseHolder = await sources.isLeaseHolder();
+  const policy = policies.current();
+  return { phase, isLeaseHolder, now: at, uptimeMs: uptimeMs(), registration, certificates, policy };
+}
+
+async function readCertificates({ secrets, readFiles }: Sources, now: Date) {
+  return readFiles ? { files: await readFiles(now) } : { stored: await secrets.read() };
+}
+
+/** Anything but an expected failure is a bug, and is thrown. */
+async function reading<Value>(call: Promise<Value>): Promise<Reading<Value>> {
+  try {
+    return { value: await call };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return { error };
+  }
+}

@@ -1,0 +1,191 @@
+import type { CertificateLogic } from '../certs/certificate-logic.ts';
+import type { CertificateSet } from '../certs/certificate-set.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
+import { reasons } from '../certs/reasons.ts';
+import { isAhead } from '../certs/rotation.ts';
+import { misunderstood } from '../certs/secret.ts';
+import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x509.ts';
+import type { Config } from '../cli/config.ts';
+import type { Log } from '../lib/log.ts';
+import { type Pem, splitCertificates } from '../lib/pem.ts';
+import { describeValue } from '../lib/text.ts';
+import { driftReason, registrationReasons } from '../registration/drift.ts';
+import type { EventReason } from '../telemetry/events.ts';
+import type { Outcome } from './apply.ts';
+import type { Held } from './limit.ts';
+import type { Memory } from './memory.ts';
+import type { Telemetry } from './report.ts';
+
+/** Reports an outcome, and the memory after it. */
+export type ReportOutcome = (outcome: Outcome, memory: Memory) => void;
+
+export function createReportOutcome(telemetry: Telemetry, config: Config, logic: CertificateLogic): ReportOutcome {
+  const { log, metrics } = telemetry;
+  const { name } = config.registration;
+  let left = '';
+
+  /** Only if it is another difference than before: it may last for as long as a rollout. */
+  function reportLeft(fields: readonly string[]): void {
+    if (fields.length > 0 && left !== fields.join())
+      log.info('another replica has other options or another policy', { name, fields });
+    left = fields.join();
+  }
+  return (outcome, memory) => {
+    const { plan, presented } = outcome;
+    if ('value' in plan.observed.registration) metrics.registrationRead(plan.observed.now);
+    reportSecret(telemetry, outcome);
+    reportRegistration(telemetry, outcome, name);
+    for (const object of ['secret', 'registration'] as const) {
+      const held = plan.held[object];
+      if (held?.by === 'fight')
+        reportConflict(telemetry, object, { writer: plan[object].writer, waitMs: held.delayMs });
+    }
+    reportLeft(plan.registration.findings?.leftToHolder ?? []);
+    // The first certificate is presented by the start, and swaps nothing.
+    if (presented !== undefined && !plan.presentation.isFirst)
+      log.info('serving certificate swapped', describeCertificate(presented));
+    recordCertificates(telemetry, memory, { config, logic, now: plan.observed.now });
+  };
+}
+
+function reportSecret(telemetry: Telemetry, { plan, secret, written }: Outcome): void {
+  const { findings } = plan.secret;
+  if (findings === undefined) return;
+  const { log, events } = telemetry;
+  const { stored, set, decision, isUsable } = findings;
+  const word = stored && misunderstood(stored);
+  if (word !== undefined) reportMisunderstood(telemetry, word);
+  const current = written ?? set;
+  if (current && (written || isUsable)) reportClocks(telemetry, current, plan.observed.now);
+  if (written) reportDecision(telemetry, decision, written);
+  else if (set && decision.action === 'keep') reportDecision(telemetry, decision, set);
+  const by = plan.held.secret?.by;
+  if (secret.result !== 'held' || by === undefined || !isUsable) return;
+  const { action } = decision;
+  const { reason } = plan.secret;
+  log.warn('certificates not written', { held: by, action, reason });
+  const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
+  events.tell({ type: 'Warning', action, reason: by, note });
+}
+
+function reportDecision({ log, metrics, events }: Telemetry, decision: CertificateDecision, set: CertificateSet): void {
+  metrics.certificatesJudged(decision);
+  const { level, message, note } = wording[decision.action];
+  const { action, ...why } = decision;
+  const certificate = describeCertificate(set.serving.certificate);
+  log[level](message, { action, phase: set.phase, ...why, ...certificate });
+  if (action === 'keep') return;
+  const because = 'reason' in decision ? `: ${reasons[decision.reason]}` : '';
+  const until = parseCertificate(set.serving.certificate)?.validToDate.toISOString();
+  const reason: EventReason = 'reason' in decision ? decision.reason : decision.action;
+  events.tell({
+    type: 'Normal',
+    action,
+    reason,
+    note: `${note}${because}. The serving certificate is valid until ${until}.`,
+  });
+}
+
+function reportMisunderstood({ log, events }: Telemetry, found: string): void {
+  // An annotation may have 256 KiB, and this is reported in each pass.
+  const shown = describeValue(found);
+  log.warn('rotation asked for in words that say nothing', { found: shown, allowed: ['serving', 'ca'] });
+  const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
+  events.tell({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+}
+
+/** Another replica may write while this one observes, at a time that is later than that of the observation. */
+const UNHEEDED_MS = 5_000;
+
+function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {
+  if (!isAhead({ phaseSince }, new Date(now.getTime() + UNHEEDED_MS))) return;
+  log.warn('the clock of another replica is ahead', { phaseSince, now });
+  const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
+  events.tell({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
+}
+
+function reportRegistration({ log, metrics, events }: Telemetry, outcome: Outcome, name: string): void {
+  const { findings } = outcome.plan.registration;
+  const result = findings && registrationResult(outcome, findings.live !== undefined);
+  if (findings === undefined || result === undefined) return;
+  const { drift } = findings;
+  const reason = driftReason(drift);
+  metrics.registered(result, result === 'unchanged' ? '' : reason);
+  if (result === 'unchanged') return;
+  if (result === 'held') log.warn('registration not written', { name, reason, drift });
+  else log.info(`registration ${result}`, { name, reason, drift });
+  const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
+  const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
+  events.tell({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
+}
+
+/** @returns `undefined` if there is nothing to report: another step came first, or the write failed. */
+function registrationResult({ registration: { result } }: Outcome, isLive: boolean) {
+  if (result === 'written') return isLive ? 'updated' : 'created';
+  if (result === 'none') return 'unchanged';
+  return result === 'held' ? 'held' : undefined;
+}
+
+function reportConflict(
+  { log, metrics, events }: Telemetry,
+  object: string,
+  { writer = 'unknown', waitMs }: { readonly writer: string | undefined; readonly waitMs: number },
+): void {
+  metrics.fought(object);
+  log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
+  const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
+  events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+}
+
+function recordCertificates(
+  { metrics }: Telemetry,
+  { lastGood, presented, liveBundle = '' as Pem }: Memory,
+  { config, logic, now }: { readonly config: Config; readonly logic: CertificateLogic; readonly now: Date },
+): void {
+  if (lastGood === undefined) return;
+  const parsed = (pem: Pem) => splitCertificates(pem).flatMap((one) => parseCertificate(one) ?? []);
+  const dueAt = config.certificateDirectory === undefined ? renewalMoment : replacementMoment;
+  for (const [name, pem] of Object.entries({ serving: lastGood.serving.certificate, ca: lastGood.caBundle })) {
+    const [first] = parsed(pem);
+    if (first === undefined) continue;
+    metrics.notAfter(name as 'serving' | 'ca', first.validToDate);
+    metrics.renewalDue(name as 'serving' | 'ca', dueAt(first));
+  }
+  const ends = parsed(liveBundle).map(({ validToDate }) => validToDate.getTime());
+  if (ends.length > 0) metrics.notAfter('live-bundle', new Date(Math.min(...ends)));
+  metrics.trusted(logic.isVerified(presented ?? ('' as Pem), liveBundle, now));
+}
+
+const heldNotes: Readonly<Record<Held['by'], string>> = {
+  paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
+  fight: 'somebody else undoes it again and again',
+};
+
+interface Wording {
+  readonly level: keyof Log;
+  readonly message: string;
+  readonly note: string;
+}
+
+const issued = (note: string): Wording => ({ level: 'info', message: 'certificates issued', note });
+const mended = (note: string): Wording => ({ level: 'info', message: 'certificates mended', note });
+const advanced = (note: string): Wording => ({ level: 'info', message: 'rotation advanced', note });
+
+const wording: Readonly<Record<CertificateDecision['action'], Wording>> = {
+  keep: { level: 'debug', message: 'certificates kept', note: 'Nothing to do' },
+  renew: issued('A serving certificate was issued'),
+  announce: issued('A new certificate authority was announced'),
+  replace: issued('A new certificate authority and serving certificate were issued'),
+  adopt: mended('The authorities of what is presented were taken into the CA bundle'),
+  mend: mended('The CA bundle in the Secret was mended'),
+  recreate: mended('The Secret was made anew'),
+  publish: advanced('The new authority is published again'),
+  settle: advanced('The new authority was read back from the API server, its settle time begins'),
+  switch: advanced('The new authority has taken over'),
+  retire: advanced('The old authority has left the CA bundle'),
+};
+
+function describeCertificate(pem: string): object {
+  const certificate = parseCertificate(pem);
+  return { notAfter: certificate?.validToDate, fingerprint: certificate?.fingerprint256 };
+}

@@ -1,0 +1,100 @@
+import type { V1MutatingWebhook } from '@kubernetes/client-node';
+import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
+import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
+import type { CertificateDecision } from '../../../src/certs/decide.ts';
+import type { SecretStore } from '../../../src/certs/reconcile.ts';
+import { phaseKey } from '../../../src/certs/rotation.ts';
+import { fromSecret, misunderstood, type StoredSecret } from '../../../src/certs/secret.ts';
+import type { Situation } from '../../../src/certs/situation.ts';
+import { readConfig } from '../../../src/cli/config.ts';
+import { OperatorError } from '../../../src/lib/errors.ts';
+import { type Pem, toBase64 } from '../../../src/lib/pem.ts';
+import { apply } from '../../../src/operator/apply.ts';
+import { type Held, limit } from '../../../src/operator/limit.ts';
+import { initialMemory, type Memory } from '../../../src/operator/memory.ts';
+import type { Observed } from '../../../src/operator/observe.ts';
+import { createDecide, type Plan } from '../../../src/operator/plan.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { WEBHOOK_NAME } from '../../../src/registration/desired.ts';
+import type { RegistrationStore } from '../../../src/registration/reconcile.ts';
+
+export interface Ensured {
+  /** What the Secret holds now: fit to be presented. */
+  readonly set: CertificateSet;
+  /** What was found; its step was taken unless it was held. */
+  readonly decision: CertificateDecision;
+  readonly held: Held['by'] | undefined;
+  readonly isPaused: boolean;
+  readonly misunderstood: string | undefined;
+}
+
+/** As the daemon does in a pass. */
+const MOST_LOST_RACES = 10;
+
+/**
+ * Observes the Secret alone, decides, and takes the one step that brings its set further, as a turn of a pass does. A lost
+ * race is observed again.
+ *
+ * @param repairs how often the Secret was repaired just before.
+ */
+export async function ensureCertificates(
+  store: SecretStore,
+  options: CertificateOptions,
+  { repairs = 0, ...situation }: Situation & { readonly repairs?: number },
+): Promise<Ensured> {
+  const config = { ...readConfig({}), certificates: options };
+  const logic = createCertificateLogic(options);
+  const decide = createDecide(config, logic);
+  for (let lost = 0; lost < MOST_LOST_RACES; lost += 1) {
+    const stored = await store.read();
+    const memory = {
+      ...memoryOf(situation, stored),
+      repairs: { ...NO_REPAIRS, secret: historyOf(repairs, situation.now) },
+    };
+    const plan = secretAlone(decide(observedOf(situation, stored), memory));
+    const allowed = limit(plan, memory, store.reference);
+    const outcome = await apply(allowed, { secrets: store, registrations, present() {}, logic });
+    if (outcome.failure !== undefined) throw outcome.failure;
+    const { findings } = plan.secret;
+    const set = outcome.written ?? findings?.set;
+    if (outcome.secret.result === 'lost' || set === undefined || findings === undefined) continue;
+    return {
+      set,
+      decision: findings.decision,
+      held: allowed.held.secret?.by,
+      isPaused: plan.isPaused,
+      misunderstood: stored && misunderstood(stored),
+    };
+  }
+  throw new OperatorError('KUBE_CONFLICT', 'the Secret is changed faster than it can be written');
+}
+
+const NO_REPAIRS = { secret: undefined, registration: undefined };
+
+const historyOf = (repairs: number, lastAt: Date) => (repairs === 0 ? undefined : { repairs, lastAt });
+
+/** The phase was seen for ever, so that the Secret tells alone how long it has lasted. */
+const memoryOf = ({ restartedAt, presented }: Situation, stored: StoredSecret | undefined): Memory => ({
+  ...initialMemory(restartedAt),
+  presented,
+  phaseSeen: stored && { key: phaseKey(fromSecret(stored)), sinceMs: Number.NEGATIVE_INFINITY },
+});
+
+const observedOf = ({ now, liveBundle }: Situation, stored: StoredSecret | undefined): Observed => ({
+  phase: 'running',
+  isLeaseHolder: true,
+  now,
+  uptimeMs: 0,
+  registration: { value: liveBundle === undefined ? undefined : registrationOf(liveBundle) },
+  certificates: { value: { stored } },
+  policy: terraformPolicy,
+});
+
+const registrationOf = (liveBundle: Pem) => ({
+  webhooks: [{ name: WEBHOOK_NAME, clientConfig: { caBundle: toBase64(liveBundle) } } as unknown as V1MutatingWebhook],
+});
+
+const secretAlone = (plan: Plan): Plan => ({ ...plan, registration: { ...plan.registration, step: undefined } });
+
+const never = () => Promise.reject(new Error('the registration is not part of this'));
+const registrations: RegistrationStore = { read: never, apply: never, replaceEntry: never };
