@@ -28,7 +28,10 @@ import { eventually } from '../support/eventually.ts';
 const JOBS = 300;
 const AT_ONCE = 8;
 
-/** Tells when a policy has arrived at the API server: it is the only one that caps the Job of this name. */
+/**
+ * Tells when a policy has arrived at the API server: it is the only policy that lowers the limit of 1 of the Job with this
+ * name, so the API server calls for that Job by the conditions of no other policy.
+ */
 const sentinelName = (nth: number) => `sentinel-${nth}`;
 const withSentinel = ({ rules, ...others }: Policy, nth: number): Policy => ({
   ...others,
@@ -156,8 +159,11 @@ describe('the three forms of a policy', async () => {
     eventually(
       async () => {
         const namespace = Object.keys(namespaces).find((name) => appliesIn(name, policy)) ?? assert.fail();
-        const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'sentinel', image: 'x' }] } };
-        const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: sentinelName(nth) }, spec: { template } };
+        const spec = {
+          backoffLimit: 1,
+          template: { spec: { restartPolicy: 'Never', containers: [{ name: 'sentinel', image: 'x' }] } },
+        };
+        const job = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name: sentinelName(nth) }, spec };
         const { body } = await dryRun({ method: 'POST', path: jobsPath(namespace) }, job);
         assert.equal(body.spec?.backoffLimit, 0, JSON.stringify(body));
       },

@@ -32,7 +32,7 @@ export const policiesByField: ReadonlyMap<keyof Match, Policy> = new Map(
     );
     const rules = [...values].slice(0, 24).map((text, nth) => ({
       match: { [name]: JSON.parse(text) } as Match,
-      set: { backoffLimit: nth % 7, restartPolicy: nth % 2 ? 'Keep' : 'Never' } as const,
+      set: { backoffLimit: 1 + (nth % 6), restartPolicy: nth % 2 ? 'Keep' : 'Never' } as const,
     }));
     return [name, withNames(rules)];
   }),
