@@ -1,5 +1,5 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
-import express, { type ErrorRequestHandler, type Express } from 'express';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express from 'express';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { truncate, truncateFields } from '../lib/text.ts';
@@ -18,7 +18,6 @@ import {
   refused,
   toReview,
 } from './review.ts';
-import type { App } from './server.ts';
 
 const MIB = 1024 * 1024;
 
@@ -70,8 +69,9 @@ export interface AppDependencies {
  * | a Job that would be retried | 200 | allowed with JSON Patch, warning, audit annotations |
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
-export function createApp(dependencies: AppDependencies): App {
-  const refusing = { warn: warnQuietly(dependencies.log), observe: dependencies.observe };
+export function createApp(dependencies: AppDependencies): RequestListener {
+  const { log, observe } = dependencies;
+  const refusing = { warn: warnQuietly(log), log, observe };
   const readBody = createBodyReader({ oneBytes: BODY_BYTES, values: BODY_VALUES, allBytes: ALL_BODIES_BYTES });
   const app = express();
   app.disable('x-powered-by');
@@ -91,26 +91,12 @@ export function createApp(dependencies: AppDependencies): App {
       const found = request.headers['content-type'] ?? 'nothing';
       return sendText(response, 415, `Content-Type: found ${found}; allowed is application/json`);
     }
-    return readBody(request).then((body) =>
-      'json' in body ? answer(body.json, response, dependencies) : refuse(body, response, refusing),
-    );
+    return readBody(request)
+      .then((body) => ('json' in body ? answer(body.json, response, dependencies) : refuse(body, response, refusing)))
+      .catch((error: unknown) => answerError(error, response, refusing));
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
-  app.use(answerError(dependencies, refusing));
-  return { handle: app, classes: bornFor(app) };
-}
-
-/**
- * Express gives each request and each answer the prototypes of the app, and V8 gives up on all code that touches an object
- * whose prototype was changed. Who is made with them has nothing to be given.
- */
-function bornFor(app: Express): NonNullable<App['classes']> {
-  class Request extends IncomingMessage {}
-  class Response<R extends IncomingMessage> extends ServerResponse<R> {}
-  Object.setPrototypeOf(Request.prototype, app.request);
-  Object.setPrototypeOf(Response.prototype, app.response);
-  Object.assign(app, { request: Request.prototype, response: Response.prototype });
-  return { IncomingMessage: Request, ServerResponse: Response };
+  return app;
 }
 
 /** A request without a body is for the reader of the review to refuse. */
@@ -180,6 +166,7 @@ const fromFields = (changes: readonly Change[]): object =>
 
 interface Refusing {
   readonly warn: ReturnType<typeof warnQuietly>;
+  readonly log: Log;
   readonly observe: AppDependencies['observe'];
 }
 
@@ -197,16 +184,15 @@ function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, 
   sendText(response, status, problem);
 }
 
-/** Everything that was thrown on the way: a review that cannot be read, or a fault of our own. */
-function answerError({ log, observe }: AppDependencies, refusing: Refusing): ErrorRequestHandler {
-  return (error, _request, response, _next) => {
-    if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
-      return refuse({ status: 400, problem: error.message }, response, refusing);
-    }
-    log.error('cannot answer an admission request', errorFields(error));
-    observe('error');
+/** Answers after an error: the review cannot be read, or the fault is our own. */
+function answerError(error: unknown, response: ServerResponse, refusing: Refusing): void {
+  if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
+    refuse({ status: 400, problem: error.message }, response, refusing);
+  } else {
+    refusing.log.error('cannot answer an admission request', errorFields(error));
+    refusing.observe('error');
     sendText(response, 500, 'internal error');
-  };
+  }
 }
 
 const sendText = (response: ServerResponse, status: number, text: string): void =>

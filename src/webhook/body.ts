@@ -72,17 +72,17 @@ export function createBodyReader({
       bodies.delete(body);
       settle(result);
     };
-    const heard = (chunk: Buffer): void => {
+    const onData = (chunk: Buffer): void => {
       const refusal = take(body, chunk, mostBytes);
       if (refusal === undefined) return;
-      request.off('data', heard).off('end', ended);
+      request.off('data', onData).off('end', onEnd);
       request.resume(); // what is still to come is thrown away
       end(refusal);
     };
     // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
-    const ended = (): void => end(body.isDropped ? busy : parse(body, values));
-    request.on('data', heard);
-    request.once('end', ended);
+    const onEnd = (): void => end(body.isDropped ? busy : parse(body, values));
+    request.on('data', onData);
+    request.once('end', onEnd);
     // Also where the client has gone.
     request.once('error', (error) => end({ status: 400, problem: messageOf(error) }));
   }

@@ -4,13 +4,11 @@ import type { TLSSocket } from 'node:tls';
 
 /** Every connection of a server, from before its handshake on. */
 export interface Connections {
-  /** Those that are open now are to end with the next answer. */
-  sendAwaySoon(): void;
-  isSentAway(socket: TLSSocket): boolean;
+  /** Marks each connection that is open now: it must end with the next answer. */
+  closeAfterNextResponse(): void;
+  isClosing(socket: TLSSocket): boolean;
   /** The answers that are not out yet. */
   answering(): readonly ServerResponse[];
-  /** Those on one connection. */
-  answeringOn(socket: Socket): readonly ServerResponse[];
   /** Cuts all of them off. */
   destroy(): void;
 }
@@ -21,15 +19,14 @@ interface Connection {
   isProven: boolean;
   /** The answers that it waits for: more than one where the client has sent the next request already. */
   readonly answering: ServerResponse[];
-  isSentAway: boolean;
+  isClosing: boolean;
   /** When it was last made, or asked, or answered. */
   activeMs: number;
 }
 
 /**
- * Holds at most that many connections of an HTTP or HTTPS server. When one more comes, the one that will be missed least is
- * cut off, and not the newcomer, which may be the API server: at first who has never shown to be one, and of those who is
- * idle for longest.
+ * Holds at most that many connections of an HTTP or HTTPS server. A new connection beyond them is accepted, because it may be
+ * the API server's, and another one is cut off: one that has never shown to be the API server's, the longest idle first.
  *
  * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
  * was ever in them is kept alive until the next collection of the whole heap.
@@ -40,8 +37,8 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
   const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
-    if (open.size >= most) drop(leastMissed(open.values()));
-    const connection = { socket, isProven: false, answering: [], isSentAway: false, activeMs: performance.now() };
+    if (open.size >= most) drop(evictionCandidate(open.values()));
+    const connection = { socket, isProven: false, answering: [], isClosing: false, activeMs: performance.now() };
     open.set(key, connection);
     asking.set(socket, connection);
     socket.once('close', () => {
@@ -67,12 +64,11 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
     dropped();
   }
   return {
-    sendAwaySoon() {
-      for (const connection of open.values()) connection.isSentAway = true;
+    closeAfterNextResponse() {
+      for (const connection of open.values()) connection.isClosing = true;
     },
-    isSentAway: (socket) => asking.get(socket)?.isSentAway === true,
+    isClosing: (socket) => asking.get(socket)?.isClosing === true,
     answering: () => [...open.values()].flatMap(({ answering }) => answering),
-    answeringOn: (socket) => asking.get(socket)?.answering ?? [],
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },
@@ -94,16 +90,16 @@ function follow(connection: Connection, response: ServerResponse): void {
   });
 }
 
-function leastMissed(connections: Iterable<Connection>): Connection | undefined {
-  let least: Connection | undefined;
+function evictionCandidate(connections: Iterable<Connection>): Connection | undefined {
+  let candidate: Connection | undefined;
   for (const connection of connections) {
-    if (least === undefined || isMissedLess(connection, least)) least = connection;
+    if (candidate === undefined || isEvictedBefore(connection, candidate)) candidate = connection;
   }
-  return least;
+  return candidate;
 }
 
-/** Who has proven nothing goes before who has, who is idle before who waits for an answer, and the longest first. */
-function isMissedLess(one: Connection, other: Connection): boolean {
+/** Unproven connections are evicted before proven ones, idle ones before ones that wait for an answer, the longest idle first. */
+function isEvictedBefore(one: Connection, other: Connection): boolean {
   const rank = ({ isProven, answering }: Connection) => (isProven ? 2 : 0) + (answering.length > 0 ? 1 : 0);
   const difference = rank(one) - rank(other);
   return difference === 0 ? one.activeMs < other.activeMs : difference < 0;

@@ -1,7 +1,11 @@
 /** What can be done to JSON while it is bytes. What is no JSON is for the parser to say: here it comes to no harm. */
 
-const [OPENING_BRACE, OPENING_BRACKET, CLOSING_BRACKET] = [0x7b, 0x5b, 0x5d];
-const [COMMA, QUOTE, BACKSLASH] = [0x2c, 0x22, 0x5c];
+const OPENING_BRACE = 0x7b;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** Whether JSON holds more values than that, by what begins or parts them. */
 export function hasMoreValues(json: Buffer, most: number): boolean {

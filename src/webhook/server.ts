@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
-import { createServer, type ServerOptions } from 'node:https';
+import { createServer } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type ListenOptions, listen } from '../lib/listen.ts';
-import { answerClientErrors } from './client-errors.ts';
 import { holdConnections } from './connections.ts';
 import type { Refused } from './refused-connections.ts';
 import { type TlsSettings, tlsOptions } from './tls.ts';
@@ -16,14 +15,6 @@ export interface Presented {
   readonly privateKey: string;
 }
 
-type Classes = Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>;
-
-/** What answers, and of which classes requests and answers are, where it wants some of its own. */
-export interface App {
-  readonly handle: RequestListener;
-  readonly classes?: Classes;
-}
-
 export interface EndpointOptions extends ListenOptions {
   /** How long to go on answering once told to close. */
   readonly drainMs: number;
@@ -32,6 +23,8 @@ export interface EndpointOptions extends ListenOptions {
   readonly maxConnections: number;
   /** The common names that a client certificate may have; any where absent. */
   readonly clientNames: readonly string[] | undefined;
+  /** How long a connection may wait for a whole request, 120 s by default. Tests have less patience. */
+  readonly idleMs?: number;
 }
 
 /** Who may call, and who is told of those that may not. */
@@ -60,15 +53,18 @@ export interface EndpointServer {
 }
 
 /**
- * Of a connection on which nothing comes or goes: before, between and, where nobody reads it, in an answer. Longer than the
- * 90 s for which the API server keeps an idle one: it must be the one that closes.
+ * A connection is closed that has carried no byte for this long, or no whole request. Longer than the 90 s for which an API
+ * server keeps an idle connection, because the API server must close first: a request that it sends at the moment when this
+ * side closes is lost. Node.js counts the time for a request from the connection on if it is the first, and an API server has
+ * connections that it has never used: it dials one when all are in use, and takes the next that gets free.
  */
 const IDLE_MS = 120_000;
 
 /** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
-const REQUEST_MS = 30_000;
-/** For a handshake, and for the headers of a request. */
-const HEADERS_MS = 10_000;
+const CLOSE_MS = 30_000;
+const HANDSHAKE_MS = 10_000;
+/** How often Node.js looks for requests that have taken too long. */
+const CHECK_MS = 1_000;
 /** Of all headers of a request. Those of the API server are a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
 
@@ -78,34 +74,34 @@ const HEADERS_BYTES = 16 * 1024;
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function openServer(
-  { handle, classes }: App,
+  handle: RequestListener,
   options: EndpointOptions,
   callers: Callers,
 ): Promise<EndpointServer> {
   const isAsking = callers.clientCa !== undefined;
   const tls = tlsOptions(options.tls);
+  const idleMs = options.idleMs ?? IDLE_MS;
   const server = createServer({
     ...tls,
-    ...classes,
     requestCert: isAsking,
     rejectUnauthorized: isAsking,
-    keepAliveTimeout: IDLE_MS,
-    requestTimeout: REQUEST_MS,
-    headersTimeout: HEADERS_MS,
-    handshakeTimeout: HEADERS_MS,
+    keepAliveTimeout: idleMs,
+    requestTimeout: idleMs,
+    headersTimeout: idleMs,
+    handshakeTimeout: HANDSHAKE_MS,
     maxHeaderSize: HEADERS_BYTES,
-    connectionsCheckingInterval: 1_000,
+    connectionsCheckingInterval: CHECK_MS,
   });
-  let [presented, clientCa]: [Presented | undefined, string | undefined] = [undefined, callers.clientCa];
+  let presented: Presented | undefined;
+  let { clientCa } = callers;
   let isDraining = false;
   const connections = holdConnections(server, options.maxConnections, () =>
     callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
   );
-  server.timeout = IDLE_MS;
-  answerClientErrors(server, connections.answeringOn);
+  server.timeout = idleMs;
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
-    if (isDraining || connections.isSentAway(request.socket as TLSSocket)) sendAway(response);
+    if (isDraining || connections.isClosing(request.socket as TLSSocket)) closeAfter(response);
     handle(request, response);
   });
   // setSecureContext forgets what it is not told again.
@@ -125,18 +121,18 @@ export async function openServer(
     trustClients(ca) {
       if (presented) load(presented, ca);
       clientCa = ca;
-      connections.sendAwaySoon();
+      connections.closeAfterNextResponse();
     },
     async close() {
       isDraining = true;
-      connections.answering().forEach(sendAway);
+      connections.answering().forEach(closeAfter);
       if (presented) await delay(options.drainMs);
       const closed = once(server, 'close');
       server.close();
       // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
       await Promise.race([
         Promise.all(connections.answering().map((response) => once(response, 'close'))),
-        delay(REQUEST_MS, undefined, { ref: false }),
+        delay(CLOSE_MS, undefined, { ref: false }),
       ]);
       connections.destroy();
       await closed;
@@ -169,6 +165,6 @@ function refuseOthers(
 }
 
 /** The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise. */
-function sendAway(response: ServerResponse): void {
+function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }

@@ -118,31 +118,30 @@ suite('a client that takes its time', { concurrency: true }, () => {
     await new Promise((resolve) => socket.once('close', resolve));
     return { ms: performance.now() - start, answer };
   }
-  const assertWithin = (ms: number, low: number) => assert.ok(ms >= low && ms < low + 100_000, `${Math.round(ms)} ms`);
-
-  test('is cut off after 10 s without a handshake, and with a trickle of headers; after 30 s with one of a body', async (t) => {
+  test('is cut off after 10 s without a handshake', async (t) => {
     const endpoint = await startEndpoint(t);
-    const [trickles, slow] = [await connectTo(endpoint), await connectTo(endpoint)];
-    const plain = createConnection(endpoint.port, '127.0.0.1');
-    const trickle = setInterval(() => {
-      if (!trickles.destroyed) trickles.write('X-A: b\r\n');
-      if (!slow.destroyed) slow.write(' ');
-    }, 500);
-    t.after(() => clearInterval(trickle));
-    trickles.write('POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n');
-    slow.write(
-      'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n',
-    );
-    const [noHandshake, headers, body] = await Promise.all([plain, trickles, slow].map(closedAfter));
-    assertWithin(noHandshake?.ms ?? 0, 9_000);
-    assertWithin(headers?.ms ?? 0, 9_000);
-    assertWithin(body?.ms ?? 0, 29_000);
-    assert.match(headers?.answer ?? '', /^HTTP\/1\.1 408 /);
-    assert.match(body?.answer ?? '', /^HTTP\/1\.1 408 /);
+    const { ms } = await closedAfter(createConnection(endpoint.port, '127.0.0.1'));
+    assert.ok(ms >= 9_000, `${Math.round(ms)} ms`);
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('is answered also where it asks for the first time after 12 s, and has 10 s for its headers from then on', async (t) => {
+  test('gets 408 if its request is not whole in time, however it trickles', async (t) => {
+    const endpoint = await startEndpoint(t, { idleMs: 2_000 });
+    const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n';
+    const starts = ['\r\n\r\n', head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`];
+    for (const start of starts) {
+      const socket = await connectTo(endpoint);
+      const trickle = setInterval(() => socket.write(start === head ? 'X-A: b\r\n' : '\r\n'), 200);
+      socket.once('close', () => clearInterval(trickle));
+      socket.write(start);
+      const { ms, answer } = await closedAfter(socket);
+      assert.ok(ms >= 1_500, `${Math.round(ms)} ms`);
+      assert.match(answer, /^HTTP\/1\.1 408 /);
+    }
+    assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+  });
+
+  test('is answered also where it asks for the first time after 12 s', async (t) => {
     const endpoint = await startEndpoint(t);
     // As an API server has them: it has dialled one connection more than it needed, and keeps it for later.
     const spare = await connectTo(endpoint);
@@ -152,9 +151,5 @@ suite('a client that takes its time', { concurrency: true }, () => {
     const answered = once(spare, 'data');
     spare.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
     assert.match(String(await answered), /^HTTP\/1\.1 200 /);
-    spare.write(head);
-    const { ms, answer } = await closedAfter(spare);
-    assertWithin(ms, 9_000);
-    assert.match(answer, /^HTTP\/1\.1 408 /);
   });
 });

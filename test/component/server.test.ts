@@ -198,7 +198,7 @@ suite('to close', () => {
 suite('to listen', () => {
   const open = (port: number, address: string | undefined, drainMs = 0) =>
     openServer(
-      { handle: (_request, response) => void response.end() },
+      (_request, response) => void response.end(),
       { ...endpointOptions({ drainMs }), port, address },
       { clientCa: undefined, refused: () => {} },
     );

@@ -117,6 +117,7 @@ export interface EndpointFields {
   readonly drainMs?: number;
   readonly tls?: Partial<EndpointOptions['tls']>;
   readonly maxConnections?: number;
+  readonly idleMs?: number;
   readonly clientCa?: string;
   readonly clientNames?: readonly string[];
 }
@@ -150,6 +151,7 @@ export function endpointOptions(fields: EndpointFields = {}): EndpointOptions {
     ...{ ...endpoint, port: 0, address: '127.0.0.1', drainMs: fields.drainMs ?? 0 },
     maxConnections: fields.maxConnections ?? endpoint.maxConnections,
     clientNames: fields.clientNames,
+    ...(fields.idleMs === undefined ? {} : { idleMs: fields.idleMs }),
     tls: { ...endpoint.tls, ...fields.tls },
   };
 }
