@@ -55,7 +55,7 @@ export const retryPolicies = {
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
   /** The Lease. A replica that cannot get it acts as its holder after `validMs`, so that a missing right stops nothing. */
   lease: {
-    // A holder that has not renewed for so long is gone. Three renewals may fail.
+    // A holder that has not renewed for so long is gone. Two renewals in a row may fail.
     validMs: 12_000,
     renewMs: 4_000,
     // How often the others check, and how soon a failed call is repeated.

@@ -50,7 +50,7 @@ export function createLeaseStore(
     create(holder, now) {
       // The same apply as for the Secret: RBAC cannot limit a POST to a name, and the second creator gets a 409.
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
-      return owner.own({ reference: what }, (ownerReferences) => {
+      return owner.writeOwned({ reference: what }, (ownerReferences) => {
         const body = {
           apiVersion: 'coordination.k8s.io/v1',
           kind: 'Lease',

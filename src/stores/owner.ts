@@ -18,7 +18,10 @@ export interface Owner {
    *
    * @throws OperatorError what `write` throws; `KUBE_UNAVAILABLE` when the owner cannot be read the first time.
    */
-  own<T>(object: OwnedObject, write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>): Promise<T>;
+  writeOwned<T>(
+    object: OwnedObject,
+    write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** What the stores of owned objects need. */
@@ -35,7 +38,7 @@ export interface OwnedObject {
   readonly isShared?: boolean;
 }
 
-export const noOwner: Owner = { own: (_object, write) => write(undefined) };
+export const noOwner: Owner = { writeOwned: (_object, write) => write(undefined) };
 
 export function createOwner(callJson: CallJson, clusterRole: string, log: Log): Owner {
   const once = logOncePerOutage(log);
@@ -68,7 +71,7 @@ export function createOwner(callJson: CallJson, clusterRole: string, log: Log): 
     return last && [last];
   }
   return {
-    async own({ reference, isShared = false }, write) {
+    async writeOwned({ reference, isShared = false }, write) {
       const owners = await ownerReferences();
       try {
         return await write(isShared ? undefined : owners);

@@ -16,7 +16,7 @@ export function createRegistrationStore({ callJson, owner = noOwner }: OwnerCall
       // Our entry is ours, also after somebody has edited it with kubectl.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
       // An apply without our owner reference removes it.
-      return owner.own({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
+      return owner.writeOwned({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
         const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
         return orFail(typed(callJson('PATCH', path, { patch: 'apply', query, body })), `apply ${what}`);
       });

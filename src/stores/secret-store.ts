@@ -30,7 +30,7 @@ export function createSecretStore(
       // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would do
       // that too, but RBAC cannot limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
-      return owner.own({ reference: what }, (ownerReferences) => {
+      return owner.writeOwned({ reference: what }, (ownerReferences) => {
         const body = {
           apiVersion: 'v1',
           kind: 'Secret',
@@ -44,7 +44,7 @@ export function createSecretStore(
     },
     update({ labels, annotations, data }, resourceVersion) {
       const query = { fieldManager: FIELD_MANAGER };
-      return owner.own({ reference: what }, (ownerReferences) => {
+      return owner.writeOwned({ reference: what }, (ownerReferences) => {
         const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
         // A JSON merge patch would replace the owner references of others.
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);
