@@ -214,7 +214,11 @@ function planRegistration(
   const bundle = asPublished(certificates.caBundle, liveBundle(live));
   const { namespaceSelector } = observed.policy;
   const options = { ...config.registration, namespaceSelector };
-  const desired = desiredRegistration(options, bundle, matchConditions(observed.policy), live);
+  const desired = desiredRegistration(
+    options,
+    { caBundle: bundle, matchConditions: matchConditions(observed.policy) },
+    live,
+  );
   const findings = decideRegistration(live, desired, observed.isLeaseHolder);
   const spec = findings.scope === 'whole' ? [specOf(desired.webhooks[0]), namespaceSelector] : undefined;
   const fingerprint = JSON.stringify([certificates.own, spec]);

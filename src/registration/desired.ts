@@ -50,8 +50,7 @@ export const ownWebhook = (live: V1MutatingWebhookConfiguration | undefined): V1
  */
 export function desiredRegistration(
   options: RegistrationOptions,
-  caBundle: Pem,
-  matchConditions: readonly MatchCondition[],
+  { caBundle, matchConditions }: { readonly caBundle: Pem; readonly matchConditions: readonly MatchCondition[] },
   live?: V1MutatingWebhookConfiguration,
 ): DesiredRegistration {
   const current = ownWebhook(live);

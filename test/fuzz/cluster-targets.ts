@@ -156,7 +156,7 @@ export async function registrationTarget(): Promise<Target<V1MutatingWebhookConf
     inputs: await anyRegistration(),
     check(live) {
       const own = ownWebhook(live);
-      const wanted = desiredRegistration(readConfig({}).registration, caBundle, conditions, live);
+      const wanted = desiredRegistration(readConfig({}).registration, { caBundle, matchConditions: conditions }, live);
       if (own) specOf(own);
       for (const isHolder of [true, false]) decideRegistration(live, wanted, isHolder);
       lastWriter(live, wanted);

@@ -160,8 +160,7 @@ function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registratio
   } as const;
   const wanted = desiredRegistration(
     { ...registration, ...asLive, namespaceSelector: publishedSelector(live) },
-    '' as Pem,
-    conditionsFor(own.matchConditions),
+    { caBundle: '' as Pem, matchConditions: conditionsFor(own.matchConditions) },
     live,
   );
   return drift(live, wanted).filter((field) => field !== 'clientConfig.caBundle');

@@ -24,7 +24,7 @@ export interface Sight {
 
 /** The registration as the daemon writes it. */
 export const aRegistration = (caBundle: Pem) =>
-  desiredRegistration(readConfig({}).registration, caBundle, matchConditions(terraformPolicy));
+  desiredRegistration(readConfig({}).registration, { caBundle, matchConditions: matchConditions(terraformPolicy) });
 
 export function anInspection({
   set,

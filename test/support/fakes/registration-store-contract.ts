@@ -146,7 +146,11 @@ async function desired(
   live?: V1MutatingWebhookConfiguration,
 ): Promise<DesiredRegistration> {
   const { certificate } = await aCertificateAuthority();
-  return desiredRegistration(registrationOptions({ name, ...fields }), certificate, matchConditions, live);
+  return desiredRegistration(
+    registrationOptions({ name, ...fields }),
+    { caBundle: certificate, matchConditions },
+    live,
+  );
 }
 
 const entryOf = (live: V1MutatingWebhookConfiguration, name: string): V1MutatingWebhook | undefined =>

@@ -35,7 +35,9 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
   const store = createFakeSecretStore(stored(begun as typeof set));
   const config = { ...readConfig({}), certificates };
   const registrations = createFakeRegistrationStore();
-  await registrations.apply(desiredRegistration(config.registration, begun.caBundle as Pem, []));
+  await registrations.apply(
+    desiredRegistration(config.registration, { caBundle: begun.caBundle as Pem, matchConditions: [] }),
+  );
   const stores = { secrets: store, registrations };
   const policies = { current: () => terraformPolicy };
   const reconciler = createReconciler(config, {

@@ -26,7 +26,7 @@ const unavailable = new OperatorError('KUBE_UNAVAILABLE', 'away');
 /** As the daemon publishes it, then changed. */
 function registration(caBundle: Pem, change: (live: V1MutatingWebhookConfiguration) => void = () => {}) {
   const live = structuredClone(
-    desiredRegistration(config.registration, caBundle, matchConditions(terraformPolicy)),
+    desiredRegistration(config.registration, { caBundle, matchConditions: matchConditions(terraformPolicy) }),
   ) as V1MutatingWebhookConfiguration;
   change(live);
   return live;

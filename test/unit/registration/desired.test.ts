@@ -8,7 +8,7 @@ const condition = { name: 'not-deleting', expression: 'oldObject == null' };
 
 describe('the desired registration', () => {
   test('is this, as a whole', () => {
-    assert.deepEqual(desiredRegistration(registrationOptions(), caBundle, [condition]), {
+    assert.deepEqual(desiredRegistration(registrationOptions(), { caBundle, matchConditions: [condition] }), {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'MutatingWebhookConfiguration',
       metadata: {
@@ -53,7 +53,7 @@ describe('the desired registration', () => {
 
   test('asks for a URL where one is given, and for no Service then', () => {
     const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
-    const [entry] = desiredRegistration(registrationOptions({ target }), caBundle, []).webhooks;
+    const [entry] = desiredRegistration(registrationOptions({ target }), { caBundle, matchConditions: [] }).webhooks;
     assert.deepEqual(entry.clientConfig, {
       ...target,
       service: null,
@@ -63,45 +63,51 @@ describe('the desired registration', () => {
 
   test('has the name, the failure policy and the patience asked for', () => {
     const options = registrationOptions({ name: 'other', failurePolicy: 'Fail', timeoutSeconds: 17 });
-    const { metadata, webhooks } = desiredRegistration(options, caBundle, []);
+    const { metadata, webhooks } = desiredRegistration(options, { caBundle, matchConditions: [] });
     assert.equal(metadata?.name, 'other');
     assert.deepEqual([webhooks[0].failurePolicy, webhooks[0].timeoutSeconds], ['Fail', 17]);
   });
 
   test('names the state that it was made for, so that a write on a later one is refused', () => {
     const live = { metadata: { resourceVersion: '42' } };
-    assert.equal(desiredRegistration(registrationOptions(), caBundle, [], live).metadata?.resourceVersion, '42');
+    assert.equal(
+      desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }, live).metadata?.resourceVersion,
+      '42',
+    );
   });
 
   test('keeps the selectors that a platform has put into our entry, and no other entry’s', () => {
     const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
     const objectSelector = { matchLabels: { team: 'a' } };
-    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     const live = {
       webhooks: [
         { ...foreignEntry(), namespaceSelector: { matchLabels: { not: 'ours' } } },
         { ...own, namespaceSelector, objectSelector },
       ],
     };
-    const { webhooks } = desiredRegistration(registrationOptions(), caBundle, [], live);
+    const { webhooks } = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }, live);
     assert.equal(webhooks.length, 1);
     assert.deepEqual(webhooks[0], { ...own, namespaceSelector, objectSelector });
   });
 
   test('takes nothing else over from the live one', () => {
-    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     const live = {
       metadata: { labels: { team: 'a' }, annotations: { note: 'x' }, uid: 'y' },
       webhooks: [{ ...own, timeoutSeconds: 30, failurePolicy: 'Fail', rules: [], matchConditions: [] }],
     };
-    const fresh = desiredRegistration(registrationOptions(), caBundle, [condition]);
-    assert.deepEqual(desiredRegistration(registrationOptions(), caBundle, [condition], live), fresh);
+    const fresh = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [condition] });
+    assert.deepEqual(
+      desiredRegistration(registrationOptions(), { caBundle, matchConditions: [condition] }, live),
+      fresh,
+    );
   });
 });
 
 describe('our entry', () => {
   test('is found by its name, wherever it is', () => {
-    const [own] = desiredRegistration(registrationOptions(), caBundle, []).webhooks;
+    const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     assert.equal(ownWebhook({ webhooks: [foreignEntry(), own] })?.name, WEBHOOK_NAME);
   });
 

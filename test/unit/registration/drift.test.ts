@@ -6,7 +6,10 @@ import { drift, driftReason, registrationReasons } from '../../../src/registrati
 import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
 
 const condition = { name: 'not-deleting', expression: 'oldObject == null' };
-const desired = desiredRegistration(registrationOptions(), aBundle('first'), [condition]);
+const desired = desiredRegistration(registrationOptions(), {
+  caBundle: aBundle('first'),
+  matchConditions: [condition],
+});
 const [own] = desired.webhooks;
 const url = 'https://127.0.0.1:8090/modify-terraform-job';
 const { service, caBundle } = own.clientConfig;
@@ -93,7 +96,10 @@ describe('drift', () => {
   test('names both ways to find the endpoint where one is in the place of the other', () => {
     const byUrl = { url, caBundle: caBundle ?? '' };
     assert.deepEqual(drift(live({ clientConfig: byUrl }), desired), ['clientConfig.service', 'clientConfig.url']);
-    const wanted = desiredRegistration(registrationOptions({ target: { url } }), aBundle('first'), [condition]);
+    const wanted = desiredRegistration(registrationOptions({ target: { url } }), {
+      caBundle: aBundle('first'),
+      matchConditions: [condition],
+    });
     assert.deepEqual(drift(live(), wanted), ['clientConfig.service', 'clientConfig.url']);
     assert.deepEqual(drift(live({ clientConfig: byUrl }), wanted), []);
   });
@@ -111,7 +117,11 @@ describe('drift', () => {
 
   test('is not the label of another manager', () => {
     const taken = { ...live(), metadata: { labels: { 'app.kubernetes.io/managed-by': 'Helm' } } };
-    const wanted = desiredRegistration(registrationOptions(), aBundle('first'), [condition], taken);
+    const wanted = desiredRegistration(
+      registrationOptions(),
+      { caBundle: aBundle('first'), matchConditions: [condition] },
+      taken,
+    );
     assert.deepEqual(drift(taken, wanted), []);
   });
 
@@ -130,7 +140,11 @@ describe('drift', () => {
 
   test('is not seen in selectors that the desired registration has taken over', () => {
     const own = live({ namespaceSelector: { matchLabels: { a: 'b' } }, objectSelector: { matchLabels: { c: 'd' } } });
-    const wanted = desiredRegistration(registrationOptions(), aBundle('first'), [condition], own);
+    const wanted = desiredRegistration(
+      registrationOptions(),
+      { caBundle: aBundle('first'), matchConditions: [condition] },
+      own,
+    );
     assert.deepEqual(drift(own, wanted), []);
   });
 

@@ -17,7 +17,11 @@ const inProduction = { key: 'env', operator: 'In', values: ['prod'] };
 const teams: LabelSelector = { matchExpressions: [{ key: 'team', operator: 'Exists' }] };
 
 const desired = (namespaceSelector?: LabelSelector, live?: V1MutatingWebhookConfiguration) =>
-  desiredRegistration(registrationOptions({ namespaceSelector }), aBundle('first'), [], live);
+  desiredRegistration(
+    registrationOptions({ namespaceSelector }),
+    { caBundle: aBundle('first'), matchConditions: [] },
+    live,
+  );
 
 /** A registration as the API server stores it, without classes and without fields that are undefined. */
 const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1LabelSelector) => {

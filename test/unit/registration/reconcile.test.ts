@@ -45,7 +45,7 @@ async function written(
 }
 
 const wanted = (live: V1MutatingWebhookConfiguration | undefined, { caBundle = first, ...options }: Reconcile = {}) =>
-  desiredRegistration(registrationOptions(options), caBundle, matchConditions, live);
+  desiredRegistration(registrationOptions(options), { caBundle, matchConditions }, live);
 
 /** A store in which the registration is as it should be. */
 async function registered(): Promise<FakeRegistrationStore> {

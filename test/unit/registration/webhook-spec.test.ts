@@ -9,7 +9,7 @@ import { aBundle, registrationOptions } from '../../support/builders/a-registrat
 
 const [first, second] = [aBundle('first'), aBundle('second')];
 const wanted = (options: Partial<RegistrationOptions> = {}, caBundle = first) =>
-  desiredRegistration(registrationOptions(options), caBundle, matchConditions(terraformPolicy));
+  desiredRegistration(registrationOptions(options), { caBundle, matchConditions: matchConditions(terraformPolicy) });
 const own = wanted();
 
 /** What the API server notes of an entry that was applied: each field, but a list that is one value as a whole. */
