@@ -9,7 +9,7 @@ import { loadAllYaml } from '@kubernetes/client-node';
 import { ADMISSION_POLICY_NAME } from '../../src/policy/admission-policy.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { decide } from '../../src/policy/decide.ts';
-import { isSelected } from '../../src/policy/namespace-selector.ts';
+import { isSelected, requirementsOf } from '../../src/policy/namespace-selector.ts';
 import { OPT_OUT_ANNOTATION, type Policy } from '../../src/policy/policy.ts';
 import { ownWebhook } from '../../src/registration/desired.ts';
 import { patchOf } from '../../src/webhook/patch.ts';
@@ -238,9 +238,16 @@ describe('the three forms of a policy', async () => {
     assert.ok(first);
     // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
     const running = await startWith(first.policy, '--failure-policy=Fail');
+    // As a platform adds it; no namespace has this label.
+    const ofPlatform = { key: 'control-plane', operator: 'DoesNotExist' };
+    const addition = { op: 'add', path: '/webhooks/0/namespaceSelector/matchExpressions', value: [ofPlatform] };
+    await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [addition] });
     for (const { name, nth, policy } of tried) {
       await put(JSON.stringify(policy));
       await untilInForce({ nth, policy });
+      const live = ownWebhook(await cluster.registration())?.namespaceSelector;
+      const own = requirementsOf(policy.namespaceSelector ?? {});
+      assert.deepEqual(JSON.parse(JSON.stringify(live)), { matchExpressions: [ofPlatform, ...own] });
       const before = running.lines.length;
       keep(name, 'webhook', await outcomes(({ body }) => body));
       const lines = running.lines.slice(before).filter(({ uid }) => uid !== undefined);
