@@ -65,11 +65,11 @@ function reportSecret(telemetry: Telemetry, { plan, secret, written }: Outcome):
   const { reason } = plan.secret;
   log.warn('certificates not written', { held: by, action, reason });
   const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
-  events.tell({ type: 'Warning', action, reason: by, note });
+  events.emit({ type: 'Warning', action, reason: by, note });
 }
 
 function reportDecision({ log, metrics, events }: Telemetry, decision: CertificateDecision, set: CertificateSet): void {
-  metrics.certificatesJudged(decision);
+  metrics.certificatesDecided(decision);
   const { level, message, note } = wording[decision.action];
   const { action, ...why } = decision;
   const certificate = describeCertificate(set.serving.certificate);
@@ -78,7 +78,7 @@ function reportDecision({ log, metrics, events }: Telemetry, decision: Certifica
   const because = 'reason' in decision ? `: ${reasons[decision.reason]}` : '';
   const until = parseCertificate(set.serving.certificate)?.validToDate.toISOString();
   const reason: EventReason = 'reason' in decision ? decision.reason : decision.action;
-  events.tell({
+  events.emit({
     type: 'Normal',
     action,
     reason,
@@ -91,7 +91,7 @@ function reportMisunderstood({ log, events }: Telemetry, found: string): void {
   const shown = describeValue(found);
   log.warn('rotation asked for in words that say nothing', { found: shown, allowed: ['serving', 'ca'] });
   const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
-  events.tell({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+  events.emit({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
 }
 
 /** Another replica may write while this one observes, at a time that is later than that of the observation. */
@@ -101,7 +101,7 @@ function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet
   if (!isAhead({ phaseSince }, new Date(now.getTime() + UNHEEDED_MS))) return;
   log.warn('the clock of another replica is ahead', { phaseSince, now });
   const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
-  events.tell({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
+  events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
 }
 
 function reportRegistration({ log, metrics, events }: Telemetry, outcome: Outcome, name: string): void {
@@ -116,7 +116,7 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: Outcom
   else log.info(`registration ${result}`, { name, reason, drift });
   const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
   const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
-  events.tell({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
+  events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
 }
 
 /** @returns `undefined` if there is nothing to report: another step came first, or the write failed. */
@@ -131,10 +131,10 @@ function reportConflict(
   object: string,
   { writer = 'unknown', waitMs }: { readonly writer: string | undefined; readonly waitMs: number },
 ): void {
-  metrics.fought(object);
+  metrics.repairThrottled(object);
   log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
   const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
-  events.tell({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+  events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
 }
 
 function recordCertificates(

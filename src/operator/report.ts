@@ -33,18 +33,18 @@ export function createReport({ log, metrics, events }: Telemetry): Report {
       log.info('policy loaded', { rules: names });
       if (isFirst) return;
       const note = `The policy was changed; its rules: ${names.join(', ')}.`;
-      events.tell({ type: 'Normal', action: 'load-policy', reason: 'policy-loaded', note });
+      events.emit({ type: 'Normal', action: 'load-policy', reason: 'policy-loaded', note });
     },
     policyRefused(problems) {
       metrics.policyRead(false);
       log.error('policy refused, the last good one stays', { code: 'POLICY_INVALID', problems });
       const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
-      events.tell({ type: 'Warning', action: 'load-policy', reason: 'POLICY_INVALID', note });
+      events.emit({ type: 'Warning', action: 'load-policy', reason: 'POLICY_INVALID', note });
     },
     clientCaLoaded() {
       log.info('client certificate authorities loaded');
       const note = 'The file of --client-ca-file has changed: client certificates are verified with it from now on.';
-      events.tell({ type: 'Normal', action: 'load-client-ca', reason: 'client-ca-loaded', note });
+      events.emit({ type: 'Normal', action: 'load-client-ca', reason: 'client-ca-loaded', note });
     },
     clientCaRefused(problem) {
       log.error('client certificate authorities refused, the last good ones stay', {
@@ -53,11 +53,11 @@ export function createReport({ log, metrics, events }: Telemetry): Report {
       });
       const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
       const reason = 'CLIENT_CA_INVALID';
-      events.tell({ type: 'Warning', action: 'load-client-ca', reason, note });
+      events.emit({ type: 'Warning', action: 'load-client-ca', reason, note });
     },
     failed(error, fields) {
       log.error('reconcile failed, will try again', { ...fields, ...errorFields(error) });
-      events.tell({ type: 'Warning', action: 'reconcile', reason: error.code, note: error.message });
+      events.emit({ type: 'Warning', action: 'reconcile', reason: error.code, note: error.message });
     },
   };
 }

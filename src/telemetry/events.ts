@@ -43,7 +43,7 @@ export interface EventStore {
 
 /** Events about the install, as `kubectl describe` and `kubectl get events` show them. */
 export interface Events {
-  tell(notice: Notice): void;
+  emit(notice: Notice): void;
 }
 
 /** Most bytes of a note that an API server accepts: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
@@ -57,7 +57,7 @@ const cut = (note: string): string =>
 
 const NOT_WRITTEN = 'events are not written';
 
-interface Told {
+interface Emitted {
   readonly atMs: number;
   /** Occurrences since then. */
   held: number;
@@ -70,7 +70,7 @@ interface Told {
  * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
  */
 export function createEvents(store: EventStore, log: Log, now: () => Date): Events {
-  const told = new Map<string, Told>();
+  const emitted = new Map<string, Emitted>();
   const outage = logOncePerOutage(log, () => now().getTime());
 
   async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
@@ -82,14 +82,14 @@ export function createEvents(store: EventStore, log: Log, now: () => Date): Even
     }
   }
   function write(key: string, notice: Notice, occurrence: Occurrence): void {
-    clearTimeout(told.get(key)?.timer);
-    told.set(key, { atMs: now().getTime(), held: 0 });
+    clearTimeout(emitted.get(key)?.timer);
+    emitted.set(key, { atMs: now().getTime(), held: 0 });
     void publish(notice, occurrence);
   }
   return {
-    tell(notice) {
+    emit(notice) {
       const key = `${notice.action} ${notice.reason}`;
-      const last = told.get(key);
+      const last = emitted.get(key);
       const at = now();
       const sinceMs = at.getTime() - (last?.atMs ?? 0);
       if (last === undefined || sinceMs < 0 || sinceMs >= QUIET_MS) {

@@ -6,7 +6,7 @@ import { type ConnectionReason, connectionReasons } from '../webhook/refused-con
 /** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
 export interface Metrics {
   admissionAnswered(outcome: Outcome, seconds?: number): void;
-  certificatesJudged(verdict: CertificateDecision): void;
+  certificatesDecided(verdict: CertificateDecision): void;
   /** The live bundle expires with the first of its certificates. */
   notAfter(certificate: 'ca' | 'serving' | 'live-bundle', at: Date): void;
   /** Two thirds of the way to its end; of one that was brought, shortly before it. Past that, somebody was not able to renew it. */
@@ -16,7 +16,7 @@ export interface Metrics {
   registered(result: 'created' | 'updated' | 'unchanged' | 'held', reason: string): void;
   /** The API server has answered what the registration is. */
   registrationRead(at: Date): void;
-  fought(object: string): void;
+  repairThrottled(object: string): void;
   /** Whether the policy file is the policy in force. */
   policyRead(isValid: boolean): void;
   /** A Job was capped that the endpoint was not called for. */
@@ -140,7 +140,7 @@ export function createMetrics(version: string): Metrics {
       admissions.inc({ outcome });
       if (seconds !== undefined) admissionSeconds.observe(seconds);
     },
-    certificatesJudged(verdict) {
+    certificatesDecided(verdict) {
       if (verdict.action === 'keep') return;
       issued.inc({ action: verdict.action, reason: 'reason' in verdict ? verdict.reason : verdict.action });
     },
@@ -150,7 +150,7 @@ export function createMetrics(version: string): Metrics {
     registered: (result, reason) => registrations.inc({ result, reason }),
     registrationRead: (at) => registrationRead.set(at.getTime() / 1000),
     policyRead: (isValid) => policyValid.set(isValid ? 1 : 0),
-    fought: (object) => fights.inc({ object }),
+    repairThrottled: (object) => fights.inc({ object }),
     jobMissed: () => missed.inc(),
     jobRanOnce: () => ranOnce.inc(),
     connectionRefused: (reason) => refused.inc({ reason }),

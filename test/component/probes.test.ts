@@ -197,9 +197,9 @@ suite('/metrics', () => {
     metrics.admissionAnswered('capped', 0.0003);
     metrics.admissionAnswered('capped', 0.3);
     metrics.admissionAnswered('error', 0);
-    metrics.certificatesJudged({ action: 'keep', until: at(0) });
-    metrics.certificatesJudged({ action: 'renew', reason: 'due' });
-    metrics.certificatesJudged({ action: 'switch' });
+    metrics.certificatesDecided({ action: 'keep', until: at(0) });
+    metrics.certificatesDecided({ action: 'renew', reason: 'due' });
+    metrics.certificatesDecided({ action: 'switch' });
     metrics.notAfter('ca', new Date('2036-01-01T00:00:00Z'));
     metrics.notAfter('live-bundle', new Date('2035-01-01T00:00:00Z'));
     metrics.renewalDue('serving', new Date('2034-01-01T00:00:00Z'));
@@ -207,7 +207,7 @@ suite('/metrics', () => {
     metrics.registered('updated', 'ca-bundle');
     metrics.registrationRead(new Date('2033-01-01T00:00:00Z'));
     metrics.policyRead(true);
-    metrics.fought('secret');
+    metrics.repairThrottled('secret');
     metrics.jobMissed();
     metrics.jobMissed();
     metrics.jobRanOnce();

@@ -78,7 +78,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
       isLeaseHolder: async () => true,
       log: silent,
       metrics: createMetrics('test'),
-      events: { tell() {} },
+      events: { emit() {} },
       now: () => new Date(now + clockMs),
       uptimeMs: () => elapsedMs,
     };

@@ -22,7 +22,7 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
   const telemetry = {
     log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
     metrics: createMetrics('test'),
-    events: { tell: ({ reason }: { readonly reason: string }) => void reasons.push(reason) },
+    events: { emit: ({ reason }: { readonly reason: string }) => void reasons.push(reason) },
   };
   const phaseSince = new Date(ISSUED_AT.getTime() + aheadMs);
   const begun = {

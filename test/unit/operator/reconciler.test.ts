@@ -60,7 +60,7 @@ function aWorld() {
       log: { error: quiet, warn: quiet, info: quiet, debug: quiet },
       metrics: createMetrics('test'),
       events: {
-        tell({ reason }: { readonly reason: string }) {
+        emit({ reason }: { readonly reason: string }) {
           if (reason === 'fight') world.fights += 1;
         },
       },

@@ -35,37 +35,37 @@ function start(t: TestContext, { refuse = (): boolean => false } = {}) {
 
 describe('an Event', () => {
   test('is written at once, and once a minute at the most: what comes in between is counted', (t) => {
-    const { tell, written, pass } = start(t);
-    for (let times = 0; times < 5; times += 1) tell(notice());
+    const { emit, written, pass } = start(t);
+    for (let times = 0; times < 5; times += 1) emit(notice());
     assert.deepEqual(written, ['renew due 1']);
     pass(59_999);
-    tell(notice());
+    emit(notice());
     assert.deepEqual(written, ['renew due 1']);
     pass(1);
     assert.deepEqual(written, ['renew due 1', 'renew due 5']);
     pass(60_000);
     assert.equal(written.length, 2, 'nothing has happened');
-    tell(notice());
+    emit(notice());
     assert.deepEqual(written.slice(2), ['renew due 1']);
   });
 
   test('is cut between two characters where an API server would not take all of its bytes', (t) => {
-    const { tell, notes } = start(t);
+    const { emit, notes } = start(t);
     for (const [action, note] of Object.entries({
       whole: 'x'.repeat(1_024),
       long: 'x'.repeat(5_000),
       wide: '規'.repeat(400),
     })) {
-      tell(notice({ action, note }));
+      emit(notice({ action, note }));
     }
     const cut = 'x'.repeat(1_024);
     assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
   });
 
   test('says in the end what was told last, and when that was', (t) => {
-    const { tell, notes, pass } = start(t);
+    const { emit, notes, pass } = start(t);
     for (const note of ['one', 'two', 'three']) {
-      tell(notice({ note }));
+      emit(notice({ note }));
       pass(10_000);
     }
     pass(30_000);
@@ -73,23 +73,23 @@ describe('an Event', () => {
   });
 
   test('of another action or reason is another one', (t) => {
-    const { tell, written } = start(t);
-    for (const one of [notice(), notice({ reason: 'expired' }), notice({ action: 'replace' })]) tell(one);
+    const { emit, written } = start(t);
+    for (const one of [notice(), notice({ reason: 'expired' }), notice({ action: 'replace' })]) emit(one);
     assert.deepEqual(written, ['renew due 1', 'renew expired 1', 'replace due 1']);
   });
 
   test('is written also after the clock was set back', (t) => {
-    const { tell, written, pass } = start(t);
-    tell(notice());
+    const { emit, written, pass } = start(t);
+    emit(notice());
     pass(-3_600_000);
-    tell(notice());
+    emit(notice());
     assert.equal(written.length, 2);
   });
 
   test('that cannot be written is told in the log once, and never thrown', async (t) => {
-    const { tell, warnings, written, pass } = start(t, { refuse: () => true });
+    const { emit, warnings, written, pass } = start(t, { refuse: () => true });
     for (let times = 0; times < 3; times += 1) {
-      tell(notice());
+      emit(notice());
       pass(60_000);
       await new Promise(setImmediate);
     }
