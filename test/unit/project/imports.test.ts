@@ -72,7 +72,7 @@ const rooms: Readonly<Record<string, Room>> = {
   lib: {
     floor: 8,
     impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'retry.ts', 'watched-file.ts'],
-    doors: { yaml: 'yaml.ts' },
+    doors: { winston: 'log.ts', yaml: 'yaml.ts' },
   },
 };
 
