@@ -10,11 +10,11 @@ import type { RegistrationStore } from '../registration/reconcile.ts';
 export type Reading<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /** `starting` until the first pass has succeeded: no API server is sent to this replica before. */
-export type Phase = 'starting' | 'running';
+export type DaemonPhase = 'starting' | 'running';
 
 /** Everything that a pass decides by. */
 export interface Observed {
-  readonly phase: Phase;
+  readonly phase: DaemonPhase;
   /** Whether this replica publishes the webhook's spec. */
   readonly isLeaseHolder: boolean;
   readonly now: Date;
@@ -42,7 +42,7 @@ export interface Sources {
  * Reads the registration first: a bundle that is made of a Secret read later is never older than the bundle which it
  * replaces, because a write on a registration that has changed since is refused.
  */
-export async function observe(sources: Sources, phase: Phase): Promise<Observed> {
+export async function observe(sources: Sources, phase: DaemonPhase): Promise<Observed> {
   const { registrations, policies, now, uptimeMs } = sources;
   const registration = await reading(registrations.read());
   const at = now();

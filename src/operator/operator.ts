@@ -16,7 +16,7 @@ import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { type Health, liveness, readiness } from './health.ts';
 import { duringLease, holdLease, stillHolds } from './lease.ts';
-import type { Phase } from './observe.ts';
+import type { DaemonPhase } from './observe.ts';
 import { type ProbeServer, startProbes } from './probe-server.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReport, type Report } from './report.ts';
@@ -46,7 +46,7 @@ interface Operator {
   readonly refused: Refused;
   readonly signal: AbortSignal;
   /** Where this replica is. The loop and the Lease write it; the probes read it. */
-  readonly state: { phase: Phase; isLeaseHolder: boolean; beatAt?: Date };
+  readonly state: { phase: DaemonPhase; isLeaseHolder: boolean; beatAt?: Date };
 }
 
 /**

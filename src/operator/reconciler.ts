@@ -9,7 +9,7 @@ import type { RegistrationStore } from '../registration/reconcile.ts';
 import { apply, type Outcome } from './apply.ts';
 import { type LimitedPlan, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
-import { observe, type Phase, type Sources } from './observe.ts';
+import { type DaemonPhase, observe, type Sources } from './observe.ts';
 import { createDecide } from './plan.ts';
 import { remember } from './remember.ts';
 import type { Telemetry } from './report.ts';
@@ -29,7 +29,7 @@ export interface Reconciler {
    * @returns when the next pass is due at the latest.
    * @throws OperatorError the first problem; what can be repaired beside it was repaired.
    */
-  pass(phase: Phase, present: (pair: CertificatePair) => void): Promise<Date | undefined>;
+  pass(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Date | undefined>;
   /** What is known since the last outcome. */
   memory(): Memory;
 }
@@ -50,7 +50,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   const report = createReportOutcome(dependencies, config, logic);
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
-  async function turn(phase: Phase, present: (pair: CertificatePair) => void): Promise<Outcome> {
+  async function turn(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Outcome> {
     const observed = await observe(sources, phase);
     const plan = decide(observed, memory);
     const allowed = limit(plan, memory, secrets.reference);
@@ -59,7 +59,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
     report(outcome, memory);
     return outcome;
   }
-  async function pass(phase: Phase, present: (pair: CertificatePair) => void): Promise<Date | undefined> {
+  async function pass(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Date | undefined> {
     let lost = 0;
     for (let writes = 0; writes <= MOST_WRITES && lost < retryPolicies.lostRace.tries; writes += 1) {
       const { plan, secret, failure, isChanged } = await turn(phase, present);

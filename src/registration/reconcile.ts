@@ -46,8 +46,8 @@ export interface RegistrationFindings {
 const CA_BUNDLE = 'clientConfig.caBundle';
 
 /**
- * Decides what must be written. A missing registration or entry is created whole by every replica, because without it
- * no Job is sent to any endpoint.
+ * Decides what must be written. Every replica restores a missing registration, and an entry that is missing or has no
+ * rules, as a whole: without it no Job is sent to any endpoint.
  *
  * @param desired made from `live`, so that a write on a newer state is refused.
  */
@@ -60,7 +60,8 @@ export function decideRegistration(
     return { live, desired, scope: 'whole', isDrifted: true, drift: [], leftToHolder: [] };
   }
   const fields = drift(live, desired);
-  const isWhole = isHolder || ownWebhook(live) === undefined;
+  const isEmptied = !ownWebhook(live)?.rules?.length;
+  const isWhole = isHolder || isEmptied;
   const inScope = isWhole ? fields : fields.filter((field) => field === CA_BUNDLE);
   return {
     live,

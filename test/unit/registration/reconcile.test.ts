@@ -187,12 +187,12 @@ describe('a replica without the Lease', () => {
 
   test('repairs the CA bundle alone', async () => {
     const store = await registered();
-    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { rules: [] }));
+    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { failurePolicy: 'Fail' }));
     const findings = await withoutLease(store, { caBundle: second, timeoutSeconds: 17 });
     assert.deepEqual(findings.drift, ['clientConfig.caBundle']);
     await writeRegistration(store, findings);
-    const { clientConfig, timeoutSeconds, rules } = ownWebhook(store.current()) ?? {};
-    assert.deepEqual([liveBundle(store.current()), timeoutSeconds, rules], [second, 5, []]);
+    const { clientConfig, timeoutSeconds, failurePolicy } = ownWebhook(store.current()) ?? {};
+    assert.deepEqual([liveBundle(store.current()), timeoutSeconds, failurePolicy], [second, 5, 'Fail']);
     assert.deepEqual(clientConfig?.service, ownWebhook(wanted(undefined))?.clientConfig.service);
     assert.equal((await withoutLease(store, { caBundle: second })).isDrifted, false);
   });
@@ -202,6 +202,14 @@ describe('a replica without the Lease', () => {
     const findings = await withoutLease(store, { caBundle: second });
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 9 }));
     await assert.rejects(writeRegistration(store, findings), { code: 'KUBE_CONFLICT' });
+  });
+
+  test('restores an entry without rules whole', async () => {
+    const store = await registered();
+    const healthy = ownWebhook(store.current());
+    store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { rules: [] }));
+    await writeRegistration(store, await withoutLease(store, {}));
+    assert.deepEqual(ownWebhook(store.current()), healthy);
   });
 
   test('creates a missing registration and a missing entry whole', async () => {
