@@ -4,7 +4,7 @@ import { type SecretStore, takeSecretStep } from '../certs/reconcile.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
 import { liveBundle, type RegistrationStore, writeRegistration } from '../registration/reconcile.ts';
-import type { Held, LimitedPlan } from './limit.ts';
+import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Planned } from './plan.ts';
 
 /** What became of a planned step. `lost`: the object has changed since it was read. `skipped`: an earlier step comes first. */
@@ -13,7 +13,7 @@ export interface StepOutcome {
   readonly isRepair: boolean;
 }
 
-export interface Outcome {
+export interface PassOutcome {
   readonly plan: LimitedPlan;
   readonly secret: StepOutcome;
   readonly registration: StepOutcome;
@@ -41,7 +41,10 @@ export interface Targets {
  * the Secret the registration follows in the next observation, and a certificate is swapped by a bundle that was read.
  * A step that fails does not keep the next one from being taken.
  */
-export async function apply(plan: LimitedPlan, { secrets, registrations, present, logic }: Targets): Promise<Outcome> {
+export async function apply(
+  plan: LimitedPlan,
+  { secrets, registrations, present, logic }: Targets,
+): Promise<PassOutcome> {
   const { step: pair, isFirst } = plan.presentation;
   const { registration: live } = plan.observed;
   // The endpoint answers before any API server is told to call it.
@@ -66,16 +69,16 @@ export async function apply(plan: LimitedPlan, { secrets, registrations, present
   };
 }
 
-type Attempt<Value> =
+type WriteAttempt<Value> =
   | { readonly result: 'none' | 'held' | 'skipped' | 'lost' }
   | { readonly result: 'written'; readonly value: Value }
   | { readonly result: 'failed'; readonly error: OperatorError };
 
 async function attempt<Step, Value>(
   { step }: Planned<Step>,
-  held: Held | undefined,
+  held: WriteHold | undefined,
   write: (step: Step) => Promise<Value | undefined>,
-): Promise<Attempt<Value>> {
+): Promise<WriteAttempt<Value>> {
   if (step === undefined) return { result: 'none' };
   if (held !== undefined) return { result: 'held' };
   try {
@@ -89,8 +92,8 @@ async function attempt<Step, Value>(
 
 const isTried = ({ result }: { readonly result: string }): boolean => result === 'written' || result === 'lost';
 
-const writtenOf = <Value>(attempt: Attempt<Value>): Value | undefined =>
+const writtenOf = <Value>(attempt: WriteAttempt<Value>): Value | undefined =>
   attempt.result === 'written' ? attempt.value : undefined;
 
-const errorOf = (attempt: Attempt<unknown>): OperatorError | undefined =>
+const errorOf = (attempt: WriteAttempt<unknown>): OperatorError | undefined =>
   attempt.result === 'failed' ? attempt.error : undefined;

@@ -56,7 +56,7 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
   const { signal, log, onChange } = options;
   const check = createCheck(store, options);
   let isHolder: boolean | undefined;
-  let checking: ReturnType<Check> | undefined;
+  let checking: ReturnType<LeaseCheck> | undefined;
   while (!signal.aborted) {
     checking = check();
     const seen = await untilAborted(checking, signal);
@@ -125,9 +125,9 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
   }
 }
 
-type Check = () => Promise<{ readonly isHolder: boolean; readonly againMs: number }>;
+type LeaseCheck = () => Promise<{ readonly isHolder: boolean; readonly againMs: number }>;
 
-function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOptions): Check {
+function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOptions): LeaseCheck {
   let seen: { readonly resourceVersion: string | undefined; readonly atMs: number } | undefined;
   let isFirstCheck = true;
   let isHolder = false;

@@ -4,17 +4,17 @@ import type { Memory } from './memory.ts';
 import type { Plan, Planned } from './plan.ts';
 
 /** Why a write that is needed is not made now: a person has paused writes, or another writer keeps reverting it. */
-export type Held = { readonly by: 'paused' } | { readonly by: 'fight'; readonly delayMs: number };
+export type WriteHold = { readonly by: 'paused' } | { readonly by: 'fight'; readonly delayMs: number };
 
 /** A plan in which some steps are delayed. What is presented is never delayed. */
 export interface LimitedPlan extends Plan {
-  readonly held: Readonly<Record<'secret' | 'registration', Held | undefined>>;
+  readonly held: Readonly<Record<'secret' | 'registration', WriteHold | undefined>>;
 }
 
 /** Decides which steps of a plan may be taken now. Pure. @param reference the Secret, as messages name it. */
 export function limit(plan: Plan, { repairs }: Memory, reference: string): LimitedPlan {
   const { now } = plan.observed;
-  const hold = ({ step, isRepair }: Planned<unknown>, object: keyof typeof repairs): Held | undefined => {
+  const hold = ({ step, isRepair }: Planned<unknown>, object: keyof typeof repairs): WriteHold | undefined => {
     if (step === undefined) return undefined;
     if (plan.isPaused) return { by: 'paused' };
     const delayMs = isRepair ? repairDelayMs(repairs[object], now) : 0;
@@ -29,7 +29,7 @@ export function limit(plan: Plan, { repairs }: Memory, reference: string): Limit
 }
 
 /** Nothing that is stored can be presented, and it must not be written. */
-const heldProblem = (reason: string, by: Held['by'], reference: string): OperatorError =>
+const heldProblem = (reason: string, by: WriteHold['by'], reference: string): OperatorError =>
   new OperatorError(
     'WRITES_PAUSED',
     by === 'paused'

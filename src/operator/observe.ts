@@ -7,7 +7,7 @@ import type { Policy } from '../policy/policy.ts';
 import type { RegistrationStore } from '../registration/reconcile.ts';
 
 /** A value that was read, or why it could not be read. */
-export type Reading<Value> = { readonly value: Value } | { readonly error: OperatorError };
+export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /** `starting` until the first pass has succeeded: no API server is sent to this replica before. */
 export type DaemonPhase = 'starting' | 'running';
@@ -20,8 +20,8 @@ export interface Observed {
   readonly now: Date;
   /** Milliseconds on a clock that nobody sets. */
   readonly uptimeMs: number;
-  readonly registration: Reading<V1MutatingWebhookConfiguration | undefined>;
-  readonly certificates: Reading<
+  readonly registration: Observation<V1MutatingWebhookConfiguration | undefined>;
+  readonly certificates: Observation<
     { readonly stored: StoredSecret | undefined } | { readonly files: ServingCertificates }
   >;
   readonly policy: Policy;
@@ -59,7 +59,7 @@ async function readCertificates({ secrets, readFiles }: Sources, now: Date) {
 }
 
 /** Anything but an expected failure is a bug, and is thrown. */
-async function reading<Value>(call: Promise<Value>): Promise<Reading<Value>> {
+async function reading<Value>(call: Promise<Value>): Promise<Observation<Value>> {
   try {
     return { value: await call };
   } catch (error) {

@@ -6,7 +6,7 @@ import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import type { RegistrationStore } from '../registration/reconcile.ts';
-import { apply, type Outcome } from './apply.ts';
+import { apply, type PassOutcome } from './apply.ts';
 import { type LimitedPlan, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
 import { type DaemonPhase, observe, type Sources } from './observe.ts';
@@ -50,7 +50,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   const report = createReportOutcome(dependencies, config, logic);
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
-  async function turn(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Outcome> {
+  async function turn(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<PassOutcome> {
     const observed = await observe(sources, phase);
     const plan = decide(observed, memory);
     const allowed = limit(plan, memory, secrets.reference);

@@ -1,10 +1,10 @@
 import { phaseKey } from '../certs/rotation.ts';
 import { type RepairHistory, withRepair } from '../lib/repair-limiter.ts';
-import type { Outcome, StepOutcome } from './apply.ts';
+import type { PassOutcome, StepOutcome } from './apply.ts';
 import type { Memory } from './memory.ts';
 
 /** The memory after an outcome. */
-export function remember(memory: Memory, outcome: Outcome): Memory {
+export function remember(memory: Memory, outcome: PassOutcome): Memory {
   const { plan, secret, registration } = outcome;
   const { observed } = plan;
   const isRead = 'value' in observed.registration;
@@ -29,13 +29,13 @@ export function remember(memory: Memory, outcome: Outcome): Memory {
 function countRepair(
   history: RepairHistory | undefined,
   { result, isRepair }: StepOutcome,
-  { plan }: Outcome,
+  { plan }: PassOutcome,
 ): RepairHistory | undefined {
   const isMade = result === 'written' || result === 'lost';
   return isRepair && isMade ? withRepair(history, plan.observed.now) : history;
 }
 
-function seenPhase({ phaseSeen }: Memory, { plan: { secret, observed } }: Outcome): Memory['phaseSeen'] {
+function seenPhase({ phaseSeen }: Memory, { plan: { secret, observed } }: PassOutcome): Memory['phaseSeen'] {
   const set = secret.findings?.set;
   if (set === undefined || phaseKey(set) === phaseSeen?.key) return phaseSeen;
   return { key: phaseKey(set), sinceMs: observed.uptimeMs };

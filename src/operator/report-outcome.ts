@@ -11,13 +11,13 @@ import { type Pem, splitCertificates } from '../lib/pem.ts';
 import { describeValue } from '../lib/text.ts';
 import { driftReason, registrationReasons } from '../registration/drift.ts';
 import type { EventReason } from '../telemetry/events.ts';
-import type { Outcome } from './apply.ts';
-import type { Held } from './limit.ts';
+import type { PassOutcome } from './apply.ts';
+import type { WriteHold } from './limit.ts';
 import type { Memory } from './memory.ts';
 import type { Telemetry } from './report.ts';
 
 /** Reports an outcome, and the memory after it. */
-export type ReportOutcome = (outcome: Outcome, memory: Memory) => void;
+export type ReportOutcome = (outcome: PassOutcome, memory: Memory) => void;
 
 export function createReportOutcome(telemetry: Telemetry, config: Config, logic: CertificateLogic): ReportOutcome {
   const { log, metrics } = telemetry;
@@ -48,7 +48,7 @@ export function createReportOutcome(telemetry: Telemetry, config: Config, logic:
   };
 }
 
-function reportSecret(telemetry: Telemetry, { plan, secret, written }: Outcome): void {
+function reportSecret(telemetry: Telemetry, { plan, secret, written }: PassOutcome): void {
   const { findings } = plan.secret;
   if (findings === undefined) return;
   const { log, events } = telemetry;
@@ -104,7 +104,7 @@ function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet
   events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
 }
 
-function reportRegistration({ log, metrics, events }: Telemetry, outcome: Outcome, name: string): void {
+function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOutcome, name: string): void {
   const { findings } = outcome.plan.registration;
   const result = findings && registrationResult(outcome, findings.live !== undefined);
   if (findings === undefined || result === undefined) return;
@@ -120,7 +120,7 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: Outcom
 }
 
 /** @returns `undefined` if there is nothing to report: another step came first, or the write failed. */
-function registrationResult({ registration: { result } }: Outcome, isLive: boolean) {
+function registrationResult({ registration: { result } }: PassOutcome, isLive: boolean) {
   if (result === 'written') return isLive ? 'updated' : 'created';
   if (result === 'none') return 'unchanged';
   return result === 'held' ? 'held' : undefined;
@@ -156,7 +156,7 @@ function recordCertificates(
   metrics.trusted(logic.isVerified(presented ?? ('' as Pem), liveBundle, now));
 }
 
-const heldNotes: Readonly<Record<Held['by'], string>> = {
+const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
   paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
   fight: 'somebody else undoes it again and again',
 };

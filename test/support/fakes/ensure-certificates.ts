@@ -10,7 +10,7 @@ import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { apply } from '../../../src/operator/apply.ts';
-import { type Held, limit } from '../../../src/operator/limit.ts';
+import { limit, type WriteHold } from '../../../src/operator/limit.ts';
 import { initialMemory, type Memory } from '../../../src/operator/memory.ts';
 import type { Observed } from '../../../src/operator/observe.ts';
 import { createDecide, type Plan } from '../../../src/operator/plan.ts';
@@ -23,7 +23,7 @@ export interface Ensured {
   readonly set: CertificateSet;
   /** What was found; its step was taken unless it was held. */
   readonly decision: CertificateDecision;
-  readonly held: Held['by'] | undefined;
+  readonly held: WriteHold['by'] | undefined;
   readonly isPaused: boolean;
   readonly misunderstood: string | undefined;
 }
