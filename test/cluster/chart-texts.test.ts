@@ -35,6 +35,7 @@ const NEVER_TRIED = [
   '.options.subject',
   '.options.tls-cipher-suites',
   '.options.tls-min-version',
+  '.policy.namespaceSelector.matchExpressions.*.operator',
   '.policy.rules.*.set.restartPolicy',
   '.topologySpread.whenUnsatisfiable',
 ];

@@ -59,7 +59,10 @@ function filledProperties(properties: Named, required: readonly string[], fillin
 }
 
 /** Something that a required field takes. */
-const least = ({ type, minimum }: Schema): unknown => (type === 'integer' ? minimum : type === 'object' ? {} : 'a');
+function least({ type, minimum, enum: words }: Schema): unknown {
+  if (Array.isArray(words)) return words[0];
+  return type === 'integer' ? minimum : type === 'object' ? {} : 'a';
+}
 
 /** A place for a text: its path, with `*` for what a map or a list holds, and which texts the schema takes there. */
 export interface TextPlace {
