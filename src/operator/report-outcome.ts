@@ -12,7 +12,7 @@ import { describeValue } from '../lib/text.ts';
 import { driftReason, registrationReasons } from '../registration/drift.ts';
 import type { EventReason } from '../telemetry/events.ts';
 import type { PassOutcome } from './apply.ts';
-import type { WriteHold } from './limit.ts';
+import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Memory } from './memory.ts';
 import type { Telemetry } from './report.ts';
 
@@ -24,8 +24,10 @@ export function createReportOutcome(telemetry: Telemetry, config: Config, logic:
   const { name } = config.registration;
   let left = '';
 
-  /** Only if it is another difference than before: it may last for as long as a rollout. */
-  function reportLeft(fields: readonly string[]): void {
+  /** Logs a difference once: it may last for as long as a rollout. */
+  function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
+    // A replica that starts has not asked for the Lease yet.
+    const fields = observed.phase === 'running' ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
       log.info('another replica has other options or another policy', { name, fields });
     left = fields.join();
@@ -35,12 +37,8 @@ export function createReportOutcome(telemetry: Telemetry, config: Config, logic:
     if ('value' in plan.observed.registration) metrics.registrationRead(plan.observed.now);
     reportSecret(telemetry, outcome);
     reportRegistration(telemetry, outcome, name);
-    for (const object of ['secret', 'registration'] as const) {
-      const held = plan.held[object];
-      if (held?.by === 'fight')
-        reportConflict(telemetry, object, { writer: plan[object].writer, waitMs: held.delayMs });
-    }
-    reportLeft(plan.registration.findings?.leftToHolder ?? []);
+    for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
+    reportSpecOfHolder(plan);
     // The first certificate is presented by the start, and swaps nothing.
     if (presented !== undefined && !plan.presentation.isFirst)
       log.info('serving certificate swapped', describeCertificate(presented));
@@ -126,13 +124,12 @@ function registrationResult({ registration: { result } }: PassOutcome, isLive: b
   return result === 'held' ? 'held' : undefined;
 }
 
-function reportConflict(
-  { log, metrics, events }: Telemetry,
-  object: string,
-  { writer = 'unknown', waitMs }: { readonly writer: string | undefined; readonly waitMs: number },
-): void {
+function reportConflict({ log, metrics, events }: Telemetry, plan: LimitedPlan, object: 'secret' | 'registration') {
+  const held = plan.held[object];
+  if (held?.by !== 'fight') return;
+  const { writer = 'unknown' } = plan[object];
   metrics.repairThrottled(object);
-  log.warn('somebody else undoes the repair again and again', { object, writer, waitMs });
+  log.warn('somebody else undoes the repair again and again', { object, writer, waitMs: held.delayMs });
   const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
   events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
 }
