@@ -25,7 +25,7 @@ import { BUNDLE, type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
 
-const JOBS = 300;
+const JOBS = 200;
 const AT_ONCE = 8;
 
 /**
