@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { syncBuiltinESMExports } from 'node:module';
 import { describe, test } from 'node:test';
 import { type ErrorCode, errorCodes, OperatorError } from '../../../src/lib/errors.ts';
 import { withRetries } from '../../../src/lib/retry.ts';
@@ -60,6 +61,11 @@ describe('retrying', () => {
 
   test('waits for 5 seconds at the most, however often it has failed', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
+    syncBuiltinESMExports(); // an import of node:timers/promises has the mock only then
+    t.after(() => {
+      t.mock.timers.reset();
+      syncBuiltinESMExports();
+    });
     const { attempt, log } = anAttempt(...Array(12).fill(new OperatorError('KUBE_UNAVAILABLE', 'down')));
     const delays: number[] = [];
     const warn = (_message: string, { delayMs = 0 } = {}) => {
@@ -105,6 +111,11 @@ describe('retrying', () => {
     for (const { name, failures, atMs, calls } of cases) {
       test(name, async (t) => {
         t.mock.timers.enable({ apis: ['setTimeout'] });
+        syncBuiltinESMExports(); // an import of node:timers/promises has the mock only then
+        t.after(() => {
+          t.mock.timers.reset();
+          syncBuiltinESMExports();
+        });
         const { attempt, log, calls: called } = anAttempt(...failures);
         t.mock.method(performance, 'now', () => atMs[called() - 1] ?? 0);
         const warn = (_message: string, { delayMs = 0 } = {}) => void setImmediate(() => t.mock.timers.tick(delayMs));

@@ -87,7 +87,7 @@ function start(
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
 
-describe('a replica', { timeout: 60_000 }, () => {
+describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
   test('begins at once where nobody holds the Lease, and releases it in the end', async (t) => {
     const { told, ended, stop, stored } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
