@@ -51,54 +51,37 @@ const LONGEST_NOTE = 1_024;
 /** An Event of one action and reason is written at most this often. Occurrences in between are counted. */
 const QUIET_MS = 60_000;
 
-/** Cuts between two characters. The log has the whole note. */
-const cut = (note: string): string =>
-  new TextDecoder().decode(Buffer.from(note).subarray(0, LONGEST_NOTE), { stream: true });
-
 const NOT_WRITTEN = 'events are not written';
 
-interface Emitted {
-  readonly atMs: number;
-  /** Occurrences since then. */
-  held: number;
-  timer?: NodeJS.Timeout;
-}
-
-/**
- * Events are best effort: nothing waits for an Event, and nothing fails because of one.
- *
- * @see https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
- */
+/** Events are best effort: nothing waits for an Event, and nothing fails because of one. */
 export function createEvents(store: EventStore, log: Log, now: () => Date): Events {
-  const emitted = new Map<string, Emitted>();
-  const outage = logOncePerOutage(log, () => now().getTime());
+  /** What has happened since an Event was last written, by action and reason. */
+  const waiting = new Map<string, { readonly notice: Notice; readonly occurrence: Occurrence } | undefined>();
+  const outage = logOncePerOutage(log);
 
-  async function publish(notice: Notice, occurrence: Occurrence): Promise<void> {
+  async function write(key: string, notice: Notice, occurrence: Occurrence): Promise<void> {
+    waiting.set(key, undefined);
+    setTimeout(() => {
+      const last = waiting.get(key);
+      waiting.delete(key);
+      // The last occurrence must be written: else people would read about a problem that is solved.
+      if (last) void write(key, last.notice, last.occurrence);
+    }, QUIET_MS).unref();
     try {
-      await store.publish({ ...notice, note: cut(notice.note) }, occurrence);
+      // Cut between two characters. The log has the whole note.
+      const bytes = Buffer.from(notice.note).subarray(0, LONGEST_NOTE);
+      await store.publish({ ...notice, note: new TextDecoder().decode(bytes, { stream: true }) }, occurrence);
       outage.recovered(NOT_WRITTEN);
     } catch (error) {
       outage.failed(NOT_WRITTEN, { reason: messageOf(error) });
     }
   }
-  function write(key: string, notice: Notice, occurrence: Occurrence): void {
-    clearTimeout(emitted.get(key)?.timer);
-    emitted.set(key, { atMs: now().getTime(), held: 0 });
-    void publish(notice, occurrence);
-  }
   return {
     emit(notice) {
       const key = `${notice.action} ${notice.reason}`;
-      const last = emitted.get(key);
-      const at = now();
-      const sinceMs = at.getTime() - (last?.atMs ?? 0);
-      if (last === undefined || sinceMs < 0 || sinceMs >= QUIET_MS) {
-        return write(key, notice, { at, count: 1 + (last?.held ?? 0) });
-      }
-      // The last occurrence must be written: else people would read about a problem that is solved.
-      clearTimeout(last.timer);
-      last.timer = setTimeout(() => write(key, notice, { at, count: last.held }), QUIET_MS - sinceMs).unref();
-      last.held += 1;
+      const occurrence = { at: now(), count: 1 + (waiting.get(key)?.occurrence.count ?? 0) };
+      if (waiting.has(key)) waiting.set(key, { notice, occurrence });
+      else void write(key, notice, occurrence);
     },
   };
 }
