@@ -20,6 +20,9 @@ export interface CertificateContent {
   readonly extensions: ReadonlyMap<string, string>;
 }
 
+/** The name of an object identifier, or the identifier itself if forge knows no name. */
+export const nameOfOid = (oid: string): string => pki.oids[oid] ?? oid;
+
 /** Each pass asks about the same few certificates; during a rotation there are four. */
 const REMEMBERED = 8;
 const remembered = new Map<Pem, CertificateContent | undefined>();
@@ -27,8 +30,7 @@ const remembered = new Map<Pem, CertificateContent | undefined>();
 /** Reads a certificate. Never throws: forge reads RSA certificates only, and one with another kind of key is not ours. */
 export function readContent(pem: Pem): CertificateContent | undefined {
   if (!remembered.has(pem)) {
-    const [oldest] = remembered.keys();
-    if (remembered.size >= REMEMBERED && oldest !== undefined) remembered.delete(oldest);
+    if (remembered.size >= REMEMBERED) remembered.clear();
     remembered.set(pem, contentOf(pem));
   }
   return remembered.get(pem);

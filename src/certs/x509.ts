@@ -5,7 +5,7 @@ import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
 import type { Reason } from './reasons.ts';
 
 /** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
-export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
 /** The first certificate of a PEM text, or `undefined` if it cannot be read. */
 export function parseCertificate(pem: string): X509Certificate | undefined {
