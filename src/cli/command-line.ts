@@ -64,11 +64,11 @@ export async function parseCommandLine(
     .exitOverride();
   const [defaultCommand] = Object.entries(subcommands).map(([name, subcommand]) => {
     const command = program.command(name).description(subcommand.description).addHelpText('after', subcommand.help);
-    const ownOptions = subcommand.own.map(toOwnOption);
-    for (const option of [...ownOptions, ...subcommand.shared.map(toOption)]) command.addOption(option);
-    return command.action(async () => {
-      const own = Object.fromEntries(ownOptions.map((option) => optionValue(command, option)));
-      exitCode = await subcommand.run(rawOptions(command, subcommand.shared), own as never, output);
+    const shared = subcommand.shared.map(toOption);
+    for (const option of [...subcommand.own.map(toOwnOption), ...shared]) command.addOption(option);
+    return command.action(async (values: Readonly<Record<string, never>>) => {
+      const raw = Object.fromEntries(shared.map((option) => [option.name(), values[option.attributeName()]]));
+      exitCode = await subcommand.run(raw, values as never, output);
     });
   });
   if (defaultCommand) program.addHelpText('after', () => optionsHelp(defaultCommand));
@@ -96,36 +96,24 @@ function exitCodeOf(error: unknown, { stderr }: Output): number {
 }
 
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
-  const isShownAsText = defaultText !== undefined && value === undefined;
-  const option = new Option(flags, isShownAsText ? `${description} (default: ${defaultText})` : description);
+  const option = new Option(flags, value === undefined ? describe(description, defaultText) : description);
   if (value !== undefined) option.default(value, defaultText);
-  return parse === undefined
-    ? option
-    : option.argParser((text) => {
-        const parsed = parse(text);
-        if ('allowed' in parsed) throw new InvalidArgumentError(`Allowed is ${parsed.allowed}.`);
-        return parsed.value;
-      });
+  if (parse === undefined) return option;
+  return option.argParser((text) => {
+    const parsed = parse(text);
+    if ('allowed' in parsed) throw new InvalidArgumentError(`Allowed is ${parsed.allowed}.`);
+    return parsed.value;
+  });
 }
 
 function toOption(name: OptionName): Option {
   const { placeholder, description, default: value, defaultText }: OptionDefinition<unknown> = options[name];
-  const text = defaultText === undefined ? description : `${description} (default: ${defaultText})`;
-  return new Option(`--${name} <${placeholder}>`, text).env(environmentName(name)).default(value);
+  const option = new Option(`--${name} <${placeholder}>`, describe(description, defaultText));
+  return option.env(environmentName(name)).default(value);
 }
 
-const optionValue = (command: Command, option: Option): [name: string, value: unknown] => {
-  const name = option.attributeName();
-  return [name, command.getOptionValue(name)];
-};
-
-const rawOptions = (command: Command, names: readonly OptionName[]): RawOptions =>
-  Object.fromEntries(
-    command.options
-      .filter((option) => names.some((name) => name === option.name()))
-      .map((option) => [option.name(), optionValue(command, option)[1]])
-      .filter(([, value]) => value !== undefined),
-  );
+const describe = (description: string, defaultText: string | undefined): string =>
+  defaultText === undefined ? description : `${description} (default: ${defaultText})`;
 
 function optionsHelp(command: Command): string {
   const help = command.createHelp();

@@ -13,33 +13,7 @@ import {
 } from './options.ts';
 
 /** All options, checked and parsed. Durations are milliseconds. */
-export interface Config {
-  readonly kubeconfig: string | undefined;
-  readonly namespace: string;
-  readonly secretName: string;
-  /** The ClusterRole that owns the objects which the daemon creates. */
-  readonly ownerClusterRole: string;
-  readonly certificates: CertificateOptions;
-  /** Folder of user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret. */
-  readonly certificateDirectory: string | undefined;
-  /** Without a file the built-in policy is in force. */
-  readonly policyFile: string | undefined;
-  readonly rotateOnStart: boolean;
-  readonly registration: RegistrationOptions;
-  readonly heal: OptionValues['heal'];
-  readonly endpoint: {
-    readonly port: number;
-    readonly address: string | undefined;
-    readonly drainMs: number;
-    readonly tls: { readonly minVersion: OptionValues['tls-min-version']; readonly cipherSuites: readonly string[] };
-    readonly maxConnections: number;
-    readonly clientNames: readonly string[] | undefined;
-  };
-  /** CA certificates of clients. Without a file the endpoint requests no client certificate. */
-  readonly clientCaFile: string | undefined;
-  readonly probes: { readonly port: number; readonly address: string | undefined };
-  readonly log: { readonly level: OptionValues['log-level']; readonly format: OptionValues['log-format'] };
-}
+export type Config = ReturnType<typeof toConfig>;
 
 /** The path of the endpoint, in the registration and in the app. */
 export const WEBHOOK_PATH = '/modify-terraform-job';
@@ -122,35 +96,40 @@ function contradictions(values: Partial<OptionValues>): string[] {
   return rows.filter(([isBroken]) => isBroken).map(([, name, problem]) => `${optionLabel(name)}: ${problem}`);
 }
 
-function toConfig(values: OptionValues, podNamespace: string | undefined): Config {
+function toConfig(values: OptionValues, podNamespace: string | undefined) {
   const namespace = values.namespace ?? podNamespace ?? DEFAULT_NAMESPACE;
-  const service = { name: values['service-name'], namespace, port: values['service-port'] };
+  const service = { name: values['service-name'], namespace, port: values['service-port'], path: WEBHOOK_PATH };
   const url = values['webhook-url'];
   if (url) url.pathname = WEBHOOK_PATH;
   const address = values['webhook-bind-address'];
+  const certificates: CertificateOptions = {
+    names: url ? urlNames(url) : serviceNames(service.name, namespace),
+    caSubject: values['ca-subject'],
+    servingSubject: values.subject,
+    caLifetimeMs: values['ca-lifetime'],
+    servingLifetimeMs: values['cert-lifetime'],
+    keySize: values['key-size'],
+    settleMs: values['settle-time'],
+  };
+  const registration: RegistrationOptions = {
+    name: values['webhook-configuration-name'],
+    target: url ? { url: url.href } : { service },
+    failurePolicy: values['failure-policy'],
+    timeoutSeconds: values['timeout-seconds'],
+  };
   return {
     kubeconfig: values.kubeconfig,
     namespace,
     secretName: values['secret-name'],
+    /** The ClusterRole that owns the objects which the daemon creates. */
     ownerClusterRole: values['owner-cluster-role'],
-    certificates: {
-      names: url ? urlNames(url) : serviceNames(service),
-      caSubject: values['ca-subject'],
-      servingSubject: values.subject,
-      caLifetimeMs: values['ca-lifetime'],
-      servingLifetimeMs: values['cert-lifetime'],
-      keySize: values['key-size'],
-      settleMs: values['settle-time'],
-    },
+    certificates,
+    /** Folder of user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret. */
     certificateDirectory: values['webhook-cert-path'],
+    /** Without a file the built-in policy is in force. */
     policyFile: values['policy-file'],
     rotateOnStart: values['rotate-on-start'],
-    registration: {
-      name: values['webhook-configuration-name'],
-      target: url ? { url: url.href } : { service: { ...service, path: WEBHOOK_PATH } },
-      failurePolicy: values['failure-policy'],
-      timeoutSeconds: values['timeout-seconds'],
-    },
+    registration,
     heal: values.heal,
     endpoint: {
       port: values['webhook-bind-port'],
@@ -163,20 +142,15 @@ function toConfig(values: OptionValues, podNamespace: string | undefined): Confi
       maxConnections: values['max-connections'],
       clientNames: values['client-name'],
     },
+    /** CA certificates of clients. Without a file the endpoint requests no client certificate. */
     clientCaFile: values['client-ca-file'],
     probes: { port: values['metrics-bind-port'], address },
     log: { level: values['log-level'], format: values['log-format'] },
-  };
+  } as const;
 }
 
 /** The API server verifies the first name. The shorter ones are for people who use curl inside the cluster. */
-function serviceNames({
-  name,
-  namespace,
-}: {
-  readonly name: string;
-  readonly namespace: string;
-}): CertificateOptions['names'] {
+function serviceNames(name: string, namespace: string): CertificateOptions['names'] {
   const full = `${name}.${namespace}.svc`;
   return { dns: [full, `${full}.cluster.local`, `${name}.${namespace}`, name], ip: [] };
 }

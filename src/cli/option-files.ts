@@ -14,25 +14,19 @@ interface OptionFile<T> {
 
 export function readPolicyOption(raw: RawOptions): OptionFile<Policy> {
   const read = readPolicyFile(raw['policy-file'] || undefined);
-  return 'policy' in read
-    ? { content: read.policy, problems: [] }
-    : { content: terraformPolicy, problems: read.problems.map((problem) => fileProblem('policy-file', raw, problem)) };
+  if ('policy' in read) return { content: read.policy, problems: [] };
+  return { content: terraformPolicy, problems: read.problems.map(inFile('policy-file', raw)) };
 }
 
 export function readClientCaOption(raw: RawOptions): OptionFile<Pem | undefined> {
-  const file = raw['client-ca-file'] || undefined;
-  if (file === undefined) return { content: undefined, problems: [] };
-  const read = readClientCaFile(file);
-  return 'bundle' in read
-    ? { content: read.bundle, problems: [] }
-    : { content: undefined, problems: [fileProblem('client-ca-file', raw, read.problem)] };
+  const file = raw['client-ca-file'];
+  const read = file ? readClientCaFile(file) : { bundle: undefined };
+  if ('bundle' in read) return { content: read.bundle, problems: [] };
+  return { content: undefined, problems: [inFile('client-ca-file', raw)(read.problem)] };
 }
 
-/** The content is the path, because `connect` reads the file itself. */
-export function readKubeconfigOption(raw: RawOptions): OptionFile<string | undefined> {
-  const file = raw.kubeconfig || undefined;
-  return { content: file, problems: kubeconfigProblems(optionLabel('kubeconfig'), file) };
-}
+export const kubeconfigOptionProblems = (raw: RawOptions): readonly string[] =>
+  kubeconfigProblems(optionLabel('kubeconfig'), raw.kubeconfig || undefined);
 
-const fileProblem = (name: OptionName, raw: RawOptions, problem: string): string =>
+const inFile = (name: OptionName, raw: RawOptions) => (problem: string) =>
   `${optionLabel(name)}: ${JSON.stringify(raw[name])}: ${problem}`;

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { type RawOptions, readConfig } from '../cli/config.ts';
-import { readKubeconfigOption } from '../cli/option-files.ts';
+import { kubeconfigOptionProblems } from '../cli/option-files.ts';
 import { connect, podNamespace } from '../kube/client.ts';
 import { createRegistrationStore } from '../stores/registration-store.ts';
 import { createSecretStore } from '../stores/secret-store.ts';
@@ -15,7 +15,7 @@ const never = new AbortController().signal;
  */
 export function openCluster(raw: RawOptions) {
   const namespace = podNamespace();
-  const config = readConfig(raw, namespace, readKubeconfigOption(raw).problems);
+  const config = readConfig(raw, namespace, kubeconfigOptionProblems(raw));
   const clients = connect(config.kubeconfig, never);
   const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
   return {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Subcommand } from '../cli/command-line.ts';
 import { type Config, readConfig } from '../cli/config.ts';
-import { readClientCaOption, readKubeconfigOption, readPolicyOption } from '../cli/option-files.ts';
+import { kubeconfigOptionProblems, readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
 import { optionNames } from '../cli/options.ts';
 import { connect, podNamespace } from '../kube/client.ts';
 import { errorFields } from '../lib/errors.ts';
@@ -29,7 +29,7 @@ export const runCommand = {
   async run(raw) {
     const policy = readPolicyOption(raw);
     const clientCa = readClientCaOption(raw);
-    const problems = [...policy.problems, ...clientCa.problems, ...readKubeconfigOption(raw).problems];
+    const problems = [...policy.problems, ...clientCa.problems, ...kubeconfigOptionProblems(raw)];
     const config = readConfig(raw, podNamespace(), problems);
     const log = createLog(config.log);
     const stop = stopSignal(log);
