@@ -141,13 +141,13 @@ suite('with --client-ca-file', () => {
       outcome: 'answered',
       address: `127.0.0.1:${endpoint.port}`,
       certificate: serving.certificate.replaceAll('\r', ''),
-      problem: undefined,
+      why: undefined,
     });
     const { endpoint: old } = await start(t, { tls: { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'] } });
     const failed = await probeEndpoint({ host: '127.0.0.1', port: old.port }, SERVER_NAME, caBundle as Pem);
     assert.equal(failed.outcome, 'failed');
     assert.match(
-      failed.outcome === 'failed' ? failed.problem : '',
+      failed.outcome === 'failed' ? failed.why : '',
       /it may ask for a client certificate, which is not had here/,
     );
   });

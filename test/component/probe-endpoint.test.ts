@@ -25,7 +25,7 @@ describe('a call of the endpoint', () => {
     const { port, caBundle } = await startEndpoint(t);
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
     assert.ok(dialled.outcome === 'answered');
-    assert.deepEqual([dialled.address, dialled.problem], [`127.0.0.1:${port}`, undefined]);
+    assert.deepEqual([dialled.address, dialled.why], [`127.0.0.1:${port}`, undefined]);
     const { serving } = await someCertificates();
     const fingerprint = (pem: string) => new X509Certificate(pem).fingerprint256;
     assert.equal(fingerprint(dialled.certificate), fingerprint(serving.certificate));
@@ -43,7 +43,7 @@ describe('a call of the endpoint', () => {
       const { port, caBundle } = await startEndpoint(t);
       const dialled = await probeEndpoint({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
       assert.ok(dialled.outcome === 'answered');
-      assert.match(dialled.problem ?? '', problem);
+      assert.match(dialled.why ?? '', problem);
       assert.match(dialled.certificate, /BEGIN CERTIFICATE/);
     });
   }
@@ -53,20 +53,20 @@ describe('a call of the endpoint', () => {
     const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
     const port = await listening(t, createTlsServer({ cert: serving.certificate, key: serving.privateKey }));
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, '10.0.0.1', caBundle);
-    assert.deepEqual('problem' in dialled ? dialled.problem : dialled.outcome, undefined);
+    assert.deepEqual([dialled.outcome, dialled.why], ['answered', undefined]);
   });
 
   test('trusts what is itself in the bundle, as Go does', async (t) => {
     const { port } = await startEndpoint(t);
     const { serving } = await someCertificates();
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
-    assert.deepEqual([dialled.outcome, 'problem' in dialled && dialled.problem], ['answered', undefined]);
+    assert.deepEqual([dialled.outcome, dialled.why], ['answered', undefined]);
   });
 
   test('fails where nobody listens, and where somebody speaks something else', async (t) => {
     const closed = await probeEndpoint({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal(closed.outcome, 'failed');
-    assert.match('problem' in closed ? (closed.problem ?? '') : '', /ECONNREFUSED/);
+    assert.match(closed.why ?? '', /ECONNREFUSED/);
     const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const port = await listening(t, server);
     assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');

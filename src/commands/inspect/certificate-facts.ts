@@ -1,25 +1,11 @@
 import type { X509Certificate } from 'node:crypto';
 import { issuedAt, parseCertificate } from '../../certs/x509.ts';
 
-export interface CertificateFacts {
-  readonly subject: string;
-  readonly issuer: string;
-  readonly dnsNames: readonly string[];
-  readonly ipAddresses: readonly string[];
-  readonly serial: string;
-  /** Fingerprint. */
-  readonly sha256: string;
-  readonly notBefore: Date;
-  readonly notAfter: Date;
-  /** Counts from the moment of issue, which is later than `notBefore`. */
-  readonly lifetimeMs: number;
-  /** 0 if the certificate has expired. */
-  readonly leftMs: number;
-}
+export type CertificateFacts = NonNullable<ReturnType<typeof certificateFacts>>;
 
 /** Reads the first certificate of a PEM text. Returns `undefined` if no certificate can be read. */
-export function certificateFacts(pem: string, now: Date): CertificateFacts | undefined {
-  const certificate = parseCertificate(pem);
+export function certificateFacts(pem: string | undefined, now: Date) {
+  const certificate = parseCertificate(pem ?? '');
   if (certificate === undefined) return undefined;
   const end = certificate.validToDate.getTime();
   return {
@@ -31,13 +17,14 @@ export function certificateFacts(pem: string, now: Date): CertificateFacts | und
     sha256: certificate.fingerprint256,
     notBefore: certificate.validFromDate,
     notAfter: certificate.validToDate,
+    /** Counts from the moment of issue, which is later than `notBefore`. */
     lifetimeMs: end - issuedAt(certificate).getTime(),
     leftMs: Math.max(0, end - now.getTime()),
-  };
+  } as const;
 }
 
 /** Node.js writes a line for each attribute, and `undefined` for a name without attributes. */
-const nameText = (name: string | undefined): string => (name ?? '').split('\n').join(', ');
+const nameText = (name: string | undefined): string => (name ?? '').replaceAll('\n', ', ');
 
 function alternativeNames({ subjectAltName }: X509Certificate, kind: 'DNS' | 'IP Address'): string[] {
   // Node.js writes a name with special characters as a JSON string, which may contain commas.

@@ -42,6 +42,8 @@ const inSecret = findingIn('Secret');
 const inRegistration = findingIn('registration');
 const inEndpoint = findingIn('endpoint');
 
+const REFUSED = 'this user may not read it: the rest is judged without it';
+
 /** Returns everything that is wrong, a cause before its consequences. Empty if all is well. */
 export function findingsOf(observations: Observations): readonly Finding[] {
   const { config, secret, registration } = observations;
@@ -61,9 +63,7 @@ export function findingsOf(observations: Observations): readonly Finding[] {
 
 function secretFindings({ config, now, secret }: Observations, commands: Commands): Findings {
   const { state, set, decision, isOurs, isPaused, misunderstood } = secret;
-  if (state === 'refused') {
-    return [inSecret('forbidden', 'this user may not read it: the rest is judged without it', commands.askRights)];
-  }
+  if (state === 'refused') return [inSecret('forbidden', REFUSED, commands.askRights)];
   if (state === 'absent') return [inSecret('absent', reasons.absent, commands.restart)];
   if (state === 'unused') return [];
   const repair = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
@@ -88,10 +88,7 @@ function registrationFindings(observations: Observations, commands: Commands): F
   const { name } = observations.config.registration;
   const { state, bundle, trusts, unreadable, drift, selected } = observations.registration;
   const repair = observations.secret.isPaused ? commands.unpause : commands.restart;
-  if (state === 'refused') {
-    const message = 'this user may not read it: the rest is judged without it';
-    return [inRegistration('forbidden', message, commands.askRegistrationRights(name))];
-  }
+  if (state === 'refused') return [inRegistration('forbidden', REFUSED, commands.askRegistrationRights(name))];
   if (state === 'absent') {
     return [inRegistration('not-registered', 'the webhook is not registered: no Job is changed', repair)];
   }
@@ -133,21 +130,16 @@ function driftMessage(drift: readonly string[]): string {
 /** A running daemon reads the Secret every minute at the latest, so it presents the new certificate by then. */
 const SWAPPED_BY_MS = 120_000;
 
-function endpointFinding({ now, secret, endpoint }: Observations, { restart, logs }: Commands): Finding | false {
+function endpointFinding({ now, secret, endpoint, isOfSecret }: Observations, { restart, logs }: Commands) {
   if (endpoint.outcome === 'not-dialled') return false;
   if (endpoint.outcome === 'failed') {
-    return inEndpoint('unreachable', `${endpoint.address} does not answer: ${endpoint.problem}`, logs);
+    return inEndpoint('unreachable', `${endpoint.address} does not answer: ${endpoint.why}`, logs);
   }
-  if (endpoint.problem !== undefined) {
-    return inEndpoint('unverified', `the API server would refuse it: ${endpoint.problem}`, restart);
+  if (endpoint.why !== undefined) {
+    return inEndpoint('unverified', `the API server would refuse it: ${endpoint.why}`, restart);
   }
-  const serving = parseCertificate(secret.set?.serving.certificate ?? '');
+  if (isOfSecret !== false || secret.set?.phase !== 'stable') return false;
+  const serving = parseCertificate(secret.set.serving.certificate);
   const isOld = serving !== undefined && now.getTime() > issuedAt(serving).getTime() + SWAPPED_BY_MS;
-  const isSettled = secret.set?.phase === 'stable';
-  return (
-    endpoint.isOfSecret === false &&
-    isOld &&
-    isSettled &&
-    inEndpoint('not-swapped', 'it presents another certificate than the Secret holds', restart)
-  );
+  return isOld && inEndpoint('not-swapped', 'it presents another certificate than the Secret holds', restart);
 }

@@ -7,7 +7,7 @@ import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/reconcile.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import type { ProbeResult, ReadResult } from './observations.ts';
+import { objectOf, type ProbeResult, type Reading } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
 import { createReport, serverName } from './report.ts';
 import { reportText } from './text.ts';
@@ -39,11 +39,10 @@ export async function inspect(
   { secrets, registrations, isInPod, write, now }: InspectDependencies,
 ): Promise<number> {
   const [secret, registration] = await Promise.all([
-    config.certificateDirectory === undefined ? readable(secrets.read()) : { object: undefined },
+    config.certificateDirectory === undefined ? readable(secrets.read()) : ('unused' as const),
     readable(registrations.read()),
   ]);
-  const live = 'object' in registration ? registration.object : undefined;
-  const endpoint = await probe(live, config, { address, isInPod });
+  const endpoint = await probe(objectOf(registration), config, { address, isInPod });
   const report = createReport({ secret, registration, endpoint }, config, now());
   const json = () => `${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`;
   write(printable(output === 'json' ? json() : reportText(report)));
@@ -51,11 +50,11 @@ export async function inspect(
 }
 
 /** A user who may read only one of the two objects still gets a report on that one. */
-async function readable<T>(reading: Promise<T | undefined>): Promise<ReadResult<T>> {
+async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>> {
   try {
-    return { object: await reading };
+    return (await reading) ?? 'absent';
   } catch (error) {
-    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return { refused: error.message };
+    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return 'refused';
     throw error;
   }
 }

@@ -1,7 +1,6 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { createCertificateLogic } from '../../certs/certificate-logic.ts';
 import type { CertificateSet } from '../../certs/certificate-set.ts';
-import type { CertificateDecision } from '../../certs/decide.ts';
 import { fromSecret, isOurs, isPaused, misunderstood, type StoredSecret, traitsOf } from '../../certs/secret.ts';
 import type { Situation } from '../../certs/situation.ts';
 import { parseCertificate } from '../../certs/x509.ts';
@@ -13,72 +12,40 @@ import { desiredRegistration, ownWebhook } from '../../registration/desired.ts';
 import { drift } from '../../registration/drift.ts';
 import { publishedSelector } from '../../registration/namespace-selector.ts';
 import { liveBundle } from '../../registration/reconcile.ts';
-import { readSelectors, type Selected } from './selectors.ts';
+import { readSelectors } from './selectors.ts';
 
-/** `refused` if this user may not read the object; `undefined` if it does not exist. */
-export type ReadResult<T> = { readonly object: T | undefined } | { readonly refused: string };
+/** An object of the API server, or why there is none: `refused` if this user may not read it. */
+export type Reading<T> = T | 'absent' | 'refused';
 
 export type ProbeResult =
   /** `how` has commands that probe the endpoint. */
   | { readonly outcome: 'not-dialled'; readonly why: string; readonly how: readonly string[] }
-  | { readonly outcome: 'failed'; readonly address: string; readonly problem: string }
-  /** `problem` is why an API server would refuse the certificate, if it would. */
+  | { readonly outcome: 'failed'; readonly address: string; readonly why: string }
   | {
       readonly outcome: 'answered';
       readonly address: string;
       readonly certificate: Pem;
-      readonly problem: string | undefined;
+      /** Why an API server would refuse the certificate, if it would. */
+      readonly why: string | undefined;
     };
 
 /** The input of an inspection: two objects and the answer of the endpoint. */
 export interface Readings {
-  readonly secret: ReadResult<StoredSecret>;
-  readonly registration: ReadResult<V1MutatingWebhookConfiguration>;
+  /** `unused` if the user provides the certificates. */
+  readonly secret: Reading<StoredSecret> | 'unused';
+  readonly registration: Reading<V1MutatingWebhookConfiguration>;
   readonly endpoint: ProbeResult;
 }
 
-/** A certificate authority that the API server trusts. */
-export interface TrustedAuthority {
-  readonly pem: Pem;
-  /** `undefined` if the Secret could not be read. */
-  readonly isOurs: boolean | undefined;
-  readonly isDuplicate: boolean;
-}
+export type Observations = ReturnType<typeof observe>;
 
 /** What the readings say about the install, before any of it is called wrong. */
-export interface Observations {
-  readonly config: Config;
-  readonly now: Date;
-  readonly secret: {
-    /** `unused` if the user provides the certificates. */
-    readonly state: 'present' | 'absent' | 'refused' | 'unused';
-    readonly stored?: StoredSecret;
-    readonly set?: CertificateSet;
-    readonly decision?: CertificateDecision;
-    readonly isOurs?: boolean;
-    readonly isPaused?: boolean;
-    /** An invalid value of the annotation `rotate`. */
-    readonly misunderstood?: string | undefined;
-  };
-  readonly registration: {
-    readonly state: 'present' | 'absent' | 'refused';
-    readonly live: V1MutatingWebhookConfiguration | undefined;
-    readonly bundle: Pem | undefined;
-    readonly trusts: readonly TrustedAuthority[];
-    /** PEM blocks of the bundle that cannot be read. */
-    readonly unreadable: number;
-    readonly drift: readonly string[];
-    readonly selected: Selected;
-  };
-  readonly endpoint: ProbeResult & { readonly isOfSecret: boolean | undefined };
-}
-
-export function observe(readings: Readings, config: Config, now: Date): Observations {
-  const { registration, endpoint } = readings;
+export function observe({ secret: read, registration, endpoint }: Readings, config: Config, now: Date) {
   const live = objectOf(registration);
+  const own = ownWebhook(live);
   const bundle = liveBundle(live);
   const presented = endpoint.outcome === 'answered' ? endpoint.certificate : undefined;
-  const secret = observeSecret(readings.secret, config, { now, liveBundle: bundle, presented });
+  const secret = observeSecret(read, config, { now, liveBundle: bundle, presented });
   const serving = secret.set?.serving.certificate;
   return {
     config,
@@ -86,27 +53,22 @@ export function observe(readings: Readings, config: Config, now: Date): Observat
     secret,
     registration: {
       // An object without our entry calls no endpoint, so it counts as absent.
-      state: 'object' in registration && ownWebhook(live) === undefined ? 'absent' : stateOf(registration),
+      state: live !== undefined && own === undefined ? 'absent' : stateOf(registration),
       live,
       bundle,
       ...readBundle(bundle, secret.set),
       drift: driftOf(live, config),
-      selected: readSelectors(ownWebhook(live), publishedSelector(live)),
+      selected: readSelectors(own, publishedSelector(live)),
     },
-    endpoint: {
-      ...endpoint,
-      isOfSecret: presented === undefined || serving === undefined ? undefined : isSame(presented, serving),
-    },
-  };
+    endpoint,
+    /** Whether the endpoint presents the certificate of the Secret. */
+    isOfSecret: presented === undefined || serving === undefined ? undefined : isSame(presented, serving),
+  } as const;
 }
 
-function observeSecret(
-  read: ReadResult<StoredSecret>,
-  { certificates, certificateDirectory }: Config,
-  situation: Situation,
-): Observations['secret'] {
-  const stored = certificateDirectory === undefined ? objectOf(read) : undefined;
-  const state = certificateDirectory === undefined ? stateOf(read) : 'unused';
+function observeSecret(read: Readings['secret'], { certificates }: Config, situation: Situation) {
+  const state = stateOf(read);
+  const stored = objectOf(read);
   if (stored === undefined) return { state };
   const set = fromSecret(stored);
   // A requested rotation is left out: the decision would be about it, and it is no defect.
@@ -118,14 +80,16 @@ function observeSecret(
     decision: createCertificateLogic(certificates).decide(set, situation, { flaw, isPhaseWrong }),
     isOurs: isOurs(stored),
     isPaused: isPaused(stored),
+    /** An invalid value of the annotation `rotate`. */
     misunderstood: misunderstood(stored),
   };
 }
 
-const objectOf = <T>(read: ReadResult<T>): T | undefined => ('object' in read ? read.object : undefined);
+export const objectOf = <T extends object>(read: T | string): T | undefined =>
+  typeof read === 'string' ? undefined : read;
 
-const stateOf = (read: ReadResult<unknown>): Observations['registration']['state'] =>
-  'refused' in read ? 'refused' : read.object === undefined ? 'absent' : 'present';
+const stateOf = <S extends 'absent' | 'refused' | 'unused'>(read: object | S): S | 'present' =>
+  typeof read === 'string' ? read : 'present';
 
 const isSame = (one: Pem, other: Pem): boolean =>
   parseCertificate(one)?.fingerprint256 === parseCertificate(other)?.fingerprint256;
@@ -139,9 +103,11 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
   return {
     trusts: readable.map((pem, index) => ({
       pem,
+      /** `undefined` if the Secret could not be read. */
       isOurs: own?.includes(pem),
       isDuplicate: readable.indexOf(pem) < index,
     })),
+    /** PEM blocks of the bundle that cannot be read. */
     unreadable: blocks - readable.length + (isJunkAlone ? 1 : 0),
   };
 }

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { checkServerIdentity, connect } from 'node:tls';
+import { promisify } from 'node:util';
 import { parseCertificate } from '../../certs/x509.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
@@ -27,16 +28,15 @@ export async function resolutionProblem(host: string): Promise<string | undefine
   if (isIP(host) !== 0) return undefined;
   // Modules that NODE_OPTIONS loads would use up the time.
   const env = { ...process.env, NODE_OPTIONS: '' };
-  const options = { env, stdio: 'ignore', timeout: LOOKUP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  const options = { env, timeout: LOOKUP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
   try {
-    const child = spawn(process.execPath, ['-e', LOOKUP, '--', host], options);
-    const [exitCode] = await once(child, 'exit');
-    if (exitCode === 0) return undefined;
-    if (exitCode === UNKNOWN) return 'does not resolve from here';
-    if (child.killed) return `was not resolved within ${LOOKUP_TIMEOUT_MS / 1000} s`;
-    return `could not be looked up: ${exitCode ?? child.signalCode}`;
+    await promisify(execFile)(process.execPath, ['-e', LOOKUP, '--', host], options);
+    return undefined;
   } catch (error) {
-    return `could not be looked up: ${messageOf(error)}`;
+    const { code, killed, signal } = error as ExecFileException;
+    if (code === UNKNOWN) return 'does not resolve from here';
+    if (killed) return `was not resolved within ${LOOKUP_TIMEOUT_MS / 1000} s`;
+    return `could not be looked up: ${code ?? signal}`;
   }
 }
 
@@ -66,15 +66,13 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
   socket.on('error', () => {});
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-    return { outcome: 'answered', address: shown, certificate, problem: undefined };
+    return { outcome: 'answered', address: shown, certificate, why: undefined };
   } catch (error) {
-    if (certificate !== '') return { outcome: 'answered', address: shown, certificate, problem: text(error) };
-    const isLate = error instanceof Error && error.name === 'AbortError';
-    return {
-      outcome: 'failed',
-      address: shown,
-      problem: isLate ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s` : text(error),
-    };
+    const isLate = certificate === '' && error instanceof Error && error.name === 'AbortError';
+    const why = isLate ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s` : text(error);
+    return certificate === ''
+      ? { outcome: 'failed', address: shown, why }
+      : { outcome: 'answered', address: shown, certificate, why };
   } finally {
     socket.destroy();
   }

@@ -1,41 +1,31 @@
 import type { V1LabelSelector, V1MutatingWebhook } from '@kubernetes/client-node';
-import { type Requirement, requirementsOf } from '../../policy/namespace-selector.ts';
+import { requirementsOf } from '../../policy/namespace-selector.ts';
 import type { LabelSelector } from '../../policy/policy.ts';
 
-/** The selectors of our entry: the policy's requirements, and those that others have added and the daemon keeps. */
-export interface Selected {
-  /** In the notation of `kubectl get -l`. */
-  readonly requirements: readonly string[];
-  /** Whether a requirement beside the policy's needs a label. Platforms add exclusions; this one leaves out every object without the label. */
-  readonly isNarrowed: boolean;
-}
-
 /**
+ * Reads the selectors of our entry: the policy's requirements, and those that others have added and the daemon keeps.
+ * The entry is narrowed if a requirement beside the policy's needs a label: platforms add exclusions, but this one leaves
+ * out every object without the label.
+ *
  * @param ofPolicy the selector that the daemon has put there.
- * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
  */
-export function readSelectors(webhook: V1MutatingWebhook | undefined, ofPolicy: LabelSelector = {}): Selected {
-  const own = requirementsOf(ofPolicy).map((requirement) => textOf('namespace', requirement));
-  const parts = [...partsOf('namespace', webhook?.namespaceSelector), ...partsOf('Job', webhook?.objectSelector)];
+export function readSelectors(webhook: V1MutatingWebhook | undefined, ofPolicy: LabelSelector = {}) {
+  const own = readSelector('namespace', ofPolicy).map(({ text }) => text);
+  const parts = [
+    ...readSelector('namespace', webhook?.namespaceSelector),
+    ...readSelector('Job', webhook?.objectSelector),
+  ];
   return {
     requirements: parts.map(({ text }) => text),
     isNarrowed: parts.some(({ text, isPositive }) => isPositive && !own.includes(text)),
-  };
+  } as const;
 }
 
-function partsOf(what: string, { matchLabels, matchExpressions }: V1LabelSelector = {}) {
-  const labels = Object.entries(matchLabels ?? {}).map(([key, value]) => ({
-    text: `${what} ${key}=${value}`,
-    isPositive: true,
+const readSelector = (what: string, selector: V1LabelSelector | LabelSelector = {}) =>
+  requirementsOf(selector as LabelSelector).map(({ key, operator, values = [] }) => ({
+    text:
+      operator === 'In' && values.length === 1
+        ? `${what} ${key}=${values[0]}`
+        : `${what} ${key} ${operator}${values.length > 0 ? ` (${values.join(', ')})` : ''}`,
+    isPositive: operator === 'In' || operator === 'Exists',
   }));
-  const expressions = (matchExpressions ?? []).map((requirement) => ({
-    text: textOf(what, requirement),
-    isPositive: requirement.operator === 'In' || requirement.operator === 'Exists',
-  }));
-  return [...labels, ...expressions];
-}
-
-const textOf = (what: string, { key, operator, values = [] }: Requirement | RequirementInCluster): string =>
-  `${what} ${key} ${operator}${values.length > 0 ? ` (${values.join(', ')})` : ''}`;
-
-type RequirementInCluster = NonNullable<V1LabelSelector['matchExpressions']>[number];

@@ -9,55 +9,18 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Breaks a text at spaces, and a word that is longer than a line anywhere. */
-export const wrapped = (text: string, first: string, rest: string): string[] =>
-  inLines(
-    text.split(' ').flatMap((part) => chunks(part, WIDTH - rest.length)),
-    { first, rest, continued: '' },
-  );
-
-/** Breaks a command between its words only, so that a shell accepts it. A word may be longer than a line. */
-export const wrappedCommand = (command: string, first: string, rest: string): string[] =>
-  inLines(oneLine(command).match(SHELL_WORD) ?? [], { first, rest, continued: ' \\' });
-
-/** Includes quotes. */
-const SHELL_WORD = /(?:\\.|'[^']*'|[^ ])+/g;
-
-interface Margins {
-  readonly first: string;
-  readonly rest: string;
-  /** At the end of each line but the last. */
-  readonly continued: string;
+/** Breaks a text at spaces. A word that is longer than a line stays whole. */
+export function wrapped(text: string, first: string, rest: string): string[] {
+  const line = new RegExp(`\\S.{0,${WIDTH - rest.length - 1}}(?= |$)|\\S+`, 'g');
+  return (oneLine(text).match(line) ?? ['']).map((part, index) => `${index === 0 ? first : rest}${part}`);
 }
-
-function inLines(words: readonly string[], { first, rest, continued }: Margins): string[] {
-  const lines: string[] = [];
-  let line = first;
-  let isEmpty = true;
-  for (const [nth, word] of words.entries()) {
-    // The last word needs no room for the continuation.
-    const room = nth === words.length - 1 ? WIDTH : WIDTH - continued.length;
-    if (!isEmpty && line.length + 1 + word.length > room) {
-      lines.push(line + continued);
-      line = rest;
-      isEmpty = true;
-    }
-    line += isEmpty ? word : ` ${word}`;
-    isEmpty = false;
-  }
-  return [...lines, line];
-}
-
-const chunks = (word: string, size: number): string[] =>
-  word.length <= size ? [word] : [word.slice(0, size), ...chunks(word.slice(size), size)];
 
 /** A name in the first column, its text in the second. */
 export const columns = (name: string, text: string): string[] =>
-  wrapped(oneLine(text), `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
+  wrapped(text, `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
 
-/** A command in the second column. */
-export const commandColumns = (command: string): string[] =>
-  wrappedCommand(command, ' '.repeat(NAMES + 2), ' '.repeat(NAMES + 4));
+/** A command in the second column, on one line so that it can be pasted. */
+export const commandColumns = (command: string): string => ' '.repeat(NAMES + 2) + oneLine(command);
 
 /** The two ends of a fingerprint are enough to distinguish two of them. */
 export const shortFingerprint = (sha256: string): string =>

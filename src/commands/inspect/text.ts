@@ -1,16 +1,7 @@
 import { oneLine } from '../../lib/text.ts';
 import type { CertificateFacts } from './certificate-facts.ts';
 import type { InspectionReport } from './report.ts';
-import {
-  bar,
-  columns,
-  commandColumns,
-  date,
-  relativeTime,
-  shortFingerprint,
-  wrapped,
-  wrappedCommand,
-} from './terminal.ts';
+import { bar, columns, commandColumns, date, relativeTime, shortFingerprint, wrapped } from './terminal.ts';
 import { verdicts } from './verdicts.ts';
 
 /** The report as one screen of text, at most 100 columns wide. */
@@ -95,7 +86,7 @@ const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subjec
 function endpointSection({ endpoint }: InspectionReport): string[] {
   const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
   if (outcome === 'not-dialled') {
-    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.flatMap(commandColumns)];
+    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.map(commandColumns)];
   }
   const dialled = `${address}, asked for ${serverName}`;
   if (outcome === 'failed') return section('ENDPOINT', { dialled, answer: `none: ${why}` });
@@ -113,7 +104,7 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
   return section('ROTATION', {
     phase: since === undefined ? phase : `${phase} since ${date(since)}`,
     'waits for': waitsFor && `${waitsFor}${until === undefined ? '' : `, until ${date(until)}`}`,
-    'next CA': nextCertificateAuthority && `${shortFingerprint(nextCertificateAuthority.sha256)}`,
+    'next CA': nextCertificateAuthority && shortFingerprint(nextCertificateAuthority.sha256),
     renewal: next.renewal && `${date(next.renewal)}, ${relativeTime(next.renewal, at)} (serving certificate)`,
     rotation:
       next.caRotation && `${date(next.caRotation)}, ${relativeTime(next.caRotation, at)} (certificate authority)`,
@@ -123,13 +114,13 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
 function verdictSection({ verdict, problems, endpoint }: InspectionReport): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
   if (verdict === 'incomplete') {
-    const why = wrapped(oneLine(endpoint.why ?? ''), '  ', '  ');
+    const why = wrapped(endpoint.why ?? '', '  ', '  ');
     return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...why];
   }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
-    ...wrapped(`${index + 1}. ${reason} (${where}): ${oneLine(message)}`, '  ', '     '),
+    ...wrapped(`${index + 1}. ${reason} (${where}): ${message}`, '  ', '     '),
     // A command that repairs several findings in a row follows the last of them.
-    ...(command === problems[index + 1]?.command ? [] : wrappedCommand(command, '     ', '       ')),
+    ...(command === problems[index + 1]?.command ? [] : [`     ${oneLine(command)}`]),
   ]);
   return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];
 }

@@ -36,13 +36,13 @@ export function anInspection({
 }: Sight): InspectionReport {
   const bundle = liveBundle ?? set.caBundle;
   const healthy: Readings = {
-    secret: { object: stored(set, secret) },
-    registration: { object: aRegistration(bundle) },
+    secret: stored(set, secret),
+    registration: aRegistration(bundle),
     endpoint: {
       outcome: 'answered',
       address: '10.0.0.1:443',
       certificate: set.serving.certificate,
-      problem: undefined,
+      why: undefined,
     },
   };
   return createReport({ ...healthy, ...facts }, readConfig(options), new Date(ISSUED_AT.getTime() + afterMs));

@@ -53,16 +53,14 @@ const rows: Readonly<Record<string, Row>> = {
   'all is well': { expected: [] },
   'a selector that excludes, as platforms add them': {
     facts: {
-      registration: {
-        object: withEntry({
-          namespaceSelector: { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] },
-        }),
-      },
+      registration: withEntry({
+        namespaceSelector: { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] },
+      }),
     },
     expected: [],
   },
   'a selector that leaves out all that is not labelled': {
-    facts: { registration: { object: withEntry({ objectSelector: { matchLabels: { a: 'b' } } }) } },
+    facts: { registration: withEntry({ objectSelector: { matchLabels: { a: 'b' } } }) },
     expected: [['narrowed', 'registration', 'kubectl edit']],
   },
   'a rotation asked for in words that say nothing': {
@@ -132,7 +130,7 @@ const rows: Readonly<Record<string, Row>> = {
   'a new authority in the place of a lost one': {
     set: replaced(after(DAY_MS - MINUTE_MS)),
     liveBundle: other.caBundle,
-    facts: { endpoint: { ...answered, certificate: other.serving.certificate, problem: undefined } },
+    facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [],
   },
   'a new authority that nobody publishes': {
@@ -153,48 +151,48 @@ const rows: Readonly<Record<string, Row>> = {
     expected: [['stuck', 'Secret', RESTART]],
   },
   'no registration': {
-    facts: { registration: { object: undefined } },
+    facts: { registration: 'absent' },
     expected: [['not-registered', 'registration', RESTART]],
   },
   'a registration without our entry': {
-    facts: { registration: { object: { ...aRegistration(empty), webhooks: [] } } },
+    facts: { registration: { ...aRegistration(empty), webhooks: [] } },
     expected: [['not-registered', 'registration', RESTART]],
   },
   'a registration that was edited': {
-    facts: { registration: { object: withEntry({ matchConditions: [] }) } },
+    facts: { registration: withEntry({ matchConditions: [] }) },
     expected: [['drift', 'registration', RESTART]],
   },
   'a registration with the conditions of another policy, as a daemon writes them': {
-    facts: { registration: { object: withEntry({ matchConditions: matchConditions({ rules: [] }) }) } },
+    facts: { registration: withEntry({ matchConditions: matchConditions({ rules: [] }) }) },
     expected: [],
   },
   'a registration with what only the daemon is told': {
-    facts: { registration: { object: withEntry({ failurePolicy: 'Fail', timeoutSeconds: 30 }) } },
+    facts: { registration: withEntry({ failurePolicy: 'Fail', timeoutSeconds: 30 }) },
     expected: [],
   },
   'no Secret': {
-    facts: { secret: { object: undefined } },
+    facts: { secret: 'absent' },
     expected: [['absent', 'Secret', RESTART]],
   },
   'nothing at all': {
     facts: {
-      secret: { object: undefined },
-      registration: { object: undefined },
+      secret: 'absent',
+      registration: 'absent',
       endpoint: { outcome: 'not-dialled', why: 'nothing', how: [] },
     },
     expected: [['not-installed', 'Secret', 'terraform-daemon run']],
   },
   "certificates of somebody's own": {
     options: { 'webhook-cert-path': '/certs' },
-    facts: { secret: { object: undefined } },
+    facts: { secret: 'unused' },
     expected: [],
   },
   'a Secret that may not be read': {
-    facts: { secret: { refused: 'forbidden' } },
+    facts: { secret: 'refused' },
     expected: [['forbidden', 'Secret', 'auth can-i get secrets/']],
   },
   'a registration that may not be read': {
-    facts: { registration: { refused: 'forbidden' } },
+    facts: { registration: 'refused' },
     expected: [['forbidden', 'registration', 'auth can-i get mutatingwebhookconfigurations/']],
   },
   'an endpoint that was not called': {
@@ -206,25 +204,25 @@ const rows: Readonly<Record<string, Row>> = {
     liveBundle: empty,
     facts: {
       endpoint: { outcome: 'not-dialled', why: 'it does not resolve', how: [] },
-      registration: { object: aRegistration(empty) },
+      registration: aRegistration(empty),
     },
     expected: [['untrusted', 'registration', RESTART]],
   },
   'an endpoint that does not answer': {
-    facts: { endpoint: { outcome: 'failed', address: '10.0.0.1:443', problem: 'ECONNREFUSED' } },
+    facts: { endpoint: { outcome: 'failed', address: '10.0.0.1:443', why: 'ECONNREFUSED' } },
     expected: [['unreachable', 'endpoint', 'logs']],
   },
   'an endpoint that is not verified': {
-    facts: { endpoint: { ...answered, certificate: set.serving.certificate, problem: 'CERT_HAS_EXPIRED' } },
+    facts: { endpoint: { ...answered, certificate: set.serving.certificate, why: 'CERT_HAS_EXPIRED' } },
     expected: [['unverified', 'endpoint', RESTART]],
   },
   'an endpoint that has not swapped': {
-    facts: { endpoint: { ...answered, certificate: other.serving.certificate, problem: undefined } },
+    facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [['not-swapped', 'endpoint', RESTART]],
   },
   'an endpoint that may still swap': {
     afterMs: MINUTE_MS,
-    facts: { endpoint: { ...answered, certificate: other.serving.certificate, problem: undefined } },
+    facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [],
   },
 };
@@ -265,7 +263,7 @@ describe('an inspection tells', () => {
       registration.trusts.map(({ isOurs }) => isOurs),
       [true, false],
     );
-    const unseen = anInspection({ set, facts: { secret: { refused: 'no' } } });
+    const unseen = anInspection({ set, facts: { secret: 'refused' } });
     assert.deepEqual(
       unseen.registration.trusts.map(({ isOurs }) => isOurs),
       [undefined],
@@ -280,7 +278,7 @@ describe('an inspection tells', () => {
   });
 
   test('which options to look at where the API server calls somebody else', () => {
-    const [problem] = anInspection({ set, facts: { registration: { object: atOtherPort() } } }).problems;
+    const [problem] = anInspection({ set, facts: { registration: atOtherPort() } }).problems;
     assert.equal(problem?.reason, 'drift');
     assert.match(problem?.message ?? '', /clientConfig\.service \(does this command have the same --service-…/);
   });
