@@ -48,7 +48,7 @@ describe('manifests/install.yaml', () => {
   it('has the ClusterRole that owns what the daemon makes after all other roles, so that it goes after them', async () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
-    assert.equal(roles.length, 4);
+    assert.equal(roles.length, 3);
   });
 });
 
