@@ -1,5 +1,5 @@
-import { isObject, type JsonObject } from '../lib/json.ts';
-import { type Decision, decide } from '../policy/decide.ts';
+import { asObject, isObject, type JsonObject } from '../lib/json.ts';
+import { decide } from '../policy/decide.ts';
 import { isOver, LARGEST_BACKOFF_LIMIT } from '../policy/job.ts';
 import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
@@ -20,10 +20,23 @@ export type JobDecision =
   | { readonly action: 'leave' }
   /** The decision depends on the labels of the namespace. */
   | { readonly action: 'ask' }
-  /** The Job may be retried more often than the policy allows. */
-  | { readonly action: 'cap'; readonly job: JobReference; readonly from: number | undefined; readonly to: number }
-  /** The Job has failed and is not retried because of the policy: its owner needs to know. */
-  | { readonly action: 'explain'; readonly job: JobReference; readonly end: JobEnd };
+  | CapDecision
+  | ExplainDecision;
+
+/** The Job may be retried more often than the policy allows. */
+export interface CapDecision {
+  readonly action: 'cap';
+  readonly job: JobReference;
+  readonly from: number | undefined;
+  readonly to: number;
+}
+
+/** The Job has failed and is not retried because of the policy: its owner needs to know. */
+export interface ExplainDecision {
+  readonly action: 'explain';
+  readonly job: JobReference;
+  readonly end: JobEnd;
+}
 
 /** How a Job failed that the policy leaves no retries. */
 export interface JobEnd {
@@ -73,88 +86,60 @@ export function decideJob(stored: unknown, context: JobContext): JobDecision {
 
 function decideByRules(stored: unknown, context: JobContext): JobDecision {
   const job = referenceOf(stored);
-  if (job === undefined || !isObject(stored) || isDeleted(stored)) return leave;
+  if (job === undefined || !isObject(stored)) return leave;
+  const metadata = asObject(stored.metadata);
+  // A Job that is being deleted needs no Event: the user who deletes it knows about it.
+  if (typeof metadata.deletionTimestamp === 'string') return leave;
   if (isOver(stored)) return decideFailed(stored, job, context);
-  if (!isHealed(stored, context)) return leave;
-  const change = changeOf(decideOn(stored, context));
+  if (!isHealed(metadata, context)) return leave;
+  const change = limitChange(stored, context);
   if (typeof change?.to !== 'number') return leave;
   return { action: 'cap', job, from: typeof change.from === 'number' ? change.from : undefined, to: change.to };
 }
 
-/** The restartPolicy of a stored Job is immutable, so only the limit counts. */
-const changeOf = (decision: Decision): Change | undefined =>
-  decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
-
 function decideFailed(stored: JsonObject, job: JobReference, context: JobContext): JobDecision {
-  const failure = failureOf(stored);
-  const spec = isObject(stored.spec) ? stored.spec : {};
-  if (failure === undefined || context.now.getTime() - failure.atMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
+  const spec = asObject(stored.spec);
+  const { conditions } = asObject(stored.status);
+  const failure = (Array.isArray(conditions) ? conditions : [])
+    .map(asObject)
+    .find(({ type, status }) => type === 'Failed' && status === 'True');
+  const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
+  if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
   // The limit is the policy's if the policy would set it on the same Job with the highest limit.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
-  if (changeOf(decideOn(endless, context))?.to !== 0) return leave;
-  return { action: 'explain', job, end: endOf(spec, failure) };
+  if (limitChange(endless, context)?.to !== 0) return leave;
+  return { action: 'explain', job, end: endOf(spec, failure.reason) };
 }
 
-function endOf({ template }: JsonObject, { reason }: Failure): JobEnd {
-  const podSpec = isObject(template) ? template.spec : undefined;
-  const isByLimit = reason === undefined || reason === LIMIT_EXCEEDED;
-  const isLogKept = isByLimit && isObject(podSpec) && podSpec.restartPolicy === 'Never';
-  return { isLogKept, reason: isByLimit ? undefined : reason };
+function endOf({ template }: JsonObject, reason: unknown): JobEnd {
+  if (typeof reason === 'string' && reason !== '' && reason !== LIMIT_EXCEEDED) return { isLogKept: false, reason };
+  return { isLogKept: asObject(asObject(template).spec).restartPolicy === 'Never', reason: undefined };
 }
 
-/** The endpoint's decision about an UPDATE of the Job before its first run. An UPDATE, because the Pod template is immutable. */
-function decideOn(stored: JsonObject, { policy }: JobContext): Decision {
-  const metadata = isObject(stored.metadata) ? stored.metadata : {};
-  // The API server generates a name only after admission, so the endpoint sees none before the first UPDATE.
-  const name = isGenerated(metadata) && !wasUpdated(stored) ? '' : String(metadata.name);
+/**
+ * How the endpoint would change the limit at an UPDATE of the Job before its first run. An UPDATE, because the Pod template is
+ * immutable: the restartPolicy of a stored Job stays as it is.
+ */
+function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
+  const metadata = asObject(stored.metadata);
+  // The API server generates a name only after admission: the endpoint saw none when the Job was created.
+  const name = metadata.generateName ? '' : metadata.name;
   // An item of a list has neither apiVersion nor kind.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
   const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };
-  return decide(write, policy);
-}
-
-/** Whether the spec has changed since the Job was created: the API server counts the changes in `generation`. */
-const wasUpdated = ({ metadata }: JsonObject): boolean =>
-  isObject(metadata) && typeof metadata.generation === 'number' && metadata.generation > 1;
-
-/** The suffix that the API server appends to a name, and how much of the base it keeps (apiserver, storage/names/generate.go). */
-const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
-const LONGEST_BASE = 58;
-
-function isGenerated({ name, generateName }: JsonObject): boolean {
-  if (typeof name !== 'string' || typeof generateName !== 'string' || generateName === '') return false;
-  const base = generateName.slice(0, LONGEST_BASE);
-  return name.startsWith(base) && GENERATED.test(name.slice(base.length));
+  const decision = decide(write, policy);
+  return decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
 }
 
 /** Returns `undefined` if `stored` is not a stored object. */
 export function referenceOf(stored: unknown): JobReference | undefined {
-  const { metadata } = isObject(stored) ? stored : {};
-  const { namespace, name, uid, resourceVersion } = isObject(metadata) ? metadata : {};
+  const { namespace, name, uid, resourceVersion } = asObject(asObject(stored).metadata);
   const texts = { namespace, name, uid, resourceVersion };
   return Object.values(texts).every((text) => typeof text === 'string') ? (texts as JobReference) : undefined;
 }
 
-/** A Job that is being deleted needs no Event: the user who deletes it knows about it. */
-const isDeleted = ({ metadata }: JsonObject): boolean =>
-  isObject(metadata) && typeof metadata.deletionTimestamp === 'string';
-
-function isHealed({ metadata }: JsonObject, { heal, startedAt }: JobContext): boolean {
+function isHealed({ creationTimestamp }: JsonObject, { heal, startedAt }: JobContext): boolean {
   if (heal !== 'new') return heal === 'all';
-  const createdMs = isObject(metadata) ? Date.parse(String(metadata.creationTimestamp)) : Number.NaN;
-  return createdMs >= startedAt.getTime() - CLOCKS_MS;
-}
-
-interface Failure {
-  readonly atMs: number;
-  readonly reason: string | undefined;
-}
-
-function failureOf({ status }: JsonObject): Failure | undefined {
-  const conditions = isObject(status) && Array.isArray(status.conditions) ? status.conditions.filter(isObject) : [];
-  const failed = conditions.find(({ type, status }) => type === 'Failed' && status === 'True');
-  const atMs = failed ? Date.parse(String(failed.lastTransitionTime)) : Number.NaN;
-  if (Number.isNaN(atMs)) return undefined;
-  return { atMs, reason: typeof failed?.reason === 'string' && failed.reason !== '' ? failed.reason : undefined };
+  return Date.parse(String(creationTimestamp)) >= startedAt.getTime() - CLOCKS_MS;
 }

@@ -6,7 +6,7 @@ import { retryPolicies } from '../lib/retry-policy.ts';
 import type { JobReference } from './decide.ts';
 import type { JobEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
-import { createRetryQueue, type NextTry } from './retry-queue.ts';
+import { createRetryQueue } from './retry-queue.ts';
 
 /** Queues an Event about a Job. `onCreated` is called when the Event did not exist before. */
 export type WriteJobEvent = (job: JobReference, event: JobEvent, onCreated?: () => void) => void;
@@ -14,8 +14,7 @@ export type WriteJobEvent = (job: JobReference, event: JobEvent, onCreated?: () 
 interface PendingEvent {
   readonly job: JobReference;
   readonly event: JobEvent;
-  readonly onCreated: () => void;
-  readonly failures: number;
+  readonly onCreated: (() => void) | undefined;
 }
 
 /** Two at a time, because patches of Jobs matter more. Each of the 5,000 that may wait costs a kilobyte or so. */
@@ -29,31 +28,28 @@ export function createJobEventWriter(
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
 ): WriteJobEvent {
+  const { jobEvent: backoff } = retryPolicies;
   const onOverflow = (pending: PendingEvent) => logLost(pending, { error: 'too many others are waiting' });
   const queue = createRetryQueue<PendingEvent>({ ...EVENTS, run, onOverflow }, signal);
 
   function logLost({ job: { namespace, name }, event }: PendingEvent, why: object): void {
     outages.failed(NOT_WRITTEN, { namespace, name, event: event.name, ...why });
   }
-  async function run(pending: PendingEvent): Promise<NextTry<PendingEvent> | undefined> {
+  async function run(pending: PendingEvent, tries: number): Promise<number | undefined> {
     const { job, event, onCreated } = pending;
     try {
       const isNew = await jobs.writeEvent(job, event);
       outages.recovered(NOT_WRITTEN);
-      if (isNew) onCreated();
+      if (isNew) onCreated?.();
       else log.debug('told before', { event: event.name });
-      return undefined;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      const failures = pending.failures + 1;
-      if (error.retryable && failures < retryPolicies.jobEvent.tries) {
-        return { item: { ...pending, failures }, afterMs: exponentialBackoffMs(failures, retryPolicies.jobEvent) };
-      }
+      const failures = tries + 1;
+      if (error.retryable && failures < backoff.tries) return exponentialBackoffMs(failures, backoff);
       // A stop aborts the calls that are under way.
       if (!signal.aborted) logLost(pending, errorFields(error));
-      return undefined;
     }
+    return undefined;
   }
-  return (job, event, onCreated = () => {}) =>
-    queue.add(event.name, job.namespace, { job, event, onCreated, failures: 0 });
+  return (job, event, onCreated) => queue.add(event.name, job.namespace, { job, event, onCreated });
 }

@@ -1,4 +1,4 @@
-import type { JobEnd, JobReference } from './decide.ts';
+import type { CapDecision, ExplainDecision, JobEnd } from './decide.ts';
 
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
@@ -6,7 +6,7 @@ export const jobEventReasons = ['Missed', 'RanOnce'] as const;
 /** An Event about a Job. Its name is unique for what it reports: an existing Event of that name reports the same. */
 export interface JobEvent {
   readonly name: string;
-  readonly type: 'Normal' | 'Warning';
+  readonly type: 'Warning';
   readonly reason: (typeof jobEventReasons)[number];
   readonly action: 'cap' | 'explain';
   /** The message for people. */
@@ -14,12 +14,9 @@ export interface JobEvent {
 }
 
 /** The name contains the version that was capped, because a Job can be raised and capped again. */
-export function missedEvent(
-  { uid, resourceVersion }: JobReference,
-  { from, to }: { readonly from: number | undefined; readonly to: number },
-): JobEvent {
+export function missedEvent({ job, from, to }: CapDecision): JobEvent {
   return {
-    name: `missed.${uid}.${resourceVersion}`,
+    name: `missed.${job.uid}.${job.resourceVersion}`,
     type: 'Warning',
     reason: 'Missed',
     action: 'cap',
@@ -30,9 +27,10 @@ export function missedEvent(
   };
 }
 
-export function ranOnceEvent({ uid, namespace, name }: JobReference, end: JobEnd): JobEvent {
+export function ranOnceEvent({ job, end }: ExplainDecision): JobEvent {
+  const { namespace, name } = job;
   return {
-    name: `ran-once.${uid}`,
+    name: `ran-once.${job.uid}`,
     type: 'Warning',
     reason: 'RanOnce',
     action: 'explain',

@@ -1,25 +1,32 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { OutageLog } from '../lib/log-once.ts';
+import type { RepairLimiter } from '../lib/repair-limiter.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
-import { type JobDecision, type JobReference, referenceOf } from './decide.ts';
-import { type CapDecision, capJob, explainJob, type JobActionDependencies, NOT_CAPPED } from './job-actions.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type CapDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
+import type { WriteJobEvent } from './event-writer.ts';
+import { missedEvent, ranOnceEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';
-import { createRetryQueue, type NextTry } from './retry-queue.ts';
+import { createRetryQueue } from './retry-queue.ts';
 
-export interface JobWorkerDependencies extends JobActionDependencies {
+export interface JobWorkerDependencies {
   readonly jobs: Pick<JobStore, 'read' | 'cap'>;
   readonly namespaceLabels: (namespace: string) => Promise<Labels>;
-}
-
-export interface JobWorkerOptions {
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
+  readonly writeEvent: WriteJobEvent;
+  readonly outages: OutageLog;
+  /** How often each Job was capped: another writer may raise the limit each time. */
+  readonly limiter: RepairLimiter;
+  readonly now: () => Date;
   /** The policy in force. */
   readonly policy: () => Policy;
   decide(job: unknown, namespaceLabels?: Labels): JobDecision;
-  /** Called when a Job was dropped because the queue is full: only another list finds the Job then. */
-  onOverflow(): void;
 }
 
 /** A Job that must be capped, or may have to be. */
@@ -27,9 +34,7 @@ interface Attempt {
   readonly job: JobReference;
   /** The policy in force when the Job was seen. */
   readonly policy: Policy;
-  /** The decision about the Job as it was seen. A retry reads the Job and decides again. */
-  readonly decision?: CapDecision;
-  readonly failures: number;
+  readonly decision: JobDecision;
 }
 
 /**
@@ -40,52 +45,63 @@ export const JOB_CALLS = { concurrency: 8, most: 5_000 };
 /** The next page waits at most so long for the Jobs of this one, because the API server forgets a list after five minutes. */
 const PAGE_MS = 10_000;
 
-/** Decides about each Job that was seen and acts on the decision. Retries failures less and less often. */
+const NOT_CAPPED = 'job not capped';
+const RAISED = 'job raised again';
+
+/**
+ * Decides about each Job that was seen and acts on the decision. Retries failures less and less often.
+ *
+ * @param onOverflow called when a Job was dropped because the queue is full: only another list finds the Job then.
+ */
 export function createJobWorker(
   dependencies: JobWorkerDependencies,
-  { policy, decide, onOverflow }: JobWorkerOptions,
+  onOverflow: () => void,
   signal: AbortSignal,
 ): JobHandlers {
-  const { jobs, namespaceLabels, outages } = dependencies;
+  const { jobs, namespaceLabels, log, metrics, writeEvent, outages, policy, decide } = dependencies;
+  const { job: backoff } = retryPolicies;
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
 
-  async function run(attempt: Attempt): Promise<NextTry<Attempt> | undefined> {
-    const { decision: _decision, ...again } = attempt;
+  async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
     try {
-      const decision = await decideNow(attempt);
-      if (decision.action === 'explain') explainJob(decision, dependencies);
-      if (decision.action !== 'cap') return undefined;
-      const afterMs = await capJob(decision, dependencies);
-      return afterMs === undefined ? undefined : { item: again, afterMs };
+      const decision = await decideNow(attempt, tries);
+      explain(decision);
+      return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      return afterFailure({ ...again, failures: again.failures + 1 }, error);
+      return afterFailure(attempt, error, tries + 1);
     }
   }
-  function afterFailure(attempt: Attempt, error: OperatorError): NextTry<Attempt> {
-    const { namespace, name } = attempt.job;
+  function afterFailure({ job: { namespace, name } }: Attempt, error: OperatorError, failures: number): number {
     // A stop aborts the calls that are under way.
     if (!signal.aborted) outages.failed(NOT_CAPPED, { namespace, name, ...errorFields(error) });
     // A refusal lasts until a person changes something.
-    const { job: backoff } = retryPolicies;
-    const afterMs = error.retryable ? exponentialBackoffMs(attempt.failures, backoff) : backoff.longestMs;
-    return { item: attempt, afterMs };
+    return error.retryable ? exponentialBackoffMs(failures, backoff) : backoff.longestMs;
   }
-  async function decideNow({ job, decision: first, policy: ofFirst }: Attempt): Promise<JobDecision> {
-    if (first !== undefined && ofFirst === policy()) return first;
+  async function decideNow({ job, decision: first, policy: ofFirst }: Attempt, tries: number): Promise<JobDecision> {
+    // A later try reads the Job and decides again.
+    if (tries === 0 && first.action === 'cap' && ofFirst === policy()) return first;
     const stored = await jobs.read(job);
     const decision = decide(stored);
     return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
+  }
+  /** Queues an Event that says how the Job has failed, if the decision is to explain that. */
+  function explain(decision: JobDecision): void {
+    if (decision.action !== 'explain') return;
+    const { namespace, name } = decision.job;
+    writeEvent(decision.job, ranOnceEvent(decision), () => {
+      log.info('job ran once', { namespace, name });
+      metrics.jobRanOnce();
+    });
   }
   function onJob(stored: unknown): void {
     const job = referenceOf(stored);
     if (job === undefined || isQueued(job)) return;
     queue.remove(job.uid);
     const decision = decide(stored);
-    if (decision.action === 'explain') explainJob(decision, dependencies);
-    const attempt = { job, policy: policy(), failures: 0 };
-    if (decision.action === 'ask') queue.add(job.uid, job.namespace, attempt);
-    if (decision.action === 'cap') queue.add(job.uid, job.namespace, { ...attempt, decision });
+    explain(decision);
+    if (decision.action === 'leave' || decision.action === 'explain') return;
+    queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
   /** A Job that a list reports again, unchanged, keeps the time of its next try unless the policy has changed. */
   function isQueued({ uid, resourceVersion }: JobReference): boolean {
@@ -97,4 +113,36 @@ export function createJobWorker(
     onDeleted: (stored) => queue.remove(referenceOf(stored)?.uid ?? ''),
     pageDone: () => untilAborted(queue.idle(), AbortSignal.any([signal, AbortSignal.timeout(PAGE_MS)])),
   };
+}
+
+/**
+ * Caps the Job. Resolves with the milliseconds until the next try, or `undefined` when none is needed.
+ *
+ * @throws OperatorError the `KUBE_…` codes.
+ */
+async function capJob(
+  decision: CapDecision,
+  { jobs, log, metrics, writeEvent, outages, limiter, now }: JobWorkerDependencies,
+): Promise<number | undefined> {
+  const { job, from, to } = decision;
+  const { namespace, name } = job;
+  const delayMs = limiter.delayMs(job.uid, now());
+  if (delayMs > 0) {
+    outages.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
+    return delayMs;
+  }
+  const result = await jobs.cap(job, to);
+  // The watch reports a Job that has changed.
+  if (result === 'lost') return undefined;
+  limiter.record(job.uid, now());
+  if (result === 'undone') {
+    outages.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+    // The watch reports no change when another webhook has raised the limit within the patch.
+    return retryPolicies.job.longestMs;
+  }
+  for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);
+  log.info('job missed', { namespace, name, from, to });
+  metrics.jobMissed();
+  writeEvent(job, missedEvent(decision));
+  return undefined;
 }

@@ -3,15 +3,13 @@ export interface RetryQueueOptions<Item> {
   readonly concurrency: number;
   /** How many items may wait for their turn, and how many more for their next try. */
   readonly most: number;
-  /** Works on an item. Resolves with its next try, or `undefined` when none is needed. Must not reject. */
-  run(item: Item): Promise<NextTry<Item> | undefined>;
+  /**
+   * Works on an item that was tried `tries` times before. Resolves with the milliseconds until the next try, or `undefined`
+   * when none is needed. Must not reject.
+   */
+  run(item: Item, tries: number): Promise<number | undefined>;
   /** Called when the queue is full and has dropped an item. */
   onOverflow(item: Item): void;
-}
-
-export interface NextTry<Item> {
-  readonly item: Item;
-  readonly afterMs: number;
 }
 
 /**
@@ -31,6 +29,7 @@ interface Entry<Item> {
   readonly key: string;
   readonly lane: string;
   readonly item: Item;
+  tries: number;
 }
 
 /** @param signal once it is aborted, no further item is worked on. */
@@ -60,16 +59,12 @@ export function createRetryQueue<Item>(
   const isCurrent = (entry: Entry<Item>): boolean => entries.get(entry.key) === entry;
 
   async function work(entry: Entry<Item>): Promise<void> {
-    const next = await run(entry.item);
+    const afterMs = await run(entry.item, entry.tries);
     if (!isCurrent(entry) || signal.aborted) return;
-    if (next === undefined) remove(entry.key);
-    else if (timers.size < most) wait(entry, next);
+    entry.tries += 1;
+    if (afterMs === undefined) remove(entry.key);
+    else if (timers.size < most) timers.set(entry.key, setTimeout(enqueue, afterMs, entry).unref());
     else drop(entry);
-  }
-  function wait(entry: Entry<Item>, next: NextTry<Item>): void {
-    const again = { ...entry, item: next.item };
-    entries.set(entry.key, again);
-    timers.set(entry.key, setTimeout(enqueue, next.afterMs, again).unref());
   }
   function begin(): void {
     while (running < concurrency && !signal.aborted) {
@@ -97,7 +92,7 @@ export function createRetryQueue<Item>(
     add(key, lane, item) {
       remove(key);
       if (signal.aborted) return;
-      const entry = { key, lane, item };
+      const entry = { key, lane, item, tries: 0 };
       entries.set(key, entry);
       enqueue(entry);
     },
@@ -121,14 +116,14 @@ function createLanes<Value>() {
       else lanes.set(lane, [value]);
     },
     take(): Value | undefined {
-      for (const [lane, values] of lanes) {
-        size -= 1;
-        const value = values.shift();
-        lanes.delete(lane);
-        if (values.length > 0) lanes.set(lane, values);
-        return value;
-      }
-      return undefined;
+      const [next] = lanes;
+      if (next === undefined) return undefined;
+      const [lane, values] = next;
+      size -= 1;
+      const value = values.shift();
+      lanes.delete(lane);
+      if (values.length > 0) lanes.set(lane, values);
+      return value;
     },
   };
 }

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { type BackstopDependencies, createBackstop } from '../backstop/backstop.ts';
+import { createBackstop } from '../backstop/backstop.ts';
+import type { JobStore } from '../backstop/job-store.ts';
 import type { Config } from '../cli/config.ts';
 import { WEBHOOK_PATH } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
@@ -28,7 +29,8 @@ export interface Dependencies extends Omit<ReconcilerDependencies, 'events' | 'p
   readonly policies: Policies;
   readonly clientCa: ClientCa;
   readonly namespaceLabels: NamespaceLabels;
-  readonly backstop: Pick<BackstopDependencies, 'jobs'> & {
+  readonly backstop: {
+    readonly jobs: JobStore;
     readonly lease: LeaseStore;
     /** `host/start` of this process. */
     readonly replica: string;
@@ -198,16 +200,13 @@ interface HeldLease {
 /** Runs the backstop while this replica holds the Lease. */
 function startLease(operator: Operator, triggers: Triggers, signal: AbortSignal): HeldLease {
   const { config, dependencies, state } = operator;
-  const { log, metrics, now, policies } = dependencies;
+  const { log, now, uptimeMs, policies } = dependencies;
   const { jobs, lease, replica } = dependencies.backstop;
-  const namespaceLabels = cachedLabels(dependencies.namespaceLabels, () => performance.now());
-  const backstop = createBackstop(
-    { jobs, namespaceLabels, log, metrics, now },
-    { policy: policies.current, onPolicyChange: policies.onChange, heal: config.heal },
-    signal,
-  );
+  const namespaceLabels = cachedLabels(dependencies.namespaceLabels, uptimeMs);
+  const { current: policy, onChange: onPolicyChange } = policies;
+  const backstop = { ...dependencies, jobs, namespaceLabels, policy, onPolicyChange, heal: config.heal };
   const checked = Promise.withResolvers<void>();
-  const runBackstop = duringLease(backstop.run, signal);
+  const runBackstop = duringLease(createBackstop(backstop, signal), signal);
   const onChange = (isHolder: boolean) => {
     state.isLeaseHolder = isHolder;
     checked.resolve();

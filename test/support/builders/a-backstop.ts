@@ -102,14 +102,21 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
   const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
   const namespaceLabels = async () => labels();
-  const dependencies = { jobs, namespaceLabels, log, metrics, now, uptimeMs: () => clock.ms - startMs };
   const listeners: (() => void)[] = [];
   const onPolicyChange = (callback: () => void) => void listeners.push(callback);
-  const backstop = createBackstop(dependencies, { policy: () => current, onPolicyChange, heal: 'all' }, stop.signal);
+  const runBackstop = createBackstop(
+    {
+      ...{ jobs, namespaceLabels, log, metrics, now, onPolicyChange },
+      uptimeMs: () => clock.ms - startMs,
+      policy: () => current,
+      heal: 'all',
+    },
+    stop.signal,
+  );
   let running = new AbortController();
   const run = () => {
     running = new AbortController();
-    return backstop.run(AbortSignal.any([stop.signal, running.signal]));
+    return runBackstop(AbortSignal.any([stop.signal, running.signal]));
   };
   const ended = run();
   return {

@@ -88,10 +88,8 @@ describe('the decision about a stored Job is that about an UPDATE without a chan
   const generated = { generateName: 'oss-bucket-', name: 'oss-bucket-x7b2k' };
   const named = only({ jobName: 'oss-*' }, 3);
   const rows: readonly [string, object, number | undefined][] = [
-    ['had no name yet where the API server has generated it', { ...generated, generation: 1 }, 0],
-    ['has one at an UPDATE', { ...generated, generation: 2 }, 3],
-    ['has one where the client gave it beside generateName', { ...generated, name: 'oss-bucket-mine' }, 3],
-    ['has one where there is no generateName', { name: 'oss-bucket-x7b2k' }, 3],
+    ['takes a Job with generateName as one without a name', generated, 0],
+    ['reads the name of a Job without generateName', { name: 'oss-bucket-x7b2k' }, 3],
   ];
   for (const [what, metadata, to] of rows) {
     test(`and ${what}`, () => {

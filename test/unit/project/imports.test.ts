@@ -40,7 +40,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   backstop: {
     floor: 4,
-    impure: ['backstop.ts', 'event-writer.ts', 'job-actions.ts', 'job-watch.ts', 'retry-queue.ts'],
+    impure: ['event-writer.ts', 'job-watch.ts', 'job-worker.ts', 'retry-queue.ts'],
   },
   cli: {
     floor: 5,

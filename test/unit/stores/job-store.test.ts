@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { CapDecision, JobEnd } from '../../../src/backstop/decide.ts';
 import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
@@ -150,9 +151,12 @@ describe('a page of Jobs', () => {
 });
 
 describe('an Event on a Job', () => {
+  const missed = (fields: Partial<CapDecision>) => missedEvent({ action: 'cap', job, from: 6, to: 0, ...fields });
+  const ranOnce = (end: JobEnd, about = job) => ranOnceEvent({ action: 'explain', job: about, end });
+
   test('is created beside it, under a name that tells it from no other of its kind', async () => {
     const { store, calls } = answering({});
-    assert.equal(await store.writeEvent(job, ranOnceEvent(job, kept)), true);
+    assert.equal(await store.writeEvent(job, ranOnce(kept)), true);
     const { method, path, body } = firstOf(calls);
     assert.deepEqual([method, path], ['POST', '/api/v1/namespaces/team-a/events']);
     assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'ran-once.u-1' });
@@ -162,17 +166,17 @@ describe('an Event on a Job', () => {
   });
 
   test('that is there already was told before', async () => {
-    assert.equal(await answering(refused(409)).store.writeEvent(job, missedEvent(job, { from: 6, to: 0 })), false);
+    assert.equal(await answering(refused(409)).store.writeEvent(job, missed({})), false);
   });
 
   test('is as long as the API server takes, and says so where the log may be gone', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
-    const events = [kept, gone, late].map((end) => ranOnceEvent(long, end));
-    for (const { note } of [...events, missedEvent(long, { from: 6, to: 0 })]) assert.ok(note.length <= 1024);
-    assert.match(ranOnceEvent(job, gone).note, /may have run twice, and its log .* may be gone/);
-    const { note } = ranOnceEvent(job, { isLogKept: false, reason: 'DeadlineExceeded' });
+    const events = [kept, gone, late].map((end) => ranOnce(end, long));
+    for (const { note } of [...events, missed({ job: long })]) assert.ok(note.length <= 1024);
+    assert.match(ranOnce(gone).note, /may have run twice, and its log .* may be gone/);
+    const { note } = ranOnce({ isLogKept: false, reason: 'DeadlineExceeded' });
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
     assert.doesNotMatch(note, /by policy/, 'the policy has no part in that');
-    assert.match(missedEvent(job, { from: undefined, to: 0 }).note, /from its default to 0/);
+    assert.match(missed({ from: undefined }).note, /from its default to 0/);
   });
 });
