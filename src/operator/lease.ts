@@ -62,6 +62,11 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
     checking = undefined;
+    // Another replica had the Lease between two checks: what it has published must be observed again.
+    if (isHolder && seen.isTaken) {
+      isHolder = false;
+      await onChange(false);
+    }
     if (seen.isHolder !== isHolder && !signal.aborted) {
       logChange(log, isHolder, seen.isHolder);
       isHolder = seen.isHolder;
@@ -125,7 +130,12 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
   }
 }
 
-type LeaseCheck = () => Promise<{ readonly isHolder: boolean; readonly againMs: number }>;
+type LeaseCheck = () => Promise<{
+  readonly isHolder: boolean;
+  /** Whether this replica was not the holder when the Lease was read. */
+  readonly isTaken?: boolean;
+  readonly againMs: number;
+}>;
 
 function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOptions): LeaseCheck {
   let seen: { readonly resourceVersion: string | undefined; readonly atMs: number } | undefined;
@@ -133,6 +143,7 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
   let isHolder = false;
   let failedAtMs: number | undefined;
   let isLogged = false;
+  let isTaken = false;
 
   async function acquire(tries: number = mostTries): Promise<boolean> {
     const lease = await store.read();
@@ -141,7 +152,9 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
       seen = { resourceVersion: lease?.resourceVersion, atMs: nowMs };
     }
     const findings = { lease, identity, isFirstCheck, unchangedMs: nowMs - seen.atMs, now: now() };
-    if (decideLease(findings) === 'wait') return false;
+    const decision = decideLease(findings);
+    isTaken = decision === 'take';
+    if (decision === 'wait') return false;
     const isWritten = lease
       ? await store.write(identity, lease.resourceVersion, now())
       : await store.create(identity, now());
@@ -166,7 +179,7 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
       isFirstCheck = false;
       failedAtMs = undefined;
       isLogged = false;
-      return { isHolder, againMs: isHolder ? renewMs : retryMs };
+      return { isHolder, isTaken: isHolder && isTaken, againMs: isHolder ? renewMs : retryMs };
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const againMs = withoutLease(error);

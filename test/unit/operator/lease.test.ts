@@ -113,6 +113,14 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     await eventually(() => assert.deepEqual(told.slice(-2), ['another replica watches jobs', 'ended']));
   });
 
+  test('begins again when another one has held and released the Lease between two checks', async (t) => {
+    const { changes, write } = start(t);
+    await eventually(() => assert.deepEqual(changes, [true]));
+    write('other/1');
+    write(undefined);
+    await eventually(() => assert.deepEqual(changes, [true, false, true]), { withinMs: 10_000 });
+  });
+
   test('works on where somebody has annotated the Lease between two calls', async (t) => {
     let foreign = () => {};
     const { told, write, stored } = start(t, {
