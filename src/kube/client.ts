@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createConfiguration, KubeConfig, ServerConfiguration, Watch } from '@kubernetes/client-node';
 import { messageOf } from '../lib/errors.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
 import { describeValue, oneLine, truncate } from '../lib/text.ts';
 import { overHttp1 } from './http1-agent.ts';
 import { createCallJson, type JsonCalls } from './requests.ts';
-import { followWatch } from './watch.ts';
+import { createFollowWatch } from './watch.ts';
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
@@ -13,7 +12,6 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 export interface Clients extends JsonCalls {
   /** Where the API server is. */
   readonly server: string;
-  readonly watch: Watch;
 }
 
 /** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
@@ -39,12 +37,10 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
     baseServer: new ServerConfiguration(cluster.server, {}),
     authMethods: { default: config },
   });
-  const watch = new Watch(config);
   return {
     server: cluster.server,
-    watch,
-    callJson: createCallJson({ configuration, config, stop, timeoutMs: retryPolicies.call.timeoutMs }),
-    followJson: (request, signal) => followWatch(watch, request, signal),
+    callJson: createCallJson({ configuration, config, stop }),
+    followJson: createFollowWatch(new Watch(config)),
   };
 }
 
@@ -56,7 +52,7 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
  */
 export function kubeconfigProblems(label: string, kubeconfig: string | undefined): string[] {
   const found = kubeconfig === undefined ? 'none' : JSON.stringify(kubeconfig);
-  return configProblems(kubeconfig).map(({ problem, allowed }) => {
+  return configProblems(kubeconfig).map(([problem, allowed]) => {
     // A YAML parser quotes lines of the file below its message, and a token may be in one of them.
     const [line = ''] = problem.trim().split('\n');
     return `${label}: found ${found}: ${oneLine(truncate(line, LONGEST_PROBLEM))}; allowed is ${allowed}`;
@@ -64,25 +60,22 @@ export function kubeconfigProblems(label: string, kubeconfig: string | undefined
 }
 
 const LONGEST_PROBLEM = 300;
-const CONTEXT = 'a kubeconfig file with a current context';
 
-interface ConfigProblem {
-  readonly problem: string;
-  readonly allowed: string;
-}
+type ConfigProblem = readonly [problem: string, allowed: string];
 
 function configProblems(kubeconfig: string | undefined): ConfigProblem[] {
+  const context = 'a kubeconfig file with a current context';
   let config: KubeConfig;
   try {
     config = loadKubeConfig(kubeconfig);
   } catch (error) {
-    return [{ problem: messageOf(error), allowed: CONTEXT }];
+    return [[messageOf(error), context]];
   }
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
-  if (!cluster) return [{ problem: 'its current context names no cluster', allowed: CONTEXT }];
+  if (!cluster) return [['its current context names no cluster', context]];
   const isHttps = URL.parse(cluster.server)?.protocol === 'https:';
-  const server = { problem: `its server is ${describeValue(cluster.server)}`, allowed: 'an https URL' };
+  const server: ConfigProblem = [`its server is ${describeValue(cluster.server)}`, 'an https URL'];
   const files = [cluster.caFile, user?.certFile, user?.keyFile].flatMap((file) => (file ? fileProblems(file) : []));
   return isHttps ? files : [server, ...files];
 }
@@ -92,7 +85,7 @@ function fileProblems(file: string): ConfigProblem[] {
     readFileSync(file);
     return [];
   } catch (error) {
-    return [{ problem: messageOf(error), allowed: 'a file that can be read' }];
+    return [[messageOf(error), 'a file that can be read']];
   }
 }
 

@@ -2,34 +2,27 @@ import type { ApiException, V1Status } from '@kubernetes/client-node';
 import { type ErrorCode, messageOf, OperatorError } from '../lib/errors.ts';
 
 /** Waits for a read of one object. Resolves with `undefined` when the object does not exist. */
-export async function orAbsent<T>(call: Promise<T>, what: string): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
+export const orAbsent = <T>(call: Promise<T>, what: string): Promise<T | undefined> =>
+  call.catch((error) => {
     if (isNotFound(error)) return undefined;
     throw kubeError(what, error);
-  }
-}
+  });
 
 /** Waits for a conditional write. Resolves with `false` when the object has changed or was deleted since it was read. */
-export async function wasWritten(call: Promise<unknown>, what: string): Promise<boolean> {
-  try {
-    await call;
-    return true;
-  } catch (error) {
-    if (statusOf(error) === 409 || isNotFound(error)) return false;
-    throw kubeError(what, error);
-  }
-}
+export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolean> =>
+  call.then(
+    () => true,
+    (error) => {
+      if (statusOf(error) === 409 || isNotFound(error)) return false;
+      throw kubeError(what, error);
+    },
+  );
 
 /** Waits for a call that must succeed. */
-export async function orFail<T>(call: Promise<T>, what: string): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
+export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
+  call.catch((error) => {
     throw kubeError(what, error);
-  }
-}
+  });
 
 /** Whether the API server has forgotten the version that a list or a watch must continue from. */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
@@ -39,42 +32,42 @@ export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
  * OwnerReferencesPermissionEnforcement, which OpenShift enables, allows a change of a live object only to users who may delete it.
  */
 export const isOwnerRefused = (error: unknown): boolean =>
-  error instanceof OperatorError && !!statusBody(error.cause).message?.includes('cannot set an ownerRef');
+  error instanceof OperatorError && !!messageIn(error.cause)?.includes('cannot set an ownerRef');
 
 /** The error of a failed call: the API server's message, our code, and the next step. */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
-  const code = isTooOld(error) ? 'KUBE_REJECTED' : kubeCode(status);
-  return new OperatorError(code, `cannot ${what}: ${statusMessage(error)}${nextStep(error)}`, { cause: error });
+  const message = messageIn(error);
+  const found = status === undefined ? networkMessage(error) : (message ?? `HTTP ${status}`);
+  // The API server refuses an apply with an unknown field with 500. A retry gets the same answer.
+  const isTooOld = !!message?.includes('field not declared in schema');
+  const code = isTooOld ? 'KUBE_REJECTED' : kubeCode(status);
+  const step = isTooOld ? TOO_OLD : nextStep(status, message);
+  return new OperatorError(code, `cannot ${what}: ${found}${step}`, { cause: error });
 }
 
-/** The API server refuses an apply with an unknown field with 500. A retry gets the same answer. */
-const isTooOld = (error: unknown): boolean => !!statusBody(error).message?.includes('field not declared in schema');
 const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
+const UNKNOWN_USER =
+  ' (the API server does not know this user: look at the credentials in the kubeconfig; a Pod whose ServiceAccount was made anew has to be made anew too: kubectl rollout restart)';
+const NO_RIGHT =
+  ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)';
 
-const nextSteps: Readonly<Record<number, string>> = {
-  401: ' (the API server does not know this user: look at the credentials in the kubeconfig; a Pod whose ServiceAccount was made anew has to be made anew too: kubectl rollout restart)',
-  403: ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)',
-};
-
-/** Admission refuses with 403 too (a quota, a policy, a namespace that is being deleted). No right would help then. */
-function nextStep(error: unknown): string {
-  const status = statusOf(error);
-  const { message } = statusBody(error);
-  if (isTooOld(error)) return TOO_OLD;
-  if (status === 403 && message !== undefined && !isByRights(message)) return '';
-  return status === undefined ? '' : (nextSteps[status] ?? '');
+function nextStep(status: number | undefined, message: string | undefined): string {
+  if (status === 401) return UNKNOWN_USER;
+  return status === 403 && (message === undefined || isByRights(message)) ? NO_RIGHT : '';
 }
 
-/** The messages of apiserver, pkg/endpoints/handlers/responsewriters/errors.go. */
+/**
+ * Whether a right is missing. Admission refuses with 403 too (a quota, a policy, a namespace that is being deleted), and no right
+ * would help then. The messages are in apiserver, pkg/endpoints/handlers/responsewriters/errors.go.
+ */
 const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
 
 /** Whether the object does not exist. Other 404s mean a missing namespace, or a wrong path in the kubeconfig's server. */
 function isNotFound(error: unknown): boolean {
   const { reason, details } = statusBody(error);
-  return (
-    statusOf(error) === 404 && reason === 'NotFound' && details?.name !== undefined && details.kind !== 'namespaces'
-  );
+  const isObjectMissing = reason === 'NotFound' && details?.name !== undefined && details.kind !== 'namespaces';
+  return statusOf(error) === 404 && isObjectMissing;
 }
 
 /** The HTTP status of an error of the client: `code` for a call, `statusCode` for a watch. */
@@ -86,11 +79,9 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /** The API server's message. The message of the exception would have every header, and the body twice. */
-function statusMessage(error: unknown): string {
-  const status = statusOf(error);
-  if (status === undefined) return networkMessage(error);
-  const { message } = statusBody(error);
-  return typeof message === 'string' ? message : `HTTP ${status}`;
+function messageIn(error: unknown): string | undefined {
+  const { message }: { readonly message?: unknown } = statusBody(error);
+  return typeof message === 'string' ? message : undefined;
 }
 
 /** The answer as a Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), if it is one. */

@@ -1,4 +1,5 @@
 import type { V1ManagedFieldsEntry, V1ObjectMeta } from '@kubernetes/client-node';
+import { asObject } from '../lib/json.ts';
 
 /** Who the daemon is in `managedFields`; what creates the Secret adds the replica after a slash. */
 export const FIELD_MANAGER = 'terraform-daemon';
@@ -20,7 +21,4 @@ export function otherWriter(metadata: V1ObjectMeta | undefined): string | undefi
 export const wroteField = (metadata: V1ObjectMeta | undefined, path: readonly string[]): boolean =>
   (metadata?.managedFields ?? [])
     .filter(isOfDaemon)
-    .some(({ fieldsV1 }) => path.reduce<unknown>(within, fieldsV1) !== undefined);
-
-const within = (fields: unknown, key: string): unknown =>
-  typeof fields === 'object' && fields !== null ? (fields as Record<string, unknown>)[key] : undefined;
+    .some(({ fieldsV1 }) => path.reduce<unknown>((fields, key) => asObject(fields)[key], fieldsV1) !== undefined);

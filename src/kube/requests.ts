@@ -1,5 +1,6 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
-import type { WatchRequest } from './watch.ts';
+import { retryPolicies } from '../lib/retry-policy.ts';
+import type { FollowWatch } from './watch.ts';
 
 /** The kinds of patches: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
 const contentTypes = {
@@ -26,12 +27,9 @@ export type CallJson = (
 
 export class AnswerTooLong extends Error {}
 
-/** Follows one watch, as `followWatch` does. */
-export type FollowJson = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
-
 export interface JsonCalls {
   readonly callJson: CallJson;
-  readonly followJson: FollowJson;
+  readonly followJson: FollowWatch;
 }
 
 interface Connection {
@@ -39,16 +37,26 @@ interface Connection {
   readonly config: KubeConfig;
   /** Aborts every call that is under way. */
   readonly stop: AbortSignal;
-  readonly timeoutMs: number;
 }
 
-/** Calls share connections for so long; new ones use a client certificate or CA that has changed on disk. */
+/**
+ * Calls share connections for so long; new ones use a client certificate or CA that has changed on disk. The client makes new
+ * connections for each request; the handshakes of 500 patches took longer than the patches.
+ */
 const CONNECTIONS_MS = 60_000;
 
 /** The calls reject with errors that `kubeError` understands. */
-export function createCallJson({ configuration, config, stop, timeoutMs }: Connection): CallJson {
+export function createCallJson({ configuration, config, stop }: Connection): CallJson {
   const { baseServer, httpApi } = configuration;
-  const share = createConnectionSharing();
+  let shared: ReturnType<RequestContext['getDispatcher']>;
+  let sharedAtMs = Number.NEGATIVE_INFINITY;
+  function share(request: RequestContext): void {
+    if (performance.now() - sharedAtMs > CONNECTIONS_MS) {
+      shared = request.getDispatcher();
+      sharedAtMs = performance.now();
+    }
+    if (shared) request.setDispatcher(shared);
+  }
   return async (method, path, { query = {}, patch, body, mostBytes } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
@@ -59,7 +67,7 @@ export function createCallJson({ configuration, config, stop, timeoutMs }: Conne
     // Reads the token again, because the kubelet replaces it every hour.
     await config.applySecurityAuthentication(request);
     share(request);
-    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]));
+    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(retryPolicies.call.timeoutMs)]));
     const { httpStatusCode: code, body: answer } = await httpApi.send(request).toPromise();
     if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
     return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));
@@ -75,16 +83,4 @@ async function boundedText({ stream }: ResponseBody, mostBytes: number): Promise
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString();
-}
-
-/** The client makes new connections for each request; the handshakes of 500 patches took longer than the patches. */
-function createConnectionSharing(): (request: RequestContext) => void {
-  let shared: { readonly dispatcher: ReturnType<RequestContext['getDispatcher']>; readonly atMs: number } | undefined;
-  return (request) => {
-    const nowMs = performance.now();
-    if (shared === undefined || nowMs - shared.atMs > CONNECTIONS_MS) {
-      shared = { dispatcher: request.getDispatcher(), atMs: nowMs };
-    }
-    if (shared.dispatcher) request.setDispatcher(shared.dispatcher);
-  };
 }

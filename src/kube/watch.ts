@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { V1Status, Watch } from '@kubernetes/client-node';
+import type { Watch } from '@kubernetes/client-node';
 import { OperatorError } from '../lib/errors.ts';
+import { asObject } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 import { isExpired, kubeError } from './errors.ts';
 import { createWatchBackoff } from './watch-backoff.ts';
 
@@ -82,8 +84,8 @@ async function listOrWatch(source: WatchSource, from: string | undefined, signal
 }
 
 function versionOf(object: unknown): string | undefined {
-  const { metadata } = (object ?? {}) as { readonly metadata?: { readonly resourceVersion?: unknown } | null };
-  return typeof metadata?.resourceVersion === 'string' ? metadata.resourceVersion : undefined;
+  const { resourceVersion } = asObject(asObject(object).metadata);
+  return typeof resourceVersion === 'string' ? resourceVersion : undefined;
 }
 
 /** One object to watch: the path of its collection, and its name. */
@@ -98,14 +100,13 @@ export interface WatchedObject {
  * has started, because the object may have changed between two watches.
  */
 export function watchObject(
-  client: Pick<Watch, 'watch'>,
+  follow: FollowWatch,
   { path, name, onChange }: WatchedObject,
   { log, signal }: Omit<WatchOptions, 'warning'>,
 ): Promise<void> {
   const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true' };
   const source: WatchSource = {
-    watch: (_from, onEvent, signal) =>
-      followWatch(client, { path, query, what: name, onOpen: onChange, onEvent }, signal),
+    watch: (_from, onEvent, signal) => follow({ path, query, what: name, onOpen: onChange, onEvent }, signal),
     onEvent(type) {
       if (type !== 'BOOKMARK') onChange();
     },
@@ -129,40 +130,35 @@ export interface WatchRequest {
  *
  * @throws OperatorError the `KUBE_…` codes.
  */
-export async function followWatch(
-  client: Pick<Watch, 'watch'>,
-  { path, query, what, onOpen = () => {}, onEvent }: WatchRequest,
-  signal: AbortSignal,
-): Promise<'ended' | 'expired'> {
-  const { promise: ended, resolve } = Promise.withResolvers<unknown>();
-  const stop = new AbortController();
-  const end = (error?: unknown) => {
-    resolve(error);
-    stop.abort();
+export type FollowWatch = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
+
+export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
+  return async ({ path, query, what, onOpen, onEvent }, signal) => {
+    const { promise: ended, resolve } = Promise.withResolvers<unknown>();
+    let isEnded = false;
+    const end = (error: unknown) => {
+      isEnded = true;
+      resolve(error);
+    };
+    const onWatchEvent: OnWatchEvent = (type, object) =>
+      type === 'ERROR' ? end(statusError(object)) : onEvent(type, object);
+    const opened = client.watch(path, query, onWatchEvent, end);
+    const open = () => {
+      // The client also returns when the API server has refused the watch.
+      if (!isEnded && !signal.aborted) onOpen?.();
+    };
+    opened.then(open).catch(end);
+    const error = await untilAborted(ended, signal);
+    opened.then((controller) => controller.abort()).catch(() => {});
+    if (signal.aborted || isOrdinary(error)) return 'ended';
+    if (isExpired(error)) return 'expired';
+    throw kubeError(`watch ${what}`, error);
   };
-  const begin = async () => {
-    const controller = await client.watch(path, query, onWatchEvent, end);
-    stop.signal.addEventListener('abort', () => controller.abort());
-    if (stop.signal.aborted) controller.abort();
-    else onOpen();
-  };
-  // An error after the start of a watch comes as an event.
-  const onWatchEvent: OnWatchEvent = (type, object) =>
-    type === 'ERROR' ? end(statusError(object)) : onEvent(type, object);
-  const onAbort = () => end();
-  signal.addEventListener('abort', onAbort);
-  begin().catch(end);
-  const error = await ended;
-  signal.removeEventListener('abort', onAbort);
-  if (signal.aborted || isOrdinary(error)) return 'ended';
-  if (isExpired(error)) return 'expired';
-  throw kubeError(`watch ${what}`, error);
 }
 
-function statusError(status: unknown): Error {
-  const code = (status as V1Status | null)?.code;
-  return Object.assign(new Error('the watch has ended'), { code, body: status });
-}
+/** An error after the start of a watch comes as an event. */
+const statusError = (status: unknown): Error =>
+  Object.assign(new Error('the watch has ended'), { code: asObject(status).code, body: status });
 
 /** A watch ends when the server closes it, or when the client finds it quiet. */
 const isOrdinary = (error: unknown): boolean =>

@@ -66,7 +66,7 @@ function openStores(
   // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const owner = createOwner(callJson, ownerClusterRole, log);
-  const { server, watch } = clients;
+  const { server, followJson } = clients;
   const calls = { callJson: clients.callJson, owner };
   const lease = createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) });
   return {
@@ -76,8 +76,8 @@ function openStores(
     backstop: { jobs: createJobStore(clients), lease, replica },
     events: createEventStore(clients.callJson, { namespace, name: secretName }),
     namespaceLabels: readNamespaceLabels(callJson),
-    watchSecret: createSecretWatch({ watch, log }, namespace, secretName),
-    watchRegistration: createRegistrationWatch({ watch, log }, registration.name),
+    watchSecret: createSecretWatch({ followJson, log }, namespace, secretName),
+    watchRegistration: createRegistrationWatch({ followJson, log }, registration.name),
   } as const;
 }
 

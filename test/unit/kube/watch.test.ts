@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import type { Watch } from '@kubernetes/client-node';
-import { followWatch, watchObject } from '../../../src/kube/watch.ts';
+import { createFollowWatch, watchObject } from '../../../src/kube/watch.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
@@ -37,7 +37,11 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
   };
   const warn: Log['warn'] = (message, fields) => told.push(JSON.stringify([message, fields]));
   const log: Log = { error: assert.fail, warn, info: assert.fail, debug: assert.fail };
-  const ended = watchObject(client, { ...target, onChange: () => (changes += 1) }, { log, signal: stop.signal });
+  const ended = watchObject(
+    createFollowWatch(client),
+    { ...target, onChange: () => (changes += 1) },
+    { log, signal: stop.signal },
+  );
   t.after(() => stop.abort());
   const standing = (nth: number) =>
     eventually(() => {
@@ -153,7 +157,7 @@ describe('one watch', { timeout: 30_000 }, () => {
         return new AbortController();
       },
     };
-    return followWatch(client, { path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
+    return createFollowWatch(client)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
   };
 
   test('is expired by 410, as an answer or within it', async () => {
@@ -201,7 +205,11 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     const stop = new AbortController();
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
-    const ended = watchObject(hung, { ...target, onChange: assert.fail }, { log, signal: stop.signal });
+    const ended = watchObject(
+      createFollowWatch(hung),
+      { ...target, onChange: assert.fail },
+      { log, signal: stop.signal },
+    );
     stop.abort();
     await promptly(ended);
   });
