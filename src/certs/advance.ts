@@ -15,8 +15,8 @@ export interface Explained {
 /** A step that changes a set, other than replacing all of it. */
 export type SetStep = Exclude<CertificateDecision, { readonly action: 'keep' | 'recreate' | 'replace' }>;
 
-/** Takes one step in the life of a certificate set. */
-export function createAdvance(options: CertificateOptions, bundles: BundleRules) {
+/** The steps in the life of a certificate set. */
+export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   /** The bundle as it should be: the current CA, the next one, and those that replicas may still need. */
   function withBundle(set: CertificateSet, situation: Situation): CertificateSet {
     const own = splitCertificates(joinCertificates([set.ca.certificate, set.nextCa?.certificate ?? '']));
@@ -26,7 +26,8 @@ export function createAdvance(options: CertificateOptions, bundles: BundleRules)
     return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
   }
 
-  return async ({ set, reasons }: Explained, step: SetStep, situation: Situation): Promise<Explained> => {
+  /** Takes one step. */
+  async function advance({ set, reasons }: Explained, step: SetStep, situation: Situation): Promise<Explained> {
     const { now } = situation;
     switch (step.action) {
       case 'renew': {
@@ -51,42 +52,31 @@ export function createAdvance(options: CertificateOptions, bundles: BundleRules)
       case 'retire':
         return { set: { ...set, caBundle: set.ca.certificate, phase: 'stable', phaseSince: undefined }, reasons };
     }
-  };
+  }
+
+  /**
+   * Issues a set that shares nothing with the previous one but trust: replicas may still present a certificate that a CA
+   * of the live bundle has signed, so these CAs stay in the bundle until the rotation has finished.
+   */
+  async function replace(before: CertificateSet | undefined, situation: Situation): Promise<CertificateSet> {
+    const { now } = situation;
+    const ca = await issueCertificateAuthority(options, now);
+    const serving = await issueServingCertificate(options, ca, now);
+    const caBundle = before?.caBundle ?? ca.certificate;
+    return withBundle({ ca, serving, caBundle, nextCa: undefined, phase: 'publishing', phaseSince: now }, situation);
+  }
+
+  return { advance, replace };
 }
 
 /** The next CA signs from now on; the previous one stays trusted until no replica presents its certificates any more. */
 async function takeOver({ set, reasons }: Explained, options: CertificateOptions, now: Date): Promise<Explained> {
+  const { nextCa } = set;
   const retiring = { ...set, nextCa: undefined, phase: 'retiring', phaseSince: now } as const;
   // Without a next CA the current CA is itself the new one: it has replaced one that was lost.
-  if (set.nextCa === undefined) return { set: retiring, reasons };
-  const serving = await issueServingCertificate(options, set.nextCa, now);
-  const caBundle = joinCertificates([set.nextCa.certificate, set.caBundle]);
+  if (nextCa === undefined) return { set: retiring, reasons };
+  const serving = await issueServingCertificate(options, nextCa, now);
+  const caBundle = joinCertificates([nextCa.certificate, set.caBundle]);
   const reason = reasons['next-ca'];
-  return {
-    set: { ...retiring, ca: set.nextCa, serving, caBundle },
-    reasons: { ...reasons, ca: reason, serving: reason },
-  };
-}
-
-/**
- * Issues a set that shares nothing with the previous one but trust: replicas may still present a certificate that a CA
- * of the live bundle has signed, so these CAs stay in the bundle until the rotation has finished.
- */
-export function createReplace(options: CertificateOptions, bundles: BundleRules) {
-  return async (before: CertificateSet | undefined, situation: Situation): Promise<CertificateSet> => {
-    const { now, liveBundle } = situation;
-    const ca = await issueCertificateAuthority(options, now);
-    const serving = await issueServingCertificate(options, ca, now);
-    const known = joinCertificates([before?.caBundle ?? '', liveBundle ?? '']);
-    const previous = bundles.usableAuthorities(known, situation);
-    const isFirst = previous.length === 0;
-    return {
-      ca,
-      serving,
-      caBundle: joinCertificates([ca.certificate, ...previous]),
-      nextCa: undefined,
-      phase: isFirst ? 'stable' : 'publishing',
-      phaseSince: isFirst ? undefined : now,
-    };
-  };
+  return { set: { ...retiring, ca: nextCa, serving, caBundle }, reasons: { ...reasons, ca: reason, serving: reason } };
 }

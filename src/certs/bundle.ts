@@ -48,8 +48,8 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
       return 'unparsable-bundle';
     }
     if (new Set(certificates).size !== certificates.length) return 'duplicate-ca';
-    if (nextCa && !certificates.includes(normalized(nextCa.certificate))) return 'ca-lost';
-    const own = [ca, nextCa ?? ca].map(({ certificate }) => normalized(certificate));
+    const own = [ca, nextCa ?? ca].map(({ certificate }) => joinCertificates([certificate]));
+    if (!own.every((pem) => certificates.includes(pem))) return 'ca-lost';
     const others = certificates.filter((pem) => !own.includes(pem));
     return others.some((pem) => !isUsable(pem, now)) ? 'foreign-ca' : undefined;
   }
@@ -76,5 +76,3 @@ export function asPublished(caBundle: Pem, liveBundle: Pem | undefined): Pem {
   const isSame = live === liveBundle && live.length === wanted.length && isPublished(wanted, live);
   return isSame ? (liveBundle as Pem) : caBundle;
 }
-
-const normalized = (pem: Pem): Pem => splitCertificates(pem)[0] ?? pem;

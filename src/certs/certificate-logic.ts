@@ -1,4 +1,4 @@
-import { createAdvance, createReplace, type Explained } from './advance.ts';
+import { createSteps, type Explained } from './advance.ts';
 import { createBundleRules } from './bundle.ts';
 import type { CertificateOptions } from './certificate-set.ts';
 import { createDecide } from './decide.ts';
@@ -13,8 +13,7 @@ export function createCertificateLogic(options: CertificateOptions) {
   const bundles = createBundleRules(options);
   return {
     decide: createDecide(options, bundles),
-    advance: createAdvance(options, bundles),
-    replace: createReplace(options, bundles),
+    ...createSteps(options, bundles),
     toSecret: ({ set, reasons }: Explained) => toSecret(set, options, reasons),
     usableAuthorities: bundles.usableAuthorities,
     ...createServingSwap(options),

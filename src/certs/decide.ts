@@ -1,12 +1,13 @@
+import { X509Certificate } from 'node:crypto';
 import { joinCertificates } from '../lib/pem.ts';
 import type { BundleRules } from './bundle.ts';
-import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
+import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import { createPairChecks } from './pair-checks.ts';
 import type { Reason } from './reasons.ts';
 import { nextRotationStep, type RotationStep } from './rotation.ts';
 import type { Asked, SecretTraits } from './secret.ts';
 import type { Situation } from './situation.ts';
-import { parseCertificate, renewalMoment } from './x509.ts';
+import { renewalMoment } from './x509.ts';
 
 /** The next step of a certificate set, and its reason. After each step the set is decided on again. */
 export type CertificateDecision =
@@ -59,7 +60,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
     if (phase !== 'stable') return undefined;
     if (asked === 'ca') return { action: 'announce', reason: 'asked' };
     if (isWeak(ca)) return { action: 'announce', reason: 'weak-key' };
-    return renewalMoments([ca]).some((moment) => moment <= now) ? { action: 'announce', reason: 'due' } : undefined;
+    return renewalOf(ca) <= now ? { action: 'announce', reason: 'due' } : undefined;
   }
 
   return (set: CertificateSet | undefined, situation: Situation, traits: SecretTraits = {}): CertificateDecision => {
@@ -89,11 +90,10 @@ function decideOnRotation(set: CertificateSet, options: CertificateOptions, situ
   const step = nextRotationStep(set, options, situation);
   if (step.action !== 'wait') return step;
   // A CA that is due while its successor settles is past its renewal moment, so that moment is no time to wait for.
-  const moments = renewalMoments([set.ca, set.serving])
-    .concat(step.until ?? [])
-    .filter((moment) => moment > situation.now);
-  return { action: 'keep', until: new Date(Math.min(...moments.map((moment) => moment.getTime()))) };
+  const moments = [renewalOf(set.ca), renewalOf(set.serving), step.until ?? []].flat();
+  const later = moments.map((moment) => moment.getTime()).filter((ms) => ms > situation.now.getTime());
+  return { action: 'keep', until: new Date(Math.min(...later)) };
 }
 
-const renewalMoments = (pairs: readonly CertificateSet['ca'][]): Date[] =>
-  pairs.flatMap(({ certificate }) => parseCertificate(certificate) ?? []).map(renewalMoment);
+/** Of a pair without a problem. */
+const renewalOf = ({ certificate }: CertificatePair): Date => renewalMoment(new X509Certificate(certificate));

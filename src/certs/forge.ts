@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import forge from 'node-forge';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { ServerNames, Subject } from './certificate-set.ts';
+import { ifReadable } from './x509.ts';
 
 /*
  * The only door to node-forge, for what node:crypto cannot do: read the extensions of a certificate, and encode a new
@@ -31,23 +32,18 @@ const remembered = new Map<Pem, CertificateContent | undefined>();
 export function readContent(pem: Pem): CertificateContent | undefined {
   if (!remembered.has(pem)) {
     if (remembered.size >= REMEMBERED) remembered.clear();
-    remembered.set(pem, contentOf(pem));
+    remembered.set(
+      pem,
+      ifReadable(() => contentOf(fromPem(pem))),
+    );
   }
   return remembered.get(pem);
 }
 
-function contentOf(pem: Pem): CertificateContent | undefined {
-  try {
-    const certificate = fromPem(pem);
-    const { signatureOid, siginfo } = certificate;
-    return {
-      isSha256: [signatureOid, siginfo.algorithmOid].every((oid) => oid === pki.oids.sha256WithRSAEncryption),
-      extensions: new Map(certificate.extensions.map(({ name, id, value }) => [name ?? id, value])),
-    };
-  } catch {
-    return undefined;
-  }
-}
+const contentOf = ({ signatureOid, siginfo, extensions }: forge.pki.Certificate): CertificateContent => ({
+  isSha256: [signatureOid, siginfo.algorithmOid].every((oid) => oid === pki.oids.sha256WithRSAEncryption),
+  extensions: new Map(extensions.map(({ name, id, value }) => [name ?? id, value])),
+});
 
 /**
  * By way of OpenSSL's DER: forge looks for the lines of a PEM text letter by letter, which took a twentieth of a start.
@@ -125,8 +121,9 @@ export const subjectAltName = ({ dns, ip }: ServerNames): object => ({
 });
 
 /**
- * DER of the name constraints that permit the names served (RFC 5280 §4.2.1.10). A kind of name that is not permitted at all would be unconstrained, so the other kind is
- * excluded as a whole: every address by a zero mask, every DNS name by the empty one.
+ * DER of the name constraints that permit the names served (RFC 5280 §4.2.1.10). A kind of name that is not permitted at
+ * all would be unconstrained, so the other kind is excluded as a whole: every address by a zero mask, every DNS name by
+ * the empty one.
  */
 export function nameConstraints({ dns, ip }: ServerNames): string {
   const permitted = [
@@ -135,16 +132,13 @@ export function nameConstraints({ dns, ip }: ServerNames): string {
   ];
   const excluded =
     dns.length > 0 ? everyAddress.map((addresses) => subtree(IP_ADDRESS, addresses)) : [subtree(DNS_NAME, '')];
-  const list = (tag: number, subtrees: forge.asn1.Asn1[]) =>
-    asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, true, subtrees);
-  const value = asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [list(0, permitted), list(1, excluded)]);
-  return asn1.toDer(value).getBytes();
+  return asn1.toDer(sequence([tagged(0, permitted), tagged(1, excluded)])).getBytes();
 }
 
-const subtree = (tag: number, value: string): forge.asn1.Asn1 =>
-  asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, [
-    asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, false, value),
-  ]);
+const sequence = (values: forge.asn1.Asn1[]) => asn1.create(asn1.Class.UNIVERSAL, asn1.Type.SEQUENCE, true, values);
+const tagged = (tag: number, value: string | forge.asn1.Asn1[]) =>
+  asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, Array.isArray(value), value);
+const subtree = (tag: number, value: string) => sequence([tagged(tag, value)]);
 
 /** In a constraint an address is followed by its mask. */
 const exactly = (address: string): string => address + '\xff'.repeat(address.length);

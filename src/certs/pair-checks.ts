@@ -57,9 +57,8 @@ function caUseProblem({ certificate, privateKey }: CertificatePair): Reason | un
 }
 
 function chainProblem(serving: X509Certificate, { certificate }: CertificatePair, now: Date): Reason | undefined {
-  const ca = parseCertificate(certificate);
-  if (ca === undefined || !isTrusted([serving], [certificate], now)) return 'wrong-chain';
-  return serving.validToDate > ca.validToDate ? 'outlives-ca' : undefined;
+  if (!isTrusted([serving], [certificate], now)) return 'wrong-chain';
+  return serving.validToDate > new X509Certificate(certificate).validToDate ? 'outlives-ca' : undefined;
 }
 
 function ageProblem(serving: X509Certificate, { now, restartedAt }: Situation): Reason | undefined {

@@ -26,6 +26,3 @@ export const reasons = {
 } as const;
 
 export type Reason = keyof typeof reasons;
-
-export const isReason = (word: string | undefined): word is Reason =>
-  word !== undefined && Object.hasOwn(reasons, word);

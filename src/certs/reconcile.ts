@@ -1,10 +1,11 @@
 import { OperatorError } from '../lib/errors.ts';
-import { type Base64, joinCertificates } from '../lib/pem.ts';
+import { joinCertificates } from '../lib/pem.ts';
 import type { Explained } from './advance.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
 import {
+  type Asked,
   askedFor,
   fromSecret,
   isOurs,
@@ -76,63 +77,57 @@ export async function takeSecretStep(
   logic: CertificateLogic,
   { findings, situation }: SecretStep,
 ): Promise<CertificateSet | undefined> {
-  const { stored, set, decision } = findings;
-  if (stored && set && decision.action === 'recreate') {
-    // What is stored may need a new certificate as well, and the endpoint presents what is recreated.
-    const inner = logic.decide(set, situation);
-    const isFit = inner.action !== 'replace' && inner.action !== 'renew';
-    const next = isFit
-      ? { set, reasons: issueReasons(stored) }
-      : await nextSet(logic, { ...findings, decision: inner }, situation);
-    const content = withOthers(logic.toSecret(next), stored);
-    const isWritten = (await store.delete(stored)) && (await store.create(content));
-    return isWritten ? next.set : undefined;
-  }
   const next = await nextSet(logic, findings, situation);
-  const content = logic.toSecret(next);
-  const isAnswered = stored && isDone(askedFor(stored), decision);
-  const annotations = { ...content.annotations, ...(isAnswered ? { [ROTATE]: null } : {}) };
-  const isWritten = stored
-    ? await store.update({ ...content, annotations }, stored.resourceVersion)
-    : await store.create(content);
-  return isWritten ? next.set : undefined;
+  return (await write(store, findings, logic.toSecret(next))) ? next.set : undefined;
 }
 
-/** The content with the labels, annotations and data of others, among them what a person asks for. */
-const withOthers = ({ labels, annotations, data }: SecretContent, stored: StoredSecret): SecretContent => ({
-  labels: { ...stored.labels, ...labels },
-  annotations: { ...stored.annotations, ...annotations },
-  data: { ...(stored.data as Record<string, Base64>), ...data },
-});
-
-async function nextSet(
-  logic: CertificateLogic,
-  { stored, set, decision }: SecretFindings,
-  situation: Situation,
-): Promise<Explained> {
-  if (stored && set && decision.action !== 'replace' && decision.action !== 'keep' && decision.action !== 'recreate') {
-    return logic.advance({ set, reasons: issueReasons(stored) }, decision, situation);
+async function nextSet(logic: CertificateLogic, findings: SecretFindings, situation: Situation): Promise<Explained> {
+  const { stored, set, decision } = findings;
+  if (stored === undefined || set === undefined || decision.action === 'replace') {
+    const reason = decision.action === 'replace' ? decision.reason : 'absent';
+    return { set: await logic.replace(set, situation), reasons: { ca: reason, 'next-ca': reason, serving: reason } };
   }
-  const reason = 'reason' in decision ? decision.reason : 'absent';
-  const reasons = { ca: reason, 'next-ca': reason, serving: reason };
-  return { set: await logic.replace(set, situation), reasons };
+  const current = { set, reasons: issueReasons(stored) };
+  if (decision.action === 'keep') return current;
+  if (decision.action !== 'recreate') return logic.advance(current, decision, situation);
+  // What is stored may need a new certificate as well, and the endpoint presents what is recreated.
+  const inner = logic.decide(set, situation);
+  const isFit = inner.action !== 'replace' && inner.action !== 'renew';
+  return isFit ? current : nextSet(logic, { ...findings, decision: inner }, situation);
+}
+
+async function write(
+  store: SecretStore,
+  { stored, decision }: SecretFindings,
+  content: SecretContent,
+): Promise<boolean> {
+  if (stored === undefined) return store.create(content);
+  if (decision.action === 'recreate') {
+    // With the labels, annotations and data of others, among them what a person asks for.
+    const labels = { ...stored.labels, ...content.labels };
+    const annotations = { ...stored.annotations, ...content.annotations };
+    const data = { ...stored.data, ...content.data };
+    return (await store.delete(stored)) && store.create({ labels, annotations, data });
+  }
+  const answered = isDone(askedFor(stored), decision) ? { [ROTATE]: null } : {};
+  const annotations = { ...content.annotations, ...answered };
+  return store.update({ ...content, annotations }, stored.resourceVersion);
 }
 
 /** Whether this step completes what the annotation asks for, so that it is removed. A CA rotation is complete once its predecessor is retired. */
-const isDone = (asked: 'serving' | 'ca' | undefined, { action }: CertificateDecision): boolean =>
+const isDone = (asked: Asked | undefined, { action }: CertificateDecision): boolean =>
   (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||
   (asked === 'ca' && (action === 'retire' || action === 'replace'));
 
 /** A foreign Secret is used for as long as it is good, but never written: `undefined` if the Secret is ours, or absent. */
 export function foreignProblem(stored: StoredSecret | undefined, reference: string): OperatorError | undefined {
   if (stored === undefined || isOurs(stored)) return undefined;
-  const label = MANAGED_BY_LABEL;
-  const value = MANAGED_BY[MANAGED_BY_LABEL];
+  const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
   const [namespace, name] = reference.split('/');
   return new OperatorError(
     'SECRET_NOT_OURS',
-    `Secret ${reference} has no label ${label}=${value}, so it is not overwritten. ` +
-      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}=${value}. ` +
+    `Secret ${reference} has no label ${label}, so it is not overwritten. ` +
+      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}. ` +
       'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
   );
 }

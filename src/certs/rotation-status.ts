@@ -2,32 +2,22 @@ import type { CertificateOptions, CertificateSet, Phase } from './certificate-se
 import { phaseEnd } from './rotation.ts';
 
 /** What each phase of a rotation waits for, for people. */
-export const waitsFor: Readonly<Record<Phase, string | undefined>> = {
+const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   stable: undefined,
   publishing: 'the live CA bundle to hold the new certificate authority',
   settling: 'every API server to see the new CA bundle',
   retiring: 'every replica to present a certificate of the new authority',
 };
 
-/** The phase of a rotation, as commands show it. */
-export interface RotationFacts {
-  readonly phase: Phase;
-  readonly since: Date | undefined;
-  readonly waitsFor: string | undefined;
-  /** When the phase ends, if that depends on time alone. */
-  readonly until: Date | undefined;
-}
+export type RotationFacts = ReturnType<typeof rotationFacts>;
 
-export function rotationFacts(
-  { phase, phaseSince }: Pick<CertificateSet, 'phase' | 'phaseSince'>,
-  options: Pick<CertificateOptions, 'settleMs'>,
-): RotationFacts {
-  const isTimed = phase === 'settling' || phase === 'retiring';
+/** The phase of a rotation, as commands show it; `until` is when the phase ends, if that depends on time alone. */
+export function rotationFacts({ phase, phaseSince }: CertificateSet, { settleMs }: CertificateOptions) {
   return {
     phase,
     since: phase === 'stable' ? undefined : phaseSince,
     waitsFor: waitsFor[phase],
-    until: isTimed ? phaseEnd({ phaseSince }, options) : undefined,
+    until: phase === 'settling' || phase === 'retiring' ? phaseEnd(phaseSince, settleMs) : undefined,
   };
 }
 
@@ -35,12 +25,7 @@ export function rotationFacts(
 const GRACE_MS = 120_000;
 
 /** Whether a rotation has stopped on its way. */
-export function isStuck(
-  { phase, phaseSince }: Pick<CertificateSet, 'phase' | 'phaseSince'>,
-  { settleMs }: Pick<CertificateOptions, 'settleMs'>,
-  now: Date,
-): boolean {
-  if (phase === 'stable' || phaseSince === undefined) return false;
-  const timeMs = phase === 'publishing' ? 0 : settleMs;
-  return now.getTime() > phaseSince.getTime() + timeMs + GRACE_MS;
+export function isStuck({ phase, phaseSince }: CertificateSet, { settleMs }: CertificateOptions, now: Date): boolean {
+  const end = phaseEnd(phaseSince, (phase === 'publishing' ? 0 : settleMs) + GRACE_MS);
+  return phase !== 'stable' && end !== undefined && now > end;
 }

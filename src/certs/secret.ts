@@ -1,4 +1,4 @@
-import { type Base64, fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
+import { fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
 import {
   type CertificateOptions,
   type CertificatePair,
@@ -6,7 +6,7 @@ import {
   type Phase,
   phases,
 } from './certificate-set.ts';
-import { isReason, type Reason } from './reasons.ts';
+import { type Reason, reasons as reasonTexts } from './reasons.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** An object with this label is the daemon's to overwrite. */
@@ -27,7 +27,7 @@ export interface SecretContent {
   readonly labels: Readonly<Record<string, string>>;
   /** `null` removes an annotation or a key of the data. */
   readonly annotations: Readonly<Record<string, string | null>>;
-  readonly data: Readonly<Record<string, Base64 | null>>;
+  readonly data: Readonly<Record<string, string | null>>;
 }
 
 /** A Secret as the API server has it. */
@@ -44,11 +44,7 @@ export interface StoredSecret {
 }
 
 /** Why each part of a set was issued. */
-export interface IssueReasons {
-  readonly ca: Reason;
-  readonly 'next-ca': Reason;
-  readonly serving: Reason;
-}
+export type IssueReasons = Readonly<Record<'ca' | 'next-ca' | 'serving', Reason>>;
 
 /** The certificate that the annotation `terraform.job.kb.io/rotate` asks to replace. */
 export type Asked = 'serving' | 'ca';
@@ -92,11 +88,7 @@ function readDate(text: string | undefined): Date | undefined {
 }
 
 /** What to write for a certificate set: the data, and annotations that describe the data for a person. */
-export function toSecret(
-  set: CertificateSet,
-  { names }: Pick<CertificateOptions, 'names'>,
-  reasons: IssueReasons,
-): SecretContent {
+export function toSecret(set: CertificateSet, { names }: CertificateOptions, reasons: IssueReasons): SecretContent {
   return {
     labels: MANAGED_BY,
     annotations: {
@@ -120,10 +112,9 @@ export function toSecret(
 
 /** Why each part was issued: these annotations stay when only another part is replaced. */
 export function issueReasons({ annotations }: StoredSecret): IssueReasons {
-  const reason = (part: keyof IssueReasons): Reason => {
-    const word = annotations[`${PREFIX}/${part}-issued-because`];
-    return isReason(word) ? word : 'absent';
-  };
+  const words = Object.keys(reasonTexts) as Reason[];
+  const reason = (part: keyof IssueReasons): Reason =>
+    words.find((word) => word === annotations[`${PREFIX}/${part}-issued-because`]) ?? 'absent';
   return { ca: reason('ca'), 'next-ca': reason('next-ca'), serving: reason('serving') };
 }
 

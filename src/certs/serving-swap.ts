@@ -10,12 +10,6 @@ export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 
-/** The stored serving certificate, and its CA while that waits for every API server to know it. */
-export interface ServingCandidate {
-  readonly serving: CertificatePair;
-  readonly waiting: Pem | undefined;
-}
-
 export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) {
   /** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
   function isVerified(pem: Pem, bundle: Pem, now: Date): boolean {
@@ -32,9 +26,11 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
    * Trust first, use second: a certificate is presented once the live CA bundle verifies it. A certificate of a new CA
    * waits until every API server can be expected to see that bundle, for as long as the one presented is still good.
    * If nothing is presented yet, no API server is told to call, and the candidate is presented at once.
+   *
+   * @param candidate the stored serving certificate, and its CA while that waits for every API server to know it.
    */
   function decidePresentation(
-    { serving, waiting }: ServingCandidate,
+    { serving, waiting }: { readonly serving: CertificatePair; readonly waiting: Pem | undefined },
     { now, presented, liveBundle = '' as Pem }: Situation,
   ): Presentation {
     if (presented === undefined) return 'present';

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
@@ -7,23 +7,20 @@ import type { Reason } from './reasons.ts';
 /** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** The first certificate of a PEM text, or `undefined` if it cannot be read. */
-export function parseCertificate(pem: string): X509Certificate | undefined {
+/** What `parse` returns, or `undefined` if it throws. */
+export function ifReadable<Value>(parse: () => Value): Value | undefined {
   try {
-    return new X509Certificate(pem);
+    return parse();
   } catch {
     return undefined;
   }
 }
 
+/** The first certificate of a PEM text, or `undefined` if it cannot be read. */
+export const parseCertificate = (pem: string) => ifReadable(() => new X509Certificate(pem));
+
 /** A private key, or `undefined` if it cannot be read. */
-export function parsePrivateKey(pem: string): KeyObject | undefined {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    return undefined;
-  }
-}
+export const parsePrivateKey = (pem: string) => ifReadable(() => createPrivateKey(pem));
 
 /** When the daemon issued the certificate: `BACKDATE_MS` after the moment from which it is valid. */
 export const issuedAt = (certificate: X509Certificate): Date =>

@@ -96,7 +96,7 @@ function reportMisunderstood({ log, events }: Telemetry, found: string): void {
 const UNHEEDED_MS = 5_000;
 
 function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {
-  if (!isAhead({ phaseSince }, new Date(now.getTime() + UNHEEDED_MS))) return;
+  if (!isAhead(phaseSince, new Date(now.getTime() + UNHEEDED_MS))) return;
   log.warn('the clock of another replica is ahead', { phaseSince, now });
   const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
