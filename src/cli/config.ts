@@ -3,6 +3,7 @@ import type { CertificateOptions } from '../certs/certificate-set.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { RegistrationOptions } from '../registration/desired.ts';
 import { isOfTls13, openSslSuites, tls13Names } from '../webhook/cipher-suites.ts';
+import { hostOf } from './option-parsers.ts';
 import {
   type OptionDefinition,
   type OptionName,
@@ -156,7 +157,6 @@ function serviceNames(name: string, namespace: string): CertificateOptions['name
 }
 
 function urlNames(url: URL): CertificateOptions['names'] {
-  // A URL has brackets around an IPv6 address, a subject alternative name has none.
-  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(url);
   return isIP(host) === 0 ? { dns: [host], ip: [] } : { dns: [], ip: [host] };
 }

@@ -54,11 +54,14 @@ export const boolean = (text: string): Parsed<boolean> =>
 export const address = (text: string): Parsed<string> =>
   isIP(text) === 0 ? { allowed: 'an IP address such as 127.0.0.1 or ::' } : { value: text };
 
+/** A URL has brackets around an IPv6 address, a subject alternative name has none. */
+export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
+
 /** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url */
 export const webhookUrl = (text: string): Parsed<URL> => {
   const url = URL.parse(text);
   const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';
-  const host = url?.hostname.replace(/^\[|\]$/g, '') ?? '';
+  const host = url === null ? '' : hostOf(url);
   const isHost = isIP(host) !== 0 || 'value' in subdomain(host);
   return isPlain && isHost && url.port !== '0' && !text.includes('?') && !text.includes('#')
     ? { value: url }

@@ -1,11 +1,8 @@
 import { MANAGED_BY, MANAGED_BY_LABEL, PAUSED, ROTATE } from '../certs/secret.ts';
+import type { Config } from '../cli/config.ts';
 
-export interface Installation {
-  readonly namespace: string;
-  readonly secretName: string;
-  /** Also the name of the Deployment: both have the name of the install. */
-  readonly ownerClusterRole: string;
-}
+/** The Deployment has the name of the ClusterRole: both have the name of the install. */
+export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClusterRole'>;
 
 /** Quotes a text for a shell if needed: names in a live object may hold anything. */
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);

@@ -90,7 +90,7 @@ describe('terraform-daemon inspect', () => {
     await daemon?.stop();
     const { exitCode, stdout } = await asAdmin(address());
     assert.equal(exitCode, 1);
-    assert.match(stdout, /1\. unreachable \(endpoint\): localhost:\d+ does not answer: .*ECONNREFUSED/);
+    assert.match(stdout, /1\. unreachable \(endpoint\): it does not answer at localhost:\d+: .*ECONNREFUSED/);
   });
 
   it('needs no other rights than to get the two objects', async () => {

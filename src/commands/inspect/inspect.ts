@@ -1,4 +1,4 @@
-import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { SecretStore } from '../../certs/reconcile.ts';
 import type { Config } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
@@ -7,9 +7,9 @@ import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/reconcile.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import { objectOf, type ProbeResult, type Reading } from './observations.ts';
+import { objectOf, type ProbeResult, type Reading, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
-import { createReport, serverName } from './report.ts';
+import { createReport } from './report.ts';
 import { reportText } from './text.ts';
 import { verdicts } from './verdicts.ts';
 
@@ -64,33 +64,23 @@ async function probe(
   config: Config,
   { address, isInPod }: { readonly address: Address | undefined; readonly isInPod: boolean },
 ): Promise<ProbeResult> {
-  const client = ownWebhook(live)?.clientConfig;
-  const name = serverName(live, config.certificates.names);
+  const { serverName, port } = registeredEndpoint(live, config);
   const bundle = liveBundle(live) ?? ('' as Pem);
-  if (address !== undefined) return probeEndpoint(address, name, bundle);
-  const how = isInPod ? [inspectAt(`127.0.0.1:${config.endpoint.port || '<port>'}`)] : outsideCommands(config, client);
+  if (address !== undefined) return probeEndpoint(address, serverName, bundle);
+  const how = isInPod ? [inspectAt(`127.0.0.1:${config.endpoint.port || '<port>'}`)] : outsideCommands(live, config);
   const notProbed = (why: string): ProbeResult => ({ outcome: 'not-dialled', why, how });
-  const registered = addressOf(client, name);
-  if (registered === undefined) return notProbed('nothing that could be called is registered');
-  const why = await resolutionProblem(registered.host);
-  return why === undefined ? probeEndpoint(registered, name, bundle) : notProbed(`${registered.host} ${why}`);
+  if (port === undefined) return notProbed('nothing that could be called is registered');
+  const why = await resolutionProblem(serverName);
+  if (why !== undefined) return notProbed(`${serverName} ${why}`);
+  return probeEndpoint({ host: serverName, port }, serverName, bundle);
 }
 
-type ClientConfig = V1MutatingWebhook['clientConfig'];
-
 /** Commands that probe the endpoint from outside of the cluster. */
-function outsideCommands(config: Config, client: ClientConfig | undefined): string[] {
+function outsideCommands(live: V1MutatingWebhookConfiguration | undefined, config: Config): string[] {
   const { target } = config.registration;
-  const service = client?.service ?? ('service' in target ? target.service : undefined);
+  const service = ownWebhook(live)?.clientConfig.service ?? ('service' in target ? target.service : undefined);
   if (service === undefined) return [inspectAt('<host:port>')];
   return [repairCommands(config).portForward({ port: 443, ...service }), inspectAt('127.0.0.1:8443')];
 }
 
 const inspectAt = (address: string): string => `terraform-daemon inspect --address ${address}`;
-
-/** The address that the API server calls. */
-function addressOf(client: ClientConfig | undefined, name: string): Address | undefined {
-  if (client?.service) return { host: name, port: client.service.port ?? 443 };
-  const url = client?.url === undefined ? null : URL.parse(client.url);
-  return url === null ? undefined : { host: name, port: Number(url.port || 443) };
-}

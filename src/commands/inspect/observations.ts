@@ -5,6 +5,7 @@ import { fromSecret, isOurs, isPaused, misunderstood, type StoredSecret, traitsO
 import type { Situation } from '../../certs/situation.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
+import { hostOf } from '../../cli/option-parsers.ts';
 import { countPemBlocks, type Pem, splitCertificates } from '../../lib/pem.ts';
 import { areSound, type MatchCondition, matchConditions } from '../../policy/cel.ts';
 import { terraformPolicy } from '../../policy/policy.ts';
@@ -56,6 +57,7 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
       state: live !== undefined && own === undefined ? 'absent' : stateOf(registration),
       live,
       bundle,
+      ...registeredEndpoint(live, config),
       ...readBundle(bundle, secret.set),
       drift: driftOf(live, config),
       selected: readSelectors(own, publishedSelector(live)),
@@ -64,6 +66,22 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
     /** Whether the endpoint presents the certificate of the Secret. */
     isOfSecret: presented === undefined || serving === undefined ? undefined : isSame(presented, serving),
   } as const;
+}
+
+/** The endpoint that the API server calls, and the name that it verifies: if none is registered, that of the options. */
+export function registeredEndpoint(live: V1MutatingWebhookConfiguration | undefined, { certificates }: Config) {
+  const { service, url } = ownWebhook(live)?.clientConfig ?? {};
+  if (service) {
+    const { name, namespace, port = 443, path = '' } = service;
+    return { serverName: `${name}.${namespace}.svc`, port, calls: `Service ${namespace}/${name}:${port}${path}` };
+  }
+  const parsed = url === undefined ? null : URL.parse(url);
+  const { dns, ip } = certificates.names;
+  return {
+    serverName: parsed ? hostOf(parsed) : (dns[0] ?? ip[0] ?? ''),
+    port: parsed ? Number(parsed.port || 443) : undefined,
+    calls: url,
+  };
 }
 
 function observeSecret(read: Readings['secret'], { certificates }: Config, situation: Situation) {

@@ -1,5 +1,3 @@
-import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import type { ServerNames } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
 import { askedFor, MANAGED_BY_LABEL } from '../../certs/secret.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
@@ -51,11 +49,11 @@ const secretSection = ({ config, secret: { state, stored, isPaused } }: Observat
 });
 
 function registrationSection({ config, now, registration }: Observations) {
-  const { state, live, trusts, unreadable, drift, selected } = registration;
+  const { state, live, calls, trusts, unreadable, drift, selected } = registration;
   return {
     name: config.registration.name,
     state,
-    calls: calls(live),
+    calls,
     failurePolicy: ownWebhook(live)?.failurePolicy,
     trusts: trusts.flatMap(({ pem, ...trust }) => {
       const certificate = certificateFacts(pem, now);
@@ -67,12 +65,12 @@ function registrationSection({ config, now, registration }: Observations) {
   };
 }
 
-function endpointSection({ config, now, registration, endpoint, isOfSecret }: Observations) {
+function endpointSection({ now, registration, endpoint, isOfSecret }: Observations) {
   const isAnswer = endpoint.outcome === 'answered';
   return {
     outcome: endpoint.outcome,
     address: 'address' in endpoint ? endpoint.address : undefined,
-    serverName: serverName(registration.live, config.certificates.names),
+    serverName: registration.serverName,
     why: endpoint.why,
     /** Commands that probe the endpoint. */
     how: 'how' in endpoint ? endpoint.how : [],
@@ -80,19 +78,6 @@ function endpointSection({ config, now, registration, endpoint, isOfSecret }: Ob
     isVerified: isAnswer ? endpoint.why === undefined : undefined,
     isOfSecret,
   };
-}
-
-/** The name that the API server verifies: the registered one, else the one that the options say. */
-export function serverName(live: V1MutatingWebhookConfiguration | undefined, names: ServerNames): string {
-  const { service, url } = ownWebhook(live)?.clientConfig ?? {};
-  if (service) return `${service.name}.${service.namespace}.svc`;
-  const host = url === undefined ? undefined : URL.parse(url)?.hostname.replace(/^\[|\]$/g, '');
-  return host ?? names.dns[0] ?? names.ip[0] ?? '';
-}
-
-function calls(live: V1MutatingWebhookConfiguration | undefined): string | undefined {
-  const { service, url } = ownWebhook(live)?.clientConfig ?? {};
-  return service ? `Service ${service.namespace}/${service.name}:${service.port ?? 443}${service.path ?? ''}` : url;
 }
 
 function renewalOf(pem: Pem | undefined): Date | undefined {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CertificateOptions, CertificateSet } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
 import { type Asked, askedFor, fromSecret, isOurs, isPaused, type StoredSecret } from '../../certs/secret.ts';
@@ -102,17 +103,10 @@ export function poll(
   const lines = isNewPhase ? [phaseLine(state.set, config.certificates)] : [];
   if (outcome === 'done') return { lines: [...lines, 'done', ...resultLines(state)], exitCode: 0, pending };
   if (outcome === 'withdrawn') return fail('somebody has taken the annotation back');
-  const next = { ...pending, last: state, changedAt: isSame(pending.last, state) ? pending.changedAt : now };
+  const next = { ...pending, last: state, changedAt: isDeepStrictEqual(pending.last, state) ? pending.changedAt : now };
   const problem = overdue(next, context);
   return problem === undefined ? { lines, pending: next } : { ...fail(problem), pending: next };
 }
-
-const isSame = (one: RotationState, other: RotationState): boolean =>
-  one.set.phase === other.set.phase &&
-  one.set.phaseSince?.getTime() === other.set.phaseSince?.getTime() &&
-  one.asked === other.asked &&
-  one.set.caBundle === other.set.caBundle &&
-  !isAnother(one.set.serving, other.set.serving);
 
 /** Why the command gives up, with the next step; `undefined` if it goes on waiting. */
 function overdue(

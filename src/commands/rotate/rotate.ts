@@ -26,7 +26,6 @@ export interface RotateDependencies {
   readonly now: () => Date;
   /** Ends the command, not the rotation. */
   readonly stop: AbortSignal;
-  readonly pollMs?: number;
 }
 
 const POLL_MS = 1_000;
@@ -61,7 +60,7 @@ export async function rotate(
     for (const line of result.lines) say(line);
     if (result.exitCode !== undefined) return result.exitCode;
     pending = result.pending;
-    await delay(dependencies.pollMs ?? POLL_MS, undefined, { signal: stop }).catch(() => undefined);
+    await delay(POLL_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   say('interrupted: the rotation goes on by itself; terraform-daemon inspect shows how far it is');
   return INTERRUPTED;

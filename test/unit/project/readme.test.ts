@@ -4,7 +4,7 @@ import { describe, it, test } from 'node:test';
 import { jobEventReasons } from '../../../src/backstop/job-events.ts';
 import { reasons } from '../../../src/certs/reasons.ts';
 import { options } from '../../../src/cli/options.ts';
-import { otherFindingReasons } from '../../../src/commands/inspect/findings.ts';
+import { otherFindings } from '../../../src/commands/inspect/findings.ts';
 import { verdicts } from '../../../src/commands/inspect/verdicts.ts';
 import { errorCodes } from '../../../src/lib/errors.ts';
 import { LONGEST_EXPRESSION } from '../../../src/policy/cel.ts';
@@ -69,7 +69,7 @@ describe('docs/troubleshoot.md', () => {
   const words = [
     ...Object.keys(reasons),
     ...Object.keys(registrationReasons),
-    ...otherFindingReasons,
+    ...Object.keys(otherFindings),
     ...allowReasons,
     ...eventReasons,
     ...jobEventReasons,
