@@ -96,8 +96,7 @@ function exitCodeOf(error: unknown, { stderr }: Output): number {
 }
 
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
-  const option = new Option(flags, value === undefined ? describe(description, defaultText) : description);
-  if (value !== undefined) option.default(value, defaultText);
+  const option = new Option(flags, description).default(value, defaultText);
   if (parse === undefined) return option;
   return option.argParser((text) => {
     const parsed = parse(text);
@@ -108,12 +107,9 @@ function toOwnOption({ flags, description, default: value, defaultText, parse }:
 
 function toOption(name: OptionName): Option {
   const { placeholder, description, default: value, defaultText }: OptionDefinition<unknown> = options[name];
-  const option = new Option(`--${name} <${placeholder}>`, describe(description, defaultText));
-  return option.env(environmentName(name)).default(value);
+  const text = defaultText === undefined ? description : `${description} (default: ${defaultText})`;
+  return new Option(`--${name} <${placeholder}>`, text).env(environmentName(name)).default(value);
 }
-
-const describe = (description: string, defaultText: string | undefined): string =>
-  defaultText === undefined ? description : `${description} (default: ${defaultText})`;
 
 function optionsHelp(command: Command): string {
   const help = command.createHelp();

@@ -21,8 +21,8 @@ export const inspectCommand = {
     { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
     {
       flags: '--address <host:port>',
-      description: 'where to call the endpoint',
-      defaultText: 'the Service, or the host of --webhook-url, where its name resolves',
+      description:
+        'where to call the endpoint (default: the Service, or the host of --webhook-url, where its name resolves)',
       parse: hostAndPort,
     },
   ],

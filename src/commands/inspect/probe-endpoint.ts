@@ -1,9 +1,9 @@
-import { type ExecFileException, execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { checkServerIdentity, connect } from 'node:tls';
-import { promisify } from 'node:util';
 import { parseCertificate } from '../../certs/x509.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
@@ -16,29 +16,19 @@ export interface Address {
 
 const PROBE_TIMEOUT_MS = 5_000;
 const LOOKUP_TIMEOUT_MS = 2_000;
-/** An exit code that Node.js itself does not use. */
-const UNKNOWN = 44;
-const LOOKUP = `process.getBuiltinModule('node:dns').lookup(process.argv[1], (error) => process.exit(error ? ${UNKNOWN} : 0))`;
 
 /**
- * Returns why the name does not resolve from here, or `undefined` if it resolves. A child process does the lookup: a
- * lookup cannot be cancelled, and without an answer from a name server it would delay the exit of this process.
+ * Returns why the name does not resolve from here, or `undefined` if it resolves. A lookup cannot be cancelled: if no name
+ * server answers, it delays the exit of this process, but not the report.
  */
-export async function resolutionProblem(host: string): Promise<string | undefined> {
-  if (isIP(host) !== 0) return undefined;
-  // Modules that NODE_OPTIONS loads would use up the time.
-  const env = { ...process.env, NODE_OPTIONS: '' };
-  const options = { env, timeout: LOOKUP_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
-  try {
-    await promisify(execFile)(process.execPath, ['-e', LOOKUP, '--', host], options);
-    return undefined;
-  } catch (error) {
-    const { code, killed, signal } = error as ExecFileException;
-    if (code === UNKNOWN) return 'does not resolve from here';
-    if (killed) return `was not resolved within ${LOOKUP_TIMEOUT_MS / 1000} s`;
-    return `could not be looked up: ${code ?? signal}`;
-  }
-}
+export const resolutionProblem = (host: string): Promise<string | undefined> =>
+  Promise.race([
+    lookup(host).then(
+      () => undefined,
+      () => 'does not resolve from here',
+    ),
+    delay(LOOKUP_TIMEOUT_MS, `was not resolved within ${LOOKUP_TIMEOUT_MS / 1000} s`, { ref: false }),
+  ]);
 
 /**
  * Gets the certificate of the endpoint and verifies it as the API server does: for the name `serverName`, with the CA

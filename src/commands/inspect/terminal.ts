@@ -5,10 +5,6 @@ const WIDTH = 100;
 const NAMES = 13;
 const BAR = 20;
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-
 /** Breaks a text at spaces. A word that is longer than a line stays whole. */
 export function wrapped(text: string, first: string, rest: string): string[] {
   const line = new RegExp(`\\S.{0,${WIDTH - rest.length - 1}}(?= |$)|\\S+`, 'g');
@@ -30,14 +26,12 @@ export const shortFingerprint = (sha256: string): string =>
 export const date = (moment: Date | undefined): string =>
   moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 
+const SECONDS = { name: 'seconds', ms: 1000 };
 const units = [
-  { ms: DAY_MS, name: 'days' },
-  { ms: HOUR_MS, name: 'hours' },
-  { ms: MINUTE_MS, name: 'minutes' },
-  { ms: 1000, name: 'seconds' },
-] as const;
-
-const SECONDS = units[3];
+  { name: 'days', ms: 86_400_000 },
+  { name: 'hours', ms: 3_600_000 },
+  { name: 'minutes', ms: 60_000 },
+];
 
 /** The largest unit that fits at least twice. */
 const unitFor = (ms: number) => units.find((unit) => ms >= 2 * unit.ms) ?? SECONDS;

@@ -55,24 +55,16 @@ function secretSection({ secret }: InspectionReport): string[] {
   return section(`SECRET ${reference}`, { holds: contents[state] });
 }
 
-/** The report only counts the other authorities. */
-const MOST_AUTHORITIES = 5;
-
 function registrationSection({ registration }: InspectionReport): string[] {
   const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
   const title = `REGISTRATION ${name}`;
   if (state === 'refused') return section(title, { is: 'may not be read by this user' });
   if (state === 'absent') return section(title, { is: 'not there' });
-  const shown = trusts.slice(0, MOST_AUTHORITIES).map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
+  const shown = trusts.map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
     const whose = isOurs === undefined ? 'perhaps ours' : isOurs ? 'ours' : 'unknown';
     return `${whose}${isDuplicate ? ', again' : ''}: ${shortFingerprint(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
   });
-  const more = trusts.length - shown.length;
-  const lines = [
-    ...shown,
-    ...(more > 0 ? [`and ${more} more`] : []),
-    ...(unreadable > 0 ? [`${unreadable} that cannot be read`] : []),
-  ];
+  const lines = unreadable > 0 ? [...shown, `${unreadable} that cannot be read`] : shown;
   return [
     ...section(title, { calls: `${calls}`, 'on failure': failurePolicy ?? 'Fail' }),
     ...selectors.flatMap((line, index) => columns(index === 0 ? 'only where' : '', line)),

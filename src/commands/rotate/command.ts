@@ -26,19 +26,7 @@ Examples:
   terraform-daemon rotate
   terraform-daemon rotate --ca --timeout 30m`,
   run(raw, { ca, timeout }: { readonly ca: boolean; readonly timeout: number }, { stdout }) {
-    const { config, secrets } = openCluster(raw);
-    return rotate({ ca, timeoutMs: timeout }, config, {
-      secrets,
-      say: (line) => stdout.write(`${line}\n`),
-      now: () => new Date(),
-      stop: firstSignal(),
-    });
+    const say = (line: string) => stdout.write(`${line}\n`);
+    return rotate({ wanted: ca ? 'ca' : 'serving', timeoutMs: timeout, say }, openCluster(raw));
   },
 } as const satisfies Subcommand;
-
-/** Aborted by the first SIGINT or SIGTERM. The second one ends the process, as it does without a handler. */
-function firstSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => controller.abort());
-  return controller.signal;
-}

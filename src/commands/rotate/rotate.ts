@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SecretStore } from '../../certs/reconcile.ts';
 import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
-import type { Config } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { retryPolicies } from '../../lib/retry-policy.ts';
+import type { openCluster } from '../cluster.ts';
 import {
   combineRequests,
   obstacle,
@@ -15,18 +14,13 @@ import {
 } from './progress.ts';
 
 export interface RotateOptions {
-  readonly ca: boolean;
+  readonly wanted: Asked;
   readonly timeoutMs: number;
-}
-
-export interface RotateDependencies {
-  readonly secrets: Pick<SecretStore, 'read' | 'update'>;
   /** Writes a line for the user. */
   readonly say: (line: string) => void;
-  readonly now: () => Date;
-  /** Ends the command, not the rotation. */
-  readonly stop: AbortSignal;
 }
+
+type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets'>;
 
 const POLL_MS = 1_000;
 
@@ -38,25 +32,20 @@ const INTERRUPTED = 130;
  * @returns the exit code: 0 done, 1 not done, 130 interrupted.
  * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
  */
-export async function rotate(
-  { ca, timeoutMs }: RotateOptions,
-  config: Config,
-  dependencies: RotateDependencies,
-): Promise<number> {
-  const { say, now, stop } = dependencies;
-  const request = await ask(ca ? 'ca' : 'serving', config, dependencies);
+export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster: Cluster): Promise<number> {
+  const { config } = cluster;
+  const stop = firstSignal();
+  const request = await ask(wanted, cluster);
   if ('refused' in request) {
     say(`not done: ${request.refused}`);
     return 1;
   }
   const { asked, before } = request;
   say(asked === 'ca' ? 'asked for a new certificate authority' : 'asked for a new serving certificate');
-  if (before.set.phase !== 'stable') {
-    say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
-  }
-  let pending: PendingRotation = { asked, before, last: before, startedAt: now(), changedAt: undefined };
+  if (before.set.phase !== 'stable') say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
+  let pending: PendingRotation = { asked, before, last: before, startedAt: new Date(), changedAt: undefined };
   while (!stop.aborted) {
-    const result = poll(pending, await readAgain(dependencies), { config, timeoutMs, now: now() });
+    const result = poll(pending, await readAgain(cluster), { config, timeoutMs, now: new Date() });
     for (const line of result.lines) say(line);
     if (result.exitCode !== undefined) return result.exitCode;
     pending = result.pending;
@@ -66,9 +55,16 @@ export async function rotate(
   return INTERRUPTED;
 }
 
+/** Aborted by the first SIGINT or SIGTERM. The second one ends the process, as it does without a handler. */
+function firstSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => controller.abort());
+  return controller.signal;
+}
+
 type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };
 
-async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencies): Promise<Request> {
+async function ask(wanted: Asked, { config, secrets }: Cluster): Promise<Request> {
   for (let lost = 0; lost < retryPolicies.lostRace.tries; lost += 1) {
     const stored = await secrets.read();
     const refused = obstacle(stored, config);
@@ -83,7 +79,7 @@ async function ask(wanted: Asked, config: Config, { secrets }: RotateDependencie
 }
 
 /** The rotation does not need this command, so an API server that is unavailable for a moment ends nothing. */
-async function readAgain({ secrets }: RotateDependencies): Promise<StoredSecret | undefined | 'unreachable'> {
+async function readAgain({ secrets }: Cluster): Promise<StoredSecret | undefined | 'unreachable'> {
   try {
     return await secrets.read();
   } catch (error) {

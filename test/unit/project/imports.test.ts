@@ -32,7 +32,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   commands: {
     floor: 2,
-    impure: ['cluster.ts', 'inspect/command.ts', 'inspect/probe-endpoint.ts', 'rotate/command.ts', 'rotate/rotate.ts'],
+    impure: ['cluster.ts', 'inspect/command.ts', 'inspect/probe-endpoint.ts', 'rotate/rotate.ts'],
   },
   stores: {
     floor: 3,
