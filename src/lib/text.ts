@@ -35,25 +35,3 @@ const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toStrin
 
 /** A printable text without line breaks. */
 export const oneLine = (text: string): string => printable(text.replaceAll(/\s+/g, ' ')).trim();
-
-/** The word that was probably meant; `undefined` if no word is similar. */
-export function closestMatch(word: string, words: readonly string[]): string | undefined {
-  const [best] = words
-    .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.ceil(best.candidate.length / 3) ? best.candidate : undefined;
-}
-
-/** The Levenshtein distance: how many characters must be inserted, deleted or changed. */
-function distance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [line, letter] of [...from.slice(0, LONGEST_VALUE)].entries()) {
-    const next = [line + 1];
-    for (let column = 1; column <= to.length; column += 1) {
-      const change = (row[column - 1] ?? 0) + (letter === to[column - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
-import { closestMatch, describeValue, oneLine } from '../lib/text.ts';
+import { asObject } from '../lib/json.ts';
+import { describeValue, oneLine } from '../lib/text.ts';
 import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import type { LabelSelector, Policy } from './policy.ts';
-import { fieldsAt, policySchema, selectorSchema } from './schema.ts';
+import { policySchema, selectorSchema } from './schema.ts';
 
 /** More would not be read, and a file of junk has one in each line. */
 const MOST_PROBLEMS = 50;
@@ -63,8 +64,8 @@ function toLines(problems: readonly YamlProblem[]): { readonly problems: readonl
 
 /** Looked for in what was read, so that they are told beside whatever else is wrong. */
 function repeatedNames(value: unknown): Problem[] {
-  const rules = valueAt(value, ['rules']);
-  const names = Array.isArray(rules) ? rules.map((rule) => valueAt(rule, ['name'])) : [];
+  const { rules } = asObject(value);
+  const names = Array.isArray(rules) ? rules.map((rule) => asObject(rule).name) : [];
   return names.flatMap((name, index) => {
     const first = names.indexOf(name);
     if (typeof name !== 'string' || first === index) return [];
@@ -79,20 +80,13 @@ interface Problem {
 }
 
 function problemsOf(issue: z.core.$ZodIssue, value: unknown): Problem[] {
+  const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') {
-    const fields = fieldsAt(issue.path);
-    return issue.keys.map((key) => {
-      const meant = closestMatch(key, fields);
-      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-      return {
-        path: [...issue.path, key],
-        problem: `found a field that there is not; allowed is ${fields.join(', ')}${hint}`,
-      };
-    });
+    const problem = `found a field that there is not; allowed is ${message}`;
+    return issue.keys.map((key) => ({ path: [...path, key], problem }));
   }
-  const found =
-    issue.code === 'invalid_key' ? describeValue(issue.path.at(-1)) : describeValue(valueAt(value, issue.path));
-  return [{ path: issue.path, problem: `found ${found}; allowed is ${issue.message}` }];
+  const found = issue.code === 'invalid_key' ? path.at(-1) : valueAt(value, path);
+  return [{ path, problem: `found ${describeValue(found)}; allowed is ${message}` }];
 }
 
 const valueAt = (value: unknown, path: Path): unknown =>

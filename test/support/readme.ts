@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type OptionDefinition, optionNames, options } from '../../src/cli/options.ts';
-import { policyFields } from '../../src/policy/schema.ts';
+import { matchSchema, policySchema, selectorSchema, settingsSchema } from '../../src/policy/schema.ts';
 
 export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
 
@@ -15,7 +15,13 @@ export function optionsTable(): string {
 
 /** The README's table of what a rule may say, as the schema would have it. */
 export function policyTable(): string {
-  const rows = policyFields.map(({ field, meaning }) => `| \`${field}\` | ${meaning} |`);
+  const fields = [
+    ['namespaceSelector', selectorSchema] as const,
+    ['name', policySchema.shape.rules.element.shape.name] as const,
+    ...Object.entries(matchSchema.shape).map(([name, schema]) => [`match.${name}`, schema] as const),
+    ...Object.entries(settingsSchema.shape).map(([name, schema]) => [`set.${name}`, schema] as const),
+  ];
+  const rows = fields.map(([field, { description }]) => `| \`${field}\` | ${description} |`);
   return ['| field | meaning |', '| --- | --- |', ...rows].join('\n');
 }
 
