@@ -2,7 +2,7 @@ import { installOptions, type Subcommand } from '../../cli/command-line.ts';
 import { hostAndPort, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
 import { type InspectOptions, inspect } from './inspect.ts';
-import { verdicts } from './verdicts.ts';
+import { verdicts } from './report.ts';
 
 export const inspectCommand = {
   description: 'show the certificates, what the API server trusts and what the endpoint presents, and judge them',

@@ -9,9 +9,8 @@ import { liveBundle, type RegistrationStore } from '../../registration/reconcile
 import { repairCommands } from '../kubectl-hints.ts';
 import { objectOf, type ProbeResult, type Reading, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
-import { createReport } from './report.ts';
+import { createReport, verdicts } from './report.ts';
 import { reportText } from './text.ts';
-import { verdicts } from './verdicts.ts';
 
 export interface InspectOptions {
   readonly output: 'text' | 'json';

@@ -7,7 +7,13 @@ import { ownWebhook } from '../../registration/desired.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { type Finding, findingsOf } from './findings.ts';
 import { type Observations, observe, type ProbeResult, type Readings } from './observations.ts';
-import type { InspectionVerdict } from './verdicts.ts';
+
+/** Verdicts and exit codes. Code 2 is reserved for usage errors. */
+export const verdicts = {
+  healthy: { exitCode: 0, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
+  unhealthy: { exitCode: 1, meaning: 'something is wrong' },
+  incomplete: { exitCode: 3, meaning: 'nothing wrong was seen, but the endpoint was not called' },
+} as const;
 
 /** `-o json` prints this, with null for unknown values. It never contains a private key. */
 export type InspectionReport = ReturnType<typeof createReport>;
@@ -34,7 +40,7 @@ export function createReport(readings: Readings, config: Config, now: Date) {
 }
 
 /** Only an endpoint that was called can make the install healthy. */
-function verdictOf(findings: readonly Finding[], { outcome }: ProbeResult): InspectionVerdict {
+function verdictOf(findings: readonly Finding[], { outcome }: ProbeResult): keyof typeof verdicts {
   if (findings.length > 0) return 'unhealthy';
   return outcome === 'not-dialled' ? 'incomplete' : 'healthy';
 }

@@ -1,10 +1,9 @@
 import { oneLine } from '../../lib/text.ts';
 import type { CertificateFacts } from './certificate-facts.ts';
-import type { InspectionReport } from './report.ts';
+import { type InspectionReport, verdicts } from './report.ts';
 import { bar, columns, commandColumns, date, relativeTime, shortFingerprint, wrapped } from './terminal.ts';
-import { verdicts } from './verdicts.ts';
 
-/** The report as one screen of text, at most 100 columns wide. */
+/** The report as one screen of text. */
 export function reportText(report: InspectionReport): string {
   const { at, certificateAuthority, serving } = report;
   const sections = [
@@ -17,10 +16,8 @@ export function reportText(report: InspectionReport): string {
     rotationSection(report),
     verdictSection(report),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const texts = sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return `${texts.join('\n\n')}\n`;
 }
 
 /** A title, then rows of a name and a text. A text may take several lines. */
@@ -106,8 +103,7 @@ function rotationSection({ at, rotation, next, nextCertificateAuthority }: Inspe
 function verdictSection({ verdict, problems, endpoint }: InspectionReport): string[] {
   if (verdict === 'healthy') return ['verdict: healthy'];
   if (verdict === 'incomplete') {
-    const why = wrapped(endpoint.why ?? '', '  ', '  ');
-    return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...why];
+    return [`verdict: incomplete: ${verdicts.incomplete.meaning}`, ...wrapped(endpoint.why ?? '', '  ', '  ')];
   }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${message}`, '  ', '     '),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CertificateOptions, CertificateSet } from '../../certs/certificate-set.ts';
+import type { CertificateOptions, CertificatePair, CertificateSet } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
 import { type Asked, askedFor, fromSecret, isOurs, isPaused, type StoredSecret } from '../../certs/secret.ts';
 import { parseCertificate } from '../../certs/x509.ts';
@@ -43,9 +43,7 @@ export function progressOf(wanted: Asked, before: RotationState, now: RotationSt
   return isAnother(before.set.ca, now.set.ca) || before.set.phase !== 'stable' ? 'done' : 'withdrawn';
 }
 
-type Pair = CertificateSet['ca'];
-
-const isAnother = (one: Pair, other: Pair): boolean => one.certificate !== other.certificate;
+const isAnother = (one: CertificatePair, other: CertificatePair): boolean => one.certificate !== other.certificate;
 
 export function phaseLine(set: CertificateSet, options: CertificateOptions): string {
   const { phase, waitsFor, until } = rotationFacts(set, options);
@@ -53,7 +51,7 @@ export function phaseLine(set: CertificateSet, options: CertificateOptions): str
   return `${phase}: waits for ${waitsFor}${until === undefined ? '' : `, until ${until.toISOString().slice(0, 19)}Z`}`;
 }
 
-export function resultLines({ set }: RotationState): string[] {
+function resultLines({ set }: RotationState): string[] {
   const line = (what: string, pem: string) => {
     const certificate = parseCertificate(pem);
     return `${what}: SHA-256 ${certificate?.fingerprint256}, until ${certificate?.validToDate.toISOString()}`;
@@ -110,22 +108,21 @@ export function poll(
 
 /** Why the command gives up, with the next step; `undefined` if it goes on waiting. */
 function overdue(
-  { last, startedAt, changedAt }: PendingRotation,
-  { config, timeoutMs, now }: PollContext,
+  { last, startedAt, changedAt = startedAt }: PendingRotation,
+  context: PollContext,
 ): string | undefined {
+  const { config, timeoutMs, now } = context;
   const { until } = rotationFacts(last.set, config.certificates);
-  const quietSince = Math.max((changedAt ?? startedAt).getTime(), until?.getTime() ?? 0);
-  const isSilent = now.getTime() - quietSince >= SILENCE_MS;
-  const waitedMs = now.getTime() - startedAt.getTime();
-  if (!isSilent && waitedMs < timeoutMs) return undefined;
-  if (!isSilent && changedAt !== undefined) {
-    const seconds = Math.round(waitedMs / 1000);
+  const msSince = (moment: Date) => now.getTime() - moment.getTime();
+  const isSilent = Math.min(msSince(changedAt), msSince(until ?? changedAt)) >= SILENCE_MS;
+  if (!isSilent && msSince(startedAt) < timeoutMs) return undefined;
+  if (!isSilent && changedAt !== startedAt) {
+    const seconds = Math.round(msSince(startedAt) / 1000);
     return `it has not ended within ${seconds} s, and goes on by itself: terraform-daemon inspect shows how far it is`;
   }
   const { logs, restart, withdraw } = repairCommands(config);
-  const quietMs = now.getTime() - (changedAt ?? startedAt).getTime();
   return [
-    `nothing has happened for ${Math.round(quietMs / 1000)} s: does a daemon run? It does it as soon as one does.`,
+    `nothing has happened for ${Math.round(msSince(changedAt) / 1000)} s: does a daemon run? It does it as soon as one does.`,
     `  its log:         ${logs}`,
     `  start it again:  ${restart}`,
     `  take it back:    ${withdraw}`,

@@ -5,7 +5,7 @@ import { jobEventReasons } from '../../../src/backstop/job-events.ts';
 import { reasons } from '../../../src/certs/reasons.ts';
 import { options } from '../../../src/cli/options.ts';
 import { otherFindings } from '../../../src/commands/inspect/findings.ts';
-import { verdicts } from '../../../src/commands/inspect/verdicts.ts';
+import { verdicts } from '../../../src/commands/inspect/report.ts';
 import { errorCodes } from '../../../src/lib/errors.ts';
 import { LONGEST_EXPRESSION } from '../../../src/policy/cel.ts';
 import { allowReasons } from '../../../src/policy/decide.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CertificateSet } from '../../../../src/certs/certificate-set.ts';
-import type { InspectionVerdict } from '../../../../src/commands/inspect/verdicts.ts';
+import type { InspectionReport } from '../../../../src/commands/inspect/report.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { matchConditions } from '../../../../src/policy/cel.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
@@ -43,7 +43,7 @@ const atOtherPort = () => {
 interface Row extends Omit<Sight, 'set'> {
   readonly set?: CertificateSet;
   /** By default what follows from the problems. */
-  readonly verdict?: InspectionVerdict;
+  readonly verdict?: InspectionReport['verdict'];
   /** Reason, where, and a word of the command. */
   readonly expected: readonly (readonly [string, string, string])[];
 }
