@@ -3,10 +3,9 @@ import type { CapDecision, ExplainDecision, JobEnd } from './decide.ts';
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
 
-/** An Event about a Job. Its name is unique for what it reports: an existing Event of that name reports the same. */
+/** A warning about a Job. Its name is unique for what it reports: an existing Event of that name reports the same. */
 export interface JobEvent {
   readonly name: string;
-  readonly type: 'Warning';
   readonly reason: (typeof jobEventReasons)[number];
   readonly action: 'cap' | 'explain';
   /** The message for people. */
@@ -17,7 +16,6 @@ export interface JobEvent {
 export function missedEvent({ job, from, to }: CapDecision): JobEvent {
   return {
     name: `missed.${job.uid}.${job.resourceVersion}`,
-    type: 'Warning',
     reason: 'Missed',
     action: 'cap',
     note:
@@ -31,7 +29,6 @@ export function ranOnceEvent({ job, end }: ExplainDecision): JobEvent {
   const { namespace, name } = job;
   return {
     name: `ran-once.${job.uid}`,
-    type: 'Warning',
     reason: 'RanOnce',
     action: 'explain',
     note:

@@ -72,15 +72,14 @@ export function createRetryQueue<Item>(
       if (entry === undefined) break;
       if (!isCurrent(entry)) continue;
       running += 1;
-      void work(entry).finally(ended);
+      void work(entry).finally(() => {
+        running -= 1;
+        begin();
+      });
     }
     if (running > 0) return;
     idle.resolve();
     idle = Promise.withResolvers();
-  }
-  function ended(): void {
-    running -= 1;
-    begin();
   }
   function enqueue(entry: Entry<Item>): void {
     timers.delete(entry.key);

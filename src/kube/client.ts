@@ -39,7 +39,7 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
   });
   return {
     server: cluster.server,
-    callJson: createCallJson({ configuration, config, stop }),
+    callJson: createCallJson(configuration, config, stop),
     followJson: createFollowWatch(new Watch(config)),
   };
 }

@@ -32,21 +32,18 @@ export interface JsonCalls {
   readonly followJson: FollowWatch;
 }
 
-interface Connection {
-  readonly configuration: Configuration;
-  readonly config: KubeConfig;
-  /** Aborts every call that is under way. */
-  readonly stop: AbortSignal;
-}
-
 /**
  * Calls share connections for so long; new ones use a client certificate or CA that has changed on disk. The client makes new
  * connections for each request; the handshakes of 500 patches took longer than the patches.
  */
 const CONNECTIONS_MS = 60_000;
 
-/** The calls reject with errors that `kubeError` understands. */
-export function createCallJson({ configuration, config, stop }: Connection): CallJson {
+/**
+ * The calls reject with errors that `kubeError` understands.
+ *
+ * @param stop aborts every call that is under way.
+ */
+export function createCallJson(configuration: Configuration, config: KubeConfig, stop: AbortSignal): CallJson {
   const { baseServer, httpApi } = configuration;
   let shared: ReturnType<RequestContext['getDispatcher']>;
   let sharedAtMs = Number.NEGATIVE_INFINITY;

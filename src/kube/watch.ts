@@ -88,31 +88,30 @@ function versionOf(object: unknown): string | undefined {
   return typeof resourceVersion === 'string' ? resourceVersion : undefined;
 }
 
-/** One object to watch: the path of its collection, and its name. */
-export interface WatchedObject {
-  readonly path: string;
-  readonly name: string;
-  readonly onChange: () => void;
-}
-
 /**
  * Calls `onChange` whenever the object may have changed, until the signal is aborted: for each event, and each time a watch
  * has started, because the object may have changed between two watches.
  */
-export function watchObject(
-  follow: FollowWatch,
-  { path, name, onChange }: WatchedObject,
-  { log, signal }: Omit<WatchOptions, 'warning'>,
-): Promise<void> {
-  const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true' };
-  const source: WatchSource = {
-    watch: (_from, onEvent, signal) => follow({ path, query, what: name, onOpen: onChange, onEvent }, signal),
-    onEvent(type) {
-      if (type !== 'BOOKMARK') onChange();
-    },
-  };
-  return keepWatching(source, { warning: 'watch failed, looking every minute meanwhile', log, signal });
+export type WatchObject = (onChange: () => void, signal: AbortSignal) => Promise<void>;
+
+export interface WatchCalls {
+  readonly followJson: FollowWatch;
+  readonly log: Log;
 }
+
+/** Watches the object `name` of the collection `path`. */
+export const watchObject =
+  ({ followJson, log }: WatchCalls, path: string, name: string): WatchObject =>
+  (onChange, signal) => {
+    const query = { fieldSelector: `metadata.name=${name}`, allowWatchBookmarks: 'true' };
+    const source: WatchSource = {
+      watch: (_from, onEvent, signal) => followJson({ path, query, what: name, onOpen: onChange, onEvent }, signal),
+      onEvent(type) {
+        if (type !== 'BOOKMARK') onChange();
+      },
+    };
+    return keepWatching(source, { warning: 'watch failed, looking every minute meanwhile', log, signal });
+  };
 
 export interface WatchRequest {
   readonly path: string;

@@ -62,10 +62,8 @@ export function createJobEvent(callJson: CallJson, job: JobReference, event: Job
   const { namespace, name, uid } = job;
   const involvedObject = { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid };
   const now = new Date();
-  const { name: eventName, ...fields } = event;
-  const body = toEvent(
-    { namespace, name: eventName },
-    { ...fields, involvedObject, firstAt: now, lastAt: now, count: 1 },
-  );
+  const { name: eventName, ...texts } = event;
+  const fields: EventFields = { ...texts, type: 'Warning', involvedObject, firstAt: now, lastAt: now, count: 1 };
+  const body = toEvent({ namespace, name: eventName }, fields);
   return wasWritten(callJson('POST', eventsIn(namespace), { body }), `create Event ${namespace}/${eventName}`);
 }

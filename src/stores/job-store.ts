@@ -3,7 +3,7 @@ import type { JobPage, JobStore } from '../backstop/job-store.ts';
 import { isExpired, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
-import { isObject, type JsonObject } from '../lib/json.ts';
+import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { createJobEvent } from './event-store.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
@@ -22,7 +22,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       try {
         const { metadata, items } = await readPage(callJson, next);
         for (const job of Array.isArray(items) ? items : []) onJob(job);
-        return toPage(isObject(metadata) ? metadata : {});
+        return toPage(asObject(metadata));
       } catch (error) {
         if (isExpired(error)) return 'expired';
         throw kubeError('list Jobs', error);
@@ -62,7 +62,7 @@ async function readPage(callJson: CallJson, next: string | undefined): Promise<J
   const read = async (limit: number, mostBytes?: number): Promise<JsonObject> => {
     const query = { limit: String(limit), ...(next === undefined ? {} : { continue: next }) };
     const answer = await callJson('GET', JOBS, mostBytes === undefined ? { query } : { query, mostBytes });
-    return isObject(answer) ? answer : {};
+    return asObject(answer);
   };
   try {
     return await read(PAGE.jobs, PAGE.mostBytes);

@@ -1,7 +1,7 @@
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { isObject, type JsonObject } from '../lib/json.ts';
+import { asObject } from '../lib/json.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import { noOwner, type OwnerCalls } from './owner.ts';
 
@@ -69,9 +69,9 @@ export function createLeaseStore(
 }
 
 function readLease(lease: unknown): Lease {
-  const { metadata, spec }: JsonObject = isObject(lease) ? lease : {};
-  const { resourceVersion }: JsonObject = isObject(metadata) ? metadata : {};
-  const { holderIdentity, renewTime }: JsonObject = isObject(spec) ? spec : {};
+  const { metadata, spec } = asObject(lease);
+  const { resourceVersion } = asObject(metadata);
+  const { holderIdentity, renewTime } = asObject(spec);
   const renewedMs = Date.parse(String(renewTime));
   return {
     holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,

@@ -38,10 +38,10 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
   const warn: Log['warn'] = (message, fields) => told.push(JSON.stringify([message, fields]));
   const log: Log = { error: assert.fail, warn, info: assert.fail, debug: assert.fail };
   const ended = watchObject(
-    createFollowWatch(client),
-    { ...target, onChange: () => (changes += 1) },
-    { log, signal: stop.signal },
-  );
+    { followJson: createFollowWatch(client), log },
+    target.path,
+    target.name,
+  )(() => (changes += 1), stop.signal);
   t.after(() => stop.abort());
   const standing = (nth: number) =>
     eventually(() => {
@@ -206,10 +206,10 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
     const ended = watchObject(
-      createFollowWatch(hung),
-      { ...target, onChange: assert.fail },
-      { log, signal: stop.signal },
-    );
+      { followJson: createFollowWatch(hung), log },
+      target.path,
+      target.name,
+    )(assert.fail, stop.signal);
     stop.abort();
     await promptly(ended);
   });
