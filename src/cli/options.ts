@@ -28,13 +28,16 @@ export interface OptionDefinition<T> {
   readonly parse: (text: string) => Parsed<T>;
 }
 
+const port = (lowest: number) => ({ placeholder: 'port', parse: integer('a port', lowest, 65535) });
+const file = { placeholder: 'file', parse: text };
+const time = (shortest: string, longest: string) => ({ placeholder: 'duration', parse: duration(shortest, longest) });
+
 /** Every option of `terraform-daemon run` by flag name. `--help`, the README and the chart are made from this table. */
 export const options = {
   kubeconfig: {
-    placeholder: 'file',
+    ...file,
     description: 'how to reach the API server',
     defaultText: "the Pod's own service account, else $KUBECONFIG, else ~/.kube/config",
-    parse: text,
   },
   namespace: {
     placeholder: 'name',
@@ -48,12 +51,7 @@ export const options = {
     default: 'terraform-job-webhook-service',
     parse: serviceLabel,
   },
-  'service-port': {
-    placeholder: 'port',
-    description: 'port of that Service',
-    default: '443',
-    parse: integer('a port', 1, 65535),
-  },
+  'service-port': { ...port(1), description: 'port of that Service', default: '443' },
   'secret-name': {
     placeholder: 'name',
     description: 'Secret that holds the certificate authority and the serving certificate',
@@ -77,12 +75,7 @@ export const options = {
       allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
     }),
   },
-  'webhook-bind-port': {
-    placeholder: 'port',
-    description: 'port of the HTTPS endpoint; 0 takes a free one',
-    default: '8090',
-    parse: integer('a port', 0, 65535),
-  },
+  'webhook-bind-port': { ...port(0), description: 'port of the HTTPS endpoint; 0 takes a free one', default: '8090' },
   'webhook-bind-address': {
     placeholder: 'ip',
     description: 'address that the endpoint and the metrics listen on',
@@ -90,11 +83,10 @@ export const options = {
     parse: address,
   },
   'client-ca-file': {
-    placeholder: 'file',
+    ...file,
     description:
       'who may call: only clients with a certificate of one of these authorities (PEM). API servers then need an admission kubeconfig (docs/operate.md). Read again when it changes',
     defaultText: 'whoever reaches the port',
-    parse: text,
   },
   'client-name': {
     placeholder: 'names',
@@ -135,11 +127,10 @@ export const options = {
     parse: webhookUrl,
   },
   'policy-file': {
-    placeholder: 'file',
+    ...file,
     description:
       'which Jobs are capped, and how far: YAML or JSON, read again when it changes (see Policy in the README)',
     defaultText: "terraform-controller's Jobs run once",
-    parse: text,
   },
   'failure-policy': {
     placeholder: 'policy',
@@ -154,24 +145,21 @@ export const options = {
     parse: integer('whole seconds', 1, 30),
   },
   'ca-lifetime': {
-    placeholder: 'duration',
+    ...time('10s', '876000h'),
     description: 'how long a new certificate authority is valid',
     default: '87600h',
-    parse: duration('10s', '876000h'),
   },
   'cert-lifetime': {
-    placeholder: 'duration',
+    ...time('10s', '876000h'),
     description: 'how long a new serving certificate is valid; it is renewed at two thirds of that',
     default: '2160h',
-    parse: duration('10s', '876000h'),
   },
   'settle-time': {
-    placeholder: 'duration',
+    ...time('1s', '24h'),
     description:
       'how long a new certificate authority is published before it takes over, and its predecessor afterwards: until every API server sees the CA bundle. A replica that cannot ask the API server for twice as long may be trusted no more until it can',
     // CertificateOptions.settleMs says why.
     default: '60s',
-    parse: duration('1s', '24h'),
   },
   'key-size': {
     placeholder: 'bits',
@@ -205,16 +193,14 @@ export const options = {
     parse: oneOf('all', 'new', 'off'),
   },
   'metrics-bind-port': {
-    placeholder: 'port',
+    ...port(0),
     description: 'port of /healthz, /readyz and /metrics (plain HTTP); 0 takes a free one',
     default: '8080',
-    parse: integer('a port', 0, 65535),
   },
   'drain-time': {
-    placeholder: 'duration',
+    ...time('0s', '1h'),
     description: 'how long to go on answering after SIGTERM, so that the Service can take this Pod out first',
     default: '5s',
-    parse: duration('0s', '1h'),
   },
   'log-level': {
     placeholder: 'level',
