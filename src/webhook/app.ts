@@ -2,41 +2,15 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import express from 'express';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { truncate, truncateFields } from '../lib/text.ts';
+import { truncateFields } from '../lib/text.ts';
 import { type Decision, decide } from '../policy/decide.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { Change } from '../policy/setting-fields.ts';
 import { createBodyReader, type Refusal } from './body.ts';
-import { applyPatch, patchOf } from './patch.ts';
 import { warnQuietly } from './refused-connections.ts';
-import {
-  type AdmissionRequest,
-  type AdmissionResponse,
-  allowed,
-  patched,
-  readReview,
-  refused,
-  toReview,
-} from './review.ts';
-
-const MIB = 1024 * 1024;
-
-/**
- * etcd takes requests of up to 1.5 MiB. Go's JSON writes each `<`, `>` and `&` in six bytes, so that the Job in one may
- * be 9 MiB in a review; on UPDATE there are two of them, old and new, and 2 MiB are left for what is around them.
- */
-const BODY_BYTES = 20 * MIB;
-
-/**
- * A Job of terraform-controller has some hundred; one of 1.5 MiB whose values take ten bytes each has 300,000, old and new.
- * Each costs up to 200 bytes of memory: without a bound one body of `[],[],…` ends the process.
- */
-const BODY_VALUES = 400_000;
+import { toResponse } from './response.ts';
+import { type AdmissionRequest, readReview, toReview } from './review.ts';
 
 const JSON_TYPE = 'application/json';
-
-/** Three of the largest at once, or some thousand ordinary ones. */
-const ALL_BODIES_BYTES = 64 * MIB;
 
 /** How a request ended, for logs and metrics. */
 export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
@@ -70,9 +44,8 @@ export interface AppDependencies {
  * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
  */
 export function createApp(dependencies: AppDependencies): RequestListener {
-  const { log, observe } = dependencies;
-  const refusing = { warn: warnQuietly(log), log, observe };
-  const readBody = createBodyReader({ oneBytes: BODY_BYTES, values: BODY_VALUES, allBytes: ALL_BODIES_BYTES });
+  const endpoint = { ...dependencies, warn: warnQuietly(dependencies.log) };
+  const readBody = createBodyReader();
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -92,8 +65,8 @@ export function createApp(dependencies: AppDependencies): RequestListener {
       return sendText(response, 415, `Content-Type: found ${found}; allowed is application/json`);
     }
     return readBody(request)
-      .then((body) => ('json' in body ? answer(body.json, response, dependencies) : refuse(body, response, refusing)))
-      .catch((error: unknown) => answerError(error, response, refusing));
+      .then((body) => ('json' in body ? answer(body.json, response, endpoint) : refuse(body, response, endpoint)))
+      .catch((error: unknown) => answerError(error, response, endpoint));
   });
   app.use((_request, response) => sendText(response, 404, `the endpoint is ${dependencies.path}`));
   return app;
@@ -106,23 +79,26 @@ function mayBeJson({ headers }: IncomingMessage): boolean {
   return type === JSON_TYPE || !hasBody || /^application\/json[ \t]*(?:;|$)/i.test(type);
 }
 
-function answer(body: unknown, response: ServerResponse, dependencies: AppDependencies): void {
+function answer(body: unknown, response: ServerResponse, { policy, log, observe }: AppDependencies): void {
   const startMs = performance.now();
   const request = readReview(body);
-  const decision = decide(request, dependencies.policy());
+  const decision = decide(request, policy());
   const text = JSON.stringify(toReview(toResponse(request, decision)));
   // Before the answer: a failure here can still be answered with 500.
-  logDecision(request, decision, dependencies);
-  send(response, { status: 200, type: JSON_TYPE, text });
-  dependencies.observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
+  logDecision(request, decision, log);
+  send(response, 200, text);
+  observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
 }
 
 const outcomeOf = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
 
-function logDecision(request: AdmissionRequest, decision: Decision, { log }: AppDependencies): void {
-  const subject = subjectOf(request);
+function logDecision(request: AdmissionRequest, decision: Decision, log: Log): void {
+  const { uid, namespace, name, operation, isDryRun } = request;
+  const subject = { namespace, name, operation, uid, ...(isDryRun ? { dryRun: true } : {}) };
   if (decision.action === 'cap') {
-    log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...fromFields(decision.changes) }));
+    // The values before the change, because the policy has the values after it.
+    const from = Object.fromEntries(decision.changes.map((change) => [change.field, change.from ?? null]));
+    log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...from }));
   } else if (decision.action === 'refuse') {
     log.warn('job refused', truncateFields({ ...subject, problem: decision.problem }));
   } else {
@@ -130,48 +106,12 @@ function logDecision(request: AdmissionRequest, decision: Decision, { log }: App
   }
 }
 
-function toResponse({ uid, object }: AdmissionRequest, decision: Decision): AdmissionResponse {
-  if (decision.action === 'allow') return allowed(uid);
-  if (decision.action === 'refuse') return refused(uid, decision.problem);
-  const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`);
-  const patch = patchOf(decision.changes);
-  applyPatch(object, patch);
-  return patched(uid, patch, {
-    warning: `terraform-daemon: ${effectOf(decision.result)} (${changes.join(', ')})`,
-    auditAnnotations: { rule: decision.rule, changes: changes.join(', ') },
-  });
-}
-
-/** A policy may leave some retries, and on UPDATE the Pod template is as it is. */
-function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
-  if (backoffLimit !== 0) return 'the retries of this Job are limited';
-  return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
-}
-
-/** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
-const printable = (value: Change['from']): string =>
-  value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');
-
-const subjectOf = ({ uid, namespace, name, operation, isDryRun }: AdmissionRequest): object => ({
-  namespace,
-  name,
-  operation,
-  uid,
-  ...(isDryRun ? { dryRun: true } : {}),
-});
-
-/** The values before the change; what they become is the policy. */
-const fromFields = (changes: readonly Change[]): object =>
-  Object.fromEntries(changes.map(({ field, from }) => [field, from ?? null]));
-
-interface Refusing {
+interface Endpoint extends AppDependencies {
   readonly warn: ReturnType<typeof warnQuietly>;
-  readonly log: Log;
-  readonly observe: AppDependencies['observe'];
 }
 
 /** What is no admission request, or has no place now. Nothing in it was decided. */
-function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, observe }: Refusing): void {
+function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, observe }: Endpoint): void {
   if (status === 503) {
     warn('admission request turned away', { status, error: problem });
     observe('busy');
@@ -185,27 +125,21 @@ function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, 
 }
 
 /** Answers after an error: the review cannot be read, or the fault is our own. */
-function answerError(error: unknown, response: ServerResponse, refusing: Refusing): void {
+function answerError(error: unknown, response: ServerResponse, endpoint: Endpoint): void {
   if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
-    refuse({ status: 400, problem: error.message }, response, refusing);
+    refuse({ status: 400, problem: error.message }, response, endpoint);
   } else {
-    refusing.log.error('cannot answer an admission request', errorFields(error));
-    refusing.observe('error');
+    endpoint.log.error('cannot answer an admission request', errorFields(error));
+    endpoint.observe('error');
     sendText(response, 500, 'internal error');
   }
 }
 
-const sendText = (response: ServerResponse, status: number, text: string): void =>
-  send(response, { status, type: 'text/plain; charset=utf-8', text: `${text}\n` });
-
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
-}
+const sendText = (response: ServerResponse, status: number, text: string): void => send(response, status, `${text}\n`);
 
 /** Not `response.send` of express, which looks up types and compares with what a browser has kept. */
-function send(response: ServerResponse, { status, type, text }: Answer): void {
+function send(response: ServerResponse, status: number, text: string): void {
+  const type = status === 200 ? JSON_TYPE : 'text/plain; charset=utf-8';
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
   response.end(response.req.method === 'HEAD' ? '' : text);
 }

@@ -37,7 +37,7 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
   const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
-    if (open.size >= most) drop(evictionCandidate(open.values()));
+    if (open.size >= most) evict();
     const connection = { socket, isProven: false, answering: [], isClosing: false, activeMs: performance.now() };
     open.set(key, connection);
     asking.set(socket, connection);
@@ -57,10 +57,10 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
     if (connection) follow(connection, response);
   });
 
-  function drop(connection: Connection | undefined): void {
-    if (connection === undefined) return;
-    for (const [key, other] of open) if (other === connection) open.delete(key);
-    connection.socket.destroy();
+  function evict(): void {
+    const [key, { socket }] = [...open].reduce((one, other) => (isEvictedBefore(other[1], one[1]) ? other : one));
+    open.delete(key);
+    socket.destroy();
     dropped();
   }
   return {
@@ -88,14 +88,6 @@ function follow(connection: Connection, response: ServerResponse): void {
     connection.isProven ||= response.statusCode === 200;
     connection.activeMs = performance.now();
   });
-}
-
-function evictionCandidate(connections: Iterable<Connection>): Connection | undefined {
-  let candidate: Connection | undefined;
-  for (const connection of connections) {
-    if (candidate === undefined || isEvictedBefore(connection, candidate)) candidate = connection;
-  }
-  return candidate;
 }
 
 /** Unproven connections are evicted before proven ones, idle ones before ones that wait for an answer, the longest idle first. */

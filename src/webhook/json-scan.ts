@@ -1,6 +1,6 @@
 /** What can be done to JSON while it is bytes. What is no JSON is for the parser to say: here it comes to no harm. */
 
-const OPENING_BRACE = 0x7b;
+export const OPENING_BRACE = 0x7b;
 const OPENING_BRACKET = 0x5b;
 const CLOSING_BRACKET = 0x5d;
 const COMMA = 0x2c;

@@ -1,5 +1,5 @@
 import { OperatorError } from '../lib/errors.ts';
-import { isObject, type JsonObject } from '../lib/json.ts';
+import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { describeValue } from '../lib/text.ts';
 import type { JobWrite } from '../policy/decide.ts';
 
@@ -16,18 +16,6 @@ export interface Operation {
   readonly op: 'add';
   readonly path: string;
   readonly value: unknown;
-}
-
-/** The half that we fill in. `uid` ties it to its request. */
-export interface AdmissionResponse {
-  readonly uid: string;
-  readonly allowed: boolean;
-  readonly status?: { readonly code: number; readonly message: string };
-  readonly patchType?: 'JSONPatch';
-  /** Base64 of the JSON Patch. */
-  readonly patch?: string;
-  readonly warnings?: readonly string[];
-  readonly auditAnnotations?: Readonly<Record<string, string>>;
 }
 
 const API_VERSION = 'admission.k8s.io/v1';
@@ -65,7 +53,7 @@ const textOf = (request: JsonObject, field: string): string => {
 };
 
 function resourceOf(request: JsonObject): string {
-  const { group, version, resource } = isObject(request.resource) ? request.resource : {};
+  const { group, version, resource } = asObject(request.resource);
   const subResource = textOf(request, 'subResource');
   // Only texts: joining anything else would call a toString that the client wrote.
   return [group, version, resource, ...(subResource ? [subResource] : [])]
@@ -76,30 +64,5 @@ function resourceOf(request: JsonObject): string {
 const malformed = (field: string, found: unknown, allowed: string): OperatorError =>
   new OperatorError('REVIEW_MALFORMED', `${field}: found ${describeValue(found)}; allowed is ${allowed}`);
 
-export const allowed = (uid: string): AdmissionResponse => ({ uid, allowed: true });
-
-export const refused = (uid: string, message: string): AdmissionResponse => ({
-  uid,
-  allowed: false,
-  status: { code: 400, message },
-});
-
-export const patched = (
-  uid: string,
-  operations: readonly Operation[],
-  notes: { readonly warning: string; readonly auditAnnotations: Readonly<Record<string, string>> },
-): AdmissionResponse => ({
-  uid,
-  allowed: true,
-  patchType: 'JSONPatch',
-  patch: Buffer.from(JSON.stringify(operations)).toString('base64'),
-  warnings: [notes.warning],
-  auditAnnotations: notes.auditAnnotations,
-});
-
 /** The envelope of an answer. */
-export const toReview = (response: AdmissionResponse): object => ({
-  apiVersion: API_VERSION,
-  kind: 'AdmissionReview',
-  response,
-});
+export const toReview = (response: object) => ({ apiVersion: API_VERSION, kind: 'AdmissionReview', response });

@@ -1,24 +1,24 @@
+import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { CertificatePair } from '../certs/certificate-set.ts';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type ListenOptions, listen } from '../lib/listen.ts';
+import { isOfTls13 } from './cipher-suites.ts';
 import { holdConnections } from './connections.ts';
 import type { Refused } from './refused-connections.ts';
-import { type TlsSettings, tlsOptions } from './tls.ts';
-
-/** What the endpoint presents: PEM texts. */
-export interface Presented {
-  readonly certificate: string;
-  readonly privateKey: string;
-}
 
 export interface EndpointOptions extends ListenOptions {
   /** How long to go on answering once told to close. */
   readonly drainMs: number;
-  readonly tls: TlsSettings;
+  readonly tls: {
+    readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+    /** As OpenSSL names them, the preferred one first. */
+    readonly cipherSuites: readonly string[];
+  };
   /** One more takes the place of the one that will be missed least. */
   readonly maxConnections: number;
   /** The common names that a client certificate may have; any where absent. */
@@ -42,7 +42,7 @@ export interface EndpointServer {
    *
    * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` when TLS cannot load it; what was presented before still is.
    */
-  present(pair: Presented): void;
+  present(pair: CertificatePair): void;
   /**
    * Takes client certificates of these authorities from now on, and no others. Who is connected already is asked again:
    * the connection ends with the next answer.
@@ -92,7 +92,7 @@ export async function openServer(
     maxHeaderSize: HEADERS_BYTES,
     connectionsCheckingInterval: CHECK_MS,
   });
-  let presented: Presented | undefined;
+  let presented: CertificatePair | undefined;
   let { clientCa } = callers;
   let isDraining = false;
   const connections = holdConnections(server, options.maxConnections, () =>
@@ -105,7 +105,7 @@ export async function openServer(
     handle(request, response);
   });
   // setSecureContext forgets what it is not told again.
-  const load = ({ certificate, privateKey }: Presented, ca: string | undefined) =>
+  const load = ({ certificate, privateKey }: CertificatePair, ca: string | undefined) =>
     server.setSecureContext({ ...tls, cert: certificate, key: privateKey, ...(ca === undefined ? {} : { ca }) });
   return {
     port: await listen(server, options, '--webhook-bind-port, --webhook-bind-address'),
@@ -137,6 +137,18 @@ export async function openServer(
       connections.destroy();
       await closed;
     },
+  };
+}
+
+function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): SecureContextOptions {
+  return {
+    minVersion,
+    // Otherwise both sides agree on TLS 1.3 and find no suite for it.
+    ...(cipherSuites.some(isOfTls13) ? {} : { maxVersion: 'TLSv1.2' }),
+    ciphers: cipherSuites.join(':'),
+    honorCipherOrder: true,
+    // A renegotiation costs a server much and a client little; no client of Kubernetes asks for it.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   };
 }
 

@@ -4,6 +4,7 @@ import { Agent } from 'node:https';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
 import tls from 'node:tls';
+import type { Pem } from '../../src/lib/pem.ts';
 import { openServer } from '../../src/webhook/server.ts';
 import { SERVER_NAME } from '../support/builders/a-certificate-set.ts';
 import { aReview } from '../support/builders/a-review.ts';
@@ -103,7 +104,7 @@ suite('a new serving certificate', () => {
     test(`${name} throws, and the old one is still presented`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { certificate } = (await someCertificates()).serving;
-      const pair = { certificate, privateKey: await privateKey() };
+      const pair = { certificate, privateKey: (await privateKey()) as Pem };
       assert.throws(() => endpoint.server.present(pair), {
         name: 'OperatorError',
         code: 'CERTIFICATE_ISSUE_FAILED',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { describeValue } from '../../../src/lib/text.ts';
-import { allowed, patched, readReview, refused, toReview } from '../../../src/webhook/review.ts';
+import { readReview, toReview } from '../../../src/webhook/review.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 import { aReview } from '../../support/builders/a-review.ts';
 import { recorded, recordedReviews } from '../../support/builders/fixtures.ts';
@@ -130,34 +130,7 @@ suite('a value in an error message', () => {
 
 suite('an answer', () => {
   test('in an envelope names its version and kind', () => {
-    const response = allowed('u-1');
+    const response = { uid: 'u-1', allowed: true };
     assert.deepEqual(toReview(response), { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response });
-  });
-
-  test('that allows says nothing else', () => {
-    assert.deepEqual(allowed('u-1'), { uid: 'u-1', allowed: true });
-  });
-
-  test('that refuses says why, as a fault of the request', () => {
-    assert.deepEqual(refused('u-1', 'no Job'), {
-      uid: 'u-1',
-      allowed: false,
-      status: { code: 400, message: 'no Job' },
-    });
-  });
-
-  test('that patches carries the operations in base64, a warning and audit annotations', () => {
-    const operations = [{ op: 'add', path: '/spec/backoffLimit', value: '>>>???' }] as const;
-    const notes = { warning: 'höher', auditAnnotations: { rule: 'terraform' } };
-    const { patch, ...rest } = patched('u-1', operations, notes);
-    assert.deepEqual(rest, {
-      uid: 'u-1',
-      allowed: true,
-      patchType: 'JSONPatch',
-      warnings: ['höher'],
-      auditAnnotations: { rule: 'terraform' },
-    });
-    assert.equal(patch, btoa(JSON.stringify(operations)));
-    assert.match(patch, /[+/].*=$/, 'the standard alphabet, with padding: Go takes no other');
   });
 });

@@ -1,0 +1,47 @@
+import { truncate } from '../lib/text.ts';
+import type { Decision } from '../policy/decide.ts';
+import type { Change } from '../policy/setting-fields.ts';
+import { applyPatch, patchOf } from './patch.ts';
+import type { AdmissionRequest } from './review.ts';
+
+/** The half of an AdmissionReview that this program fills in. `uid` ties it to its request. */
+export interface AdmissionResponse {
+  readonly uid: string;
+  readonly allowed: boolean;
+  readonly status?: { readonly code: number; readonly message: string };
+  readonly patchType?: 'JSONPatch';
+  /** Base64 of the JSON Patch. */
+  readonly patch?: string;
+  readonly warnings?: readonly string[];
+  readonly auditAnnotations?: Readonly<Record<string, string>>;
+}
+
+/** Returns the decision as the API server reads it. Applies the patch to the object of the request, so that it is checked. */
+export function toResponse(
+  { uid, object }: Pick<AdmissionRequest, 'uid' | 'object'>,
+  decision: Decision,
+): AdmissionResponse {
+  if (decision.action === 'allow') return { uid, allowed: true };
+  if (decision.action === 'refuse') return { uid, allowed: false, status: { code: 400, message: decision.problem } };
+  const patch = patchOf(decision.changes);
+  applyPatch(object, patch);
+  const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`).join(', ');
+  return {
+    uid,
+    allowed: true,
+    patchType: 'JSONPatch',
+    patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
+    warnings: [`terraform-daemon: ${effectOf(decision.result)} (${changes})`],
+    auditAnnotations: { rule: decision.rule, changes },
+  };
+}
+
+/** A policy may leave some retries, and on UPDATE the Pod template is as it is. */
+function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
+  if (backoffLimit !== 0) return 'the retries of this Job are limited';
+  return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
+}
+
+/** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
+const printable = (value: Change['from']): string =>
+  value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');
