@@ -35,11 +35,6 @@ export interface CapDecision {
 export interface ExplainDecision {
   readonly action: 'explain';
   readonly job: JobReference;
-  readonly end: JobEnd;
-}
-
-/** How a Job failed that the policy leaves no retries. */
-export interface JobEnd {
   /** Whether the Pod, and with it the log, is certain to exist still. */
   readonly isLogKept: boolean;
   /** The Job controller's reason; absent when the Job failed because no retries were left. */
@@ -108,10 +103,10 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   // The limit is the policy's if the policy would set it on the same Job with the highest limit.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
-  return { action: 'explain', job, end: endOf(spec, failure.reason) };
+  return { action: 'explain', job, ...endOf(spec, failure.reason) };
 }
 
-function endOf({ template }: JsonObject, reason: unknown): JobEnd {
+function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision, 'isLogKept' | 'reason'> {
   if (typeof reason === 'string' && reason !== '' && reason !== LIMIT_EXCEEDED) return { isLogKept: false, reason };
   return { isLogKept: asObject(asObject(template).spec).restartPolicy === 'Never', reason: undefined };
 }

@@ -1,4 +1,4 @@
-import type { CapDecision, ExplainDecision, JobEnd } from './decide.ts';
+import type { CapDecision, ExplainDecision } from './decide.ts';
 
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
@@ -25,20 +25,20 @@ export function missedEvent({ job, from, to }: CapDecision): JobEvent {
   };
 }
 
-export function ranOnceEvent({ job, end }: ExplainDecision): JobEvent {
-  const { namespace, name } = job;
+export function ranOnceEvent(decision: ExplainDecision): JobEvent {
+  const { namespace, name, uid } = decision.job;
   return {
-    name: `ran-once.${job.uid}`,
+    name: `ran-once.${uid}`,
     reason: 'RanOnce',
     action: 'explain',
     note:
-      `${howItFailed(end, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
+      `${howItFailed(decision, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
       `To run it again once the cause is mended, delete it (kubectl -n ${namespace} delete job ${name}): ` +
       'terraform-controller then makes it anew. Or change the Configuration, which does the same.',
   };
 }
 
-function howItFailed({ isLogKept, reason }: JobEnd, log: string): string {
+function howItFailed({ isLogKept, reason }: ExplainDecision, log: string): string {
   if (reason !== undefined) {
     return `This Job failed with ${reason.slice(0, LONGEST_REASON)} and is not retried. Its log (${log}) may be gone.`;
   }

@@ -129,7 +129,7 @@ describe('the decision about a stored Job is that about an UPDATE without a chan
 
 describe('a Job that has failed', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
-  const explain = { action: 'explain', job: reference, end: { isLogKept: true, reason: undefined } };
+  const explain = { action: 'explain', job: reference, isLogKept: true, reason: undefined };
 
   test('is explained for ten minutes, also where nothing is healed', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
@@ -141,14 +141,14 @@ describe('a Job that has failed', () => {
 
   test('tells that its log may be gone where the Pod could be started again', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
-    assert.deepEqual(decision, { ...explain, end: { isLogKept: false, reason: undefined } });
+    assert.deepEqual(decision, { ...explain, isLogKept: false });
   });
 
   test('tells another reason than its limit, after which the log may be gone', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
-    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, end });
+    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
   });
 
   test('is not explained where it is complete, was retried, is being deleted, or is nobody’s business', () => {

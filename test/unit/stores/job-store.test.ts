@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CapDecision, JobEnd } from '../../../src/backstop/decide.ts';
+import type { CapDecision, ExplainDecision } from '../../../src/backstop/decide.ts';
 import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
@@ -152,7 +152,8 @@ describe('a page of Jobs', () => {
 
 describe('an Event on a Job', () => {
   const missed = (fields: Partial<CapDecision>) => missedEvent({ action: 'cap', job, from: 6, to: 0, ...fields });
-  const ranOnce = (end: JobEnd, about = job) => ranOnceEvent({ action: 'explain', job: about, end });
+  const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job) =>
+    ranOnceEvent({ action: 'explain', job: about, ...end });
 
   test('is created beside it, under a name that tells it from no other of its kind', async () => {
     const { store, calls } = answering({});
