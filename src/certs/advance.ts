@@ -3,14 +3,7 @@ import type { BundleRules } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
 import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
-import type { IssueReasons } from './secret.ts';
 import type { Situation } from './situation.ts';
-
-/** A set, and why its parts were issued. */
-export interface Explained {
-  readonly set: CertificateSet;
-  readonly reasons: IssueReasons;
-}
 
 /** A step that changes a set, other than replacing all of it. */
 export type SetStep = Exclude<CertificateDecision, { readonly action: 'keep' | 'recreate' | 'replace' }>;
@@ -27,30 +20,27 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   }
 
   /** Takes one step. */
-  async function advance({ set, reasons }: Explained, step: SetStep, situation: Situation): Promise<Explained> {
+  async function advance(set: CertificateSet, { action }: SetStep, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
-    switch (step.action) {
-      case 'renew': {
-        const serving = await issueServingCertificate(options, set.ca, now);
-        return { set: { ...set, serving }, reasons: { ...reasons, serving: step.reason } };
-      }
+    switch (action) {
+      case 'renew':
+        return { ...set, serving: await issueServingCertificate(options, set.ca, now) };
       case 'announce': {
         const nextCa = await issueCertificateAuthority(options, now);
-        const announced = { ...set, nextCa, phase: 'publishing', phaseSince: now } as const;
-        return { set: withBundle(announced, situation), reasons: { ...reasons, 'next-ca': step.reason } };
+        return withBundle({ ...set, nextCa, phase: 'publishing', phaseSince: now }, situation);
       }
       case 'adopt':
-        return { set: withBundle({ ...set, phase: 'publishing', phaseSince: now }, situation), reasons };
+        return withBundle({ ...set, phase: 'publishing', phaseSince: now }, situation);
       case 'mend':
-        return { set: withBundle(set, situation), reasons };
+        return withBundle(set, situation);
       case 'publish':
-        return { set: { ...set, phase: 'publishing', phaseSince: now }, reasons };
+        return { ...set, phase: 'publishing', phaseSince: now };
       case 'settle':
-        return { set: { ...set, phase: 'settling', phaseSince: now }, reasons };
+        return { ...set, phase: 'settling', phaseSince: now };
       case 'switch':
-        return takeOver({ set, reasons }, options, now);
+        return takeOver(set, options, now);
       case 'retire':
-        return { set: { ...set, caBundle: set.ca.certificate, phase: 'stable', phaseSince: undefined }, reasons };
+        return { ...set, caBundle: set.ca.certificate, phase: 'stable', phaseSince: undefined };
     }
   }
 
@@ -70,13 +60,11 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
 }
 
 /** The next CA signs from now on; the previous one stays trusted until no replica presents its certificates any more. */
-async function takeOver({ set, reasons }: Explained, options: CertificateOptions, now: Date): Promise<Explained> {
+async function takeOver(set: CertificateSet, options: CertificateOptions, now: Date): Promise<CertificateSet> {
   const { nextCa } = set;
   const retiring = { ...set, nextCa: undefined, phase: 'retiring', phaseSince: now } as const;
   // Without a next CA the current CA is itself the new one: it has replaced one that was lost.
-  if (nextCa === undefined) return { set: retiring, reasons };
+  if (nextCa === undefined) return retiring;
   const serving = await issueServingCertificate(options, nextCa, now);
-  const caBundle = joinCertificates([nextCa.certificate, set.caBundle]);
-  const reason = reasons['next-ca'];
-  return { set: { ...retiring, ca: nextCa, serving, caBundle }, reasons: { ...reasons, ca: reason, serving: reason } };
+  return { ...retiring, ca: nextCa, serving, caBundle: joinCertificates([nextCa.certificate, set.caBundle]) };
 }

@@ -1,6 +1,6 @@
-import { createSteps, type Explained } from './advance.ts';
+import { createSteps } from './advance.ts';
 import { createBundleRules } from './bundle.ts';
-import type { CertificateOptions } from './certificate-set.ts';
+import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { createDecide } from './decide.ts';
 import { toSecret } from './secret.ts';
 import { createServingSwap } from './serving-swap.ts';
@@ -14,7 +14,7 @@ export function createCertificateLogic(options: CertificateOptions) {
   return {
     decide: createDecide(options, bundles),
     ...createSteps(options, bundles),
-    toSecret: ({ set, reasons }: Explained) => toSecret(set, options, reasons),
+    toSecret: (set: CertificateSet) => toSecret(set, options),
     usableAuthorities: bundles.usableAuthorities,
     ...createServingSwap(options),
   };

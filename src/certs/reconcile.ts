@@ -1,6 +1,5 @@
 import { OperatorError } from '../lib/errors.ts';
 import { joinCertificates } from '../lib/pem.ts';
-import type { Explained } from './advance.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
@@ -9,7 +8,6 @@ import {
   askedFor,
   fromSecret,
   isOurs,
-  issueReasons,
   MANAGED_BY,
   MANAGED_BY_LABEL,
   ROTATE,
@@ -78,22 +76,21 @@ export async function takeSecretStep(
   { findings, situation }: SecretStep,
 ): Promise<CertificateSet | undefined> {
   const next = await nextSet(logic, findings, situation);
-  return (await write(store, findings, logic.toSecret(next))) ? next.set : undefined;
+  return (await write(store, findings, logic.toSecret(next))) ? next : undefined;
 }
 
-async function nextSet(logic: CertificateLogic, findings: SecretFindings, situation: Situation): Promise<Explained> {
-  const { stored, set, decision } = findings;
-  if (stored === undefined || set === undefined || decision.action === 'replace') {
-    const reason = decision.action === 'replace' ? decision.reason : 'absent';
-    return { set: await logic.replace(set, situation), reasons: { ca: reason, 'next-ca': reason, serving: reason } };
-  }
-  const current = { set, reasons: issueReasons(stored) };
-  if (decision.action === 'keep') return current;
-  if (decision.action !== 'recreate') return logic.advance(current, decision, situation);
+async function nextSet(
+  logic: CertificateLogic,
+  { set, decision }: Pick<SecretFindings, 'set' | 'decision'>,
+  situation: Situation,
+): Promise<CertificateSet> {
+  if (set === undefined || decision.action === 'replace') return logic.replace(set, situation);
+  if (decision.action === 'keep') return set;
+  if (decision.action !== 'recreate') return logic.advance(set, decision, situation);
   // What is stored may need a new certificate as well, and the endpoint presents what is recreated.
   const inner = logic.decide(set, situation);
   const isFit = inner.action !== 'replace' && inner.action !== 'renew';
-  return isFit ? current : nextSet(logic, { ...findings, decision: inner }, situation);
+  return isFit ? set : nextSet(logic, { set, decision: inner }, situation);
 }
 
 async function write(

@@ -6,7 +6,6 @@ import {
   type Phase,
   phases,
 } from './certificate-set.ts';
-import { type Reason, reasons as reasonTexts } from './reasons.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** An object with this label is the daemon's to overwrite. */
@@ -42,9 +41,6 @@ export interface StoredSecret {
   /** The field manager beside the daemon that wrote the Secret last, read from `managedFields`. */
   readonly otherWriter: string | undefined;
 }
-
-/** Why each part of a set was issued. */
-export type IssueReasons = Readonly<Record<'ca' | 'next-ca' | 'serving', Reason>>;
 
 /** The certificate that the annotation `terraform.job.kb.io/rotate` asks to replace. */
 export type Asked = 'serving' | 'ca';
@@ -88,13 +84,13 @@ function readDate(text: string | undefined): Date | undefined {
 }
 
 /** What to write for a certificate set: the data, and annotations that describe the data for a person. */
-export function toSecret(set: CertificateSet, { names }: CertificateOptions, reasons: IssueReasons): SecretContent {
+export function toSecret(set: CertificateSet, { names }: CertificateOptions): SecretContent {
   return {
     labels: MANAGED_BY,
     annotations: {
-      ...describe('ca', set.ca.certificate, reasons.ca),
-      ...describe('next-ca', set.nextCa?.certificate, reasons['next-ca']),
-      ...describe('serving', set.serving.certificate, reasons.serving),
+      ...describe('ca', set.ca.certificate),
+      ...describe('next-ca', set.nextCa?.certificate),
+      ...describe('serving', set.serving.certificate),
       [`${PREFIX}/names`]: [...names.dns, ...names.ip].join(', '),
       [`${PREFIX}/phase`]: set.phase,
       [`${PREFIX}/phase-since`]: set.phaseSince?.toISOString() ?? null,
@@ -108,14 +104,6 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions, rea
       'next-ca.key': set.nextCa ? toBase64(set.nextCa.privateKey) : null,
     },
   };
-}
-
-/** Why each part was issued: these annotations stay when only another part is replaced. */
-export function issueReasons({ annotations }: StoredSecret): IssueReasons {
-  const words = Object.keys(reasonTexts) as Reason[];
-  const reason = (part: keyof IssueReasons): Reason =>
-    words.find((word) => word === annotations[`${PREFIX}/${part}-issued-because`]) ?? 'absent';
-  return { ca: reason('ca'), 'next-ca': reason('next-ca'), serving: reason('serving') };
 }
 
 export const isOurs = ({ labels }: StoredSecret): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
@@ -144,13 +132,12 @@ export function traitsOf(stored: StoredSecret): SecretTraits {
   return { flaw, asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) };
 }
 
-function describe(part: keyof IssueReasons, pem: Pem | undefined, reason: Reason): Record<string, string | null> {
-  const certificate = parseCertificate(pem ?? '');
+function describe(part: string, pem: string = ''): Record<string, string | null> {
+  const certificate = parseCertificate(pem);
   return {
     [`${PREFIX}/${part}-not-after`]: certificate ? toSeconds(certificate.validToDate) : null,
     [`${PREFIX}/${part}-fingerprint-sha256`]: certificate?.fingerprint256 ?? null,
     [`${PREFIX}/${part}-issued-at`]: certificate ? toSeconds(issuedAt(certificate)) : null,
-    [`${PREFIX}/${part}-issued-because`]: certificate ? reason : null,
   };
 }
 

@@ -5,15 +5,7 @@ import fc from 'fast-check';
 import { decideJob } from '../../src/backstop/decide.ts';
 import { createCertificateLogic } from '../../src/certs/certificate-logic.ts';
 import { type Phase, phases } from '../../src/certs/certificate-set.ts';
-import {
-  fromSecret,
-  isPaused,
-  issueReasons,
-  misunderstood,
-  type StoredSecret,
-  toSecret,
-  traitsOf,
-} from '../../src/certs/secret.ts';
+import { fromSecret, isPaused, misunderstood, type StoredSecret, toSecret, traitsOf } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import { readSelectors } from '../../src/commands/inspect/selectors.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
@@ -61,7 +53,7 @@ export async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
     fc.constantFrom<string>(...phases, 'serving', 'ca', 'true', 'false', '', 'absent', '2026-03-01T12:00:00Z'),
     fc.string({ unit: 'binary' }),
   );
-  const names = ['phase', 'phase-since', 'rotate', 'paused', 'ca-issued-because', 'serving-issued-because'];
+  const names = ['phase', 'phase-since', 'rotate', 'paused', 'ca-issued-at'];
   const edit = <T>(field: fc.Arbitrary<string>, value: fc.Arbitrary<T>) =>
     fc.array(fc.tuple(field, value), { maxLength: 3 });
   return fc
@@ -96,8 +88,8 @@ export async function secretTarget(): Promise<Target<SecretInput>> {
     check({ secret, now }) {
       const set = fromSecret(secret);
       const { action } = createCertificateLogic(options).decide(set, { now }, traitsOf(secret));
-      for (const read of [isPaused, misunderstood, issueReasons]) read(secret);
-      toSecret(set, options, issueReasons(secret));
+      for (const read of [isPaused, misunderstood]) read(secret);
+      toSecret(set, options);
       assert.ok(phases.includes(set.phase as Phase));
       if (action !== 'keep') return;
       const [ca, serving] = [new X509Certificate(set.ca.certificate), new X509Certificate(set.serving.certificate)];

@@ -48,7 +48,7 @@ export function aCertificateSet(fields: CertificateSetFields = {}): Promise<Cert
 
 /** The set as the daemon stores it, in a Secret that differs where a test says so. */
 export function stored(set: CertificateSet, overrides: Partial<StoredSecret> = {}): StoredSecret {
-  const content = toSecret(set, certificateOptions(), { ca: 'absent', 'next-ca': 'absent', serving: 'absent' });
+  const content = toSecret(set, certificateOptions());
   return {
     uid: '11111111-2222-4333-8444-555555555555',
     resourceVersion: '1',

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { fromSecret, issueReasons, toSecret } from '../../../src/certs/secret.ts';
+import { fromSecret, toSecret } from '../../../src/certs/secret.ts';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
-import { aCertificateSet, certificateOptions, stored, withoutNull } from '../../support/builders/a-certificate-set.ts';
+import { aCertificateSet, certificateOptions, stored } from '../../support/builders/a-certificate-set.ts';
 
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
-const issuedBecause = { ca: 'absent', 'next-ca': 'asked', serving: 'due' } as const;
 const announced = {
   ...set,
   nextCa: other.ca,
@@ -23,7 +22,7 @@ describe('the content of the Secret', () => {
   });
 
   test('has the keys of a TLS Secret, and the CA beside them, in base64 of PEM', () => {
-    const { data } = toSecret(set, certificateOptions(), issuedBecause);
+    const { data } = toSecret(set, certificateOptions());
     assert.deepEqual(data, {
       'tls.crt': Buffer.from(set.serving.certificate).toString('base64'),
       'tls.key': Buffer.from(set.serving.privateKey).toString('base64'),
@@ -35,31 +34,28 @@ describe('the content of the Secret', () => {
   });
 
   test('has the next CA beside that while there is one', () => {
-    const { data } = toSecret(announced, certificateOptions(), issuedBecause);
+    const { data } = toSecret(announced, certificateOptions());
     assert.equal(data['next-ca.crt'], Buffer.from(other.ca.certificate).toString('base64'));
     assert.equal(data['next-ca.key'], Buffer.from(other.ca.privateKey).toString('base64'));
   });
 
   test('is marked as the work of the daemon, and by no other label', () => {
-    const { labels } = toSecret(set, certificateOptions(), issuedBecause);
+    const { labels } = toSecret(set, certificateOptions());
     assert.deepEqual(labels, { 'app.kubernetes.io/managed-by': 'terraform-daemon' });
   });
 
   test('tells a person what is in there, and nothing that is secret', () => {
-    const { annotations } = toSecret(set, certificateOptions(), issuedBecause);
+    const { annotations } = toSecret(set, certificateOptions());
     assert.deepEqual(annotations, {
       'terraform.job.kb.io/ca-not-after': '2036-02-27T12:00:00Z',
       'terraform.job.kb.io/ca-fingerprint-sha256': new X509Certificate(set.ca.certificate).fingerprint256,
       'terraform.job.kb.io/ca-issued-at': '2026-03-01T12:00:00Z',
-      'terraform.job.kb.io/ca-issued-because': 'absent',
       'terraform.job.kb.io/next-ca-not-after': null,
       'terraform.job.kb.io/next-ca-fingerprint-sha256': null,
       'terraform.job.kb.io/next-ca-issued-at': null,
-      'terraform.job.kb.io/next-ca-issued-because': null,
       'terraform.job.kb.io/serving-not-after': '2026-05-30T12:00:00Z',
       'terraform.job.kb.io/serving-fingerprint-sha256': new X509Certificate(set.serving.certificate).fingerprint256,
       'terraform.job.kb.io/serving-issued-at': '2026-03-01T12:00:00Z',
-      'terraform.job.kb.io/serving-issued-because': 'due',
       'terraform.job.kb.io/names':
         'terraform-job-webhook-service.vela-system.svc, ' +
         'terraform-job-webhook-service.vela-system.svc.cluster.local, ' +
@@ -70,7 +66,7 @@ describe('the content of the Secret', () => {
   });
 
   test('tells where a rotation stands, and of the next CA what it tells of the others', () => {
-    const { annotations } = toSecret(announced, certificateOptions(), issuedBecause);
+    const { annotations } = toSecret(announced, certificateOptions());
     assert.equal(annotations[annotation('phase')], 'settling');
     assert.equal(annotations[annotation('phase-since')], '2026-03-02T12:00:00.250Z');
     assert.equal(annotations[annotation('next-ca-not-after')], '2036-02-27T12:00:00Z');
@@ -79,12 +75,11 @@ describe('the content of the Secret', () => {
       new X509Certificate(other.ca.certificate).fingerprint256,
     );
     assert.equal(annotations[annotation('next-ca-issued-at')], '2026-03-01T12:00:00Z');
-    assert.equal(annotations[annotation('next-ca-issued-because')], 'asked');
   });
 
   test('tells the addresses that it is for', () => {
     const options = certificateOptions({ names: { dns: [], ip: ['127.0.0.1', '::1'] } });
-    const { annotations } = toSecret(set, options, issuedBecause);
+    const { annotations } = toSecret(set, options);
     assert.equal(annotations['terraform.job.kb.io/names'], '127.0.0.1, ::1');
   });
 });
@@ -115,25 +110,10 @@ describe('reading a Secret', () => {
   });
 });
 
-describe('why a part was issued', () => {
-  test('is what the Secret says', () => {
-    const reasons = { ca: 'ca-lost', 'next-ca': 'due', serving: 'expired' } as const;
-    const annotations = withoutNull(toSecret(announced, certificateOptions(), reasons).annotations);
-    assert.deepEqual(issueReasons(stored(announced, { annotations })), reasons);
-  });
-
-  test('is that there was none, in a Secret that does not say or uses another word', () => {
-    const absent = { ca: 'absent', 'next-ca': 'absent', serving: 'absent' };
-    assert.deepEqual(issueReasons(stored(set, { annotations: {} })), absent);
-    const annotations = { [annotation('ca-issued-because')]: 'toString', [annotation('serving-issued-because')]: 'x' };
-    assert.deepEqual(issueReasons(stored(set, { annotations })), absent);
-  });
-});
-
 test('a part that cannot be read loses its annotations', () => {
   const damaged = { ...set, ca: { ...set.ca, certificate: 'junk' as Pem } };
-  const { annotations } = toSecret(damaged, certificateOptions(), issuedBecause);
+  const { annotations } = toSecret(damaged, certificateOptions());
   const ofCa = Object.entries(annotations).filter(([name]) => name.startsWith(annotation('ca-')));
-  assert.equal(ofCa.length, 4);
+  assert.equal(ofCa.length, 3);
   for (const [name, value] of ofCa) assert.equal(value, null, name);
 });
