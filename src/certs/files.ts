@@ -38,8 +38,8 @@ async function readOnce(directory: string, names: ServerNames, now: Date): Promi
   // An empty file is one that is being written; only a missing file means that there is no CA bundle.
   const caBundle = await readPem(join(directory, 'ca.pem'), certificate);
   const files = { serving: { certificate, privateKey }, caBundle };
-  const problem = problemOf(files, names, now);
-  if (problem) throw invalid(join(directory, problem.file), problem.text);
+  const [file, problem] = problemOf(files, names, now) ?? [];
+  if (file && problem) throw invalid(join(directory, file), problem);
   return files;
 }
 
@@ -53,23 +53,20 @@ async function readPem(path: string, fallback?: Pem): Promise<Pem> {
   }
 }
 
-interface Problem {
-  readonly file: string;
-  readonly text: string;
-}
+type Problem = readonly [file: string, text: string];
 
 function problemOf({ serving, caBundle }: ServingCertificates, names: ServerNames, now: Date): Problem | undefined {
   const [certificate] = splitCertificates(serving.certificate).flatMap((pem) => parseCertificate(pem) ?? []);
   const key = parsePrivateKey(serving.privateKey);
-  if (certificate === undefined) return { file: 'cert.pem', text: 'holds no certificate in PEM form' };
-  if (key === undefined) return { file: 'key.pem', text: 'holds no private key in PEM form without a passphrase' };
-  if (!certificate.checkPrivateKey(key)) return { file: 'key.pem', text: 'is not the key of cert.pem' };
+  if (certificate === undefined) return ['cert.pem', 'holds no certificate in PEM form'];
+  if (key === undefined) return ['key.pem', 'holds no private key in PEM form without a passphrase'];
+  if (!certificate.checkPrivateKey(key)) return ['key.pem', 'is not the key of cert.pem'];
   const unfit = servingProblem(certificate, names) ?? validityProblem(certificate, now);
-  if (unfit) return { file: 'cert.pem', text: `${reasons[unfit]} (${found(unfit, certificate, names)})` };
+  if (unfit) return ['cert.pem', `${reasons[unfit]} (${found(unfit, certificate, names)})`];
   const unloadable = loadProblem(serving);
-  if (unloadable) return { file: 'cert.pem', text: `cannot be loaded: ${unloadable}` };
+  if (unloadable) return ['cert.pem', `cannot be loaded: ${unloadable}`];
   const isVerified = isTrustedBy(serving.certificate, caBundle, now);
-  return isVerified ? undefined : { file: 'ca.pem', text: 'does not verify cert.pem' };
+  return isVerified ? undefined : ['ca.pem', 'does not verify cert.pem'];
 }
 
 /** What TLS refuses about the whole text, all of which is presented: a block that is cut off, a key that is too small. */

@@ -32,10 +32,8 @@ const remembered = new Map<Pem, CertificateContent | undefined>();
 export function readContent(pem: Pem): CertificateContent | undefined {
   if (!remembered.has(pem)) {
     if (remembered.size >= REMEMBERED) remembered.clear();
-    remembered.set(
-      pem,
-      ifReadable(() => contentOf(fromPem(pem))),
-    );
+    const content = ifReadable(() => contentOf(fromPem(pem)));
+    remembered.set(pem, content);
   }
   return remembered.get(pem);
 }

@@ -1,20 +1,8 @@
-import { OperatorError } from '../lib/errors.ts';
 import { joinCertificates } from '../lib/pem.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
-import {
-  type Asked,
-  askedFor,
-  fromSecret,
-  isOurs,
-  MANAGED_BY,
-  MANAGED_BY_LABEL,
-  ROTATE,
-  type SecretContent,
-  type StoredSecret,
-  traitsOf,
-} from './secret.ts';
+import { type Asked, askedFor, fromSecret, ROTATE, type SecretContent, type StoredSecret, traitsOf } from './secret.ts';
 import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 
@@ -31,8 +19,9 @@ export interface SecretStore {
   delete(stored: StoredSecret): Promise<boolean>;
 }
 
-/** The Secret as it was read, and what its certificate set needs next. */
+/** The Secret as it was read, and what its certificate set needs next in this situation. */
 export interface SecretFindings {
+  readonly situation: Situation;
   readonly stored: StoredSecret | undefined;
   readonly set: CertificateSet | undefined;
   readonly decision: CertificateDecision;
@@ -49,19 +38,13 @@ export function decideSecret(
   const set = stored && fromSecret(stored);
   const decision = logic.decide(set, situation, stored && traitsOf(stored));
   const isUsable = set !== undefined && (decision.action === 'keep' || canServe(set, logic, situation));
-  return { stored, set, decision, isUsable };
+  return { situation, stored, set, decision, isUsable };
 }
 
 function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic, { now, liveBundle }: Situation) {
   const key = parsePrivateKey(serving.privateKey);
   const isPair = key !== undefined && parseCertificate(serving.certificate)?.checkPrivateKey(key) === true;
   return isPair && logic.isVerified(serving.certificate, joinCertificates([caBundle, liveBundle ?? '']), now);
-}
-
-/** What a step is decided by, and with. */
-export interface SecretStep {
-  readonly findings: SecretFindings;
-  readonly situation: Situation;
 }
 
 /**
@@ -73,31 +56,24 @@ export interface SecretStep {
 export async function takeSecretStep(
   store: SecretStore,
   logic: CertificateLogic,
-  { findings, situation }: SecretStep,
+  findings: SecretFindings,
 ): Promise<CertificateSet | undefined> {
-  const next = await nextSet(logic, findings, situation);
+  const next = await nextSet(logic, findings);
   return (await write(store, findings, logic.toSecret(next))) ? next : undefined;
 }
 
-async function nextSet(
-  logic: CertificateLogic,
-  { set, decision }: Pick<SecretFindings, 'set' | 'decision'>,
-  situation: Situation,
-): Promise<CertificateSet> {
+async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promise<CertificateSet> {
+  const { set, decision, situation } = findings;
   if (set === undefined || decision.action === 'replace') return logic.replace(set, situation);
   if (decision.action === 'keep') return set;
   if (decision.action !== 'recreate') return logic.advance(set, decision, situation);
   // What is stored may need a new certificate as well, and the endpoint presents what is recreated.
   const inner = logic.decide(set, situation);
   const isFit = inner.action !== 'replace' && inner.action !== 'renew';
-  return isFit ? set : nextSet(logic, { set, decision: inner }, situation);
+  return isFit ? set : nextSet(logic, { ...findings, decision: inner });
 }
 
-async function write(
-  store: SecretStore,
-  { stored, decision }: SecretFindings,
-  content: SecretContent,
-): Promise<boolean> {
+async function write(store: SecretStore, { stored, decision }: SecretFindings, content: SecretContent) {
   if (stored === undefined) return store.create(content);
   if (decision.action === 'recreate') {
     // With the labels, annotations and data of others, among them what a person asks for.
@@ -111,20 +87,10 @@ async function write(
   return store.update({ ...content, annotations }, stored.resourceVersion);
 }
 
-/** Whether this step completes what the annotation asks for, so that it is removed. A CA rotation is complete once its predecessor is retired. */
+/**
+ * Whether this step completes what the annotation asks for, so that it is removed. A CA rotation is complete once its
+ * predecessor is retired.
+ */
 const isDone = (asked: Asked | undefined, { action }: CertificateDecision): boolean =>
   (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||
   (asked === 'ca' && (action === 'retire' || action === 'replace'));
-
-/** A foreign Secret is used for as long as it is good, but never written: `undefined` if the Secret is ours, or absent. */
-export function foreignProblem(stored: StoredSecret | undefined, reference: string): OperatorError | undefined {
-  if (stored === undefined || isOurs(stored)) return undefined;
-  const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
-  const [namespace, name] = reference.split('/');
-  return new OperatorError(
-    'SECRET_NOT_OURS',
-    `Secret ${reference} has no label ${label}, so it is not overwritten. ` +
-      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}. ` +
-      'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
-  );
-}

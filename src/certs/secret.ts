@@ -1,11 +1,6 @@
+import { OperatorError } from '../lib/errors.ts';
 import { fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
-import {
-  type CertificateOptions,
-  type CertificatePair,
-  type CertificateSet,
-  type Phase,
-  phases,
-} from './certificate-set.ts';
+import { type CertificateOptions, type CertificateSet, type Phase, phases } from './certificate-set.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** An object with this label is the daemon's to overwrite. */
@@ -58,7 +53,7 @@ export interface SecretTraits {
 export function fromSecret({ data, annotations }: StoredSecret): CertificateSet {
   const text = (key: string) => fromBase64(data[key] ?? '') as Pem;
   const caBundle = text('ca.crt');
-  const nextCa: CertificatePair = { certificate: text('next-ca.crt'), privateKey: text('next-ca.key') };
+  const nextCa = { certificate: text('next-ca.crt'), privateKey: text('next-ca.key') };
   const hasNext = nextCa.certificate !== '' || nextCa.privateKey !== '';
   return {
     ca: { certificate: splitCertificates(caBundle)[0] ?? caBundle, privateKey: text('ca.key') },
@@ -107,6 +102,19 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
 }
 
 export const isOurs = ({ labels }: StoredSecret): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
+
+/** A foreign Secret is used for as long as it is good, but never written: `undefined` if the Secret is ours, or absent. */
+export function foreignProblem(stored: StoredSecret | undefined, reference: string): OperatorError | undefined {
+  if (stored === undefined || isOurs(stored)) return undefined;
+  const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
+  const [namespace, name] = reference.split('/');
+  return new OperatorError(
+    'SECRET_NOT_OURS',
+    `Secret ${reference} has no label ${label}, so it is not overwritten. ` +
+      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}. ` +
+      'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
+  );
+}
 
 /** Any value other than empty or "false" pauses writes: in doubt, stop. */
 export const isPaused = ({ annotations }: Pick<StoredSecret, 'annotations'>): boolean =>

@@ -3,9 +3,9 @@ import { asPublished } from '../certs/bundle.ts';
 import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair } from '../certs/certificate-set.ts';
 import type { CertificateDecision } from '../certs/decide.ts';
-import { decideSecret, foreignProblem, type SecretFindings, type SecretStep } from '../certs/reconcile.ts';
+import { decideSecret, type SecretFindings } from '../certs/reconcile.ts';
 import { phaseKey } from '../certs/rotation.ts';
-import { fromSecret, isPaused, type StoredSecret } from '../certs/secret.ts';
+import { foreignProblem, fromSecret, isPaused, type StoredSecret } from '../certs/secret.ts';
 import { waitingAuthority } from '../certs/serving-swap.ts';
 import type { Situation } from '../certs/situation.ts';
 import type { Config } from '../cli/config.ts';
@@ -37,7 +37,7 @@ export interface Plan {
   readonly read: CurrentCertificates | undefined;
   /** The certificates to go by: those that were read, or the last good ones; `undefined` if there were never any. */
   readonly certificates: CurrentCertificates | undefined;
-  readonly secret: Planned<SecretStep> & { readonly findings: SecretFindings | undefined };
+  readonly secret: Planned<SecretFindings> & { readonly findings: SecretFindings | undefined };
   readonly registration: Planned<RegistrationFindings> & {
     readonly findings: RegistrationFindings | undefined;
     /** What makes two publications the same, whatever others have added. */
@@ -128,8 +128,7 @@ function createDecideCertificates({ namespace, secretName, certificateDirectory 
     return { isPaused: false, read: certificates, certificates, secret, failure: undefined };
 
     function fromStored(stored: StoredSecret | undefined): CertificatePlan {
-      const situation = situationOf({ observed, memory, live }, stored);
-      const findings = decideSecret(logic, stored, situation);
+      const findings = decideSecret(logic, stored, situationOf({ observed, memory, live }, stored));
       const isPausedNow = stored !== undefined && isPaused(stored);
       const read = findings.isUsable ? currentOf(findings) : undefined;
       if (findings.decision.action === 'keep') {
@@ -137,7 +136,7 @@ function createDecideCertificates({ namespace, secretName, certificateDirectory 
         return { isPaused: isPausedNow, read, certificates: read, secret, failure: undefined };
       }
       const failure = foreignProblem(stored, `${namespace}/${secretName}`);
-      const planned = planStep({ findings, situation }, memory);
+      const planned = planStep(findings, memory);
       const secret = { ...planned, findings, ...(failure ? { step: undefined } : {}) };
       const certificates = withLive(read ?? memory.lastGood);
       return { isPaused: isPausedNow, read, certificates, secret, failure };
@@ -161,8 +160,8 @@ function createDecideCertificates({ namespace, secretName, certificateDirectory 
 
 type Live = V1MutatingWebhookConfiguration | undefined;
 
-function planStep(step: SecretStep, { lastGood }: Memory): Planned<SecretStep> {
-  const { stored, decision } = step.findings;
+function planStep(step: SecretFindings, { lastGood }: Memory): Planned<SecretFindings> {
+  const { stored, decision } = step;
   const reason = reasonOf(decision);
   // A Secret that was never there was deleted by nobody.
   const isFirst = stored === undefined && lastGood === undefined;

@@ -42,9 +42,7 @@ export interface EventStore {
 }
 
 /** Events about the install, as `kubectl describe` and `kubectl get events` show them. */
-export interface Events {
-  emit(notice: Notice): void;
-}
+export type Events = ReturnType<typeof createEvents>;
 
 /** Most bytes of a note that an API server accepts: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
 const LONGEST_NOTE = 1_024;
@@ -54,7 +52,7 @@ const QUIET_MS = 60_000;
 const NOT_WRITTEN = 'events are not written';
 
 /** Events are best effort: nothing waits for an Event, and nothing fails because of one. */
-export function createEvents(store: EventStore, log: Log, now: () => Date): Events {
+export function createEvents(store: EventStore, log: Log, now: () => Date) {
   /** What has happened since an Event was last written, by action and reason. */
   const waiting = new Map<string, { readonly notice: Notice; readonly occurrence: Occurrence } | undefined>();
   const outage = logOncePerOutage(log);
@@ -77,7 +75,7 @@ export function createEvents(store: EventStore, log: Log, now: () => Date): Even
     }
   }
   return {
-    emit(notice) {
+    emit(notice: Notice): void {
       const key = `${notice.action} ${notice.reason}`;
       const occurrence = { at: now(), count: 1 + (waiting.get(key)?.occurrence.count ?? 0) };
       if (waiting.has(key)) waiting.set(key, { notice, occurrence });
