@@ -14,15 +14,15 @@ interface OptionFile<T> {
 
 export function readPolicyOption(raw: RawOptions): OptionFile<Policy> {
   const read = readPolicyFile(raw['policy-file'] || undefined);
-  if ('policy' in read) return { content: read.policy, problems: [] };
+  if ('value' in read) return { content: read.value, problems: [] };
   return { content: terraformPolicy, problems: read.problems.map(inFile('policy-file', raw)) };
 }
 
 export function readClientCaOption(raw: RawOptions): OptionFile<Pem | undefined> {
   const file = raw['client-ca-file'];
-  const read = file ? readClientCaFile(file) : { bundle: undefined };
-  if ('bundle' in read) return { content: read.bundle, problems: [] };
-  return { content: undefined, problems: [inFile('client-ca-file', raw)(read.problem)] };
+  const read = file ? readClientCaFile(file) : { value: undefined };
+  if ('value' in read) return { content: read.value, problems: [] };
+  return { content: undefined, problems: read.problems.map(inFile('client-ca-file', raw)) };
 }
 
 export const kubeconfigOptionProblems = (raw: RawOptions): readonly string[] =>

@@ -17,25 +17,45 @@ export function readSmallFile(file: string, most: number): FileRead {
   }
 }
 
+/** The checked content of an option's file, or what is wrong with the file: a line for each problem. */
+export type FileContent<T> = { readonly value: T } | { readonly problems: readonly string[] };
+
+/** The file of an option, which is read again while the daemon runs. */
+export interface WatchedFile<T> {
+  /** The last valid content. */
+  readonly current: () => T;
+  /** Reads the file again. Returns `unchanged` if the result is the same as last time, so that a problem is reported once. */
+  readonly reload: () => 'unchanged' | FileContent<NonNullable<T>>;
+  /** Calls the listener after each change of the content. */
+  readonly onChange: (changed: () => void) => void;
+}
+
 /**
- * Returns a function that reads the file again. The function returns `unchanged` if the result is the same as last time, so that
- * a problem is reported once.
- *
- * @param file `undefined` is always unchanged.
- * @param first the result of the first read.
+ * @param file `undefined` never changes.
+ * @param first the content that was read at the start.
  */
-export function createRereading<T extends object>(
+export function createWatchedFile<T>(
   file: string | undefined,
-  read: (file: string) => T,
-  first: object,
-): () => 'unchanged' | T {
-  let last = JSON.stringify(first);
-  return () => {
-    if (file === undefined) return 'unchanged';
-    const found = read(file);
-    const text = JSON.stringify(found);
-    if (text === last) return 'unchanged';
-    last = text;
-    return found;
+  read: (file: string) => FileContent<NonNullable<T>>,
+  first: T,
+): WatchedFile<T> {
+  let current = first;
+  let last = JSON.stringify({ value: first });
+  const listeners: (() => void)[] = [];
+  return {
+    current: () => current,
+    reload() {
+      if (file === undefined) return 'unchanged';
+      const found = read(file);
+      const text = JSON.stringify(found);
+      if (text === last) return 'unchanged';
+      last = text;
+      if ('value' in found) {
+        current = found.value;
+        for (const changed of listeners) changed();
+      }
+      return found;
+    },
+    onChange: (changed) => void listeners.push(changed),
   };
 }

@@ -8,7 +8,8 @@ import { connect, podNamespace } from '../kube/client.ts';
 import { errorFields } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
-import { createPolicies } from '../policy/file.ts';
+import { createWatchedFile } from '../lib/watched-file.ts';
+import { readPolicyFile } from '../policy/file.ts';
 import { createEventStore } from '../stores/event-store.ts';
 import { createJobStore } from '../stores/job-store.ts';
 import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
@@ -18,7 +19,7 @@ import { createRegistrationStore } from '../stores/registration-store.ts';
 import { createSecretStore } from '../stores/secret-store.ts';
 import { createRegistrationWatch, createSecretWatch } from '../stores/watches.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { createClientCa } from '../webhook/client-ca.ts';
+import { readClientCaFile } from '../webhook/client-ca.ts';
 import { type Dependencies, runOperator } from './operator.ts';
 
 export const runCommand = {
@@ -37,8 +38,8 @@ export const runCommand = {
     log.info('starting', { version, node: process.version, server, namespace: config.namespace });
     const dependencies: Dependencies = {
       ...stores,
-      policies: createPolicies(config.policyFile, policy.content),
-      clientCa: createClientCa(config.clientCaFile, clientCa.content),
+      policies: createWatchedFile(config.policyFile, readPolicyFile, policy.content),
+      clientCa: createWatchedFile(config.clientCaFile, readClientCaFile, clientCa.content),
       log,
       metrics: createMetrics(version),
       now: () => new Date(),

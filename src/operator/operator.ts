@@ -5,14 +5,15 @@ import type { Config } from '../cli/config.ts';
 import { WEBHOOK_PATH } from '../cli/config.ts';
 import type { WatchObject } from '../kube/watch.ts';
 import { OperatorError } from '../lib/errors.ts';
+import type { Pem } from '../lib/pem.ts';
 import { withRetries } from '../lib/retry.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
-import type { Policies } from '../policy/file.ts';
+import type { WatchedFile } from '../lib/watched-file.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { LeaseStore } from '../stores/lease-store.ts';
 import { cachedLabels, type NamespaceLabels } from '../stores/namespace-store.ts';
 import { createEvents, type EventStore } from '../telemetry/events.ts';
 import { createApp } from '../webhook/app.ts';
-import type { ClientCa } from '../webhook/client-ca.ts';
 import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { type Health, liveness, readiness } from './health.ts';
@@ -26,8 +27,8 @@ import { createTriggers, type Trigger, type Triggers, watchFolder } from './trig
 
 export interface Dependencies extends Omit<ReconcilerDependencies, 'events' | 'policies' | 'isLeaseHolder'> {
   readonly events: EventStore;
-  readonly policies: Policies;
-  readonly clientCa: ClientCa;
+  readonly policies: WatchedFile<Policy>;
+  readonly clientCa: WatchedFile<Pem | undefined>;
   readonly namespaceLabels: NamespaceLabels;
   readonly backstop: {
     readonly jobs: JobStore;
@@ -169,17 +170,17 @@ function createFiles({ dependencies: { policies, clientCa }, report }: Operator,
   const reloadPolicy = () => {
     const read = policies.reload();
     if (read === 'unchanged') return false;
-    if ('policy' in read) report.policyLoaded(read.policy);
+    if ('value' in read) report.policyLoaded(read.value);
     else report.policyRefused(read.problems);
-    return 'policy' in read;
+    return 'value' in read;
   };
   const reloadClientCa = () => {
     const read = clientCa.reload();
     if (read === 'unchanged') return;
-    if ('problem' in read) {
-      report.clientCaRefused(read.problem);
+    if ('problems' in read) {
+      report.clientCaRefused(read.problems.join('; '));
     } else {
-      server.trustClients(read.bundle);
+      server.trustClients(read.value);
       report.clientCaLoaded();
     }
   };

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { asObject } from '../lib/json.ts';
 import { describeValue, oneLine } from '../lib/text.ts';
+import type { FileContent } from '../lib/watched-file.ts';
 import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import type { LabelSelector, Policy } from './policy.ts';
@@ -16,7 +17,7 @@ const LONGEST_PROBLEM = 600;
  *
  * @returns it, or every problem in a line of its own: line, field, what was found, what is allowed. At most 50 of them.
  */
-export function parsePolicy(content: string): { readonly policy: Policy } | { readonly problems: readonly string[] } {
+export function parsePolicy(content: string): FileContent<Policy> {
   const document = readYaml(content);
   if ('problems' in document) return toLines(document.problems);
   const parsed = policySchema.safeParse(document.value);
@@ -33,7 +34,7 @@ export function parsePolicy(content: string): { readonly policy: Policy } | { re
     );
   }
   const length = longestExpression(parsed.data);
-  if (length <= LONGEST_EXPRESSION) return { policy: parsed.data };
+  if (length <= LONGEST_EXPRESSION) return { value: parsed.data };
   const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
   return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
 }

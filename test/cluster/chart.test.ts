@@ -196,8 +196,8 @@ describe('the chart', () => {
     assert.equal(given['policy-file'], `${folders.get('policy')}/policy.yaml`);
     assert.equal(given['webhook-cert-path'], folders.get('certificates'));
     const parsed = parsePolicy((objects['ConfigMap job-cap-policy'] as V1ConfigMap).data?.['policy.yaml'] ?? '');
-    assert.ok('policy' in parsed);
-    assert.deepEqual(parsed.policy.rules[0], EVERYTHING.policy.rules[0]);
+    assert.ok('value' in parsed);
+    assert.deepEqual(parsed.value.rules[0], EVERYTHING.policy.rules[0]);
     const secret = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
     assert.deepEqual(secret, {
       secretName: 'mine',

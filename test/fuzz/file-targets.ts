@@ -45,9 +45,9 @@ export const policyFileTarget = (): Promise<Target<string>> =>
       async check(text) {
         await writeFile(file, text);
         const read = readPolicyFile(file);
-        if ('policy' in read) {
-          matchConditions(read.policy);
-          writeYaml(admissionPolicy(read.policy, 'v1'));
+        if ('value' in read) {
+          matchConditions(read.value);
+          writeYaml(admissionPolicy(read.value, 'v1'));
           return;
         }
         assert.ok(read.problems.length > 0 && read.problems.length <= 51);

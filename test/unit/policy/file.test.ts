@@ -3,13 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { createPolicies, readPolicyFile } from '../../../src/policy/file.ts';
-import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { createWatchedFile } from '../../../src/lib/watched-file.ts';
+import { readPolicyFile } from '../../../src/policy/file.ts';
+import { type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
 import { callCommand } from '../../support/command-in-process.ts';
 
-const policy = (backoffLimit: number) => ({
-  rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' as const } }],
+const policy = (backoffLimit: number): Policy => ({
+  rules: [{ name: 'a', match: { jobName: '*' }, set: { backoffLimit, restartPolicy: 'Never' } }],
 });
 const text = (backoffLimit: number) => JSON.stringify(policy(backoffLimit));
 
@@ -17,14 +18,14 @@ async function start(t: TestContext) {
   const folder = await aFolder(t, { 'policy.yaml': text(1) });
   const file = join(folder, 'policy.yaml');
   const first = readPolicyFile(file);
-  assert.ok('policy' in first);
-  return { folder, file, policies: createPolicies(file, first.policy) };
+  assert.ok('value' in first);
+  return { folder, file, policies: createWatchedFile(file, readPolicyFile, first.value) };
 }
 
 describe('the policy in force', () => {
   test('is the built-in one where there is no file', () => {
-    const policies = createPolicies(undefined, terraformPolicy);
-    assert.deepEqual(readPolicyFile(undefined), { policy: terraformPolicy });
+    const policies = createWatchedFile(undefined, readPolicyFile, terraformPolicy);
+    assert.deepEqual(readPolicyFile(undefined), { value: terraformPolicy });
     assert.equal(policies.reload(), 'unchanged');
     assert.equal(policies.current(), terraformPolicy);
   });
@@ -34,7 +35,7 @@ describe('the policy in force', () => {
     assert.equal(policies.reload(), 'unchanged');
     await writeFile(file, text(2));
     assert.deepEqual(policies.current(), policy(1), 'not before it is read');
-    assert.deepEqual(policies.reload(), { policy: policy(2) });
+    assert.deepEqual(policies.reload(), { value: policy(2) });
     assert.deepEqual(policies.current(), policy(2));
     assert.equal(policies.reload(), 'unchanged');
   });
@@ -50,7 +51,7 @@ describe('the policy in force', () => {
     const read = policies.reload();
     assert.ok(typeof read === 'object' && 'problems' in read && /ENOENT/.test(String(read.problems)));
     await writeFile(file, text(1));
-    assert.deepEqual(policies.reload(), { policy: policy(1) }, 'good again, although it is the same');
+    assert.deepEqual(policies.reload(), { value: policy(1) }, 'good again, although it is the same');
   });
 
   test('is not read from what is too large, no text, or no file', async (t) => {
@@ -62,7 +63,7 @@ describe('the policy in force', () => {
     const isText = 'found bytes that are not UTF-8; allowed is a text in UTF-8';
     assert.deepEqual(readPolicyFile(file), { problems: [isText] });
     await writeFile(file, `\ufeff${text(1)}`);
-    assert.deepEqual(readPolicyFile(file), { policy: policy(1) });
+    assert.deepEqual(readPolicyFile(file), { value: policy(1) });
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     for (const other of [folder, pipe, '/dev/zero']) {
@@ -75,11 +76,11 @@ describe('the policy in force', () => {
     const folder = await aFolder(t);
     await symlink(one, join(folder, '..data'));
     await symlink(join('..data', 'p'), join(folder, 'p'));
-    const policies = createPolicies(join(folder, 'p'), policy(1));
+    const policies = createWatchedFile(join(folder, 'p'), readPolicyFile, policy(1));
     assert.equal(policies.reload(), 'unchanged');
     await rm(join(folder, '..data'));
     await symlink(two, join(folder, '..data'));
-    assert.deepEqual(policies.reload(), { policy: policy(2) });
+    assert.deepEqual(policies.reload(), { value: policy(2) });
   });
 });
 

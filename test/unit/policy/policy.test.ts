@@ -90,7 +90,7 @@ describe('a policy file', () => {
     JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 }, ...rule }] }, null, 1);
 
   for (const [name, policy] of Object.entries(policies)) {
-    test(`holds "${name}" as it is`, () => assert.deepEqual(parsePolicy(JSON.stringify(policy)), { policy }));
+    test(`holds "${name}" as it is`, () => assert.deepEqual(parsePolicy(JSON.stringify(policy)), { value: policy }));
   }
 
   test('of junk is told in fifty lines and a number, none of which steers a terminal', () => {
@@ -118,14 +118,14 @@ describe('a policy file', () => {
   test('may say a thing once and mean it twice', () => {
     const rule = (name: string, match: string) => `{name: ${name}, match: ${match}, set: {backoffLimit: 0}}`;
     const parsed = parsePolicy(`rules:\n- ${rule('a', '&all {jobName: "*"}')}\n- ${rule('b', '*all')}`);
-    assert.ok('policy' in parsed, JSON.stringify(parsed));
-    assert.deepEqual(parsed.policy.rules[1]?.match, { jobName: '*' });
+    assert.ok('value' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.value.rules[1]?.match, { jobName: '*' });
   });
 
   test('may leave out restartPolicy, and be indented with tabs', () => {
     const text = JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }] }, null, '\t');
     const set = { backoffLimit: 0, restartPolicy: 'Never' };
-    assert.deepEqual(parsePolicy(text), { policy: { rules: [{ name: 'a', match: wholeMatch, set }] } });
+    assert.deepEqual(parsePolicy(text), { value: { rules: [{ name: 'a', match: wholeMatch, set }] } });
   });
 
   const wrong: Readonly<Record<string, readonly [string, readonly RegExp[]]>> = {

@@ -30,8 +30,8 @@ describe('the README', () => {
     assert.ok(readme.includes(`\n\n${policyTable()}\n\n`), `the table should be:\n${policyTable()}`);
     const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(readme) ?? [];
     const parsed = parsePolicy(example);
-    assert.ok('policy' in parsed, JSON.stringify(parsed));
-    assert.deepEqual(parsed.policy.rules[1], terraformPolicy.rules[0]);
+    assert.ok('value' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
   });
 
   it('has the limits of a policy that the code has', async () => {

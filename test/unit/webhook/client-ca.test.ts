@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { createClientCa, readClientCaFile } from '../../../src/webhook/client-ca.ts';
+import type { Pem } from '../../../src/lib/pem.ts';
+import { createWatchedFile } from '../../../src/lib/watched-file.ts';
+import { readClientCaFile } from '../../../src/webhook/client-ca.ts';
 import { aCertificateSet } from '../../support/builders/a-certificate-set.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
 
@@ -14,7 +16,7 @@ describe('a file of client certificate authorities', () => {
       one: ca.certificate,
       two: `# ours\n${ca.certificate}# theirs\n${other.certificate}`,
     });
-    const blocks = (read: object) => ('bundle' in read ? String(read.bundle).match(/-----BEGIN /g)?.length : read);
+    const blocks = (read: object) => ('value' in read ? String(read.value).match(/-----BEGIN /g)?.length : read);
     assert.equal(blocks(readClientCaFile(join(folder, 'one'))), 1);
     assert.equal(blocks(readClientCaFile(join(folder, 'two'))), 2);
   });
@@ -29,7 +31,7 @@ describe('a file of client certificate authorities', () => {
   for (const [what, text, problem] of rows) {
     test(`is not ${what}`, async (t) => {
       const read = readClientCaFile(join(await aFolder(t, { file: text }), 'file'));
-      assert.match('problem' in read ? read.problem : '', problem);
+      assert.match('problems' in read ? read.problems.join('\n') : '', problem);
     });
   }
 
@@ -43,23 +45,23 @@ describe('a file of client certificate authorities', () => {
     const folder = await aFolder(t, { file: ca.certificate });
     const file = join(folder, 'file');
     const first = readClientCaFile(file);
-    assert.ok('bundle' in first);
-    const callers = createClientCa(file, first.bundle);
+    assert.ok('value' in first);
+    const callers = createWatchedFile(file, readClientCaFile, first.value);
     const change = async (text: string) => {
       await writeFile(`${file}.new`, text);
       await rename(`${file}.new`, file);
       return callers.reload();
     };
     assert.equal(callers.reload(), 'unchanged');
-    assert.ok('problem' in ((await change('x')) as object));
+    assert.ok('problems' in ((await change('x')) as object));
     assert.equal(callers.reload(), 'unchanged');
-    assert.equal(callers.current(), first.bundle);
-    assert.ok('bundle' in ((await change(other.certificate)) as object));
-    assert.notEqual(callers.current(), first.bundle);
+    assert.equal(callers.current(), first.value);
+    assert.ok('value' in ((await change(other.certificate)) as object));
+    assert.notEqual(callers.current(), first.value);
   });
 
   test('is none where nobody asked for it: anybody may call', () => {
-    const callers = createClientCa(undefined, undefined);
+    const callers = createWatchedFile<Pem | undefined>(undefined, readClientCaFile, undefined);
     assert.deepEqual([callers.reload(), callers.current()], ['unchanged', undefined]);
   });
 });
