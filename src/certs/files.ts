@@ -38,9 +38,10 @@ async function readOnce(directory: string, names: ServerNames, now: Date): Promi
   // An empty file is one that is being written; only a missing file means that there is no CA bundle.
   const caBundle = await readPem(join(directory, 'ca.pem'), certificate);
   const files = { serving: { certificate, privateKey }, caBundle };
-  const [file, problem] = problemOf(files, names, now) ?? [];
-  if (file && problem) throw invalid(join(directory, file), problem);
-  return files;
+  const problem = problemOf(files, names, now);
+  if (problem === undefined) return files;
+  const [file, text] = problem;
+  throw invalid(join(directory, file), text);
 }
 
 async function readPem(path: string, fallback?: Pem): Promise<Pem> {

@@ -30,11 +30,7 @@ export function issueCertificateAuthority(options: CertificateOptions, now: Date
  *
  * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`
  */
-export function issueServingCertificate(
-  options: CertificateOptions,
-  ca: CertificatePair,
-  now: Date,
-): Promise<CertificatePair> {
+export function issueServingCertificate(options: CertificateOptions, ca: CertificatePair, now: Date) {
   const wantedEnd = new Date(now.getTime() + options.servingLifetimeMs);
   const caEnd = parseCertificate(ca.certificate)?.validToDate ?? wantedEnd;
   const template = {
@@ -64,10 +60,8 @@ async function issue(keySize: number, template: Template, ca?: CertificatePair):
     );
     return { certificate, privateKey: privateKey as Pem };
   } catch (error) {
-    const what = ca ? 'serving certificate' : 'certificate authority';
-    throw new OperatorError('CERTIFICATE_ISSUE_FAILED', `cannot issue the ${what}: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const text = `cannot issue the ${ca ? 'serving certificate' : 'certificate authority'}: ${messageOf(error)}`;
+    throw new OperatorError('CERTIFICATE_ISSUE_FAILED', text, { cause: error });
   }
 }
 

@@ -14,23 +14,18 @@ export interface RotationStep {
   readonly action: 'settle' | 'publish' | 'switch' | 'retire';
 }
 
-/** No step yet; `until` is set if the next one depends on time alone. */
-interface Wait {
-  readonly action: 'wait';
-  readonly until?: Date;
-}
-
-const WAIT: Wait = { action: 'wait' };
-
-/** The next step of the rotation that is under way, decided from the Secret, the live CA bundle and the clocks. */
+/**
+ * The next step of the rotation that is under way, decided from the Secret, the live CA bundle and the clocks; `until` is
+ * set if it depends on time alone.
+ */
 export function nextRotationStep(
   { phase, phaseSince, caBundle }: CertificateSet,
   { settleMs }: CertificateOptions,
   { now, liveBundle, phaseSeenMs = Number.POSITIVE_INFINITY }: Situation,
-): RotationStep | Wait {
-  if (phase === 'stable') return WAIT;
+): RotationStep | { readonly action: 'wait'; readonly until?: Date } {
+  if (phase === 'stable') return { action: 'wait' };
   const isRead = isPublished(caBundle, liveBundle);
-  if (phase === 'publishing') return isRead ? { action: 'settle' } : WAIT;
+  if (phase === 'publishing') return isRead ? { action: 'settle' } : { action: 'wait' };
   if (phase === 'settling' && !isRead) return { action: 'publish' };
   const end = phaseEnd(phaseSince, settleMs);
   // A phase without a known beginning begins again.

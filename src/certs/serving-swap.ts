@@ -14,12 +14,8 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
   /** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
   function isVerified(pem: Pem, bundle: Pem, now: Date): boolean {
     const certificate = parseCertificate(pem);
-    return (
-      certificate !== undefined &&
-      validityProblem(certificate, now) === undefined &&
-      servingProblem(certificate, names) === undefined &&
-      isTrustedBy(pem, bundle, now)
-    );
+    if (certificate === undefined || !isTrustedBy(pem, bundle, now)) return false;
+    return (validityProblem(certificate, now) ?? servingProblem(certificate, names)) === undefined;
   }
 
   /**
