@@ -1,26 +1,25 @@
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair, CertificateSet } from '../certs/certificate-set.ts';
 import { type SecretStore, takeSecretStep } from '../certs/reconcile.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
-import { liveBundle, type RegistrationStore, writeRegistration } from '../registration/reconcile.ts';
+import { type RegistrationStore, writeRegistration } from '../registration/reconcile.ts';
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Planned } from './plan.ts';
 
 /** What became of a planned step. `lost`: the object has changed since it was read. `skipped`: an earlier step comes first. */
-export interface StepOutcome {
+export interface StepOutcome<Value> {
   readonly result: 'none' | 'held' | 'skipped' | 'written' | 'lost' | 'failed';
-  readonly isRepair: boolean;
+  /** What was written. */
+  readonly value?: Value;
+  readonly error?: OperatorError;
 }
 
 export interface PassOutcome {
   readonly plan: LimitedPlan;
-  readonly secret: StepOutcome;
-  readonly registration: StepOutcome;
-  /** The certificate set that was written. */
-  readonly written: CertificateSet | undefined;
-  /** The live CA bundle, as it was read or as a write has read it back. */
-  readonly liveBundle: Pem;
+  readonly secret: StepOutcome<CertificateSet>;
+  readonly registration: StepOutcome<V1MutatingWebhookConfiguration>;
   /** The certificate that the endpoint presents since this outcome. */
   readonly presented: Pem | undefined;
   /** Why a step that is needed was not taken. */
@@ -46,39 +45,30 @@ export async function apply(
   { secrets, registrations, present, logic }: Targets,
 ): Promise<PassOutcome> {
   const { step: pair, isFirst } = plan.presentation;
-  const { registration: live } = plan.observed;
   // The endpoint answers before any API server is told to call it.
   if (isFirst && pair) present(pair);
-  const secret = await attempt(plan.secret, plan.held.secret, (step) => takeSecretStep(secrets, logic, step));
+  const secret = await take(plan.secret, plan.held.secret, (step) => takeSecretStep(secrets, logic, step));
   const registration = isTried(secret)
     ? ({ result: 'skipped' } as const)
-    : await attempt(plan.registration, plan.held.registration, (step) => writeRegistration(registrations, step));
+    : await take(plan.registration, plan.held.registration, (step) => writeRegistration(registrations, step));
   const isChanged = isTried(secret) || isTried(registration);
   const isSwapped = !isFirst && pair !== undefined && !isChanged;
   if (isSwapped) present(pair);
-  const read = 'value' in live ? live.value : undefined;
   return {
     plan,
-    secret: { result: secret.result, isRepair: plan.secret.isRepair },
-    registration: { result: registration.result, isRepair: plan.registration.isRepair },
-    written: writtenOf(secret),
-    liveBundle: liveBundle(writtenOf(registration) ?? read) ?? ('' as Pem),
+    secret,
+    registration,
     presented: isFirst || isSwapped ? pair?.certificate : undefined,
-    failure: plan.failure ?? errorOf(secret) ?? errorOf(registration),
+    failure: plan.failure ?? secret.error ?? registration.error,
     isChanged,
   };
 }
 
-type WriteAttempt<Value> =
-  | { readonly result: 'none' | 'held' | 'skipped' | 'lost' }
-  | { readonly result: 'written'; readonly value: Value }
-  | { readonly result: 'failed'; readonly error: OperatorError };
-
-async function attempt<Step, Value>(
+async function take<Step, Value>(
   { step }: Planned<Step>,
   held: WriteHold | undefined,
   write: (step: Step) => Promise<Value | undefined>,
-): Promise<WriteAttempt<Value>> {
+): Promise<StepOutcome<Value>> {
   if (step === undefined) return { result: 'none' };
   if (held !== undefined) return { result: 'held' };
   try {
@@ -90,10 +80,5 @@ async function attempt<Step, Value>(
   }
 }
 
-const isTried = ({ result }: { readonly result: string }): boolean => result === 'written' || result === 'lost';
-
-const writtenOf = <Value>(attempt: WriteAttempt<Value>): Value | undefined =>
-  attempt.result === 'written' ? attempt.value : undefined;
-
-const errorOf = (attempt: WriteAttempt<unknown>): OperatorError | undefined =>
-  attempt.result === 'failed' ? attempt.error : undefined;
+/** Whether the API server was asked to write: a write that was refused or never arrived changes nothing. */
+export const isTried = ({ result }: StepOutcome<unknown>): boolean => result === 'written' || result === 'lost';

@@ -69,12 +69,13 @@ function openStores(
   const owner = createOwner(callJson, ownerClusterRole, log);
   const { server, followJson } = clients;
   const calls = { callJson: clients.callJson, owner };
-  const lease = createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) });
   return {
     server,
     secrets: createSecretStore(calls, { namespace, name: secretName, replica }),
     registrations: createRegistrationStore(calls, registration.name),
-    backstop: { jobs: createJobStore(clients), lease, replica },
+    jobs: createJobStore(clients),
+    lease: createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) }),
+    replica,
     events: createEventStore(clients.callJson, { namespace, name: secretName }),
     namespaceLabels: readNamespaceLabels(callJson),
     watchSecret: createSecretWatch({ followJson, log }, namespace, secretName),

@@ -12,8 +12,7 @@ import { initialMemory, type Memory } from './memory.ts';
 import { type DaemonPhase, observe, type Sources } from './observe.ts';
 import { createDecide } from './plan.ts';
 import { remember } from './remember.ts';
-import type { Telemetry } from './report.ts';
-import { createReportOutcome } from './report-outcome.ts';
+import { createReport, type Telemetry } from './report.ts';
 
 export interface ReconcilerDependencies extends Telemetry, Omit<Sources, 'readFiles'> {
   readonly secrets: SecretStore;
@@ -47,7 +46,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
       : (at: Date) => readCertificateFiles(certificateDirectory, certificates.names, at);
   const sources = { ...dependencies, readFiles };
   const decide = createDecide(config, logic);
-  const report = createReportOutcome(dependencies, config, logic);
+  const report = createReport(dependencies, config, logic);
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
   async function turn(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<PassOutcome> {

@@ -1,38 +1,36 @@
 import { phaseKey } from '../certs/rotation.ts';
-import { type RepairHistory, withRepair } from '../lib/repair-limiter.ts';
-import type { PassOutcome, StepOutcome } from './apply.ts';
+import type { Pem } from '../lib/pem.ts';
+import { withRepair } from '../lib/repair-limiter.ts';
+import { liveBundle } from '../registration/reconcile.ts';
+import { isTried, type PassOutcome } from './apply.ts';
 import type { Memory } from './memory.ts';
 
 /** The memory after an outcome. */
 export function remember(memory: Memory, outcome: PassOutcome): Memory {
-  const { plan, secret, registration } = outcome;
-  const { observed } = plan;
-  const isRead = 'value' in observed.registration;
+  const { plan, registration, presented } = outcome;
+  const { registration: read, now } = plan.observed;
   const isPublished = registration.result === 'written' || plan.registration.findings?.isDrifted === false;
   return {
     ...memory,
-    presented: outcome.presented ?? memory.presented,
-    liveBundle: isRead ? outcome.liveBundle : memory.liveBundle,
-    readAt: isRead ? observed.now : memory.readAt,
+    ...('value' in read && { liveBundle: liveBundle(registration.value ?? read.value) ?? ('' as Pem), readAt: now }),
+    presented: presented ?? memory.presented,
     lastGood: plan.read ?? memory.lastGood,
     isPaused: plan.isPaused,
     phaseSeen: seenPhase(memory, outcome),
     published: isPublished ? plan.registration.fingerprint : memory.published,
     repairs: {
-      secret: countRepair(memory.repairs.secret, secret, outcome),
-      registration: countRepair(memory.repairs.registration, registration, outcome),
+      secret: countRepair(memory, outcome, 'secret'),
+      registration: countRepair(memory, outcome, 'registration'),
     },
   };
 }
 
 /** A repair that was refused, or did not reach the API server, was undone by nobody. */
-function countRepair(
-  history: RepairHistory | undefined,
-  { result, isRepair }: StepOutcome,
-  { plan }: PassOutcome,
-): RepairHistory | undefined {
-  const isMade = result === 'written' || result === 'lost';
-  return isRepair && isMade ? withRepair(history, plan.observed.now) : history;
+function countRepair({ repairs }: Memory, outcome: PassOutcome, object: keyof Memory['repairs']) {
+  const { isRepair } = outcome.plan[object];
+  return isRepair && isTried(outcome[object])
+    ? withRepair(repairs[object], outcome.plan.observed.now)
+    : repairs[object];
 }
 
 function seenPhase({ phaseSeen }: Memory, { plan: { secret, observed } }: PassOutcome): Memory['phaseSeen'] {

@@ -1,8 +1,20 @@
-import { errorFields, type OperatorError } from '../lib/errors.ts';
+import type { CertificateLogic } from '../certs/certificate-logic.ts';
+import type { CertificateSet } from '../certs/certificate-set.ts';
+import type { CertificateDecision } from '../certs/decide.ts';
+import { reasons } from '../certs/reasons.ts';
+import { isAhead } from '../certs/rotation.ts';
+import { misunderstood } from '../certs/secret.ts';
+import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x509.ts';
+import type { Config } from '../cli/config.ts';
 import type { Log } from '../lib/log.ts';
-import type { Policy } from '../policy/policy.ts';
-import type { Events } from '../telemetry/events.ts';
+import { type Pem, splitCertificates } from '../lib/pem.ts';
+import { describeValue } from '../lib/text.ts';
+import { driftReason, registrationReasons } from '../registration/drift.ts';
+import type { EventReason, Events } from '../telemetry/events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { PassOutcome } from './apply.ts';
+import type { LimitedPlan, WriteHold } from './limit.ts';
+import type { Memory } from './memory.ts';
 
 /** Where the daemon reports what it decided and did; the word for the reason is the same in all three. */
 export interface Telemetry {
@@ -11,53 +23,167 @@ export interface Telemetry {
   readonly events: Events;
 }
 
-/** Reports what the operator does beside its passes. */
-export interface Report {
-  /** A policy has come into force; `isFirst` at the start. */
-  policyLoaded(policy: Policy, isFirst?: boolean): void;
-  /** The last good policy stays in force. */
-  policyRefused(problems: readonly string[]): void;
-  /** Client certificates of other authorities are accepted from now on. */
-  clientCaLoaded(): void;
-  /** The last good authorities stay in force. */
-  clientCaRefused(problem: string): void;
-  /** A pass has failed. */
-  failed(error: OperatorError, fields: object): void;
+/** Reports an outcome, and the memory after it. */
+export type Report = (outcome: PassOutcome, memory: Memory) => void;
+
+export function createReport(telemetry: Telemetry, config: Config, logic: CertificateLogic): Report {
+  const { log, metrics } = telemetry;
+  const { name } = config.registration;
+  let left = '';
+
+  /** Logs a difference once: it may last for as long as a rollout. */
+  function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
+    // A replica that starts has not asked for the Lease yet.
+    const fields = observed.phase === 'running' ? (registration.findings?.leftToHolder ?? []) : [];
+    if (fields.length > 0 && left !== fields.join())
+      log.info('another replica has other options or another policy', { name, fields });
+    left = fields.join();
+  }
+  return (outcome, memory) => {
+    const { plan, presented } = outcome;
+    if ('value' in plan.observed.registration) metrics.registrationRead(plan.observed.now);
+    reportSecret(telemetry, outcome);
+    reportRegistration(telemetry, outcome, name);
+    for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
+    reportSpecOfHolder(plan);
+    // The first certificate is presented by the start, and swaps nothing.
+    if (presented !== undefined && !plan.presentation.isFirst)
+      log.info('serving certificate swapped', describeCertificate(presented));
+    recordCertificates(telemetry, memory, { config, logic, now: plan.observed.now });
+  };
 }
 
-export function createReport({ log, metrics, events }: Telemetry): Report {
-  return {
-    policyLoaded({ rules }, isFirst = false) {
-      metrics.policyRead(true);
-      const names = rules.map(({ name }) => name);
-      log.info('policy loaded', { rules: names });
-      if (isFirst) return;
-      const note = `The policy was changed; its rules: ${names.join(', ')}.`;
-      events.emit({ type: 'Normal', action: 'load-policy', reason: 'policy-loaded', note });
-    },
-    policyRefused(problems) {
-      metrics.policyRead(false);
-      log.error('policy refused, the last good one stays', { code: 'POLICY_INVALID', problems });
-      const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
-      events.emit({ type: 'Warning', action: 'load-policy', reason: 'POLICY_INVALID', note });
-    },
-    clientCaLoaded() {
-      log.info('client certificate authorities loaded');
-      const note = 'The file of --client-ca-file has changed: client certificates are verified with it from now on.';
-      events.emit({ type: 'Normal', action: 'load-client-ca', reason: 'client-ca-loaded', note });
-    },
-    clientCaRefused(problem) {
-      log.error('client certificate authorities refused, the last good ones stay', {
-        code: 'CLIENT_CA_INVALID',
-        problem,
-      });
-      const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
-      const reason = 'CLIENT_CA_INVALID';
-      events.emit({ type: 'Warning', action: 'load-client-ca', reason, note });
-    },
-    failed(error, fields) {
-      log.error('reconcile failed, will try again', { ...fields, ...errorFields(error) });
-      events.emit({ type: 'Warning', action: 'reconcile', reason: error.code, note: error.message });
-    },
-  };
+function reportSecret(telemetry: Telemetry, { plan, secret }: PassOutcome): void {
+  const { findings } = plan.secret;
+  if (findings === undefined) return;
+  const { log, events } = telemetry;
+  const { stored, set, decision, isUsable } = findings;
+  const word = stored && misunderstood(stored);
+  if (word !== undefined) reportMisunderstood(telemetry, word);
+  const written = secret.value;
+  const current = written ?? set;
+  if (current && (written || isUsable)) reportClocks(telemetry, current, plan.observed.now);
+  if (written) reportDecision(telemetry, decision, written);
+  else if (set && decision.action === 'keep') reportDecision(telemetry, decision, set);
+  const by = plan.held.secret?.by;
+  if (secret.result !== 'held' || by === undefined || !isUsable) return;
+  const { action } = decision;
+  const { reason } = plan.secret;
+  log.warn('certificates not written', { held: by, action, reason });
+  const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
+  events.emit({ type: 'Warning', action, reason: by, note });
+}
+
+function reportDecision({ log, metrics, events }: Telemetry, decision: CertificateDecision, set: CertificateSet): void {
+  metrics.certificatesDecided(decision);
+  const { action, ...why } = decision;
+  const { notAfter, fingerprint } = describeCertificate(set.serving.certificate);
+  const fields = { action, phase: set.phase, ...why, notAfter, fingerprint };
+  if (action === 'keep') {
+    log.debug('certificates kept', fields);
+    return;
+  }
+  const [message, done] = wording[action];
+  log.info(message, fields);
+  const because = 'reason' in decision ? `: ${reasons[decision.reason]}` : '';
+  const reason: EventReason = 'reason' in decision ? decision.reason : decision.action;
+  const note = `${done}${because}. The serving certificate is valid until ${notAfter?.toISOString()}.`;
+  events.emit({ type: 'Normal', action, reason, note });
+}
+
+function reportMisunderstood({ log, events }: Telemetry, found: string): void {
+  // An annotation may have 256 KiB, and this is reported in each pass.
+  const shown = describeValue(found);
+  log.warn('rotation asked for in words that say nothing', { found: shown, allowed: ['serving', 'ca'] });
+  const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
+  events.emit({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+}
+
+/** Another replica may write while this one observes, at a time that is later than that of the observation. */
+const UNHEEDED_MS = 5_000;
+
+function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {
+  if (!isAhead(phaseSince, new Date(now.getTime() + UNHEEDED_MS))) return;
+  log.warn('the clock of another replica is ahead', { phaseSince, now });
+  const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
+  events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
+}
+
+function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOutcome, name: string): void {
+  const { findings } = outcome.plan.registration;
+  const result = findings && registrationResult(outcome, findings.live !== undefined);
+  if (findings === undefined || result === undefined) return;
+  const { drift } = findings;
+  const reason = driftReason(drift);
+  metrics.registered(result, result === 'unchanged' ? '' : reason);
+  if (result === 'unchanged') return;
+  if (result === 'held') log.warn('registration not written', { name, reason, drift });
+  else log.info(`registration ${result}`, { name, reason, drift });
+  const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
+  const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
+  events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
+}
+
+/** @returns `undefined` if there is nothing to report: another step came first, or the write failed. */
+function registrationResult({ registration: { result } }: PassOutcome, isLive: boolean) {
+  if (result === 'written') return isLive ? 'updated' : 'created';
+  if (result === 'none') return 'unchanged';
+  return result === 'held' ? 'held' : undefined;
+}
+
+function reportConflict({ log, metrics, events }: Telemetry, plan: LimitedPlan, object: 'secret' | 'registration') {
+  const held = plan.held[object];
+  if (held?.by !== 'fight') return;
+  const { writer = 'unknown' } = plan[object];
+  metrics.repairThrottled(object);
+  log.warn('somebody else undoes the repair again and again', { object, writer, waitMs: held.delayMs });
+  const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
+  events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+}
+
+function recordCertificates(
+  { metrics }: Telemetry,
+  { lastGood, presented, liveBundle = '' as Pem }: Memory,
+  { config, logic, now }: { readonly config: Config; readonly logic: CertificateLogic; readonly now: Date },
+): void {
+  if (lastGood === undefined) return;
+  const parsed = (pem: Pem) => splitCertificates(pem).flatMap((one) => parseCertificate(one) ?? []);
+  const dueAt = config.certificateDirectory === undefined ? renewalMoment : replacementMoment;
+  for (const [name, pem] of Object.entries({ serving: lastGood.serving.certificate, ca: lastGood.caBundle })) {
+    const [first] = parsed(pem);
+    if (first === undefined) continue;
+    metrics.notAfter(name as 'serving' | 'ca', first.validToDate);
+    metrics.renewalDue(name as 'serving' | 'ca', dueAt(first));
+  }
+  const ends = parsed(liveBundle).map(({ validToDate }) => validToDate.getTime());
+  if (ends.length > 0) metrics.notAfter('live-bundle', new Date(Math.min(...ends)));
+  metrics.trusted(logic.isVerified(presented ?? ('' as Pem), liveBundle, now));
+}
+
+const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
+  paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
+  fight: 'somebody else undoes it again and again',
+};
+
+const ISSUED = 'certificates issued';
+const MENDED = 'certificates mended';
+const ADVANCED = 'rotation advanced';
+
+/** The log message of a step, and what was done. */
+const wording: Readonly<Record<Exclude<CertificateDecision['action'], 'keep'>, readonly [string, string]>> = {
+  renew: [ISSUED, 'A serving certificate was issued'],
+  announce: [ISSUED, 'A new certificate authority was announced'],
+  replace: [ISSUED, 'A new certificate authority and serving certificate were issued'],
+  adopt: [MENDED, 'The authorities of what is presented were taken into the CA bundle'],
+  mend: [MENDED, 'The CA bundle in the Secret was mended'],
+  recreate: [MENDED, 'The Secret was made anew'],
+  publish: [ADVANCED, 'The new authority is published again'],
+  settle: [ADVANCED, 'The new authority was read back from the API server, its settle time begins'],
+  switch: [ADVANCED, 'The new authority has taken over'],
+  retire: [ADVANCED, 'The old authority has left the CA bundle'],
+};
+
+function describeCertificate(pem: string) {
+  const certificate = parseCertificate(pem);
+  return { notAfter: certificate?.validToDate, fingerprint: certificate?.fingerprint256 };
 }

@@ -56,7 +56,7 @@ export async function ensureCertificates(
     const outcome = await apply(allowed, { secrets: store, registrations, present() {}, logic });
     if (outcome.failure !== undefined) throw outcome.failure;
     const { findings } = plan.secret;
-    const set = outcome.written ?? findings?.set;
+    const set = outcome.secret.value ?? findings?.set;
     if (outcome.secret.result === 'lost' || set === undefined || findings === undefined) continue;
     return {
       set,

@@ -20,15 +20,7 @@ const rooms: Readonly<Record<string, Room>> = {
   main: { floor: 1, impure: ['main.ts'] },
   operator: {
     floor: 2,
-    impure: [
-      'command.ts',
-      'lease.ts',
-      'operator.ts',
-      'probe-server.ts',
-      'report-outcome.ts',
-      'report.ts',
-      'triggers.ts',
-    ],
+    impure: ['command.ts', 'lease.ts', 'operator.ts', 'probe-server.ts', 'report.ts', 'triggers.ts'],
   },
   commands: {
     floor: 2,
