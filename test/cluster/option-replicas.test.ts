@@ -5,6 +5,7 @@ import { entryOf } from '../support/chaos/damages.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
@@ -99,7 +100,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     await edit((entry) => delete entry.clientConfig.caBundle);
     await eventually(async () => assert.equal(entryOf(await cluster.registration())?.clientConfig.caBundle, before), {
-      withinMs: 2_000,
+      withinMs: promisedMs(2_000),
     });
     assert.deepEqual(await live(), ['Fail', 7]);
   });
@@ -108,7 +109,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     const [old, young] = daemons;
     assert.ok(old && young);
     await young.stop();
-    await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: 10_000 });
+    await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: promisedMs(10_000) });
     const last = old.lines.findLast(({ message }) => message === 'registration updated');
     assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);
   });

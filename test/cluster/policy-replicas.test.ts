@@ -9,6 +9,7 @@ import { ownWebhook } from '../../src/registration/desired.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 
 const policy = (backoffLimit: number): Policy => ({
   rules: [{ name: 'a', match: { jobName: 'a*' }, set: { backoffLimit, restartPolicy: 'Never' } }],
@@ -95,6 +96,8 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
 
   it('publish the one of the next holder once the holder has stopped', async () => {
     await daemons[1]?.stop();
-    await eventually(async () => assert.deepEqual(await live(), matchConditions(policy(4))), { withinMs: 10_000 });
+    await eventually(async () => assert.deepEqual(await live(), matchConditions(policy(4))), {
+      withinMs: promisedMs(10_000),
+    });
   });
 });
