@@ -28,23 +28,22 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
  */
-export function matchConditions(policy: Policy): MatchCondition[] {
-  const expression = needsAChange(policy);
-  return [...commonConditions, { name: `${RULE_CONDITION}.${digestOf(expression)}`, expression }];
-}
+export const matchConditions = (policy: Policy): MatchCondition[] => conditionsWith(needsAChange(policy));
 
 /** Whether match conditions are those of some policy, as a daemon writes them. */
 export function areSound(conditions: readonly MatchCondition[]): boolean {
-  const own = conditions.find(({ name }) => name.startsWith(`${RULE_CONDITION}.`));
+  const ofRules = conditions.find(({ name }) => name.startsWith(`${RULE_CONDITION}.`));
+  const sound = conditionsWith(ofRules?.expression ?? '');
   return (
-    own !== undefined &&
-    own.name === `${RULE_CONDITION}.${digestOf(own.expression)}` &&
-    conditions.length === commonConditions.length + 1 &&
-    commonConditions.every(({ name, expression }) =>
-      conditions.some((condition) => condition.name === name && condition.expression === expression),
-    )
+    conditions.length === sound.length &&
+    sound.every((one) => conditions.some(({ name, expression }) => name === one.name && expression === one.expression))
   );
 }
+
+const conditionsWith = (expression: string): MatchCondition[] => [
+  ...commonConditions,
+  { name: `${RULE_CONDITION}.${digestOf(expression)}`, expression },
+];
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 

@@ -20,7 +20,8 @@ export interface Job {
   readonly restartPolicy: string | undefined;
 }
 
-const POD = 'object.spec.template.spec';
+/** The path of the Pod's spec in a request, as CEL and error messages have it. */
+export const POD = 'object.spec.template.spec';
 
 /** Returns a Job, or the field that cannot be read, what was found and what is allowed. Reads only what a decision needs. */
 export function readJob(object: unknown): Job | { readonly problem: string } {

@@ -1,4 +1,4 @@
-import type { Job } from './job.ts';
+import { type Job, POD } from './job.ts';
 import type { Match } from './policy.ts';
 import { anyPatternCel, celString, hasLabels, hasLabelsCel, matchesPattern, patternCel } from './predicates.ts';
 
@@ -13,8 +13,6 @@ interface MatchField<Wanted> {
   /** The same as an expression of CEL, which reads no field before `has()` says that it is there. */
   readonly cel: (wanted: Wanted) => string;
 }
-
-const POD = 'object.spec.template.spec';
 
 /** How each field of `match` is checked, by the endpoint and in CEL. Both check in this order: what is cheap comes first. */
 const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Match[Name]>> } = {

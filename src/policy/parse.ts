@@ -21,19 +21,18 @@ export function parsePolicy(content: string): FileContent<Policy> {
   const document = readYaml(content);
   if ('problems' in document) return toLines(document.problems);
   const parsed = policySchema.safeParse(document.value);
-  const problems = [
+  const found = [
     ...(parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document.value)),
     ...repeatedNames(document.value),
   ];
-  if (!parsed.success || problems.length > 0) {
-    return toLines(
-      problems.map(({ path, problem }) => ({
-        line: document.lineOf(path),
-        problem: `${nameOf(path)}: ${problem}`,
-      })),
-    );
-  }
-  const length = longestExpression(parsed.data);
+  const problems = found.map(({ path, problem }) => ({
+    line: document.lineOf(path),
+    problem: `${nameOf(path)}: ${problem}`,
+  }));
+  if (!parsed.success || problems.length > 0) return toLines(problems);
+  // The API server gets the policy in one of these forms.
+  const expressions = [...matchConditions(parsed.data).map(({ expression }) => expression), jsonPatch(parsed.data)];
+  const length = Math.max(...expressions.map((expression) => expression.length));
   if (length <= LONGEST_EXPRESSION) return { value: parsed.data };
   const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
   return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
@@ -46,12 +45,6 @@ export function parseSelector(json: string): LabelSelector | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Of what the API server is given, in any form. */
-function longestExpression(policy: Policy): number {
-  const expressions = [...matchConditions(policy).map(({ expression }) => expression), jsonPatch(policy)];
-  return Math.max(...expressions.map(({ length }) => length));
 }
 
 function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {

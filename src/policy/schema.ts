@@ -39,14 +39,12 @@ const labelValue = text({
   longest: 63,
   allowed: 'the value of a label, a text: in quotes if need be',
 });
+const isAnyGiven = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
+
 const LABELS = `1 to ${MOST_ITEMS} labels, as Kubernetes has them: names and values`;
-const labels = z.record(labelName, labelValue, { error: LABELS }).refine(
-  (map) => {
-    const { length } = Object.keys(map);
-    return length >= 1 && length <= MOST_ITEMS;
-  },
-  { error: LABELS },
-);
+const labels = z
+  .record(labelName, labelValue, { error: LABELS })
+  .refine((map) => isAnyGiven(map) && Object.keys(map).length <= MOST_ITEMS, { error: LABELS });
 
 const VALUES = `1 to ${MOST_ITEMS} values for In and NotIn, none for Exists and DoesNotExist`;
 const requirement = object(
@@ -57,8 +55,6 @@ const requirement = object(
   },
   'a requirement: key, operator and values',
 ).refine(({ operator, values = [] }) => operator.endsWith('In') === values.length > 0, { error: VALUES });
-
-const isAnyGiven = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
 
 export const selectorSchema = object(
   {

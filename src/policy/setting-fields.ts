@@ -1,4 +1,4 @@
-import { DEFAULT_BACKOFF_LIMIT, type Job } from './job.ts';
+import { DEFAULT_BACKOFF_LIMIT, type Job, POD } from './job.ts';
 import type { JobOperation, Settings } from './policy.ts';
 import { celString } from './predicates.ts';
 
@@ -18,8 +18,6 @@ interface SettingField<Wanted> {
   /** The same as an expression of CEL, which reads no field before `has()` says that it is there. */
   readonly cel: (wanted: Wanted) => string;
 }
-
-const POD = 'object.spec.template.spec';
 
 /** How each field of `set` is applied, by the endpoint and in CEL. */
 export const settingFields: { readonly [Name in keyof Settings]: SettingField<Settings[Name]> } = {

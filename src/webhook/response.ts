@@ -4,23 +4,12 @@ import type { Change } from '../policy/setting-fields.ts';
 import { applyPatch, patchOf } from './patch.ts';
 import type { AdmissionRequest } from './review.ts';
 
-/** The half of an AdmissionReview that this program fills in. `uid` ties it to its request. */
-export interface AdmissionResponse {
-  readonly uid: string;
-  readonly allowed: boolean;
-  readonly status?: { readonly code: number; readonly message: string };
-  readonly patchType?: 'JSONPatch';
-  /** Base64 of the JSON Patch. */
-  readonly patch?: string;
-  readonly warnings?: readonly string[];
-  readonly auditAnnotations?: Readonly<Record<string, string>>;
-}
-
-/** Returns the decision as the API server reads it. Applies the patch to the object of the request, so that it is checked. */
-export function toResponse(
-  { uid, object }: Pick<AdmissionRequest, 'uid' | 'object'>,
-  decision: Decision,
-): AdmissionResponse {
+/**
+ * Returns the decision as the API server reads it. Applies the patch to the object of the request, so that it is checked.
+ *
+ * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/#admission-k8s-io-v1-AdmissionResponse
+ */
+export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'object'>, decision: Decision) {
   if (decision.action === 'allow') return { uid, allowed: true };
   if (decision.action === 'refuse') return { uid, allowed: false, status: { code: 400, message: decision.problem } };
   const patch = patchOf(decision.changes);
