@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, isIPv6, type Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { messageOf, OperatorError } from './errors.ts';
 
 export interface ListenOptions {
@@ -20,13 +20,8 @@ export async function listen(server: Server, { port, address }: ListenOptions, f
   try {
     await once(server, 'listening');
   } catch (error) {
-    const where = address === undefined ? `port ${port} of all addresses` : toText(address, port);
-    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen on ${where} (${flags}): ${messageOf(error)}`, {
-      cause: error,
-    });
+    // The message of Node.js names the address and the port.
+    throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen (${flags}): ${messageOf(error)}`, { cause: error });
   }
   return (server.address() as AddressInfo).port;
 }
-
-const toText = (address: string, port: number): string =>
-  isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;

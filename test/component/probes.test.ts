@@ -309,7 +309,7 @@ suite('the probes', () => {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',
       message: new RegExp(
-        `^cannot listen on 127\\.0\\.0\\.1:${probes.port} \\(--metrics-bind-port, --webhook-bind-address\\): .*EADDRINUSE`,
+        `^cannot listen \\(--metrics-bind-port, --webhook-bind-address\\): .*EADDRINUSE.* 127\\.0\\.0\\.1:${probes.port}$`,
       ),
     });
   });

@@ -225,16 +225,16 @@ suite('to listen', () => {
     await assert.rejects(open(port, '127.0.0.1'), {
       name: 'OperatorError',
       code: 'SERVER_LISTEN_FAILED',
-      message: new RegExp(`^cannot listen on 127\\.0\\.0\\.1:${port} ${flags}: .*EADDRINUSE`),
+      message: new RegExp(`^cannot listen ${flags}: .*EADDRINUSE.* 127\\.0\\.0\\.1:${port}$`),
     });
     await assert.rejects(open(port, undefined), {
-      message: new RegExp(`^cannot listen on port ${port} of all addresses ${flags}: .*EADDRINUSE`),
+      message: new RegExp(`^cannot listen ${flags}: .*EADDRINUSE.* :::${port}$`),
     });
   });
 
   test('on an address that this host does not have fails', async () => {
     // Those that RFC 5737 and RFC 3849 set aside for documentation.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
-    await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen on \[2001:db8::1\]:443 / });
+    await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });
   });
 });
