@@ -15,7 +15,7 @@ export interface CallOptions {
   readonly patch?: keyof typeof contentTypes;
   readonly body?: object;
   /** A longer answer is an `AnswerTooLong`. */
-  readonly mostBytes?: number;
+  readonly mostBytes?: number | undefined;
 }
 
 /** A call with plain JSON: the models of the client would cost memory and drop fields that they do not know. */

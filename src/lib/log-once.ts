@@ -1,28 +1,26 @@
 import type { Log } from './log.ts';
 
-/**
- * Logs the first failure of an outage as a warning, and the failures after it at `debug` until `recovered` was called. The next
- * warning with the same message comes a minute later at the earliest, because some calls may fail while others succeed.
- */
-export interface OutageLog {
-  failed(message: string, fields: object): void;
-  recovered(message: string): void;
-}
+export type OutageLog = ReturnType<typeof logOncePerOutage>;
 
 const QUIET_MS = 60_000;
 
-/** @param uptimeMs milliseconds of a clock that nobody sets. */
-export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()): OutageLog {
+/**
+ * Logs the first failure of an outage as a warning, and the failures after it at `debug` until `recovered` was called. The next
+ * warning with the same message comes a minute later at the earliest, because some calls may fail while others succeed.
+ *
+ * @param uptimeMs milliseconds of a clock that nobody sets.
+ */
+export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()) {
   const outages = new Map<string, { readonly warnedAtMs: number; isOver: boolean }>();
   return {
-    failed(message, fields) {
+    failed(message: string, fields: object): void {
       const nowMs = uptimeMs();
       const last = outages.get(message);
       const isNew = last === undefined || (last.isOver && nowMs - last.warnedAtMs >= QUIET_MS);
       if (isNew) outages.set(message, { warnedAtMs: nowMs, isOver: false });
       log[isNew ? 'warn' : 'debug'](message, fields);
     },
-    recovered(message) {
+    recovered(message: string): void {
       const outage = outages.get(message);
       if (outage) outage.isOver = true;
     },

@@ -24,20 +24,14 @@ export function withRepair(history: RepairHistory | undefined, now: Date): Repai
   return { repairs: isGoingOn ? history.repairs + 1 : 1, lastAt: now };
 }
 
-/** The repairs of many objects. */
-export interface RepairLimiter {
-  /** Milliseconds until the object may be repaired again; 0 if it may be now. */
-  delayMs(object: string, now: Date): number;
-  /** Counts a repair. */
-  record(object: string, now: Date): void;
-}
+export type RepairLimiter = ReturnType<typeof createRepairLimiter>;
 
-/** @param remembered how many objects are remembered at the most: the latest ones. */
-export function createRepairLimiter(remembered: number): RepairLimiter {
+/** The repairs of many objects. @param remembered how many objects are remembered at the most: the latest ones. */
+export function createRepairLimiter(remembered: number) {
   const histories = new Map<string, RepairHistory>();
   return {
-    delayMs: (object, now) => repairDelayMs(histories.get(object), now),
-    record(object, now) {
+    delayMs: (object: string, now: Date): number => repairDelayMs(histories.get(object), now),
+    record(object: string, now: Date): void {
       const history = withRepair(histories.get(object), now);
       histories.delete(object);
       histories.set(object, history);

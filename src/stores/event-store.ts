@@ -6,20 +6,7 @@ import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { CallJson } from '../kube/requests.ts';
 import type { EventStore } from '../telemetry/events.ts';
 
-interface EventFields extends Pick<CoreV1Event, 'involvedObject' | 'type' | 'action' | 'reason' | 'count'> {
-  readonly note: string;
-  readonly firstAt: Date;
-  readonly lastAt: Date;
-}
-
-function toEvent(
-  metadata: { readonly namespace: string; readonly name: string },
-  { note, firstAt, lastAt, ...fields }: EventFields,
-): CoreV1Event {
-  const times = { firstTimestamp: firstAt, lastTimestamp: lastAt };
-  const source = { component: FIELD_MANAGER };
-  return { ...fields, ...times, apiVersion: 'v1', kind: 'Event', metadata, message: note, source };
-}
+const common = { apiVersion: 'v1', kind: 'Event', source: { component: FIELD_MANAGER } } as const;
 
 const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/events`;
 
@@ -38,19 +25,18 @@ export function createEventStore(
       const path = `${eventsIn(namespace)}/${event}`;
       const what = `write Event ${namespace}/${event}`;
       const before = (await orAbsent(callJson('GET', path), what)) as CoreV1Event | undefined;
-      const body = toEvent(
-        { namespace, name: event },
-        {
-          involvedObject,
-          type,
-          action,
-          reason,
-          note,
-          firstAt: before?.firstTimestamp ?? at,
-          lastAt: at,
-          count: (before?.count ?? 0) + count,
-        },
-      );
+      const body = {
+        ...common,
+        metadata: { namespace, name: event },
+        involvedObject,
+        type,
+        action,
+        reason,
+        message: note,
+        firstTimestamp: before?.firstTimestamp ?? at,
+        lastTimestamp: at,
+        count: (before?.count ?? 0) + count,
+      };
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
       await orFail(callJson('PATCH', path, { patch: 'apply', query, body }), what);
     },
@@ -60,10 +46,18 @@ export function createEventStore(
 /** Creates an Event about a Job. Resolves with `false` when it exists already. */
 export function createJobEvent(callJson: CallJson, job: JobReference, event: JobEvent): Promise<boolean> {
   const { namespace, name, uid } = job;
-  const involvedObject = { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid };
+  const { name: eventName, note, ...fields } = event;
   const now = new Date();
-  const { name: eventName, ...texts } = event;
-  const fields: EventFields = { ...texts, type: 'Warning', involvedObject, firstAt: now, lastAt: now, count: 1 };
-  const body = toEvent({ namespace, name: eventName }, fields);
+  const body = {
+    ...common,
+    ...fields,
+    type: 'Warning',
+    metadata: { namespace, name: eventName },
+    involvedObject: { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid },
+    message: note,
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+  };
   return wasWritten(callJson('POST', eventsIn(namespace), { body }), `create Event ${namespace}/${eventName}`);
 }

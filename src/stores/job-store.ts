@@ -1,9 +1,9 @@
+import type { V1Job } from '@kubernetes/client-node';
 import { referenceOf } from '../backstop/decide.ts';
-import type { JobPage, JobStore } from '../backstop/job-store.ts';
+import type { JobStore } from '../backstop/job-store.ts';
 import { isExpired, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
-import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { createJobEvent } from './event-store.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
@@ -15,14 +15,20 @@ const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
 /** Shorter than the 30 s after which the client gives up a quiet watch: the API server sends a bookmark 2 s before the end. */
 const WATCH_S = '28';
 
+/** The answer to a list. Users write the Jobs, so the items have no type. */
+interface JobList {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
+  readonly items?: readonly unknown[] | null;
+}
+
 /** All Jobs of the cluster on the API server. */
 export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
   return {
     async page(next, onJob) {
       try {
         const { metadata, items } = await readPage(callJson, next);
-        for (const job of Array.isArray(items) ? items : []) onJob(job);
-        return toPage(asObject(metadata));
+        for (const job of items ?? []) onJob(job);
+        return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
       } catch (error) {
         if (isExpired(error)) return 'expired';
         throw kubeError('list Jobs', error);
@@ -36,9 +42,8 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       // A list needs no right beyond those of the watch; a GET would.
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
       const query = { fieldSelector: `metadata.name=${name}` };
-      const { items } = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as JsonObject;
-      const [job] = Array.isArray(items) ? items : [];
-      return referenceOf(job)?.uid === uid ? job : undefined;
+      const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as JobList;
+      return list.items?.find((job) => referenceOf(job)?.uid === uid);
     },
     async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
@@ -46,23 +51,17 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       const body = { metadata: { uid, resourceVersion }, spec: { backoffLimit } };
       const answer = callJson('PATCH', path, { patch: 'merge', query, body });
       if (!(await wasWritten(answer, `patch Job ${namespace}/${name}`))) return 'lost';
-      const { spec } = (await answer) as JsonObject;
-      return isObject(spec) && Number(spec.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
+      const { spec } = (await answer) as V1Job;
+      return Number(spec?.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
     },
     writeEvent: (job, event) => createJobEvent(callJson, job, event),
   };
 }
 
-const toPage = ({ resourceVersion, continue: next }: JsonObject): JobPage => ({
-  resourceVersion: String(resourceVersion ?? ''),
-  next: typeof next === 'string' && next !== '' ? next : undefined,
-});
-
-async function readPage(callJson: CallJson, next: string | undefined): Promise<JsonObject> {
-  const read = async (limit: number, mostBytes?: number): Promise<JsonObject> => {
+async function readPage(callJson: CallJson, next: string | undefined): Promise<JobList> {
+  const read = async (limit: number, mostBytes?: number) => {
     const query = { limit: String(limit), ...(next === undefined ? {} : { continue: next }) };
-    const answer = await callJson('GET', JOBS, mostBytes === undefined ? { query } : { query, mostBytes });
-    return asObject(answer);
+    return (await callJson('GET', JOBS, { query, mostBytes })) as JobList;
   };
   try {
     return await read(PAGE.jobs, PAGE.mostBytes);

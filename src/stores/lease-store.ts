@@ -1,7 +1,7 @@
+import type { V1Lease } from '@kubernetes/client-node';
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { asObject } from '../lib/json.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import { noOwner, type OwnerCalls } from './owner.ts';
 
@@ -44,8 +44,14 @@ export function createLeaseStore(
   });
   return {
     async read() {
-      const lease = await orAbsent(call('GET', path), `read ${what}`);
-      return lease === undefined ? undefined : readLease(lease);
+      const lease = (await orAbsent(call('GET', path), `read ${what}`)) as V1Lease | undefined;
+      if (lease === undefined) return undefined;
+      const { holderIdentity, renewTime } = lease.spec ?? {};
+      return {
+        holder: holderIdentity || undefined,
+        renewedAt: renewTime && new Date(renewTime),
+        resourceVersion: lease.metadata?.resourceVersion ?? '',
+      };
     },
     create(holder, now) {
       // The same apply as for the Secret: RBAC cannot limit a POST to a name, and the second creator gets a 409.
@@ -65,17 +71,5 @@ export function createLeaseStore(
       const query = { fieldManager: FIELD_MANAGER };
       return wasWritten(call('PATCH', path, { patch: 'merge', query, body }), `write ${what}`);
     },
-  };
-}
-
-function readLease(lease: unknown): Lease {
-  const { metadata, spec } = asObject(lease);
-  const { resourceVersion } = asObject(metadata);
-  const { holderIdentity, renewTime } = asObject(spec);
-  const renewedMs = Date.parse(String(renewTime));
-  return {
-    holder: typeof holderIdentity === 'string' && holderIdentity !== '' ? holderIdentity : undefined,
-    renewedAt: Number.isNaN(renewedMs) ? undefined : new Date(renewedMs),
-    resourceVersion: String(resourceVersion ?? ''),
   };
 }

@@ -1,4 +1,4 @@
-import type { V1OwnerReference } from '@kubernetes/client-node';
+import type { V1ClusterRole, V1OwnerReference } from '@kubernetes/client-node';
 import { isOwnerRefused, orAbsent } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
@@ -43,12 +43,12 @@ export const noOwner: Owner = { writeOwned: (_object, write) => write(undefined)
 export function createOwner(callJson: CallJson, clusterRole: string, log: Log): Owner {
   const once = logOncePerOutage(log);
   const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${encodeURIComponent(clusterRole)}`;
-  let last: V1OwnerReference | undefined;
+  let last: V1OwnerReference[] | undefined;
 
   async function read(): Promise<V1OwnerReference> {
     const role = await orAbsent(callJson('GET', path), `read ClusterRole ${clusterRole}`);
     if (role === undefined) throw new OperatorError('KUBE_REJECTED', 'there is no such ClusterRole');
-    const { uid } = (role as { readonly metadata: { readonly uid: string } }).metadata;
+    const uid = (role as V1ClusterRole).metadata?.uid ?? '';
     return { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: clusterRole, uid };
   }
 
@@ -59,16 +59,16 @@ export function createOwner(callJson: CallJson, clusterRole: string, log: Log): 
    */
   async function ownerReferences(): Promise<V1OwnerReference[] | undefined> {
     try {
-      last = await read();
+      last = [await read()];
       once.recovered(NOT_OWNED);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      if (last !== undefined) return [last];
+      if (last !== undefined) return last;
       // An object that was created without the owner would stay after an uninstall.
       if (error.retryable) throw error;
       once.failed(NOT_OWNED, { clusterRole, ...errorFields(error), next: NEXT });
     }
-    return last && [last];
+    return last;
   }
   return {
     async writeOwned({ reference, isShared = false }, write) {
