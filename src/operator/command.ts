@@ -5,6 +5,7 @@ import { type Config, readConfig } from '../cli/config.ts';
 import { kubeconfigOptionProblems, readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
 import { optionNames } from '../cli/options.ts';
 import { connect, podNamespace } from '../kube/client.ts';
+import { watchObject } from '../kube/watch.ts';
 import { errorFields } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
@@ -15,9 +16,8 @@ import { createJobStore } from '../stores/job-store.ts';
 import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
 import { readNamespaceLabels } from '../stores/namespace-store.ts';
 import { createOwner } from '../stores/owner.ts';
-import { createRegistrationStore } from '../stores/registration-store.ts';
-import { createSecretStore } from '../stores/secret-store.ts';
-import { createRegistrationWatch, createSecretWatch } from '../stores/watches.ts';
+import { createRegistrationStore, REGISTRATIONS } from '../stores/registration-store.ts';
+import { createSecretStore, secretsIn } from '../stores/secret-store.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { readClientCaFile } from '../webhook/client-ca.ts';
 import { type Dependencies, runOperator } from './operator.ts';
@@ -66,20 +66,20 @@ function openStores(
   const { callJson } = connect(kubeconfig, new AbortController().signal);
   // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
-  const owner = createOwner(callJson, ownerClusterRole, log);
+  const writeOwned = createOwner(callJson, ownerClusterRole, log);
   const { server, followJson } = clients;
-  const calls = { callJson: clients.callJson, owner };
+  const calls = { callJson: clients.callJson, writeOwned };
   return {
     server,
     secrets: createSecretStore(calls, { namespace, name: secretName, replica }),
     registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients),
-    lease: createLeaseStore({ callJson, owner }, { namespace, name: backstopLease(registration.name) }),
+    lease: createLeaseStore({ callJson, writeOwned }, { namespace, name: backstopLease(registration.name) }),
     replica,
     events: createEventStore(clients.callJson, { namespace, name: secretName }),
     namespaceLabels: readNamespaceLabels(callJson),
-    watchSecret: createSecretWatch({ followJson, log }, namespace, secretName),
-    watchRegistration: createRegistrationWatch({ followJson, log }, registration.name),
+    watchSecret: watchObject({ followJson, log }, secretsIn(namespace), secretName),
+    watchRegistration: watchObject({ followJson, log }, REGISTRATIONS, registration.name),
   } as const;
 }
 

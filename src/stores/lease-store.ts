@@ -3,7 +3,7 @@ import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
-import { noOwner, type OwnerCalls } from './owner.ts';
+import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 /** The Lease as far as the daemon reads it. */
 export interface Lease {
@@ -31,7 +31,7 @@ export const backstopLease = (registrationName: string): string =>
 
 /** The Lease `namespace/name` on the API server. */
 export function createLeaseStore(
-  { callJson: call, owner = noOwner }: OwnerCalls,
+  { callJson: call, writeOwned = withoutOwner }: OwnerCalls,
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): LeaseStore {
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
@@ -56,7 +56,7 @@ export function createLeaseStore(
     create(holder, now) {
       // The same apply as for the Secret: RBAC cannot limit a POST to a name, and the second creator gets a 409.
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
-      return owner.writeOwned({ reference: what }, (ownerReferences) => {
+      return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {
           apiVersion: 'coordination.k8s.io/v1',
           kind: 'Lease',

@@ -5,32 +5,6 @@ import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 
-/**
- * The owner of the objects that the daemon creates: the ClusterRole of its install. The garbage collector deletes the
- * objects when the ClusterRole is deleted.
- *
- * @see https://kubernetes.io/docs/concepts/architecture/garbage-collection/
- */
-export interface Owner {
-  /**
-   * Calls `write` with the owner references of the object: ours, or none when there is no owner or others use the object
-   * too. If the API server refuses that change, `write` is called once more, to leave the references as they are.
-   *
-   * @throws OperatorError what `write` throws; `KUBE_UNAVAILABLE` when the owner cannot be read the first time.
-   */
-  writeOwned<T>(
-    object: OwnedObject,
-    write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>,
-  ): Promise<T>;
-}
-
-/** What the stores of owned objects need. */
-export interface OwnerCalls {
-  readonly callJson: CallJson;
-  /** Absent for commands, which create nothing. */
-  readonly owner?: Owner;
-}
-
 export interface OwnedObject {
   /** How messages name it: kind, namespace, name. */
   readonly reference: string;
@@ -38,9 +12,33 @@ export interface OwnedObject {
   readonly isShared?: boolean;
 }
 
-export const noOwner: Owner = { writeOwned: (_object, write) => write(undefined) };
+/**
+ * Calls `write` with the owner references of the object: ours, or none when there is no owner or others use the object too.
+ * If the API server refuses that change, `write` is called once more, to leave the references as they are.
+ *
+ * @throws OperatorError what `write` throws; `KUBE_UNAVAILABLE` when the owner cannot be read the first time.
+ */
+export type WriteOwned = <T>(
+  object: OwnedObject,
+  write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>,
+) => Promise<T>;
 
-export function createOwner(callJson: CallJson, clusterRole: string, log: Log): Owner {
+/** For commands, which create nothing. */
+export const withoutOwner: WriteOwned = (_object, write) => write(undefined);
+
+/** What the stores of owned objects need. */
+export interface OwnerCalls {
+  readonly callJson: CallJson;
+  readonly writeOwned?: WriteOwned;
+}
+
+/**
+ * The owner of the objects that the daemon creates: the ClusterRole of its install. The garbage collector deletes the
+ * objects when the ClusterRole is deleted.
+ *
+ * @see https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+ */
+export function createOwner(callJson: CallJson, clusterRole: string, log: Log): WriteOwned {
   const once = logOncePerOutage(log);
   const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${encodeURIComponent(clusterRole)}`;
   let last: V1OwnerReference[] | undefined;
@@ -70,17 +68,15 @@ export function createOwner(callJson: CallJson, clusterRole: string, log: Log): 
     }
     return last;
   }
-  return {
-    async writeOwned({ reference, isShared = false }, write) {
-      const owners = await ownerReferences();
-      try {
-        return await write(isShared ? undefined : owners);
-      } catch (error) {
-        if (!isOwnerRefused(error)) throw error;
-        once.failed('owner not given', { object: reference, ...errorFields(error) });
-        return write(isShared ? owners : undefined);
-      }
-    },
+  return async ({ reference, isShared = false }, write) => {
+    const owners = await ownerReferences();
+    try {
+      return await write(isShared ? undefined : owners);
+    } catch (error) {
+      if (!isOwnerRefused(error)) throw error;
+      once.failed('owner not given', { object: reference, ...errorFields(error) });
+      return write(isShared ? owners : undefined);
+    }
   };
 }
 

@@ -3,11 +3,16 @@ import { orAbsent, orFail } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { isShared } from '../registration/desired.ts';
 import type { RegistrationStore } from '../registration/reconcile.ts';
-import { noOwner, type OwnerCalls } from './owner.ts';
+import { type OwnerCalls, withoutOwner } from './owner.ts';
+
+export const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 
 /** The MutatingWebhookConfiguration `name` on the API server. */
-export function createRegistrationStore({ callJson, owner = noOwner }: OwnerCalls, name: string): RegistrationStore {
-  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`;
+export function createRegistrationStore(
+  { callJson, writeOwned = withoutOwner }: OwnerCalls,
+  name: string,
+): RegistrationStore {
+  const path = `${REGISTRATIONS}/${name}`;
   const what = `MutatingWebhookConfiguration ${name}`;
   const typed = (call: Promise<unknown>) => call as Promise<V1MutatingWebhookConfiguration>;
   return {
@@ -16,7 +21,7 @@ export function createRegistrationStore({ callJson, owner = noOwner }: OwnerCall
       // Our entry is ours, also after somebody has edited it with kubectl.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
       // An apply without our owner reference removes it.
-      return owner.writeOwned({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
+      return writeOwned({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
         const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
         return orFail(typed(callJson('PATCH', path, { patch: 'apply', query, body })), `apply ${what}`);
       });

@@ -3,7 +3,7 @@ import type { SecretStore } from '../certs/reconcile.ts';
 import { SECRET_TYPE, type StoredSecret } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
-import { noOwner, type OwnerCalls } from './owner.ts';
+import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 export interface SecretPlace {
   readonly namespace: string;
@@ -12,14 +12,16 @@ export interface SecretPlace {
   readonly replica: string;
 }
 
+export const secretsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/secrets`;
+
 /** The Secret `namespace/name` on the API server. */
 export function createSecretStore(
-  { callJson, owner = noOwner }: OwnerCalls,
+  { callJson, writeOwned = withoutOwner }: OwnerCalls,
   { namespace, name, replica }: SecretPlace,
 ): SecretStore {
   const reference = `${namespace}/${name}`;
   const what = `Secret ${reference}`;
-  const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
+  const path = `${secretsIn(namespace)}/${name}`;
   return {
     reference,
     async read() {
@@ -30,7 +32,7 @@ export function createSecretStore(
       // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would do
       // that too, but RBAC cannot limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
-      return owner.writeOwned({ reference: what }, (ownerReferences) => {
+      return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {
           apiVersion: 'v1',
           kind: 'Secret',
@@ -44,7 +46,7 @@ export function createSecretStore(
     },
     update({ labels, annotations, data }, resourceVersion) {
       const query = { fieldManager: FIELD_MANAGER };
-      return owner.writeOwned({ reference: what }, (ownerReferences) => {
+      return writeOwned({ reference: what }, (ownerReferences) => {
         const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
         // A JSON merge patch would replace the owner references of others.
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);

@@ -21,16 +21,16 @@ function anOwner(...answers: readonly (string | Error)[]) {
   };
   const silent = () => {};
   const log = { error: silent, warn: (message: string) => void warnings.push(message), info: silent, debug: silent };
-  const owner = createOwner(callJson, 'td', log);
+  const writeOwned = createOwner(callJson, 'td', log);
   const uid = () =>
-    owner.writeOwned({ reference: 'Secret a/b' }, async (references) => references?.map((reference) => reference.uid));
-  return { owner, uid, warnings };
+    writeOwned({ reference: 'Secret a/b' }, async (references) => references?.map((reference) => reference.uid));
+  return { writeOwned, uid, warnings };
 }
 
 describe('the owner of what the daemon creates', () => {
   test('is the ClusterRole, read before each write', async () => {
-    const { owner, uid } = anOwner('first', 'second');
-    assert.deepEqual(await owner.writeOwned({ reference: 'Secret a/b' }, async (references) => references), [
+    const { writeOwned, uid } = anOwner('first', 'second');
+    assert.deepEqual(await writeOwned({ reference: 'Secret a/b' }, async (references) => references), [
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'first' },
     ]);
     assert.deepEqual(await uid(), ['second']);
@@ -57,10 +57,10 @@ describe('the owner of what the daemon creates', () => {
   }
 
   test('is waited for when the ClusterRole cannot be read at first: nothing is written without it', async () => {
-    const { owner, uid } = anOwner(unavailable, 'first');
-    const code = await owner
-      .writeOwned({ reference: 'Secret a/b' }, async () => assert.fail())
-      .catch((error: OperatorError) => error.code);
+    const { writeOwned, uid } = anOwner(unavailable, 'first');
+    const code = await writeOwned({ reference: 'Secret a/b' }, async () => assert.fail()).catch(
+      (error: OperatorError) => error.code,
+    );
     assert.equal(code, 'KUBE_UNAVAILABLE');
     assert.deepEqual(await uid(), ['first']);
   });
