@@ -3,7 +3,7 @@ import { messageOf } from '../lib/errors.ts';
 import { hasMoreValues, OPENING_BRACE, withoutManagedFields } from './json-scan.ts';
 
 /** What a client has sent, or why that was not taken: an HTTP status and a text. */
-export type Body = { readonly json: unknown } | Refusal;
+type Body = { readonly json: unknown } | Refusal;
 
 export interface Refusal {
   readonly status: 400 | 413 | 415 | 503;

@@ -2,18 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
-/** Every connection of a server, from before its handshake on. */
-export interface Connections {
-  /** Marks each connection that is open now: it must end with the next answer. */
-  closeAfterNextResponse(): void;
-  isClosing(socket: TLSSocket): boolean;
-  /** The answers that are not out yet. */
-  answering(): readonly ServerResponse[];
-  /** Cuts all of them off. */
-  destroy(): void;
-}
-
 interface Connection {
+  readonly key: string;
   readonly socket: Socket;
   /** Whether it has shown a client certificate, or has got an answer that only reviews get. */
   isProven: boolean;
@@ -31,14 +21,14 @@ interface Connection {
  * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
  * was ever in them is kept alive until the next collection of the whole heap.
  */
-export function holdConnections(server: Server, most: number, dropped: () => void): Connections {
+export function holdConnections(server: Server, most: number, dropped: () => void) {
   const open = new Map<string, Connection>();
   /** By what asks: the bare socket, or the one that TLS makes of it. */
   const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
     if (open.size >= most) evict();
-    const connection = { socket, isProven: false, answering: [], isClosing: false, activeMs: performance.now() };
+    const connection = { key, socket, isProven: false, answering: [], isClosing: false, activeMs: performance.now() };
     open.set(key, connection);
     asking.set(socket, connection);
     socket.once('close', () => {
@@ -58,17 +48,21 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
   });
 
   function evict(): void {
-    const [key, { socket }] = [...open].reduce((one, other) => (isEvictedBefore(other[1], one[1]) ? other : one));
+    // No copy of the Map, because a flood of connections calls this for each of them.
+    const { key, socket } = open.values().reduce((one, other) => (isEvictedBefore(other, one) ? other : one));
     open.delete(key);
     socket.destroy();
     dropped();
   }
   return {
+    /** Marks each connection that is open now: it must end with the next answer. */
     closeAfterNextResponse() {
       for (const connection of open.values()) connection.isClosing = true;
     },
-    isClosing: (socket) => asking.get(socket)?.isClosing === true,
-    answering: () => [...open.values()].flatMap(({ answering }) => answering),
+    isClosing: (socket: Socket) => asking.get(socket)?.isClosing === true,
+    /** The answers that are not out yet. */
+    answering: (): readonly ServerResponse[] => [...open.values()].flatMap(({ answering }) => answering),
+    /** Cuts all connections off. */
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },

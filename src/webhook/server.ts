@@ -101,7 +101,7 @@ export async function openServer(
   server.timeout = idleMs;
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
   server.on('request', (request, response) => {
-    if (isDraining || connections.isClosing(request.socket as TLSSocket)) closeAfter(response);
+    if (isDraining || connections.isClosing(request.socket)) closeAfter(response);
     handle(request, response);
   });
   // setSecureContext forgets what it is not told again.
