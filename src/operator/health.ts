@@ -3,15 +3,12 @@ import { reasons } from '../certs/reasons.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from '../certs/x509.ts';
 import type { Pem } from '../lib/pem.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
+import type { Memory } from './memory.ts';
+import type { DaemonPhase } from './observe.ts';
 
 /** What the daemon knows of itself, as the probes read it. */
-export interface Health {
-  readonly phase: 'starting' | 'running' | 'draining';
-  /** What the endpoint presents; before that no call succeeds. */
-  readonly presented?: Pem | undefined;
-  /** The CA bundle that was last read back from the API server, and when: it may be out of date if the API server has not answered since. */
-  readonly liveBundle?: Pem | undefined;
-  readonly readAt?: Date | undefined;
+export interface Health extends Pick<Memory, 'presented' | 'liveBundle' | 'readAt'> {
+  readonly phase: DaemonPhase | 'draining';
   /** When the reconcile loop last began a pass. */
   readonly beatAt?: Date | undefined;
 }

@@ -18,14 +18,11 @@ export interface LeaseFindings {
   readonly now: Date;
 }
 
+export type LeaseDecision = 'create' | 'take' | 'renew' | 'wait';
+
 /** Decides what to do with the Lease: write it, or leave it to its holder. */
-export function decideLease({
-  lease,
-  identity,
-  isFirstCheck,
-  unchangedMs,
-  now,
-}: LeaseFindings): 'create' | 'take' | 'renew' | 'wait' {
+export function decideLease(findings: LeaseFindings): LeaseDecision {
+  const { lease, identity, isFirstCheck, unchangedMs, now } = findings;
   if (lease === undefined) return 'create';
   if (lease.holder === identity) return 'renew';
   const isPredecessor = isFirstCheck && lease.holder?.split('/')[0] === identity.split('/')[0];
@@ -133,7 +130,7 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
 type LeaseCheck = () => Promise<{
   readonly isHolder: boolean;
   /** Whether this replica was not the holder when the Lease was read. */
-  readonly isTaken?: boolean;
+  readonly isTaken: boolean;
   readonly againMs: number;
 }>;
 
@@ -143,23 +140,22 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
   let isHolder = false;
   let failedAtMs: number | undefined;
   let isLogged = false;
-  let isTaken = false;
 
-  async function acquire(tries: number = mostTries): Promise<boolean> {
+  /** Takes or renews the Lease if that is decided. Returns `wait` if another replica holds it. */
+  async function acquire(tries: number = mostTries): Promise<LeaseDecision> {
     const lease = await store.read();
     const nowMs = performance.now();
     if (seen?.resourceVersion !== lease?.resourceVersion || seen === undefined) {
       seen = { resourceVersion: lease?.resourceVersion, atMs: nowMs };
     }
-    const findings = { lease, identity, isFirstCheck, unchangedMs: nowMs - seen.atMs, now: now() };
-    const decision = decideLease(findings);
-    isTaken = decision === 'take';
-    if (decision === 'wait') return false;
+    const decision = decideLease({ lease, identity, isFirstCheck, unchangedMs: nowMs - seen.atMs, now: now() });
+    if (decision === 'wait') return decision;
     const isWritten = lease
       ? await store.write(identity, lease.resourceVersion, now())
       : await store.create(identity, now());
     // Somebody may only have annotated the Lease: that is no reason to give it up.
-    return isWritten || (tries > 1 && acquire(tries - 1));
+    if (!isWritten) return tries > 1 ? acquire(tries - 1) : 'wait';
+    return decision;
   }
   /** Decides who acts as the holder while the Lease can neither be read nor written. */
   function withoutLease(error: OperatorError): number {
@@ -175,15 +171,16 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
   }
   return async () => {
     try {
-      isHolder = await acquire();
+      const decision = await acquire();
+      isHolder = decision !== 'wait';
       isFirstCheck = false;
       failedAtMs = undefined;
       isLogged = false;
-      return { isHolder, isTaken: isHolder && isTaken, againMs: isHolder ? renewMs : retryMs };
+      return { isHolder, isTaken: decision === 'take', againMs: isHolder ? renewMs : retryMs };
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const againMs = withoutLease(error);
-      return { isHolder, againMs };
+      return { isHolder, isTaken: false, againMs };
     }
   };
 }

@@ -21,19 +21,17 @@ export function limit(plan: Plan, { repairs }: Memory, reference: string): Limit
     return delayMs > 0 ? { by: 'fight', delayMs } : undefined;
   };
   const held = { secret: hold(plan.secret, 'secret'), registration: hold(plan.registration, 'registration') };
-  const failure =
-    held.secret && plan.secret.findings?.isUsable === false
-      ? heldProblem(plan.secret.reason, held.secret.by, reference)
-      : undefined;
+  // Nothing that is stored can be presented, and it must not be written.
+  const isStuck = plan.secret.findings?.isUsable === false;
+  const failure = held.secret && isStuck ? heldProblem(plan.secret.reason, held.secret.by, reference) : undefined;
   return { ...plan, held, failure: plan.failure ?? failure };
 }
 
-/** Nothing that is stored can be presented, and it must not be written. */
-const heldProblem = (reason: string, by: WriteHold['by'], reference: string): OperatorError =>
-  new OperatorError(
-    'WRITES_PAUSED',
+function heldProblem(reason: string, by: WriteHold['by'], reference: string): OperatorError {
+  const why =
     by === 'paused'
-      ? `Secret ${reference} has to be written (${reason}), but its annotation terraform.job.kb.io/paused=true forbids that. ` +
-          `To go on: kubectl -n ${reference.replace('/', ' annotate secret ')} terraform.job.kb.io/paused-`
-      : `Secret ${reference} has to be written (${reason}), but somebody else undoes that again and again: waiting`,
-  );
+      ? 'its annotation terraform.job.kb.io/paused=true forbids that. ' +
+        `To go on: kubectl -n ${reference.replace('/', ' annotate secret ')} terraform.job.kb.io/paused-`
+      : 'somebody else undoes that again and again: waiting';
+  return new OperatorError('WRITES_PAUSED', `Secret ${reference} has to be written (${reason}), but ${why}`);
+}

@@ -17,29 +17,23 @@ export interface Memory {
   /** If set, serving certificates issued before this moment are renewed. */
   readonly restartedAt: Date | undefined;
   /** The certificate that the endpoint presents; before the first one no call succeeds. */
-  readonly presented: Pem | undefined;
+  readonly presented?: Pem | undefined;
   /** The CA bundle that was last read back from the API server, and when. */
-  readonly liveBundle: Pem | undefined;
-  readonly readAt: Date | undefined;
+  readonly liveBundle?: Pem | undefined;
+  readonly readAt?: Date | undefined;
   /** The last certificates that were fit to be presented, for when newer ones cannot be read. */
-  readonly lastGood: CurrentCertificates | undefined;
+  readonly lastGood?: CurrentCertificates | undefined;
   /** Whether the Secret forbade writes when it was last read. */
   readonly isPaused: boolean;
   /** The phase of the Secret, and since when on this process's own clock. */
-  readonly phaseSeen: { readonly key: string; readonly sinceMs: number } | undefined;
+  readonly phaseSeen?: { readonly key: string; readonly sinceMs: number } | undefined;
   /** The fingerprint of what this replica last published: a difference from it was made by somebody else. */
-  readonly published: string | undefined;
+  readonly published?: string | undefined;
   readonly repairs: Readonly<Record<'secret' | 'registration', RepairHistory | undefined>>;
 }
 
 export const initialMemory = (restartedAt: Date | undefined): Memory => ({
   restartedAt,
-  presented: undefined,
-  liveBundle: undefined,
-  readAt: undefined,
-  lastGood: undefined,
   isPaused: false,
-  phaseSeen: undefined,
-  published: undefined,
   repairs: { secret: undefined, registration: undefined },
 });

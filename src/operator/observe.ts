@@ -43,19 +43,16 @@ export interface Sources {
  * replaces, because a write on a registration that has changed since is refused.
  */
 export async function observe(sources: Sources, phase: DaemonPhase): Promise<Observed> {
-  const { registrations, policies, now, uptimeMs } = sources;
+  const { registrations, secrets, readFiles, policies, now, uptimeMs } = sources;
   const registration = await reading(registrations.read());
   const at = now();
   // Without the live bundle nothing can be decided about the certificates, so that they are not read.
-  const certificates = 'error' in registration ? registration : await reading(readCertificates(sources, at));
+  const readCertificates = async () => (readFiles ? { files: await readFiles(at) } : { stored: await secrets.read() });
+  const certificates = 'error' in registration ? registration : await reading(readCertificates());
   // Another replica publishes after it has taken the Lease: what is read after the registration is never too old.
   const isLeaseHolder = await sources.isLeaseHolder();
   const policy = policies.current();
   return { phase, isLeaseHolder, now: at, uptimeMs: uptimeMs(), registration, certificates, policy };
-}
-
-async function readCertificates({ secrets, readFiles }: Sources, now: Date) {
-  return readFiles ? { files: await readFiles(now) } : { stored: await secrets.read() };
 }
 
 /** Anything but an expected failure is a bug, and is thrown. */

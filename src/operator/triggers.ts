@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { watch } from 'node:fs';
 
 /** Why a pass begins. */
 export type Trigger =
@@ -60,19 +60,11 @@ export function watchFolder(directory: string, changed: () => void, signal: Abor
       changed();
     }, GATHER_MS);
   };
-  const watcher = openWatch(directory, gather);
-  signal.addEventListener('abort', () => {
-    clearTimeout(timer);
-    watcher?.close();
-  });
-}
-
-function openWatch(directory: string, changed: () => void): FSWatcher | undefined {
+  signal.addEventListener('abort', () => clearTimeout(timer));
   try {
     // A folder that goes away is told, and one that takes its place is not watched: the resync finds what is in there.
-    return watch(directory, changed).on('error', changed);
+    watch(directory, { signal }, gather).on('error', gather);
   } catch {
-    changed();
-    return undefined;
+    gather();
   }
 }

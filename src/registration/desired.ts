@@ -1,4 +1,8 @@
-import type { V1MutatingWebhook, V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import type {
+  AdmissionregistrationV1ServiceReference,
+  V1MutatingWebhook,
+  V1MutatingWebhookConfiguration,
+} from '@kubernetes/client-node';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret.ts';
 import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
@@ -9,16 +13,7 @@ import { mergedSelector, publishedSelector, selectorAnnotation } from './namespa
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
 
 /** How the API server finds the endpoint. */
-export type Target =
-  | { readonly url: string }
-  | {
-      readonly service: {
-        readonly namespace: string;
-        readonly name: string;
-        readonly port: number;
-        readonly path: string;
-      };
-    };
+export type Target = { readonly url: string } | { readonly service: Required<AdmissionregistrationV1ServiceReference> };
 
 export interface RegistrationOptions {
   readonly name: string;
@@ -54,13 +49,14 @@ export function desiredRegistration(
   live?: V1MutatingWebhookConfiguration,
 ): DesiredRegistration {
   const current = ownWebhook(live);
+  const { namespaceSelector } = options;
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
     metadata: {
       name: options.name,
       labels: isOthers(live) ? {} : MANAGED_BY,
-      ...selectorAnnotation(options.namespaceSelector, live),
+      ...selectorAnnotation(namespaceSelector, live),
       // Only on the state that was looked at: should it change in between, the API server answers 409.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },
@@ -81,11 +77,7 @@ export function desiredRegistration(
         matchConditions: matchConditions.map((condition) => ({ ...condition })),
         failurePolicy: options.failurePolicy,
         matchPolicy: 'Equivalent',
-        namespaceSelector: mergedSelector(
-          current?.namespaceSelector,
-          options.namespaceSelector,
-          publishedSelector(live),
-        ),
+        namespaceSelector: mergedSelector(current?.namespaceSelector, namespaceSelector, publishedSelector(live)),
         objectSelector: current?.objectSelector ?? {},
         reinvocationPolicy: 'IfNeeded',
         sideEffects: 'None',

@@ -37,7 +37,7 @@ export function driftReason(fields: readonly string[]): RegistrationReason {
 }
 
 /** The names of the wanted fields which are not as they should be. */
-export function differing(wanted: object, current: object = {}): string[] {
+function differing(wanted: object, current: object = {}): string[] {
   return Object.entries(wanted)
     .filter(([field, value]) => !isDeepStrictEqual(plain(current[field as keyof typeof current]), plain(value)))
     .map(([field]) => field);

@@ -56,20 +56,16 @@ export function decideRegistration(
   desired: DesiredRegistration,
   isHolder: boolean,
 ): RegistrationFindings {
-  if (live === undefined) {
-    return { live, desired, scope: 'whole', isDrifted: true, drift: [], leftToHolder: [] };
-  }
-  const fields = drift(live, desired);
-  const isEmptied = !ownWebhook(live)?.rules?.length;
-  const isWhole = isHolder || isEmptied;
-  const inScope = isWhole ? fields : fields.filter((field) => field === CA_BUNDLE);
+  const isWhole = isHolder || !ownWebhook(live)?.rules?.length;
+  const fields = live ? drift(live, desired) : [];
+  const inScope = fields.filter((field) => isWhole || field === CA_BUNDLE);
   return {
     live,
     desired,
     scope: isWhole ? 'whole' : 'trust',
-    isDrifted: inScope.length > 0,
+    isDrifted: live === undefined || inScope.length > 0,
     drift: inScope,
-    leftToHolder: isWhole ? [] : fields.filter((field) => field !== CA_BUNDLE),
+    leftToHolder: fields.filter((field) => !inScope.includes(field)),
   };
 }
 
