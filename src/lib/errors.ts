@@ -18,11 +18,7 @@ export const errorCodes = [
 export type ErrorCode = (typeof errorCodes)[number];
 
 /** The same call may succeed a moment later. */
-const retryableCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'WRITES_PAUSED',
-  'KUBE_CONFLICT',
-  'KUBE_UNAVAILABLE',
-]);
+const retryableCodes: readonly ErrorCode[] = ['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE'];
 
 /** An expected failure. Callers branch on `code` and `retryable`, never on the text. */
 export class OperatorError extends Error {
@@ -35,7 +31,7 @@ export class OperatorError extends Error {
   }
 
   get retryable(): boolean {
-    return retryableCodes.has(this.code);
+    return retryableCodes.includes(this.code);
   }
 }
 

@@ -11,34 +11,26 @@ export interface LineSink {
 /** Buffer limit while standard output is not drained; further lines are dropped. */
 export const MOST_WAITING_BYTES = 2 ** 20;
 
-/** Writes a line. Never throws. */
-export type LogOutput = (line: string) => void;
-
 /**
  * An output that never fails and has bounded memory: a full disk or a reader that has stopped costs lines of the log only.
  *
  * @param onLost called with the number of lost lines, after the next line was written.
  */
-export function createLogOutput(sink: LineSink, onLost: (lines: number) => void): LogOutput {
+export function createLogOutput(sink: LineSink, onLost: (lines: number) => void): (line: string) => void {
   let lostLines = 0;
   return (line) => {
-    if (sink.waitingBytes() > MOST_WAITING_BYTES || !isWritten(sink, lostLines > 0 ? `\n${line}` : line)) {
-      lostLines += 1;
+    const lost = lostLines;
+    lostLines += 1;
+    if (sink.waitingBytes() > MOST_WAITING_BYTES) return;
+    try {
+      // The sink may have taken a part of the last lost line.
+      sink.write(lost > 0 ? `\n${line}` : line);
+    } catch {
       return;
     }
-    const lines = lostLines;
     lostLines = 0;
-    if (lines > 0) onLost(lines);
+    if (lost > 0) onLost(lost);
   };
-}
-
-function isWritten(sink: LineSink, line: string): boolean {
-  try {
-    sink.write(line);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const STDOUT = 1;
