@@ -11,7 +11,7 @@ import { createLog, type Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
 import { createWatchedFile } from '../lib/watched-file.ts';
 import { readPolicyFile } from '../policy/file.ts';
-import { createEventStore } from '../stores/event-store.ts';
+import { createEventPublisher } from '../stores/event-store.ts';
 import { createJobStore } from '../stores/job-store.ts';
 import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
 import { readNamespaceLabels } from '../stores/namespace-store.ts';
@@ -76,7 +76,7 @@ function openStores(
     jobs: createJobStore(clients),
     lease: createLeaseStore({ callJson, writeOwned }, { namespace, name: backstopLease(registration.name) }),
     replica,
-    events: createEventStore(clients.callJson, { namespace, name: secretName }),
+    publishEvent: createEventPublisher(clients.callJson, { namespace, name: secretName }),
     namespaceLabels: readNamespaceLabels(callJson),
     watchSecret: watchObject({ followJson, log }, secretsIn(namespace), secretName),
     watchRegistration: watchObject({ followJson, log }, REGISTRATIONS, registration.name),

@@ -11,7 +11,7 @@ import type { WatchedFile } from '../lib/watched-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { LeaseStore } from '../stores/lease-store.ts';
 import { cachedLabels, type NamespaceLabels } from '../stores/namespace-store.ts';
-import { createEvents, type EventStore } from '../telemetry/events.ts';
+import { createEvents, type PublishEvent } from '../telemetry/events.ts';
 import { createApp } from '../webhook/app.ts';
 import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
@@ -26,7 +26,7 @@ import { nextResyncMs } from './resync.ts';
 import { createTriggers, type Triggers, watchFolder } from './triggers.ts';
 
 export interface Dependencies extends Omit<ReconcilerDependencies, 'events' | 'policies' | 'isLeaseHolder'> {
-  readonly events: EventStore;
+  readonly publishEvent: PublishEvent;
   readonly policies: WatchedFile<Policy>;
   readonly clientCa: WatchedFile<Pem | undefined>;
   readonly namespaceLabels: NamespaceLabels;
@@ -80,7 +80,7 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
 
 function createOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Operator {
   const { log, metrics, now, lease, replica: identity } = dependencies;
-  const events = createEvents(dependencies.events, log, now);
+  const events = createEvents(dependencies.publishEvent, log, now);
   const state: Operator['state'] = { phase: 'starting', isLeaseHolder: false };
   const isLeaseHolder = async () => state.isLeaseHolder && (await stillHolds(lease, { identity, signal }));
   const reconciler = createReconciler(config, { ...dependencies, events, isLeaseHolder });

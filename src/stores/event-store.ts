@@ -4,44 +4,36 @@ import type { JobEvent } from '../backstop/job-events.ts';
 import { orAbsent, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { CallJson } from '../kube/requests.ts';
-import type { EventStore } from '../telemetry/events.ts';
+import type { PublishEvent } from '../telemetry/events.ts';
 
 const common = { apiVersion: 'v1', kind: 'Event', source: { component: FIELD_MANAGER } } as const;
 
 const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/events`;
 
 /**
- * Events about the Secret `namespace/name`: one for each action and reason. Its count grows with each occurrence, whichever
- * replica reports it.
+ * Writes Events about the Secret `namespace/name`: one for each action and reason. Its count grows with each occurrence,
+ * whichever replica reports it.
  */
-export function createEventStore(
-  callJson: CallJson,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
-): EventStore {
-  const involvedObject = { apiVersion: 'v1', kind: 'Secret', namespace, name };
-  return {
-    async publish({ type, action, reason, note }, { at, count }) {
-      const event = `${name}.${action}.${reason.toLowerCase().replaceAll('_', '-')}`;
-      const path = `${eventsIn(namespace)}/${event}`;
-      const what = `write Event ${namespace}/${event}`;
-      const before = (await orAbsent(callJson('GET', path), what)) as CoreV1Event | undefined;
-      const body = {
-        ...common,
-        metadata: { namespace, name: event },
-        involvedObject,
-        type,
-        action,
-        reason,
-        message: note,
-        firstTimestamp: before?.firstTimestamp ?? at,
-        lastTimestamp: at,
-        count: (before?.count ?? 0) + count,
-      };
-      const query = { fieldManager: FIELD_MANAGER, force: 'true' };
-      await orFail(callJson('PATCH', path, { patch: 'apply', query, body }), what);
-    },
+export const createEventPublisher =
+  (callJson: CallJson, { namespace, name }: { readonly namespace: string; readonly name: string }): PublishEvent =>
+  async ({ note, ...fields }, { at, count }) => {
+    const event = `${name}.${fields.action}.${fields.reason.toLowerCase().replaceAll('_', '-')}`;
+    const path = `${eventsIn(namespace)}/${event}`;
+    const what = `write Event ${namespace}/${event}`;
+    const before = (await orAbsent(callJson('GET', path), what)) as CoreV1Event | undefined;
+    const body = {
+      ...common,
+      ...fields,
+      metadata: { namespace, name: event },
+      involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace, name },
+      message: note,
+      firstTimestamp: before?.firstTimestamp ?? at,
+      lastTimestamp: at,
+      count: (before?.count ?? 0) + count,
+    };
+    const query = { fieldManager: FIELD_MANAGER, force: 'true' };
+    await orFail(callJson('PATCH', path, { patch: 'apply', query, body }), what);
   };
-}
 
 /** Creates an Event about a Job. Resolves with `false` when it exists already. */
 export function createJobEvent(callJson: CallJson, job: JobReference, event: JobEvent): Promise<boolean> {

@@ -36,10 +36,8 @@ export interface Occurrence {
   readonly count: number;
 }
 
-export interface EventStore {
-  /** @throws OperatorError the `KUBE_…` codes. */
-  publish(notice: Notice, occurrence: Occurrence): Promise<void>;
-}
+/** @throws OperatorError the `KUBE_…` codes. */
+export type PublishEvent = (notice: Notice, occurrence: Occurrence) => Promise<void>;
 
 /** Events about the install, as `kubectl describe` and `kubectl get events` show them. */
 export type Events = ReturnType<typeof createEvents>;
@@ -52,7 +50,7 @@ const QUIET_MS = 60_000;
 const NOT_WRITTEN = 'events are not written';
 
 /** Events are best effort: nothing waits for an Event, and nothing fails because of one. */
-export function createEvents(store: EventStore, log: Log, now: () => Date) {
+export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
   /** What has happened since an Event was last written, by action and reason. */
   const waiting = new Map<string, { readonly notice: Notice; readonly occurrence: Occurrence } | undefined>();
   const outage = logOncePerOutage(log);
@@ -68,7 +66,7 @@ export function createEvents(store: EventStore, log: Log, now: () => Date) {
     try {
       // Cut between two characters. The log has the whole note.
       const bytes = Buffer.from(notice.note).subarray(0, LONGEST_NOTE);
-      await store.publish({ ...notice, note: new TextDecoder().decode(bytes, { stream: true }) }, occurrence);
+      await publish({ ...notice, note: new TextDecoder().decode(bytes, { stream: true }) }, occurrence);
       outage.recovered(NOT_WRITTEN);
     } catch (error) {
       outage.failed(NOT_WRITTEN, { reason: messageOf(error) });

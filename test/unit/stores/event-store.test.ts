@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CallJson } from '../../../src/kube/requests.ts';
-import { createEventStore } from '../../../src/stores/event-store.ts';
+import { createEventPublisher } from '../../../src/stores/event-store.ts';
 
 const NOT_FOUND = { reason: 'NotFound', details: { name: 'cert.renew.due', kind: 'events' } };
 const at = new Date('2030-01-01T12:00:00Z');
@@ -16,8 +16,8 @@ async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due'
     else throw Object.assign(new Error('refused'), { code: 404, body: JSON.stringify(NOT_FOUND) });
     return {};
   };
-  const store = createEventStore(callJson, { namespace: 'ops', name: 'cert' });
-  await store.publish({ ...notice, reason }, { at, count: 2 });
+  const publish = createEventPublisher(callJson, { namespace: 'ops', name: 'cert' });
+  await publish({ ...notice, reason }, { at, count: 2 });
   return calls[0];
 }
 

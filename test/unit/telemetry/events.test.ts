@@ -17,15 +17,13 @@ function start(t: TestContext, { refuse = (): boolean => false } = {}) {
   const notes: string[] = [];
   const warnings: unknown[] = [];
   let nowMs = Date.UTC(2030, 0);
-  const store = {
-    async publish({ action, reason, note }: Notice, { at, count }: Occurrence) {
-      if (refuse()) throw new Error('cannot write Event: no rights');
-      written.push(`${action} ${reason} ${count}`);
-      notes.push(`${at.toISOString().slice(14, 19)} ${note}`);
-    },
+  const publish = async ({ action, reason, note }: Notice, { at, count }: Occurrence) => {
+    if (refuse()) throw new Error('cannot write Event: no rights');
+    written.push(`${action} ${reason} ${count}`);
+    notes.push(`${at.toISOString().slice(14, 19)} ${note}`);
   };
   const log = { error: assert.fail, warn: (...line: unknown[]) => warnings.push(line), info() {}, debug() {} };
-  const events = createEvents(store, log, () => new Date(nowMs));
+  const events = createEvents(publish, log, () => new Date(nowMs));
   const pass = (ms: number) => {
     nowMs += ms;
     t.mock.timers.tick(Math.max(ms, 0));
