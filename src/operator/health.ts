@@ -7,7 +7,7 @@ import type { Memory } from './memory.ts';
 import type { DaemonPhase } from './observe.ts';
 
 /** What the daemon knows of itself, as the probes read it. */
-export interface Health extends Pick<Memory, 'presented' | 'liveBundle' | 'readAt'> {
+export interface Health extends Pick<Memory, 'presented' | 'liveBundle'> {
   readonly phase: DaemonPhase | 'draining';
   /** When the reconcile loop last began a pass. */
   readonly beatAt?: Date | undefined;
@@ -17,16 +17,9 @@ export interface Health extends Pick<Memory, 'presented' | 'liveBundle' | 'readA
 export interface Check {
   readonly name: string;
   readonly problem: string | undefined;
-  /** What it was judged by, to be told whatever came of it. */
-  readonly basis?: string;
-  /** That is old: to be told also to who does not ask for each check. */
-  readonly isDoubtful?: boolean;
 }
 
 const STALE_MS = retryPolicies.liveness.longestMs;
-
-/** A daemon that reaches its API server reads the registration every minute: this is two looks that came to nothing. */
-const OLD_MS = 2 * 60_000;
 
 /**
  * Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. What was
@@ -36,7 +29,7 @@ export function readiness(health: Health, names: ServerNames, now: Date): Check[
   return [
     { name: 'endpoint', problem: health.presented ? undefined : 'presents no certificate yet' },
     { name: 'certificate', problem: certificateProblem(health, names, now) },
-    { name: 'registration', problem: trustProblem(health, now), ...ageOf(health, now) },
+    { name: 'registration', problem: trustProblem(health, now) },
     { name: 'shutdown', problem: health.phase === 'draining' ? 'the replica is shutting down' : undefined },
   ];
 }
@@ -53,12 +46,6 @@ function certificateProblem({ presented }: Health, names: ServerNames, now: Date
   if (certificate === undefined) return 'there is none yet';
   const reason = servingProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
-}
-
-function ageOf({ readAt }: Health, now: Date): Pick<Check, 'basis' | 'isDoubtful'> {
-  if (readAt === undefined) return {};
-  const ageMs = Math.max(0, now.getTime() - readAt.getTime());
-  return { basis: `last read ${Math.round(ageMs / 1000)} s ago`, isDoubtful: ageMs > OLD_MS };
 }
 
 function trustProblem({ presented, liveBundle }: Health, now: Date): string | undefined {

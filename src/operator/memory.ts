@@ -18,9 +18,8 @@ export interface Memory {
   readonly restartedAt: Date | undefined;
   /** The certificate that the endpoint presents; before the first one no call succeeds. */
   readonly presented?: Pem | undefined;
-  /** The CA bundle that was last read back from the API server, and when. */
+  /** The CA bundle that was last read back from the API server. */
   readonly liveBundle?: Pem | undefined;
-  readonly readAt?: Date | undefined;
   /** The last certificates that were fit to be presented, for when newer ones cannot be read. */
   readonly lastGood?: CurrentCertificates | undefined;
   /** Whether the Secret forbade writes when it was last read. */

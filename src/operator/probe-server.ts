@@ -72,15 +72,11 @@ async function sendMetrics(response: ServerResponse, metrics: ProbeSources['metr
 /** The form of the API server's own probes: `ok`, or a line for each check. */
 function sendChecks(response: ServerResponse, checks: readonly Check[], isVerbose: boolean): void {
   const isOk = checks.every(({ problem }) => problem === undefined);
-  const isPlain = isOk && !isVerbose && !checks.some(({ isDoubtful }) => isDoubtful);
-  sendText(response, isOk ? 200 : 503, isPlain ? 'ok' : checks.map(checkLine).join('\n'));
+  sendText(response, isOk ? 200 : 503, isOk && !isVerbose ? 'ok' : checks.map(checkLine).join('\n'));
 }
 
-function checkLine({ name, problem, basis, isDoubtful = false }: Check): string {
-  const outcome = problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`;
-  if (basis === undefined) return outcome;
-  return `${outcome}${isDoubtful ? ', but' : ','} ${basis}`;
-}
+const checkLine = ({ name, problem }: Check): string =>
+  problem === undefined ? `[+]${name} ok` : `[-]${name} failed: ${problem}`;
 
 function sendText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${text}\n`);

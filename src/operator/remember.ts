@@ -8,11 +8,11 @@ import type { Memory } from './memory.ts';
 /** The memory after an outcome. */
 export function remember(memory: Memory, outcome: PassOutcome): Memory {
   const { plan, registration, presented } = outcome;
-  const { registration: read, now } = plan.observed;
+  const { registration: read } = plan.observed;
   const isPublished = registration.result === 'written' || plan.registration.findings?.isDrifted === false;
   return {
     ...memory,
-    ...('value' in read && { liveBundle: liveBundle(registration.value ?? read.value) ?? ('' as Pem), readAt: now }),
+    ...('value' in read && { liveBundle: liveBundle(registration.value ?? read.value) ?? ('' as Pem) }),
     presented: presented ?? memory.presented,
     lastGood: plan.read ?? memory.lastGood,
     isPaused: plan.isPaused,

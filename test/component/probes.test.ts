@@ -70,23 +70,6 @@ suite('/readyz', () => {
     assert.deepEqual(await get('/readyz?verbose'), { status: 200, text, type: TEXT });
   });
 
-  test('tells how old its knowledge of the registration is, when asked and once that is old, and stays ready', async (t) => {
-    const status = { ...(await ready()), readAt: at(-10_000) };
-    const { get } = await startProbesOf(t, status, { now: at(0) });
-    assert.deepEqual(await get('/readyz'), { status: 200, text: 'ok\n', type: TEXT });
-    const line = (text: string) => text.split('\n')[2];
-    assert.equal(line((await get('/readyz?verbose')).text), '[+]registration ok, last read 10 s ago');
-    status.readAt = at(-10 * MINUTE);
-    for (const path of ['/readyz', '/readyz?verbose']) {
-      const { status: code, text } = await get(path);
-      assert.deepEqual([code, line(text)], [200, '[+]registration ok, but last read 600 s ago']);
-    }
-    status.liveBundle = (await someCertificates(2)).caBundle;
-    const { status: code, text } = await get('/readyz');
-    assert.equal(code, 503);
-    assert.match(text, /^\[-\]registration failed: .* serving certificate, but last read 600 s ago$/m);
-  });
-
   test('says what is missing at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [

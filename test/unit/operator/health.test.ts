@@ -85,37 +85,6 @@ describe('readiness', () => {
   });
 });
 
-describe('the age of what readiness goes by', () => {
-  const readAt = ISSUED_AT;
-  const registration = (ageMs: number, status: Partial<Health> = {}) =>
-    readiness({ ...running, readAt, ...status }, names, at(ageMs)).find(({ name }) => name === 'registration');
-
-  test('is told, and is no reason not to be ready however old it is', () => {
-    assert.deepEqual(registration(4_000), {
-      ...{ name: 'registration', problem: undefined },
-      ...{ basis: 'last read 4 s ago', isDoubtful: false },
-    });
-    assert.deepEqual(problems({ ...running, readAt }, { now: at(30 * DAY_MS) }), {});
-  });
-
-  test('is doubted after two looks that came to nothing', () => {
-    assert.equal(registration(120_000)?.isDoubtful, false);
-    assert.deepEqual(registration(121_000), {
-      ...{ name: 'registration', problem: undefined },
-      ...{ basis: 'last read 121 s ago', isDoubtful: true },
-    });
-  });
-
-  test('is told also of what does not hold', () => {
-    const check = registration(5_000, { liveBundle: other.caBundle });
-    assert.deepEqual([check?.problem === undefined, check?.basis], [false, 'last read 5 s ago']);
-  });
-
-  test('is none where the clock was set back', () => {
-    assert.equal(registration(-60_000)?.basis, 'last read 0 s ago');
-  });
-});
-
 describe('liveness', () => {
   const beatAt = ISSUED_AT;
   const minutes = 60_000;
