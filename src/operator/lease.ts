@@ -4,6 +4,7 @@ import type { Log } from '../lib/log.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
+import { reading } from './observe.ts';
 
 const { validMs, renewMs, retryMs, forbiddenMs, releaseMs, tries: mostTries } = retryPolicies.lease;
 
@@ -86,13 +87,8 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
  * cannot be read is no reason to stop.
  */
 export async function stillHolds(store: LeaseStore, { identity, signal }: Pick<LeaseOptions, 'identity' | 'signal'>) {
-  try {
-    const lease = await untilAborted(store.read(), signal);
-    return lease?.holder === undefined || lease.holder === identity;
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return true;
-  }
+  const lease = await reading(untilAborted(store.read(), signal));
+  return 'error' in lease || lease.value?.holder === undefined || lease.value.holder === identity;
 }
 
 /** Starts the work when the Lease is acquired; ends it, and waits for its end, when the Lease is lost. */

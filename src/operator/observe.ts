@@ -56,7 +56,7 @@ export async function observe(sources: Sources, phase: DaemonPhase): Promise<Obs
 }
 
 /** Anything but an expected failure is a bug, and is thrown. */
-async function reading<Value>(call: Promise<Value>): Promise<Observation<Value>> {
+export async function reading<Value>(call: Promise<Value>): Promise<Observation<Value>> {
   try {
     return { value: await call };
   } catch (error) {
