@@ -2,7 +2,16 @@ import { joinCertificates } from '../lib/pem.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
-import { type Asked, askedFor, fromSecret, ROTATE, type SecretContent, type StoredSecret, traitsOf } from './secret.ts';
+import {
+  type Asked,
+  askedFor,
+  fromSecret,
+  issuedBecause,
+  ROTATE,
+  type SecretContent,
+  type StoredSecret,
+  traitsOf,
+} from './secret.ts';
 import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 
@@ -59,7 +68,11 @@ export async function takeSecretStep(
   findings: SecretFindings,
 ): Promise<CertificateSet | undefined> {
   const next = await nextSet(logic, findings);
-  return (await write(store, findings, logic.toSecret(next))) ? next : undefined;
+  const content = logic.toSecret(next);
+  const { decision } = findings;
+  const because = issuedBecause(findings, next, 'reason' in decision ? decision.reason : undefined);
+  const annotations = { ...content.annotations, ...because };
+  return (await write(store, findings, { ...content, annotations })) ? next : undefined;
 }
 
 async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promise<CertificateSet> {

@@ -1,6 +1,12 @@
 import { OperatorError } from '../lib/errors.ts';
 import { fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
-import { type CertificateOptions, type CertificateSet, type Phase, phases } from './certificate-set.ts';
+import {
+  type CertificateOptions,
+  type CertificatePair,
+  type CertificateSet,
+  type Phase,
+  phases,
+} from './certificate-set.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** An object with this label is the daemon's to overwrite. */
@@ -98,6 +104,24 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
       'next-ca.crt': set.nextCa ? toBase64(set.nextCa.certificate) : null,
       'next-ca.key': set.nextCa ? toBase64(set.nextCa.privateKey) : null,
     },
+  };
+}
+
+/**
+ * The annotations that say why each part was issued, for the parts that a step has issued: those of the other parts stay as
+ * they are. A next CA takes its reason along when it takes over.
+ */
+export function issuedBecause(
+  { set, stored }: { readonly set: CertificateSet | undefined; readonly stored: StoredSecret | undefined },
+  next: CertificateSet,
+  reason = stored?.annotations[`${PREFIX}/next-ca-issued-because`] ?? 'absent',
+): SecretContent['annotations'] {
+  const annotation = (part: string, before: CertificatePair | undefined, after: CertificatePair | undefined) =>
+    after?.certificate === before?.certificate ? {} : { [`${PREFIX}/${part}-issued-because`]: after ? reason : null };
+  return {
+    ...annotation('ca', set?.ca, next.ca),
+    ...annotation('next-ca', set?.nextCa, next.nextCa),
+    ...annotation('serving', set?.serving, next.serving),
   };
 }
 

@@ -43,6 +43,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(secret?.metadata?.labels?.['app.kubernetes.io/managed-by'], 'terraform-daemon');
     assert.deepEqual(Object.keys(secret?.data ?? {}).sort(), ['ca.crt', 'ca.key', 'tls.crt', 'tls.key']);
     const annotations = secret?.metadata?.annotations ?? {};
+    assert.equal(annotations['terraform.job.kb.io/ca-issued-because'], 'absent');
     assert.equal(
       annotations['terraform.job.kb.io/serving-fingerprint-sha256'],
       new X509Certificate(text(secret, 'tls.crt')).fingerprint256,
@@ -79,6 +80,8 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     const after = await cluster.secret();
     for (const key of ['ca.crt', 'ca.key']) assert.equal(after?.data?.[key], before?.data?.[key], key);
     for (const key of ['tls.crt', 'tls.key']) assert.notEqual(after?.data?.[key], before?.data?.[key], key);
+    assert.equal(after?.metadata?.annotations?.['terraform.job.kb.io/ca-issued-because'], 'absent');
+    assert.equal(after?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-because'], 'restart');
   });
 
   it('writes nothing at all when everything is as it should be', async (t) => {

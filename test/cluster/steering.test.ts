@@ -58,7 +58,9 @@ describe('what a person or another program does to a running daemon', () => {
     await annotate({ 'terraform.job.kb.io/paused': null });
     await eventually(async () => assert.equal(bundleOf(await cluster.registration()), healthy));
     await eventually(async () => {
-      assert.equal((await cluster.secret())?.metadata?.annotations?.['terraform.job.kb.io/rotate'], undefined);
+      const annotations = (await cluster.secret())?.metadata?.annotations;
+      assert.equal(annotations?.['terraform.job.kb.io/rotate'], undefined);
+      assert.equal(annotations?.['terraform.job.kb.io/serving-issued-because'], 'asked');
     });
   });
 

@@ -1,6 +1,6 @@
 import type { CertificateOptions, CertificatePair, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../../src/certs/issue.ts';
-import { SECRET_TYPE, type StoredSecret, toSecret } from '../../../src/certs/secret.ts';
+import { issuedBecause, SECRET_TYPE, type StoredSecret, toSecret } from '../../../src/certs/secret.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 
 export const ISSUED_AT = new Date('2026-03-01T12:00:00Z');
@@ -55,7 +55,10 @@ export function stored(set: CertificateSet, overrides: Partial<StoredSecret> = {
     type: SECRET_TYPE,
     isImmutable: false,
     labels: content.labels,
-    annotations: withoutNull(content.annotations),
+    annotations: withoutNull({
+      ...content.annotations,
+      ...issuedBecause({ set: undefined, stored: undefined }, set),
+    }),
     data: withoutNull(content.data),
     otherWriter: undefined,
     ...overrides,

@@ -61,6 +61,15 @@ describe('a rotation that is asked for', () => {
     assert.deepEqual([asked.at(-1), steps.length], [undefined, 4]);
     assert.equal(store.current()?.annotations['example.com/note'], 'keep me');
   });
+
+  test('says why in the Secret: first of the next CA, then of what it has replaced', async () => {
+    const store = createFakeSecretStore(askingFor('ca'));
+    const because = (part: string) => store.current()?.annotations[`terraform.job.kb.io/${part}-issued-because`];
+    const told: unknown[] = [];
+    const beforeStep = () => told.push([because('ca'), because('next-ca'), because('serving')].join());
+    await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle, beforeStep });
+    assert.deepEqual([...new Set(told)], ['absent,,absent', 'absent,asked,absent', 'asked,,asked']);
+  });
 });
 
 test('a serving certificate that is asked for is renewed once, and the annotation goes', async () => {

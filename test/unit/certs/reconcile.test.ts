@@ -34,6 +34,8 @@ function content(store: FakeSecretStore): CertificateSet {
   assert.ok(secret, 'there is no Secret');
   return fromSecret(secret);
 }
+const annotation = (store: FakeSecretStore, name: string) =>
+  store.current()?.annotations[`terraform.job.kb.io/${name}`];
 
 describe('where there is no Secret', () => {
   test('a set is issued, stored and answered', async () => {
@@ -44,6 +46,8 @@ describe('where there is no Secret', () => {
     assert.deepEqual([ensured.held, ensured.isPaused, ensured.set.phase], [undefined, false, 'stable']);
     assert.deepEqual((await ensure(store)).decision, { action: 'keep', until: after(60) });
     assert.equal(store.writes(), 1);
+    assert.equal(annotation(store, 'ca-issued-because'), 'absent');
+    assert.equal(annotation(store, 'serving-issued-because'), 'absent');
     assert.equal(splitCertificates(ensured.set.caBundle).length, 1);
   });
 
@@ -86,13 +90,18 @@ describe('where only the serving certificate is to be replaced', () => {
     'wrong-chain': { secret: stored({ ...set, serving: other.serving }) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`it is renewed by the same CA: ${reason}`, async () => {
-      const store = createFakeSecretStore(secret);
+    test(`it is renewed by the same CA, and the Secret says why: ${reason}`, async () => {
+      const store = createFakeSecretStore({
+        ...secret,
+        annotations: { ...secret.annotations, 'terraform.job.kb.io/ca-issued-because': 'ca-lost' },
+      });
       const ensured = await ensure(store, circumstances);
       assert.deepEqual(ensured.decision, { action: 'renew', reason });
       assert.deepEqual(ensured.set, content(store));
       assert.deepEqual([ensured.set.ca, ensured.set.caBundle], [set.ca, set.caBundle]);
       assert.notEqual(ensured.set.serving.certificate, set.serving.certificate);
+      assert.equal(annotation(store, 'serving-issued-because'), reason);
+      assert.equal(annotation(store, 'ca-issued-because'), 'ca-lost');
       const again = await ensure(store, circumstances);
       assert.deepEqual([again.set, again.decision.action, store.writes()], [ensured.set, 'keep', 1]);
     });
@@ -118,13 +127,15 @@ describe('where the CA cannot be used', () => {
     expired: { secret: stored(set), now: after(3650) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`both certificates are issued anew: ${reason}`, async () => {
+    test(`both certificates are issued anew, and the Secret says why: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
       assert.deepEqual(ensured.decision, { action: 'replace', reason });
       assert.deepEqual(ensured.set, content(store));
       assert.notEqual(ensured.set.ca.certificate, set.ca.certificate);
       assert.ok(new X509Certificate(ensured.set.serving.certificate).checkIssued(authorityOf(ensured.set)));
+      assert.equal(annotation(store, 'serving-issued-because'), reason);
+      assert.equal(annotation(store, 'ca-issued-because'), reason);
       const again = await ensure(store, circumstances);
       assert.deepEqual([again.set, again.decision.action, store.writes()], [ensured.set, 'keep', 1]);
     });
