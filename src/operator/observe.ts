@@ -28,8 +28,8 @@ export interface Observed {
 }
 
 export interface Sources {
-  readonly registrations: Pick<RegistrationStore, 'read'>;
-  readonly secrets: Pick<SecretStore, 'read'>;
+  readonly registrations: RegistrationStore;
+  readonly secrets: SecretStore;
   /** Reads user-provided certificates, in the place of the Secret. */
   readonly readFiles: ((now: Date) => Promise<ServingCertificates>) | undefined;
   readonly isLeaseHolder: () => Promise<boolean>;

@@ -1,11 +1,9 @@
 import { createCertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair } from '../certs/certificate-set.ts';
 import { readCertificateFiles } from '../certs/files.ts';
-import type { SecretStore } from '../certs/reconcile.ts';
 import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { retryPolicies } from '../lib/retry-policy.ts';
-import type { RegistrationStore } from '../registration/reconcile.ts';
 import { apply, type PassOutcome } from './apply.ts';
 import { type LimitedPlan, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
@@ -14,10 +12,7 @@ import { createDecide } from './plan.ts';
 import { remember } from './remember.ts';
 import { createReport, type Telemetry } from './report.ts';
 
-export interface ReconcilerDependencies extends Telemetry, Omit<Sources, 'readFiles'> {
-  readonly secrets: SecretStore;
-  readonly registrations: RegistrationStore;
-}
+export type ReconcilerDependencies = Telemetry & Omit<Sources, 'readFiles'>;
 
 /** Brings the Secret, the registration and the endpoint to where they should be. */
 export interface Reconciler {
