@@ -2,7 +2,7 @@ import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { OutageLog } from '../lib/log-once.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import type { JobReference } from './decide.ts';
 import type { JobEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
@@ -28,7 +28,7 @@ export function createJobEventWriter(
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
 ): WriteJobEvent {
-  const { jobEvent: backoff } = retryPolicies;
+  const { jobEvent: backoff } = timings;
   const onOverflow = (pending: PendingEvent) => logLost(pending, { error: 'too many others are waiting' });
   const queue = createRetryQueue<PendingEvent>({ ...EVENTS, run, onOverflow }, signal);
 

@@ -3,7 +3,7 @@ import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { OutageLog } from '../lib/log-once.ts';
 import type { RepairLimiter } from '../lib/repair-limiter.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -59,7 +59,7 @@ export function createJobWorker(
   signal: AbortSignal,
 ): JobHandlers {
   const { jobs, namespaceLabels, log, metrics, writeEvent, outages, policy, decide } = dependencies;
-  const { job: backoff } = retryPolicies;
+  const { job: backoff } = timings;
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
 
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
@@ -138,7 +138,7 @@ async function capJob(
   if (result === 'undone') {
     outages.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
     // The watch reports no change when another webhook has raised the limit within the patch.
-    return retryPolicies.job.longestMs;
+    return timings.job.longestMs;
   }
   for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);
   log.info('job missed', { namespace, name, from, to });

@@ -1,7 +1,7 @@
 import { countPemBlocks, joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import { isConstrainedTo } from './profile.ts';
-import type { Reason } from './reasons.ts';
+import { isConstrainedTo } from './name-constraints.ts';
+import type { Reason } from './reason-texts.ts';
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 

@@ -3,9 +3,10 @@ import { joinCertificates } from '../lib/pem.ts';
 import type { BundleRules } from './bundle.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import { createPairChecks } from './pair-checks.ts';
-import type { Reason } from './reasons.ts';
-import { nextRotationStep, type RotationStep } from './rotation.ts';
-import type { Asked, SecretTraits } from './secret.ts';
+import type { Reason } from './reason-texts.ts';
+import { nextRotationStep, type RotationStep } from './rotation-steps.ts';
+import type { SecretTraits } from './secret.ts';
+import type { Asked } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
 import { renewalMoment } from './x509.ts';
 

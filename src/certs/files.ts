@@ -7,7 +7,7 @@ import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
 import { nameOfOid } from './forge.ts';
-import { type Reason, reasons } from './reasons.ts';
+import { type Reason, reasons } from './reason-texts.ts';
 import { askedName, isTrustedBy, parseCertificate, parsePrivateKey, servingProblem, validityProblem } from './x509.ts';
 
 /** Longer than copying three small files takes: files that do not fit together may be in the middle of being replaced. */

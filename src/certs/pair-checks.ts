@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { countPemBlocks, type Pem, splitCertificates } from '../lib/pem.ts';
+import { isIssuedFor, isOfOurKind } from './certificate-profile.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
-import { isConstrainedTo, isIssuedFor, isOfOurKind } from './profile.ts';
-import type { Reason } from './reasons.ts';
+import { isConstrainedTo } from './name-constraints.ts';
+import type { Reason } from './reason-texts.ts';
 import type { Situation } from './situation.ts';
 import {
   issuedAt,

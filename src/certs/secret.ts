@@ -7,6 +7,7 @@ import {
   type Phase,
   phases,
 } from './certificate-set.ts';
+import { type Asked, askedFor, PREFIX } from './secret-annotations.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
 /** An object with this label is the daemon's to overwrite. */
@@ -15,12 +16,6 @@ export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
 /** What the API server checks for the keys `tls.crt` and `tls.key`. A type can never be changed. */
 export const SECRET_TYPE = 'kubernetes.io/tls';
-
-const PREFIX = 'terraform.job.kb.io';
-
-/** Annotations that users set to control the daemon. */
-export const ROTATE = `${PREFIX}/rotate`;
-export const PAUSED = `${PREFIX}/paused`;
 
 /** The fields of the Secret that the daemon writes. All other fields belong to others and stay as they are. */
 export interface SecretContent {
@@ -42,9 +37,6 @@ export interface StoredSecret {
   /** The field manager beside the daemon that wrote the Secret last, read from `managedFields`. */
   readonly otherWriter: string | undefined;
 }
-
-/** The certificate that the annotation `terraform.job.kb.io/rotate` asks to replace. */
-export type Asked = 'serving' | 'ca';
 
 /** What decides about the set although it is not part of it: how the Secret is made, and what a person asks for. */
 export interface SecretTraits {
@@ -139,19 +131,6 @@ export function foreignProblem(stored: StoredSecret | undefined, reference: stri
       'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
   );
 }
-
-/** Any value other than empty or "false" pauses writes: in doubt, stop. */
-export const isPaused = ({ annotations }: Pick<StoredSecret, 'annotations'>): boolean =>
-  !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
-
-export function askedFor({ annotations }: StoredSecret): Asked | undefined {
-  const word = annotations[ROTATE]?.trim().toLowerCase();
-  return word === 'serving' || word === 'ca' ? word : undefined;
-}
-
-/** The value of the annotation `rotate` if it is none of the known ones. */
-export const misunderstood = (stored: StoredSecret): string | undefined =>
-  askedFor(stored) === undefined ? stored.annotations[ROTATE] : undefined;
 
 /** Whether the annotation names another phase than the rest of the Secret is in. */
 export const isPhaseWrong = (stored: StoredSecret): boolean =>

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
 import { BACKDATE_MS, type ServerNames } from './certificate-set.ts';
-import type { Reason } from './reasons.ts';
+import type { Reason } from './reason-texts.ts';
 
 /** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';

@@ -2,7 +2,7 @@ import { kubeconfigProblems } from '../kube/client.ts';
 import type { Pem } from '../lib/pem.ts';
 import { readPolicyFile } from '../policy/file.ts';
 import { type Policy, terraformPolicy } from '../policy/policy.ts';
-import { readClientCaFile } from '../webhook/client-ca.ts';
+import { readClientCaFile } from '../webhook/client-certificates.ts';
 import type { RawOptions } from './config.ts';
 import { type OptionName, optionLabel } from './options.ts';
 

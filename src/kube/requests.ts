@@ -1,5 +1,5 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import type { FollowWatch } from './watch.ts';
 
 /** The kinds of patches: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
@@ -64,7 +64,7 @@ export function createCallJson(configuration: Configuration, config: KubeConfig,
     // Reads the token again, because the kubelet replaces it every hour.
     await config.applySecurityAuthentication(request);
     share(request);
-    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(retryPolicies.call.timeoutMs)]));
+    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));
     const { httpStatusCode: code, body: answer } = await httpApi.send(request).toPromise();
     if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
     return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));

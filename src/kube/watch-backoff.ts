@@ -1,13 +1,13 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, type OperatorError } from '../lib/errors.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 
 /** An API server that shuts down ends its watches, and a proxy may do so once more: only the third early end is logged. */
 const LOGGED_EARLY_END = 3;
 
 /** Counts the failures of a watch since it last worked. */
 export function createWatchBackoff() {
-  const { firstMs, longestMs, forbiddenTries, longestForbiddenMs } = retryPolicies.watch;
+  const { firstMs, longestMs, forbiddenTries, longestForbiddenMs } = timings.watch;
   const times = new Map<string | undefined, number>();
   let failures = 0;
   return {

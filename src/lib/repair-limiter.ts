@@ -1,5 +1,5 @@
 import { exponentialBackoffMs } from './backoff.ts';
-import { retryPolicies } from './retry-policy.ts';
+import { timings } from './timings.ts';
 
 /** The repairs of one object so far. */
 export interface RepairHistory {
@@ -7,7 +7,7 @@ export interface RepairHistory {
   readonly lastAt: Date;
 }
 
-const { repair } = retryPolicies;
+const { repair } = timings;
 
 /** Milliseconds until the object may be repaired again, so that two writers do not drive each other on; 0 if it may be now. */
 export function repairDelayMs(history: RepairHistory | undefined, now: Date): number {

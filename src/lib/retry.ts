@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exponentialBackoffMs } from './backoff.ts';
 import { errorFields, OperatorError } from './errors.ts';
 import type { Log } from './log.ts';
-import { retryPolicies } from './retry-policy.ts';
+import { timings } from './timings.ts';
 
 /**
  * Calls `attempt` until it succeeds or fails with an error that no retry can fix. Missing rights are such an error once they
@@ -20,7 +20,7 @@ export async function withRetries<T>(
     if (error.code !== 'KUBE_FORBIDDEN') forbiddenSinceMs = undefined;
     else forbiddenSinceMs ??= performance.now();
     if (forbiddenSinceMs === undefined) return error.retryable;
-    return performance.now() - forbiddenSinceMs < retryPolicies.start.forbiddenMs;
+    return performance.now() - forbiddenSinceMs < timings.start.forbiddenMs;
   }
   for (let failures = 1; ; failures += 1) {
     signal.throwIfAborted();
@@ -29,7 +29,7 @@ export async function withRetries<T>(
     } catch (error) {
       if (!(error instanceof OperatorError) || !mayPass(error)) throw error;
       // Between half and all of the backoff, so that replicas which failed together do not come back together.
-      const delayMs = Math.round(exponentialBackoffMs(failures, retryPolicies.start) * (0.5 + Math.random() / 2));
+      const delayMs = Math.round(exponentialBackoffMs(failures, timings.start) * (0.5 + Math.random() / 2));
       log.warn('will try again', { attempt: failures, delayMs, ...errorFields(error) });
       await delay(delayMs, undefined, { signal }).catch(() => {});
     }

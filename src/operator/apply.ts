@@ -1,10 +1,10 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair, CertificateSet } from '../certs/certificate-set.ts';
-import { type SecretStore, takeSecretStep } from '../certs/reconcile.ts';
+import { type SecretStore, takeSecretStep } from '../certs/secret-step.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
-import { type RegistrationStore, writeRegistration } from '../registration/reconcile.ts';
+import { type RegistrationStore, writeRegistration } from '../registration/registration-step.ts';
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Planned } from './plan.ts';
 

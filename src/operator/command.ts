@@ -19,7 +19,7 @@ import { createOwner } from '../stores/owner.ts';
 import { createRegistrationStore, REGISTRATIONS } from '../stores/registration-store.ts';
 import { createSecretStore, secretsIn } from '../stores/secret-store.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { readClientCaFile } from '../webhook/client-ca.ts';
+import { readClientCaFile } from '../webhook/client-certificates.ts';
 import { type Dependencies, runOperator } from './operator.ts';
 
 export const runCommand = {

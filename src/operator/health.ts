@@ -1,8 +1,8 @@
 import type { ServerNames } from '../certs/certificate-set.ts';
-import { reasons } from '../certs/reasons.ts';
+import { reasons } from '../certs/reason-texts.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from '../certs/x509.ts';
 import type { Pem } from '../lib/pem.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import type { Memory } from './memory.ts';
 import type { DaemonPhase } from './observe.ts';
 
@@ -19,7 +19,7 @@ export interface Check {
   readonly problem: string | undefined;
 }
 
-const STALE_MS = retryPolicies.liveness.longestMs;
+const STALE_MS = timings.liveness.longestMs;
 
 /**
  * Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. What was

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
-const { validMs, renewMs, retryMs, forbiddenMs, releaseMs, tries: mostTries } = retryPolicies.lease;
+const { validMs, renewMs, retryMs, forbiddenMs, releaseMs, tries: mostTries } = timings.lease;
 
 /** What is known when it is decided who holds the Lease. */
 export interface LeaseFindings {

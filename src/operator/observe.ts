@@ -1,10 +1,10 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { ServingCertificates } from '../certs/certificate-set.ts';
-import type { SecretStore } from '../certs/reconcile.ts';
 import type { StoredSecret } from '../certs/secret.ts';
+import type { SecretStore } from '../certs/secret-step.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { RegistrationStore } from '../registration/reconcile.ts';
+import type { RegistrationStore } from '../registration/registration-step.ts';
 
 /** A value that was read, or why it could not be read. */
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };

@@ -3,7 +3,7 @@ import type { CertificatePair } from '../certs/certificate-set.ts';
 import { readCertificateFiles } from '../certs/files.ts';
 import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import { apply, type PassOutcome } from './apply.ts';
 import { type LimitedPlan, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
@@ -55,7 +55,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   }
   async function pass(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Date | undefined> {
     let lost = 0;
-    for (let writes = 0; writes <= MOST_WRITES && lost < retryPolicies.lostRace.tries; writes += 1) {
+    for (let writes = 0; writes <= MOST_WRITES && lost < timings.lostRace.tries; writes += 1) {
       const { plan, secret, failure, isChanged } = await turn(phase, present);
       if (failure !== undefined) throw failure;
       if (!isChanged) return dueAt(plan);

@@ -1,7 +1,7 @@
-import { phaseKey } from '../certs/rotation.ts';
+import { phaseKey } from '../certs/rotation-steps.ts';
 import type { Pem } from '../lib/pem.ts';
 import { withRepair } from '../lib/repair-limiter.ts';
-import { liveBundle } from '../registration/reconcile.ts';
+import { liveBundle } from '../registration/registration-step.ts';
 import { isTried, type PassOutcome } from './apply.ts';
 import type { Memory } from './memory.ts';
 

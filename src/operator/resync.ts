@@ -1,5 +1,5 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 
 /** What the next resync depends on. */
 export interface ResyncInputs {
@@ -12,7 +12,7 @@ export interface ResyncInputs {
   readonly isFromFiles: boolean;
 }
 
-const { firstMs, longestMs, longestForFilesMs } = retryPolicies.reconcile;
+const { firstMs, longestMs, longestForFilesMs } = timings.reconcile;
 /** A step that is due now was just tried. */
 const SHORTEST_MS = 100;
 

@@ -2,7 +2,7 @@ import type { V1Lease } from '@kubernetes/client-node';
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { retryPolicies } from '../lib/retry-policy.ts';
+import { timings } from '../lib/timings.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 /** The Lease as far as the daemon reads it. */
@@ -38,7 +38,7 @@ export function createLeaseStore(
   const what = `Lease ${namespace}/${name}`;
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
-    leaseDurationSeconds: retryPolicies.lease.validMs / 1000,
+    leaseDurationSeconds: timings.lease.validMs / 1000,
     // The API server expects microseconds.
     renewTime: now.toISOString().replace('Z', '000Z'),
   });

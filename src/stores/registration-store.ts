@@ -2,7 +2,7 @@ import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { orAbsent, orFail } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { isShared } from '../registration/desired.ts';
-import type { RegistrationStore } from '../registration/reconcile.ts';
+import type { RegistrationStore } from '../registration/registration-step.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 export const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';

@@ -1,6 +1,6 @@
 import type { V1Secret } from '@kubernetes/client-node';
-import type { SecretStore } from '../certs/reconcile.ts';
 import { SECRET_TYPE, type StoredSecret } from '../certs/secret.ts';
+import type { SecretStore } from '../certs/secret-step.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';

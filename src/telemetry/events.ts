@@ -1,4 +1,4 @@
-import type { Reason } from '../certs/reasons.ts';
+import type { Reason } from '../certs/reason-texts.ts';
 import { type ErrorCode, messageOf } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';

@@ -8,6 +8,7 @@ import type { CertificatePair } from '../certs/certificate-set.ts';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type ListenOptions, listen } from '../lib/listen.ts';
 import { isOfTls13 } from './cipher-suites.ts';
+import { refuseOthers } from './client-certificates.ts';
 import { holdConnections } from './connections.ts';
 import type { Refused } from './refused-connections.ts';
 
@@ -150,30 +151,6 @@ function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): Secur
     // A renegotiation costs a server much and a client little; no client of Kubernetes asks for it.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   };
-}
-
-/** A handshake that ends before it comes to a certificate: a port scan, another protocol, an old one, who does not trust us. */
-const NO_REFUSAL =
-  /^(ECONNRESET|EPIPE|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SSL_(.*ALERT.*|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_VERSION_NUMBER|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_EOF_WHILE_READING))$/;
-
-/** Who has no certificate of the authorities is refused by TLS; here it is told, and the name is looked at. */
-function refuseOthers(
-  server: ReturnType<typeof createServer>,
-  names: readonly string[] | undefined,
-  refused: Refused,
-): void {
-  server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }) => {
-    if (!authorizationError && NO_REFUSAL.test(error.code ?? '')) return;
-    refused('client-refused', String(authorizationError || messageOf(error)));
-  });
-  // Before HTTP reads anything.
-  server.prependListener('secureConnection', (socket: TLSSocket) => {
-    // Null where the socket has gone already, whatever the types say.
-    const name = socket.getPeerCertificate()?.subject?.CN;
-    if (names === undefined || (typeof name === 'string' && names.includes(name))) return;
-    socket.destroy();
-    refused('client-refused', `CN: found ${JSON.stringify(name)}; allowed is ${names.join(', ')}`);
-  });
 }
 
 /** The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise. */

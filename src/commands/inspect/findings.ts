@@ -1,4 +1,4 @@
-import { reasons } from '../../certs/reasons.ts';
+import { reasons } from '../../certs/reason-texts.ts';
 import { isStuck } from '../../certs/rotation-status.ts';
 import { waitingAuthority } from '../../certs/serving-swap.ts';
 import { issuedAt, isTrustedBy, parseCertificate } from '../../certs/x509.ts';

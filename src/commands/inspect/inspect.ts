@@ -1,16 +1,16 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import type { SecretStore } from '../../certs/reconcile.ts';
+import type { SecretStore } from '../../certs/secret-step.ts';
 import type { Config } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
-import { liveBundle, type RegistrationStore } from '../../registration/reconcile.ts';
+import { liveBundle, type RegistrationStore } from '../../registration/registration-step.ts';
 import { repairCommands } from '../kubectl-hints.ts';
 import { objectOf, type ProbeResult, type Reading, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
 import { createReport, verdicts } from './report.ts';
-import { reportText } from './text.ts';
+import { reportText } from './report-text.ts';
 
 export interface InspectOptions {
   readonly output: 'text' | 'json';

@@ -1,7 +1,8 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { createCertificateLogic } from '../../certs/certificate-logic.ts';
 import type { CertificateSet } from '../../certs/certificate-set.ts';
-import { fromSecret, isOurs, isPaused, misunderstood, type StoredSecret, traitsOf } from '../../certs/secret.ts';
+import { fromSecret, isOurs, type StoredSecret, traitsOf } from '../../certs/secret.ts';
+import { isPaused, misunderstood } from '../../certs/secret-annotations.ts';
 import type { Situation } from '../../certs/situation.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
@@ -12,7 +13,7 @@ import { terraformPolicy } from '../../policy/policy.ts';
 import { desiredRegistration, ownWebhook } from '../../registration/desired.ts';
 import { drift } from '../../registration/drift.ts';
 import { publishedSelector } from '../../registration/namespace-selector.ts';
-import { liveBundle } from '../../registration/reconcile.ts';
+import { liveBundle } from '../../registration/registration-step.ts';
 import { readSelectors } from './selectors.ts';
 
 /** An object of the API server, or why there is none: `refused` if this user may not read it. */

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateOptions, CertificatePair, CertificateSet } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
-import { type Asked, askedFor, fromSecret, isOurs, isPaused, type StoredSecret } from '../../certs/secret.ts';
+import { fromSecret, isOurs, type StoredSecret } from '../../certs/secret.ts';
+import { type Asked, askedFor, isPaused } from '../../certs/secret-annotations.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { type Installation, repairCommands } from '../kubectl-hints.ts';

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Asked, ROTATE, type StoredSecret } from '../../certs/secret.ts';
+import type { StoredSecret } from '../../certs/secret.ts';
+import { type Asked, ROTATE } from '../../certs/secret-annotations.ts';
 import { OperatorError } from '../../lib/errors.ts';
-import { retryPolicies } from '../../lib/retry-policy.ts';
+import { timings } from '../../lib/timings.ts';
 import type { openCluster } from '../cluster.ts';
 import {
   combineRequests,
@@ -65,7 +66,7 @@ function firstSignal(): AbortSignal {
 type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };
 
 async function ask(wanted: Asked, { config, secrets }: Cluster): Promise<Request> {
-  for (let lost = 0; lost < retryPolicies.lostRace.tries; lost += 1) {
+  for (let lost = 0; lost < timings.lostRace.tries; lost += 1) {
     const stored = await secrets.read();
     const refused = obstacle(stored, config);
     if (refused !== undefined || stored === undefined) return { refused: refused ?? '' };

@@ -2,9 +2,10 @@ import type { V1MutatingWebhook } from '@kubernetes/client-node';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import type { CertificateDecision } from '../../../src/certs/decide.ts';
-import type { SecretStore } from '../../../src/certs/reconcile.ts';
-import { phaseKey } from '../../../src/certs/rotation.ts';
-import { fromSecret, misunderstood, type StoredSecret } from '../../../src/certs/secret.ts';
+import { phaseKey } from '../../../src/certs/rotation-steps.ts';
+import { fromSecret, type StoredSecret } from '../../../src/certs/secret.ts';
+import { misunderstood } from '../../../src/certs/secret-annotations.ts';
+import type { SecretStore } from '../../../src/certs/secret-step.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
@@ -16,7 +17,7 @@ import type { Observed } from '../../../src/operator/observe.ts';
 import { createDecide, type Plan } from '../../../src/operator/plan.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { WEBHOOK_NAME } from '../../../src/registration/desired.ts';
-import type { RegistrationStore } from '../../../src/registration/reconcile.ts';
+import type { RegistrationStore } from '../../../src/registration/registration-step.ts';
 
 export interface Ensured {
   /** What the Secret holds now: fit to be presented. */

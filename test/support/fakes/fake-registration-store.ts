@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import { type DesiredRegistration, WEBHOOK_NAME } from '../../../src/registration/desired.ts';
-import type { RegistrationStore } from '../../../src/registration/reconcile.ts';
+import type { RegistrationStore } from '../../../src/registration/registration-step.ts';
 
 /** A MutatingWebhookConfiguration in memory, and what a test can see and do beside the daemon. */
 export interface FakeRegistrationStore extends RegistrationStore {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { SecretStore } from '../../../src/certs/reconcile.ts';
 import { SECRET_TYPE, type SecretContent, type StoredSecret } from '../../../src/certs/secret.ts';
+import type { SecretStore } from '../../../src/certs/secret-step.ts';
 import { withoutNull } from '../builders/a-certificate-set.ts';
 
 export const SECRET_REFERENCE = 'vela-system/terraform-job-webhook-cert';

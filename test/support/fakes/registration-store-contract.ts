@@ -9,7 +9,7 @@ import {
   ownWebhook,
   type RegistrationOptions,
 } from '../../../src/registration/desired.ts';
-import type { RegistrationStore } from '../../../src/registration/reconcile.ts';
+import type { RegistrationStore } from '../../../src/registration/registration-step.ts';
 import { aCertificateAuthority } from '../builders/a-certificate-set.ts';
 import { foreignEntry, registrationOptions } from '../builders/a-registration.ts';
 

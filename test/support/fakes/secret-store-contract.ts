@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import type { SecretStore } from '../../../src/certs/reconcile.ts';
 import type { SecretContent } from '../../../src/certs/secret.ts';
+import type { SecretStore } from '../../../src/certs/secret-step.ts';
 import { toBase64 } from '../../../src/lib/pem.ts';
 
 /** What another client changes on the Secret. */

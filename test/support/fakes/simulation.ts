@@ -1,14 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { BACKDATE_MS, type CertificatePair } from '../../../src/certs/certificate-set.ts';
-import type { SecretStore } from '../../../src/certs/reconcile.ts';
 import { fromSecret } from '../../../src/certs/secret.ts';
+import type { SecretStore } from '../../../src/certs/secret-step.ts';
 import { type Config, readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import { createReconciler, type Reconciler } from '../../../src/operator/reconciler.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { liveBundle, type RegistrationStore } from '../../../src/registration/reconcile.ts';
+import { liveBundle, type RegistrationStore } from '../../../src/registration/registration-step.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createFakeRegistrationStore } from './fake-registration-store.ts';
 import { createFakeSecretStore } from './fake-secret-store.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
-import { reasons } from '../../../src/certs/reasons.ts';
+import { reasons } from '../../../src/certs/reason-texts.ts';
 import { ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { authorityRows } from '../../support/builders/decision-rows/authority-rows.ts';
 import { options, outcomeOf } from '../../support/builders/decision-rows/common.ts';

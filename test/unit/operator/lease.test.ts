@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
-import { retryPolicies } from '../../../src/lib/retry-policy.ts';
+import { timings } from '../../../src/lib/timings.ts';
 import { decideLease, holdLease, type LeaseFindings } from '../../../src/operator/lease.ts';
 import type { Lease } from '../../../src/stores/lease-store.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-const LEASE_MS = retryPolicies.lease.validMs;
+const LEASE_MS = timings.lease.validMs;
 const now = new Date('2030-01-01T12:00:00Z');
 const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
   holder,

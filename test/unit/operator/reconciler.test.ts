@@ -9,7 +9,7 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
-import { liveBundle } from '../../../src/registration/reconcile.ts';
+import { liveBundle } from '../../../src/registration/registration-step.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
 import { jobEventReasons } from '../../../src/backstop/job-events.ts';
-import { reasons } from '../../../src/certs/reasons.ts';
+import { reasons } from '../../../src/certs/reason-texts.ts';
 import { options } from '../../../src/cli/options.ts';
 import { otherFindings } from '../../../src/commands/inspect/findings.ts';
 import { verdicts } from '../../../src/commands/inspect/report.ts';

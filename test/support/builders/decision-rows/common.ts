@@ -1,7 +1,7 @@
 import type { CertificateOptions, CertificateSet } from '../../../../src/certs/certificate-set.ts';
 import type { CertificateDecision } from '../../../../src/certs/decide.ts';
 import { issueServingCertificate } from '../../../../src/certs/issue.ts';
-import type { Reason } from '../../../../src/certs/reasons.ts';
+import type { Reason } from '../../../../src/certs/reason-texts.ts';
 import type { SecretTraits } from '../../../../src/certs/secret.ts';
 import type { Situation } from '../../../../src/certs/situation.ts';
 import type { Pem } from '../../../../src/lib/pem.ts';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CertificateSet } from '../../../../src/certs/certificate-set.ts';
 import { isStuck, rotationFacts } from '../../../../src/certs/rotation-status.ts';
-import type { Asked, StoredSecret } from '../../../../src/certs/secret.ts';
+import type { StoredSecret } from '../../../../src/certs/secret.ts';
+import type { Asked } from '../../../../src/certs/secret-annotations.ts';
 import { readConfig } from '../../../../src/cli/config.ts';
 import { repairCommands } from '../../../../src/commands/kubectl-hints.ts';
 import {

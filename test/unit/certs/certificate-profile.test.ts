@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { isConstrainedTo, isIssuedFor, isOfOurKind } from '../../../src/certs/profile.ts';
+import { isIssuedFor, isOfOurKind } from '../../../src/certs/certificate-profile.ts';
+import { isConstrainedTo } from '../../../src/certs/name-constraints.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions } from '../../support/builders/a-certificate-set.ts';
 import { hasExtension, isForNames } from '../../support/builders/a-damaged-set.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { reportText } from '../../../../src/commands/inspect/report-text.ts';
 import { bar, columns, relativeTime, wrapped } from '../../../../src/commands/inspect/terminal.ts';
-import { reportText } from '../../../../src/commands/inspect/text.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, stored } from '../../../support/builders/a-certificate-set.ts';
 import { anInspection, type Sight } from '../../../support/builders/an-inspection.ts';

@@ -1,16 +1,12 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Pem } from '../lib/pem.ts';
 import type { ServerNames } from './certificate-set.ts';
-import { nameConstraints, readContent } from './forge.ts';
+import { readContent } from './forge.ts';
 import { isForNames } from './x509.ts';
 
 /*
  * Whether a certificate looks like one that issue.ts has issued: others cannot be renewed or verified as promised.
  */
-
-/** Whether the CA may sign for the names wanted and for no other name: only a CA that was issued for them may. */
-export const isConstrainedTo = (ca: Pem, names: ServerNames): boolean =>
-  readContent(ca)?.extensions.get('nameConstraints') === nameConstraints(names);
 
 /** Whether the serving certificate is for exactly the names wanted: its CA may not sign for others, nor for a wildcard. */
 export function isIssuedFor(serving: X509Certificate, names: ServerNames): boolean {

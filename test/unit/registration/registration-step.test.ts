@@ -13,7 +13,7 @@ import {
   liveBundle,
   type RegistrationStore,
   writeRegistration,
-} from '../../../src/registration/reconcile.ts';
+} from '../../../src/registration/registration-step.ts';
 import { aBundle, foreignEntry, registrationOptions } from '../../support/builders/a-registration.ts';
 import {
   createFakeRegistrationStore,

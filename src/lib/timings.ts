@@ -5,7 +5,7 @@
  * option), and after 15 s of missing rights. A daemon that was ready keeps its certificate and its policy and never exits by
  * itself. The kubelet restarts it when /livez fails.
  */
-export const retryPolicies = {
+export const timings = {
   /** The first pass, until the daemon is ready. It tries until it succeeds, and replicas spread their tries. */
   start: {
     firstMs: 400,

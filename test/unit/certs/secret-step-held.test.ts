@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { fromSecret, PAUSED, ROTATE, type StoredSecret } from '../../../src/certs/secret.ts';
+import { fromSecret, type StoredSecret } from '../../../src/certs/secret.ts';
+import { PAUSED, ROTATE } from '../../../src/certs/secret-annotations.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';

@@ -2,16 +2,8 @@ import { joinCertificates } from '../lib/pem.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
-import {
-  type Asked,
-  askedFor,
-  fromSecret,
-  issuedBecause,
-  ROTATE,
-  type SecretContent,
-  type StoredSecret,
-  traitsOf,
-} from './secret.ts';
+import { fromSecret, issuedBecause, type SecretContent, type StoredSecret, traitsOf } from './secret.ts';
+import { type Asked, askedFor, ROTATE } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 

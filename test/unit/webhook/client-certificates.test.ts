@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Pem } from '../../../src/lib/pem.ts';
 import { createWatchedFile } from '../../../src/lib/watched-file.ts';
-import { readClientCaFile } from '../../../src/webhook/client-ca.ts';
+import { readClientCaFile } from '../../../src/webhook/client-certificates.ts';
 import { aCertificateSet } from '../../support/builders/a-certificate-set.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
 
