@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { OperatorError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import type { RawOptions } from './config.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Parsed } from './option-parsers.ts';
 import { environmentName, type OptionDefinition, type OptionName, options } from './options.ts';
 
@@ -34,10 +35,6 @@ export interface Subcommand {
 
 /** The names of the install and its objects, and how the API server is reached. */
 export const installOptions: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name', 'owner-cluster-role'];
-
-/** Code 2 for a usage error, as most commands have it. */
-const FAILED = 1;
-const USAGE_ERROR = 2;
 
 /**
  * Reads the command line and the environment, and runs the subcommand. A flag wins over its variable. The values of
@@ -85,14 +82,14 @@ export async function parseCommandLine(
 /** Writes what is wrong, unless commander has written it. */
 function exitCodeOf(error: unknown, { stderr }: Output): number {
   // --help and --version are exceptions of commander too, with code 0.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usageError;
   if (!(error instanceof OperatorError)) throw error;
   const isUsageError = error.code === 'CONFIG_INVALID';
   const message = isUsageError
     ? `these options cannot be used\n${error.message}\n(--help lists all options)`
     : error.message;
   stderr.write(`terraform-daemon: ${error.code}: ${message}\n`);
-  return isUsageError ? USAGE_ERROR : FAILED;
+  return isUsageError ? exitCodes.usageError : exitCodes.failed;
 }
 
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import type { CertificatePair } from '../certs/certificate-set.ts';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type ListenOptions, listen } from '../lib/listen.ts';

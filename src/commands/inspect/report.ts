@@ -3,6 +3,7 @@ import { MANAGED_BY_LABEL } from '../../certs/secret.ts';
 import { askedFor } from '../../certs/secret-annotations.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
+import { exitCodes } from '../../cli/exit-codes.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { certificateFacts } from './certificate-facts.ts';
@@ -11,9 +12,9 @@ import { type Observations, observe, type ProbeResult, type Readings } from './o
 
 /** Verdicts and exit codes. Code 2 is reserved for usage errors. */
 export const verdicts = {
-  healthy: { exitCode: 0, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
-  unhealthy: { exitCode: 1, meaning: 'something is wrong' },
-  incomplete: { exitCode: 3, meaning: 'nothing wrong was seen, but the endpoint was not called' },
+  healthy: { exitCode: exitCodes.done, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
+  unhealthy: { exitCode: exitCodes.failed, meaning: 'something is wrong' },
+  incomplete: { exitCode: exitCodes.incomplete, meaning: 'nothing wrong was seen, but the endpoint was not called' },
 } as const;
 
 /** `-o json` prints this, with null for unknown values. It never contains a private key. */

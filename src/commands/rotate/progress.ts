@@ -5,6 +5,7 @@ import { fromSecret, isOurs, type StoredSecret } from '../../certs/secret.ts';
 import { type Asked, askedFor, isPaused } from '../../certs/secret-annotations.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
+import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { type Installation, repairCommands } from '../kubectl-hints.ts';
 
 /** The part of the Secret that shows how far a rotation is. */
@@ -73,7 +74,7 @@ export interface PendingRotation {
 /** The result of one poll: lines for the user, and the exit code if the command is done. */
 export interface Poll {
   readonly lines: readonly string[];
-  readonly exitCode?: 0 | 1;
+  readonly exitCode?: ExitCode;
   readonly pending: PendingRotation;
 }
 
@@ -93,14 +94,15 @@ export function poll(
   context: PollContext,
 ): Poll {
   const { config, now } = context;
-  const fail = (problem: string): Poll => ({ lines: [`not done: ${problem}`], exitCode: 1, pending });
+  const fail = (problem: string): Poll => ({ lines: [`not done: ${problem}`], exitCode: exitCodes.failed, pending });
   const refused = stored === 'unreachable' ? undefined : obstacle(stored, config);
   if (refused !== undefined) return fail(refused);
   const state = stored === 'unreachable' || stored === undefined ? pending.last : rotationState(stored);
   const outcome = progressOf(pending.asked, pending.before, state);
   const isNewPhase = state.set.phase !== pending.last.set.phase;
   const lines = isNewPhase ? [phaseLine(state.set, config.certificates)] : [];
-  if (outcome === 'done') return { lines: [...lines, 'done', ...resultLines(state)], exitCode: 0, pending };
+  if (outcome === 'done')
+    return { lines: [...lines, 'done', ...resultLines(state)], exitCode: exitCodes.done, pending };
   if (outcome === 'withdrawn') return fail('somebody has taken the annotation back');
   const next = { ...pending, last: state, changedAt: isDeepStrictEqual(pending.last, state) ? pending.changedAt : now };
   const problem = overdue(next, context);

@@ -47,7 +47,7 @@ const rooms: Readonly<Record<string, Room>> = {
   registration: { floor: 6, impure: [] },
   webhook: {
     floor: 6,
-    impure: ['app.ts', 'body.ts', 'connections.ts', 'refused-connections.ts', 'server.ts'],
+    impure: ['client-certificates.ts', 'app.ts', 'body.ts', 'connections.ts', 'refused-connections.ts', 'server.ts'],
     doors: { express: 'app.ts', 'fast-json-patch': 'patch.ts' },
   },
   certs: {

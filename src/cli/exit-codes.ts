@@ -1,0 +1,12 @@
+/** What the process exits with. */
+export const exitCodes = {
+  done: 0,
+  /** The command failed, or `inspect` found a problem. */
+  failed: 1,
+  /** An unknown command or option, or a value that is not allowed, as in most commands. */
+  usageError: 2,
+  /** `inspect` found no problem, but the endpoint was not called. */
+  incomplete: 3,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
