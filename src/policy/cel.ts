@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { matchesCel } from './match-fields.ts';
 import { OPT_OUT_ANNOTATION, type Policy } from './policy.ts';
-import { hasLabelsCel } from './predicates.ts';
+import { hasEntriesCel } from './predicates.ts';
 import { changesCel, isNeededCel } from './setting-fields.ts';
 
 /** One CEL expression of a webhook; all of them must hold before the API server calls. */
@@ -50,7 +50,7 @@ const digestOf = (text: string): string => createHash('sha256').update(text).dig
 const commonConditions: readonly MatchCondition[] = [
   {
     name: 'not-opted-out',
-    expression: `!(${hasLabelsCel('object.metadata.annotations', { [OPT_OUT_ANNOTATION]: 'true' })})`,
+    expression: `!(${hasEntriesCel('object.metadata.annotations', { [OPT_OUT_ANNOTATION]: 'true' })})`,
   },
   { name: 'not-deleting', expression: 'oldObject == null || !has(oldObject.metadata.deletionTimestamp)' },
   {

@@ -1,7 +1,7 @@
 import { isOver, readJob } from './job.ts';
 import { matches } from './match-fields.ts';
 import { OPT_OUT_ANNOTATION, type Policy, type Settings } from './policy.ts';
-import { hasLabels } from './predicates.ts';
+import { hasEntries } from './predicates.ts';
 import { type Change, changesFor, settingFields } from './setting-fields.ts';
 
 /** Why a Job is let through unchanged. */
@@ -48,7 +48,7 @@ export function decide(write: JobWrite, policy: Policy): Decision {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return allow('not-created-or-updated');
   const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
-  if (hasLabels(job.annotations, { [OPT_OUT_ANNOTATION]: 'true' })) return allow('opted-out');
+  if (hasEntries(job.annotations, { [OPT_OUT_ANNOTATION]: 'true' })) return allow('opted-out');
   // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
   if (isOver(write.oldObject)) return allow('is-over');
   const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));

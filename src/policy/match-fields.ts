@@ -1,6 +1,6 @@
 import { type Job, POD } from './job.ts';
 import type { Match } from './policy.ts';
-import { anyPatternCel, celString, hasLabels, hasLabelsCel, matchesPattern, patternCel } from './predicates.ts';
+import { anyPatternCel, celString, hasEntries, hasEntriesCel, matchesPattern, patternCel } from './predicates.ts';
 
 /** What a rule is matched with. */
 export interface Subject {
@@ -29,8 +29,8 @@ const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Ma
     cel: (pattern) => patternCel(pattern, "(has(object.metadata.name) ? object.metadata.name : '')"),
   },
   labels: {
-    matches: (labels, { job }) => hasLabels(job.labels, labels),
-    cel: (labels) => hasLabelsCel('object.metadata.labels', labels),
+    matches: (labels, { job }) => hasEntries(job.labels, labels),
+    cel: (labels) => hasEntriesCel('object.metadata.labels', labels),
   },
   containerName: {
     matches: (wanted, { job }) => job.containers.some(({ name }) => name === wanted),

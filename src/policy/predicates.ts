@@ -43,10 +43,10 @@ export function patternCel(pattern: string, text: string): string {
 }
 
 /** Own properties only: a label may be called "constructor". */
-export const hasLabels = (labels: JsonObject | Labels, wanted: Labels): boolean =>
+export const hasEntries = (labels: JsonObject | Labels, wanted: Labels): boolean =>
   Object.entries(wanted).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
 
-export function hasLabelsCel(map: string, labels: Labels): string {
+export function hasEntriesCel(map: string, labels: Labels): string {
   const each = Object.entries(labels).map(
     ([name, value]) => `${celString(name)} in ${map} && ${map}[${celString(name)}] == ${celString(value)}`,
   );

@@ -11,7 +11,8 @@ import { readDocument } from '../../support/docs.ts';
 describe('the Helm chart', () => {
   it('has the generated files as they are made', async () => {
     for (const [file, content] of Object.entries(await chartFiles())) {
-      assert.equal(await readFile(join(CHART, file), 'utf8'), content, `${file}: run "npm run manifests"`);
+      const isCurrent = (await readFile(join(CHART, file), 'utf8')) === content;
+      assert.ok(isCurrent, `${file}: run "npm run manifests"`);
     }
   });
 

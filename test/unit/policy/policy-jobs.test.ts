@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { decide } from '../../../src/policy/decide.ts';
+import { policiesByField } from '../../support/builders/any-policy.ts';
+import { someJobs } from '../../support/builders/policy-jobs.ts';
+
+/** As many as the comparison of the three forms creates on a real API server. */
+const JOBS = 200;
+
+describe('the Jobs that the three forms of a policy are compared with', () => {
+  for (const [field, policy] of policiesByField) {
+    test(`are not all alike for a rule that has only match.${field}: the rule changes some and leaves some`, () => {
+      const actions = someJobs(JOBS).map((object) => {
+        const { namespace } = object.metadata;
+        const write = { resource: 'batch/v1/jobs', operation: 'CREATE', namespace, object, oldObject: null };
+        return decide(write, policy).action;
+      });
+      assert.ok(actions.includes('cap'), 'no Job has it: add it to `metadata` or `podSpec` in policy-jobs.ts');
+      assert.ok(actions.includes('allow'), 'every Job has it: add a Job without it in policy-jobs.ts');
+    });
+  }
+});
