@@ -42,8 +42,11 @@ interface Attempt {
  * megabytes, because each is a reference only.
  */
 export const JOB_CALLS = { concurrency: 8, most: 5_000 };
-/** The next page waits at most so long for the Jobs of this one, because the API server forgets a list after five minutes. */
-const PAGE_MS = 10_000;
+/**
+ * The next page waits at most so long for the Jobs of this one. The API server may forget a list after five minutes: if all
+ * patches hang, a list has 150 pages, 15,000 Jobs, until then.
+ */
+const PAGE_MS = 2_000;
 
 const NOT_CAPPED = 'job not capped';
 const RAISED = 'job raised again';
@@ -65,6 +68,8 @@ export function createJobWorker(
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
     try {
       const decision = await decideNow(attempt, tries);
+      // Another replica may hold the Lease by now, and its policy may differ from the policy of this replica.
+      if (signal.aborted) return undefined;
       explain(decision);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
     } catch (error) {

@@ -22,7 +22,7 @@ export interface Setting {
   readonly pageSize?: number;
   readonly writeEvent?: JobStore['writeEvent'];
   readonly policy?: Policy;
-  readonly labels?: () => Labels;
+  readonly labels?: () => Labels | Promise<Labels>;
 }
 
 export function aMissedJob(name: string, resourceVersion = '1'): Json {

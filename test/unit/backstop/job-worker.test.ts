@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { type Labels, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
-import { eventually } from '../../support/eventually.ts';
+import { eventually, promptly } from '../../support/eventually.ts';
 
 describe('the backstop, where a Job could not be capped or does not stay so,', { timeout: 30_000 }, () => {
   test('lets a Job rest that somebody else raises again and again, and then caps what it has become', async (t) => {
@@ -127,6 +127,20 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     t.mock.timers.tick(5_000);
     await settled();
     assert.deepEqual([metrics.missed, seen.lastVersion], [1, '2']);
+  });
+
+  test('an attempt that outlives the Lease does not patch the Job', async (t) => {
+    const [rule] = terraformPolicy.rules;
+    assert.ok(rule);
+    const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
+    const { promise: labels, resolve } = Promise.withResolvers<Labels>();
+    const { seen, endRun, ended } = startBackstop(t, 1, { policy, labels: () => labels });
+    await eventually(() => assert.equal(seen.reads, 1));
+    endRun();
+    resolve({ team: 'a' });
+    await promptly(ended);
+    await settled();
+    assert.deepEqual(seen.patched, []);
   });
 
   test('asks again for a namespace that could not be read, and warns again when that happens anew after a minute', async (t) => {
