@@ -1,5 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { keepWatching } from '../kube/watch.ts';
+import { exponentialBackoffMs } from '../lib/backoff.ts';
+import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { timings } from '../lib/timings.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
 import type { JobPage, JobStore } from './job-store.ts';
 
 export interface JobHandlers {
@@ -37,19 +42,36 @@ export function watchJobs(
     isListDue = false;
     let count = 0;
     const onListed = (job: unknown) => {
+      // The answer may come after the abort.
+      if (signal.aborted) return;
       count += 1;
       onJob(job);
     };
     let page: JobPage | undefined;
     do {
-      const answer = await jobs.page(page?.next, onListed);
-      if (answer === 'expired') return undefined;
+      const answer = await untilAborted(readPage(page?.next, onListed), signal);
+      if (answer === undefined || answer === 'expired') return undefined;
       page = answer;
       await pageDone();
       if (signal.aborted) return undefined;
     } while (page.next !== undefined);
     log.info('jobs listed', { jobs: count });
     return page.resourceVersion;
+  }
+  /** A page that fails is read again, because its token stays valid and a new list begins at the first Job. */
+  async function readPage(next: string | undefined, onListed: (job: unknown) => void): Promise<JobPage | 'expired'> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await jobs.page(next, onListed);
+      } catch (error) {
+        const isLast = failures >= timings.jobPage.tries || signal.aborted;
+        if (isLast || !(error instanceof OperatorError && error.retryable)) throw error;
+        const pauseMs = exponentialBackoffMs(failures, timings.jobPage);
+        await delay(pauseMs, undefined, { signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
   }
   const ended = keepWatching(
     {

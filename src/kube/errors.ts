@@ -27,6 +27,9 @@ export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
 /** Whether the API server has forgotten the version that a list or a watch must continue from. */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
+/** Whether a call took longer than it may, or a watch was quiet for too long. */
+export const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError';
+
 /**
  * Whether the API server refused a change of the owner references. The admission plugin
  * OwnerReferencesPermissionEnforcement, which OpenShift enables, allows a change of a live object only to users who may delete it.

@@ -4,7 +4,7 @@ import { OperatorError } from '../lib/errors.ts';
 import { asObject } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
-import { isExpired, kubeError } from './errors.ts';
+import { isExpired, isTimeout, kubeError } from './errors.ts';
 import { createWatchBackoff } from './watch-backoff.ts';
 
 export type OnWatchEvent = (type: string, object: unknown) => void;
@@ -160,5 +160,4 @@ const statusError = (status: unknown): Error =>
   Object.assign(new Error('the watch has ended'), { code: asObject(status).code, body: status });
 
 /** A watch ends when the server closes it, or when the client finds it quiet. */
-const isOrdinary = (error: unknown): boolean =>
-  error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
+const isOrdinary = (error: unknown): boolean => error === null || error === undefined || isTimeout(error);

@@ -45,6 +45,13 @@ export const timings = {
     // Missing rights do not return by themselves. After an administrator has added them the watch starts within a minute.
     longestForbiddenMs: 60_000,
   },
+  /** A page of the list of Jobs. It tries again without a log line; then the list fails and `watch` applies. */
+  jobPage: {
+    firstMs: 100,
+    longestMs: 5_000,
+    // 5,000 Jobs have 50 pages: with one try each, 3 % of failed calls would end four lists of five.
+    tries: 3,
+  },
   /** A Job that could not be capped. It logs the first failure and tries until the Job is capped, changed or deleted. */
   job: {
     firstMs: 5_000,

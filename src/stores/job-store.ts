@@ -1,7 +1,7 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { referenceOf } from '../backstop/decide.ts';
 import type { JobStore } from '../backstop/job-store.ts';
-import { isExpired, kubeError, orFail, wasWritten } from '../kube/errors.ts';
+import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
 import { createJobEvent } from './event-store.ts';
@@ -9,7 +9,8 @@ import { createJobEvent } from './event-store.ts';
 const JOBS = '/apis/batch/v1/jobs';
 /**
  * A page of 100 ordinary Jobs is less than a megabyte. A Job may have 1.5 MB, and a page of 100 such Jobs would take 750 MB of
- * memory: a user who may create Jobs could end the daemon. So a page of more than 8 MiB is read again as a page of five.
+ * memory: a user who may create Jobs could end the daemon. So a page of more than 8 MiB is read again as a page of five, and so is
+ * a page that a slow API server or network does not deliver in time.
  */
 const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
 /** Shorter than the 30 s after which the client gives up a quiet watch: the API server sends a bookmark 2 s before the end. */
@@ -66,7 +67,7 @@ async function readPage(callJson: CallJson, next: string | undefined): Promise<J
   try {
     return await read(PAGE.jobs, PAGE.mostBytes);
   } catch (error) {
-    if (!(error instanceof AnswerTooLong)) throw error;
+    if (!(error instanceof AnswerTooLong || isTimeout(error))) throw error;
     return read(PAGE.largeJobs);
   }
 }

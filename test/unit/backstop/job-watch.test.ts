@@ -19,7 +19,7 @@ const version = (resourceVersion: string) => ({ metadata: { resourceVersion } })
 const error = (code: 'KUBE_FORBIDDEN' | 'KUBE_UNAVAILABLE') => new OperatorError(code, 'refused');
 
 /** An API server that answers these pages, one after the other, and whose watches a test leads. */
-function start(t: TestContext, ...pages: readonly Page[]) {
+function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   const steps: string[] = [];
   const watches: Call[] = [];
   const stop = new AbortController();
@@ -28,7 +28,7 @@ function start(t: TestContext, ...pages: readonly Page[]) {
   const source = {
     async page(next: string | undefined, saw: (job: unknown) => void) {
       steps.push(`page ${next}`);
-      const answer = pages[asked++] ?? page([]);
+      const answer = await (pages[asked++] ?? page([]));
       if (answer instanceof Error) throw answer;
       if (answer !== 'expired') answer.jobs.forEach(saw);
       return answer;
@@ -186,6 +186,39 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
       steps.filter((step) => step.startsWith('page')),
       ['page undefined', 'page next', 'page undefined'],
     );
+  });
+
+  test('a page that fails twice is read again with its token, without a log line', async (t) => {
+    const failed = error('KUBE_UNAVAILABLE');
+    const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, page(['b']));
+    await standing(0);
+    assert.deepEqual(steps, [
+      ...['page undefined', 'saw a', 'seen'],
+      ...['page next', 'page next', 'page next', 'saw b', 'seen'],
+      'watch 10',
+    ]);
+    assert.deepEqual(warnings, []);
+  });
+
+  test('the list starts again with one warning when a page has failed three times', async (t) => {
+    const failed = error('KUBE_UNAVAILABLE');
+    const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, failed);
+    await standing(0);
+    assert.deepEqual(
+      steps.filter((step) => step.startsWith('page')),
+      ['page undefined', 'page next', 'page next', 'page next', 'page undefined'],
+    );
+    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+  });
+
+  test('the abort ends a list whose page hangs, and ignores the Jobs of a late answer', async (t) => {
+    const late = Promise.withResolvers<Page>();
+    const { steps, stop, ended } = start(t, late.promise);
+    stop();
+    await promptly(ended);
+    late.resolve(page(['a']));
+    await new Promise(setImmediate);
+    assert.deepEqual(steps, ['page undefined']);
   });
 
   test('says once that it has no rights, and goes on asking', async (t) => {

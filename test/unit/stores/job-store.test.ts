@@ -126,20 +126,25 @@ describe('a page of Jobs', () => {
     assert.deepEqual(seen, [{ a: 1 }, 2]);
   });
 
-  test('is read again with five Jobs when the answer is too long', async () => {
-    const limits: unknown[] = [];
-    const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
-      limits.push([query?.limit, mostBytes]);
-      if (mostBytes !== undefined) throw new AnswerTooLong();
-      return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
-    };
-    const store = createJobStore({ callJson, followJson: assert.fail });
-    assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
-    assert.deepEqual(limits, [
-      ['100', 8 * 1024 * 1024],
-      ['5', undefined],
-    ]);
-  });
+  for (const [what, error] of [
+    ['the answer is too long', new AnswerTooLong()],
+    ['the answer does not arrive in time', new DOMException('timeout', 'TimeoutError')],
+  ] as const) {
+    test(`is read again with five Jobs when ${what}`, async () => {
+      const limits: unknown[] = [];
+      const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
+        limits.push([query?.limit, mostBytes]);
+        if (mostBytes !== undefined) throw error;
+        return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
+      };
+      const store = createJobStore({ callJson, followJson: assert.fail });
+      assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
+      assert.deepEqual(limits, [
+        ['100', 8 * 1024 * 1024],
+        ['5', undefined],
+      ]);
+    });
+  }
 
   test('is followed by a watch with bookmarks, which the API server ends first', async () => {
     const { store, calls } = answering(undefined);
