@@ -67,6 +67,8 @@ export const timings = {
     renewMs: 4_000,
     // How often the others check, and how soon a failed call is repeated.
     retryMs: 2_000,
+    // The holder reads the Lease before it publishes the webhook's spec. A hung read must not delay the repair of trust.
+    readMs: 1_000,
     // Missing rights do not return by themselves.
     forbiddenMs: 3 * 60_000,
     // Another replica has changed the Lease in between: read again at once.
@@ -74,6 +76,11 @@ export const timings = {
     // A process that is asked to stop does not wait longer for the release.
     releaseMs: 1_500,
   },
+  /**
+   * The owner of a new object. While the process is younger than this, a missing right to read the owner fails the pass,
+   * because the roles of a new install may not be in force yet. Less than `start.forbiddenMs`, after which the daemon exits.
+   */
+  owner: { forbiddenMs: 5_000 },
   /** Each call to the API server fails with KUBE_UNAVAILABLE after so long, so that a hung API server hangs nothing. */
   call: { timeoutMs: 10_000 },
   /** /livez fails when no pass has begun for so long: a loop that begins one every minute hangs. */

@@ -66,7 +66,8 @@ function openStores(
   const { callJson } = connect(kubeconfig, new AbortController().signal);
   // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
-  const writeOwned = createOwner(callJson, ownerClusterRole, log);
+  const uptimeMs = () => performance.now();
+  const writeOwned = createOwner(clients.callJson, { clusterRole: ownerClusterRole, log, uptimeMs });
   const { server, followJson } = clients;
   const calls = { callJson: clients.callJson, writeOwned };
   return {

@@ -6,7 +6,7 @@ import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
-const { validMs, renewMs, retryMs, forbiddenMs, releaseMs, tries: mostTries } = timings.lease;
+const { validMs, renewMs, retryMs, readMs, forbiddenMs, releaseMs, tries: mostTries } = timings.lease;
 
 /** What is known when it is decided who holds the Lease. */
 export interface LeaseFindings {
@@ -55,11 +55,14 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
   const check = createCheck(store, options);
   let isHolder: boolean | undefined;
   let checking: ReturnType<LeaseCheck> | undefined;
+  // The Lease may be held before `onChange` has said so: while a check is under way, and between a loss and a new term.
+  let mayHold = false;
   while (!signal.aborted) {
+    mayHold = true;
     checking = check();
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
-    checking = undefined;
+    mayHold = seen.isHolder;
     // Another replica had the Lease between two checks: what it has published must be observed again.
     if (isHolder && seen.isTaken) {
       isHolder = false;
@@ -73,9 +76,8 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     await delay(seen.againMs, undefined, { signal }).catch(() => {});
   }
   if (isHolder) await onChange(false);
-  if (!isHolder && checking === undefined) return;
+  if (!mayHold) return;
   const released = async () => {
-    // The check under way may still take the Lease.
     await checking;
     await release(store, options);
   };
@@ -83,12 +85,18 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
 }
 
 /**
- * Whether a replica that holds the Lease still does: another one may have taken it since the last renewal. A Lease that
- * cannot be read is no reason to stop.
+ * Returns whether a replica that acts as the holder still may: another replica may have taken the Lease since the last
+ * renewal. A Lease that cannot be read soon, or that its holder does not renew, is no reason to stop.
  */
-export async function stillHolds(store: LeaseStore, { identity, signal }: Pick<LeaseOptions, 'identity' | 'signal'>) {
-  const lease = await reading(untilAborted(store.read(), signal));
-  return 'error' in lease || lease.value?.holder === undefined || lease.value.holder === identity;
+export async function stillHolds(
+  store: LeaseStore,
+  { identity, now, signal }: Pick<LeaseOptions, 'identity' | 'now' | 'signal'>,
+): Promise<boolean> {
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(readMs)]);
+  const observation = await reading(untilAborted(store.read(), soon));
+  if ('error' in observation) return true;
+  const findings = { lease: observation.value, identity, isFirstCheck: false, unchangedMs: 0, now: now() };
+  return decideLease(findings) !== 'wait';
 }
 
 /** Starts the work when the Lease is acquired; ends it, and waits for its end, when the Lease is lost. */

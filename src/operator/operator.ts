@@ -82,7 +82,7 @@ function createOperator(config: Config, dependencies: Dependencies, signal: Abor
   const { log, metrics, now, lease, replica: identity } = dependencies;
   const events = createEvents(dependencies.publishEvent, log, now);
   const state: Operator['state'] = { phase: 'starting', isLeaseHolder: false };
-  const isLeaseHolder = async () => state.isLeaseHolder && (await stillHolds(lease, { identity, signal }));
+  const isLeaseHolder = async () => state.isLeaseHolder && (await stillHolds(lease, { identity, now, signal }));
   const reconciler = createReconciler(config, { ...dependencies, events, isLeaseHolder });
   const logIt = logRefused(log);
   const refused: Refused = (reason, error) => {

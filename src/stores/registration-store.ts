@@ -21,7 +21,8 @@ export function createRegistrationStore(
       // Our entry is ours, also after somebody has edited it with kubectl.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
       // An apply without our owner reference removes it.
-      return writeOwned({ reference: what, isShared: isShared(live) }, (ownerReferences) => {
+      const liveOwners = live && (live.metadata?.ownerReferences ?? []);
+      return writeOwned({ reference: what, isShared: isShared(live), liveOwners }, (ownerReferences) => {
         const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
         return orFail(typed(callJson('PATCH', path, { patch: 'apply', query, body })), `apply ${what}`);
       });

@@ -46,7 +46,8 @@ export function createSecretStore(
     },
     update({ labels, annotations, data }, resourceVersion) {
       const query = { fieldManager: FIELD_MANAGER };
-      return writeOwned({ reference: what }, (ownerReferences) => {
+      // A strategic merge patch keeps the owner references that it does not name.
+      return writeOwned({ reference: what, liveOwners: [] }, (ownerReferences) => {
         const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
         // A JSON merge patch would replace the owner references of others.
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);

@@ -3,7 +3,7 @@ import { describe, type TestContext, test } from 'node:test';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { timings } from '../../../src/lib/timings.ts';
-import { decideLease, holdLease, type LeaseFindings } from '../../../src/operator/lease.ts';
+import { decideLease, holdLease, type LeaseFindings, stillHolds } from '../../../src/operator/lease.ts';
 import type { Lease } from '../../../src/stores/lease-store.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
@@ -51,7 +51,13 @@ function start(
     lease,
     error = () => undefined,
     reading = async () => {},
-  }: { lease?: Lease; error?: () => OperatorError | undefined; reading?: () => Promise<void> } = {},
+    onLoss = () => {},
+  }: {
+    lease?: Lease;
+    error?: () => OperatorError | undefined;
+    reading?: () => Promise<void>;
+    onLoss?: () => void;
+  } = {},
 ) {
   let stored = lease;
   const told: string[] = [];
@@ -79,6 +85,7 @@ function start(
   const onChange = (isHolder: boolean) => {
     if (isHolder || told.includes('begun')) told.push(isHolder ? 'begun' : 'ended');
     changes.push(isHolder);
+    if (!isHolder && !stop.signal.aborted) onLoss();
   };
   const options = { identity: 'pod/2', now: () => new Date(), log, signal: stop.signal, onChange };
   const ended = holdLease(store, options);
@@ -147,6 +154,17 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
   });
 
+  test('releases the Lease when it is asked to stop while the work of its previous term ends', async (t) => {
+    const asked: { stop: () => void } = { stop: assert.fail };
+    const { changes, ended, stop, stored, write } = start(t, { onLoss: () => asked.stop() });
+    asked.stop = stop;
+    await eventually(() => assert.deepEqual(changes, [true]));
+    write('other/1');
+    write(undefined);
+    await promptly(ended, { withinMs: 30_000 });
+    assert.deepEqual([changes, stored()?.holder], [[true, false], undefined]);
+  });
+
   test('ends within three seconds also where the API server never answers', async (t) => {
     let isHung = false;
     const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
@@ -178,5 +196,34 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     stop();
     await promptly(ended);
     assert.deepEqual(told, []);
+  });
+});
+
+describe('stillHolds', () => {
+  const holds = (read: () => Promise<Lease | undefined>) => {
+    const store = { read, create: assert.fail, write: assert.fail };
+    return stillHolds(store, { identity: 'pod/2', now: () => now, signal: new AbortController().signal });
+  };
+  const rows: Readonly<Record<string, [Lease | undefined, boolean]>> = {
+    'this replica holds the Lease': [renewed(LEASE_MS * 2, 'pod/2'), true],
+    'another replica holds the Lease': [renewed(LEASE_MS - 1), false],
+    'the other holder no longer renews the Lease, and this replica cannot write it': [renewed(LEASE_MS), true],
+    'the Lease was released': [{ ...renewed(0), holder: undefined }, true],
+    'the Lease was deleted': [undefined, true],
+  };
+  for (const [what, [lease, expected]] of Object.entries(rows)) {
+    test(`returns ${expected} if ${what}`, async () => assert.equal(await holds(async () => lease), expected));
+  }
+  test('returns true if the Lease cannot be read', async () => {
+    assert.equal(await holds(() => Promise.reject(forbidden)), true);
+  });
+  test('returns true if the API server does not answer soon', async () => {
+    assert.equal(
+      await promptly(
+        holds(() => new Promise(() => {})),
+        { withinMs: 5_000 },
+      ),
+      true,
+    );
   });
 });

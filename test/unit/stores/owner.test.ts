@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CallJson } from '../../../src/kube/requests.ts';
 import type { OperatorError } from '../../../src/lib/errors.ts';
+import { timings } from '../../../src/lib/timings.ts';
 import { createOwner } from '../../../src/stores/owner.ts';
 
 const refusal = (code: number, status: object = {}) =>
@@ -21,10 +22,11 @@ function anOwner(...answers: readonly (string | Error)[]) {
   };
   const silent = () => {};
   const log = { error: silent, warn: (message: string) => void warnings.push(message), info: silent, debug: silent };
-  const writeOwned = createOwner(callJson, 'td', log);
+  const clock: { uptimeMs: number } = { uptimeMs: timings.owner.forbiddenMs };
+  const writeOwned = createOwner(callJson, { clusterRole: 'td', log, uptimeMs: () => clock.uptimeMs });
   const uid = () =>
     writeOwned({ reference: 'Secret a/b' }, async (references) => references?.map((reference) => reference.uid));
-  return { writeOwned, uid, warnings };
+  return { writeOwned, uid, warnings, clock };
 }
 
 describe('the owner of what the daemon creates', () => {
@@ -64,4 +66,23 @@ describe('the owner of what the daemon creates', () => {
     assert.equal(code, 'KUBE_UNAVAILABLE');
     assert.deepEqual(await uid(), ['first']);
   });
+
+  test('is waited for before a create while the roles of a new install may not be in force yet', async () => {
+    const { uid, warnings, clock } = anOwner(forbidden, 'first');
+    clock.uptimeMs = timings.owner.forbiddenMs - 1;
+    await assert.rejects(uid(), { code: 'KUBE_FORBIDDEN' });
+    assert.deepEqual(await uid(), ['first']);
+    assert.deepEqual(warnings, []);
+  });
+
+  for (const [name, error] of Object.entries({ 'is unavailable': unavailable, 'is forbidden': forbidden })) {
+    test(`is left in a live object when the first read of the ClusterRole ${name}: the update is written`, async () => {
+      const { writeOwned, clock } = anOwner(error);
+      clock.uptimeMs = 0;
+      const ours = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'live' };
+      const liveOwners = [{ ...ours, name: 'another', uid: 'other' }, ours];
+      const written = await writeOwned({ reference: 'Secret a/b', liveOwners }, async (references) => references);
+      assert.deepEqual(written, [ours]);
+    });
+  }
 });
