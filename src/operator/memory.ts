@@ -1,6 +1,7 @@
 import type { ServingCertificates } from '../certs/certificate-set.ts';
 import type { Pem } from '../lib/pem.ts';
 import type { RepairHistory } from '../lib/repair-limiter.ts';
+import type { RegistrationFindings } from '../registration/registration-step.ts';
 
 /** The certificates that the registration and the endpoint go by: those that were read, or the last good ones. */
 export interface CurrentCertificates extends ServingCertificates {
@@ -26,13 +27,17 @@ export interface Memory {
   readonly isPaused: boolean;
   /** The phase of the Secret, and since when on this process's own clock. */
   readonly phaseSeen?: { readonly key: string; readonly sinceMs: number } | undefined;
-  /** The fingerprint of what this replica last published: a difference from it was made by somebody else. */
-  readonly published?: string | undefined;
+  /**
+   * The fingerprint of what this replica last published in each scope: another writer has made a difference from it. A
+   * replica without the Lease restores a deleted entry as a whole, and then publishes trust alone.
+   */
+  readonly published: Readonly<Partial<Record<RegistrationFindings['scope'], string | undefined>>>;
   readonly repairs: Readonly<Record<'secret' | 'registration', RepairHistory | undefined>>;
 }
 
 export const initialMemory = (restartedAt: Date | undefined): Memory => ({
   restartedAt,
   isPaused: false,
+  published: {},
   repairs: { secret: undefined, registration: undefined },
 });

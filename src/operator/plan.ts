@@ -178,7 +178,7 @@ function planRegistration(
     reason: findings.isDrifted ? driftReason(findings.drift) : 'unchanged',
     step: findings.isDrifted ? findings : undefined,
     // What differs from what this replica has published itself was changed by somebody: other replicas write the same.
-    isRepair: memory.published === fingerprint,
+    isRepair: memory.published[findings.scope] === fingerprint,
     writer: lastWriter(live, desired),
     findings,
     fingerprint,

@@ -9,7 +9,8 @@ import type { Memory } from './memory.ts';
 export function remember(memory: Memory, outcome: PassOutcome): Memory {
   const { plan, registration, presented } = outcome;
   const { registration: read } = plan.observed;
-  const isPublished = registration.result === 'written' || plan.registration.findings?.isDrifted === false;
+  const { findings, fingerprint } = plan.registration;
+  const isPublished = registration.result === 'written' || findings?.isDrifted === false;
   return {
     ...memory,
     ...('value' in read && { liveBundle: liveBundle(registration.value ?? read.value) ?? ('' as Pem) }),
@@ -17,7 +18,7 @@ export function remember(memory: Memory, outcome: PassOutcome): Memory {
     lastGood: plan.read ?? memory.lastGood,
     isPaused: plan.isPaused,
     phaseSeen: seenPhase(memory, outcome),
-    published: isPublished ? plan.registration.fingerprint : memory.published,
+    published: findings && isPublished ? { ...memory.published, [findings.scope]: fingerprint } : memory.published,
     repairs: {
       secret: countRepair(memory, outcome, 'secret'),
       registration: countRepair(memory, outcome, 'registration'),

@@ -12,6 +12,8 @@ export interface FakeRegistrationStore extends RegistrationStore {
   writes(): number;
   /** Somebody else changes the object, as the field manager `somebody`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void;
+  /** Somebody else deletes the object. */
+  remove(): void;
 }
 
 /**
@@ -45,6 +47,7 @@ export function createFakeRegistrationStore(): FakeRegistrationStore {
     async replaceEntry(base, index, entry) {
       await nextTurn();
       refuseStale(base.metadata?.resourceVersion);
+      if (live === undefined) throw new OperatorError('KUBE_CONFLICT', 'the object was deleted');
       const next = { ...structuredClone(live), webhooks: structuredClone(live?.webhooks ?? []).with(index, entry) };
       if (store(next)) writes += 1;
       return structuredClone(live) as V1MutatingWebhookConfiguration;
@@ -57,6 +60,9 @@ export function createFakeRegistrationStore(): FakeRegistrationStore {
     },
     current: () => structuredClone(live),
     writes: () => writes,
+    remove() {
+      live = undefined;
+    },
     edit(change) {
       if (live === undefined) throw new Error('there is no registration to edit');
       const next = structuredClone(live);

@@ -187,7 +187,7 @@ describe('a plan', () => {
     const observed = live(registration(other.caBundle));
     const { registration: first } = planOf({ observed });
     assert.equal(first.isRepair, false);
-    const memory = { published: first.fingerprint };
+    const memory = { published: { whole: first.fingerprint } };
     assert.equal(planOf({ observed, memory }).registration.isRepair, true);
     assert.equal(planOf({ observed: { ...observed, isLeaseHolder: false }, memory }).registration.isRepair, false);
   });
@@ -197,7 +197,7 @@ describe('the limit of a plan', () => {
   const repaired = (repairs: number) => ({ repairs, lastAt: ISSUED_AT });
   const paused = stored(set, { annotations: { ...stored(set).annotations, [PAUSED]: 'true' } });
   const broken = live(registration(other.caBundle));
-  const published = planOf({ observed: broken }).registration.fingerprint;
+  const published = { whole: planOf({ observed: broken }).registration.fingerprint };
   const limited = (row: Pick<Row, 'observed' | 'memory'>) =>
     limit(planOf(row), { ...settled, ...row.memory }, 'vela-system/certificates');
 

@@ -9,11 +9,15 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { ownWebhook } from '../../../src/registration/desired.ts';
 import { liveBundle } from '../../../src/registration/registration-step.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
-import { createFakeRegistrationStore } from '../../support/fakes/fake-registration-store.ts';
+import {
+  createFakeRegistrationStore,
+  type FakeRegistrationStore,
+} from '../../support/fakes/fake-registration-store.ts';
 import { createFakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const MINUTE_MS = 60_000;
@@ -26,6 +30,8 @@ function aWorld() {
     refuses: false,
     /** Somebody else gets in between each two writes. */
     meddles: false,
+    /** Whether the replica holds the Lease. */
+    isLeaseHolder: true,
     tries: 0,
     fights: 0,
   };
@@ -77,7 +83,7 @@ function aWorld() {
       policies,
       now,
       uptimeMs,
-      isLeaseHolder: async () => true,
+      isLeaseHolder: async () => world.isLeaseHolder,
     });
     const pass = (phase: 'starting' | 'running') => reconciler.pass(phase, () => {});
     const presented = () => reconciler.memory().presented;
@@ -234,6 +240,29 @@ describe('a repair that is refused', () => {
       here.world.refuses = false;
       await look();
       assert.deepEqual([isMended(), here.world.fights], [true, 0]);
+    });
+  }
+});
+
+describe('a replica without the Lease', () => {
+  const deletions: Readonly<Record<string, (registrations: FakeRegistrationStore) => void>> = {
+    'the registration is deleted': ({ remove }) => remove(),
+    'the entry is deleted': ({ edit }) => edit((live) => (live.webhooks = [])),
+    'the rules are deleted': ({ edit }) => edit((live) => delete ownWebhook(live)?.rules),
+  };
+  for (const [what, damage] of Object.entries(deletions)) {
+    test(`rate-limits its repairs and reports the conflict when ${what} again and again`, async () => {
+      const { world, registrations, aReplica } = aWorld();
+      const { look } = await aReplica({ 'rotate-on-start': 'false' });
+      world.isLeaseHolder = false;
+      await look();
+      for (let times = 0; times < 100; times += 1) {
+        world.ms += 200;
+        damage(registrations);
+        await look();
+      }
+      assert.ok(registrations.writes() < 30, `${registrations.writes()} writes`);
+      assert.ok(world.fights > 60, `${world.fights} conflicts reported`);
     });
   }
 });
