@@ -18,6 +18,13 @@ export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolea
     },
   );
 
+/** Waits for a conditional write that answers the object. An object that was deleted since it was read is a conflict. */
+export const orConflict = <T>(call: Promise<T>, what: string): Promise<T> =>
+  call.catch((error) => {
+    const failure = kubeError(what, error);
+    throw isNotFound(error) ? new OperatorError('KUBE_CONFLICT', failure.message, { cause: error }) : failure;
+  });
+
 /** Waits for a call that must succeed. */
 export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
   call.catch((error) => {

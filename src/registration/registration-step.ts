@@ -12,7 +12,11 @@ export interface RegistrationStore {
    * @param live as it was read before; absent when there was none.
    */
   apply(desired: DesiredRegistration, live?: V1MutatingWebhookConfiguration): Promise<V1MutatingWebhookConfiguration>;
-  /** Replaces the entry at an index of `webhooks` as a whole, on the state given: also what an apply cannot take out. */
+  /**
+   * Replaces the entry at an index of `webhooks` as a whole, on the state given: also what an apply cannot take out.
+   *
+   * @throws OperatorError `KUBE_CONFLICT` if the registration was changed or deleted since; the other `KUBE_…` codes.
+   */
   replaceEntry(
     live: V1MutatingWebhookConfiguration,
     index: number,

@@ -1,5 +1,5 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
-import { orAbsent, orFail } from '../kube/errors.ts';
+import { orAbsent, orConflict, orFail } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { isShared } from '../registration/desired.ts';
 import type { RegistrationStore } from '../registration/registration-step.ts';
@@ -34,7 +34,7 @@ export function createRegistrationStore(
         { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
         { op: 'replace', path: `/webhooks/${index}`, value: entry },
       ];
-      return orFail(typed(callJson('PATCH', path, { patch: 'json', query, body })), `patch ${what}`);
+      return orConflict(typed(callJson('PATCH', path, { patch: 'json', query, body })), `patch ${what}`);
     },
   };
 }

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { CallJson } from '../../../src/kube/requests.ts';
+import { createRegistrationStore } from '../../../src/stores/registration-store.ts';
+import { foreignEntry } from '../../support/builders/a-registration.ts';
+
+/** Replaces an entry on an API server that refuses every call with this status. */
+function replaceOn(code: number, body: object) {
+  const callJson: CallJson = async () => {
+    throw Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
+  };
+  const store = createRegistrationStore({ callJson }, 'webhook');
+  return store.replaceEntry({ metadata: { resourceVersion: '7' } }, 0, foreignEntry());
+}
+
+describe('the registration store, replacing an entry,', () => {
+  test('throws KUBE_CONFLICT if the registration was deleted since it was read', async () => {
+    const missing = { reason: 'NotFound', details: { name: 'webhook', kind: 'mutatingwebhookconfigurations' } };
+    await assert.rejects(replaceOn(404, missing), { code: 'KUBE_CONFLICT', message: /cannot patch .*HTTP 404/ });
+  });
+
+  test('throws KUBE_CONFLICT if the registration was changed since it was read', async () => {
+    await assert.rejects(replaceOn(409, { reason: 'Conflict' }), { code: 'KUBE_CONFLICT' });
+  });
+
+  test('throws KUBE_REJECTED for a 404 that does not name the registration', async () => {
+    await assert.rejects(replaceOn(404, {}), { code: 'KUBE_REJECTED' });
+  });
+});
