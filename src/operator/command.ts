@@ -62,7 +62,7 @@ function openStores(
   stop: AbortSignal,
 ) {
   const clients = connect(kubeconfig, stop);
-  // The Lease is released, and namespaces are read for Jobs that still arrive, after the signal.
+  // The Lease is released after the signal.
   const { callJson } = connect(kubeconfig, new AbortController().signal);
   // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
@@ -78,7 +78,7 @@ function openStores(
     lease: createLeaseStore({ callJson, writeOwned }, { namespace, name: backstopLease(registration.name) }),
     replica,
     publishEvent: createEventPublisher(clients.callJson, { namespace, name: secretName }),
-    namespaceLabels: readNamespaceLabels(callJson),
+    namespaceLabels: readNamespaceLabels(clients.callJson),
     watchSecret: watchObject({ followJson, log }, secretsIn(namespace), secretName),
     watchRegistration: watchObject({ followJson, log }, REGISTRATIONS, registration.name),
   } as const;
