@@ -118,13 +118,24 @@ function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision,
 function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
   const metadata = asObject(stored.metadata);
   // The API server generates a name only after admission: the endpoint saw none when the Job was created.
-  const name = metadata.generateName ? '' : metadata.name;
+  const name = isGenerated(metadata) ? '' : metadata.name;
   // An item of a list has neither apiVersion nor kind.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
   const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };
   const decision = decide(write, policy);
   return decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
+}
+
+/** What the API server appends, and how much of generateName it keeps (apiserver, pkg/storage/names/generate.go). */
+const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
+const LONGEST_BASE = 58;
+
+/** Whether the API server may have generated the name: a client may set `name` and `generateName`, and then `name` counts. */
+function isGenerated({ name, generateName }: JsonObject): boolean {
+  if (typeof name !== 'string' || typeof generateName !== 'string' || generateName === '') return false;
+  const base = generateName.slice(0, LONGEST_BASE);
+  return name.startsWith(base) && GENERATED.test(name.slice(base.length));
 }
 
 /** Returns `undefined` if `stored` is not a stored object. */

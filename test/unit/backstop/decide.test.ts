@@ -87,8 +87,21 @@ describe('the decision about a stored Job is that about an UPDATE without a chan
 
   const generated = { generateName: 'oss-bucket-', name: 'oss-bucket-x7b2k' };
   const named = only({ jobName: 'oss-*' }, 3);
+  const long = `oss-${'a'.repeat(60)}`;
   const rows: readonly [string, object, number | undefined][] = [
-    ['takes a Job with generateName as one without a name', generated, 0],
+    ['takes a Job with a generated name as one without a name', generated, 0],
+    [
+      'takes a Job with a generated name of 63 characters as one without a name',
+      { generateName: long, name: `${long.slice(0, 58)}x7b2k` },
+      0,
+    ],
+    ['reads a name that does not begin with generateName', { ...generated, generateName: 'another-' }, 3],
+    [
+      'reads a name that the API server cannot have generated from generateName',
+      { ...generated, name: 'oss-bucket-apply' },
+      3,
+    ],
+    ['reads the name of a Job with an empty generateName', { ...generated, generateName: '' }, 3],
     ['reads the name of a Job without generateName', { name: 'oss-bucket-x7b2k' }, 3],
   ];
   for (const [what, metadata, to] of rows) {
