@@ -11,6 +11,7 @@ import type { Situation } from '../certs/situation.ts';
 import type { Config } from '../cli/config.ts';
 import type { OperatorError } from '../lib/errors.ts';
 import { joinCertificates, type Pem } from '../lib/pem.ts';
+import { repairDelayMs } from '../lib/repair-limiter.ts';
 import { matchConditions } from '../policy/cel.ts';
 import { desiredRegistration } from '../registration/desired.ts';
 import { driftReason } from '../registration/drift.ts';
@@ -33,7 +34,7 @@ export interface Plan {
   readonly observed: Observed;
   /** Whether a person has paused all writes. */
   readonly isPaused: boolean;
-  /** The certificates that were read, if they can be presented. */
+  /** The certificates that were read, if they can be presented as they are. */
   readonly read: CurrentCertificates | undefined;
   /** The certificates to go by: those that were read, or the last good ones; `undefined` if there were never any. */
   readonly certificates: CurrentCertificates | undefined;
@@ -51,6 +52,9 @@ export interface Plan {
 
 /** Steps that are taken because of time or on request. Every other one repairs what somebody has done. */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
+
+/** Steps that are decided once the certificates and the CA bundle are known to be good. */
+const sound: ReadonlySet<string> = new Set(['adopt', 'publish', 'settle', 'switch', 'retire']);
 
 /** Decides what a pass does: a step or none for each of Secret, registration and endpoint. Pure. */
 export type Decide = (observed: Observed, memory: Memory) => Plan;
@@ -108,23 +112,35 @@ function planCertificates(sight: Sight): CertificatePlan {
 function planSecret(sight: Sight, stored: StoredSecret | undefined): CertificatePlan {
   const { config, logic, memory } = sight;
   const findings = decideSecret(logic, stored, situationOf(sight, stored));
-  const { decision } = findings;
-  const read = findings.isUsable ? currentOf(findings) : undefined;
-  const certified = { isPaused: stored !== undefined && isPaused(stored), read };
-  if (decision.action === 'keep') return { ...certified, certificates: read, secret: { reason: 'keep', findings } };
+  const { decision, isUsable } = findings;
+  const current = isUsable ? currentOf(findings) : undefined;
+  const pause = { isPaused: stored !== undefined && isPaused(stored) };
+  if (decision.action === 'keep') {
+    return { ...pause, read: current, certificates: current, secret: { reason: 'keep', findings } };
+  }
   // The word for a step is the step itself if only time brings it.
   const reason = 'reason' in decision ? decision.reason : decision.action;
   // A Secret that was never there was deleted by nobody.
   const isFirst = stored === undefined && memory.lastGood === undefined;
+  const isRepair = !isFirst && !ordinary.has(reason);
   const failure = foreignProblem(stored, `${config.namespace}/${config.secretName}`);
-  const secret = {
-    reason,
-    step: failure ? undefined : findings,
-    isRepair: !isFirst && !ordinary.has(reason),
-    writer: stored?.otherWriter,
-    findings,
-  };
-  return { ...certified, certificates: withLive(sight, read ?? memory.lastGood), secret, failure };
+  const step = failure ? undefined : findings;
+  const secret = { reason, step, isRepair, writer: stored?.otherWriter, findings };
+  const read = step && isUsedMeanwhile(sight, step, { ...pause, isRepair }) ? current : undefined;
+  return { ...pause, read, certificates: withLive(sight, read ?? memory.lastGood), secret, failure };
+}
+
+/**
+ * Whether the certificates that were read are used although they need a step. Certificates that the step should replace
+ * must be neither published nor presented if it fails. While it is held, all replicas go by what the Secret holds.
+ */
+function isUsedMeanwhile(
+  { memory, observed }: Sight,
+  { decision }: SecretFindings,
+  { isPaused, isRepair }: { readonly isPaused: boolean; readonly isRepair: boolean },
+): boolean {
+  if (isPaused || sound.has(decision.action)) return true;
+  return isRepair ? repairDelayMs(memory.repairs.secret, observed.now) > 0 : memory.lastGood === undefined;
 }
 
 /** Until the Secret is as it should be, others may need a CA that this replica does not know of. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
+import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import { phaseKey } from '../../../src/certs/rotation-steps.ts';
 import type { StoredSecret } from '../../../src/certs/secret.ts';
 import { PAUSED } from '../../../src/certs/secret-annotations.ts';
@@ -20,6 +21,13 @@ import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../su
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const config = { ...readConfig({}), certificates: certificateOptions() };
+/** As another issuer writes it: a CA that can sign for any name, and no key of it. */
+const unconstrained = await aCertificateSet({ nth: 3, options: { names: { dns: ['other.ops.svc'], ip: [] } } });
+const foreign = {
+  ...unconstrained,
+  ca: { ...unconstrained.ca, privateKey: '' as Pem },
+  serving: await issueServingCertificate(certificateOptions(), unconstrained.ca, ISSUED_AT),
+};
 const decide = createDecide(config, createCertificateLogic(config.certificates));
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * 24 * 3_600_000);
 const unavailable = new OperatorError('KUBE_UNAVAILABLE', 'away');
@@ -146,6 +154,46 @@ const rows: Readonly<Record<string, Row>> = {
     observed: { now: after(60), ...secret(stored(set, { labels: {} })) },
     plan: ['due', 'unchanged', 'already'],
     failure: 'SECRET_NOT_OURS',
+  },
+  'neither publishes nor presents the pair of another issuer in a foreign Secret': {
+    observed: secret(stored(foreign, { labels: {} })),
+    plan: ['ca-lost', 'unchanged', 'already'],
+    failure: 'SECRET_NOT_OURS',
+  },
+  'neither publishes nor presents the pair of another issuer in a foreign Secret at a start': {
+    observed: { phase: 'starting', ...secret(stored(foreign, { labels: {} })), ...live(undefined) },
+    memory: { presented: undefined, lastGood: undefined },
+    plan: ['ca-lost', 'no-certificates', 'no-certificates'],
+    failure: 'SECRET_NOT_OURS',
+  },
+  'neither publishes nor presents the pair of another issuer before the Secret is written': {
+    observed: secret(stored(foreign)),
+    plan: ['+ca-lost', 'unchanged', 'already'],
+  },
+  'neither publishes nor presents the pair of another issuer at a start before the Secret is written': {
+    observed: { phase: 'starting', ...secret(stored(foreign)), ...live(undefined) },
+    memory: { presented: undefined, lastGood: undefined },
+    plan: ['+ca-lost', 'no-certificates', 'no-certificates'],
+  },
+  'does not publish a foreign CA in the bundle before the Secret is written': {
+    observed: secret(stored({ ...set, caBundle: joinCertificates([set.caBundle, unconstrained.caBundle]) })),
+    plan: ['+foreign-ca', 'unchanged', 'already'],
+  },
+  'does not publish a foreign CA in the bundle before a serving certificate that is due is renewed': {
+    observed: {
+      now: after(60),
+      ...secret(stored({ ...set, caBundle: joinCertificates([set.caBundle, unconstrained.caBundle]) })),
+    },
+    plan: ['+due', 'unchanged', 'already'],
+  },
+  'publishes what the Secret holds while its repair is delayed': {
+    observed: secret(stored(foreign)),
+    memory: { repairs: { secret: { repairs: 99, lastAt: ISSUED_AT }, registration: undefined } },
+    plan: ['+ca-lost', '+ca-bundle', 'not-trusted-yet'],
+  },
+  'publishes what the Secret holds while writes to the Secret are paused': {
+    observed: secret(stored(foreign, { annotations: { [PAUSED]: 'true' } })),
+    plan: ['+ca-lost', '+ca-bundle', 'not-trusted-yet'],
   },
   'goes by files where they are provided': {
     observed: { certificates: { value: { files: { serving: other.serving, caBundle: both } } } },

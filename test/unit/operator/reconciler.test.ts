@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
+import { issueServingCertificate } from '../../../src/certs/issue.ts';
+import { MANAGED_BY, type StoredSecret } from '../../../src/certs/secret.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
-import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
+import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { createReconciler } from '../../../src/operator/reconciler.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { ownWebhook } from '../../../src/registration/desired.ts';
@@ -240,6 +242,43 @@ describe('a repair that is refused', () => {
       here.world.refuses = false;
       await look();
       assert.deepEqual([isMended(), here.world.fights], [true, 0]);
+    });
+  }
+});
+
+describe('a running replica keeps its certificate and its CA bundle', () => {
+  const names = { dns: ['other.ops.svc'], ip: [] };
+  /** As another issuer writes it: a CA that can sign for any name, and no key of it. */
+  async function ofAnotherIssuer(secret: StoredSecret, labels: StoredSecret['labels']): Promise<StoredSecret> {
+    const { ca } = await aCertificateSet({ nth: 4, options: { names } });
+    const { certificate, privateKey } = await issueServingCertificate(certificateOptions(), ca, ISSUED_AT);
+    const pems = { 'tls.crt': certificate, 'tls.key': privateKey, 'ca.crt': ca.certificate };
+    const data = Object.fromEntries(Object.entries(pems).map(([key, pem]) => [key, toBase64(pem)]));
+    return { ...secret, labels, annotations: {}, data };
+  }
+  const cases = {
+    'another issuer takes over the Secret': { labels: {}, refuses: false, code: 'SECRET_NOT_OURS' },
+    'another issuer writes the Secret and its repair is refused': {
+      labels: MANAGED_BY,
+      refuses: true,
+      code: 'KUBE_FORBIDDEN',
+    },
+  };
+  for (const [what, { labels, refuses, code }] of Object.entries(cases)) {
+    test(`when ${what}`, async () => {
+      const { world, registrations, secrets, aReplica } = aWorld();
+      const { look, presented } = await aReplica({ 'rotate-on-start': 'false' });
+      await look();
+      const before = [presented(), liveBundle(registrations.current())];
+      const secret = secrets.current();
+      assert.ok(secret);
+      secrets.put(await ofAnotherIssuer(secret, labels));
+      // Without the Lease the CA bundle is patched, and patches are not refused here.
+      Object.assign(world, { refuses, isLeaseHolder: false });
+      for (let looks = 0; looks < 3; looks += 1) {
+        await assert.rejects(look, { code });
+        assert.deepEqual([presented(), liveBundle(registrations.current())], before);
+      }
     });
   }
 });
