@@ -69,6 +69,8 @@ export const timings = {
     retryMs: 2_000,
     // The holder reads the Lease before it publishes the webhook's spec. A hung read must not delay the repair of trust.
     readMs: 1_000,
+    // How long a start waits for the first check. Renewals and repairs wait as long.
+    firstCheckMs: 2_000,
     // Missing rights do not return by themselves.
     forbiddenMs: 3 * 60_000,
     // Another replica has changed the Lease in between: read again at once.

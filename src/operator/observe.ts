@@ -9,14 +9,17 @@ import type { RegistrationStore } from '../registration/registration-step.ts';
 /** A value that was read, or why it could not be read. */
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
-/** `starting` until the first pass has succeeded: no API server is sent to this replica before. */
-export type DaemonPhase = 'starting' | 'running';
+/**
+ * `starting` until the first pass has succeeded: no API server is sent to this replica before. `serving` until the holder of
+ * the Lease has published its spec: what can wait waits for `running`.
+ */
+export type DaemonPhase = 'starting' | 'serving' | 'running';
 
 /** Everything that a pass decides by. */
 export interface Observed {
   readonly phase: DaemonPhase;
-  /** Whether this replica publishes the webhook's spec. */
-  readonly isLeaseHolder: boolean;
+  /** Whether this replica publishes the webhook's spec; `undefined` until the Lease was checked. */
+  readonly isLeaseHolder: boolean | undefined;
   readonly now: Date;
   /** Milliseconds on a clock that nobody sets. */
   readonly uptimeMs: number;
@@ -32,7 +35,7 @@ export interface Sources {
   readonly secrets: SecretStore;
   /** Reads user-provided certificates, in the place of the Secret. */
   readonly readFiles: ((now: Date) => Promise<ServingCertificates>) | undefined;
-  readonly isLeaseHolder: () => Promise<boolean>;
+  readonly isLeaseHolder: () => boolean | undefined;
   readonly policies: { readonly current: () => Policy };
   readonly now: () => Date;
   readonly uptimeMs: () => number;
@@ -49,8 +52,7 @@ export async function observe(sources: Sources, phase: DaemonPhase): Promise<Obs
   // Without the live bundle nothing can be decided about the certificates, so that they are not read.
   const readCertificates = async () => (readFiles ? { files: await readFiles(at) } : { stored: await secrets.read() });
   const certificates = 'error' in registration ? registration : await reading(readCertificates());
-  // Another replica publishes after it has taken the Lease: what is read after the registration is never too old.
-  const isLeaseHolder = await sources.isLeaseHolder();
+  const isLeaseHolder = sources.isLeaseHolder();
   const policy = policies.current();
   return { phase, isLeaseHolder, now: at, uptimeMs: uptimeMs(), registration, certificates, policy };
 }

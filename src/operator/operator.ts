@@ -6,6 +6,7 @@ import type { WatchObject } from '../kube/watch.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
 import { withRetries } from '../lib/retry.ts';
+import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { WatchedFile } from '../lib/watched-file.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -17,7 +18,7 @@ import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { liveness, readiness } from './health.ts';
 import { duringLease, holdLease, stillHolds } from './lease.ts';
-import type { DaemonPhase } from './observe.ts';
+import { type DaemonPhase, reading } from './observe.ts';
 import { type ProbeServer, startProbes } from './probe-server.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReloads, type Reloads, ruleNames } from './reloads.ts';
@@ -25,7 +26,8 @@ import type { Telemetry } from './report.ts';
 import { nextResyncMs } from './resync.ts';
 import { createTriggers, type Triggers, watchFolder } from './triggers.ts';
 
-export interface Dependencies extends Omit<ReconcilerDependencies, 'events' | 'policies' | 'isLeaseHolder'> {
+export interface Dependencies
+  extends Omit<ReconcilerDependencies, 'events' | 'policies' | 'isLeaseHolder' | 'stillHolds'> {
   readonly publishEvent: PublishEvent;
   readonly policies: WatchedFile<Policy>;
   readonly clientCa: WatchedFile<Pem | undefined>;
@@ -47,7 +49,7 @@ interface Operator {
   readonly refused: Refused;
   readonly signal: AbortSignal;
   /** Where this replica is. The loop and the Lease write it; the probes read it. */
-  readonly state: { phase: DaemonPhase; isLeaseHolder: boolean; beatAt?: Date };
+  readonly state: { phase: DaemonPhase; isLeaseHolder?: boolean; beatAt?: Date };
 }
 
 /** An operator whose endpoint listens. */
@@ -81,9 +83,12 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
 function createOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Operator {
   const { log, metrics, now, lease, replica: identity } = dependencies;
   const events = createEvents(dependencies.publishEvent, log, now);
-  const state: Operator['state'] = { phase: 'starting', isLeaseHolder: false };
-  const isLeaseHolder = async () => state.isLeaseHolder && (await stillHolds(lease, { identity, now, signal }));
-  const reconciler = createReconciler(config, { ...dependencies, events, isLeaseHolder });
+  const state: Operator['state'] = { phase: 'starting' };
+  const isHolder = {
+    isLeaseHolder: () => state.isLeaseHolder,
+    stillHolds: () => stillHolds(lease, { identity, now, signal }),
+  };
+  const reconciler = createReconciler(config, { ...dependencies, ...isHolder, events });
   const logIt = logRefused(log);
   const refused: Refused = (reason, error) => {
     metrics.connectionRefused(reason);
@@ -110,17 +115,19 @@ async function serve(operator: Operator, server: EndpointServer, probes: ProbeSe
   try {
     // 2. First pass: certificates from the Secret, or issued and stored there first; present them; publish their trust.
     await withRetries(start, { log, signal });
+    state.phase = 'serving';
 
-    // 3. Lease: its holder publishes the webhook's spec, and caps the Jobs that were stored while no endpoint was up.
+    // 3. Watch: each watch begins with what has changed since it was read.
+    watchEverything(listening);
+
+    // 4. Lease: its holder publishes the webhook's spec, and caps the Jobs that were stored while no endpoint was up. What
+    // fails here, or comes later, is left to the next step.
     lease = startLease(listening);
-    await untilAborted(lease.checked, signal);
+    await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(timings.lease.firstCheckMs)]));
+    if (state.isLeaseHolder) await reading(start());
     signal.throwIfAborted();
-    if (state.isLeaseHolder) await withRetries(start, { log, signal });
     state.phase = 'running';
     log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
-
-    // 4. Watch: each watch begins with what has changed since it was read.
-    watchEverything(listening);
 
     // 5. Renew, rotate and repair: the same pass at every trigger.
     await keepReconciling(listening);

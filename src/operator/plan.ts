@@ -162,16 +162,16 @@ const currentOf = ({ set, decision }: SecretFindings): CurrentCertificates | und
 
 function situationOf({ observed, memory, live }: Sight, stored: StoredSecret | undefined): Situation {
   const { now, phase, uptimeMs } = observed;
-  const isRunning = phase === 'running';
+  const isServing = phase !== 'starting';
   const key = stored && phaseKey(fromSecret(stored));
   const sinceMs = key === memory.phaseSeen?.key ? memory.phaseSeen?.sinceMs : undefined;
   return {
     now,
     // A new key takes longer than all the rest of a start.
-    restartedAt: isRunning ? memory.restartedAt : undefined,
+    restartedAt: phase === 'running' ? memory.restartedAt : undefined,
     liveBundle: liveBundle(live),
     // No API server was sent to a replica that starts, so that what it presents need not keep its trust.
-    presented: isRunning ? memory.presented : undefined,
+    presented: isServing ? memory.presented : undefined,
     phaseSeenMs: key === undefined ? undefined : uptimeMs - (sinceMs ?? uptimeMs),
   };
 }
@@ -187,7 +187,7 @@ function planRegistration(
     matchConditions: matchConditions(observed.policy),
   };
   const desired = desiredRegistration(options, content, live);
-  const findings = decideRegistration(live, desired, observed.isLeaseHolder);
+  const findings = decideRegistration(live, desired, observed.isLeaseHolder === true);
   const spec = findings.scope === 'whole' ? [specOf(desired.webhooks[0]), namespaceSelector] : undefined;
   const fingerprint = JSON.stringify([own, spec]);
   return {
@@ -206,7 +206,7 @@ function planPresentation(
   { serving, waiting }: CurrentCertificates,
 ): Plan['presentation'] {
   // At a start no API server was told to call this replica yet, so it waits for none.
-  const candidate = { serving, waiting: phase === 'running' ? waiting : undefined };
+  const candidate = { serving, waiting: phase === 'starting' ? undefined : waiting };
   const reason = logic.decidePresentation(candidate, { now, presented, liveBundle: liveBundle(live) });
   return { reason, step: reason === 'present' ? serving : undefined, isFirst: presented === undefined };
 }

@@ -7,12 +7,15 @@ import { timings } from '../lib/timings.ts';
 import { apply, type PassOutcome } from './apply.ts';
 import { type LimitedPlan, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
-import { type DaemonPhase, observe, type Sources } from './observe.ts';
-import { createDecide } from './plan.ts';
+import { type DaemonPhase, type Observed, observe, type Sources } from './observe.ts';
+import { createDecide, type Plan } from './plan.ts';
 import { remember } from './remember.ts';
 import { createReport, type Telemetry } from './report.ts';
 
-export type ReconcilerDependencies = Telemetry & Omit<Sources, 'readFiles'>;
+export interface ReconcilerDependencies extends Telemetry, Omit<Sources, 'readFiles'> {
+  /** Reads the Lease: whether a replica that acts as its holder still may. */
+  readonly stillHolds: () => Promise<boolean>;
+}
 
 /** Brings the Secret, the registration and the endpoint to where they should be. */
 export interface Reconciler {
@@ -32,7 +35,7 @@ export interface Reconciler {
 const MOST_WRITES = 20;
 
 export function createReconciler(config: Config, dependencies: ReconcilerDependencies): Reconciler {
-  const { secrets, registrations, now } = dependencies;
+  const { secrets, registrations, stillHolds, now } = dependencies;
   const { certificateDirectory, certificates } = config;
   const logic = createCertificateLogic(certificates);
   const readFiles =
@@ -44,10 +47,20 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   const report = createReport(dependencies, config, logic);
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
+  /**
+   * The Lease is read only before the spec is written, so that trust never waits for it, and after the registration: another
+   * replica publishes its spec after it has taken the Lease.
+   */
+  async function plan(observed: Observed): Promise<Plan> {
+    const planned = decide(observed, memory);
+    if (!observed.isLeaseHolder || planned.registration.step === undefined) return planned;
+    const withoutLease = decide({ ...observed, isLeaseHolder: false }, memory);
+    const writesSpec = !!withoutLease.registration.findings?.leftToHolder.length;
+    return writesSpec && !(await stillHolds()) ? withoutLease : planned;
+  }
   async function turn(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<PassOutcome> {
     const observed = await observe(sources, phase);
-    const plan = decide(observed, memory);
-    const allowed = limit(plan, memory, secrets.reference);
+    const allowed = limit(await plan(observed), memory, secrets.reference);
     const outcome = await apply(allowed, { secrets, registrations, present, logic });
     memory = remember(memory, outcome);
     report(outcome, memory);

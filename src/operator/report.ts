@@ -33,8 +33,8 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
 
   /** Logs a difference once: it may last for as long as a rollout. */
   function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
-    // A replica that starts has not asked for the Lease yet.
-    const fields = observed.phase === 'running' ? (registration.findings?.leftToHolder ?? []) : [];
+    // Until the Lease was checked, this replica may be the holder.
+    const fields = observed.isLeaseHolder === false ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
       log.info('another replica has other options or another policy', { name, fields });
     left = fields.join();

@@ -44,7 +44,8 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
     ...stores,
     ...telemetry,
     policies,
-    isLeaseHolder: async () => true,
+    isLeaseHolder: () => true,
+    stillHolds: async () => true,
     now: () => ISSUED_AT,
     uptimeMs: () => 0,
   });

@@ -70,6 +70,16 @@ const live = (value: V1MutatingWebhookConfiguration | undefined): Partial<Observ
 const junk = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
 const both = joinCertificates([set.caBundle, other.caBundle]);
 
+/** The Secret after its CA was replaced, while the new CA waits for every API server to know it. */
+const replaced = secret(
+  stored({
+    ...other,
+    caBundle: joinCertificates([other.caBundle, set.caBundle]),
+    phase: 'publishing',
+    phaseSince: ISSUED_AT,
+  }),
+);
+
 interface Row {
   readonly observed?: Partial<Observed>;
   readonly memory?: Partial<Memory>;
@@ -97,6 +107,11 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'does not renew for a restart while the daemon starts': {
     observed: { phase: 'starting', now: after(1) },
+    memory: { restartedAt: after(1) },
+    plan: ['keep', 'unchanged', 'already'],
+  },
+  'does not renew for a restart before the spec is published': {
+    observed: { phase: 'serving', now: after(1) },
     memory: { restartedAt: after(1) },
     plan: ['keep', 'unchanged', 'already'],
   },
@@ -135,6 +150,14 @@ const rows: Readonly<Record<string, Row>> = {
   'does not swap to a certificate that the live bundle does not verify': {
     observed: { phase: 'starting', ...secret(stored(other)) },
     plan: ['keep', '+ca-bundle', 'not-trusted-yet'],
+  },
+  'swaps at once at a start, because no API server is sent to this replica': {
+    observed: { phase: 'starting', ...replaced, ...live(registration(both)) },
+    plan: ['+settle', 'unchanged', '+present'],
+  },
+  'waits for the settle time before the spec is published, because API servers are sent to this replica': {
+    observed: { phase: 'serving', ...replaced, ...live(registration(both)) },
+    plan: ['+settle', 'unchanged', 'settling'],
   },
   'goes by the last good certificates if the Secret cannot be read': {
     observed: { certificates: { error: unavailable }, ...live(registration(other.caBundle)) },

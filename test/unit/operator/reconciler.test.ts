@@ -36,6 +36,9 @@ function aWorld() {
     isLeaseHolder: true,
     tries: 0,
     fights: 0,
+    /** What the Lease says when it is read, and how often it was. */
+    stillHolds: true,
+    leaseReads: 0,
   };
   const [registrations, secrets] = [createFakeRegistrationStore(), createFakeSecretStore()];
   const refusing = <Call extends readonly unknown[], Answer>(write: (...call: Call) => Promise<Answer>) => {
@@ -85,7 +88,11 @@ function aWorld() {
       policies,
       now,
       uptimeMs,
-      isLeaseHolder: async () => world.isLeaseHolder,
+      isLeaseHolder: () => world.isLeaseHolder,
+      async stillHolds() {
+        world.leaseReads += 1;
+        return world.stillHolds;
+      },
     });
     const pass = (phase: 'starting' | 'running') => reconciler.pass(phase, () => {});
     const presented = () => reconciler.memory().presented;
@@ -340,5 +347,34 @@ describe('a repair that somebody else is always faster than', () => {
     assert.deepEqual(outcomes.slice(0, 2), ['KUBE_CONFLICT', 'KUBE_CONFLICT']);
     assert.ok(here.world.tries <= 30, `${here.world.tries} tries, ten to a look`);
     assert.ok(here.world.fights > 5, `${here.world.fights} fights told`);
+  });
+});
+
+describe('a replica that acts as the holder of the Lease', () => {
+  const timeout = ({ registrations }: ReturnType<typeof aWorld>) =>
+    registrations.current()?.webhooks?.[0]?.timeoutSeconds;
+
+  test('repairs trust without a read of the Lease', async () => {
+    const here = aWorld();
+    const { look, isTrusted } = await here.aReplica({ 'rotate-on-start': 'false' });
+    here.registrations.edit(({ webhooks = [] }) => {
+      for (const { clientConfig } of webhooks) delete clientConfig.caBundle;
+    });
+    await look();
+    here.registrations.edit((registration) => (registration.webhooks = []));
+    await look();
+    assert.deepEqual([isTrusted(), timeout(here), here.world.leaseReads], [true, 5, 0]);
+  });
+
+  test('publishes its spec only if it still holds the Lease', async () => {
+    const here = aWorld();
+    const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
+    here.world.stillHolds = false;
+    damages.registration(here);
+    await look();
+    assert.deepEqual([timeout(here), here.world.leaseReads], [9, 1]);
+    here.world.stillHolds = true;
+    await look();
+    assert.equal(timeout(here), 5);
   });
 });
