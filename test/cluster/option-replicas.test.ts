@@ -110,8 +110,11 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     assert.ok(old && young);
     await young.stop();
     await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: promisedMs(10_000) });
-    const last = old.lines.findLast(({ message }) => message === 'registration updated');
-    assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);
+    // The line may come after the write has been seen.
+    await eventually(() => {
+      const last = old.lines.findLast(({ message }) => message === 'registration updated');
+      assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);
+    });
   });
 
   it('log no conflict of all that', () => {
