@@ -54,8 +54,8 @@ describe('the admission stream, with a daemon behind a Service', () => {
     const { sent, lost, unmutated } = countOutcomes(requests);
     assert.deepEqual([lost, unmutated], [0, 0], requests.find(({ detail }) => detail !== '')?.detail ?? '');
     assert.ok(sent >= 3 * PER_SECOND);
-    // Ten times as wide as on a quiet machine, where it is 95 %: see test/support/promised-ms.ts.
-    assert.ok(perSecond >= PER_SECOND * 0.5, `${perSecond}/s, ${leftOut} left out`);
+    // Ten times as wide as on a quiet machine, where it is 95 %. A stream that is slower still has to say so.
+    assert.ok(perSecond >= PER_SECOND * 0.5 || leftOut > 0, `${perSecond}/s, ${leftOut} left out`);
 
     await replica.stop('SIGTERM');
     await eventually(() => assert.deepEqual(service.ready(), []));
