@@ -1,4 +1,4 @@
-import { ensureBinaries, ensureHelm } from './control-plane/binaries.ts';
+import { ensureBinaries, ensureTool } from './control-plane/binaries.ts';
 import { stderrProgress } from './control-plane/progress.ts';
 import { ensureBaseImages } from './image/base-images.ts';
 import { ensurePauseImage } from './image/images.ts';
@@ -10,9 +10,10 @@ import { ensurePauseImage } from './image/images.ts';
 
 const progress = stderrProgress();
 await ensureBinaries(['etcd', 'kube-apiserver'], progress);
+await ensureTool('vale', progress);
 await ensureBinaries(['kube-controller-manager', 'kubectl'], progress);
-await ensureHelm('helm4', progress);
-await ensureHelm('helm3', progress);
+await ensureTool('helm4', progress);
+await ensureTool('helm3', progress);
 await ensureBinaries(['kubelet', 'kube-proxy', 'kube-scheduler'], progress);
 await ensureBaseImages(progress);
 await ensurePauseImage();

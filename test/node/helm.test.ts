@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { CHART } from '../../tools/chart/chart.ts';
 import { helm } from '../../tools/chart/helm.ts';
-import { ensureHelm } from '../../tools/control-plane/binaries.ts';
+import { ensureTool } from '../../tools/control-plane/binaries.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRestrictedNamespace, NAMESPACE, type Stage, startStage, untilCapped } from './support.ts';
@@ -24,7 +24,7 @@ describe('the Helm chart on a real node, as docs/install.md says', async () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-helm-'));
-    await symlink(await ensureHelm('helm4'), join(folder, 'helm'));
+    await symlink(await ensureTool('helm4'), join(folder, 'helm'));
     stage = await startStage();
     await createRestrictedNamespace(stage);
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { KubernetesObject, V1Container, V1Deployment } from '@kubernetes/client-node';
 import { parseAllDocuments } from 'yaml';
-import { ensureHelm, type Helm } from '../control-plane/binaries.ts';
+import { ensureTool, type Helm } from '../control-plane/binaries.ts';
 import { CHART } from './chart.ts';
 
 /** Which Helm to run, and what to run it with. */
@@ -24,7 +24,7 @@ export async function helm(
   { helm = 'helm4', kubeconfig = '/dev/null', values = {} }: HelmRun,
   ...args: readonly string[]
 ): Promise<string> {
-  const file = await ensureHelm(helm);
+  const file = await ensureTool(helm);
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-helm-'));
   try {
     const valuesFile = join(folder, 'values.json');

@@ -18,13 +18,16 @@ export type Binary =
 /** Helm 3 has had no support since November 2026 and is still in use: one test compares what both render. */
 export type Helm = 'helm3' | 'helm4';
 
+/** A program that has its own go.mod. */
+export type Tool = Helm | 'vale';
+
 interface Command {
   readonly package: string;
   /** The file name that `go build` gives it. */
   readonly file: string;
 }
 
-const COMMANDS: Readonly<Record<Binary | Helm, Command>> = {
+const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   etcd: { package: 'go.etcd.io/etcd/server/v3', file: 'server' },
   'kube-apiserver': { package: 'k8s.io/kubernetes/cmd/kube-apiserver', file: 'kube-apiserver' },
   'kube-controller-manager': {
@@ -37,6 +40,7 @@ const COMMANDS: Readonly<Record<Binary | Helm, Command>> = {
   kubelet: { package: 'k8s.io/kubernetes/cmd/kubelet', file: 'kubelet' },
   helm3: { package: 'helm.sh/helm/v3/cmd/helm', file: 'helm' },
   helm4: { package: 'helm.sh/helm/v4/cmd/helm', file: 'helm' },
+  vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
 /** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
@@ -96,13 +100,19 @@ export async function ensureOlderBinaries(
   return { assets, version: module.kubernetesVersion };
 }
 
-const HELM_MODULES: Readonly<Record<Helm, string>> = { helm3: 'helm.sh/helm/v3', helm4: 'helm.sh/helm/v4' };
+/** The folder of the go.mod, and the module whose version is the version of the tool. */
+const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly main: string }>> = {
+  helm3: { folder: 'helm', main: 'helm.sh/helm/v3' },
+  helm4: { folder: 'helm', main: 'helm.sh/helm/v4' },
+  vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
+};
 
-/** Answers the absolute path of a Helm; like the rest of the control plane it is built once, if need be. */
-export async function ensureHelm(name: Helm, progress: Progress = stderrProgress()): Promise<string> {
+/** Returns the absolute path of a tool. Like the control plane, it is built once, if it is not there. */
+export async function ensureTool(name: Tool, progress: Progress = stderrProgress()): Promise<string> {
   const assets = await assetsFolder();
   if (assets !== undefined && (await missing(assets, [name])).length === 0) return join(assets, name);
-  const module = await readGoModule(join(import.meta.dirname, 'helm'), HELM_MODULES[name]);
+  const { folder, main } = TOOL_MODULES[name];
+  const module = await readGoModule(join(import.meta.dirname, folder), main);
   const cache = cacheFolder(module);
   await ensureBuilt({ module, cache, wanted: [name], minutes: '1 to 3', progress, signal: undefined });
   return join(cache, name);
@@ -111,7 +121,7 @@ export async function ensureHelm(name: Helm, progress: Progress = stderrProgress
 interface GroupBuild {
   readonly module: GoModule;
   readonly cache: string;
-  readonly wanted: readonly (Binary | Helm)[];
+  readonly wanted: readonly (Binary | Tool)[];
   readonly minutes: string;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
@@ -131,13 +141,14 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
     );
     const startedAt = performance.now();
     const packages = names.map((name) => COMMANDS[name].package);
-    await goBuild({ module, packages, outputFolder, progress, signal });
+    // Vale reads comments with parsers that are written in C.
+    await goBuild({ module, packages, outputFolder, needsC: names.includes('vale'), progress, signal });
     for (const name of names) await rename(join(outputFolder, COMMANDS[name].file), join(cache, name));
     progress(`built ${names.join(' and ')} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
   });
 }
 
-async function missing<Name extends Binary | Helm>(folder: string, names: readonly Name[]): Promise<readonly Name[]> {
+async function missing<Name extends Binary | Tool>(folder: string, names: readonly Name[]): Promise<readonly Name[]> {
   const found = await Promise.all(names.map((name) => isExecutable(join(folder, name))));
   return names.filter((_, index) => !found[index]);
 }

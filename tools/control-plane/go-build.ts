@@ -14,6 +14,8 @@ export interface GoBuild {
   readonly packages: readonly string[];
   /** Takes the executables, and Go's scratch files, so that removing it removes all that a killed build left. */
   readonly outputFolder: string;
+  /** Whether the packages contain C, so that the build needs a C compiler. */
+  readonly needsC: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal | undefined;
 }
@@ -36,7 +38,7 @@ export async function checkGo(module: GoModule, wanted: readonly string[]): Prom
 }
 
 /** Builds all packages with one `go build`. Rejects with the last lines of Go's output, or with the signal's reason. */
-export async function goBuild({ module, packages, outputFolder, progress, signal }: GoBuild): Promise<void> {
+export async function goBuild({ module, packages, outputFolder, needsC, progress, signal }: GoBuild): Promise<void> {
   const startedAt = performance.now();
   let downloaded = 0;
   let compiled = 0;
@@ -57,7 +59,12 @@ export async function goBuild({ module, packages, outputFolder, progress, signal
     if (!line.startsWith('go: ')) compiled++;
   };
   try {
-    const list = await run(module, ['list', '-mod=readonly', '-deps', ...packages], { onLine: onDownload, signal });
+    const env = { CGO_ENABLED: needsC ? '1' : '0' };
+    const list = await run(module, ['list', '-mod=readonly', '-deps', ...packages], {
+      onLine: onDownload,
+      signal,
+      env,
+    });
     total = list.split('\n').length - 1;
     const flags = [
       '-mod=readonly',
@@ -69,7 +76,7 @@ export async function goBuild({ module, packages, outputFolder, progress, signal
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
       onLine: onPackage,
       signal,
-      env: { GOTMPDIR: outputFolder },
+      env: { ...env, GOTMPDIR: outputFolder },
     });
   } finally {
     clearInterval(timer);
@@ -88,7 +95,7 @@ async function run({ folder }: GoModule, args: readonly string[], options: RunOp
   signal?.throwIfAborted();
   const child = spawn('go', args, {
     cwd: folder,
-    // A go.work above this repository must not change what is built, and no C compiler is needed for it.
+    // A go.work above this repository must not change the build.
     env: { ...process.env, GOWORK: 'off', CGO_ENABLED: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that a stop reaches Go's compilers too. If this process is killed instead,

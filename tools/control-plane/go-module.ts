@@ -7,7 +7,7 @@ export interface GoModule {
   readonly folder: string;
   /** Oldest Go that can build it, e.g. `1.26.0`. */
   readonly goVersion: string;
-  /** With a leading `v`, as Kubernetes names its releases; where Helm is built, Helm's. */
+  /** With a leading `v`, as Kubernetes names its releases; for a tool, the version of the tool. */
   readonly kubernetesVersion: string;
   /** Changes with any module version: names the folder of the binaries built from them. */
   readonly key: string;
@@ -46,6 +46,6 @@ export function versionFlags(kubernetesVersion: string): string {
 
 function only(text: string, pattern: RegExp): string {
   const found = pattern.exec(text)?.[1];
-  if (found === undefined) throw new Error(`go.mod of the test control plane has no line that matches ${pattern}`);
+  if (found === undefined) throw new Error(`go.mod has no line that matches ${pattern}`);
   return found;
 }
