@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 
-/** `npm run dashboard`: the Grafana dashboard, made from what the metrics say of themselves. */
+/**
+ * `npm run dashboard`: writes the Grafana dashboard. Titles and descriptions come from the help texts of the metrics.
+ */
 
 export const DASHBOARD = new URL('../manifests/overlays/monitoring/dashboard.json', import.meta.url);
 
@@ -9,14 +11,14 @@ const PREFIX = 'terraform_daemon_';
 
 interface Panel {
   readonly title: string;
-  /** As in PromQL; the first metric in it tells what the panel shows. */
+  /** A PromQL expression. The help text of its first metric becomes the description of the panel. */
   readonly expr: string;
   readonly legend?: string;
   readonly unit?: string;
   readonly kind?: 'stat' | 'timeseries';
 }
 
-/** What somebody on call asks first comes first. */
+/** In the order in which an operator on call needs the panels. */
 const panels: readonly Panel[] = [
   { kind: 'stat', title: 'Replicas', expr: 'count(terraform_daemon_build_info)' },
   { kind: 'stat', title: 'Trusted by the API server', expr: 'min(terraform_daemon_bundle_trusts_serving)' },
@@ -103,7 +105,11 @@ const panels: readonly Panel[] = [
 
 const [WIDTH, HEIGHT] = [24, 8];
 
-/** The dashboard as JSON. Throws where a panel asks for a metric that there is not, or a metric has no panel. */
+/**
+ * Returns the dashboard as JSON.
+ *
+ * @throws Error if a panel uses a metric that does not exist, or if a metric has no panel.
+ */
 export async function dashboard(): Promise<string> {
   const { text } = await createMetrics('0.0.0').expose();
   const help = new Map([...text.matchAll(/^# HELP (\S+) (.*)$/gm)].map(([, name = '', words = '']) => [name, words]));

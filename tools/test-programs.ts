@@ -4,8 +4,8 @@ import { ensureBaseImages } from './image/base-images.ts';
 import { ensurePauseImage } from './image/images.ts';
 
 /**
- * `npm run test-programs`: builds what the cluster tests and the node tests start, in the order in which they need it.
- * The gate does so beside the fast tests. A test whose program is not there yet waits for it.
+ * `npm run test-programs`: builds the programs that the cluster tests and node tests start, in the order of their use.
+ * The gate builds them while the fast tests run. A test waits for a program that is not built yet.
  */
 
 const progress = stderrProgress();

@@ -7,7 +7,9 @@ import type { Ended } from './cluster/command.ts';
 
 export const subcommands = { run: runCommand, inspect: inspectCommand, policy: policyCommand, rotate: rotateCommand };
 
-/** Runs the command line in this process, which takes milliseconds. Only one at a time: the environment is shared. */
+/**
+ * Runs the command line inside of this process, which is fast. One call at a time, because the environment is shared.
+ */
 export async function callCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
   const before = { ...process.env };
   Object.assign(process.env, env);

@@ -2,19 +2,19 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Where a test runs a block of shell commands. The fence says it after the language: nothing for a clean checkout, else
- * `cluster` for a control plane with a daemon on it, `node` for a cluster with a real kubelet, `helm` for one of those
- * with nothing installed, or `unrun: why`.
+ * Where a test runs a block of shell commands. The word after the language of the fence selects it: none for a clean
+ * checkout, `cluster` for a control plane with a daemon, `node` for a cluster with a real kubelet, `helm` for such a
+ * cluster with nothing installed, or `unrun: <reason>`.
  */
 export type RunBy = 'checkout' | 'cluster' | 'node' | 'helm' | 'unrun';
 
 export interface ShellBlock {
-  /** Relative to the project, e.g. `docs/operate.md`. */
+  /** Path relative to the project. */
   readonly file: string;
-  /** Of the fence, from 1. */
+  /** Line number of the fence, from 1. */
   readonly line: number;
   readonly runBy: RunBy;
-  /** Why no test runs it; empty for those that are run. */
+  /** Why no test runs the block; empty if a test does. */
   readonly reason: string;
   readonly commands: string;
 }
@@ -23,7 +23,7 @@ const root = new URL('../../', import.meta.url);
 const FENCED = /^```(\S*)[ \t]*(.*)\n((?:(?!```).*\n)*)```$/gm;
 const SHELLS = new Set(['sh', 'bash', 'shell', 'console', 'zsh']);
 
-/** The documents that people read, relative to the project. */
+/** Returns the paths of the Markdown documents, relative to the project. */
 export async function documents(): Promise<readonly string[]> {
   const docs = await readdir(new URL('docs', root), { recursive: true });
   return [
@@ -39,10 +39,14 @@ export async function documents(): Promise<readonly string[]> {
 
 export const readDocument = (file: string): Promise<string> => readFile(new URL(file, root), 'utf8');
 
-/** The path of a file of the project. */
+/** Returns the absolute path of a file of the project. */
 export const projectFile = (file: string): string => fileURLToPath(new URL(file, root));
 
-/** Throws, with file and line, for a fence that does not say what is to become of its commands. */
+/**
+ * Returns the shell blocks of a document.
+ *
+ * @throws Error with file and line if a fence does not name a known place.
+ */
 export function shellBlocks(file: string, text: string): readonly ShellBlock[] {
   return [...text.matchAll(FENCED)]
     .filter(([, language = '']) => SHELLS.has(language))
@@ -61,7 +65,7 @@ function fate(place: string, fence: string): Pick<ShellBlock, 'runBy' | 'reason'
   return { runBy: runBy === '' ? 'checkout' : (runBy as RunBy), reason };
 }
 
-/** All blocks of all documents that are run in one place. */
+/** Returns all blocks of all documents that are run in one place. */
 export async function blocksRunBy(runBy: RunBy): Promise<readonly ShellBlock[]> {
   const files = await documents();
   const blocks = await Promise.all(files.map(async (file) => shellBlocks(file, await readDocument(file))));

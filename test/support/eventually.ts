@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = 10;
-/** Ten times what any of it takes: a shared machine may be slow for a minute. */
+/** Ten times the longest wait, because a shared machine can be slow for a minute. */
 const PATIENCE_MS = 50_000;
 
 /**
- * Asks until `check` no longer throws, and answers what it answered.
+ * Calls `check` until it does not throw, and returns its result.
  *
- * @throws what `check` threw last, once the time is up.
+ * @throws the last error of `check` when the time is up.
  */
 export async function eventually<T>(check: () => T | Promise<T>, { withinMs = PATIENCE_MS } = {}): Promise<T> {
   const end = performance.now() + withinMs;
@@ -21,7 +21,7 @@ export async function eventually<T>(check: () => T | Promise<T>, { withinMs = PA
   }
 }
 
-/** Waits for what should be done by now; rejects where it is not. */
+/** Returns the result of a promise that should settle soon; rejects if it does not. */
 export function promptly<T>(promise: Promise<T>, { withinMs = PATIENCE_MS } = {}): Promise<T> {
   const late = async (): Promise<never> => {
     await delay(withinMs, undefined, { ref: false });

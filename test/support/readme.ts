@@ -4,7 +4,7 @@ import { matchSchema, policySchema, selectorSchema, settingsSchema } from '../..
 
 export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
 
-/** The README's table of options, as the code would have it. */
+/** Returns the table of options that the README must have. */
 export function optionsTable(): string {
   const rows = optionNames.map((name) => {
     const { description, default: value, defaultText = '' }: OptionDefinition<unknown> = options[name];
@@ -13,7 +13,7 @@ export function optionsTable(): string {
   return ['| option | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
-/** The README's table of what a rule may say, as the schema would have it. */
+/** Returns the table of policy fields that the README must have, from the schema. */
 export function policyTable(): string {
   const fields = [
     ['namespaceSelector', selectorSchema] as const,
@@ -25,7 +25,7 @@ export function policyTable(): string {
   return ['| field | meaning |', '| --- | --- |', ...rows].join('\n');
 }
 
-/** The commands in the README's shell blocks, a line each. */
+/** Returns the commands in the shell blocks of the README, one per line. */
 export function shellCommands(readme: string): string[] {
   return [...readme.matchAll(/```sh\n(.*?)```/gs)].flatMap(([, block]) => (block ?? '').trim().split('\n'));
 }

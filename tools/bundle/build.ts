@@ -3,17 +3,17 @@ import { build } from 'esbuild';
 import packageJson from '../../package.json' with { type: 'json' };
 import { alias, assertRulesInUse, plugins } from './slim.ts';
 
-/** `npm run build`: the daemon and all that it needs in one file, which plain `node` runs. */
+/** `npm run build`: bundles the daemon and its dependencies into one file that Node.js runs without node_modules. */
 
 const [lowest = ''] = packageJson.engines.node.match(/\d+/) ?? [];
 
-// Comes before everything else: on an older Node.js a dependency would end it with a stack trace.
+// This check must be the first statement: on an older Node.js a dependency would throw and hide the reason.
 const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
   console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version + '. After npm ci there is one: npx node dist/terraform-daemon.js');
   process.exit(2);
 }`;
 
-// Some dependencies are CommonJS and call require, which an ES module does not have by itself.
+// CommonJS dependencies call `require`, which an ES module does not define.
 const require = `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);`;
 
@@ -26,12 +26,13 @@ const { metafile } = await build({
   target: `node${lowest}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
-  // debug loads it if it is installed. Here it is, for a development tool alone.
+  // The package debug loads supports-color if it is installed. A development tool installs it; the image does not have
+  // it.
   external: ['supports-color'],
   alias,
   plugins,
   minifyWhitespace: true,
-  // Names stay: a stack trace in the log is to be readable.
+  // Identifiers are not minified, so that a stack trace in the log stays readable.
   minifySyntax: true,
   logLevel: 'warning',
   metafile: true,
@@ -39,5 +40,5 @@ const { metafile } = await build({
 
 assertRulesInUse(metafile);
 await chmod('dist/terraform-daemon.js', 0o755);
-// What is in the bundle, for the SBOM.
+// The SBOM is made from this list of the bundled files.
 await writeFile('dist/metafile.json', JSON.stringify(metafile));

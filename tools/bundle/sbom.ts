@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 
 /**
- * `npm run sbom`, after `npm run build`: what is in the bundle, as CycloneDX (`dist/sbom.cdx.json`), and the licences that
- * have to come with it (`dist/third-party-licenses.txt`). The same lock file and npm give the same bytes.
+ * `npm run sbom`, after `npm run build`: writes the packages of the bundle as CycloneDX (`dist/sbom.cdx.json`) and the
+ * licence texts that must be shipped (`dist/third-party-licenses.txt`). The same lock file and npm version give the
+ * same bytes.
  */
 
 /** The fields of CycloneDX that are used here. */
@@ -24,7 +25,7 @@ interface Package {
 
 const readJson = (file: string) => JSON.parse(readFileSync(file, 'utf8'));
 
-/** The folders of the packages that have a byte in the bundle, by `name@version`. */
+/** Returns the folder of each package that is in the bundle, by `name@version`. */
 function bundledPackages(): ReadonlyMap<string, string> {
   const { outputs } = readJson('dist/metafile.json');
   const { inputs }: { inputs: Record<string, { bytesInOutput: number }> } = outputs['dist/terraform-daemon.js'];
@@ -38,14 +39,14 @@ function bundledPackages(): ReadonlyMap<string, string> {
 }
 
 /**
- * npm lists every package of the lock file; few of them are in the bundle. Its own `--omit=dev` also leaves out packages
- * that a development tool happens to share.
+ * npm lists every package of the lock file, but few of them are in the bundle. `npm sbom --omit=dev` is no help: it
+ * also omits bundled packages that a development tool shares.
  */
 function bundleSbom(isBundled: (ref: string) => boolean): Sbom {
   const options = ['--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application'];
   const sbom: Sbom = JSON.parse(execFileSync('npm', ['sbom', ...options], { encoding: 'utf8', maxBuffer: 2 ** 26 }));
   const { component } = sbom.metadata;
-  component.name = packageJson.name; // npm takes that of the folder
+  component.name = packageJson.name; // npm writes the name of the folder here
   delete sbom.metadata.timestamp;
   delete sbom.serialNumber;
   const dependencies = sbom.dependencies

@@ -9,10 +9,10 @@ export const CHART = fileURLToPath(new URL('../../manifests/helm/', import.meta.
 const HEADER =
   '# Made from tools/chart/values.ts by "npm run manifests": change it there.\n# null is the default, but of resources none.\n\n';
 const LINE = 120;
-/** What both ways to install have, word for word. A chart can read only files of its own folder. */
+/** Files that kustomize and the chart share. They are copied because a chart can read only files of its own folder. */
 const COPIED = ['pod-monitor.yaml', 'prometheus-rule.yaml', 'dashboard.json'];
 
-/** What `npm run manifests` writes into the chart, by path in it. The templates are written by hand. */
+/** Returns the generated files of the chart by their path in the chart. The templates are written by hand. */
 export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
   const monitoring = new URL('../../manifests/overlays/monitoring/', import.meta.url);
   const copies = COPIED.map(async (name) => [`files/${name}`, await readFile(new URL(name, monitoring), 'utf8')]);
@@ -26,9 +26,9 @@ export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
 
 const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
 
-/** What null stands for: Helm takes a default away for it. The templates could not read it from values.yaml. */
+/** Returns the default values. In Helm a value of null removes the default, so null is not written to values.yaml. */
 function defaults({ properties }: Group): object {
-  // To have no resources makes sense.
+  // `resources: null` is allowed: a container without requests and limits.
   const { resources: _, ...others } = properties;
   const entries = Object.entries(others).map(([name, value]) => [
     name,
@@ -57,7 +57,7 @@ function comment(text: string, indent: string): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The table of docs/install.md. */
+/** Returns the table of chart values for the documents, as Markdown. */
 export function valuesTable(): string {
   return ['| value | default | meaning |', '| --- | --- | --- |', ...rows(chartValues, '')].join('\n');
 }

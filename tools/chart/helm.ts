@@ -9,17 +9,17 @@ import { parseAllDocuments } from 'yaml';
 import { ensureTool, type Helm } from '../control-plane/binaries.ts';
 import { CHART } from './chart.ts';
 
-/** Which Helm to run, and what to run it with. */
+/** One run of Helm: the version, the cluster and the values. */
 export interface HelmRun {
   /** Default: Helm 4. */
   readonly helm?: Helm;
-  /** Default: none, for what needs no cluster. */
+  /** Default: none. A command that only renders needs no cluster. */
   readonly kubeconfig?: string;
-  /** Values other than the chart's. */
+  /** Values that override the defaults of the chart. */
   readonly values?: object;
 }
 
-/** Runs Helm with nothing of the user's own, and answers its stdout. Rejects with its stderr when it fails. */
+/** Runs Helm without the configuration of the user and returns its stdout. Rejects with its stderr if it fails. */
 export async function helm(
   { helm = 'helm4', kubeconfig = '/dev/null', values = {} }: HelmRun,
   ...args: readonly string[]
@@ -39,7 +39,7 @@ export async function helm(
   }
 }
 
-/** JSON is YAML, but for characters that only YAML takes for line breaks, or refuses. */
+/** JSON is YAML, except for characters that YAML treats as line breaks or rejects: those are escaped. */
 const asYaml = (values: object): string =>
   JSON.stringify(values).replaceAll(
     /[\u007f-\ud7ff\ue000-\uffff]/g,
@@ -49,21 +49,21 @@ const asYaml = (values: object): string =>
 const TAKES_VALUES = new Set(['install', 'lint', 'template', 'upgrade']);
 
 /**
- * `helm template`: what an install of the chart comes to.
+ * Returns the objects that `helm template` renders.
  *
- * @param chart its folder, or that of a chart which has it as a part.
+ * @param chart the folder of the chart, or of a chart that includes it as a subchart.
  */
 export async function chartObjects(
   run: HelmRun,
   namespace = 'vela-system',
   chart = CHART,
 ): Promise<readonly KubernetesObject[]> {
-  // Without a cluster Helm takes a version of its own, which depends on how it was built.
+  // Without a cluster, Helm renders for a Kubernetes version that depends on the build of Helm.
   const yaml = await helm(run, 'template', 'release', chart, '--namespace', namespace, '--kube-version', '1.37.0');
   return objectsIn(yaml);
 }
 
-/** Why Helm refuses the values. Rejects when it takes them. */
+/** Returns the error with which Helm refuses the values. Rejects if Helm accepts them. */
 export const chartRefusal = (run: HelmRun): Promise<string> =>
   chartObjects(run).then(
     () => Promise.reject(new Error(`Helm took ${JSON.stringify(run.values)}`)),
@@ -71,8 +71,9 @@ export const chartRefusal = (run: HelmRun): Promise<string> =>
   );
 
 /**
- * As they stand there: client-node's reader would leave out fields that it does not know. Rejects what is no YAML, and what
- * YAML 1.1, as Kubernetes and Helm read it, and 1.2 do not take for the same.
+ * Parses YAML documents and keeps every field; the reader of client-node drops fields that it does not know.
+ *
+ * @throws Error if the text is not YAML, or if YAML 1.1 (Kubernetes, Helm) and YAML 1.2 read different values from it.
  */
 export function objectsIn(yaml: string): readonly KubernetesObject[] {
   const [objects, older] = (['1.2', '1.1'] as const).map((version) =>
@@ -88,7 +89,7 @@ export function objectsIn(yaml: string): readonly KubernetesObject[] {
 export const deploymentOf = (objects: readonly KubernetesObject[]) =>
   objects.find(({ kind }) => kind === 'Deployment') as V1Deployment;
 
-/** The options of the daemon that a container has in its environment, by their names. */
+/** Returns the options of the daemon that the environment of a container sets, by variable name. */
 export const optionsOf = (container: V1Container | undefined): Readonly<Record<string, string>> =>
   Object.fromEntries(
     (container?.env ?? []).map(({ name, value = '' }) => [
@@ -99,7 +100,11 @@ export const optionsOf = (container: V1Container | undefined): Readonly<Record<s
 
 const key = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
 
-/** Objects by kind and name: their order means nothing. Rejects when two are the same. */
+/**
+ * Returns the objects by kind and name, so that a comparison ignores their order.
+ *
+ * @throws Error if two objects have the same kind and name.
+ */
 export function byName(objects: readonly KubernetesObject[]): Readonly<Record<string, KubernetesObject>> {
   const named = Object.fromEntries(objects.map((object) => [key(object), object]));
   if (Object.keys(named).length !== objects.length) throw new Error('two objects of one kind have one name');

@@ -8,7 +8,7 @@ import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites
 export interface Value {
   readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean';
   readonly description?: string;
-  /** Absent for a group of values, whose `properties` have defaults. */
+  /** Absent for a group of values: its `properties` have the defaults. */
   readonly default?: unknown;
   readonly [keyword: string]: unknown;
 }
@@ -17,22 +17,28 @@ export interface Group extends Value {
   readonly properties: Readonly<Record<string, Value>>;
 }
 
-/** For a pattern that is part of another one. */
+/** Returns the pattern without `^` and `$`, to be embedded in a longer pattern. */
 const inside = ({ source }: RegExp): string => source.slice(1, -1);
 const DNS_LABEL = inside(dnsLabel.pattern);
-/** In both ways of naming them. */
+/** Cipher suites have two names: the IANA name and the OpenSSL name. Both are accepted. */
 const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|')})`;
 const SUBDOMAIN = inside(dnsSubdomain().pattern);
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
-/** Neither "." nor what begins with "../..": these name no file. */
+/** Excludes "." and names that begin with "..", because a key becomes a file name. */
 const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
-/** RFC 3986 without "#", to which the name of an alert is added, and without "{{": Prometheus takes what it is given for a template. */
+/**
+ * A URL (RFC 3986) without "#", because the name of the alert is appended as the fragment, and without "{{", because
+ * Prometheus reads the value as a template.
+ */
 const URL_WITHOUT_FRAGMENT = "[-A-Za-z0-9._~:/?\\[\\]@!$&'()*+,;=%]+";
-/** Kubernetes holds such numbers in 32 bits, and the kubelet no longer grace period than that in nanoseconds. */
+/** Kubernetes stores these numbers as int32, and the kubelet counts the grace period in nanoseconds as int64. */
 const LARGEST_INTEGER = 2_147_483_647;
 
-/** What the chart says itself, or what has no use in a Pod. The schema lets them by, so that a template can say what to do. */
+/**
+ * Options that the chart sets itself, or that are useless in a Pod. The schema accepts them, so that a template can
+ * print a better error.
+ */
 export const chartsOwn = {
   kubeconfig: 'leave it out: the Pod has an account of its own',
   namespace: 'use helm --namespace',
@@ -45,13 +51,13 @@ export const chartsOwn = {
 } as const satisfies Partial<Record<OptionName, string>>;
 
 const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
-/** A template looks at the bounds. So long a number is read by it still. */
+/** A template checks the bounds, and it can parse numbers of this length. */
 const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
 const subdomain = (longest: number): Value => ({ type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: longest });
 const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
 const distinguishedName: Value = { type: 'string', pattern: DISTINGUISHED_NAME_PATTERN };
 
-/** The form of each option that the chart leaves to the user. The daemon checks once more. */
+/** The schema of each option that a user of the chart can set. The daemon validates the value again at start. */
 const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>> = {
   'service-name': { type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 63 },
   'service-port': port,
@@ -91,7 +97,7 @@ const key = (description: string, value: string): Value => ({
   maxLength: 253,
 });
 const flag = (value: boolean, description: string): Value => ({ type: 'boolean', default: value, description });
-/** A template looks at the names: what Helm says of `propertyNames` is about another field. */
+/** A template validates the keys, because Helm reports an error of `propertyNames` for the wrong field. */
 const map = (description: string, values: object = {}): Value => ({
   type: 'object',
   default: {},
@@ -115,7 +121,7 @@ function optionValues(): Value {
   };
 }
 
-/** The same without `propertyNames`, of which Helm says that another field is wrong. */
+/** Returns the schema without `propertyNames`: Helm reports its errors for the wrong field. */
 function withPatterns(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withPatterns);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -155,7 +161,7 @@ const values = group({
   image: group({
     repository: {
       ...text('where the image is', 'terraform-daemon'),
-      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template looks at the rest: the pattern would be one that nobody can read
+      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template checks the rest; one pattern for all would be unreadable
       maxLength: 255,
     },
     tag: {
@@ -244,7 +250,7 @@ const values = group({
   }),
 });
 
-/** Helm itself sets these two where the chart is part of another one. */
+/** Helm sets these two values if the chart is a subchart. */
 const parents = {
   enabled: { type: 'boolean', description: 'for a chart that has this one as a part; read by Helm alone' },
   global: { type: 'object', description: 'what a chart that has this one as a part gives to all its parts; not used' },

@@ -3,7 +3,7 @@ import { get } from 'node:https';
 
 export interface ApiAccess {
   readonly url: string;
-  /** File of the certificate to trust; need not exist before the API server has started. */
+  /** Path of the certificate of the API server in PEM. The API server creates the file when it starts. */
   readonly caFile: string;
   readonly token: string;
 }
@@ -15,7 +15,10 @@ export interface ApiAnswer {
 
 const TIMEOUT_MS = 5_000;
 
-/** GETs a path of the API server. Rejects when there is no answer; any answer, also a 403, resolves. */
+/**
+ * Sends a GET request to the API server. Resolves with the response whatever its status; rejects if there is no
+ * response.
+ */
 export async function apiGet({ url, caFile, token }: ApiAccess, path: string): Promise<ApiAnswer> {
   const ca = await readFile(caFile);
   return new Promise((resolve, reject) => {

@@ -43,7 +43,7 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
-/** One `go build` each. The first is all that an API server needs, so nobody waits for more than they use. */
+/** Each group is one `go build`. Small groups let a test start as soon as the binaries that it needs are there. */
 const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: string }[] = [
   { names: ['etcd', 'kube-apiserver'], minutes: '5 to 10' },
   { names: ['kube-controller-manager', 'kubectl'], minutes: '2 to 5' },
@@ -51,11 +51,11 @@ const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: st
 ];
 
 /**
- * Answers the absolute paths of the named executables. With `KUBEBUILDER_ASSETS` set they come from that folder;
- * what is not there is built from this folder's go.mod, once, into the user's cache folder.
- * Safe to call in several processes at once: one builds, the others wait for it.
+ * Returns the absolute paths of the named binaries. If `KUBEBUILDER_ASSETS` is set, binaries in that folder are used. A
+ * missing binary is built from the go.mod beside this file, once, into the cache folder of the user. Several processes
+ * can call this at once: one builds, the others wait.
  *
- * @param progress by default, lines on stderr. Nothing is reported when nothing has to be built.
+ * @param progress default: lines on stderr. Receives nothing if nothing is built.
  */
 export async function ensureBinaries<Name extends Binary>(
   names: readonly Name[],
@@ -77,7 +77,9 @@ export async function ensureBinaries<Name extends Binary>(
 const VERSIONS = join(import.meta.dirname, 'versions');
 const OLDER: readonly Binary[] = ['kube-apiserver', 'kube-controller-manager'];
 
-/** The versions of Kubernetes that there is a go.mod for, as `1.30` to `v1.30.14`, the oldest first. */
+/**
+ * Returns the Kubernetes versions that have a go.mod, from minor (`1.30`) to full version (`v1.30.14`), oldest first.
+ */
 export async function allVersions(): Promise<ReadonlyMap<string, string>> {
   const older = (await readdir(VERSIONS)).toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
   const modules = [...older.map((minor) => readGoModule(join(VERSIONS, minor))), readGoModule()];
@@ -85,10 +87,10 @@ export async function allVersions(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * Builds kube-apiserver and kube-controller-manager of an older Kubernetes, if need be. `assets` is the folder to give
- * as `KUBEBUILDER_ASSETS`; all else is then that of the newest.
+ * Builds kube-apiserver and kube-controller-manager of an older Kubernetes if they are missing. Set
+ * `KUBEBUILDER_ASSETS` to the returned `assets` to use them; all other binaries are those of the newest version.
  *
- * @param minor one of `allVersions`, but for the newest.
+ * @param minor a key of `allVersions`, except the newest.
  */
 export async function ensureOlderBinaries(
   minor: string,
@@ -133,7 +135,7 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
   const onWait = (seconds: number) =>
     progress(`another process builds the test control plane: waiting for it, ${seconds} s`, true);
   await inBuildFolder(cache, { onWait, signal }, async (outputFolder) => {
-    const names = await missing(cache, wanted); // again: whoever had the folder before may have built them
+    const names = await missing(cache, wanted); // again: the former owner of the folder can have built them
     if (names.length === 0) return;
     progress(
       `building ${names.join(' and ')} ${module.kubernetesVersion} for tests, because ${cache} does not have them; ` +
@@ -153,7 +155,11 @@ async function missing<Name extends Binary | Tool>(folder: string, names: readon
   return names.filter((_, index) => !found[index]);
 }
 
-/** Rejects when `KUBEBUILDER_ASSETS` names no folder: to build everything instead would hide the mistake. */
+/**
+ * Returns the folder of `KUBEBUILDER_ASSETS`.
+ *
+ * @throws Error if the variable does not name a folder: to build everything instead would hide the mistake.
+ */
 async function assetsFolder(): Promise<string | undefined> {
   const value = process.env.KUBEBUILDER_ASSETS;
   if (value === undefined || value === '') return undefined;
@@ -168,7 +174,7 @@ async function assetsFolder(): Promise<string | undefined> {
 
 function cacheFolder({ key }: GoModule): string {
   const configured = process.env.XDG_CACHE_HOME;
-  // The XDG base directory specification: a relative path is to be ignored.
+  // The XDG Base Directory Specification says that a relative path must be ignored.
   const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
   return join(base, 'terraform-daemon', 'control-plane', key);
 }

@@ -3,22 +3,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const BEAT_MS = 2_000;
-const ABANDONED_MS = 20_000; // ten missed beats: the owner was killed
+const ABANDONED_MS = 20_000; // ten heartbeats without a touch: the owner was killed
 const ASK_AGAIN_MS = 1_000;
 
 export interface BuildFolderOptions {
-  /** Called every second while another process has the folder. */
+  /** Called each second while another process owns the folder. */
   readonly onWait: (waitedSeconds: number) => void;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Runs `work` in an empty folder below `parent` that one process at a time can have, and removes it afterwards.
- * The folder itself is the lock: making it is atomic, and its owner touches it while it lives, which also holds
- * between containers that share a cache, where process ids mean nothing.
+ * Runs `work` in an empty folder below `parent` that one process at a time can own, and removes the folder afterwards.
+ * The folder is the lock: mkdir is atomic, and the owner touches the folder while it runs. This also works between
+ * containers that share a cache, where process ids are not comparable.
  *
- * Two processes that find the same abandoned folder in the same instant may break each other's build;
- * what they built is renamed into place, so the next run repairs that.
+ * Two processes that find the same abandoned folder at the same moment can break each other's build. The next run
+ * repairs that, because binaries are renamed into place only when they are complete.
  */
 export async function inBuildFolder(
   parent: string,
@@ -51,7 +51,7 @@ async function isClaimed(folder: string): Promise<boolean> {
     const { mtimeMs } = await stat(folder);
     if (Date.now() - mtimeMs > ABANDONED_MS) await removeAbandoned(folder);
   } catch (error) {
-    // ENOENT: its owner finished, or another waiter removed it, in between.
+    // ENOENT: the owner has finished, or another waiting process has removed the folder.
     if (!hasCode(error, 'ENOENT')) throw error;
   }
   return false;

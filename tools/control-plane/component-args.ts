@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { policyArgs } from './kubernetes-version.ts';
 
-/** Where the components of one control plane keep what they share, all below `folder`. */
+/** Paths that the components of one control plane share, all below `folder`. */
 export interface Layout {
   readonly folder: string;
-  /** etcd listens on a socket instead of a port: it cannot clash, and no other user of the machine can reach it. */
+  /** etcd listens on a Unix socket: no port can conflict, and no other user of the machine can connect. */
   readonly etcdUrl: string;
   readonly certFolder: string;
-  /** Made by the API server at its start. */
+  /** The API server creates the file when it starts. */
   readonly caFile: string;
   readonly tokenFile: string;
   readonly serviceAccountKeyFile: string;
@@ -29,7 +29,7 @@ export function etcdArgs({ folder, etcdUrl }: Layout): readonly string[] {
   const peerUrl = `unix://${join(folder, 'etcd-peer.sock')}`;
   return [
     `--data-dir=${join(folder, 'etcd')}`,
-    '--unsafe-no-fsync', // nothing here has to survive a power cut
+    '--unsafe-no-fsync', // test data need not survive a power cut
     `--listen-client-urls=${etcdUrl}`,
     `--advertise-client-urls=${etcdUrl}`,
     `--listen-peer-urls=${peerUrl}`,
@@ -43,7 +43,7 @@ export interface ApiServerChoices {
   readonly hasControllerManager: boolean;
   /** Of kube-apiserver, e.g. `v1.30.14`. */
   readonly version: string;
-  /** Come last: where a flag is given twice, kube-apiserver takes the last. */
+  /** Appended last, because kube-apiserver uses the last value of a repeated flag. */
   readonly extraArgs: readonly string[];
 }
 
@@ -63,9 +63,10 @@ export function apiServerArgs(
     `--service-account-key-file=${serviceAccountKeyFile}`,
     `--service-account-signing-key-file=${serviceAccountKeyFile}`,
     '--service-cluster-ip-range=10.0.0.0/24',
-    '--endpoint-reconciler-type=none', // it refuses a loopback address
+    '--endpoint-reconciler-type=none', // the reconciler rejects a loopback address
     '--allow-privileged=true',
-    // It rejects Pods until their service account exists, and only the controller manager makes those.
+    // The ServiceAccount plugin rejects Pods until their service account exists, and only kube-controller-manager
+    // creates it.
     ...(hasControllerManager ? [] : ['--disable-admission-plugins=ServiceAccount']),
     ...policyArgs(version),
     ...extraArgs,
@@ -80,8 +81,9 @@ export function controllerManagerArgs(
     `--kubeconfig=${kubeconfig}`,
     `--root-ca-file=${caFile}`,
     `--service-account-private-key-file=${serviceAccountKeyFile}`,
-    '--use-service-account-credentials=true', // its own user may not create Pods; its controllers' accounts may
+    // The user of kube-controller-manager cannot create Pods, the accounts of its controllers can.
+    '--use-service-account-credentials=true',
     '--leader-elect=false',
-    '--secure-port=0', // no port: its readiness shows in what it does
+    '--secure-port=0', // no port: untilReady checks an object that its controllers create
   ];
 }

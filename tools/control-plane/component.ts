@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const TERMINATE_MS = 5_000;
 const QUOTED_LINES = 12;
 
-/** A running process of the control plane. It does not keep this process alive. */
+/** A running process of the control plane. It does not keep the Node.js process alive. */
 export interface Component {
   readonly name: string;
   readonly pid: number;
@@ -16,11 +16,11 @@ export interface Component {
   /** Resolves with how it ended, e.g. `exit code 1`. Never rejects. */
   readonly ended: Promise<string>;
   readonly hasEnded: () => boolean;
-  /** SIGTERM, then SIGKILL. Resolves when the process is gone. */
+  /** Sends SIGTERM, later SIGKILL. Resolves when the process has ended. */
   readonly stop: () => Promise<void>;
 }
 
-/** Starts the command in `folder`, where its log goes too. Rejects when it cannot be executed. */
+/** Starts the command in `folder` and writes its log there. Rejects if the command cannot be executed. */
 export async function startComponent(
   name: string,
   [binary, ...args]: readonly [string, ...string[]],
@@ -28,7 +28,7 @@ export async function startComponent(
 ): Promise<Component> {
   const log = join(folder, `${name}.log`);
   const output = await open(log, 'a');
-  // Detached: Ctrl-C on the terminal is for us to handle, not for all components at once.
+  // Detached, so that Ctrl-C on the terminal reaches only this process, which then stops the components in order.
   const child = spawn(binary, args, { cwd: folder, stdio: ['ignore', output.fd, output.fd], detached: true });
   try {
     await once(child, 'spawn');
@@ -43,7 +43,7 @@ export async function startComponent(
   return { name, pid: child.pid as number, log, ended, hasEnded, stop: () => stopProcess(child, ended) };
 }
 
-/** The last lines of a component's log, for an error message. */
+/** Returns the last lines of the log of a component, for an error message. */
 export async function lastLogLines({ log }: Component): Promise<string> {
   const text = await readFile(log, 'utf8').catch(() => '');
   return text.trimEnd().split('\n').slice(-QUOTED_LINES).join('\n');

@@ -12,47 +12,48 @@ import { tokenFile, type User, type UserToken, withToken, writeKubeconfig } from
 export type ComponentName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager';
 
 export interface StartOptions {
-  /** Also start kube-controller-manager, which runs Jobs' controller, garbage collection and so on. Default: no. */
+  /** Whether to start kube-controller-manager too (Job controller, garbage collection and others). Default: no. */
   readonly controllerManager?: boolean;
-  /** Who gets a kubeconfig besides the admin. Named at the start, as the API server reads static tokens only then. */
+  /** Users that get a kubeconfig besides the admin. The API server reads static tokens only at its start. */
   readonly users?: readonly User[];
-  /** Further flags of kube-apiserver, e.g. `--v=4`; one of ours is overridden by giving it again. */
+  /** Further flags of kube-apiserver, e.g. `--v=4`. They override the default flags. */
   readonly apiServerArgs?: readonly string[];
-  /** Takes the progress of building the executables, when that is needed. Default: lines on stderr. */
+  /** Receives the progress if binaries must be built. Default: lines on stderr. */
   readonly progress?: Progress;
-  /** Aborting it before the control plane is ready stops what has been started, and rejects. Unused later. */
+  /** If it is aborted before the control plane is ready, the started components are stopped and the call rejects. */
   readonly signal?: AbortSignal;
 }
 
 export interface ControlPlane {
   readonly url: string;
-  /** PEM file of the API server's certificate, for clients that do not take a kubeconfig. */
+  /** PEM file with the certificate of the API server, for clients that do not read a kubeconfig. */
   readonly caFile: string;
-  /** Path of a kubeconfig of the group `system:masters`. */
+  /** Path of the kubeconfig of a user in the group `system:masters`. */
   readonly kubeconfig: string;
-  /** Path of the kubeconfig of one of the `users` given at the start. Throws for any other name. */
+  /** Returns the path of the kubeconfig of one of `StartOptions.users`. Throws for any other name. */
   readonly kubeconfigFor: (name: string) => string;
-  /** Path of each component's log, gone after `stop`. */
+  /** Path of the log of each component. `stop` removes the files. */
   readonly log: Readonly<Partial<Record<ComponentName, string>>>;
-  /** Resolves when a component ends that nobody stopped; says which, how, and the last lines of its log. */
+  /** Resolves if a component ends before `stop`, with its name, how it ended and the last lines of its log. */
   readonly failed: Promise<string>;
-  /** Resolves when all processes and the temporary folder are gone. Safe to call again. */
+  /** Stops all processes and removes the temporary folder. Safe to call again. */
   readonly stop: () => Promise<void>;
 }
 
-/** Its name, and so its kubeconfig's, is one that no test would give a user of its own. */
+/** The name must not conflict with the name of a user of a test, because the kubeconfig is named after it. */
 const ADMIN: User = { name: 'control-plane-admin', groups: ['system:masters'] };
-const CONTROLLER_MANAGER: User = { name: 'system:kube-controller-manager' }; // has a ClusterRole by default
+// Kubernetes has a default ClusterRole for this user.
+const CONTROLLER_MANAGER: User = { name: 'system:kube-controller-manager' };
 const PORT_TRIES = 3;
 
-/** `/readyz` includes the default ClusterRoles; the namespaces are made a moment later. */
+/** `/readyz` waits for the default ClusterRoles, but not for the default namespaces. */
 const API_SERVER_READY = ['/readyz', '/api/v1/namespaces/default', '/api/v1/namespaces/kube-system'];
-/** The first thing that shows its controllers work, and what a Pod there needs. */
+/** The default service account exists once the controllers run, and a Pod needs it. */
 const CONTROLLER_MANAGER_READY = ['/api/v1/namespaces/default/serviceaccounts/default'];
 
 /**
- * Starts etcd and kube-apiserver on 127.0.0.1 and resolves when they serve: every start is a new, empty cluster.
- * Builds the executables first if need be. Nothing outlives this process, even if it is killed.
+ * Starts etcd and kube-apiserver on 127.0.0.1 and resolves when they serve. Each start is a new, empty cluster. Missing
+ * binaries are built first. The components end with this process, even if it is killed.
  */
 export async function startControlPlane(options: StartOptions = {}): Promise<ControlPlane> {
   const optional = options.controllerManager ? (['kube-controller-manager'] as const) : [];
@@ -69,7 +70,7 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
   }
 }
 
-/** kube-controller-manager's is there when it is wanted. */
+/** The path of kube-controller-manager is set only if the component is started. */
 type Binaries = Readonly<
   Record<'etcd' | 'kube-apiserver', string> & Partial<Record<'kube-controller-manager', string>>
 >;

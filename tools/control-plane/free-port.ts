@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below what the kernel gives to outgoing connections and to `listen(0)` (ip_local_port_range, from 32768 on by default):
- * a port from there could become the source of a connection between this answer and the caller's `listen`.
+ * Below the range from which the kernel takes ports for outgoing connections and for `listen(0)` (ip_local_port_range,
+ * by default from 32768): a port of that range could be in use again before the caller listens.
  */
 const [LOWEST, HIGHEST] = [20_000, 32_767];
 

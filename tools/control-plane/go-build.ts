@@ -10,9 +10,14 @@ const QUOTED_LINES = 15;
 
 export interface GoBuild {
   readonly module: GoModule;
-  /** Import paths of commands; each becomes a file named after the last part that is not a version. */
+  /**
+   * Import paths of Go commands. Each becomes a file that is named after the last path element that is not a version.
+   */
   readonly packages: readonly string[];
-  /** Takes the executables, and Go's scratch files, so that removing it removes all that a killed build left. */
+  /**
+   * Receives the binaries and the temporary files of Go, so that removing this folder removes everything after a killed
+   * build.
+   */
   readonly outputFolder: string;
   /** Whether the packages contain C, so that the build needs a C compiler. */
   readonly needsC: boolean;
@@ -20,7 +25,7 @@ export interface GoBuild {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Rejects with what to do about it when there is no Go that can build the module. */
+/** Rejects with advice if Go is missing or too old to build the module. */
 export async function checkGo(module: GoModule, wanted: readonly string[]): Promise<void> {
   const advice =
     `Install Go ${module.goVersion} or newer, or set KUBEBUILDER_ASSETS to a folder ` +
@@ -46,7 +51,7 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
   const report = () => {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const elapsed = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-    // "At most": Go does not compile again what its build cache has.
+    // "At most", because Go skips packages that are in its build cache.
     const done =
       total === undefined ? `${downloaded} modules downloaded` : `${compiled} packages compiled of at most ${total}`;
     progress(`building, ${elapsed} min: ${done}`, true);
@@ -70,7 +75,7 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
       '-mod=readonly',
       '-buildvcs=false',
       '-trimpath',
-      '-gcflags=all=-dwarf=false', // the linker would drop it anyway; a tenth of the compilers' time
+      '-gcflags=all=-dwarf=false', // the linker drops DWARF anyway (-s -w); saves a tenth of the compile time
       `-ldflags=${versionFlags(module.kubernetesVersion)}`,
     ];
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
@@ -89,7 +94,7 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Answers what `go` wrote to stdout; `onLine` gets its stderr. */
+/** Runs `go` and returns its stdout; `onLine` receives each line of its stderr. */
 async function run({ folder }: GoModule, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { onLine = () => {}, signal, env = {} } = options;
   signal?.throwIfAborted();
@@ -98,8 +103,8 @@ async function run({ folder }: GoModule, args: readonly string[], options: RunOp
     // A go.work above this repository must not change the build.
     env: { ...process.env, GOWORK: 'off', CGO_ENABLED: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own, so that a stop reaches Go's compilers too. If this process is killed instead,
-    // Go dies of the broken pipe as soon as it prints the next package.
+    // Detached makes a process group, so that a signal also reaches the compilers. If this process is killed, Go ends
+    // with SIGPIPE when it prints the next package.
     detached: true,
   });
   const interrupt = () => {

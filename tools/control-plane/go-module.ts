@@ -2,22 +2,22 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What a go.mod says about the executables to build. */
+/** What a go.mod says about the binaries to build. */
 export interface GoModule {
   readonly folder: string;
-  /** Oldest Go that can build it, e.g. `1.26.0`. */
+  /** The oldest Go version that can build the module, e.g. `1.26.0`. */
   readonly goVersion: string;
-  /** With a leading `v`, as Kubernetes names its releases; for a tool, the version of the tool. */
+  /** Version of Kubernetes with a leading `v`; for a tool, the version of the tool. */
   readonly kubernetesVersion: string;
-  /** Changes with any module version: names the folder of the binaries built from them. */
+  /** Changes if any module version changes. The folder of the built binaries has this name. */
   readonly key: string;
 }
 
 /**
- * Reads go.mod and go.sum, the only places where versions are written down.
+ * Reads go.mod and go.sum, the only files that contain the versions.
  *
- * @param folder of the module; by default that of the newest Kubernetes, which has all components.
- * @param main the module in it whose version is that of what is built.
+ * @param folder of the go.mod. Default: the newest Kubernetes, with all components.
+ * @param main the required module whose version counts.
  */
 export async function readGoModule(
   folder: string = import.meta.dirname,
@@ -30,12 +30,12 @@ export async function readGoModule(
   return { folder, goVersion: only(text, /^go (\S+)/m), kubernetesVersion, key: `${kubernetesVersion}-${digest}` };
 }
 
-/** E.g. `1.30` of `v1.30.14`. */
+/** Returns the minor version, e.g. `1.30` of `v1.30.14`. */
 export const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
 
 /**
- * Linker flags that stamp the version: Kubernetes' own build scripts do it, a plain `go build` leaves `v0.0.0-master`.
- * Helm takes its own from go.mod; Go passes over a stamp for what is not there.
+ * Returns linker flags that set the version. Without them a plain `go build` of Kubernetes reports `v0.0.0-master`.
+ * They have no effect on a tool, because Go ignores `-X` for a variable that does not exist.
  */
 export function versionFlags(kubernetesVersion: string): string {
   const [major, minor] = kubernetesVersion.slice(1).split('.');

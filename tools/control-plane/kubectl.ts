@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { ensureBinaries } from './binaries.ts';
 
 /**
- * Runs kubectl and answers its stdout; builds it first if need be. Rejects with its stderr when it fails.
+ * Runs kubectl and returns its stdout; builds kubectl first if it is missing. Rejects with its stderr if it fails.
  *
- * @param input goes to its stdin, for `apply -f -`.
+ * @param input written to its stdin, for `apply -f -`.
  */
 export async function kubectl(kubeconfig: string, args: readonly string[], input = ''): Promise<string> {
   const binaries = await ensureBinaries(['kubectl']);
@@ -14,12 +14,12 @@ export async function kubectl(kubeconfig: string, args: readonly string[], input
     env: {
       ...process.env,
       KUBECONFIG: kubeconfig,
-      KUBERC: 'off', // the user's own preferences must not change a test
-      // Discovery is cached by host and port; a port may have belonged to another control plane before.
+      KUBERC: 'off', // the kubectl preferences of the user must not change a test
+      // kubectl caches discovery by host and port, and an earlier control plane can have used the same port.
       KUBECACHEDIR: join(dirname(kubeconfig), 'kubectl-cache'),
     },
   });
-  child.stdin.on('error', () => {}); // kubectl may end without having read its input: its stderr says why
+  child.stdin.on('error', () => {}); // kubectl can end before it reads its input; then its stderr has the reason
   child.stdin.end(input);
   const closed = once(child, 'close');
   const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray()]);

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { ensureBinaries } from './binaries.ts';
 import { minorOf } from './go-module.ts';
 
-/** The version of a kube-apiserver as it says itself, e.g. `v1.30.14`; by default that which the tests run against. */
+/** Returns the version that a kube-apiserver binary reports, e.g. `v1.30.14`. Default: the binary of the tests. */
 export async function kubernetesVersion(apiServer?: string): Promise<string> {
   const file = apiServer ?? (await ensureBinaries(['kube-apiserver']))['kube-apiserver'];
   const { stdout } = await promisify(execFile)(file, ['--version']);
@@ -11,7 +11,7 @@ export async function kubernetesVersion(apiServer?: string): Promise<string> {
 }
 
 /**
- * The MutatingAdmissionPolicy that a Kubernetes can serve: v1beta1 since 1.34, v1 since 1.36.
+ * Returns the API version of MutatingAdmissionPolicy that a Kubernetes serves: v1beta1 since 1.34, v1 since 1.36.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
  */
@@ -21,7 +21,7 @@ export function servedPolicyVersion(version: string): 'v1' | 'v1beta1' | undefin
   return number >= 34 ? 'v1beta1' : undefined;
 }
 
-/** What kube-apiserver has to be told to serve it. */
+/** Returns the flags with which kube-apiserver serves MutatingAdmissionPolicy. */
 export const policyArgs = (version: string): readonly string[] =>
   servedPolicyVersion(version) === 'v1beta1'
     ? ['--feature-gates=MutatingAdmissionPolicy=true', '--runtime-config=admissionregistration.k8s.io/v1beta1=true']

@@ -3,7 +3,7 @@ import { ensureBinaries } from './binaries.ts';
 import { startControlPlane } from './control-plane.ts';
 import { type Progress, stderrProgress } from './progress.ts';
 
-/** Runs a control plane to look around in, until SIGINT or SIGTERM. stdout gets only the line for the shell. */
+/** Runs a control plane until SIGINT or SIGTERM. stdout receives only the `export` line for the shell. */
 async function main(progress: Progress, signal: AbortSignal): Promise<void> {
   const { kubectl } = await ensureBinaries(
     ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'],
@@ -24,7 +24,7 @@ async function main(progress: Progress, signal: AbortSignal): Promise<void> {
 
 /** Resolves when the signal is aborted; rejects when the control plane fails. */
 async function until(signal: AbortSignal, failed: Promise<string>): Promise<void> {
-  const keepAlive = setInterval(() => {}, 60_000); // neither the components nor signal handlers do
+  const keepAlive = setInterval(() => {}, 60_000); // components and signal handlers do not keep Node.js alive
   try {
     const interrupted = new Promise<undefined>((resolve) => {
       if (signal.aborted) resolve(undefined);
@@ -46,7 +46,7 @@ if (given.length > 0) {
 }
 const interruption = new AbortController();
 interruption.signal.addEventListener('abort', () => progress('stopping'));
-// Not once: npm and the terminal may both pass on the same Ctrl-C.
+// `on`, not `once`: npm and the terminal can both forward the same Ctrl-C.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interruption.abort());
 try {
   await main(progress, interruption.signal);

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { type Component, lastLogLines, startComponent } from './component.ts';
 import { startWatchdog } from './watchdog.ts';
 
-/** Processes with a temporary folder in common, which end together and at the latest with this process. */
+/** Processes that share a temporary folder. They end together, at the latest with this process. */
 export interface ProcessGroup {
   readonly folder: string;
-  /** Those that run, in the order of their start. */
+  /** The running processes in the order of their start. */
   readonly components: readonly Component[];
   readonly start: (name: string, binary: string, args: readonly string[]) => Promise<Component>;
-  /** Resolves when a component ends before `stop` is called; says which, how, and the last lines of its log. */
+  /** Resolves if a component ends before `stop`, with its name, how it ended and the last lines of its log. */
   readonly failed: Promise<string>;
-  /** Ends the processes, the last started first, and removes the folder. Safe to call again. */
+  /** Ends the processes in reverse order of their start and removes the folder. Safe to call again. */
   readonly stop: () => Promise<void>;
 }
 
@@ -30,10 +30,10 @@ export async function createProcessGroup(): Promise<ProcessGroup> {
     failure.resolve(`${component.name} ended (${how}); the last lines of its log:\n${await lastLogLines(component)}`);
   };
   const stop = async () => {
-    // One after the other: the API server takes its time to stop when etcd is gone first.
+    // One after the other: the API server stops slowly if etcd has stopped before it.
     for (const component of components.toReversed()) await component.stop();
     await watchdog.end();
-    await rm(folder, { recursive: true, force: true }); // in case somebody killed the watchdog
+    await rm(folder, { recursive: true, force: true }); // in case the watchdog was killed
   };
   return {
     folder,

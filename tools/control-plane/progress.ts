@@ -1,22 +1,22 @@
 /**
- * Takes one line about long work.
+ * Receives one line about long work.
  *
- * @param passing the next line replaces this one: a terminal may rewrite it, a log may leave it out.
+ * @param passing whether the next line replaces this line on a terminal. A log can omit it.
  */
 export type Progress = (line: string, passing?: boolean) => void;
 
-const SPARSE_MS = 20_000; // a build of six minutes leaves about 20 lines in a log
+const SPARSE_MS = 20_000; // a build of six minutes writes about 20 lines to a log
 
-/** Shows progress on stderr, where it is not in the way of what a program prints. */
+/** Writes progress to stderr, so that stdout has only the output of the program. */
 export const stderrProgress = (): Progress => progressOn(process.stderr);
 
-/** One line that rewrites itself on a terminal, now and then a plain line elsewhere. */
+/** On a terminal, one line that is rewritten; elsewhere, a plain line every 20 seconds. */
 export const progressOn = (stream: NodeJS.WriteStream): Progress =>
   stream.isTTY ? rewriteOneLine(stream) : printSparsely(stream);
 
 function rewriteOneLine(stream: NodeJS.WriteStream): Progress {
   return (line, passing = false) => {
-    // A passing line that wraps could not be erased. Some terminals say that they are 0 columns wide.
+    // A rewritten line must not wrap, because a wrapped line cannot be erased. Some terminals report 0 columns.
     const shown = passing ? line.slice(0, (stream.columns || 80) - 1) : `${line}\n`;
     stream.write(`\r\x1b[2K${shown}`);
   };

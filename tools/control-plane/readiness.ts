@@ -3,17 +3,17 @@ import { type ApiAccess, apiGet } from './api-request.ts';
 import { type Component, lastLogLines } from './component.ts';
 
 const POLL_MS = 100;
-const DEADLINE_MS = 120_000; // it takes 5 s; a loaded machine may take many times that
+const DEADLINE_MS = 120_000; // a start takes 5 s, and many times that on a busy machine
 
-/** The API server's port was taken by another process between the choice and the use of it. */
+/** Another process took the port of the API server after it was chosen and before it was used. */
 export class PortTakenError extends Error {}
 
 /**
- * Resolves when each of the paths answers 200. Rejects, with the last lines of the log of the component to blame,
- * when one of them ends, or when the paths do not answer in two minutes.
+ * Resolves when each path returns 200. Rejects with the last lines of a log if a component ends, or if a path does not
+ * return 200 within two minutes.
  *
- * @param paths asked in order, the next when the one before has answered.
- * @param components the last is the one that the paths tell about.
+ * @param paths requested in this order.
+ * @param components the last one is the component that the paths check.
  */
 export async function untilReady(
   { access, paths }: { readonly access: ApiAccess; readonly paths: readonly string[] },
@@ -32,7 +32,7 @@ export async function untilReady(
   }
 }
 
-/** Answers `ok` or what is wrong. */
+/** Returns `ok` or a description of the problem. */
 async function ask(access: ApiAccess, path: string): Promise<string> {
   try {
     const { status, body } = await apiGet(access, path);

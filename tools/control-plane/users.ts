@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 export interface User {
   readonly name: string;
-  /** By default those that the API server gives a service account of this name, else none but `system:authenticated`. */
+  /** Default: the groups of a service account if `name` is one, else only `system:authenticated`. */
   readonly groups?: readonly string[];
 }
 
@@ -13,13 +13,15 @@ export interface UserToken extends User {
   readonly kubeconfig: string;
 }
 
-/** Gives a user a token, and a path of its own below `folder` for the kubeconfig that `writeKubeconfig` writes. */
+/** Returns the user with a new token and with the path below `folder` where `writeKubeconfig` writes its kubeconfig. */
 export function withToken({ name, groups = serviceAccountGroups(name) }: User, folder: string): UserToken {
   const kubeconfig = join(folder, `${encodeURIComponent(name)}.kubeconfig`);
   return { name, groups, kubeconfig, token: randomBytes(24).toString('hex') };
 }
 
-/** The CSV that `--token-auth-file` wants: token, name, uid, groups. The API server reads it at its start only. */
+/**
+ * Returns the CSV for `--token-auth-file`: token, name, uid, groups. The API server reads the file only at its start.
+ */
 export function tokenFile(users: readonly UserToken[]): string {
   const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
   const lines = users.map(({ token, name, groups = [] }) =>
@@ -28,7 +30,7 @@ export function tokenFile(users: readonly UserToken[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Written as JSON, which every reader of YAML reads. */
+/** Writes the kubeconfig of a user as JSON, which is YAML. */
 export async function writeKubeconfig(user: UserToken, server: string, caFile: string): Promise<void> {
   const name = 'control-plane';
   const kubeconfig = {

@@ -2,18 +2,22 @@ import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 
 /**
- * A process that outlives this one just long enough to clean up after it: when this process ends, however it ends
- * (also by SIGKILL), the watchdog kills what it was told to watch and removes the folder.
+ * A helper process that cleans up after this process. When this process ends, even by SIGKILL, the watchdog kills the
+ * watched processes and removes the folder.
  */
 export interface Watchdog {
-  /** Replaces the list of processes to kill: one that ended must leave it before its id can be another's. */
+  /**
+   * Replaces the list of processes to kill. An ended process must be taken off the list before the kernel uses its id
+   * again.
+   */
   watch(pids: readonly number[]): void;
-  /** Ends the watchdog now; it does the same as when this process ends. Resolves when it has. */
+  /** Makes the watchdog clean up and exit now. Resolves when it has exited. */
   end(): Promise<void>;
 }
 
-// Its stdin is a pipe whose other end only this process holds: the kernel closes it whatever happens to us.
-// Each line is the whole list of ids. The folder may need more than one try, as killed processes take a moment.
+// The stdin of the watchdog is a pipe from this process. The kernel closes the pipe however this process ends. Each
+// line is the complete list of process ids. Removing the folder can need several tries, because killed processes take
+// a moment to end.
 const SCRIPT = `
 trap '' HUP INT TERM
 pids=
@@ -29,15 +33,15 @@ export function startWatchdog(folder: string): Watchdog {
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'watchdog', folder], {
     cwd: '/',
     stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true, // out of reach of Ctrl-C and of a signal to our process group
+    detached: true, // Ctrl-C and signals to the process group must not reach the watchdog
   });
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  // Somebody killed the watchdog: then there is none, which is no reason to fail.
+  // If the watchdog was killed, this process goes on without it.
   child.stdin.on('error', () => {});
-  // Must not keep this process alive: its end is what the watchdog waits for.
+  // The watchdog waits for the end of this process, so it must not keep it alive.
   child.unref();
   (child.stdin as Socket).unref();
   return {

@@ -6,16 +6,18 @@ import { inBuildFolder } from '../control-plane/build-folder.ts';
 import type { Progress } from '../control-plane/progress.ts';
 import { buildah, hasImage, IMAGE_CACHE, run } from './buildah.ts';
 
-/** What the daemon's image is built in and what it runs on, where no registry of images can be reached. */
+/**
+ * Local replacements for the two base images of the Dockerfile, for machines that cannot reach a container registry.
+ */
 export interface BaseImages {
   readonly build: string;
   readonly run: string;
 }
 
-/** The Node.js that `npm ci` brings: that of the tests, and of the stand-ins. */
+/** The Node.js binary from `npm ci`, which runs the tests and is copied into the base images. */
 const NODE = fileURLToPath(new URL('../../node_modules/node/bin/node', import.meta.url));
 
-/** Without `--force-check-gpg`, debootstrap only warns where it cannot check Debian's signature. */
+/** Without `--force-check-gpg`, debootstrap only warns if it cannot verify the signature of Debian. */
 const DEBOOTSTRAP = ['--force-check-gpg', '--variant=minbase', '--include=libstdc++6,ca-certificates', 'bookworm'];
 const NPM = 'npm@11';
 
@@ -30,9 +32,9 @@ RUN ln -s /nodejs/bin/node /usr/local/bin/node && ln -s ../lib/node_modules/npm/
 `;
 
 /**
- * Stand-ins for the base images of the Dockerfile: Debian from its packages, Node.js and npm from theirs. The one that
- * the daemon runs on has Node.js where distroless has it; unlike distroless it has a shell. They are kept in the user's
- * cache folder. Safe to call in several processes at once: one builds, the others wait for it.
+ * Builds replacements for the base images of the Dockerfile from Debian packages and npm packages. The runtime image
+ * has Node.js at the path of the distroless image; unlike distroless it has a shell. The images are kept in the cache
+ * folder of the user. Several processes can call this at once: one builds, the others wait.
  */
 export async function ensureBaseImages(progress: Progress): Promise<BaseImages> {
   const version = (await run(NODE, ['--version'])).slice(1);

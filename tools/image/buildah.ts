@@ -9,10 +9,10 @@ import type { Progress } from '../control-plane/progress.ts';
 const configured = process.env.XDG_CACHE_HOME;
 const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
 
-/** Where images and what they are made from are kept between runs. */
+/** The folder that keeps images and their sources between runs. */
 export const IMAGE_CACHE = join(base, 'terraform-daemon', 'images');
 
-/** The environment for everything that is to use the images of these tests and no others of the machine. */
+/** Returns the environment in which buildah uses only the images of the tests, not other images of the machine. */
 export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
   await mkdir(IMAGE_CACHE, { recursive: true });
   const storage = join(IMAGE_CACHE, 'storage.conf');
@@ -24,11 +24,11 @@ export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Gets each line that the command prints, as a passing one. */
+  /** Receives each line that the command prints, as a passing line. */
   readonly progress?: Progress;
 }
 
-/** Runs a command and answers its stdout; rejects with the end of its stderr. */
+/** Runs a command and returns its stdout. Rejects with the end of its stderr if it fails. */
 export async function run(
   command: string,
   args: readonly string[],
@@ -51,11 +51,11 @@ export async function run(
   throw new Error(`"${command} ${args.join(' ')}" failed (${child.exitCode ?? child.signalCode}):\n${told}`);
 }
 
-/** Runs buildah on the images of these tests. */
+/** Runs buildah with the images of the tests. */
 export const buildah = async (args: readonly string[], cwd?: string): Promise<string> =>
   run('buildah', args, { env: await imageEnvironment(), ...(cwd === undefined ? {} : { cwd }) });
 
-/** Whether there is an image of this name. */
+/** Returns whether an image of this name exists. */
 export const hasImage = (name: string): Promise<boolean> =>
   buildah(['inspect', '--type=image', '--format={{.FromImageID}}', name]).then(
     () => true,

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { buildah } from './buildah.ts';
 
 export interface ContainerOptions {
-  /** Default: the one that the image names. */
+  /** Default: the user of the image. */
   readonly uid?: number;
-  /** Beside that of the image, `NAME=value` each. */
+  /** Variables added to the environment of the image, each as `NAME=value`. */
   readonly env?: readonly string[];
-  /** Files and folders of this machine that are there under the same path, and cannot be written. */
+  /** Files and folders of this machine to mount read-only under the same path. */
   readonly mounts?: readonly string[];
-  /** Instead of the image's entrypoint. */
+  /** Default: the entrypoint of the image. */
   readonly entrypoint?: readonly string[];
 }
 
-/** The part of an image's configuration that a container is made from. */
+/** The fields of the image configuration that a container needs. */
 export interface ImageConfig {
   readonly User: string;
   readonly Env: readonly string[];
@@ -24,17 +24,18 @@ export interface ImageConfig {
   readonly ExposedPorts: Readonly<Record<string, unknown>>;
 }
 
-/** An image whose files can be looked at and run. */
+/** A mounted image whose files can be read and run. */
 export interface OpenImage {
   readonly config: ImageConfig;
-  /** A folder with the image's files. */
+  /** The folder with the files of the image. */
   readonly root: string;
   /**
-   * Answers a command that runs the image as strictly as Kubernetes does with Pod Security `restricted`: no capabilities,
-   * no new privileges, a read-only root file system. It ends with the exit code, and hands signals on.
+   * Returns a command line that runs the image under the restrictions of Pod Security `restricted`: no capabilities, no
+   * new privileges, a read-only root file system. The command forwards signals and exits with the exit code of the
+   * program.
    */
   command(args: readonly string[], options?: ContainerOptions): Promise<readonly [string, ...string[]]>;
-  /** Leaves no mount behind. */
+  /** Removes the mounts. */
   close(): Promise<void>;
 }
 
@@ -42,7 +43,7 @@ const MOUNTS = [
   { destination: '/proc', type: 'proc', source: 'proc' },
   { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
 ];
-// No network namespace: the daemon's probes and the API server are those of this machine.
+// No network namespace, so that the container reaches the API server on loopback and tests reach its probes.
 const NAMESPACES = [{ type: 'pid' }, { type: 'mount' }, { type: 'ipc' }, { type: 'uts' }];
 
 export async function openImage(name: string): Promise<OpenImage> {

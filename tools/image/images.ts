@@ -7,7 +7,7 @@ import { NODE_IP } from '../node/layout.ts';
 import { ensureBaseImages } from './base-images.ts';
 import { buildah, hasImage, IMAGE_CACHE, imageEnvironment, run } from './buildah.ts';
 
-/** An image in a file that `ctr images import` takes. */
+/** An image as a file that `ctr images import` reads. */
 export interface ImageFile {
   readonly name: string;
   readonly archive: string;
@@ -15,13 +15,13 @@ export interface ImageFile {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** As the manifests name it, in full. */
+/** The image name of the manifests, with registry. */
 export const DAEMON_IMAGE = 'docker.io/library/terraform-daemon:1.0.0';
 
 /**
- * Builds the daemon's image as a user does, on stand-ins for the base images.
+ * Builds the image of the daemon with `npm run image`, on the local base images.
  *
- * @param name a second one makes an upgrade of the first.
+ * @param name a second name gives a second image, for a test of an upgrade.
  */
 export async function buildDaemonImage(progress: Progress, name = DAEMON_IMAGE): Promise<ImageFile> {
   const bases = await ensureBaseImages(progress);
@@ -29,12 +29,12 @@ export async function buildDaemonImage(progress: Progress, name = DAEMON_IMAGE):
   const own = [`--tag=${name}`, `--build-base=${bases.build}`, `--run-base=${bases.run}`, ...(await npmSettings())];
   const args = ['tools/image/main.ts', '--engine=buildah', ...own, '--', '--pull-never', '--layers=false'];
   await run(process.execPath, args, { cwd: ROOT, env: await imageEnvironment(), progress });
-  // The one that had the name before has none now. Where a container still uses it, the next build removes it.
+  // Removes the former image of this name. If a container still uses it, the next build removes it.
   await buildah(['rmi', '--prune']).catch(() => {});
   return save(name);
 }
 
-/** Where npm needs settings to reach its registry, it needs them in the image's build too. */
+/** Returns the npm settings of this machine: npm needs them inside the image build too. */
 async function npmSettings(): Promise<readonly string[]> {
   const npmrc = process.env.NPM_CONFIG_USERCONFIG ?? join(homedir(), '.npmrc');
   const hasNpmrc = await access(npmrc).then(
@@ -45,7 +45,7 @@ async function npmSettings(): Promise<readonly string[]> {
   return [...(hasNpmrc ? [`--npmrc=${npmrc}`] : []), ...(authorities ? [`--ca=${authorities}`] : [])];
 }
 
-/** What holds the namespaces of a Pod: waits, and reaps. */
+/** The pause process holds the namespaces of a Pod. It waits for signals and reaps child processes. */
 const PAUSE_SOURCE = `#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,10 +73,12 @@ export async function ensurePauseImage(): Promise<ImageFile> {
   return save(PAUSE_IMAGE);
 }
 
-/** Where a stand-in for terraform files its tickets: it writes a line to this port of the node. */
+/**
+ * Port of the node on which a listener counts tickets. The stand-in for terraform writes a line to it for each ticket.
+ */
 export const TICKET_PORT = 9999;
 
-/** Those that terraform-controller's Jobs name. */
+/** The images that the Jobs of terraform-controller use. */
 const TERRAFORM_IMAGES = ['docker.io/oamdev/docker-terraform:1.1.4', 'docker.io/library/busybox:latest'];
 
 const TERRAFORM = `#!/bin/bash
@@ -87,7 +89,7 @@ sleep 3
 exit 1
 `;
 
-/** What terraform-controller's Jobs run: `terraform apply` files a ticket each time it is started, and fails. */
+/** Builds images with a stand-in for terraform: each start of `terraform apply` files a ticket and fails. */
 export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
   const { run: base } = await ensureBaseImages(progress);
   const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;
@@ -115,7 +117,7 @@ async function save(name: string): Promise<ImageFile> {
   const archives = join(IMAGE_CACHE, 'archives');
   await mkdir(archives, { recursive: true });
   const archive = join(archives, `${name.replaceAll(/[/:]/g, '_')}.tar`);
-  // Another process may be at the same image.
+  // Another process can save the same image at the same time.
   const folder = await mkdtemp(join(archives, 'saving-'));
   try {
     await buildah(['push', name, `oci-archive:${join(folder, 'image.tar')}:${name}`]);

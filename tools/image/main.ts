@@ -3,11 +3,11 @@ import { accessSync, constants } from 'node:fs';
 import { parseArgs } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 
-/** `npm run image`: builds the image with what is there. */
+/** `npm run image`: builds the image with buildah, podman or docker, the first that works. */
 
 const { name, version } = packageJson;
 
-/** In the order in which they are looked for. */
+/** Tried in this order. */
 const ENGINES = ['buildah', 'podman', 'docker'];
 
 const USAGE = `npm run image -- [OPTION…] [-- ARGUMENT…]
@@ -54,7 +54,7 @@ const stray = tokens.flatMap((token) =>
 );
 if (stray.length > 0) fail(`found ${stray.join(' ')}; allowed there are options alone\n\n${USAGE}`);
 
-/** Docker's client may be there without an engine to talk to; `info` needs one. */
+/** The docker client can be installed without a running engine; `info` fails then. */
 const works = (engine: string) => spawnSync(engine, ['info'], { stdio: 'ignore' }).status === 0;
 
 function findEngine(): string {
@@ -73,7 +73,7 @@ function findEngine(): string {
   return engine;
 }
 
-/** A file that the build may read, and that leaves nothing in the image. */
+/** Returns the flags for a build secret: the build can read the file, and the image does not contain it. */
 function secret(id: 'npmrc' | 'ca'): readonly string[] {
   const file = values[id];
   if (file === undefined) return [];
@@ -85,7 +85,7 @@ function secret(id: 'npmrc' | 'ca'): readonly string[] {
   return [`--secret=id=${id},src=${file}`];
 }
 
-/** Of the commit, with `-dirty` where files were changed since. */
+/** Returns the commit hash, with `-dirty` if files were changed since the commit. */
 function revision(): string {
   const args = ['describe', '--always', '--abbrev=40', '--exclude=*', '--dirty'];
   try {

@@ -15,11 +15,14 @@ const HEADER = '# Made from manifests/base by "npm run manifests": change it the
 /** The folder of an overlay of `manifests/overlays`. */
 export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
 
-/** kustomize gives a namespace to what it does not know. kubectl passes over it, but others need not. */
+/**
+ * kustomize sets a namespace on kinds that it does not know, even cluster-scoped ones. kubectl ignores it; other
+ * clients can fail.
+ */
 const NAMESPACED_BY_MISTAKE =
   /^(kind: ValidatingAdmissionPolicy(?:Binding)?\nmetadata:\n(?: {2}.*\n)*?) {2}namespace: .*\n/gm;
 
-/** What it comes to, as YAML. */
+/** Returns the rendered YAML. */
 export const renderOverlay = async (name: string): Promise<string> =>
   (await kubectl('/dev/null', ['kustomize', overlayFolder(name)])).replace(NAMESPACED_BY_MISTAKE, '$1');
 
@@ -30,24 +33,24 @@ export interface Kustomization {
   readonly [field: string]: unknown;
 }
 
-/** What it comes to, as YAML. */
+/** Returns the rendered YAML. */
 export const renderKustomization = (kustomization: Kustomization, beside: KustomizationFiles = {}): Promise<string> =>
   inKustomization(kustomization, beside, async (folder) => {
     const yaml = await kubectl('/dev/null', ['kustomize', folder]);
     return yaml.replace(NAMESPACED_BY_MISTAKE, '$1');
   });
 
-/** Folders beside a kustomization, which then are no folders of `manifests/`: their files by name. */
+/** Further folders of a kustomization, outside of `manifests/`: file content by folder and file name. */
 export type KustomizationFiles = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** Has the kustomization in a folder for as long as `use` takes. */
+/** Writes the kustomization to a temporary folder, calls `use` with it and removes the folder. */
 export async function inKustomization<T>(
   { resources, components, ...fields }: Kustomization,
   beside: KustomizationFiles,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'terraform-daemon-kustomize-')));
-  // kustomize takes no absolute path.
+  // kustomize rejects absolute paths.
   const fromThere = (names: readonly string[] = []) =>
     names.map((name) => (name in beside ? name : relative(folder, manifests + name)));
   try {
@@ -63,10 +66,10 @@ export async function inKustomization<T>(
   }
 }
 
-/** What `manifests/install.yaml` should be. */
+/** Returns the content that `manifests/install.yaml` must have. */
 export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));
 
-/** The objects of `manifests/install.yaml`, in their order. */
+/** Returns the objects of `manifests/install.yaml` in their order. */
 export const installObjects = async (): Promise<readonly KubernetesObject[]> =>
   loadAllYaml(await readFile(INSTALL, 'utf8')) as KubernetesObject[];
 
@@ -80,7 +83,9 @@ const RIGHTS = new Set([
   'ValidatingAdmissionPolicyBinding',
 ]);
 
-/** The ServiceAccount of the install and what it may do, with or without what the backstop needs. */
+/**
+ * Returns the ServiceAccount of the install with its roles and bindings, with or without the rights of the backstop.
+ */
 export async function installRights({
   backstop,
 }: {

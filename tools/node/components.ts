@@ -9,7 +9,7 @@ export interface NodeBinaries {
   readonly kubelet: string;
 }
 
-/** The users of the components; their kubeconfigs are named after them. */
+/** The users of the node components. Each kubeconfig has the name of its user. */
 export const componentUsers = [
   { name: `system:node:${NODE_NAME}`, groups: ['system:nodes'] },
   { name: 'system:kube-controller-manager' },
@@ -18,8 +18,8 @@ export const componentUsers = [
 ] as const;
 
 /**
- * The shell script that makes the network of the node and starts its components. It runs as the first process of
- * namespaces of its own: when it ends, so does everything in there, and no rule, route or mount is left.
+ * Returns the shell script that sets up the network of the node and starts its components. It runs as PID 1 of new
+ * namespaces, so that its end also removes all processes, routes, rules and mounts of the node.
  */
 export function nodeScript(layout: NodeLayout, binaries: NodeBinaries, apiServerExtra: readonly string[]): string {
   const commands = componentCommands(layout, binaries, apiServerExtra);

@@ -7,7 +7,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
     'kubelet.yaml': json({
       apiVersion: 'kubelet.config.k8s.io/v1beta1',
       kind: 'KubeletConfiguration',
-      failCgroupV1: false, // a machine with cgroup v1 will do
+      failCgroupV1: false, // cgroup v1 is enough for the tests
       cgroupDriver: 'cgroupfs',
       containerRuntimeEndpoint: `unix://${layout.containerdSocket}`,
       failSwapOn: false,
@@ -23,7 +23,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
       clusterDNS: [],
       resolvConf: file('resolv.conf'),
       imageGCHighThresholdPercent: 100,
-      // The disk of the machine is not the node's concern.
+      // The node must not evict Pods because the disk of the machine is full.
       evictionHard: {
         'imagefs.available': '0%',
         'imagefs.inodesFree': '0%',
@@ -31,7 +31,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
         'nodefs.inodesFree': '0%',
       },
       oomScoreAdj: 0,
-      // Projected tokens and ConfigMaps are looked at as often as that.
+      // The interval at which the kubelet refreshes projected tokens and ConfigMaps.
       syncFrequency: '10s',
     }),
     'resolv.conf': '',
@@ -48,7 +48,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
       clusterCIDR: POD_RANGE,
       hostnameOverride: NODE_NAME,
       clientConnection: { kubeconfig: file('system%3Akube-proxy.kubeconfig') },
-      // These are settings of the machine.
+      // Zero leaves the settings of the machine unchanged.
       conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
     }),
     'containerd.toml': containerd(layout, pauseImage),
@@ -72,7 +72,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** `restrict_oom_score_adj`: root of a container may not lower it. */
+/** `restrict_oom_score_adj`, because root inside of a container cannot lower the OOM score. */
 const containerd = ({ file, containerdSocket }: NodeLayout, pauseImage: string): string => `version = 2
 root = ${JSON.stringify(file('containerd'))}
 state = "/run/containerd"

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { run } from '../image/buildah.ts';
 import { NODE_IP, NODE_NAME, type NodeLayout } from './layout.ts';
 
-/** Makes a CA, what the kubelet presents, and what the API server presents to the kubelet. */
+/** Creates a CA, the serving certificate of the kubelet and the client certificate of the API server. */
 export async function writeKubeletCertificates({ folder }: NodeLayout): Promise<void> {
   const openssl = (...args: string[]) => run('openssl', args, { cwd: folder });
   const key = ['-newkey', 'rsa:2048', '-nodes', '-days', '2'];

@@ -1,26 +1,26 @@
 import { join } from 'node:path';
 
-/** The node as its Pods and components see it: a network of its own, which no packet leaves. */
+/** Names and addresses of the node. Its network is isolated: no packet leaves it. */
 export const NODE_NAME = 'n1';
 export const NODE_IP = '10.89.0.2';
 export const API_PORT = 6443;
 export const SERVICE_RANGE = '10.96.0.0/24';
 export const POD_RANGE = '10.244.0.0/24';
 
-/** Where the parts of one node are, all below `folder`. */
+/** Paths of one node, all below `folder`. */
 export interface NodeLayout {
   readonly folder: string;
   readonly apiServerCertFolder: string;
-  /** Made by the API server at its start. */
+  /** The API server creates the file when it starts. */
   readonly caFile: string;
   readonly tokenFile: string;
   readonly serviceAccountKeyFile: string;
-  /** Signs for kubelet and for who calls it. */
+  /** Signs the serving certificate of the kubelet and the client certificates of its callers. */
   readonly kubeletCa: string;
   readonly containerdSocket: string;
-  /** What service accounts have called, a line of JSON each. */
+  /** The audit log of the API server: each call of a service account as one line of JSON. */
   readonly auditLog: string;
-  /** The door to the API server: a socket in the file system, as networks are apart. */
+  /** A Unix socket that leads to the API server, because the network of the node is isolated. */
   readonly apiSocket: string;
   readonly file: (name: string) => string;
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What a kubelet sets for the whole machine, not for its namespaces alone. */
+/** Settings that a kubelet changes for the whole machine, not only inside of its namespaces. */
 const SYSCTLS = [
   'vm/overcommit_memory',
   'kernel/panic',
@@ -10,21 +10,21 @@ const SYSCTLS = [
   'kernel/keys/root_maxbytes',
 ];
 
-/** Answers what puts the settings of the machine back to what they are now, and removes the cgroups of Pods. */
+/** Records the settings of the machine. Returns a function that restores them and removes the cgroups of Pods. */
 export async function rememberMachine(): Promise<() => Promise<void>> {
   const values = await Promise.all(SYSCTLS.map(async (name) => [name, await readFile(`/proc/sys/${name}`, 'utf8')]));
   const before = await podCgroups();
   return async () => {
     for (const [name, value = ''] of values) await writeFile(`/proc/sys/${name}`, value);
     const added = (await podCgroups()).filter((folder) => !before.includes(folder));
-    // The deepest first. A process that is being ended may hold one for a moment.
+    // The deepest first. An ending process can keep a cgroup busy for a moment.
     for (const folder of added.toReversed()) await removeCgroup(folder);
   };
 }
 
 const GROUPS = '/sys/fs/cgroup';
 
-/** The cgroups of Pods and of their containers, outer ones first. */
+/** Returns the cgroups of Pods and of their containers, parents first. */
 export async function podCgroups(): Promise<readonly string[]> {
   const controllers = [GROUPS, ...(await folders(GROUPS))];
   const roots = controllers.map((folder) => join(folder, 'kubepods'));

@@ -18,21 +18,21 @@ import { API_PORT, NODE_IP, NODE_NAME, type NodeLayout, nodeLayout } from './lay
 import { rememberMachine } from './machine.ts';
 import { checkMachine } from './packages.ts';
 
-/** A cluster of one real node: Pods run, and Services lead to them. */
+/** A cluster with one real node, on which Pods run and Services work. */
 export interface NodeCluster {
-  /** The cluster admin's. */
+  /** Kubeconfig of the cluster admin. */
   readonly kubeconfig: string;
-  /** Runs a command where Pods and Services are reached, and answers its stdout. */
+  /** Runs a command in the network of the node, where Pods and Services are reachable. Returns its stdout. */
   inside(command: string, ...args: readonly string[]): Promise<string>;
   readonly layout: NodeLayout;
-  /** Pods find it from then on. */
+  /** Imports the image into containerd, so that Pods can use it. */
   loadImage(image: ImageFile): Promise<void>;
-  /** Resolves when no process, mount, cgroup or setting of it is left. Safe to call again. */
+  /** Stops the node. Resolves when its processes, mounts, cgroups and settings are removed. Safe to call again. */
   stop(): Promise<void>;
 }
 
 export interface NodeOptions {
-  /** Of Pods' sandboxes; it is loaded first. */
+  /** The pause image of Pod sandboxes, imported first. */
   readonly pause: ImageFile;
   readonly apiServerArgs?: readonly string[];
   readonly progress?: Progress;
@@ -42,9 +42,9 @@ const ADMIN = { name: 'node-cluster-admin', groups: ['system:masters'] };
 const UNSHARE = ['--mount', '--net', '--pid', '--uts', '--ipc', '--fork', '--kill-child', '--mount-proc'];
 
 /**
- * Starts a cluster with one node: control plane, kubelet, kube-proxy and containerd, in namespaces of their own.
+ * Starts a cluster with one node: control plane, kubelet, kube-proxy and containerd in new namespaces.
  *
- * @throws Error what this machine lacks for it, and the command that mends it.
+ * @throws Error if this machine lacks a package, with the command that installs it.
  */
 export async function startNodeCluster(options: NodeOptions): Promise<NodeCluster> {
   const { pause, apiServerArgs = [], progress = stderrProgress() } = options;
@@ -114,7 +114,7 @@ async function writeFiles(layout: NodeLayout, outside: string, pauseImage: strin
   return admin;
 }
 
-/** The first process in the namespaces: `unshare` itself stays outside of that of processes. */
+/** Returns the PID of the child of `unshare`: the child is PID 1 of the new namespace, `unshare` itself is outside. */
 async function childOf(pid: number): Promise<number> {
   const { stdout } = await promisify(execFile)('pgrep', ['-P', String(pid)]);
   return Number(stdout.trim().split('\n')[0]);

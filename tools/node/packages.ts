@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** What a node is made of beside Kubernetes, by Debian package and a program of it. */
+/** Debian packages that a node needs, each with a program by which its presence is checked. */
 export const PACKAGES: Readonly<Record<string, string>> = {
   buildah: 'buildah',
   conntrack: 'conntrack',
@@ -18,7 +18,7 @@ export const PACKAGES: Readonly<Record<string, string>> = {
 
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-/** Rejects with the command that mends it where a node cannot be started here. */
+/** Rejects with the command to run if this machine cannot start a node. */
 export async function checkMachine(): Promise<void> {
   const problems: string[] = [];
   if (process.getuid?.() !== 0) problems.push('it needs root: containers, namespaces and a network of their own');

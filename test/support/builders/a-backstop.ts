@@ -9,16 +9,16 @@ import type { Log } from '../../../src/lib/log.ts';
 import { type Labels, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aTerraformJob, type Json } from './a-job.ts';
 
-/** What a patch comes to. */
+/** The result of a PATCH of a Job, or the error with which it fails. */
 export type Result = Awaited<ReturnType<JobStore['cap']>> | OperatorError;
 
-/** As where there is no API server. */
+/** The error of a call that cannot reach the API server. */
 export const away = new OperatorError('KUBE_UNAVAILABLE', 'away');
 
 export interface Setting {
-  /** What the API server answers to a patch. */
+  /** The result of each PATCH. Default: `capped`. */
   readonly answer?: (job: JobReference) => Result | Promise<Result>;
-  /** How many Jobs a page holds. */
+  /** Jobs on each page of a list. Default: all Jobs. */
   readonly pageSize?: number;
   readonly writeEvent?: JobStore['writeEvent'];
   readonly policy?: Policy;
@@ -30,7 +30,7 @@ export function aMissedJob(name: string, resourceVersion = '1'): Json {
   return { ...job, metadata: { ...job.metadata, uid: `u-${name}`, resourceVersion } };
 }
 
-/** So many missed Jobs, from `job-0` on, and an API server that remembers what it was asked. */
+/** Starts a backstop with `count` uncapped Jobs (`job-0`, `job-1`, …) on a fake JobStore that records its calls. */
 export function startBackstop(t: TestContext, count: number, setting: Setting = {}) {
   const {
     answer = () => 'capped',
@@ -53,7 +53,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     reads: 0,
   };
   const lines: string[] = [];
-  /** The Jobs that a test has changed. */
+  /** Jobs that a test has changed, by name. */
   const stored = new Map<string, Json>();
   let change: (type: string, job: unknown) => void = assert.fail;
   let endWatch: () => void = assert.fail;
@@ -131,13 +131,13 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       for (const changed of listeners) changed();
     },
     endWatch: () => endWatch(),
-    /** As when another replica takes over. */
+    /** Ends the run, as when another replica takes over the Lease. */
     endRun: () => running.abort(),
     run,
   };
 }
 
-/** Everything that needs no time. */
+/** Runs the event loop until all work that waits for no timer is done. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
 }

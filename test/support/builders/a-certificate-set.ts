@@ -5,10 +5,10 @@ import { readConfig } from '../../../src/cli/config.ts';
 
 export const ISSUED_AT = new Date('2026-03-01T12:00:00Z');
 
-/** The name that the API server asks for. */
+/** The server name that the API server sends and verifies. */
 export const SERVER_NAME = 'terraform-job-webhook-service.vela-system.svc';
 
-/** Those of a daemon without any option, but for the fields that a test is about. */
+/** Returns the options of a daemon without flags, with `fields` replaced. */
 export const certificateOptions = (fields: Partial<CertificateOptions> = {}): CertificateOptions => ({
   ...readConfig({}).certificates,
   ...fields,
@@ -17,21 +17,21 @@ export const certificateOptions = (fields: Partial<CertificateOptions> = {}): Ce
 export interface CertificateSetFields {
   readonly issuedAt?: Date;
   readonly options?: Partial<CertificateOptions>;
-  /** What is asked for twice is issued once: another number asks for another one. */
+  /** Results are cached by all fields. A different number gives different keys. */
   readonly nth?: number;
 }
 
 const authorities = new Map<string, Promise<CertificatePair>>();
 const sets = new Map<string, Promise<CertificateSet>>();
 
-/** A certificate authority that was really issued. */
+/** Issues a certificate authority with the code of the daemon. */
 export function aCertificateAuthority(fields: CertificateSetFields = {}): Promise<CertificatePair> {
   return once(authorities, fields, () =>
     issueCertificateAuthority(certificateOptions(fields.options), fields.issuedAt ?? ISSUED_AT),
   );
 }
 
-/** A whole certificate set that was really issued, all of it at one moment. */
+/** Issues a complete certificate set at one moment with the code of the daemon. */
 export function aCertificateSet(fields: CertificateSetFields = {}): Promise<CertificateSet> {
   return once(sets, fields, async () => {
     const ca = await aCertificateAuthority(fields);
@@ -46,7 +46,7 @@ export function aCertificateSet(fields: CertificateSetFields = {}): Promise<Cert
   });
 }
 
-/** The set as the daemon stores it, in a Secret that differs where a test says so. */
+/** Returns the Secret in which the daemon stores the set, with `overrides` replaced. */
 export function stored(set: CertificateSet, overrides: Partial<StoredSecret> = {}): StoredSecret {
   const content = toSecret(set, certificateOptions());
   return {
@@ -65,7 +65,7 @@ export function stored(set: CertificateSet, overrides: Partial<StoredSecret> = {
   };
 }
 
-/** As the API server keeps it: what is written as null is not there. */
+/** Returns the fields without null values, as the API server stores them. */
 export const withoutNull = (fields: Readonly<Record<string, string | null>>): Record<string, string> =>
   Object.fromEntries(Object.entries(fields).filter((field): field is [string, string] => field[1] !== null));
 

@@ -8,18 +8,18 @@ import { promisify } from 'node:util';
 import { startWatchdog } from '../../../tools/control-plane/watchdog.ts';
 import { projectFile } from '../docs.ts';
 
-/** A copy of the project without what git leaves out: as somebody has it who has just cloned it. */
+/** A copy of the project without ignored files, like a fresh clone. */
 export interface Checkout {
   readonly folder: string;
-  /** Runs a command in it. Rejects with all that it has written where it does not end with 0. */
+  /** Runs a command in the copy. Rejects with its complete output if the exit code is not 0. */
   run(command: string, env?: NodeJS.ProcessEnv): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** Runs the command that it is given once it is told to: not where this process ends before the watchdog knows of it. */
+/** Waits for a line on stdin before it runs the command, so that the watchdog knows the process id first. */
 const RUN_WHEN_TOLD = 'read -r && exec bash -c "$0" </dev/null';
 
-/** The copy goes at the latest with this process, however that ends, and with it what is run there. */
+/** Creates the copy. A watchdog ends its commands and removes it when this process ends, even by SIGKILL. */
 export async function aCheckout(): Promise<Checkout> {
   const root = projectFile('.');
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-readme-'));
@@ -32,10 +32,10 @@ export async function aCheckout(): Promise<Checkout> {
   return {
     folder,
     async run(command, env = process.env) {
-      // A group of its own, which can be ended as a whole: npm starts others, which would go on to write.
+      // Detached makes a process group, so that the child processes of npm can be ended too.
       const child = spawn('bash', ['-c', RUN_WHEN_TOLD, command], { cwd: folder, env, detached: true });
       if (child.pid !== undefined) watchdog.watch([-child.pid]);
-      child.stdin.on('error', () => {}).end('\n'); // an error: somebody has killed it already
+      child.stdin.on('error', () => {}).end('\n'); // an error means that the process was killed already
       const output = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
       watchdog.watch([]);
       if (child.exitCode === 0) return;
@@ -43,7 +43,7 @@ export async function aCheckout(): Promise<Checkout> {
     },
     async remove() {
       await watchdog.end();
-      await rm(folder, { recursive: true, force: true }); // in case somebody killed the watchdog
+      await rm(folder, { recursive: true, force: true }); // in case the watchdog was killed
     },
   };
 }

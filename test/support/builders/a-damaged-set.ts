@@ -4,7 +4,7 @@ import { type Alteration, altered } from './altered.ts';
 
 export type Change = NonNullable<Alteration['change']>;
 
-/** Copies of a certificate set in which one thing is not as the daemon has issued it. */
+/** Returns copies of a certificate set, each with one damage. */
 export function damagesOf(set: CertificateSet) {
   const withCa = (changes: Partial<CertificateSet['ca']>): CertificateSet => ({
     ...set,
@@ -38,7 +38,7 @@ export const endsAt =
     certificate.validity.notAfter = moment;
   };
 
-/** Puts an extension, as forge describes it, in the place of the one with its name; `undefined` takes it out. */
+/** Replaces the extension of that name with one in the form of node-forge; `undefined` removes it. */
 export const hasExtension =
   (name: string, extension: object | undefined): Change =>
   (certificate) => {

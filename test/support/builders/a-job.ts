@@ -1,4 +1,4 @@
-/** What a test may say of a Job. `undefined` leaves the field out, as if the client had not sent it. */
+/** Fields of a Job that a test can set. `undefined` omits the field. */
 export interface JobFields {
   readonly name?: unknown;
   readonly backoffLimit?: unknown;
@@ -10,13 +10,13 @@ export interface JobFields {
   readonly conditions?: unknown;
 }
 
-/** JSON that a test may look into. */
+/** JSON whose fields a test reads without type checks. */
 // biome-ignore lint/suspicious/noExplicitAny: tests read deep into JSON whose shape they wrote themselves.
 export type Json = any;
 
 export const executor = { name: 'terraform-executor', image: 'oamdev/docker-terraform:1.1.4' };
 
-/** A Job that is nobody's business. */
+/** Returns a Job that no rule matches. */
 export function aJob(fields: JobFields = {}): Json {
   const { name, backoffLimit, deletionTimestamp, conditions, ...podFields } = {
     name: 'report',
@@ -41,7 +41,7 @@ export function aJob(fields: JobFields = {}): Json {
   return JSON.parse(JSON.stringify(job));
 }
 
-/** A Job as terraform-controller makes it: retried practically for ever. */
+/** Returns a Job as terraform-controller creates it, with the highest backoffLimit. */
 export const aTerraformJob = (fields: JobFields = {}): Json =>
   aJob({
     name: 'oss-bucket-apply',

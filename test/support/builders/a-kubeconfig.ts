@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { aFolder } from './a-folder.ts';
 
-/** The path of a kubeconfig; by default no API server listens where it points. */
+/** Writes a kubeconfig and returns its path. By default, no API server listens at its address. */
 export async function aKubeconfig(
   t: TestContext,
   cluster: object = { server: 'https://127.0.0.1:1' },

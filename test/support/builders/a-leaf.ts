@@ -5,13 +5,15 @@ import type { Pem } from '../../../src/lib/pem.ts';
 import { openssl, withFolder } from '../cluster/openssl.ts';
 
 export interface Leaf {
-  /** As in a subjectAltName: `DNS:localhost`, `IP:127.0.0.1`. */
+  /** The subjectAltName in the form of openssl: `DNS:localhost`, `IP:127.0.0.1`. */
   readonly name: string;
-  /** As openssl takes a subject, by default `/CN=leaf`. */
+  /** The subject in the form of openssl. Default: `/CN=leaf`. */
   readonly subject?: string;
 }
 
-/** A certificate for servers and clients that openssl signs with a key that somebody has, whatever the CA may sign for. */
+/**
+ * Signs a server and client certificate with openssl and the key of the CA, even for names that the CA does not permit.
+ */
 export function aLeaf(ca: CertificatePair, { name, subject = '/CN=leaf' }: Leaf): Promise<CertificatePair> {
   return withFolder(async (folder) => {
     const file = (file: string) => join(folder, file);

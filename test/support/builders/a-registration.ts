@@ -3,13 +3,13 @@ import { readConfig } from '../../../src/cli/config.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 import type { RegistrationOptions } from '../../../src/registration/desired.ts';
 
-/** Those of a daemon without any option, but for the fields that a test is about. */
+/** Returns the options of a daemon without flags, with `fields` replaced. */
 export const registrationOptions = (fields: Partial<RegistrationOptions> = {}): RegistrationOptions => ({
   ...readConfig({}).registration,
   ...fields,
 });
 
-/** An entry that somebody else put into the same object, with every field that the API server would fill in. */
+/** Returns a webhook entry of another owner, with all fields that the API server sets by default. */
 export const foreignEntry = (): V1MutatingWebhook => ({
   name: 'somebody.else.example.com',
   admissionReviewVersions: ['v1'],
@@ -24,6 +24,6 @@ export const foreignEntry = (): V1MutatingWebhook => ({
   timeoutSeconds: 3,
 });
 
-/** A CA bundle for tests in which nobody looks into it. */
+/** Returns a placeholder for a CA bundle that no code parses. */
 export const aBundle = (name: string): Pem =>
   `-----BEGIN CERTIFICATE-----\n${Buffer.from(name).toString('base64')}\n-----END CERTIFICATE-----\n` as Pem;

@@ -1,9 +1,9 @@
 import { aTerraformJob, type Json } from './a-job.ts';
 
-/** The fields of the request that a test is about. `undefined` leaves the field out. */
+/** Fields of the AdmissionRequest to replace. `undefined` removes the field. */
 export type RequestFields = { readonly [field: string]: unknown };
 
-/** An AdmissionReview as the API server sends it: the CREATE of a Job of terraform-controller, unless told otherwise. */
+/** Returns an AdmissionReview as the API server sends it. Default: CREATE of a Job of terraform-controller. */
 export function aReview(fields: RequestFields = {}): Json {
   const object: Json = 'object' in fields ? fields.object : aTerraformJob();
   const review = {
@@ -29,7 +29,7 @@ export function aReview(fields: RequestFields = {}): Json {
   return JSON.parse(JSON.stringify(review));
 }
 
-/** The UPDATE of a Job, which by default changes nothing that we read. */
+/** Returns an AdmissionReview for an UPDATE that by default changes no field that the policy reads. */
 export const anUpdate = (fields: RequestFields = {}): Json => {
   const object = 'object' in fields ? fields.object : aTerraformJob();
   return aReview({ operation: 'UPDATE', oldObject: object, ...fields, object });

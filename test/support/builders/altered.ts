@@ -5,19 +5,19 @@ import type { Pem } from '../../../src/lib/pem.ts';
 
 const { pki, md } = forge;
 
-/** A new RSA private key. */
+/** Returns a new RSA private key. */
 export const anRsaKey = (bits = 2048): Pem =>
   generateKeyPairSync('rsa', { modulusLength: bits }).privateKey.export({ type: 'pkcs1', format: 'pem' }) as Pem;
 
 export interface Alteration {
-  /** Whose key signs it; its own one where absent. */
+  /** The pair whose key signs the copy. Default: the pair itself. */
   readonly signer?: CertificatePair;
-  /** The key that it is for, where that is to be another one. */
+  /** The private key of the copy. Default: the key of the original. */
   readonly privateKey?: Pem;
   readonly change?: (certificate: forge.pki.Certificate) => void;
 }
 
-/** A certificate as somebody else would have made it: a copy of one that was issued, changed and signed anew. */
+/** Returns a copy of an issued certificate that is changed and signed again. */
 export function altered(pair: CertificatePair, { signer, privateKey, change }: Alteration): CertificatePair {
   const certificate = pki.certificateFromPem(pair.certificate);
   const ownKey = privateKey ?? pair.privateKey;

@@ -9,20 +9,20 @@ import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { desiredRegistration } from '../../../src/registration/desired.ts';
 import { ISSUED_AT, stored } from './a-certificate-set.ts';
 
-/** What a healthy daemon is seen as, but for what a test is about. */
+/** Observations of a healthy daemon, with the given parts replaced. */
 export interface Sight {
-  /** How long ago everything was issued; a day by default. */
+  /** Age of all certificates in ms. Default: one day. */
   readonly afterMs?: number;
   readonly set: CertificateSet;
   readonly secret?: Partial<StoredSecret>;
-  /** The live bundle; that of the set by default. */
+  /** The CA bundle in the registration. Default: the bundle of the set. */
   readonly liveBundle?: Pem;
   readonly options?: RawOptions;
-  /** Instead of what the rest makes of them. */
+  /** Readings that replace the readings derived from the other fields. */
   readonly facts?: Partial<Readings>;
 }
 
-/** The registration as the daemon writes it. */
+/** Returns the registration as the daemon writes it. */
 export const aRegistration = (caBundle: Pem) =>
   desiredRegistration(readConfig({}).registration, { caBundle, matchConditions: matchConditions(terraformPolicy) });
 

@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { executor, type Json } from './a-job.ts';
 
-/** Fields of a JSON object in the order of its text: name and value, which is JSON text itself. */
+/** Fields of a JSON object in order: a name and a value as JSON text. */
 type Fields = readonly (readonly [name: string, value: string])[];
 
-/** A Job of terraform-controller in the making. Values are JSON text, so that no digit of a number is lost. */
+/** Parts of a generated Job of terraform-controller. Values are JSON text, so that no digit of a number is lost. */
 export interface Sketch {
-  /** `undefined` where the Job does not say. */
+  /** `undefined` omits the field. */
   readonly backoffLimit: string | undefined;
   readonly restartPolicy: string | undefined;
   readonly containers: readonly string[];
-  /** What else there is, known to nobody. */
+  /** Random fields that Kubernetes does not know. */
   readonly extras: { readonly job: Fields; readonly spec: Fields; readonly template: Fields; readonly podSpec: Fields };
 }
 
-/** Names that an object of JavaScript has by birth, and others that a careless copy trips over. */
+/** Field names that every JavaScript object inherits, and other names that break a careless copy. */
 const treacherousNames = [
   '__proto__',
   'constructor',
@@ -31,7 +31,7 @@ const knownNames = ['kind', 'spec', 'template', 'containers', 'serviceAccountNam
 
 const anyText = fc.string({ unit: 'binary' });
 const anyNumber = fc.oneof(fc.bigInt().map(String), fc.double({ noNaN: true, noDefaultInfinity: true }).map(String));
-/** The text of any JSON value. */
+/** Generates the text of any JSON value. */
 export const anyJson = fc.oneof(
   fc.json({ stringUnit: 'binary' }),
   anyNumber,
@@ -55,7 +55,7 @@ export const anySketch: fc.Arbitrary<Sketch> = fc.record({
   extras: fc.record({ job: anyFields, spec: anyFields, template: anyFields, podSpec: anyFields }),
 });
 
-/** The Job as JSON text, as it might come from a client. */
+/** Returns the Job as the JSON text that a client could send. */
 export function jobText({ backoffLimit, restartPolicy, containers, extras }: Sketch): string {
   const podSpec = objectText([
     ['containers', `[${containers.join()}]`],
@@ -74,13 +74,13 @@ function objectText(fields: Fields): string {
 
 const optional = (name: string, value: string | undefined): Fields => (value === undefined ? [] : [[name, value]]);
 
-/** Every place in a JSON value, as the names that lead there. */
+/** Returns the path of each value inside a JSON value, as a list of names. */
 export function pathsOf(value: Json, path: readonly string[] = []): (readonly string[])[] {
   if (typeof value !== 'object' || value === null) return [path];
   return [path, ...Object.keys(value).flatMap((name) => pathsOf(value[name], [...path, name]))];
 }
 
-/** A copy with another value in one place. */
+/** Returns a copy with a different value at one path. */
 export function withValue(json: Json, [name, ...rest]: readonly string[], value: unknown): Json {
   if (name === undefined) return value;
   const copy = Array.isArray(json) ? [...json] : { ...json };

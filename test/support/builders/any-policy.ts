@@ -3,12 +3,12 @@ import type { Match, Policy, Settings } from '../../../src/policy/policy.ts';
 import { matchSchema, settingsSchema } from '../../../src/policy/schema.ts';
 import { fromSchema } from './from-schema.ts';
 
-/** The fields that a match can have. */
+/** Names of the fields of `match` in the policy schema. */
 export const matchNames = Object.keys(matchSchema.shape) as (keyof Match)[];
 
 const valuesOf = (name: keyof Match) => fromSchema(matchSchema.shape[name].unwrap());
 
-/** A few of the fields, so that often several rules match one Job: the first must decide. */
+/** Few fields per rule, so that several rules often match one Job and the first must win. */
 const anyMatch: fc.Arbitrary<Match> = fc
   .subarray(matchNames, { maxLength: 3 })
   .chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, valuesOf(name)]))) as fc.Arbitrary<Match>);
@@ -19,12 +19,12 @@ const withNames = (rules: readonly { readonly match: Match; readonly set: Settin
   rules: rules.map((rule, index) => ({ name: `rule-${index}`, ...rule })),
 });
 
-/** Made from the schema: a field that is added there is in it. */
+/** Generates policies from the schema, so that a new field of the schema is included. */
 export const anyPolicy: fc.Arbitrary<Policy> = fc
   .array(fc.record({ match: anyMatch, set: anySettings }), { minLength: 1, maxLength: 5 })
   .map(withNames);
 
-/** One policy for each field of `match`, whose rules have that field alone; the same at every call. */
+/** One fixed policy for each field of `match`: its rules use only that field. */
 export const policiesByField: ReadonlyMap<keyof Match, Policy> = new Map(
   matchNames.map((name) => {
     const values = new Set(

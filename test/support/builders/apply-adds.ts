@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Operation } from '../../../src/webhook/review.ts';
 import type { Json } from './a-job.ts';
 
-/** RFC 6902 `add`, as far as objects go, written a second time. */
+/** Applies RFC 6902 `add` operations to objects, independently of the library that the daemon uses. */
 export function applyAdds(document: Json, operations: readonly Operation[]): Json {
   for (const { path, value } of operations) {
     const names = path
@@ -20,7 +20,7 @@ export function applyAdds(document: Json, operations: readonly Operation[]): Jso
 
 type RawJson = { rawJSON(text: string): unknown };
 
-/** JSON with its numbers as they are written: `JSON.parse` alone would round the long ones. */
+/** Parses JSON and keeps numbers as text, because `JSON.parse` rounds long numbers. */
 export const parseExactly = (text: string): Json =>
   JSON.parse(text, ((_name: string, value: unknown, { source }: { source: string }) =>
     typeof value === 'number' ? (JSON as unknown as RawJson).rawJSON(source) : value) as never);

@@ -1,7 +1,7 @@
 import type { OptionName } from '../../../src/cli/options.ts';
 import type { chartsOwn } from '../../../tools/chart/values.ts';
 
-/** Values of each option, as a user writes them: those that the daemon takes, and those that it does not. */
+/** Sample values of each option: values that the daemon accepts, and values that it rejects. */
 export const SAMPLES: Readonly<
   Record<Exclude<OptionName, keyof typeof chartsOwn>, readonly [taken: readonly unknown[], refused: readonly unknown[]]>
 > = {
@@ -99,14 +99,14 @@ export const SAMPLES: Readonly<
   ],
 };
 
-/** The nth sample of each option; the last one where it has fewer. */
+/** Returns the nth sample of each option, or its last sample if it has fewer. */
 export const samples = (which: 0 | 1, n: number) =>
   Object.fromEntries(
     Object.entries(SAMPLES).map(([name, lists]) => [name, lists[which][Math.min(n, lists[which].length - 1)]]),
   );
 export const most = (which: 0 | 1) => Math.max(...Object.values(SAMPLES).map((lists) => lists[which].length));
 
-/** Every value other than its default. */
+/** Chart values that all differ from their defaults. */
 export const EVERYTHING = {
   name: 'job-cap',
   image: {
@@ -134,7 +134,7 @@ export const EVERYTHING = {
   labels: { team: 'a', app: 'not-this' },
   podLabels: { pod: 'a', app: 'nor-this' },
   podAnnotations: { 'example.com/c': '1' },
-  // null takes a default away.
+  // null removes the default.
   resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },
   priorityClassName: 'system-cluster-critical',
   nodeSelector: { 'kubernetes.io/os': 'linux' },

@@ -1,28 +1,30 @@
 import type { Value } from '../../../tools/chart/values.ts';
 
-/** A schema as the chart has it: of a value, or of a field of a policy. */
+/** The schema of a chart value or of a policy field. */
 type Schema = Partial<Value>;
 type Named = Readonly<Record<string, Schema>>;
 
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const NAME_IN_MAP = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
-/** Whether a schema of a text takes this one. */
+/** Returns whether a schema for strings accepts the text. */
 function takes({ pattern, enum: words, minLength = 0, maxLength = Infinity }: Schema, text: string): boolean {
   if (words !== undefined && !(words as readonly unknown[]).includes(text)) return false;
   if (pattern !== undefined && !new RegExp(pattern as string, 'u').test(text)) return false;
   return text.length >= (minLength as number) && text.length <= (maxLength as number);
 }
 
-/** The texts of values: which places take one is the schema's to say, what is put there need not be the same text. */
+/** The text to test against the schema, and the text to put at each place where the schema accepts the first. */
 export interface Filling {
-  /** What the schema is asked about. */
+  /** The text that the schema must accept. */
   readonly text: string;
-  /** What is put where the schema takes that. */
+  /** The text that is put there. */
   readonly put: string;
 }
 
-/** Answers values with all that can be switched on, and a text wherever the schema takes it; `undefined` where nowhere. */
+/**
+ * Returns chart values with all features on and the text at each place that accepts it; `undefined` if no place does.
+ */
 export function filled(schema: Schema, filling: Filling): unknown {
   if (schema.type === 'string') return takes(schema, filling.text) ? filling.put : undefined;
   if (schema.type === 'boolean') return true;
@@ -43,7 +45,7 @@ function filledObject(schema: Schema, filling: Filling): unknown {
   return { [NAME_IN_MAP.test(filling.text) ? filling.put : 'any']: value };
 }
 
-/** What a map holds, by any name or by those of one pattern; `undefined` where it may hold anything. */
+/** Returns the schema of the values of a map; `undefined` if the map accepts anything. */
 function inMap({ additionalProperties, patternProperties = {} }: Schema): Schema | undefined {
   const [byPattern] = Object.values(patternProperties as Named);
   return byPattern ?? (typeof additionalProperties === 'object' ? (additionalProperties as Schema) : undefined);
@@ -58,13 +60,13 @@ function filledProperties(properties: Named, required: readonly string[], fillin
   return given.length === 0 ? undefined : Object.fromEntries(given);
 }
 
-/** Something that a required field takes. */
+/** Returns a minimal value for a required field. */
 function least({ type, minimum, enum: words }: Schema): unknown {
   if (Array.isArray(words)) return words[0];
   return type === 'integer' ? minimum : type === 'object' ? {} : 'a';
 }
 
-/** A place for a text: its path, with `*` for what a map or a list holds, and which texts the schema takes there. */
+/** A place for a text: its path, with `*` for entries of a map or list, and the schema at that path. */
 export interface TextPlace {
   readonly path: string;
   readonly takes: (text: string) => boolean;

@@ -13,7 +13,7 @@ export interface ClientCertificate {
   readonly key: string;
 }
 
-/** Somebody's certificate authority for clients, made with the real openssl in a folder of the test's. */
+/** A certificate authority for client certificates, created with openssl in a folder of the test. */
 export interface ClientAuthority {
   readonly caFile: string;
   readonly ca: string;
@@ -22,7 +22,11 @@ export interface ClientAuthority {
 
 const KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
 
-/** @param name tells apart those in one folder. */
+/**
+ * Creates a certificate authority for client certificates.
+ *
+ * @param name prefix of the files, different for each authority in one folder.
+ */
 export async function clientAuthority(folder: string, name = 'clients'): Promise<ClientAuthority> {
   const [caFile, caKey] = [join(folder, `${name}.pem`), join(folder, `${name}-key.pem`)];
   const subject = `/CN=${name}`;

@@ -6,12 +6,12 @@ const folder = new URL('../../fixtures/admission-reviews/', import.meta.url);
 /** An AdmissionReview that a real API server sent. */
 export interface Recorded {
   readonly name: string;
-  /** The bytes as they came. */
+  /** The recorded request body. */
   readonly text: string;
   readonly review: Json;
 }
 
-/** All of them, by name. */
+/** All recorded reviews, sorted by name. */
 export const recordedReviews: readonly Recorded[] = readdirSync(folder)
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.replace(/\.json$/, ''))
@@ -21,7 +21,7 @@ export const recordedReviews: readonly Recorded[] = readdirSync(folder)
     return { name, text, review: JSON.parse(text) };
   });
 
-/** One of them; a name that is not there is a mistake in the test. */
+/** Returns a recorded review by name; throws if there is none. */
 export function recorded(name: string): Recorded {
   const found = recordedReviews.find((one) => one.name === name);
   if (found === undefined) throw new Error(`there is no recorded review ${name}`);

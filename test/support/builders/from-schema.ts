@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import type { Labels } from '../../../src/policy/policy.ts';
 
-/** Words that the Jobs of the tests are made of, and patterns of them; twice what is to match often. */
+/** Words of which generated Jobs and patterns consist. A repeated word occurs more often. */
 const WORDS = [
   ...['team-a', 'team*', '*-a', 't*m-*', 'other', 'prod', 'a.b', '*', 'team-a', '*'],
   ...['oss-bucket-apply', 'oss-bucket-destroy', '*-apply', '*-destroy', 'o*t*y', 'gen*', 'n*.batch-*', 'o*'],
@@ -18,8 +18,8 @@ const LABELS: readonly Labels[] = [
 ];
 
 /**
- * Any value that a schema takes, so that a field which is added to a schema is in the samples of each test. Texts and labels
- * are those above; a schema of a kind that is not known here fails the test.
+ * Generates any value that a schema accepts, so that a new field of a schema is in the samples of each test. Texts and
+ * labels come from the lists above. Throws for a kind of schema that this function does not know.
  */
 export function fromSchema(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodOptional) return fc.option(fromSchema(schema.unwrap() as z.ZodType), { nil: undefined });

@@ -4,27 +4,27 @@ import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { executor, type Json } from './a-job.ts';
 import { policiesByField } from './any-policy.ts';
 
-/** The namespaces of these Jobs, with their labels. */
+/** The namespaces of the generated Jobs, with their labels. */
 export const namespaces: Readonly<Record<string, Labels>> = {
   'team-a': { env: 'dev', team: 'a' },
   'team-b': { env: 'prod' },
   prod: { env: 'prod', constructor: 'x' },
   team: {},
-  // For Jobs that are stored: a name that exists cannot be created again, not even as a dry run.
+  // For stored Jobs: the API server rejects the CREATE of an existing name, even as a dry run.
   'team-a-2': { env: 'dev', team: 'a' },
   'team-b-2': { env: 'prod' },
   'prod-2': { env: 'prod', constructor: 'x' },
   'team-2': {},
 };
 
-/** The same kind of namespace, for a stored Job. */
+/** Returns the namespace with the same labels for stored Jobs. */
 export const twinOf = (namespace: string): string => `${namespace}-2`;
 
 const terraform = { serviceAccountName: 'tf-executor-service-account', containerName: 'terraform-executor' } as const;
 const never = (backoffLimit: number) => ({ backoffLimit, restartPolicy: 'Never' }) as const;
 const keep = (backoffLimit: number) => ({ backoffLimit, restartPolicy: 'Keep' }) as const;
 
-/** A rule that takes all the room that there is, and hardly ever matches. */
+/** Returns a rule with values of the maximum length that matches almost no Job. */
 const wide = (_value: unknown, nth: number): Rule => ({
   name: `wide-${nth}`,
   match: {
@@ -39,7 +39,7 @@ const wide = (_value: unknown, nth: number): Rule => ({
   set: never(nth),
 });
 
-/** A handful of policies, of which each has something that the others have not. */
+/** Policies by name. Each has a feature that the other policies do not have. */
 export const policies: Readonly<Record<string, Policy>> = {
   default: terraformPolicy,
   'apply and destroy apart': {
@@ -109,7 +109,7 @@ const text = (...values: readonly unknown[]) => fc.constantFrom<unknown>(...valu
 const container = (name: string) => ({ name, image: 'busybox:1.37' });
 const large = 'ä€😀<'.repeat(20_000);
 
-/** Fields of a Job, close to what the policies ask for. `undefined` leaves a field out. */
+/** Generates metadata that often matches the policies. `undefined` omits a field. */
 const metadata = fc.record({
   name: fc.oneof(
     {
@@ -184,5 +184,5 @@ const anyPolicyJob: fc.Arbitrary<Json> = fc
     ),
   );
 
-/** The same ones at every call. */
+/** Returns generated Jobs. Each call returns the same Jobs. */
 export const someJobs = (count: number): Json[] => fc.sample(anyPolicyJob, { numRuns: count, seed: 20261123 });

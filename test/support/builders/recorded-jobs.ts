@@ -2,15 +2,15 @@ import { readFile } from 'node:fs/promises';
 import type { V1Job } from '@kubernetes/client-node';
 
 /**
- * The Job of a recorded AdmissionReview as a client would send it: without what the API server fills in by itself, and
- * in a namespace of the caller's.
+ * Returns the Job of a recorded AdmissionReview as a client sends it: without fields that the API server sets, in the
+ * given namespace.
  */
 export async function recordedJob(file: string, namespace: string): Promise<V1Job> {
   const url = new URL(`../../fixtures/admission-reviews/${file}.json`, import.meta.url);
   const { request } = JSON.parse(await readFile(url, 'utf8'));
   const { metadata, spec, ...job } = request.object;
   const { name, generateName, annotations } = metadata;
-  // Made by the API server for each Job anew.
+  // The API server sets these fields for each Job.
   const { selector: _selector, manualSelector: _manualSelector, ...ownSpec } = spec;
   const { labels: _labels, ...templateMetadata } = ownSpec.template.metadata ?? {};
   return {

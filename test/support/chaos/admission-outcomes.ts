@@ -1,6 +1,6 @@
 /**
- * What came of the CREATE of a Job: it was capped, it was stored as it was sent, or there was no good answer at all.
- * The last two are what the daemon is there to prevent.
+ * The outcome of the CREATE of a Job: `mutated` (capped), `unmutated` (stored as it was sent) or `lost` (the request
+ * failed).
  */
 export type AdmissionOutcome = 'mutated' | 'unmutated' | 'lost';
 
@@ -9,9 +9,9 @@ export interface AdmissionRequest {
   readonly sentAt: Date;
   readonly answeredAt: Date;
   readonly outcome: AdmissionOutcome;
-  /** Which of the API servers was called. */
+  /** Index of the API server that was called. */
   readonly via: number;
-  /** What was wrong with it; empty where nothing was. */
+  /** Description of the failure; empty if there was none. */
   readonly detail: string;
 }
 
@@ -19,7 +19,7 @@ export interface OutcomeCounts {
   readonly sent: number;
   readonly lost: number;
   readonly unmutated: number;
-  /** The longest time in which no answer with a capped Job came, while there were requests. */
+  /** The longest time in ms without a capped Job in a response. */
   readonly longestGapMs: number;
 }
 
@@ -33,7 +33,7 @@ export function countOutcomes(requests: readonly AdmissionRequest[]): OutcomeCou
   };
 }
 
-/** Nothing is spread into arguments: hours of requests are more than a call takes. */
+/** A loop instead of `Math.max(...)`: hours of requests are too many arguments for one call. */
 function longestGapMs(requests: readonly AdmissionRequest[]): number {
   const start = requests.reduce(
     (earliest, { sentAt }) => Math.min(earliest, sentAt.getTime()),
@@ -50,26 +50,29 @@ function longestGapMs(requests: readonly AdmissionRequest[]): number {
 }
 
 export interface FailuresByCause {
-  /** Calls that died with a process. No protocol can save them: the API server does not retry a reset connection. */
+  /**
+   * Failed requests that were in flight when a process was killed. The API server does not retry a call after a
+   * connection reset.
+   */
   readonly inFlightAtKill: readonly AdmissionRequest[];
-  /** All others, which somebody has to answer for. */
+  /** All other failed requests. */
   readonly others: readonly AdmissionRequest[];
 }
 
-/** A stretch of time, with both of its ends. */
+/** A time span with start and end. */
 export interface Span {
   readonly from: Date;
   readonly to: Date;
 }
 
-/** Until those who call know that a process is gone, whose connections end one after another. */
+/** Time in ms until callers notice the end of a process, because its connections end one after another. */
 const KNOWN_MS = 50;
 
 /**
- * Does what kills a process, and answers when calls may have ended with it: from the signal until it is known to be gone. On
- * a busy machine it takes its time to die.
+ * Kills a process and returns the time span in which calls can have failed because of it: from the signal until the
+ * callers notice.
  *
- * @param end resolves once it is gone.
+ * @param end kills the process and resolves when it has ended.
  */
 export async function timeKill(end: () => Promise<unknown>): Promise<Span> {
   const from = new Date();
@@ -77,7 +80,7 @@ export async function timeKill(end: () => Promise<unknown>): Promise<Span> {
   return { from, to: new Date(Date.now() + KNOWN_MS) };
 }
 
-/** Separates the failed requests that were in flight during a kill from all other failed ones. */
+/** Separates failed requests that were in flight during a kill from all other failed requests. */
 export function splitAtKill(requests: readonly AdmissionRequest[], kills: readonly Span[]): FailuresByCause {
   const wasInFlight = ({ sentAt, answeredAt }: AdmissionRequest) =>
     kills.some(({ from, to }) => sentAt <= to && answeredAt >= from);
@@ -89,8 +92,9 @@ export function splitAtKill(requests: readonly AdmissionRequest[], kills: readon
 }
 
 /**
- * How long it took, in ms from `since`, until Jobs were capped for good again: until the answer of the first capped one
- * that was sent after the last that failed. 0 when none has failed, and infinite when none was capped after that.
+ * Returns the time in ms from `since` until Jobs were capped again: until the response to the first capped Job that was
+ * sent after the last failed one. Returns 0 if no request failed, and Infinity if no Job was capped after the last
+ * failure.
  */
 export function mutatedAgain(requests: readonly AdmissionRequest[], since: Date): number {
   const inOrder = requests.toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());

@@ -8,56 +8,60 @@ import { type ApiCredentials, readApiCredentials } from '../cluster/api-credenti
 import type { Cluster } from '../cluster/cluster.ts';
 import type { AdmissionOutcome, AdmissionRequest } from './admission-outcomes.ts';
 
-/** No webhook may hold an answer back for longer, whatever its `timeoutSeconds`. */
+/** Longer than the highest `timeoutSeconds` of a webhook (30 s) plus time for the API server. */
 const ANSWER_MS = 35_000;
-/** Well before the API server gives an idle connection up (90 s): a request must not meet its end. */
+/**
+ * Shorter than the idle timeout of the API server (90 s), so that no request is sent on a connection that is closing.
+ */
 const IDLE_MS = 30_000;
-/** What is later than that is not sent at all: to make up for it would be a burst, which a slow machine never gets over. */
+/** A request that is later than this is left out. To catch up would make a burst that a slow machine cannot handle. */
 const TOLERATED_LAG_MS = 250;
 
-/** Carries the Jobs that are really stored, so that they can be told from everybody else's. */
+/** Label of the stored Jobs of the stream. */
 const LABEL = 'admission-stream';
-/** Tells those of one stretch of time from the others. */
+/** Label with the number of the time slice in which a Job was stored. */
 export const PART_LABEL = 'admission-stream-part';
-/** How long such a stretch is. */
+/** Length of a time slice. */
 export const PART_MS = 10_000;
 
 export interface StreamOptions {
   /** A namespace that exists. */
   readonly namespace: string;
   readonly perSecond?: number;
-  /** Each keeps connections of its own. */
+  /** Number of clients. Each has its own connections. */
   readonly clients?: number;
-  /** All other CREATEs are dry runs: those are admitted just the same and leave nothing in etcd. Default: each tenth. */
+  /**
+   * One CREATE of this many is stored; the others are dry runs, which pass admission and store nothing. Default: 10.
+   */
   readonly realEvery?: number;
-  /** Of the API servers that take turns. Default: the cluster's own. */
+  /** Kubeconfigs of the API servers, used in turn. Default: the kubeconfig of the cluster. */
   readonly kubeconfigs?: readonly string[];
 }
 
 export interface StreamReport {
-  /** In the order of their answers. */
+  /** Requests in the order of their responses. */
   readonly requests: readonly AdmissionRequest[];
-  /** What was reached. */
+  /** The request rate that was reached. */
   readonly perSecond: number;
-  /** How many were not sent, as their time had passed. */
+  /** Number of requests that were not sent because they were late. */
   readonly leftOut: number;
 }
 
-/** A steady stream of CREATEs of terraform's Jobs, as a cluster admin sends them. */
+/** A steady stream of CREATE requests for Jobs of terraform-controller, sent as a cluster admin. */
 export interface AdmissionStream {
-  /** Selects the Jobs that it has really stored. */
+  /** Selects the stored Jobs of this stream. */
   readonly labelSelector: string;
-  /** Those that were answered so far. */
+  /** Returns the requests that have a response so far. */
   requests(): readonly AdmissionRequest[];
-  /** Sends no more and waits for the answers. What was stored stays. */
+  /** Stops sending and waits for the responses. The stored Jobs remain. */
   finish(): Promise<StreamReport>;
-  /** Sends no more, waits for the answers, and deletes the Jobs that were really stored. Safe to call again. */
+  /** Stops sending, waits for the responses and deletes the stored Jobs. Safe to call again. */
   stop(): Promise<StreamReport>;
 }
 
 /**
- * Starts an open loop: it sends evenly and does not slow down when answers are late. What cannot be sent in time is
- * left out, and reported on stderr at the end.
+ * Starts an open-loop stream: it sends at a constant rate and does not wait for late responses. Requests that cannot be
+ * sent in time are left out and reported on stderr at the end.
  */
 export async function startAdmissionStream(
   cluster: Pick<Cluster, 'kubeconfig' | 'batch'>,
@@ -114,13 +118,13 @@ export async function startAdmissionStream(
 
 type Pace = Omit<StreamReport, 'requests'>;
 
-/** Calls `send` so many times a second until the signal is aborted, and answers how well that went. */
+/** Calls `send` at the given rate until the signal is aborted. Returns the rate that was reached. */
 async function keepPace(perSecond: number, signal: AbortSignal, send: (nth: number) => void): Promise<Pace> {
   const startedAt = performance.now();
   let leftOut = 0;
   for (let nth = 0; ; nth++) {
     const dueAt = startedAt + (nth * 1000) / perSecond;
-    // Also where it is late: answers have to be read in between.
+    // Yields even if it is late, so that responses are read.
     await delay(Math.max(0, dueAt - performance.now()), undefined, { signal }).catch(() => {});
     if (signal.aborted) {
       return { perSecond: ((nth - leftOut) * 1000) / (performance.now() - startedAt), leftOut };

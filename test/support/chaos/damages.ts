@@ -14,13 +14,13 @@ const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const DAY_MS = 24 * 3_600_000;
 
-/** Something that somebody does to the daemon's objects. */
+/** A damage to the objects of the daemon. */
 export interface Damage {
   readonly name: string;
   readonly inflict: (cluster: Cluster) => Promise<unknown>;
 }
 
-/** Damage to the Secret cuts no trust: no Job may notice. */
+/** Damages of the Secret. They break no trust, so no Job must be affected. */
 export const secretDamages: readonly Damage[] = [
   { name: 'deleted', inflict: ({ core }) => core.deleteNamespacedSecret({ namespace: NAMESPACE, name: SECRET }) },
   {
@@ -59,7 +59,7 @@ export const secretDamages: readonly Damage[] = [
   { name: 'of the wrong type', inflict: (cluster) => recreateOpaque(cluster) },
 ];
 
-/** Damage to the CA bundle cuts the trust: how long that lasts is what counts. */
+/** Damages of the CA bundle. They break trust until the repair, so the time to repair is measured. */
 export const bundleDamages: readonly Damage[] = [
   { name: 'emptied', inflict: (cluster) => editEntry(cluster, ({ clientConfig }) => delete clientConfig.caBundle) },
   {
@@ -92,7 +92,7 @@ export const entryDamages: readonly Damage[] = [
   { name: 'deleted', inflict: ({ admission }) => admission.deleteMutatingWebhookConfiguration({ name: REGISTRATION }) },
 ];
 
-/** The daemon's own entry. */
+/** Returns the webhook entry of the daemon. */
 export const entryOf = (live: V1MutatingWebhookConfiguration | undefined) =>
   live?.webhooks?.find(({ name }) => name === OWN);
 
@@ -118,7 +118,7 @@ const patchSecret = ({ core }: Cluster, body: object) =>
 const writeData = (cluster: Cluster, texts: Readonly<Record<string, string>>) =>
   patchSecret(cluster, { data: Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, base64(text)])) });
 
-/** A whole set that is sound in itself. */
+/** Writes a different, valid certificate set into the Secret. */
 async function writeSet(cluster: Cluster, fields: CertificateSetFields) {
   const { ca, serving, caBundle } = await aCertificateSet(fields);
   return writeData(cluster, {
@@ -137,7 +137,7 @@ async function recreateOpaque({ core }: Cluster): Promise<void> {
       namespace,
       body: { type: 'Opaque', metadata: { name: SECRET, labels: MANAGED_BY }, ...(data ? { data } : {}) },
     });
-  // A replica may be faster with a Secret of its own: then the next try is.
+  // Retried, because a replica can create its Secret first.
   for (let isCreated = false; !isCreated; ) {
     await core.deleteNamespacedSecret({ namespace, name: SECRET });
     isCreated = await create().then(

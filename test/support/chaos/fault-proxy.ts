@@ -16,7 +16,7 @@ const WRITES = ['PATCH', 'POST', 'PUT', 'DELETE'];
 
 export interface Write {
   readonly method: string;
-  /** With the query. */
+  /** Path with query. */
   readonly path: string;
 }
 
@@ -26,36 +26,41 @@ export interface WriteAnswer extends Write {
 
 type Fate = 'kill' | undefined;
 
-/** Asked about each write; `n` counts from 1. The write waits for the answer. */
+/** Hooks for each write, numbered from 1. The write waits for the result of the hook. */
 export interface FaultHooks {
-  /** On `kill` the write never reaches the API server. */
+  /** Called before the write. With `kill` the write does not reach the API server. */
   beforeWrite?(n: number, write: Write): Fate | Promise<Fate>;
-  /** On `kill` the write was carried out, and its answer never reaches the daemon. */
+  /** Called after the write. With `kill` the response does not reach the daemon. */
   afterWrite?(n: number, answer: WriteAnswer): Fate | Promise<Fate>;
-  /** Kills the daemon. Its connection is cut when this is done: what it does with SIGKILL it never sees that. */
+  /** Kills the daemon. Its connection is cut afterwards, so that the daemon cannot react to the cut. */
   onKill?(): unknown;
 }
 
-/** Stands between one daemon and the API server, and breaks what it is told to break. */
+/** A proxy between one daemon and the API server that injects faults. */
 export interface FaultProxy {
-  /** Path of the kubeconfig to start the daemon with. It is worth nothing at the API server itself. */
+  /** Path of the kubeconfig for the daemon. The API server itself rejects its credentials. */
   readonly kubeconfig: string;
-  /** The writes that came so far, in order. */
+  /** Returns the writes so far, in order. */
   writes(): readonly Write[];
-  /** The network is gone: every connection is cut and new ones are refused, until `restore`. */
+  /** Cuts all connections and refuses new ones until `restore`. */
   cut(): Promise<void>;
-  /** `isKnown: false`: the API server is there again, and refuses the daemon's token (401) until the next `cut`. */
+  /** Accepts connections again. With `isKnown: false` each request gets 401 until the next `cut`. */
   restore(options?: { readonly isKnown?: boolean }): Promise<void>;
-  /** The network takes connections again, and nothing that is sent to it is ever answered. Answers how many came since. */
+  /** Accepts connections and never responds. Returns a function that returns the number of requests since. */
   hang(): Promise<() => number>;
   close(): Promise<void>;
 }
 
-/** @param kubeconfig whose user the proxy calls the API server as. */
+/**
+ * Starts the proxy.
+ *
+ * @param kubeconfig the credentials with which the proxy calls the API server.
+ */
 export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}): Promise<FaultProxy> {
   const credentials = await readApiCredentials(kubeconfig);
   const { serving, caBundle } = await aCertificateSet({
-    issuedAt: new Date(new Date().setSeconds(0, 0)), // the same for all proxies of a minute: keys take their time
+    // The same minute gives the same cached certificate: key generation is slow.
+    issuedAt: new Date(new Date().setSeconds(0, 0)),
     options: { names: { dns: [], ip: [HOST] } },
   });
   const token = randomBytes(24).toString('hex');
@@ -64,7 +69,7 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
   const server = createServer({ cert: serving.certificate, key: serving.privateKey }, (request, response) => {
     const isKnown = !isRefused && request.headers.authorization === `Bearer ${token}`;
     const answer = isKnown ? relay({ credentials, hooks, writes }, request, response) : refuse(response);
-    // Either side may have gone away. What is left of the other one goes too.
+    // If one side closes, the other side is closed too.
     answer.catch(() => response.destroy());
   });
   const sockets = new Set<Socket>();
@@ -81,7 +86,7 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
     const closed = once(server, 'close');
     server.close();
     server.closeAllConnections();
-    // And those that are still in their handshake.
+    // Includes connections that are still in the TLS handshake.
     for (const socket of sockets) socket.destroy();
     await closed;
   };
@@ -124,7 +129,7 @@ interface Relay {
 
 async function relay({ credentials, hooks, writes }: Relay, request: IncomingMessage, response: ServerResponse) {
   const write = { method: request.method ?? '', path: request.url ?? '' };
-  // Events, the Lease and Jobs are written at any time: they are passed on, and do not count.
+  // Writes of Events, the Lease and Jobs happen at any time, so they are forwarded without hooks.
   const isCounted = WRITES.includes(write.method) && !/\/(events|leases|jobs)\b/.test(write.path);
   if (!isCounted) return streamAnswer(await relayRequest(credentials, request, response), response);
 

@@ -1,12 +1,12 @@
 import { type AdmissionRequest, countOutcomes, mutatedAgain, type Span, splitAtKill } from './admission-outcomes.ts';
 
-/** What the Jobs of a stream met while something was done to the daemon. */
+/** One row of the lifecycle table: the outcome of a stream of Jobs during one scenario. */
 export interface LifecycleRow {
   readonly scenario: string;
   readonly sent: number;
   readonly lost: number;
   readonly unmutated: number;
-  /** Failed requests that died with a killed process; `lost` and `unmutated` are without them. */
+  /** Failed requests that were in flight during a kill. `lost` and `unmutated` do not include them. */
   readonly inFlightAtKill: number;
   readonly healedMs: number;
 }
@@ -16,13 +16,13 @@ const columns = ['scenario', 'sent', 'lost', 'unmutated', 'inFlightAtKill', 'hea
 export interface Scenario {
   readonly scenario: string;
   readonly requests: readonly AdmissionRequest[];
-  /** When that which is to heal was done. */
+  /** The time of the damage. */
   readonly since: Date;
-  /** When calls may have ended with what was killed. */
+  /** Time spans of kills. */
   readonly kills?: readonly Span[];
 }
 
-/** Counts each failed request once. */
+/** Returns the row of a scenario. Each failed request counts once. */
 export function lifecycleRow({ scenario, requests, since, kills = [] }: Scenario): LifecycleRow {
   const { inFlightAtKill, others } = splitAtKill(requests, kills);
   const { lost, unmutated } = countOutcomes(others);
@@ -30,7 +30,7 @@ export function lifecycleRow({ scenario, requests, since, kills = [] }: Scenario
   return { scenario, sent: requests.length, lost, unmutated, inFlightAtKill: inFlightAtKill.length, healedMs };
 }
 
-/** Aligned text with a head line: names to the left, numbers to the right. */
+/** Returns the rows as an aligned text table with a header. */
 export function lifecycleTable(rows: readonly LifecycleRow[]): string {
   const cells = [[...columns], ...rows.map((row) => columns.map((column) => cell(row[column])))];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
@@ -41,7 +41,7 @@ export function lifecycleTable(rows: readonly LifecycleRow[]): string {
 
 const cell = (value: string | number): string => (value === Number.POSITIVE_INFINITY ? 'never' : String(value));
 
-/** Rows of several tests, and an `after` hook that prints them all: nothing where there is none. */
+/** Collects rows of several tests and prints them in an `after` hook. Prints nothing without rows. */
 export function collectLifecycles() {
   const rows: LifecycleRow[] = [];
   return {

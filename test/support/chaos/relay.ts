@@ -4,12 +4,12 @@ import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import type { ApiCredentials } from '../cluster/api-credentials.ts';
 
-/** What one connection says about itself (RFC 9110 §7.6.1), and whom it is for. */
+/** Headers that are not forwarded: hop-by-hop headers (RFC 9110 §7.6.1), Host and credentials. */
 const OF_THE_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding', 'host', 'authorization'];
 
 /**
- * Sends a request on to the API server with the credentials of `credentials`, and answers the head of what comes back.
- * When the client goes away, as watchers do, so does the call; rejects then, and when the API server does.
+ * Forwards a request to the API server with the given credentials and returns the response headers. Rejects if the
+ * client or the API server closes the connection.
  */
 export async function relayRequest(
   credentials: ApiCredentials,
@@ -25,16 +25,16 @@ export async function relayRequest(
     method: request.method,
     path: request.url,
     headers: { ...endToEnd(request.headers), ...credentials.headers },
-    agent: false, // one connection per call: none that is left over could be cut
+    agent: false, // one connection per call, so that no idle connection can be cut
   });
   response.once('close', () => call.destroy());
   request.pipe(call);
   const [answer] = await once(call, 'response');
-  call.on('error', () => {}); // told by the answer, which ends too early
+  call.on('error', () => {}); // reported by the response, which ends early
   return answer;
 }
 
-/** Passes the answer on as it comes, which for a watch is event by event. */
+/** Forwards the response body as it arrives: for a watch, event by event. */
 export async function streamAnswer(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   response.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
   response.flushHeaders();

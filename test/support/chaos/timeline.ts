@@ -8,27 +8,31 @@ import {
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET } from '../cluster/cluster.ts';
 import { eventually } from '../eventually.ts';
 
-/** One state of the daemon's objects, and when the API server told of it. */
+/** A state of the objects of the daemon, and the time of its watch event. */
 export interface Moment {
   readonly at: Date;
   readonly secret: V1Secret | undefined;
   readonly registration: V1MutatingWebhookConfiguration | undefined;
 }
 
-/** Everything that happens to the daemon's Secret and registration, as a watch sees it. */
+/** The states of the Secret and the registration, recorded by a watch. */
 export interface Timeline {
   moments(): readonly Moment[];
-  /** The first moment at or after `since` in which the check holds. */
+  /** Resolves with the first moment at or after `since` for which the check holds. */
   when(check: (moment: Moment) => boolean, since: Date, options?: { readonly withinMs?: number }): Promise<Moment>;
   /**
-   * The first of the moments after so many that were there before something was done: what was done; and the first
-   * one after it in which the check holds. The answer may be seen before the client knows that its own write was made.
+   * Resolves with the first moment after the first `before` moments (the damage), and the first later moment for which
+   * the check holds (the repair). Moments are counted, because the repair can be recorded before the client knows that
+   * its own write was done.
    */
   answer(check: (moment: Moment) => boolean, before: number): Promise<{ readonly done: Moment; readonly seen: Moment }>;
   stop(): void;
 }
 
-/** A watch of the client ends when nothing happens for 30 s; this one goes on from where that one was. */
+/**
+ * Starts the recording. client-node ends a watch after 30 s without events, so the watch is started again from its last
+ * resourceVersion.
+ */
 export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>): Promise<Timeline> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);

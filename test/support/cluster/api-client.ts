@@ -1,6 +1,6 @@
 import { type ApiConstructor, type ApiType, KubeConfig } from '@kubernetes/client-node';
 
-/** A client of the kind asked for, as the user of the kubeconfig. */
+/** Returns an API client of the given type for the user of the kubeconfig. */
 export function apiClient<T extends ApiType>(kubeconfig: string, kind: ApiConstructor<T>): T {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);

@@ -1,17 +1,19 @@
 import type { AgentOptions, RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** Where a kubeconfig's API server is, and how its user calls it, in the terms of node:https. */
+/** URL and credentials of a kubeconfig, in the form of node:https. */
 export interface ApiCredentials {
   readonly host: string;
   readonly port: number;
-  /** The certificate authority to trust and, where the user has one, a client certificate. */
+  /** The trusted certificate authority, and the client certificate of the user if there is one. */
   readonly tls: Pick<AgentOptions, 'ca' | 'cert' | 'key'>;
-  /** Those that say who the user is, where no certificate does. */
+  /** Headers that authenticate the user, if no client certificate does. */
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Reads the credentials of a kubeconfig's current context. The API server's certificate is verified in any case. */
+/**
+ * Reads the credentials of the current context of a kubeconfig. The certificate of the API server is always verified.
+ */
 export async function readApiCredentials(kubeconfig: string): Promise<ApiCredentials> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);

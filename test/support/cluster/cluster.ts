@@ -22,25 +22,25 @@ export const NAMESPACE = 'vela-system';
 export const SERVICE = 'terraform-job-webhook-service';
 export const SECRET = 'terraform-job-webhook-cert';
 export const REGISTRATION = 'terraform-job-webhook-configuration';
-/** The name of the daemon's entry in the registration. */
+/** Name of the webhook entry of the daemon. */
 export const OWN = 'modify.terraform.job.kb.io';
-/** The name that the API server asks for. */
+/** The server name that the API server sends and verifies. */
 export const SERVER_NAME = `${SERVICE}.${NAMESPACE}.svc`;
 export const DAEMON_USER = `system:serviceaccount:${NAMESPACE}:terraform-daemon`;
 
-/** A real control plane as a cluster admin sees it, set up for the daemon. */
+/** A real control plane with the objects that the daemon needs, and clients of a cluster admin. */
 export interface Cluster {
-  /** The daemon's: its user has the rights of `manifests/install.yaml`, and no other. */
+  /** Kubeconfig of the daemon. Its user has only the rights of `manifests/install.yaml`. */
   readonly daemonKubeconfig: string;
-  /** The cluster admin's. */
+  /** Kubeconfig of the cluster admin. */
   readonly kubeconfig: string;
-  /** Those of the users that it was started with. */
+  /** Returns the path of the kubeconfig of a user of the start options. */
   kubeconfigFor(user: string): string;
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly url: string;
-  /** The calls of webhooks that have failed so far: the API server took those Jobs as they were. */
+  /** Returns the webhook calls that failed so far, so that the API server admitted the Job unchanged. */
   failedOpen(): Promise<readonly FailedOpen[]>;
   secret(): Promise<V1Secret | undefined>;
   registration(): Promise<V1MutatingWebhookConfiguration | undefined>;
@@ -48,20 +48,20 @@ export interface Cluster {
   createJob(job: V1Job): Promise<V1Job>;
   /** Adds an annotation to a Job, as `kubectl annotate` does. */
   annotateJob(job: V1Job, options?: { readonly isDryRun?: boolean }): Promise<V1Job>;
-  /** Removes what the daemons of an earlier test have left. */
+  /** Removes the objects that the daemons of an earlier test created. */
   forgetDaemon(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface ClusterOptions {
   readonly apiServerArgs?: readonly string[];
-  /** Users beside the admin and the daemon; they have no rights yet. */
+  /** Further users, without any rights. */
   readonly users?: readonly User[];
-  /** Also start kube-controller-manager. Default: no. */
+  /** Whether to start kube-controller-manager too. Default: no. */
   readonly controllerManager?: boolean;
-  /** Whether the daemon has the rights of `manifests/base/rbac-backstop.yaml` too. Default: yes. */
+  /** Whether the daemon also gets the rights of `manifests/base/rbac-backstop.yaml`. Default: yes. */
   readonly backstopRbac?: boolean;
-  /** Takes the progress of building the executables. Default: lines on stderr. */
+  /** Receives the progress if binaries must be built. Default: lines on stderr. */
   readonly progress?: Progress;
 }
 
@@ -81,7 +81,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-/** Makes what a namespace with the daemon in it needs, but for the daemon. */
+/** Creates the objects that the daemon needs in its namespace, except the daemon. */
 export async function setUp(controlPlane: ControlPlane, rights: readonly KubernetesObject[]): Promise<Cluster> {
   const cluster = clusterOf(controlPlane);
   await cluster.createNamespace(NAMESPACE);
@@ -89,8 +89,8 @@ export async function setUp(controlPlane: ControlPlane, rights: readonly Kuberne
   config.loadFromFile(controlPlane.kubeconfig);
   const objects = KubernetesObjectApi.makeApiClient(config);
   for (const object of rights) await objects.create(object);
-  // There is no kube-proxy here: this way the API server finds the daemon on loopback through its Service all the same,
-  // and still asks for the Service's name in the certificate.
+  // There is no kube-proxy. A Service of type ExternalName leads the API server to the daemon on loopback, and the API
+  // server still verifies the Service name.
   await cluster.core.createNamespacedService({
     namespace: NAMESPACE,
     body: { metadata: { name: SERVICE }, spec: { type: 'ExternalName', externalName: 'localhost' } },
@@ -98,7 +98,7 @@ export async function setUp(controlPlane: ControlPlane, rights: readonly Kuberne
   return cluster;
 }
 
-/** Clients for a control plane as it is. */
+/** Returns API clients for a control plane. */
 export function clusterOf(controlPlane: ControlPlane): Cluster {
   const config = new KubeConfig();
   config.loadFromFile(controlPlane.kubeconfig);

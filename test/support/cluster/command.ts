@@ -13,15 +13,15 @@ export interface Ended {
 }
 
 export interface RunOptions {
-  /** The whole environment beside PATH. */
+  /** The complete environment, except PATH. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Sends SIGTERM once standard output has a line that matches. */
+  /** Sends SIGTERM when a line of stdout matches. */
   readonly stopAt?: RegExp;
-  /** Closes standard output before anything is written to it. */
+  /** Closes stdout before the command writes to it. */
   readonly isUnread?: boolean;
 }
 
-/** Runs the daemon's source in a process of its own, until that ends. */
+/** Runs the daemon from its source in a separate process and resolves when it ends. */
 export async function spawnCommand(
   args: readonly string[],
   { env = {}, stopAt, isUnread = false }: RunOptions = {},

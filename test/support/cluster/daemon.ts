@@ -4,10 +4,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../../tools/control-plane/free-port.ts';
 
-/** The bundle as it is shipped: `npm run build` makes it. */
+/** Path of the bundle that `npm run build` creates. */
 export const BUNDLE = fileURLToPath(new URL('../../../dist/terraform-daemon.js', import.meta.url));
 
-/** A line that has not come by then does not come. */
+/** Time limit for a log line. */
 const LINE_MS = 120_000;
 
 export interface LogLine {
@@ -16,40 +16,43 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** A daemon in a process of its own, on ports of its own. */
+/** A daemon in a separate process. */
 export interface Daemon {
   readonly port: number;
   readonly pid: number;
-  /** What it has logged so far. */
+  /** The log lines so far. */
   readonly lines: readonly LogLine[];
-  /** Everything that it has written so far, as it wrote it. */
+  /** Returns stdout and stderr so far. */
   readonly output: () => string;
-  /** Resolves with the first line that has this message, also one from before. Rejects when the process ends first. */
+  /** Resolves with the first log line with this message, also an earlier one. Rejects if the process ends first. */
   line(message: string): Promise<LogLine>;
-  /** A path of the probes' port. */
+  /** Sends a GET request to the port of the probes and metrics. */
   probe(path: string): Promise<{ readonly status: number; readonly text: string }>;
-  /** Sends the signal and resolves with the exit code, or with the signal's name when that ended it. */
+  /**
+   * Sends the signal (default SIGTERM). Resolves with the exit code, or with the name of the signal that ended the
+   * process.
+   */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
-  /** Resolves with the same, whoever ends it. */
+  /** Resolves like `stop` when the process ends for any reason. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
 export interface DaemonOptions {
   readonly kubeconfig: string;
   readonly flags?: readonly string[];
-  /** A free one by default. */
+  /** Port of the endpoint. Default: a free port. */
   readonly port?: number;
-  /** Where several share one Service, whose port is one; by default the port that it listens on. */
+  /** Port of the Service, for several daemons behind one Service. Default: the port of the endpoint. */
   readonly servicePort?: number;
-  /** Where somebody is to probe it before it has said where; any by default. */
+  /** Port of the probes, for a test that probes before the daemon logs the port. Default: a free port. */
   readonly probesPort?: number;
-  /** How many of its last lines are kept; by default all of them. */
+  /** Number of log lines to keep. Default: all. */
   readonly remembersLines?: number;
-  /** What is started with the flags; by default the bundle. */
+  /** Returns the command line for the given flags. Default: the bundle. */
   readonly command?: (flags: readonly string[]) => Promise<readonly [string, ...string[]]>;
 }
 
-/** Starts a daemon out of cluster. It listens on loopback. */
+/** Starts a daemon outside of a cluster. It listens on loopback. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { command = async (flags: readonly string[]) => [process.execPath, BUNDLE, ...flags] as const } = options;
   const port = options.port ?? (await freePort());

@@ -14,10 +14,10 @@ export const ENDPOINT_PATH = '/modify-terraform-job';
 
 const issuedAt = new Date();
 
-/** Certificates that are valid while the tests run; another number is another certificate authority. */
+/** Returns certificates that are valid now. A different number gives a different certificate authority. */
 export const someCertificates = (nth = 1): Promise<CertificateSet> => aCertificateSet({ issuedAt, nth });
 
-/** Where a client connects to, and the only certificate authorities that it trusts. */
+/** The port that a client connects to, and the only certificate authorities that it trusts. */
 export interface Target {
   readonly port: number;
   readonly caBundle: string;
@@ -27,7 +27,7 @@ export interface PostOptions {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Connects anew for each call unless one is given. */
+  /** Default: a new connection for each call. */
   readonly agent?: Agent;
 }
 
@@ -35,19 +35,19 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
-  /** The AdmissionReview in the body. */
+  /** The AdmissionReview in the response body. */
   readonly review: Json;
   readonly isConnectionReused: boolean;
 }
 
-/** Calls as the API server does: over TLS, by the Service's name, and only if the certificate is good. */
+/** Posts to the endpoint as the API server does: over TLS, with verification of the Service name. */
 export function post(target: Target, body: unknown, options: PostOptions = {}): Promise<Reply> {
   const call = startPost(target, options);
   call.request.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body));
   return call.reply;
 }
 
-/** The same for a client that takes its time: the body is the caller's to write and to end. */
+/** Starts a POST whose body the caller writes and ends, for slow clients. */
 export function startPost({ port, caBundle }: Target, options: PostOptions = {}) {
   const { method = 'POST', path = `${ENDPOINT_PATH}?timeout=10s`, headers, agent = false } = options;
   const call = request({
@@ -60,7 +60,7 @@ export function startPost({ port, caBundle }: Target, options: PostOptions = {})
     agent,
     headers: { Host: `${SERVER_NAME}:443`, ...(headers ?? { 'Content-Type': 'application/json' }) },
   });
-  // Who has its answer may still be writing when the connection ends.
+  // The server can respond and close the connection while the client still writes.
   call.on('error', () => {});
   return { request: call, reply: readReply(call) };
 }
@@ -78,14 +78,14 @@ async function readReply(call: ReturnType<typeof request>): Promise<Reply> {
   };
 }
 
-/** The bare TLS connection, for a client that speaks its own kind of HTTP. */
+/** Opens a TLS connection, for a test that writes raw HTTP. */
 export async function connectTo({ port, caBundle }: Target): Promise<TLSSocket> {
   const socket = connect({ host: '127.0.0.1', port, ca: caBundle, servername: SERVER_NAME });
   await once(socket, 'secureConnect');
   return socket;
 }
 
-/** The JSON Patch of an answer. */
+/** Returns the JSON Patch of a response. */
 export function patchOf({ review }: Reply): Json {
   return JSON.parse(Buffer.from(review.response.patch, 'base64').toString('utf8'));
 }
@@ -122,7 +122,7 @@ export interface EndpointFields {
   readonly clientNames?: readonly string[];
 }
 
-/** The real app on the real server, on a free port; it is closed when the test ends. */
+/** Starts the endpoint with app and server of the daemon on a free port. It is closed when the test ends. */
 export async function startEndpoint(t: TestContext, fields: EndpointFields = {}): Promise<Endpoint> {
   const { serving, caBundle } = await someCertificates();
   const lines: Line[] = [];
@@ -144,7 +144,7 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
   return { ...target, server, lines, outcomes, refusals, post: (body, options) => post(target, body, options) };
 }
 
-/** Those of a daemon without any option, on a free port of loopback, but for the fields that a test is about. */
+/** Returns the endpoint options of a daemon without flags on a free loopback port, with `fields` replaced. */
 export function endpointOptions(fields: EndpointFields = {}): EndpointOptions {
   const { endpoint } = readConfig({});
   return {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-/** What a scrape says: the type of each metric, and the value of each sample by its name and labels. */
+/** The content of a scrape: the type of each metric, and the value of each sample by name and labels. */
 export interface Samples {
   readonly types: ReadonlyMap<string, string>;
   readonly samples: ReadonlyMap<string, number>;
@@ -9,11 +9,11 @@ export interface Samples {
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
 const helpLine = new RegExp(`^# HELP (?<name>${NAME}) \\S.*$`);
 const typeLine = new RegExp(`^# TYPE (?<name>${NAME}) (?<type>counter|gauge|histogram|summary)$`);
-// Numbers are what Go's ParseFloat takes, in which the case of NaN and Inf does not matter.
+// Numbers are parsed as by Go's ParseFloat, which ignores the case of NaN and Inf.
 const sampleLine = new RegExp(`^(?<name>${NAME})(?<labels>\\{.*\\})? (?<value>[-+]?[0-9][-+.0-9e]*|nan|[-+]inf)$`, 'i');
 
 /**
- * Reads the text format of Prometheus, strictly: each metric has a HELP, a TYPE and then its samples.
+ * Parses the text format of Prometheus strictly: each metric needs HELP, TYPE and then its samples.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */
@@ -40,7 +40,7 @@ export function samplesOf(text: string): Samples {
   return { types, samples };
 }
 
-/** A histogram's samples have names of their own. */
+/** Returns the metric of a sample: the samples of a histogram have suffixes such as `_bucket`. */
 function familyOf(name: string, types: ReadonlyMap<string, string>): string {
   return types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
 }

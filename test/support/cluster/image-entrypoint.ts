@@ -3,15 +3,15 @@ import { BUNDLE } from './daemon.ts';
 
 const dockerfile = readFileSync(new URL('../../../Dockerfile', import.meta.url), 'utf8');
 
-/** How the image starts the daemon, so that what is measured is what is shipped. */
+/** The entrypoint of the image, so that measurements start the daemon as the image does. */
 export interface Entrypoint {
-  /** Node.js' own flags. */
+  /** Flags of Node.js. */
   readonly nodeFlags: readonly string[];
-  /** Beside NODE_COMPILE_CACHE. */
+  /** Environment variables, without NODE_COMPILE_CACHE. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Reads the last stage of the Dockerfile. */
+/** Reads the entrypoint from the last stage of the Dockerfile. */
 export function imageEntrypoint(): Entrypoint {
   const stage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
   const [, list = ''] = /^ENTRYPOINT (\[.*\])$/m.exec(stage) ?? [];
@@ -25,7 +25,7 @@ export function imageEntrypoint(): Entrypoint {
   return { nodeFlags: args.filter((arg) => arg.startsWith('--')), env };
 }
 
-/** The command that starts the bundle with those: what a process holds depends on them. */
+/** Returns the command that starts the bundle with the flags of the image, on which its memory depends. */
 export async function asTheImage(flags: readonly string[]): Promise<readonly [string, ...string[]]> {
   const { nodeFlags, env } = imageEntrypoint();
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);

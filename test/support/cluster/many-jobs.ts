@@ -5,19 +5,22 @@ import type { V1Job } from '@kubernetes/client-node';
 import { recordedJob } from '../builders/recorded-jobs.ts';
 import { type ApiCredentials, readApiCredentials } from './api-credentials.ts';
 
-/** As many Jobs are on their way at once: more would not make one API server faster. */
+/** Number of concurrent calls. More do not make one API server faster. */
 const CALLS = 16;
 
 export interface ManyJobs {
   readonly namespace: string;
   readonly count: number;
-  /** Begins each name. */
+  /** Prefix of the Job names. */
   readonly prefix?: string;
-  /** What the others have that terraform-controller's do not. */
+  /** Changes each Job, to create Jobs that are not from terraform-controller. */
   readonly change?: (job: V1Job) => V1Job;
 }
 
-/** Creates Jobs as terraform-controller does, as fast as it goes; without the client, which takes as long as etcd. */
+/**
+ * Creates Jobs of terraform-controller as fast as possible. It uses HTTP directly, because client-node takes as long as
+ * etcd.
+ */
 export async function createManyJobs(kubeconfig: string, options: ManyJobs): Promise<void> {
   const { namespace, count, prefix = 'missed', change = (job) => job } = options;
   const credentials = await readApiCredentials(kubeconfig);

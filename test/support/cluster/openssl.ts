@@ -7,13 +7,13 @@ import { text } from 'node:stream/consumers';
 import type { CertificatePair } from '../../../src/certs/certificate-set.ts';
 import type { Pem } from '../../../src/lib/pem.ts';
 
-/** Runs the real openssl: a judge that shares no code with what it judges. Answers both outputs and how it ended. */
+/** Runs openssl, which shares no code with the daemon. Returns stdout, stderr and the exit code. */
 export async function openssl(
   args: readonly string[],
   input = '',
 ): Promise<{ readonly isOk: boolean; readonly output: string }> {
   const child = spawn('openssl', args, { stdio: 'pipe' });
-  // It may end before it has read what it does not need; how it ended tells what came of that.
+  // openssl can exit before it reads all input; the exit code shows the result.
   child.stdin.on('error', () => {}).end(input);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { isOk: child.exitCode === 0, output: stdout + stderr };
@@ -22,12 +22,12 @@ export async function openssl(
 export interface Verification {
   readonly ca: string;
   readonly at: Date;
-  /** What is asked for; every TLS client asks for one of them. */
+  /** The host name or IP address to verify, as each TLS client does. */
   readonly hostname?: string;
   readonly ip?: string;
 }
 
-/** `OK`, or the words in which openssl refuses the certificate. */
+/** Returns `OK`, or the error with which openssl rejects the certificate. */
 export function opensslVerify(certificate: string, { ca, at, hostname, ip }: Verification): Promise<string> {
   return withFolder(async (folder) => {
     const [caFile, certificateFile] = [join(folder, 'ca.pem'), join(folder, 'cert.pem')];
@@ -43,7 +43,7 @@ export function opensslVerify(certificate: string, { ca, at, hostname, ip }: Ver
   });
 }
 
-/** Extensions as openssl prints them: name to text, with `critical` where they are. */
+/** Returns the extensions that openssl prints: text by name, with `critical` for critical extensions. */
 export async function extensionsOf(certificate: string): Promise<Readonly<Record<string, string>>> {
   const { output } = await openssl(['x509', '-noout', '-text', '-certopt', 'no_sigdump,no_pubkey'], certificate);
   const [, body = ''] = output.split('X509v3 extensions:\n');
@@ -57,7 +57,7 @@ export async function extensionsOf(certificate: string): Promise<Readonly<Record
   );
 }
 
-/** A self-signed certificate authority with a key of another kind than the daemon's, valid from now on. */
+/** Creates a self-signed certificate authority with an EC or RSA-PSS key, valid from now. */
 export function opensslAuthority(newKey: 'ec' | 'rsa-pss'): Promise<CertificatePair> {
   const keyOption = { ec: 'ec_paramgen_curve:P-256', 'rsa-pss': 'rsa_keygen_bits:2048' }[newKey];
   return withFolder(async (folder) => {

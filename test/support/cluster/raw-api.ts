@@ -3,15 +3,15 @@ import { text as readText } from 'node:stream/consumers';
 import type { Json } from '../builders/a-job.ts';
 import { readApiCredentials } from './api-credentials.ts';
 
-/** What an API server has answered, whatever it was. */
+/** A response of an API server with any status. */
 export interface ApiReply {
   readonly status: number;
   readonly body: Json;
 }
 
 /**
- * Calls an API server with JSON as it is: a client of types would leave out what it does not know, and nulls.
- * The method `APPLY` stands for a PATCH by server-side apply. A watch is ended as soon as it is granted.
+ * Calls an API server with raw JSON, because a typed client drops unknown fields and nulls. The method `APPLY` is a
+ * PATCH with server-side apply. A watch is closed as soon as the API server accepts it.
  */
 export interface RawApi {
   call(method: string, path: string, body?: unknown): Promise<ApiReply>;
@@ -32,7 +32,7 @@ export async function rawApi(kubeconfig: string): Promise<RawApi> {
         const text = body === undefined ? '' : JSON.stringify(body);
         const type = TYPES[method] ?? 'application/json';
         const verb = method === 'APPLY' ? 'PATCH' : method;
-        // The length too: Node.js does not announce the body of a DELETE by itself.
+        // Content-Length is set, because Node.js does not set it for a DELETE.
         const length = { 'Content-Type': type, 'Content-Length': String(Buffer.byteLength(text)) };
         const call = request({ host, port, agent, method: verb, path, headers: { ...headers, ...length } });
         call.on('error', reject).on('response', (response) => {

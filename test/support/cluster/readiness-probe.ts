@@ -2,17 +2,20 @@ import { get } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PROBE_EVERY_MS = 250;
-const PROBE_TIMEOUT_MS = 1_000; // the kubelet's default `timeoutSeconds`
+const PROBE_TIMEOUT_MS = 1_000; // the default `timeoutSeconds` of a probe
 
-/** What the kubelet's readiness probe does for a Pod. */
+/** A readiness probe like that of the kubelet. */
 export interface ReadinessProbe {
-  /** What the last probe found; false before the first answer. One failure is enough, where the kubelet wants three. */
+  /**
+   * Returns the result of the last probe; false before the first response. One failure is enough; the kubelet needs
+   * three.
+   */
   readonly isReady: () => boolean;
-  /** Resolves when nothing is left open. */
+  /** Stops the probe. Resolves when no connection is open. */
   readonly stop: () => Promise<void>;
 }
 
-/** Asks `/readyz` of a port of 127.0.0.1 at once and then four times a second, until stopped. */
+/** Requests `/readyz` on a port of 127.0.0.1 now and then four times a second until it is stopped. */
 export function startReadinessProbe(port: number): ReadinessProbe {
   const stopped = new AbortController();
   let isReady = false;

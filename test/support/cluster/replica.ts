@@ -2,10 +2,10 @@ import { freePort } from '../../../tools/control-plane/free-port.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import type { Backend, Service } from './service.ts';
 
-/** A daemon behind a Service, as a Pod is one of several. */
+/** A daemon that is one of several backends of a Service. */
 export interface Replica extends Daemon, Backend {}
 
-/** Starts a daemon on ports of its own and adds it to the Service, which asks it for its readiness from then on. */
+/** Starts a daemon on free ports and adds it to the Service, which probes its readiness. */
 export async function startReplica(
   service: Service,
   options: Omit<DaemonOptions, 'port' | 'servicePort' | 'probesPort'>,

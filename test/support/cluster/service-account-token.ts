@@ -2,16 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cluster, NAMESPACE } from './cluster.ts';
 
-/** A real token of a ServiceAccount of the daemon's namespace, as the kubelet has it; bound to a Pod where one is named. */
+/** Returns a token of a ServiceAccount in the namespace of the daemon, bound to the Pod if one is given. */
 export async function tokenOf({ core }: Cluster, name: string, pod?: string): Promise<string> {
   const bound = pod === undefined ? {} : { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod } };
-  const audiences = ['https://kubernetes.default.svc']; // those of the API server itself
+  const audiences = ['https://kubernetes.default.svc']; // the audience of the API server
   const body = { spec: { audiences, expirationSeconds: 600, ...bound } };
   const { status } = await core.createNamespacedServiceAccountToken({ namespace: NAMESPACE, name, body });
   return status?.token ?? '';
 }
 
-/** The path of a kubeconfig with a token instead of the admin's. */
+/** Writes a kubeconfig with the token instead of the admin credentials and returns its path. */
 export async function kubeconfigWith(token: string, { kubeconfig }: Cluster, folder: string): Promise<string> {
   const config = JSON.parse(await readFile(kubeconfig, 'utf8'));
   config.users[0].user = { token };

@@ -4,28 +4,28 @@ import { type ReadinessProbe, startReadinessProbe } from './readiness-probe.ts';
 
 const HOST = '127.0.0.1';
 
-/** Nothing is held back: not an end until the other side ends too, and not a small packet for its 40 ms (RFC 896). */
+/** Forwards without delay: a half-closed connection stays open, and small packets do not wait (no Nagle, RFC 896). */
 const SOCKET = { allowHalfOpen: true, noDelay: true };
 
-/** Ports of 127.0.0.1: the one that gets the connections, and the one that tells whether it is to get any. */
+/** Two ports of 127.0.0.1: `port` receives connections, `probesPort` serves the readiness. */
 export interface Backend {
   readonly port: number;
   readonly probesPort: number;
 }
 
 /**
- * What a Service does for a webhook, where there is no kube-proxy: a TCP load balancer on 127.0.0.1. A backend that is
- * not ready, or not there any more, gets no new connection; those that it has stay.
+ * A TCP load balancer on 127.0.0.1 that stands in for a Service, because there is no kube-proxy. A backend that is not
+ * ready or was removed gets no new connections; its open connections remain.
  */
 export interface Service {
   readonly port: number;
-  /** It gets connections once it was found ready. */
+  /** Adds a backend. It gets connections after its first successful probe. */
   add(backend: Backend): void;
-  /** The backend with this port gets no new connection from now on. */
+  /** Removes the backend with this port. It gets no new connections. */
   remove(backend: Pick<Backend, 'port'>): void;
-  /** Those that the last probe found ready. */
+  /** Returns the backends whose last probe succeeded. */
   ready(): readonly Backend[];
-  /** Cuts every connection and resolves when nothing is left open. */
+  /** Cuts all connections. Resolves when none is open. */
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function startService(): Promise<Service> {
   const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {}); // passed on to the other side by `join`; of no interest before that
+    socket.on('error', () => {}); // `join` forwards errors to the other side; before that they have no effect
   };
   const server = createServer(SOCKET, (client) => {
     track(client);
@@ -70,18 +70,18 @@ export async function startService(): Promise<Service> {
 }
 
 interface Forwarding {
-  /** In the order in which they are tried. */
+  /** Backends in the order in which they are tried. */
   readonly candidates: readonly Backend[];
   readonly track: (socket: Socket) => void;
 }
 
-/** Joins the client with the first backend that takes the connection; closes it where none does. */
+/** Connects the client with the first backend that accepts; closes the client if none does. */
 async function forward(client: Socket, { candidates, track }: Forwarding): Promise<void> {
   for (const { port } of candidates) {
     if (client.destroyed) return;
     const backend = connect({ ...SOCKET, host: HOST, port });
     track(backend);
-    // A refused connection is no reason to fail: the probe just does not know yet.
+    // A refused connection means that the last probe is outdated; the next backend is tried.
     if (await isConnected(backend)) return join(client, backend);
   }
   client.destroy();
@@ -95,8 +95,8 @@ function isConnected(socket: Socket): Promise<boolean> {
 }
 
 /**
- * What happens to one side happens to the other. A reset becomes an end: to reset a socket that is just being shut down
- * leaves a handle behind on which Node.js waits for ever when the process ends.
+ * Forwards data, end and close between two sockets. A reset becomes an end, because resetting a socket during shutdown
+ * leaves a handle open that keeps Node.js running.
  */
 function join(one: Socket, other: Socket): void {
   for (const [from, to] of [

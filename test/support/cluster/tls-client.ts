@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type PeerCertificate } from 'node:tls';
 
-/** Asks a TLS server for its certificate; rejects when the CA bundle does not verify it for the name. */
+/** Returns the certificate that a TLS server presents. Rejects if the CA bundle does not verify it for the name. */
 export async function presentedCertificate(
   port: number,
   { ca, servername }: { readonly ca: string; readonly servername: string },

@@ -1,15 +1,15 @@
 import { type Json, aJob as someJob } from '../builders/a-job.ts';
 import { NAMESPACE, REGISTRATION, SECRET } from './cluster.ts';
 
-/** One call that a thief of the daemon's token would try. */
+/** A call that the thief of a token of the daemon could try. */
 export interface Attempt {
-  /** As a table tells it. */
+  /** Description for the table in the documents. */
   readonly what: string;
-  /** `APPLY` is a server-side apply; the rest as `RawApi` takes it. */
+  /** Arguments of `RawApi`. `APPLY` is a server-side apply. */
   readonly call: readonly [method: string, path: string, body?: Json];
-  /** Of one that is allowed: what it comes to. Of one that is refused otherwise than by RBAC: by what. */
+  /** For an allowed call, its effect. For a call that is not refused by RBAC, what refuses it. */
   readonly note?: string;
-  /** Of one that is allowed: since which Kubernetes 1.x. Those before it refuse it as invalid. */
+  /** For an allowed call, the first Kubernetes minor version that accepts it. Earlier versions reject it as invalid. */
   readonly since?: number;
 }
 
@@ -17,7 +17,7 @@ export const OTHER = 'other';
 export const TEAM = 'team-a';
 export const DAEMON = 'terraform-daemon';
 export const LEASE = 'terraform-job-webhook-backstop';
-/** Jobs that there are in `TEAM`: one that runs, one that is suspended and has never run, one that has. */
+/** Jobs in the namespace `TEAM`: one that runs, one suspended before its first run, and one suspended after it. */
 export const [RUNNING, WAITING, STOPPED] = ['running', 'waiting', 'stopped'];
 
 const [core, admission, batch] = ['/api/v1', '/apis/admissionregistration.k8s.io/v1', '/apis/batch/v1'];
@@ -59,13 +59,16 @@ const moved = {
   tolerations: [{ operator: 'Exists' }],
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [elsewhere] } } },
 };
-/** As `furnish` of the test makes it: a merge patch replaces the list. */
+/**
+ * The container of the Jobs that `furnish` of the test creates. A merge patch must repeat it, because it replaces
+ * lists.
+ */
 const [container] = someJob().spec.template.spec.containers;
 const starved = { containers: [{ ...container, resources: { limits: { memory: '8Mi' }, requests: { cpu: '900' } } }] };
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: '11111111-2222-4333-8444-555555555555' };
 const access = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
 
-/** In this order, as later ones build on earlier ones. */
+/** Allowed calls. The order matters, because later calls use the results of earlier ones. */
 export const ALLOWED: readonly Attempt[] = [
   {
     what: "make or replace the fields of the daemon's Secret (apply)",
@@ -197,7 +200,7 @@ const tokenSecret = aSecret(SECRET, {
   metadata: { name: SECRET, annotations: { 'kubernetes.io/service-account.name': OTHER } },
 });
 
-/** RBAC refuses with 403; where something else does, with 422, `note` says what. */
+/** Refused calls by subject. RBAC responds with 403; with 422, `note` names what refuses. */
 export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
   Secrets: [
     { what: 'list those of all namespaces', call: ['GET', `${core}/secrets`] },

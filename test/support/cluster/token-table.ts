@@ -15,7 +15,7 @@ Written by \`test/cluster/token-rights.test.ts\` (\`WRITE_DOCS=1\`), which takes
 [threat model](threat-model.md#a-stolen-token).
 `;
 
-/** The document about the rights, whole. */
+/** Returns the complete document about the rights. */
 export function rightsTable(rights: readonly Right[]): string {
   return [
     HEAD,

@@ -20,23 +20,22 @@ import { WEBHOOK_NAME } from '../../../src/registration/desired.ts';
 import type { RegistrationStore } from '../../../src/registration/registration-step.ts';
 
 export interface Ensured {
-  /** What the Secret holds now: fit to be presented. */
+  /** The certificate set in the Secret. */
   readonly set: CertificateSet;
-  /** What was found; its step was taken unless it was held. */
+  /** The decision. Its step was executed, unless it was held. */
   readonly decision: CertificateDecision;
   readonly held: WriteHold['by'] | undefined;
   readonly isPaused: boolean;
   readonly misunderstood: string | undefined;
 }
 
-/** As the daemon does in a pass. */
+/** The limit of lost races of a pass. */
 const MOST_LOST_RACES = 10;
 
 /**
- * Observes the Secret alone, decides, and takes the one step that brings its set further, as a turn of a pass does. A lost
- * race is observed again.
+ * Reads the Secret, decides and executes one step, as a pass of the daemon does. Reads again after a lost race.
  *
- * @param repairs how often the Secret was repaired just before.
+ * @param repairs number of recent repairs of the Secret.
  */
 export async function ensureCertificates(
   store: SecretStore,
@@ -74,7 +73,7 @@ const NO_REPAIRS = { secret: undefined, registration: undefined };
 
 const historyOf = (repairs: number, lastAt: Date) => (repairs === 0 ? undefined : { repairs, lastAt });
 
-/** The phase was seen for ever, so that the Secret tells alone how long it has lasted. */
+/** The memory has seen the phase since the beginning, so that only the annotations decide how long it has lasted. */
 const memoryOf = ({ restartedAt, presented }: Situation, stored: StoredSecret | undefined): Memory => ({
   ...initialMemory(restartedAt),
   presented,

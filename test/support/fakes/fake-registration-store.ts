@@ -5,27 +5,27 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { type DesiredRegistration, WEBHOOK_NAME } from '../../../src/registration/desired.ts';
 import type { RegistrationStore } from '../../../src/registration/registration-step.ts';
 
-/** A MutatingWebhookConfiguration in memory, and what a test can see and do beside the daemon. */
+/** A MutatingWebhookConfiguration in memory, with methods for tests. */
 export interface FakeRegistrationStore extends RegistrationStore {
   current(): V1MutatingWebhookConfiguration | undefined;
-  /** How many applies have changed something. */
+  /** Returns the number of applies that changed the object. */
   writes(): number;
-  /** Somebody else changes the object, as the field manager `somebody`. */
+  /** Changes the object as the field manager `somebody`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void;
-  /** Somebody else deletes the object. */
+  /** Deletes the object. */
   remove(): void;
 }
 
 /**
- * Behaves as the API server does, which the contract suite holds it to. One thing is simpler here: our entry belongs to
- * us as a whole, whoever wrote its fields.
+ * Behaves like the API server; the contract tests check it. One simplification: the daemon owns its whole entry, also
+ * fields that another manager wrote.
  */
 export function createFakeRegistrationStore(): FakeRegistrationStore {
   let revision = 0;
   let writes = 0;
   let live: V1MutatingWebhookConfiguration | undefined;
 
-  /** An object that is as it was keeps its resourceVersion. */
+  /** An unchanged object keeps its resourceVersion. */
   function store(next: V1MutatingWebhookConfiguration): boolean {
     const resourceVersion = live?.metadata?.resourceVersion;
     const unchanged = { ...next, metadata: { ...next.metadata, resourceVersion } };
@@ -92,6 +92,6 @@ function merged(
   };
 }
 
-/** As the API server keeps it: what is applied as null is not there. */
+/** Returns the value without null fields, as the API server stores it. */
 const plain = <T>(value: T): T =>
   JSON.parse(JSON.stringify(value, (_field, part) => (part === null ? undefined : part)));

@@ -5,20 +5,20 @@ import { withoutNull } from '../builders/a-certificate-set.ts';
 
 export const SECRET_REFERENCE = 'vela-system/terraform-job-webhook-cert';
 
-/** A Secret in memory that any number of replicas may share, and what a test can see and do beside them. */
+/** A Secret in memory that several replicas can share, with methods for tests. */
 export interface FakeSecretStore extends SecretStore {
   current(): StoredSecret | undefined;
-  /** How many creates, updates and deletes have changed something. */
+  /** Returns the number of creates, updates and deletes that changed the Secret. */
   writes(): number;
-  /** Somebody else writes the Secret, or deletes it. */
+  /** Writes the Secret as another client; `undefined` deletes it. */
   put(secret: StoredSecret | undefined): void;
-  /** What somebody else does just before the next create or update arrives. */
+  /** Runs an action of another client just before the next create or update. */
   beforeNextWrite(action: () => void): void;
 }
 
 /**
- * Behaves as the API server does, which the contract suite holds it to. Every call takes a turn of the event loop, so
- * that callers get between the calls of others.
+ * Behaves like the API server; the contract tests check it. Each call takes a turn of the event loop, so that calls of
+ * several callers interleave.
  */
 export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
   let revision = 1;

@@ -17,11 +17,11 @@ import { foreignEntry, registrationOptions } from '../builders/a-registration.ts
 export interface RegistrationUnderTest {
   readonly name: string;
   readonly store: RegistrationStore;
-  /** Another client, the field manager `somebody`, reads the object, changes it and writes it back whole. */
+  /** Reads, changes and replaces the object as the field manager `somebody`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void | Promise<void>;
 }
 
-/** What every RegistrationStore does, the fake one as well as the one on an API server. */
+/** Contract tests of RegistrationStore, for the fake and for the store on an API server. */
 export function registrationStoreContract(
   name: string,
   make: (t: TestContext) => Promise<RegistrationUnderTest>,
@@ -137,7 +137,7 @@ export function registrationStoreContract(
   });
 }
 
-/** One of each list, as the API server drops empty ones. */
+/** Each list has one item, because the API server drops empty lists. */
 const matchConditions = [{ name: 'not-deleting', expression: 'oldObject == null' }];
 
 async function desired(
@@ -158,6 +158,8 @@ const entryOf = (live: V1MutatingWebhookConfiguration, name: string): V1Mutating
 
 const isConflict = (error: unknown): boolean => error instanceof OperatorError && error.code === 'KUBE_CONFLICT';
 
-/** What the client parses are instances of classes, and absent fields are there as undefined; null asks for absence. */
+/**
+ * Converts to plain JSON: client-node returns class instances with undefined for absent fields, and null means absent.
+ */
 const plain = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value ?? {}, (_field, part) => (part === null ? undefined : part)));

@@ -4,7 +4,7 @@ import type { SecretContent } from '../../../src/certs/secret.ts';
 import type { SecretStore } from '../../../src/certs/secret-step.ts';
 import { toBase64 } from '../../../src/lib/pem.ts';
 
-/** What another client changes on the Secret. */
+/** A change of the Secret by another client. */
 export interface Edit {
   readonly annotations?: Record<string, string>;
   readonly isImmutable?: boolean;
@@ -13,17 +13,17 @@ export interface Edit {
 /** A Secret that does not exist yet. */
 export interface SecretUnderTest {
   /**
-   * The store through which the replica of that name sees it. Two are needed: who comes second to create is told so, but
-   * a replica that repeats itself need not be.
+   * Returns the store of the replica of that name. Tests need two replicas: the second creator gets a conflict, but a
+   * replica that repeats its own create need not get one.
    */
   replica(name: string): SecretStore;
-  /** Another client, known as this field manager, changes the Secret. */
+  /** Changes the Secret as another client with this field manager. */
   editAs(manager: string, edit: Edit): Promise<void>;
-  /** Another client makes the Secret, as one of this type and without a label. */
+  /** Creates the Secret as another client, with this type and without labels. */
   createAs(type: string, data: Record<string, string>): Promise<void>;
 }
 
-/** A Secret of type kubernetes.io/tls needs both keys. */
+/** Both keys are set, because a Secret of type kubernetes.io/tls requires them. */
 const content = (certificate: string): SecretContent => ({
   labels: { 'app.kubernetes.io/managed-by': 'terraform-daemon' },
   annotations: { 'terraform.job.kb.io/names': certificate },
@@ -32,7 +32,7 @@ const content = (certificate: string): SecretContent => ({
 
 const PHASE_SINCE = 'terraform.job.kb.io/phase-since';
 
-/** The same, that says of more what is not to be there. */
+/** Returns the content with further keys set to null, which requests their absence. */
 const withNull = ({ labels, annotations, data }: SecretContent): SecretContent => ({
   labels,
   annotations: { ...annotations, [PHASE_SINCE]: null },
@@ -43,7 +43,7 @@ const fieldsOf = ({ annotations, data }: SecretContent) => ({ annotations, data 
 
 const replicaNames = ['a', 'b', 'c', 'd', 'e'];
 
-/** What every SecretStore does, the fake one as well as the one on an API server. */
+/** Contract tests of SecretStore, for the fake and for the store on an API server. */
 export function secretStoreContract(name: string, make: (t: TestContext) => Promise<SecretUnderTest>): void {
   describe(`the Secret store of ${name}`, () => {
     test('names the Secret as namespace/name', async (t) => {

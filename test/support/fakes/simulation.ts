@@ -16,42 +16,44 @@ import { createFakeSecretStore } from './fake-secret-store.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-/** The process ended at this call to the API server. */
+/** Thrown by a call at which the simulated process crashes. */
 class Crash extends Error {}
 
 export interface SimulationOptions {
   readonly replicas: number;
   readonly days: number;
-  /** Numbers from 0 to 1, all chance there is. */
+  /** The only source of randomness: returns numbers from 0 to 1. */
   readonly random: () => number;
 }
 
-/** What a life of years came to. */
+/** The result of a simulation. */
 export interface Life {
-  /** Moments at which an API server would have refused what a ready replica presents. */
+  /** Moments at which an API server would not have trusted the certificate that a ready replica presents. */
   readonly failures: readonly string[];
   readonly rotations: number;
   readonly renewals: number;
   readonly crashes: number;
-  /** The most passes that all replicas together made in one day, beside the minute's looks that find nothing. */
+  /**
+   * The highest number of passes of all replicas in one day, without the passes each minute that find nothing to do.
+   */
   readonly busiestDay: number;
 }
 
 interface SimulatedReplica {
   phase: 'starting' | 'running';
   readonly reconciler: Reconciler;
-  /** How far the clock of its machine is ahead. */
+  /** How many ms the clock of the machine is ahead. */
   readonly clockMs: number;
   presented: Pem | undefined;
   nextAt: number;
 }
 
 /**
- * Lets replicas live for years in seconds: the real reconciler on the fakes of both stores, under a clock that jumps from
- * one thing to do to the next. Writes get lost on the way there or back, processes end at any call and are started
- * again, and the clock is set forward and back.
+ * Simulates years of several replicas in seconds: the real reconciler on the fakes of both stores, with a clock that
+ * jumps to the next event. Writes are lost before or after they are executed, processes crash at any call and restart,
+ * and clocks jump forward and back.
  *
- * API servers in HA see a change late. So what is presented has to be verified by every CA bundle of the last while.
+ * API servers in HA see a change late. So every CA bundle of the recent past must verify the presented certificate.
  */
 export async function simulate({ replicas: count, days, random }: SimulationOptions): Promise<Life> {
   const config = readConfig({ 'ca-lifetime': '17520h', 'rotate-on-start': 'true' });
@@ -69,7 +71,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   let replicas: SimulatedReplica[] = Array.from({ length: count }, newReplica);
 
   function newReplica(): SimulatedReplica {
-    // No two machines have the same time; half of the backdating is as much as may be.
+    // The clocks of the machines differ by at most half of the backdating of certificates.
     const clockMs = (random() - 0.5) * BACKDATE_MS;
     const dependencies = {
       secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
@@ -110,7 +112,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     }
   }
 
-  /** Answers when the replica looks again. Looks that find nothing are left out where nothing is under way. */
+  /** Runs a pass and returns the time of the next pass. Passes that would find nothing to do are skipped. */
   async function look(replica: SimulatedReplica): Promise<number> {
     const { phase, reconciler, clockMs } = replica;
     const present = ({ certificate }: CertificatePair) => {
@@ -123,7 +125,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     return isAtRest ? dueAt + random() * MINUTE_MS : Math.min(Math.max(dueAt, now + 100), now + MINUTE_MS);
   }
 
-  /** Watches tell the others of a change, some later than others. */
+  /** The watches of the other replicas see a change, each with a different delay. */
   function tellOthers(before: string): void {
     if (versions() === before) return;
     const bundle = liveBundle(registrations.current());
@@ -150,7 +152,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     }
   }
 
-  /** What befalls a cluster in the course of time: about every 40 days one of these. */
+  /** Random events in the cluster, on average one every 40 days. */
   let nextEventAt = now + random() * 80 * DAY_MS;
   function befall(): void {
     nextEventAt = now + random() * 80 * DAY_MS;
@@ -195,7 +197,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
 
 const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
-/** One call in fifty fails before it is carried out or after, or is the last one of the process. */
+/** Makes one call in fifty fail before or after its execution, or crash the process. */
 function faulty<T extends object>(store: T, writes: readonly string[], random: () => number): T {
   return new Proxy(store, {
     get(target, name) {

@@ -11,15 +11,15 @@ export interface Step {
   readonly now: Date;
 }
 
-/** Called before each look with the number of steps taken. */
+/** Called before each step with the number of executed steps. */
 export type BeforeStep = (taken: number, situation: Situation) => unknown;
 
-/** More than any rotation takes. */
+/** More steps than a rotation needs. */
 const MOST_STEPS = 40;
 
 /**
- * Ensures again and again until the set is stable and kept, as the daemon does: the live bundle follows that of the set
- * after each step, and where there is nothing to do the clock goes on until there is.
+ * Calls ensureCertificates until the set is stable. After each step the live bundle becomes the bundle of the set. If
+ * there is nothing to do, the clock jumps to the next step.
  */
 export async function ensureUntilStable(
   store: FakeSecretStore,

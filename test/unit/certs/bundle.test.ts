@@ -23,7 +23,7 @@ const set = await aCertificateSet({ options });
 const other = await aCertificateSet({ options, nth: 2 });
 const ec = await opensslAuthority('ec');
 const rsaPss = await opensslAuthority('rsa-pss');
-/** What openssl issues begins to be valid on the day of the test. */
+/** openssl sets notBefore to the time of the test. */
 const today = new Date();
 
 const authorities = await Promise.all(

@@ -23,12 +23,12 @@ import {
 
 const forOtherNames = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const ec = await opensslAuthority('ec');
-/** With an empty SEQUENCE behind it, which OpenSSL takes for its own notes on trust, and Go for no certificate. */
+/** Appends an empty SEQUENCE: OpenSSL reads it as a trusted certificate, Go rejects it. */
 const withNotes = Buffer.concat([new X509Certificate(set.ca.certificate).raw, Buffer.from([0x30, 0])]).toString(
   'base64',
 );
 const rsaPss = await opensslAuthority('rsa-pss');
-/** What openssl issues begins to be valid on the day of the test. */
+/** openssl sets notBefore to the time of the test. */
 const today = new Date();
 const withLargerServingKey = {
   ...set,
@@ -37,7 +37,7 @@ const withLargerServingKey = {
 const renewedBeforeCaDue = await renewedAt(caDue - HOUR_MS);
 const renewedLate = await renewedAt(caEnd - HOUR_MS);
 
-/** Sets whose certificate authority is looked at. */
+/** Decisions about the certificate authority of a set. */
 export const authorityRows: readonly DecisionRow[] = [
   { what: 'a set that was issued just now', set, expected: 'keep' },
   { what: 'no set', set: undefined, expected: 'replace absent' },

@@ -19,7 +19,7 @@ export const servingDue = 60 * DAY_MS;
 export const servingEnd = 90 * DAY_MS;
 
 export const set = await aCertificateSet({ options });
-/** One that shares nothing with the first but its names. */
+/** A second set with the same names and different keys. */
 export const other = await aCertificateSet({ options, nth: 2 });
 
 export const renewedAt = async (ms: number): Promise<CertificateSet> => ({
@@ -33,7 +33,7 @@ export const half = (pem: Pem): Pem => pem.slice(0, pem.length / 2) as Pem;
 
 export const { withCa, withServing, withAlteredCa, withAlteredServing, withServingKey } = damagesOf(set);
 
-/** The step that a set needs, and its reason if it has one. */
+/** The expected step, with its reason if the step has one. */
 export type Outcome =
   | 'keep'
   | 'publish'
@@ -42,7 +42,7 @@ export type Outcome =
   | 'retire'
   | `${'renew' | 'replace' | 'announce' | 'adopt' | 'mend' | 'recreate'} ${Reason}`;
 
-/** A set in a situation, and what is decided then. */
+/** One row of the decision table: a set in a situation and the expected decision. */
 export interface DecisionRow extends Omit<Situation, 'now'>, SecretTraits {
   readonly what: string;
   readonly set: CertificateSet | undefined;

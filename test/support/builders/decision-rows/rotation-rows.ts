@@ -10,7 +10,7 @@ const next = await aCertificateAuthority({ options, nth: 3 });
 const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const shortLived = await aCertificateAuthority({ options: { ...options, caLifetimeMs: DAY_MS } });
 
-/** Rotations that began at the moment of the issue: one with an announced CA, one in the place of a CA that was lost. */
+/** Rotations that started when the set was issued: one with an announced next CA, one after the loss of the CA. */
 const announced = (nextCa: CertificatePair = next): CertificateSet => ({
   ...set,
   nextCa,
@@ -167,7 +167,7 @@ const damagedRows: readonly DecisionRow[] = [
   { what: 'at its end', set: announced(shortLived), at: after(DAY_MS), expected: 'announce expired' },
 ];
 
-/** Rotations that are under way. */
+/** Decisions during a rotation. */
 export const rotationRows: readonly DecisionRow[] = [
   ...Object.entries(rotations).flatMap(rowsOf),
   ...damagedRows.flatMap((row) => [

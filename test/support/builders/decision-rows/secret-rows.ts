@@ -13,7 +13,7 @@ const ec = await opensslAuthority('ec');
 const next = await aCertificateAuthority({ options, nth: 3 });
 
 const own = set.ca.certificate;
-/** A set at the end of a rotation, with this text for a bundle. */
+/** Returns a set at the end of a rotation with the given texts as its CA bundle. */
 const withBundle = (...texts: readonly string[]): CertificateSet => ({
   ...set,
   caBundle: texts.join('') as Pem,
@@ -86,7 +86,7 @@ const bundleRows: readonly DecisionRow[] = [
 const presentedByOther = { presented: other.serving.certificate, liveBundle: other.caBundle };
 const presentedByShortLived = { presented: shortLived.serving.certificate, liveBundle: shortLived.caBundle };
 
-/** The set as it is, while something else may be presented. */
+/** Decisions while the endpoint presents a different certificate than the Secret has. */
 const swappedRows: readonly DecisionRow[] = [
   { what: 'a set that does not trust what is presented', set, ...presentedByOther, expected: 'adopt swapped' },
   {
@@ -155,7 +155,7 @@ const announced: CertificateSet = {
   phaseSince: ISSUED_AT,
 };
 
-/** What is around the set. */
+/** Decisions that depend on type, labels and annotations of the Secret. */
 const traitRows: readonly DecisionRow[] = [
   { what: 'a set in a Secret of another type', set, flaw: 'wrong-type', expected: 'recreate wrong-type' },
   { what: 'a set in an immutable Secret', set, flaw: 'immutable', expected: 'recreate immutable' },
@@ -185,5 +185,5 @@ const traitRows: readonly DecisionRow[] = [
   },
 ];
 
-/** Healthy sets, by what is around them: the bundle, the endpoint, the Secret. */
+/** Decisions for healthy sets, by live bundle, presented certificate and Secret. */
 export const secretRows = [...bundleRows, ...swappedRows, ...traitRows];

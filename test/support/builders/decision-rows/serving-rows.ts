@@ -23,12 +23,12 @@ import {
 } from './common.ts';
 
 const ec = await opensslAuthority('ec');
-/** What openssl issues begins to be valid on the day of the test. */
+/** openssl sets notBefore to the time of the test. */
 const today = new Date();
 const ofToday = await aCertificateSet({ options, issuedAt: today });
 const renewedOnFirstDay = await renewedAt(DAY_MS);
 
-/** Sets with a healthy certificate authority, whose serving certificate is looked at. */
+/** Decisions about the serving certificate of a set with a healthy certificate authority. */
 export const servingRows: readonly DecisionRow[] = [
   { what: 'junk for a serving certificate', set: withServing({ certificate: junk }), expected: 'renew unparsable' },
   { what: 'no serving certificate', set: withServing({ certificate: empty }), expected: 'renew unparsable' },
