@@ -83,11 +83,10 @@ function reportDecision({ log, metrics, events }: Telemetry, decision: Certifica
     log.debug('certificates kept', fields);
     return;
   }
-  const [message, done] = wording[action];
-  log.info(message, fields);
+  log.info(stepMessages[action], fields);
   const because = 'reason' in decision ? `: ${reasons[decision.reason]}` : '';
   const reason: EventReason = 'reason' in decision ? decision.reason : decision.action;
-  const note = `${done}${because}. The serving certificate is valid until ${notAfter?.toISOString()}.`;
+  const note = `${stepNotes[action]}${because}. The serving certificate is valid until ${notAfter?.toISOString()}.`;
   events.emit({ type: 'Normal', action, reason, note });
 }
 
@@ -118,7 +117,7 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOu
   metrics.registered(result, result === 'unchanged' ? '' : reason);
   if (result === 'unchanged') return;
   if (result === 'held') log.warn('registration not written', { name, reason, drift });
-  else log.info(`registration ${result}`, { name, reason, drift });
+  else log.info(result === 'created' ? 'registration created' : 'registration updated', { name, reason, drift });
   const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
   const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
   events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
@@ -169,18 +168,34 @@ const ISSUED = 'certificates issued';
 const MENDED = 'certificates mended';
 const ADVANCED = 'rotation advanced';
 
-/** The log message of a step, and what was done. */
-const wording: Readonly<Record<Exclude<CertificateDecision['action'], 'keep'>, readonly [string, string]>> = {
-  renew: [ISSUED, 'A serving certificate was issued'],
-  announce: [ISSUED, 'A new certificate authority was announced'],
-  replace: [ISSUED, 'A new certificate authority and serving certificate were issued'],
-  adopt: [MENDED, 'The authorities of what is presented were taken into the CA bundle'],
-  mend: [MENDED, 'The CA bundle in the Secret was mended'],
-  recreate: [MENDED, 'The Secret was made anew'],
-  publish: [ADVANCED, 'The new authority is published again'],
-  settle: [ADVANCED, 'The new authority was read back from the API server, its settle time begins'],
-  switch: [ADVANCED, 'The new authority has taken over'],
-  retire: [ADVANCED, 'The old authority has left the CA bundle'],
+type Step = Exclude<CertificateDecision['action'], 'keep'>;
+
+/** The log message of a step. */
+const stepMessages = {
+  renew: ISSUED,
+  announce: ISSUED,
+  replace: ISSUED,
+  adopt: MENDED,
+  mend: MENDED,
+  recreate: MENDED,
+  publish: ADVANCED,
+  settle: ADVANCED,
+  switch: ADVANCED,
+  retire: ADVANCED,
+} as const satisfies Readonly<Record<Step, string>>;
+
+/** The first sentence of the Event of a step. */
+const stepNotes: Readonly<Record<Step, string>> = {
+  renew: 'A serving certificate was issued',
+  announce: 'A new certificate authority was announced',
+  replace: 'A new certificate authority and serving certificate were issued',
+  adopt: 'The authorities of what is presented were taken into the CA bundle',
+  mend: 'The CA bundle in the Secret was mended',
+  recreate: 'The Secret was made anew',
+  publish: 'The new authority is published again',
+  settle: 'The new authority was read back from the API server, its settle time begins',
+  switch: 'The new authority has taken over',
+  retire: 'The old authority has left the CA bundle',
 };
 
 function describeCertificate(pem: string) {
