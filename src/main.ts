@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 import { parseCommandLine } from './cli/command-line.ts';
-import { inspectCommand } from './commands/inspect/command.ts';
-import { policyCommand } from './commands/policy.ts';
-import { rotateCommand } from './commands/rotate/command.ts';
+import { subcommands } from './commands/subcommands.ts';
 import { runCommand } from './operator/command.ts';
 
 /**
@@ -18,6 +16,5 @@ for (const output of [process.stdout, process.stderr]) {
   });
 }
 
-const subcommands = { run: runCommand, inspect: inspectCommand, policy: policyCommand, rotate: rotateCommand };
-process.exitCode = await parseCommandLine(process.argv.slice(2), subcommands, process);
+process.exitCode = await parseCommandLine(process.argv.slice(2), { run: runCommand, ...subcommands }, process);
 setTimeout(() => process.exit(), LINGER_MS);

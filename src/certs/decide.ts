@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { joinCertificates } from '../lib/pem.ts';
 import type { BundleRules } from './bundle.ts';
+import { nextRotationStep, type RotationStep } from './ca-rotation.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import { createPairChecks } from './pair-checks.ts';
 import type { Reason } from './reason-texts.ts';
-import { nextRotationStep, type RotationStep } from './rotation-steps.ts';
 import type { SecretTraits } from './secret.ts';
 import type { Asked } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';

@@ -1,5 +1,5 @@
+import { phaseEnd } from './ca-rotation.ts';
 import type { CertificateOptions, CertificateSet, Phase } from './certificate-set.ts';
-import { phaseEnd } from './rotation-steps.ts';
 
 /** What each phase of a rotation waits for, for people. */
 const waitsFor: Readonly<Record<Phase, string | undefined>> = {

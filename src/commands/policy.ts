@@ -1,5 +1,6 @@
 import type { Subcommand } from '../cli/command-line.ts';
 import { readConfig } from '../cli/config.ts';
+import { exitCodes } from '../cli/exit-codes.ts';
 import { readPolicyOption } from '../cli/option-files.ts';
 import { oneOf } from '../cli/option-parsers.ts';
 import { writeYaml } from '../lib/yaml.ts';
@@ -30,6 +31,6 @@ Examples:
     const { content, problems } = readPolicyOption(raw);
     readConfig(raw, undefined, problems);
     stdout.write(writeYaml(admissionPolicy(content, apiVersion)));
-    return 0;
+    return exitCodes.done;
   },
 } as const satisfies Subcommand;

@@ -3,7 +3,7 @@
  *
  * Only a daemon that has never been ready exits: at once after an error that no retry can fix (exit code 1; 2 for an invalid
  * option), and after 15 s of missing rights. A daemon that was ready keeps its certificate and its policy and never exits by
- * itself. The kubelet restarts it when /livez fails.
+ * itself. The kubelet restarts it when /livez fails. The times of the Lease are in operator/lease.ts.
  */
 export const timings = {
   /** The first pass, until the daemon is ready. It tries until it succeeds, and replicas spread their tries. */
@@ -60,24 +60,6 @@ export const timings = {
   },
   /** An Event about a Job: 62 s of tries. Then it logs that and drops the Event, because Events are best effort. */
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
-  /** The Lease. A replica that cannot get it acts as its holder after `validMs`, so that a missing right stops nothing. */
-  lease: {
-    // A holder that has not renewed for so long is gone. Two renewals in a row may fail.
-    validMs: 12_000,
-    renewMs: 4_000,
-    // How often the others check, and how soon a failed call is repeated.
-    retryMs: 2_000,
-    // The holder reads the Lease before it publishes the webhook's spec. A hung read must not delay the repair of trust.
-    readMs: 1_000,
-    // How long a start waits for the first check. Renewals and repairs wait as long.
-    firstCheckMs: 2_000,
-    // Missing rights do not return by themselves.
-    forbiddenMs: 3 * 60_000,
-    // Another replica has changed the Lease in between: read again at once.
-    tries: 3,
-    // A process that is asked to stop does not wait longer for the release.
-    releaseMs: 1_500,
-  },
   /**
    * The owner of a new object. While the process is younger than this, a missing right to read the owner fails the pass,
    * because the roles of a new install may not be in force yet. Less than `start.forbiddenMs`, after which the daemon exits.

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Subcommand } from '../cli/command-line.ts';
 import { type Config, readConfig } from '../cli/config.ts';
+import { exitCodes } from '../cli/exit-codes.ts';
 import { kubeconfigOptionProblems, readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
 import { optionNames } from '../cli/options.ts';
 import { connect, podNamespace } from '../kube/client.ts';
@@ -20,6 +21,7 @@ import { createRegistrationStore, REGISTRATIONS } from '../stores/registration-s
 import { createSecretStore, secretsIn } from '../stores/secret-store.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { readClientCaFile } from '../webhook/client-certificates.ts';
+import { leaseTimings } from './lease.ts';
 import { type Dependencies, runOperator } from './operator.ts';
 
 export const runCommand = {
@@ -48,10 +50,10 @@ export const runCommand = {
     try {
       await runOperator(config, dependencies, stop);
       log.info('stopped');
-      return 0;
+      return exitCodes.done;
     } catch (error) {
       log.error('cannot go on', errorFields(error));
-      return 1;
+      return exitCodes.failed;
     }
   },
 } as const satisfies Subcommand;
@@ -75,7 +77,10 @@ function openStores(
     secrets: createSecretStore(calls, { namespace, name: secretName, replica }),
     registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients),
-    lease: createLeaseStore({ callJson, writeOwned }, { namespace, name: backstopLease(registration.name) }),
+    lease: createLeaseStore(
+      { callJson, writeOwned },
+      { namespace, name: backstopLease(registration.name), validMs: leaseTimings.validMs },
+    ),
     replica,
     publishEvent: createEventPublisher(clients.callJson, { namespace, name: secretName }),
     namespaceLabels: readNamespaceLabels(clients.callJson),
@@ -90,9 +95,12 @@ function openStores(
  */
 function stopSignal(log: Log): AbortSignal {
   const controller = new AbortController();
-  for (const [name, number] of Object.entries({ SIGINT: 2, SIGTERM: 15 })) {
+  for (const [name, exitCode] of [
+    ['SIGINT', exitCodes.interrupted],
+    ['SIGTERM', exitCodes.terminated],
+  ] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(128 + number);
+      if (controller.signal.aborted) process.exit(exitCode);
       log.info('asked to stop', { signal: name });
       controller.abort();
     });

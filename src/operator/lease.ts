@@ -1,12 +1,30 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
-const { validMs, renewMs, retryMs, readMs, forbiddenMs, releaseMs, tries: mostTries } = timings.lease;
+/** The times of the Lease. A replica that cannot get the Lease acts as its holder after `validMs`, so that a missing right stops nothing. */
+export const leaseTimings = {
+  // A holder that has not renewed for so long is gone. Two renewals in a row may fail.
+  validMs: 12_000,
+  renewMs: 4_000,
+  // How often the others check, and how soon a failed call is repeated.
+  retryMs: 2_000,
+  // The holder reads the Lease before it publishes the webhook's spec. A hung read must not delay the repair of trust.
+  readMs: 1_000,
+  // How long a start waits for the first check. Renewals and repairs wait as long.
+  firstCheckMs: 2_000,
+  // Missing rights do not return by themselves.
+  forbiddenMs: 3 * 60_000,
+  // Another replica has changed the Lease in between: read again at once.
+  tries: 3,
+  // A process that is asked to stop does not wait longer for the release.
+  releaseMs: 1_500,
+} as const;
+
+const { validMs, renewMs, retryMs, readMs, forbiddenMs, releaseMs, tries: mostTries } = leaseTimings;
 
 /** What is known when it is decided who holds the Lease. */
 export interface LeaseFindings {

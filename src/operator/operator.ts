@@ -6,7 +6,6 @@ import type { WatchObject } from '../kube/watch.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
 import { withRetries } from '../lib/retry.ts';
-import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { WatchedFile } from '../lib/watched-file.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -17,7 +16,7 @@ import { createApp } from '../webhook/app.ts';
 import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { liveness, readiness } from './health.ts';
-import { duringLease, holdLease, stillHolds } from './lease.ts';
+import { duringLease, holdLease, leaseTimings, stillHolds } from './lease.ts';
 import { type DaemonPhase, reading } from './observe.ts';
 import { type ProbeServer, startProbes } from './probe-server.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
@@ -123,7 +122,7 @@ async function serve(operator: Operator, server: EndpointServer, probes: ProbeSe
     // 4. Lease: its holder publishes the webhook's spec, and caps the Jobs that were stored while no endpoint was up. What
     // fails here, or comes later, is left to the next step.
     lease = startLease(listening);
-    await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(timings.lease.firstCheckMs)]));
+    await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(leaseTimings.firstCheckMs)]));
     if (state.isLeaseHolder) await reading(start());
     signal.throwIfAborted();
     state.phase = 'running';

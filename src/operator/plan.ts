@@ -1,8 +1,8 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { asPublished } from '../certs/bundle.ts';
+import { phaseKey } from '../certs/ca-rotation.ts';
 import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair } from '../certs/certificate-set.ts';
-import { phaseKey } from '../certs/rotation-steps.ts';
 import { foreignProblem, fromSecret, type StoredSecret } from '../certs/secret.ts';
 import { isPaused } from '../certs/secret-annotations.ts';
 import { decideSecret, type SecretFindings } from '../certs/secret-step.ts';

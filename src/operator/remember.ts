@@ -1,4 +1,4 @@
-import { phaseKey } from '../certs/rotation-steps.ts';
+import { phaseKey } from '../certs/ca-rotation.ts';
 import type { Pem } from '../lib/pem.ts';
 import { withRepair } from '../lib/repair-limiter.ts';
 import { liveBundle } from '../registration/registration-step.ts';

@@ -1,8 +1,8 @@
+import { isAhead } from '../certs/ca-rotation.ts';
 import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificateSet } from '../certs/certificate-set.ts';
 import type { CertificateDecision } from '../certs/decide.ts';
 import { reasons } from '../certs/reason-texts.ts';
-import { isAhead } from '../certs/rotation-steps.ts';
 import { misunderstood } from '../certs/secret-annotations.ts';
 import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x509.ts';
 import type { Config } from '../cli/config.ts';

@@ -2,7 +2,6 @@ import type { V1Lease } from '@kubernetes/client-node';
 import { MANAGED_BY } from '../certs/secret.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { timings } from '../lib/timings.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 /** The Lease as far as the daemon reads it. */
@@ -32,13 +31,13 @@ export const backstopLease = (registrationName: string): string =>
 /** The Lease `namespace/name` on the API server. */
 export function createLeaseStore(
   { callJson: call, writeOwned = withoutOwner }: OwnerCalls,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  { namespace, name, validMs }: { readonly namespace: string; readonly name: string; readonly validMs: number },
 ): LeaseStore {
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
   const what = `Lease ${namespace}/${name}`;
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
-    leaseDurationSeconds: timings.lease.validMs / 1000,
+    leaseDurationSeconds: validMs / 1000,
     // The API server expects microseconds.
     renewTime: now.toISOString().replace('Z', '000Z'),
   });

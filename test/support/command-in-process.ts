@@ -1,11 +1,7 @@
 import { parseCommandLine } from '../../src/cli/command-line.ts';
-import { inspectCommand } from '../../src/commands/inspect/command.ts';
-import { policyCommand } from '../../src/commands/policy.ts';
-import { rotateCommand } from '../../src/commands/rotate/command.ts';
+import { subcommands } from '../../src/commands/subcommands.ts';
 import { runCommand } from '../../src/operator/command.ts';
 import type { Ended } from './cluster/command.ts';
-
-export const subcommands = { run: runCommand, inspect: inspectCommand, policy: policyCommand, rotate: rotateCommand };
 
 /**
  * Runs the command line inside of this process, which is fast. One call at a time, because the environment is shared.
@@ -17,7 +13,7 @@ export async function callCommand(args: readonly string[], env: Readonly<Record<
   const writerOf = (name: keyof typeof written) => ({ write: (text: string) => (written[name] += text) });
   try {
     const output = { stdout: writerOf('stdout'), stderr: writerOf('stderr') };
-    return { exitCode: await parseCommandLine(args, subcommands, output), ...written };
+    return { exitCode: await parseCommandLine(args, { run: runCommand, ...subcommands }, output), ...written };
   } finally {
     for (const name of Object.keys(env)) {
       if (before[name] === undefined) delete process.env[name];

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StoredSecret } from '../../certs/secret.ts';
 import { type Asked, ROTATE } from '../../certs/secret-annotations.ts';
+import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { timings } from '../../lib/timings.ts';
 import type { openCluster } from '../cluster.ts';
@@ -25,21 +26,19 @@ type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets'>;
 
 const POLL_MS = 1_000;
 
-const INTERRUPTED = 130;
-
 /**
  * Asks the daemon for a rotation by the annotation on its Secret, and prints the progress until it is done.
  *
  * @returns the exit code: 0 done, 1 not done, 130 interrupted.
  * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
  */
-export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster: Cluster): Promise<number> {
+export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster: Cluster): Promise<ExitCode> {
   const { config } = cluster;
   const stop = firstSignal();
   const request = await ask(wanted, cluster);
   if ('refused' in request) {
     say(`not done: ${request.refused}`);
-    return 1;
+    return exitCodes.failed;
   }
   const { asked, before } = request;
   say(asked === 'ca' ? 'asked for a new certificate authority' : 'asked for a new serving certificate');
@@ -53,7 +52,7 @@ export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster:
     await delay(POLL_MS, undefined, { signal: stop }).catch(() => undefined);
   }
   say('interrupted: the rotation goes on by itself; terraform-daemon inspect shows how far it is');
-  return INTERRUPTED;
+  return exitCodes.interrupted;
 }
 
 /** Aborted by the first SIGINT or SIGTERM. The second one ends the process, as it does without a handler. */

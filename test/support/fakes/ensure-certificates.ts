@@ -1,8 +1,8 @@
 import type { V1MutatingWebhook } from '@kubernetes/client-node';
+import { phaseKey } from '../../../src/certs/ca-rotation.ts';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
 import type { CertificateDecision } from '../../../src/certs/decide.ts';
-import { phaseKey } from '../../../src/certs/rotation-steps.ts';
 import { fromSecret, type StoredSecret } from '../../../src/certs/secret.ts';
 import { misunderstood } from '../../../src/certs/secret-annotations.ts';
 import type { SecretStore } from '../../../src/certs/secret-step.ts';

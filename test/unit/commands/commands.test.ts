@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { hostAndPort } from '../../../src/cli/option-parsers.ts';
 import { environmentName } from '../../../src/cli/options.ts';
+import { subcommands } from '../../../src/commands/subcommands.ts';
 import { aKubeconfig } from '../../support/builders/a-kubeconfig.ts';
-import { callCommand, subcommands } from '../../support/command-in-process.ts';
-
-const { run: _, ...commands } = subcommands;
+import { callCommand } from '../../support/command-in-process.ts';
 
 describe('the subcommands', () => {
-  for (const [name, { shared, own }] of Object.entries(commands)) {
+  for (const [name, { shared, own }] of Object.entries(subcommands)) {
     test(`${name} --help has every option, those of run with their variables, and the exit codes`, async () => {
       const { exitCode, stdout, stderr } = await callCommand([name, '--help']);
       assert.deepEqual([exitCode, stderr], [0, '']);
@@ -25,7 +24,8 @@ describe('the subcommands', () => {
 
   test('are listed by --help', async () => {
     const { stdout } = await callCommand(['--help']);
-    for (const name of Object.keys(subcommands)) assert.match(stdout, new RegExp(`\n {2}${name} \\[options\\] `));
+    for (const name of ['run', ...Object.keys(subcommands)])
+      assert.match(stdout, new RegExp(`\n {2}${name} \\[options\\] `));
   });
 
   const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
@@ -61,7 +61,7 @@ describe('the subcommands', () => {
     assert.doesNotMatch(stderr, /drain-time/);
   });
 
-  const calling = Object.entries(commands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
+  const calling = Object.entries(subcommands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
   for (const [name] of calling) {
     test(`${name} ends with 1 and a line where the API server is not there`, async (t) => {
       const { exitCode, stdout, stderr } = await callCommand([name, `--kubeconfig=${await aKubeconfig(t)}`]);

@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
-import { timings } from '../../../src/lib/timings.ts';
-import { decideLease, holdLease, type LeaseFindings, stillHolds } from '../../../src/operator/lease.ts';
+import { decideLease, holdLease, type LeaseFindings, leaseTimings, stillHolds } from '../../../src/operator/lease.ts';
 import type { Lease } from '../../../src/stores/lease-store.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-const LEASE_MS = timings.lease.validMs;
+const LEASE_MS = leaseTimings.validMs;
 const now = new Date('2030-01-01T12:00:00Z');
 const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
   holder,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { phaseKey } from '../../../src/certs/ca-rotation.ts';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import { phaseKey } from '../../../src/certs/rotation-steps.ts';
 import type { StoredSecret } from '../../../src/certs/secret.ts';
 import { PAUSED } from '../../../src/certs/secret-annotations.ts';
 import { readConfig } from '../../../src/cli/config.ts';

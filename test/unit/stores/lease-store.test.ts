@@ -15,7 +15,10 @@ function answering(answer: unknown) {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  return { calls, lease: createLeaseStore({ callJson }, { namespace: 'vela-system', name: 'backstop' }) };
+  return {
+    calls,
+    lease: createLeaseStore({ callJson }, { namespace: 'vela-system', name: 'backstop', validMs: 12_000 }),
+  };
 }
 
 describe('the Lease', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { nextRotationStep } from '../../../src/certs/ca-rotation.ts';
 import { type Phase, phases } from '../../../src/certs/certificate-set.ts';
-import { nextRotationStep } from '../../../src/certs/rotation-steps.ts';
 import { joinCertificates } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
 
