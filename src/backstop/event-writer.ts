@@ -20,7 +20,7 @@ interface PendingEvent {
 /** Two at a time, because patches of Jobs matter more. Each of the 5,000 that may wait costs a kilobyte or so. */
 const EVENTS = { concurrency: 2, most: 5_000 };
 
-const NOT_WRITTEN = 'event not written';
+const NOT_WRITTEN = 'cannot write a job event';
 
 /** Events are best effort: nothing waits for one. Each is retried for about a minute; then its loss is logged. */
 export function createJobEventWriter(
@@ -41,7 +41,7 @@ export function createJobEventWriter(
       const isNew = await jobs.writeEvent(job, event);
       outages.recovered(NOT_WRITTEN);
       if (isNew) onCreated?.();
-      else log.debug('told before', { event: event.name });
+      else log.debug('event already exists', { event: event.name });
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const failures = tries + 1;

@@ -86,7 +86,7 @@ export function watchJobs(
         else if (type === 'DELETED') onDeleted(job);
       },
     },
-    { warning: 'jobs are not watched, will try again', log, signal },
+    { warning: 'cannot watch jobs, will try again', log, signal },
   );
   const listSoon = () => {
     isListDue = true;

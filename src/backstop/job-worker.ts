@@ -49,7 +49,7 @@ export const JOB_CALLS = { concurrency: 8, most: 5_000 };
 const PAGE_MS = 2_000;
 
 const NOT_CAPPED = 'job not capped';
-const RAISED = 'job raised again';
+const RAISED = 'backoffLimit keeps being raised';
 
 /**
  * Decides about each Job that was seen and acts on the decision. Retries failures less and less often.
@@ -95,7 +95,7 @@ export function createJobWorker(
     if (decision.action !== 'explain') return;
     const { namespace, name } = decision.job;
     writeEvent(decision.job, ranOnceEvent(decision), () => {
-      log.info('job ran once', { namespace, name });
+      log.info('job failed, not retried by policy', { namespace, name });
       metrics.jobRanOnce();
     });
   }
@@ -133,7 +133,7 @@ async function capJob(
   const { namespace, name } = job;
   const delayMs = limiter.delayMs(job.uid, now());
   if (delayMs > 0) {
-    outages.failed(RAISED, { namespace, name, error: 'somebody else raises backoffLimit each time' });
+    outages.failed(RAISED, { namespace, name, error: 'another writer raises backoffLimit after each cap' });
     return delayMs;
   }
   const result = await jobs.cap(job, to);
@@ -141,12 +141,13 @@ async function capJob(
   if (result === 'lost') return undefined;
   limiter.record(job.uid, now());
   if (result === 'undone') {
-    outages.failed(NOT_CAPPED, { namespace, name, error: 'something sets backoffLimit again' });
+    const error = 'the API server stored a higher backoffLimit than the patch sets';
+    outages.failed(NOT_CAPPED, { namespace, name, error });
     // The watch reports no change when another webhook has raised the limit within the patch.
     return timings.job.longestMs;
   }
   for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);
-  log.info('job missed', { namespace, name, from, to });
+  log.info('uncapped job capped', { namespace, name, from, to });
   metrics.jobMissed();
   writeEvent(job, missedEvent(decision));
   return undefined;

@@ -52,7 +52,7 @@ export const runCommand = {
       log.info('stopped');
       return exitCodes.done;
     } catch (error) {
-      log.error('cannot go on', errorFields(error));
+      log.error('exiting on fatal error', errorFields(error));
       return exitCodes.failed;
     }
   },
@@ -101,7 +101,7 @@ function stopSignal(log: Log): AbortSignal {
   ] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(exitCode);
-      log.info('asked to stop', { signal: name });
+      log.info('stop signal received', { signal: name });
       controller.abort();
     });
   }

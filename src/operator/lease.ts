@@ -136,8 +136,8 @@ export function duringLease(
 }
 
 function logChange(log: Log, wasHolder: boolean | undefined, isHolder: boolean): void {
-  if (isHolder) log.info('watching jobs');
-  else if (wasHolder) log.info('another replica watches jobs');
+  if (isHolder) log.info('started watching jobs');
+  else if (wasHolder) log.info('stopped watching jobs: lease lost');
 }
 
 async function release(store: LeaseStore, { identity, now, log }: LeaseOptions): Promise<void> {
@@ -186,7 +186,7 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
     const mayPass = error.retryable || error.code === 'KUBE_FORBIDDEN';
     const isPassing = mayPass && performance.now() - failedAtMs < validMs;
     if (isPassing || signal.aborted) return retryMs;
-    if (!isLogged) log.warn('watching jobs without a lease', errorFields(error));
+    if (!isLogged) log.warn('lease unavailable, watching jobs without it', errorFields(error));
     isLogged = true;
     isHolder = true;
     return error.retryable ? retryMs : forbiddenMs;

@@ -33,7 +33,7 @@ export function createReloads(
       events.emit({ type: 'Normal', action, reason: 'policy-loaded', note });
     } else {
       const { problems } = read;
-      log.error('policy refused, the last good one stays', { code: 'POLICY_INVALID', problems });
+      log.error('policy file invalid, keeping the last valid policy', { code: 'POLICY_INVALID', problems });
       const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
       events.emit({ type: 'Warning', action, reason: 'POLICY_INVALID', note });
     }
@@ -45,13 +45,13 @@ export function createReloads(
     const action = 'load-client-ca';
     if ('value' in read) {
       trustClients(read.value);
-      log.info('client certificate authorities loaded');
+      log.info('client CA bundle loaded');
       const note = 'The file of --client-ca-file has changed: client certificates are verified with it from now on.';
       events.emit({ type: 'Normal', action, reason: 'client-ca-loaded', note });
     } else {
       const problem = read.problems.join('; ');
       const code = 'CLIENT_CA_INVALID';
-      log.error('client certificate authorities refused, the last good ones stay', { code, problem });
+      log.error('client CA bundle invalid, keeping the last valid one', { code, problem });
       const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
       events.emit({ type: 'Warning', action, reason: code, note });
     }

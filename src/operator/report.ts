@@ -36,7 +36,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
     // Until the Lease was checked, this replica may be the holder.
     const fields = observed.isLeaseHolder === false ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
-      log.info('another replica has other options or another policy', { name, fields });
+      log.info('webhook settings differ from this replica, left to the lease holder', { name, fields });
     left = fields.join();
   }
   return (outcome, memory) => {
@@ -69,7 +69,7 @@ function reportSecret(telemetry: Telemetry, { plan, secret }: PassOutcome): void
   if (secret.result !== 'held' || by === undefined || !isUsable) return;
   const { action } = decision;
   const { reason } = plan.secret;
-  log.warn('certificates not written', { held: by, action, reason });
+  log.warn('Secret write delayed', { held: by, action, reason });
   const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
   events.emit({ type: 'Warning', action, reason: by, note });
 }
@@ -93,7 +93,7 @@ function reportDecision({ log, metrics, events }: Telemetry, decision: Certifica
 function reportMisunderstood({ log, events }: Telemetry, found: string): void {
   // An annotation may have 256 KiB, and this is reported in each pass.
   const shown = describeValue(found);
-  log.warn('rotation asked for in words that say nothing', { found: shown, allowed: ['serving', 'ca'] });
+  log.warn('invalid value in the rotate annotation', { found: shown, allowed: ['serving', 'ca'] });
   const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
 }
@@ -103,7 +103,7 @@ const UNHEEDED_MS = 5_000;
 
 function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {
   if (!isAhead(phaseSince, new Date(now.getTime() + UNHEEDED_MS))) return;
-  log.warn('the clock of another replica is ahead', { phaseSince, now });
+  log.warn('clock skew: a rotation phase begins in the future', { phaseSince, now });
   const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
 }
@@ -116,8 +116,9 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOu
   const reason = driftReason(drift);
   metrics.registered(result, result === 'unchanged' ? '' : reason);
   if (result === 'unchanged') return;
-  if (result === 'held') log.warn('registration not written', { name, reason, drift });
-  else log.info(result === 'created' ? 'registration created' : 'registration updated', { name, reason, drift });
+  const message = result === 'created' ? 'webhook configuration created' : 'webhook configuration updated';
+  if (result === 'held') log.warn('webhook configuration write delayed', { name, reason, drift });
+  else log.info(message, { name, reason, drift });
   const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
   const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
   events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
@@ -135,7 +136,7 @@ function reportConflict({ log, metrics, events }: Telemetry, plan: LimitedPlan, 
   if (held?.by !== 'fight') return;
   const { writer = 'unknown' } = plan[object];
   metrics.repairThrottled(object);
-  log.warn('somebody else undoes the repair again and again', { object, writer, waitMs: held.delayMs });
+  log.warn('repair rate-limited: another writer keeps reverting it', { object, writer, waitMs: held.delayMs });
   const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
   events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
 }
@@ -165,7 +166,7 @@ const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
 };
 
 const ISSUED = 'certificates issued';
-const MENDED = 'certificates mended';
+const MENDED = 'certificates repaired';
 const ADVANCED = 'rotation advanced';
 
 type Step = Exclude<CertificateDecision['action'], 'keep'>;

@@ -88,12 +88,12 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
       return await write(isShared ? undefined : owners);
     } catch (error) {
       if (!isOwnerRefused(error)) throw error;
-      once.failed('owner not given', { object: reference, ...errorFields(error) });
+      once.failed('ownerReference not set', { object: reference, ...errorFields(error) });
       return write(isShared ? owners : undefined);
     }
   };
 }
 
-const NOT_OWNED = 'what the daemon makes will stay when its install is deleted';
+const NOT_OWNED = 'no owner: an uninstall will not delete the objects of the daemon';
 const NEXT =
   '--owner-cluster-role names the ClusterRole of the install; docs/operate.md says how to delete the objects';

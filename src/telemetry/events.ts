@@ -47,7 +47,7 @@ const LONGEST_NOTE = 1_024;
 /** An Event of one action and reason is written at most this often. Occurrences in between are counted. */
 const QUIET_MS = 60_000;
 
-const NOT_WRITTEN = 'events are not written';
+const NOT_WRITTEN = 'cannot write events';
 
 /** Events are best effort: nothing waits for an Event, and nothing fails because of one. */
 export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {

@@ -50,7 +50,7 @@ describe('Jobs that were stored without the endpoint', () => {
   const jobsIn = async (namespace: string) => (await cluster.batch.listNamespacedJob({ namespace })).items;
   const read = (namespace: string, name: string) => cluster.batch.readNamespacedJob({ namespace, name });
   const missedIn = (wanted: string, { lines }: Daemon) =>
-    lines.filter(({ message, namespace }) => message === 'job missed' && namespace === wanted);
+    lines.filter(({ message, namespace }) => message === 'uncapped job capped' && namespace === wanted);
   const at = (line: unknown) => Date.parse(String((line as { timestamp?: unknown } | undefined)?.timestamp));
 
   /** Resolves when so many Jobs were capped: with the milliseconds from "ready" to the last of them. */
@@ -196,7 +196,7 @@ describe('Jobs that were stored without the endpoint', () => {
       body: { ...failed, spec: { ...failed.spec, backoffLimit: 0 } as V1Job['spec'] & object },
     });
     await fail(await read(namespace, 'capped'));
-    await daemon.line('job ran once');
+    await daemon.line('job failed, not retried by policy');
     assert.equal((await read(namespace, 'one')).metadata?.resourceVersion, job.metadata?.resourceVersion);
     assert.deepEqual(missedIn(namespace, daemon), []);
   });
@@ -225,7 +225,7 @@ describe('Jobs that were stored without the endpoint', () => {
     await second.line('jobs listed');
     await createManyJobs(cluster.kubeconfig, { namespace, count: 100 });
     await eventually(areCapped(110), { withinMs: 60_000 });
-    await first.line('another replica watches jobs');
+    await first.line('stopped watching jobs: lease lost');
     await eventually(() => assert.equal(counts()[0] + counts()[1], 110));
     t.diagnostic(`100 Jobs capped by two replicas at once: ${counts()[0] - 10} and ${counts()[1]}`);
     const handedOver = counts();
@@ -282,7 +282,7 @@ describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
   it('the daemon says so once, and the rest works', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
-    const warning = await daemon.line('jobs are not watched, will try again');
+    const warning = await daemon.line('cannot watch jobs, will try again');
     assert.equal(warning.code, 'KUBE_FORBIDDEN');
     assert.match(String(warning.error), /cannot list resource "jobs".*manifests\/base\/rbac-backstop\.yaml/);
     await eventually(async () => {

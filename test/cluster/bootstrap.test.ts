@@ -140,7 +140,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
 
     const daemon = await start();
     assert.equal(await daemon.ended, 1);
-    const failure = await daemon.line('cannot go on');
+    const failure = await daemon.line('exiting on fatal error');
     assert.equal(failure.code, 'SECRET_NOT_OURS');
     assert.match(String(failure.error), /kubectl -n vela-system label secret terraform-job-webhook-cert/);
     assert.deepEqual((await cluster.secret())?.data, data);

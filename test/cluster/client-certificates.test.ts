@@ -73,11 +73,11 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
     await rename(`${caFile}.new`, caFile);
   };
   await replaceCa('no certificate');
-  const refused = await daemon.line('client certificate authorities refused, the last good ones stay');
+  const refused = await daemon.line('client CA bundle invalid, keeping the last valid one');
   assert.equal(refused.code, 'CLIENT_CA_INVALID');
   assert.equal(await limitOf('second'), 0);
   await replaceCa(other.ca);
-  await daemon.line('client certificate authorities loaded');
+  await daemon.line('client CA bundle loaded');
   // The connection that stands is good for one more answer.
   await eventually(() => assert.rejects(createJob(`third-${performance.now().toFixed(0)}`)));
   await replaceCa(authority.ca + other.ca);

@@ -230,7 +230,7 @@ describe('an install by Helm', () => {
     const { lines, line } = await startAs('elsewhere', 'job-cap');
     await written(OTHER);
     // Under a Lease of its own: the Jobs of its policy are not those of the first.
-    await line('watching jobs');
+    await line('started watching jobs');
     await admin('-n', OTHER.namespace, 'get', `lease/${OTHER.lease}`);
     assert.deepEqual(
       lines.filter(({ level }) => level === 'error'),
@@ -246,7 +246,7 @@ describe('an install by Helm', () => {
     await admin('-n', 'elsewhere', 'create', 'secret', 'generic', 'mine', '--type=kubernetes.io/tls', ...keys);
     await run(OWN_CERTIFICATES, 'upgrade', 'other', CHART, '--namespace', 'elsewhere');
     const { lines, line, port } = await startAs('elsewhere', 'job-cap', (pod) => mounted(t, pod));
-    await line('watching jobs');
+    await line('started watching jobs');
     const live = await admin('get', 'mutatingwebhookconfiguration', OTHER.registration, '-o', 'json');
     const { caBundle } = JSON.parse(live).webhooks[0].clientConfig;
     assert.equal(Buffer.from(caBundle, 'base64').toString(), ca);

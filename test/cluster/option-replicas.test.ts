@@ -35,7 +35,8 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     const { failurePolicy, timeoutSeconds } = entryOf(await cluster.registration()) ?? {};
     return [failurePolicy, timeoutSeconds];
   };
-  const writesOf = ({ lines }: Daemon) => lines.filter(({ message }) => message === 'registration updated').length;
+  const writesOf = ({ lines }: Daemon) =>
+    lines.filter(({ message }) => message === 'webhook configuration updated').length;
   async function edit(change: (entry: V1MutatingWebhook) => unknown): Promise<void> {
     const body = await cluster.admission.readMutatingWebhookConfiguration({ name: REGISTRATION });
     change(entryOf(body) ?? assert.fail());
@@ -48,8 +49,8 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     // On the same host, a replica that starts takes the Lease of its predecessor at once.
     const young = await start('--failure-policy=Fail', '--timeout-seconds=7');
     assert.deepEqual(await live(), ['Fail', 7]);
-    await old.line('another replica watches jobs');
-    const { fields } = await old.line('another replica has other options or another policy');
+    await old.line('stopped watching jobs: lease lost');
+    const { fields } = await old.line('webhook settings differ from this replica, left to the lease holder');
     assert.deepEqual(fields, ['failurePolicy', 'timeoutSeconds']);
     // Both reconcile again, with nothing to do.
     await annotate('once');
@@ -112,7 +113,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: promisedMs(10_000) });
     // The line may come after the write has been seen.
     await eventually(() => {
-      const last = old.lines.findLast(({ message }) => message === 'registration updated');
+      const last = old.lines.findLast(({ message }) => message === 'webhook configuration updated');
       assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);
     });
   });

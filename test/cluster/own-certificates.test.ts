@@ -158,7 +158,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
       flags: [`--webhook-cert-path=${folder}`],
     });
     assert.equal(await daemon.ended, 1);
-    const failure = await daemon.line('cannot go on');
+    const failure = await daemon.line('exiting on fatal error');
     assert.equal(failure.code, 'CERTIFICATE_FILES_INVALID');
     assert.match(String(failure.error), /\/cert\.pem: there is no such file$/);
   });

@@ -120,7 +120,7 @@ describe('what the daemon makes', () => {
     const user = `--user=system:serviceaccount:${NAMESPACE}:terraform-daemon`;
     await kubectl(cluster.kubeconfig, ['create', 'clusterrolebinding', binding, '--clusterrole=cluster-admin', user]);
     t.after(() => kubectl(cluster.kubeconfig, ['delete', 'clusterrolebinding', binding]));
-    const reasons = () => daemon.lines.filter(({ message }) => message === 'registration created').length;
+    const reasons = () => daemon.lines.filter(({ message }) => message === 'webhook configuration created').length;
     const before = reasons();
     await kubectl(cluster.kubeconfig, ['delete', 'clusterrole', ROLE]);
     await eventually(() => assert.ok(reasons() > before), { withinMs: COLLECTED_MS });
@@ -184,7 +184,7 @@ describe('what the daemon makes', () => {
 
   it('has no owner where there is no such ClusterRole, or no right to read it, which is told once', async () => {
     const daemon = await start({ flags: ['--owner-cluster-role=another'] });
-    const said = await daemon.line('what the daemon makes will stay when its install is deleted');
+    const said = await daemon.line('no owner: an uninstall will not delete the objects of the daemon');
     assert.deepEqual([said.level, said.clusterRole], ['warn', 'another']);
     await eventually(async () => assert.ok((await lease()) !== undefined));
     await kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'annotate', 'secret', SECRET, 'touched=true']);
@@ -219,7 +219,7 @@ describe('what the daemon makes where only users who may delete a live object ma
     const other = { ...(await cluster.registration())?.webhooks?.[0], name: 'other.example.com' };
     await damage({ op: 'add', path: '/webhooks/-', value: other });
     await eventually(async () => assert.deepEqual(await live(), [1, true]));
-    const refused = await daemon.line('owner not given');
+    const refused = await daemon.line('ownerReference not set');
     assert.deepEqual([refused.level, refused.code], ['warn', 'KUBE_FORBIDDEN']);
     assert.match(String(refused.error), /cannot set an ownerRef on a resource you can't delete/);
     await damage({ op: 'remove', path: '/metadata/ownerReferences' }, { op: 'remove', path: '/webhooks/1' });

@@ -267,7 +267,7 @@ describe('the three forms of a policy', async () => {
     assert.ok(daemon);
     const last = tried.at(-1) ?? assert.fail();
     await put('{"rules": [{"name": "x"}]}');
-    const { problems } = await daemon.line('policy refused, the last good one stays');
+    const { problems } = await daemon.line('policy file invalid, keeping the last valid policy');
     assert.equal((problems as string[]).length, 2);
     await untilInForce(last);
     assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 0$/m);

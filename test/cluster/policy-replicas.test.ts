@@ -25,7 +25,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     JSON.parse(JSON.stringify(ownWebhook(await cluster.registration())?.matchConditions ?? null));
   const writesOf = (daemon: Daemon | undefined) =>
     daemon?.lines.filter(
-      ({ message, drift }) => message === 'registration updated' && /matchConditions/.test(String(drift)),
+      ({ message, drift }) => message === 'webhook configuration updated' && /matchConditions/.test(String(drift)),
     );
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-replicas-'));
@@ -57,7 +57,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.deepEqual(await live(), matchConditions(policy(1)));
     const second = await start(1, policy(2));
     assert.deepEqual(await live(), matchConditions(policy(2)));
-    await first.line('another replica has other options or another policy');
+    await first.line('webhook settings differ from this replica, left to the lease holder');
     assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
   });
 

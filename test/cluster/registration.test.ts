@@ -46,7 +46,7 @@ describe('the registration on a real API server', () => {
 
   it('is written once: a second start finds nothing to change', async () => {
     const { port, message } = await runOnce();
-    assert.equal(message, 'registration created');
+    assert.equal(message, 'webhook configuration created');
     const before = await live();
     assert.equal((await runOnce(port)).message, undefined);
     assert.equal((await live()).metadata?.resourceVersion, before.metadata?.resourceVersion);
@@ -180,7 +180,7 @@ describe('the registration on a real API server', () => {
       },
     });
     const { message } = await runOnce();
-    assert.equal(message, 'registration updated');
+    assert.equal(message, 'webhook configuration updated');
     const { url, service } = own(await live()).clientConfig;
     assert.equal(url, undefined);
     assert.equal(service?.name, 'terraform-job-webhook-service');

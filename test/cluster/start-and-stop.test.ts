@@ -127,7 +127,7 @@ describe('starting and stopping', () => {
     const { port } = taken.address() as AddressInfo;
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
     assert.equal(await daemon.ended, 1);
-    assert.equal((await daemon.line('cannot go on')).code, 'SERVER_LISTEN_FAILED');
+    assert.equal((await daemon.line('exiting on fatal error')).code, 'SERVER_LISTEN_FAILED');
     assert.equal(await cluster.secret(), undefined);
   });
 
@@ -138,7 +138,7 @@ describe('starting and stopping', () => {
       flags: [`--secret-name=${name}`],
     });
     assert.equal(await secretDenied.ended, 1);
-    const failure = await secretDenied.line('cannot go on');
+    const failure = await secretDenied.line('exiting on fatal error');
     assert.equal(failure.code, 'KUBE_FORBIDDEN');
     assert.match(String(failure.error), /cannot read Secret vela-system\/not-allowed.*cannot get resource "secrets"/s);
     assert.match(String(failure.error), /manifests\/base\/rbac\.yaml/);

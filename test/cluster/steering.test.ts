@@ -45,10 +45,10 @@ describe('what a person or another program does to a running daemon', () => {
     const daemon = await start(t);
     const healthy = bundleOf(await cluster.registration());
     await annotate({ 'terraform.job.kb.io/paused': 'true', 'terraform.job.kb.io/rotate': 'serving' });
-    const kept = await daemon.line('certificates not written');
+    const kept = await daemon.line('Secret write delayed');
     assert.deepEqual([kept.held, kept.action, kept.reason], ['paused', 'renew', 'asked']);
     await emptyBundle('admin');
-    const left = await daemon.line('registration not written');
+    const left = await daemon.line('webhook configuration write delayed');
     assert.deepEqual(left.drift, ['clientConfig.caBundle']);
     assert.equal(bundleOf(await cluster.registration()), undefined);
     const { status, text } = await daemon.probe('/readyz?verbose');
@@ -91,7 +91,7 @@ describe('what a person or another program does to a running daemon', () => {
     assert.equal(event.type, 'Warning');
     assert.match(event.message ?? '', /grumpy-controller/);
   });
-  const FIGHT = 'somebody else undoes the repair again and again';
+  const FIGHT = 'repair rate-limited: another writer keeps reverting it';
 
   it('a Secret that loses its label is used, never written, and not fought over', async (t) => {
     const daemon = await start(t);

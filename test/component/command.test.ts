@@ -53,7 +53,7 @@ describe('the process', { concurrency: 3 }, () => {
         });
         assert.deepEqual([exitCode, stderr], [1, '']);
         const { level, message, code, error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-        assert.deepEqual([level, message, code], ['error', 'cannot go on', 'SERVER_LISTEN_FAILED']);
+        assert.deepEqual([level, message, code], ['error', 'exiting on fatal error', 'SERVER_LISTEN_FAILED']);
         assert.ok(error.startsWith(`cannot listen (--${option}, --webhook-bind-address): `), error);
         assert.ok(error.endsWith(` 127.0.0.1:${port}`), error);
       });

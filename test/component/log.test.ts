@@ -85,14 +85,18 @@ suite('the log as JSON', () => {
   });
 
   test('tells a bug with its stack', async () => {
-    const [event] = eventsOf(await printed(`log.error('cannot go on', errorFields(new TypeError('no such thing')));`));
-    assert.deepEqual([event.message, event.error, event.code], ['cannot go on', 'no such thing', undefined]);
+    const [event] = eventsOf(
+      await printed(`log.error('exiting on fatal error', errorFields(new TypeError('no such thing')));`),
+    );
+    assert.deepEqual([event.message, event.error, event.code], ['exiting on fatal error', 'no such thing', undefined]);
     assert.match(event.stack, /^TypeError: no such thing\n +at /);
   });
 
   test('tells what was thrown and is no error', async () => {
-    const [{ timestamp, ...event }] = eventsOf(await printed(`log.error('cannot go on', errorFields('a text'));`));
-    assert.deepEqual(event, { level: 'error', message: 'cannot go on', error: 'a text' });
+    const [{ timestamp, ...event }] = eventsOf(
+      await printed(`log.error('exiting on fatal error', errorFields('a text'));`),
+    );
+    assert.deepEqual(event, { level: 'error', message: 'exiting on fatal error', error: 'a text' });
   });
 });
 

@@ -9,7 +9,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     const { seen, lines, metrics, stop, ended } = startBackstop(t, 100);
     await eventually(() => assert.equal(seen.events.length, 100));
     assert.deepEqual([seen.mostRunning, new Set(seen.patched).size, seen.patched.length], [8, 100, 100]);
-    assert.deepEqual([metrics.missed, lines.filter((line) => line === 'info job missed').length], [100, 100]);
+    assert.deepEqual([metrics.missed, lines.filter((line) => line === 'info uncapped job capped').length], [100, 100]);
     assert.equal(new Set(seen.events.map(({ name }) => name)).size, 100);
     assert.ok(seen.events.every(({ reason }) => reason === 'Missed'));
     stop();

@@ -46,7 +46,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
     assert.deepEqual([tries, seen.events], [6, []]);
     assert.deepEqual(
       lines.filter((line) => line.startsWith('warn')),
-      ['warn event not written'],
+      ['warn cannot write a job event'],
     );
   });
 
@@ -57,7 +57,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
       throw new OperatorError('KUBE_FORBIDDEN', 'no rights');
     };
     const { lines } = startBackstop(t, 1, { writeEvent });
-    await eventually(() => assert.ok(lines.includes('warn event not written')));
+    await eventually(() => assert.ok(lines.includes('warn cannot write a job event')));
     assert.equal(tries, 1);
   });
 });

@@ -93,7 +93,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
       steps.filter((step) => /^(page|watch)/.test(step)),
       ['page undefined', 'watch 10', 'watch 20', 'watch 21', 'watch 21'],
     );
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
   test('lists again when the version is too old', async (t) => {
@@ -161,7 +161,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 2);
     const [, , , , fifth = 0, sixth = 0] = moments;
     assert.ok(sixth - fifth >= 1_590, `${sixth - fifth} ms after the fifth`);
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
   test('warns of an error also where the watch before it ended too early by itself', async (t) => {
@@ -169,14 +169,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     (await standing(0)).end();
     (await standing(1)).end(error('KUBE_UNAVAILABLE'));
     await standing(2);
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
   test('warns where watches end too early again and again, with no error', async (t) => {
     const { warnings, standing } = start(t);
     for (const nth of [0, 1, 2]) (await standing(nth)).end();
     await standing(3);
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
   test('begins the list again when a page comes too late', async (t) => {
@@ -208,7 +208,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
       steps.filter((step) => step.startsWith('page')),
       ['page undefined', 'page next', 'page next', 'page next', 'page undefined'],
     );
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
   test('the abort ends a list whose page hangs, and ignores the Jobs of a late answer', async (t) => {
@@ -224,7 +224,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
   test('says once that it has no rights, and goes on asking', async (t) => {
     const { warnings, steps, standing } = start(t, error('KUBE_FORBIDDEN'), error('KUBE_FORBIDDEN'), page([]));
     await standing(0);
-    assert.deepEqual(warnings, ['jobs are not watched, will try again']);
+    assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 3);
   });
 

@@ -16,7 +16,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     assert.deepEqual([metrics.missed, seen.pages], [20, [0]]);
     assert.deepEqual(
       lines.filter((line) => line.startsWith('warn')),
-      ['warn job raised again'],
+      ['warn backoffLimit keeps being raised'],
     );
     clock.ms += 1_000;
     t.mock.timers.tick(1_000);

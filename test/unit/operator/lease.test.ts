@@ -100,7 +100,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.holder, 'pod/2');
     stop();
     await promptly(ended);
-    assert.deepEqual(told, ['watching jobs', 'begun', 'ended']);
+    assert.deepEqual(told, ['started watching jobs', 'begun', 'ended']);
     assert.equal(stored()?.holder, undefined);
   });
 
@@ -116,7 +116,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     const { told, write } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     write('other/1');
-    await eventually(() => assert.deepEqual(told.slice(-2), ['another replica watches jobs', 'ended']));
+    await eventually(() => assert.deepEqual(told.slice(-2), ['stopped watching jobs: lease lost', 'ended']));
   });
 
   test('begins again when another one has held and released the Lease between two checks', async (t) => {
@@ -139,7 +139,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     };
     const before = Number(stored()?.resourceVersion);
     await eventually(() => assert.equal(Number(stored()?.resourceVersion), before + 2), { withinMs: 60_000 });
-    assert.deepEqual(told, ['watching jobs', 'begun']);
+    assert.deepEqual(told, ['started watching jobs', 'begun']);
   });
 
   test('releases the Lease also where it is asked to stop while it takes it', async (t) => {
@@ -178,7 +178,11 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     await eventually(() => assert.equal(told.at(-1), 'begun'), { withinMs: 60_000 });
     stop();
     await promptly(ended);
-    assert.deepEqual(told.slice(0, 3), ['watching jobs without a lease', 'watching jobs', 'begun']);
+    assert.deepEqual(told.slice(0, 3), [
+      'lease unavailable, watching jobs without it',
+      'started watching jobs',
+      'begun',
+    ]);
   });
 
   test('leaves the work to the holder where it was refused by an API server that has just started', async (t) => {

@@ -171,7 +171,7 @@ describe('an Event on a Job', () => {
     assert.deepEqual([body.type, body.reason], ['Warning', 'RanOnce']);
   });
 
-  test('that is there already was told before', async () => {
+  test('resolves with false if the Event already exists', async () => {
     assert.equal(await answering(refused(409)).store.writeEvent(job, missed({})), false);
   });
 

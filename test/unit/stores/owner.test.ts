@@ -53,7 +53,7 @@ describe('the owner of what the daemon creates', () => {
       const { uid, warnings } = anOwner(error, error, 'first');
       assert.equal(await uid(), undefined);
       assert.equal(await uid(), undefined);
-      assert.deepEqual(warnings, ['what the daemon makes will stay when its install is deleted']);
+      assert.deepEqual(warnings, ['no owner: an uninstall will not delete the objects of the daemon']);
       assert.deepEqual(await uid(), ['first']);
     });
   }

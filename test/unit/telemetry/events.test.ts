@@ -92,7 +92,7 @@ describe('an Event', () => {
       pass(60_000);
       await new Promise(setImmediate);
     }
-    assert.deepEqual(warnings, [['events are not written', { reason: 'cannot write Event: no rights' }]]);
+    assert.deepEqual(warnings, [['cannot write events', { reason: 'cannot write Event: no rights' }]]);
     assert.deepEqual(written, []);
   });
 });
