@@ -69,7 +69,7 @@ function reportSecret(telemetry: Telemetry, { plan, secret }: PassOutcome): void
   if (secret.result !== 'held' || by === undefined || !isUsable) return;
   const { action } = decision;
   const { reason } = plan.secret;
-  log.warn('Secret write delayed', { held: by, action, reason });
+  log.warn('secret write delayed', { held: by, action, reason });
   const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
   events.emit({ type: 'Warning', action, reason: by, note });
 }

@@ -45,7 +45,7 @@ describe('what a person or another program does to a running daemon', () => {
     const daemon = await start(t);
     const healthy = bundleOf(await cluster.registration());
     await annotate({ 'terraform.job.kb.io/paused': 'true', 'terraform.job.kb.io/rotate': 'serving' });
-    const kept = await daemon.line('Secret write delayed');
+    const kept = await daemon.line('secret write delayed');
     assert.deepEqual([kept.held, kept.action, kept.reason], ['paused', 'renew', 'asked']);
     await emptyBundle('admin');
     const left = await daemon.line('webhook configuration write delayed');
