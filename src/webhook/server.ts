@@ -2,7 +2,7 @@ import { constants } from 'node:crypto';
 import { once } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turnOfTheLoop } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { CertificatePair } from '../certs/certificate-set.ts';
 import { messageOf, OperatorError } from '../lib/errors.ts';
@@ -128,6 +128,8 @@ export async function openServer(
       isDraining = true;
       connections.answering().forEach(closeAfter);
       if (presented) await delay(options.drainMs);
+      // On a busy machine the timer is late: requests that have arrived meanwhile are read before idle connections are closed.
+      await turnOfTheLoop();
       const closed = once(server, 'close');
       server.close();
       // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.

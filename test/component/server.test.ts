@@ -165,6 +165,22 @@ suite('to close', () => {
     await isRefused(endpoint);
   });
 
+  test('answers a request that arrives while the process is too busy to end the drain time on time', async (t) => {
+    const endpoint = await startEndpoint(t, { drainMs: 20 });
+    const socket = await connectTo(endpoint);
+    t.after(() => socket.destroy());
+    const call = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+    socket.write(call);
+    await once(socket, 'data');
+    const closed = endpoint.server.close();
+    socket.write(call);
+    const busyUntil = performance.now() + 100;
+    while (performance.now() < busyUntil);
+    const [answer] = await promptly(once(socket, 'data'));
+    assert.match(String(answer), /^HTTP\/1.1 404 .*\r\nConnection: close\r\n/s);
+    await closed;
+  });
+
   const idle: [name: string, connect: (target: Target) => Promise<Socket>][] = [
     [
       'keeps its connection',
