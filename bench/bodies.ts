@@ -2,14 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recorded } from '../test/support/builders/fixtures.ts';
 
-/** What is sent: two recorded reviews as they were on the wire, and two made from the first of them. */
+/** The request bodies: three recorded reviews, and one that is made from the recorded CREATE and has about 1 MiB. */
 export const bodyNames = ['create', 'update', 'large', 'plain'] as const;
 export type BodyName = (typeof bodyNames)[number];
 
 export const bodyTexts: Readonly<Record<BodyName, string>> = {
   create: "CREATE of terraform-controller's Job",
-  update: 'UPDATE of one',
-  large: 'CREATE of one of 1 MiB',
+  update: "UPDATE of terraform-controller's Job",
+  large: "CREATE of terraform-controller's Job with 1 MiB",
   plain: 'CREATE of a plain Job',
 };
 
@@ -28,14 +28,14 @@ const reviews = (): Readonly<Record<BodyName, unknown>> => {
   };
 };
 
-/** The bodies as JSON, as compact as an API server writes it. */
+/** Returns the bodies as compact JSON, the form that an API server sends. */
 export const bodies = (): Readonly<Record<BodyName, string>> =>
   Object.fromEntries(Object.entries(reviews()).map(([name, review]) => [name, JSON.stringify(review)])) as Record<
     BodyName,
     string
   >;
 
-/** Writes each body into a file of the folder, and answers the paths. */
+/** Writes each body into a file of the folder, and returns the paths by body. */
 export async function writeBodies(folder: string): Promise<Readonly<Record<BodyName, string>>> {
   const written = Object.entries(bodies()).map(async ([name, text]) => {
     const file = join(folder, `${name}.json`);

@@ -7,7 +7,7 @@ import type { CurveResults } from './results.ts';
 import { serverNames, startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** Requests per second and p99 by the number of connections. */
+/** Returns requests per second and the 99th percentile for several numbers of connections. */
 export async function measureConnections(stage: Stage): Promise<CurveResults['connections']> {
   const { folder, isQuick, progress } = stage;
   const { create } = await writeBodies(folder);
@@ -31,7 +31,7 @@ export async function measureConnections(stage: Stage): Promise<CurveResults['co
 
 const ofInterest = ({ perSecond, p99Ms }: { perSecond: number; p99Ms: number }) => ({ perSecond, p99Ms });
 
-/** How long several replicas take that start at the same moment with nothing there, until the last one is ready. */
+/** Starts several replicas at once without a Secret, and returns the time until the last replica is ready. */
 export async function measureReplicas({ programs, cluster, isQuick, rounds, progress }: Stage) {
   const points: CurveResults['replicas'][number][] = [];
   for (const replicas of isQuick ? [1, 3] : [1, 2, 3, 5, 10]) {
@@ -46,7 +46,7 @@ export async function measureReplicas({ programs, cluster, isQuick, rounds, prog
       await Promise.all(servers.map((server) => server.stop()));
       assert.equal(servers.length, replicas, 'a replica did not start');
       const bundle = Buffer.from(secret?.data?.['ca.crt'] ?? '', 'base64').toString();
-      assert.equal(bundle.match(/BEGIN CERTIFICATE/g)?.length, 1, 'they end with one certificate authority');
+      assert.equal(bundle.match(/BEGIN CERTIFICATE/g)?.length, 1, 'all replicas use one CA');
       seen.push(Math.max(...servers.map(({ startMs }) => startMs)));
     }
     points.push({ replicas, readyMs: spreadOf(seen).median });

@@ -9,18 +9,18 @@ import type { ByServer, EndpointResults } from './results.ts';
 import { type Server, type ServerName, serverNames, serverTexts, startOurs, startPeer } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** As many as an API server of a busy cluster has calls on their way. */
+/** Stands for the concurrent calls of an API server in a busy cluster. */
 const CONNECTIONS = 16;
 
-/** A round in so many: a machine that others use as well changes its speed by a fifth from one half minute to the next. */
+/** Turns in a round. Short turns spread a change of the machine's speed over all servers; a shared machine changes by a fifth. */
 const SLICES = 3;
 const SLICE_SECONDS = 2;
-/** Of a body of 1 MiB: the Go peer needs up to two for one answer. */
+/** Duration of a turn with bodies of 1 MiB. The Go peer needs up to two seconds for one answer. */
 const LARGE_SECONDS = 6;
 
 const measures = ['perSecond', 'p50Ms', 'p99Ms', 'cpuMsPer1000'] as const;
 
-/** Measures the servers one after the other, several times, each with every body. */
+/** Measures each server with each body, in turn and several times. Also reads the memory before and after the load. */
 export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
   const { folder, rounds, progress } = stage;
   const files = await writeBodies(folder);
@@ -54,12 +54,12 @@ type Turns = Parameters<typeof measure>[1] & { readonly turns: number };
 async function measureInTurn(
   servers: ByServer<Server>,
   { turns, ...at }: Turns,
-  tell: (turn: number, name: ServerName) => void,
+  onTurn: (turn: number, name: ServerName) => void,
 ): Promise<ByServer<Measured[]>> {
   const seen = eachServer((): Measured[] => []);
   for (let turn = 0; turn < turns; turn++) {
     for (const name of rotated(serverNames, turn)) {
-      tell(turn, name);
+      onTurn(turn, name);
       seen[name].push(await measure(servers[name], at));
     }
   }
@@ -77,7 +77,7 @@ const eachServer = <T>(value: (name: ServerName) => T): ByServer<T> => ({
 const spreads = (rounds: readonly Measured[]): EndpointResults['load'][BodyName][ServerName] =>
   Object.fromEntries(measures.map((field) => [field, spreadOf(rounds.map((round) => round[field]))])) as never;
 
-/** All of them at once; who is not called costs next to nothing. */
+/** Starts all servers at once, because an idle server uses almost no CPU, and checks that both webhooks cap a Job. */
 export async function startServers({ programs, cluster, folder }: Stage): Promise<ByServer<Server>> {
   await cluster.forgetDaemon();
   const ours = await startOurs(programs, cluster.daemonKubeconfig);
@@ -90,11 +90,11 @@ export async function startServers({ programs, cluster, folder }: Stage): Promis
   return servers;
 }
 
-/** That the two do the same work is seen before it is measured. */
+/** Throws unless the server caps the recorded Job, warns once, and names the rule: both webhooks must do the same work. */
 async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: string): Promise<void> {
   const reply = await post({ port, caBundle }, await readFile(bodyFile, 'utf8'));
   assert.equal(reply.status, 200, name);
-  // controller-runtime does not say that its answer is JSON.
+  // controller-runtime sends no JSON content type, so `post` does not parse the answer.
   const review = JSON.parse(reply.text);
   const changed = patchOf({ ...reply, review }).map(
     ({ path, value }: { path: string; value: unknown }) => `${path} ${value}`,

@@ -1,11 +1,11 @@
-/** What several rounds come to. */
+/** Median, minimum and maximum of several rounds. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
   readonly most: number;
 }
 
-/** @param values one for each round, at least one. */
+/** @param values One value for each round, and at least one. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (place: number): number => sorted[place] ?? Number.NaN;
@@ -13,13 +13,13 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2, least: at(0), most: at(sorted.length - 1) };
 }
 
-/** The value below which a part of the others lies, e.g. 0.99 of them. */
+/** Returns the quantile of the values, for example the 99th percentile for `part` 0.99. */
 export function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
 }
 
-/** Each in turn the first, so that none of them always comes after the same one. */
+/** Rotates the list to the left by that many places, so that each element comes first in turn. */
 export const rotated = <T>(list: readonly T[], by: number): T[] => {
   const start = by % list.length;
   return [...list.slice(start), ...list.slice(0, start)];

@@ -7,14 +7,14 @@ import { startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
 
 const NAMESPACE = 'bench-jobs';
-const MISSED = 10;
-/** Jobs are listed by name: what is missed is found once all others have been looked at. */
-const LAST_IN_THE_LIST = 'zz-missed';
+const UNCAPPED = 10;
+/** The API server lists Jobs by name. With this prefix the uncapped Jobs are last in the list. */
+const LAST_IN_THE_LIST = 'zz-uncapped';
 const JOBS = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs`;
 
 /**
- * How long the backstop takes to find and cap ten Jobs that were missed, among many that run once already, and what that
- * costs of memory: it lists all of them at its start.
+ * Measures how long the backstop takes to cap ten uncapped Jobs among many capped Jobs, with its CPU time and its peak
+ * of memory. The backstop lists all Jobs at the start.
  */
 export async function measureJobs({ programs, cluster, isQuick, progress }: Stage): Promise<CurveResults['jobs']> {
   const points: CurveResults['jobs'][number][] = [];
@@ -32,8 +32,8 @@ export async function measureJobs({ programs, cluster, isQuick, progress }: Stag
         change: (job) => ({ ...job, spec: { ...job.spec, template: job.spec?.template as never, backoffLimit: 0 } }),
       });
       created = jobs;
-      const missed = { namespace: NAMESPACE, count: MISSED, prefix: LAST_IN_THE_LIST };
-      await createManyJobs(cluster.kubeconfig, missed);
+      const uncapped = { namespace: NAMESPACE, count: UNCAPPED, prefix: LAST_IN_THE_LIST };
+      await createManyJobs(cluster.kubeconfig, uncapped);
       const server = await startOurs(programs, cluster.daemonKubeconfig);
       const readyAt = performance.now();
       const cpuBefore = cpuSeconds(server.pid);
@@ -46,7 +46,7 @@ export async function measureJobs({ programs, cluster, isQuick, progress }: Stag
         peakMib: memoryOf(server.pid).peakMib,
       });
       await server.stop();
-      for (let nth = 0; nth < MISSED; nth++) {
+      for (let nth = 0; nth < UNCAPPED; nth++) {
         await api.call('DELETE', `${JOBS}/${LAST_IN_THE_LIST}-${nth}?propagationPolicy=Background`);
       }
     }
@@ -58,7 +58,7 @@ export async function measureJobs({ programs, cluster, isQuick, progress }: Stag
 }
 
 async function assertCapped(api: RawApi): Promise<void> {
-  for (let nth = 0; nth < MISSED; nth++) {
+  for (let nth = 0; nth < UNCAPPED; nth++) {
     const { body } = await api.call('GET', `${JOBS}/${LAST_IN_THE_LIST}-${nth}`);
     if (body.spec.backoffLimit !== 0) throw new Error(`${LAST_IN_THE_LIST}-${nth} is not capped`);
   }

@@ -1,4 +1,4 @@
--- One AdmissionReview, over and over. What wrk has measured is printed as JSON.
+-- Sends the AdmissionReview in the file $BENCH_BODY repeatedly, and prints wrk's figures as one line of JSON.
 local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
 wrk.method = "POST"
 wrk.body = file:read("*a")

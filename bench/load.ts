@@ -11,7 +11,7 @@ export interface Load {
   readonly seconds: number;
 }
 
-/** What one server did under one load. */
+/** The figures of one server under one load. */
 export interface Measured {
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -22,8 +22,8 @@ export interface Measured {
 const SCRIPT = fileURLToPath(new URL('load.lua', import.meta.url));
 
 /**
- * Calls a server on connections that stay open, each with one request after the other, as the API server does; twice as
- * long again where nothing was answered in that time. Rejects when a single call fails.
+ * Sends requests to a server with wrk and returns the figures. Each connection stays open and has one request at a time.
+ * If no request was answered in the time, `measure` repeats with twice the time. Throws if any call fails.
  */
 export async function measure(server: Server, load: Load): Promise<Measured> {
   const { bodyFile, connections, seconds } = load;
@@ -40,23 +40,23 @@ export async function measure(server: Server, load: Load): Promise<Measured> {
   const before = cpuSeconds(server.pid);
   const { stdout } = await promisify(execFile)(file, args, { env: { ...process.env, BENCH_BODY: bodyFile } });
   const cpu = cpuSeconds(server.pid) - before;
-  const told = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
-  if (told.failures > 0)
-    throw new Error(`${server.name}: ${told.failures} of ${told.requests} calls failed:\n${stdout}`);
-  if (told.requests === 0) return measure(server, { ...load, seconds: 2 * seconds });
+  const counted = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  if (counted.failures > 0)
+    throw new Error(`${server.name}: ${counted.failures} of ${counted.requests} calls failed:\n${stdout}`);
+  if (counted.requests === 0) return measure(server, { ...load, seconds: 2 * seconds });
   return {
-    perSecond: told.requests / told.seconds,
-    p50Ms: told.p50Ms,
-    p99Ms: told.p99Ms,
-    cpuMsPer1000: (cpu * 1e6) / told.requests,
+    perSecond: counted.requests / counted.seconds,
+    p50Ms: counted.p50Ms,
+    p99Ms: counted.p99Ms,
+    cpuMsPer1000: (cpu * 1e6) / counted.requests,
   };
 }
 
-/** Node.js compiles what runs often: until then it is not what it will be for years. */
+/** Node.js compiles code that runs often. The figures of a long-running process begin after that. */
 const WARM_REQUESTS = 15_000;
 const WARM_TRIES = 5;
 
-/** Calls a server until it is as fast as it gets, or for ten seconds. */
+/** Sends at least 15,000 requests to a server, or for 10 s if it is slower, so that Node.js has compiled its code. */
 export async function warmUp(server: Server, load: Omit<Load, 'seconds'>): Promise<void> {
   let requests = 0;
   for (let tries = 0; tries < WARM_TRIES && requests < WARM_REQUESTS; tries++) {

@@ -2,28 +2,28 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { availableParallelism, cpus, release } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What is measured has the first core to itself; load, API server, etcd and this process share the second. */
+/** The measured server has the first core. The load, the API server, etcd and this process share the second core. */
 export const SERVER_CORE = '0';
 export const LOAD_CORE = '1';
 
-/** Keeps this process, and so all that it starts, on the core of the load. */
+/** Pins this process, and each process that it starts, to the core of the load. Throws if there is only one core. */
 export function pinToLoadCore(): void {
   if (availableParallelism() < 2)
     throw new Error('the benchmark needs two cores: one for the server, one for the load');
   execFileSync('taskset', ['--all-tasks', '--pid', '--cpu-list', LOAD_CORE, String(process.pid)], { stdio: 'ignore' });
 }
 
-/** What has to be installed, and by which package of Debian it comes. */
+/** Required programs, with the Debian package of each program. */
 const TOOLS = { taskset: 'util-linux', wrk: 'wrk', go: 'golang' } as const;
 
-/** Throws with what is missing, before anything is built. */
+/** Throws an error that names the missing programs. */
 export function checkTools(): void {
   const missing = Object.entries(TOOLS).filter(([tool]) => spawnSync(tool, ['--version']).error !== undefined);
   const texts = missing.map(([tool, debian]) => `${tool} (on Debian in ${debian})`);
   if (texts.length > 0) throw new Error(`the benchmark needs ${texts.join(' and ')}`);
 }
 
-/** A command line that runs another one on the core of the server, as the same process. */
+/** Returns a command that runs the given command on the core of the server. `taskset` replaces itself, so the PID is the same. */
 export const onServerCore = (command: readonly string[]): readonly string[] => [
   'taskset',
   '--cpu-list',
@@ -38,18 +38,18 @@ export const onLoadCore = (command: readonly string[]): readonly string[] => [
   ...command,
 ];
 
-/** What the figures were measured on. */
+/** Returns processor, kernel, Node.js and Go of this machine as one text. */
 export function describeMachine(): string {
   const go = execFileSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' }).trim().replace(/^go/, 'Go ');
   return `${cpus()[0]?.model ?? 'unknown processor'}, Linux ${release()}, Node.js ${process.versions.node}, ${go}`;
 }
 
-const LOOK_MS = 5_000;
+const SAMPLE_MS = 5_000;
 
-/** How many cores the work of others keeps busy, where nothing of ours has been started. A load average tells of what is over. */
+/** Returns how many cores are busy now. Call it before any measured process starts. A load average would also count finished work. */
 export async function othersLoad(): Promise<number> {
   const before = cpuTimes();
-  await delay(LOOK_MS);
+  await delay(SAMPLE_MS);
   const after = cpuTimes();
   const total = after.total - before.total;
   return (cpus().length * (total - (after.idle - before.idle))) / total;

@@ -19,14 +19,14 @@ import { measureThroughApi } from './through-api.ts';
 
 const HELP = `npm run bench [-- OPTIONS] [PART…]
 
-Measures the daemon as it is shipped against a webhook in Go and against a bare node:https, and writes
-docs/benchmarks.md, its figures (docs/benchmarks/results.json) and its plots. Needs two cores, Go and wrk.
+Compares the daemon with a webhook in Go and with a bare node:https server. Writes the page docs/benchmarks.md,
+its figures (docs/benchmarks/results.json) and its plots. Needs two cores, Go, taskset and wrk.
 
-Parts, all by default: ${partNames.join(', ')}
+Parts to measure (default: all): ${partNames.join(', ')}
 
-  --rounds N   how often each thing is measured; default 5
-  --quick      a first look: little is measured, and nothing is written
-  --help       this text
+  --rounds N   number of rounds; default 5
+  --quick      measure for a few seconds only, and write no file
+  --help       print this text
 `;
 
 const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[Name]> } = {
@@ -46,15 +46,16 @@ function readOptions() {
   });
   const unknown = positionals.filter((name) => !partNames.some((part) => part === name));
   const rounds = Number(values.rounds ?? 5);
-  if (unknown.length > 0) throw new Error(`part: found ${unknown}; allowed are ${partNames.join(', ')}`);
+  if (unknown.length > 0)
+    throw new Error(`part: invalid value ${JSON.stringify(unknown.join(' '))}: must be one of ${partNames.join(', ')}`);
   if (!(Number.isInteger(rounds) && rounds > 0))
-    throw new Error(`--rounds: found ${values.rounds}; allowed is 1, 2, …`);
+    throw new Error(`--rounds: invalid value ${JSON.stringify(values.rounds)}: must be a whole number of at least 1`);
   const isQuick = values.quick === true;
   const parts = partNames.filter((part) => positionals.length === 0 || positionals.includes(part));
   return { parts, rounds: isQuick ? 1 : rounds, isQuick, isHelp: values.help === true };
 }
 
-/** Each part is written when it is there: a run takes long, and may be ended. */
+/** Measures the parts and writes the results after each part, so that an interrupted run keeps its finished parts. */
 async function measureParts(
   parts: readonly PartName[],
   { rounds, isQuick }: Pick<Stage, 'rounds' | 'isQuick'>,
@@ -87,21 +88,21 @@ async function measureParts(
   }
 }
 
-/** With what was measured of the other parts before. */
+/** Writes the results and the report. Parts that this run did not measure keep their earlier figures. */
 async function keep(results: Results): Promise<void> {
   const all = { ...(await readResults()), ...results };
   await writeResults(all);
   await writeReport(await readResults());
 }
 
-const tell = (text: string) => process.stderr.write(`npm run bench: ${text}\n`);
+const printError = (text: string) => process.stderr.write(`npm run bench: ${text}\n`);
 
 async function main(): Promise<number> {
   let options: ReturnType<typeof readOptions>;
   try {
     options = readOptions();
   } catch (error) {
-    tell(`${(error as Error).message}\n\n${HELP}`);
+    printError(`${(error as Error).message}\n\n${HELP}`);
     return 2;
   }
   try {
@@ -109,7 +110,7 @@ async function main(): Promise<number> {
     process.stdout.write(isHelp ? HELP : `${summaryOf(await measureParts(parts, how))}\n`);
     return 0;
   } catch (error) {
-    tell(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
     return 1;
   }
 }

@@ -16,7 +16,7 @@ export interface Plot {
   readonly lines: readonly Line[];
 }
 
-/** The plots of what was measured. */
+/** Returns one plot for each curve that was measured. */
 export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot[] {
   const byConnections = (field: 'perSecond' | 'p99Ms'): Line[] =>
     serverNames.map((name) => ({
@@ -30,22 +30,27 @@ export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot
     },
     { ...{ file: 'p99.svg', title: '99th percentile', x: 'connections', y: 'ms' }, lines: byConnections('p99Ms') },
     {
-      ...{ file: 'backstop.svg', title: 'Ten missed Jobs among many, capped after', x: 'Jobs in the cluster', y: 's' },
+      ...{ file: 'backstop.svg', title: 'Time until ten uncapped Jobs are capped', x: 'Jobs in the cluster', y: 's' },
       lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.seconds]) }],
     },
     {
-      ...{ file: 'backstop-memory.svg', title: 'Most memory at that', x: 'Jobs in the cluster', y: 'MiB' },
+      ...{
+        file: 'backstop-memory.svg',
+        title: 'Peak memory until ten uncapped Jobs are capped',
+        x: 'Jobs in the cluster',
+        y: 'MiB',
+      },
       lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.peakMib]) }],
     },
     {
-      ...{ file: 'replicas.svg', title: 'Replicas that start at once, ready after', x: 'replicas', y: 'ms' },
+      ...{ file: 'replicas.svg', title: 'Time until all replicas are ready', x: 'replicas', y: 'ms' },
       lines: [{ name: serverTexts.ours, points: (replicas ?? []).map((point) => [point.replicas, point.readyMs]) }],
     },
   ];
   return plots.filter(({ lines }) => lines.some(({ points }) => points.length > 0));
 }
 
-/** A plot as SVG, on white so that it can be read on a dark page too. */
+/** Returns the plot as SVG. The background is white, so that the plot is readable on a dark page. */
 export function toSvg({ title, x, y, lines }: Plot): string {
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: 640, height: 360 });
   const most = Math.max(...lines.flatMap(({ points }) => points.map(([at]) => at)));

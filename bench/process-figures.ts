@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 
 export interface Memory {
   readonly rssMib: number;
-  /** The most that it has ever been. */
+  /** The peak since the start of the process. */
   readonly peakMib: number;
 }
 
-/** Clock ticks of `/proc/PID/stat`: 100 a second on every platform that Linux has today. */
+/** Clock ticks per second in `/proc/PID/stat` (USER_HZ). Linux uses 100 on x86-64 and arm64. */
 const TICKS_PER_SECOND = 100;
 
-/** The seconds that a process and its threads have computed so far, in its own code and in the kernel's. */
+/** Returns the CPU seconds of a process and its threads so far, user and system time together. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is a name in brackets, which may have blanks in it.
+  // The second field is the process name in parentheses, which can contain blanks.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

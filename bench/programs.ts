@@ -11,23 +11,23 @@ import type { Progress } from '../tools/control-plane/progress.ts';
 
 const run = promisify(execFile);
 
-/** What is measured, ready to be started: command lines without port and certificates. */
+/** The programs to measure: command lines without port and certificates, and the sizes of their files. */
 export interface Programs {
   readonly daemon: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> };
   readonly go: readonly string[];
   readonly floor: readonly string[];
-  /** The folder of `tls.crt` and `tls.key` of the latter two. */
+  /** The folder with `tls.crt` and `tls.key` for the Go peer and the floor. */
   readonly certificates: string;
-  /** The authority that has signed them, as PEM. */
+  /** The CA that signed `tls.crt`, as PEM. */
   readonly caBundle: string;
   readonly bundleBytes: number;
   readonly compiledBytes: number;
   readonly goBytes: number;
 }
 
-/** Puts everything that is started into one folder. */
+/** Builds the Go peer, copies the daemon's bundle, and issues certificates for the Go peer and the floor, all in one folder. */
 export async function preparePrograms(folder: string, progress: Progress): Promise<Programs> {
-  progress('building the Go peer; takes a minute or two the first time');
+  progress('building the Go peer (one or two minutes at the first time)');
   const goPeer = join(folder, 'go-peer');
   await run('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', goPeer, '.'], {
     cwd: fileURLToPath(new URL('go-peer', import.meta.url)),
@@ -51,7 +51,7 @@ export async function preparePrograms(folder: string, progress: Progress): Promi
   };
 }
 
-/** The bundle and its compiled code as the image has them: see the Dockerfile. */
+/** Prepares the bundle with its compiled code in the same way as the Dockerfile. */
 async function prepareDaemon(folder: string): Promise<Programs['daemon']> {
   const app = join(folder, 'app');
   const cache = join(app, 'cache');

@@ -14,56 +14,61 @@ export async function writeReport(results: Results): Promise<void> {
   await writeFile(REPORT, reportOf(results, plots));
 }
 
-/** Cores that may be busy on a quiet machine. */
+/** Number of busy cores up to which a machine counts as quiet. */
 const QUIET = 0.15;
 
 const busy = (load: number): string =>
-  `**Not on a quiet machine**: the work of others kept ${load.toFixed(1)} cores busy when it began. Rates and times are worse than they would
-be, and ratios are those of servers that took turns between others. To be measured again.`;
+  `**The machine was not quiet**: other processes kept ${load.toFixed(1)} cores busy at the start. Rates and times are worse than on a
+quiet machine. Measure again.`;
 
-const COMMAND = '```sh unrun: takes a quarter of an hour of a quiet machine\nnpm run bench\n```';
+const COMMAND = '```sh unrun: takes a quarter of an hour and needs a quiet machine\nnpm run bench\n```';
 
-/** The text of the report. A test holds the file to it. */
+/** Returns the text of the report. A test compares it with the file. */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {
   const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas } = results;
   const sections = [
-    `# What it costs
+    `# Benchmarks
 
-Written by \`npm run bench\`: the figures are in [results.json](benchmarks/results.json), and nothing here is typed by hand.
-Measured on ${date} on ${machine}, two cores.${othersLoad > QUIET ? `\n\n${busy(othersLoad)}` : ''}
+\`npm run bench\` writes this page from [results.json](benchmarks/results.json). Do not edit the page.
+The run of ${date} used ${machine}, two cores.${othersLoad > QUIET ? `\n\n${busy(othersLoad)}` : ''}
 
 ${COMMAND}
 
-\`npm run bench -- --help\` lists the parts, which can be measured one by one. It needs two cores, Go, and \`wrk\`.
+The benchmark needs two cores, Go, \`taskset\` and \`wrk\`. \`npm run bench -- --help\` lists the parts that can be measured alone.
 
-- **terraform-daemon** is the bundle with its compiled code and flags, started as the image starts it.
+The benchmark compares three servers:
+
+- **terraform-daemon** is the daemon with the bundle, compiled code and flags of the image.
 - **The Go peer** ([bench/go-peer](../bench/go-peer/main.go)) is a webhook for the same Jobs on controller-runtime. It decides, patches,
-  warns and writes the same line of log, none left out. It has no manager, no cache and no certificates to look after.
-- **The floor** ([bench/floor.ts](../bench/floor.ts)) is \`node:https\` with a constant answer.
+  warns and logs one line for each capped Job, as the daemon does. It has no manager, no cache and no certificates to manage.
+- **The floor** ([bench/floor.ts](../bench/floor.ts)) is \`node:https\` with a constant answer. It shows the cost of Node.js alone.
 
-Each has one core to itself, one after the other and each in turn the first; what calls them has the other core. TLS 1.3, RSA
-2048, HTTP/1.1 on connections that stay open, as an API server does it. Figures are medians of the rounds, with the least and
-the most of them in brackets. Before anything is measured, both webhooks are seen to make the same change.
+Only one server is under load at a time. The servers take turns, and each server comes first in turn. They run on one core, and
+the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open.
 
-## What was wanted
+A figure with parentheses is the median of several turns, with the minimum and the maximum in the parentheses. Before the
+measurement, the benchmark checks that both webhooks make the same change.
+
+## Targets
 
 ${targetTable(results)}`,
-    endpoint && `## The endpoint, at ${endpoint.connections} connections\n\n${loadTable(endpoint)}`,
+    endpoint && `## Throughput and latency at ${endpoint.connections} connections\n\n${loadTable(endpoint)}`,
     endpoint &&
-      `## Memory\n\n${memoryTable(endpoint)}\n\nThe daemon's is that of the whole of it: endpoint, watches, backstop, metrics.`,
+      `## Memory\n\n${memoryTable(endpoint)}\n\nThe figure of the daemon includes its endpoint, watches, backstop and metrics.`,
     api &&
-      `## Through the API server
+      `## Latency of the creation of a Job at the API server
 
-${api.creates} Jobs of terraform-controller each way, one after the other, in turn. "Added" is the median of the differences to the Job beside
-it that nothing looks at. Of ${api.plain.created} plain Jobs, ${api.plain.reached} reached the endpoint.
+The benchmark creates ${api.creates} Jobs of terraform-controller in each of the ways below, in turn. The added latency is the median
+difference to the creation without webhook and policy in the same turn. Of ${api.plain.created} plain Jobs, ${api.plain.reached} reached the endpoint.
 
 ${apiTable(api)}`,
-    starts && `## From the start to "ready"\n\n${startTable(starts)}`,
-    sizes && `## Bytes\n\n${sizeTable(sizes)}`,
-    connections && `## By connections\n\n${images(plots, ['requests.svg', 'p99.svg'])}`,
+    starts && `## Time from the start to "ready"\n\n${startTable(starts)}`,
+    sizes && `## Sizes\n\n${sizeTable(sizes)}`,
+    connections &&
+      `## Throughput and latency by number of connections\n\n${images(plots, ['requests.svg', 'p99.svg'])}`,
     jobs &&
-      `## By Jobs in the cluster\n\n${jobTable(jobs)}\n\n${images(plots, ['backstop.svg', 'backstop-memory.svg'])}`,
-    replicas && `## By replicas that start at once\n\n${replicaTable(replicas)}\n\n${images(plots, ['replicas.svg'])}`,
+      `## Backstop by number of Jobs in the cluster\n\n${jobTable(jobs)}\n\n${images(plots, ['backstop.svg', 'backstop-memory.svg'])}`,
+    replicas && `## Start by number of replicas\n\n${replicaTable(replicas)}\n\n${images(plots, ['replicas.svg'])}`,
   ];
   return `${sections.filter((section) => section !== undefined).join('\n\n')}\n`;
 }
@@ -78,14 +83,20 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<Results['sizes']>): string =>
   table(
-    ['', 'size'],
+    ['file', 'size'],
     [
       ['the bundle', megabytes(bundleBytes)],
-      ['its compiled code', megabytes(compiledBytes)],
+      ['compiled code of the bundle', megabytes(compiledBytes)],
       ...(image
         ? [
-            ['what the image adds to its base: both, the SBOM and the licences', megabytes(image.addedBytes)],
-            ['the image, packed, on Debian with Node.js instead of distroless', megabytes(image.packedBytes)],
+            [
+              'additions of the image to its base: bundle, compiled code, SBOM and licences',
+              megabytes(image.addedBytes),
+            ],
+            [
+              'archive of the image on a Debian base with Node.js (instead of distroless)',
+              megabytes(image.packedBytes),
+            ],
           ]
         : []),
       ['the Go peer', megabytes(goBytes)],
@@ -94,7 +105,7 @@ const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<R
 
 const jobTable = (jobs: NonNullable<Results['jobs']>): string =>
   table(
-    ['Jobs', 'ten missed ones capped after, s', 'CPU of the daemon, s', 'most memory, MiB'],
+    ['Jobs in the cluster', 'ten uncapped Jobs capped after, s', 'CPU of the daemon, s', 'peak memory, MiB'],
     jobs.map(({ jobs, seconds, cpuSeconds, peakMib }) => [
       jobs.toLocaleString('en'),
       seconds.toFixed(1),
@@ -105,6 +116,6 @@ const jobTable = (jobs: NonNullable<Results['jobs']>): string =>
 
 const replicaTable = (replicas: NonNullable<Results['replicas']>): string =>
   table(
-    ['replicas', 'the last one is ready after, ms'],
+    ['replicas that start at once', 'last replica ready after, ms'],
     replicas.map(({ replicas, readyMs }) => [String(replicas), readyMs.toFixed(0)]),
   );

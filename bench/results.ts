@@ -12,15 +12,15 @@ type BySpread<T> = Readonly<Record<keyof T, Spread>>;
 export type ByServer<T> = Readonly<Record<ServerName, T>>;
 export type Webhook = Exclude<ServerName, 'floor'>;
 
-/** What each server did under load, and what it took of memory. MiB each. */
+/** The figures of each server under load, and its memory in MiB. */
 export interface EndpointResults {
   readonly connections: number;
   readonly load: Readonly<Record<BodyName, ByServer<BySpread<Measured>>>>;
   readonly memory: ByServer<{
     readonly rest: number;
-    /** After the load of recorded reviews. */
+    /** After the load with recorded reviews. */
     readonly loaded: number;
-    /** After the load of Jobs of 1 MiB. */
+    /** After the load with Jobs of 1 MiB. */
     readonly large: number;
     readonly peak: number;
   }>;
@@ -29,17 +29,17 @@ export interface EndpointResults {
 export const ways = ['nothing', 'policy', 'ours', 'go'] as const;
 export type Way = (typeof ways)[number];
 
-/** What one create of a Job takes at the API server, in ms. */
+/** Latency of the creation of a Job at the API server, in ms. */
 export interface ApiResults {
   readonly creates: number;
   readonly total: Readonly<Record<Way, { readonly p50Ms: number; readonly p99Ms: number }>>;
-  /** To the create beside it that nothing looks at: the median of the differences. */
+  /** Median of the differences to a creation without webhook or policy, made in the same turn. */
   readonly added: Readonly<Record<Exclude<Way, 'nothing'>, number>>;
-  /** Plain Jobs that were created, and how many calls of the endpoint that took. */
+  /** Plain Jobs that were created, and how many calls the endpoint received for them. */
   readonly plain: { readonly created: number; readonly reached: number };
 }
 
-/** From the start of the process to "ready", in ms. */
+/** Time from the start of the process to "ready", in ms. */
 export interface StartResults {
   readonly fresh: Spread;
   readonly existing: Spread;
@@ -50,30 +50,30 @@ export interface StartResults {
 export interface SizeResults {
   readonly bundleBytes: number;
   readonly goBytes: number;
-  /** Compiled code of the bundle: with it, the SBOM and the licences, that is what the image adds to its base. */
+  /** Bytes of the bundle's compiled code. */
   readonly compiledBytes: number;
-  /** Absent where no image could be built. */
+  /** Absent if this machine cannot build the image. */
   readonly image?: {
     readonly addedBytes: number;
-    /** Packed, on the stand-in for its base that the tests build from Debian's packages. */
+    /** Size of the image archive. The tests build its base from Debian packages, in place of the distroless base. */
     readonly packedBytes: number;
   };
 }
 
 export interface CurveResults {
   readonly connections: readonly ({ readonly connections: number } & ByServer<Pick<Measured, 'perSecond' | 'p99Ms'>>)[];
-  /** Until ten missed Jobs among so many were capped, from "ready" on. */
+  /** Time from "ready" until ten uncapped Jobs among so many Jobs are capped. */
   readonly jobs: readonly {
     readonly jobs: number;
     readonly seconds: number;
     readonly cpuSeconds: number;
     readonly peakMib: number;
   }[];
-  /** Until the last one was ready. */
+  /** Time until the last replica is ready. */
   readonly replicas: readonly { readonly replicas: number; readonly readyMs: number }[];
 }
 
-/** The parts of a run; each can be measured by itself. */
+/** The parts of a run. Each part can be measured alone. */
 export interface Parts {
   readonly endpoint: EndpointResults;
   readonly api: ApiResults;
@@ -87,11 +87,11 @@ export const partNames = ['endpoint', 'api', 'starts', 'sizes', 'connections', '
 export type PartName = (typeof partNames)[number];
 
 export type Results = Partial<Parts> & {
-  /** What it was measured on. */
+  /** Processor, kernel, Node.js and Go. */
   readonly machine?: string;
-  /** How many cores the work of others kept busy before it began: on a quiet machine it is near 0. */
+  /** Number of cores that other processes kept busy before the run. On a quiet machine it is near 0. */
   readonly othersLoad?: number;
-  /** When, as a date. */
+  /** Date of the run, as YYYY-MM-DD. */
   readonly date?: string;
 };
 
@@ -106,7 +106,7 @@ export async function readResults(): Promise<Results> {
 
 export async function writeResults(results: Results): Promise<void> {
   await mkdir(dirname(RESULTS), { recursive: true });
-  // Four digits are more than a repetition gives.
+  // A repetition of the run agrees in fewer than four digits.
   const digits = (_key: string, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
   await writeFile(RESULTS, `${JSON.stringify(results, digits, 2)}\n`);

@@ -18,19 +18,19 @@ export const serverTexts: Readonly<Record<ServerName, string>> = {
   floor: 'the floor',
 };
 
-/** A server in a process of its own, on the server's core. Its log is read and thrown away. */
+/** A server in a separate process on the server's core. Its log is read and discarded. */
 export interface Server {
   readonly name: ServerName;
   readonly pid: number;
   readonly port: number;
-  /** From the start of the process to "ready". */
+  /** Time from the start of the process to "ready". */
   readonly startMs: number;
   stop(): Promise<void>;
 }
 
 const READY_MS = 60_000;
 
-/** Starts the daemon as its image does, and resolves when it has told that it is ready. */
+/** Starts the daemon with the command of the image, and resolves when the daemon logs "ready". */
 export async function startOurs(
   programs: Programs,
   kubeconfig: string,
@@ -51,7 +51,7 @@ export async function startOurs(
   return serve(child, { name: 'ours', port, startMs: performance.now() - startedAt });
 }
 
-/** Starts the Go peer or the floor, and resolves when it takes connections. */
+/** Starts the Go peer or the floor, and resolves when a TLS handshake with it succeeds. */
 export async function startPeer(name: Exclude<ServerName, 'ours'>, programs: Programs): Promise<Server> {
   const port = await freePort();
   const startedAt = performance.now();
@@ -77,18 +77,19 @@ async function untilReady({ stdout }: ChildProcess): Promise<void> {
 
 async function rejectedAtEnd(child: ChildProcess, name: ServerName): Promise<never> {
   const [code, signal] = await once(child, 'close');
-  throw new Error(`${serverTexts[name]} ended (${code ?? signal}) before it was ready`);
+  throw new Error(`${serverTexts[name]} exited (${code ?? signal}) before it was ready`);
 }
 
 async function untilConnected(port: number): Promise<void> {
   const deadline = performance.now() + READY_MS;
   while (!(await isConnected(port))) {
-    if (performance.now() > deadline) throw new Error(`nothing answers on port ${port}`);
+    if (performance.now() > deadline)
+      throw new Error(`no TLS handshake succeeded on port ${port} within ${READY_MS / 1000} s`);
     await delay(2);
   }
 }
 
-/** Whether a handshake comes to its end; whose certificate it is does not matter here. */
+/** Reports whether a TLS handshake succeeds. It does not verify the certificate. */
 function isConnected(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });

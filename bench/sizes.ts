@@ -7,14 +7,14 @@ import { checkMachine } from '../tools/node/packages.ts';
 import type { SizeResults } from './results.ts';
 import type { Stage } from './stage.ts';
 
-/** Bytes of what is shipped. */
+/** Returns the sizes of the bundle, of the Go peer and, if this machine can build it, of the image. */
 export async function measureSizes({ programs, progress }: Stage): Promise<SizeResults> {
   const { bundleBytes, compiledBytes, goBytes } = programs;
   const sizes = { bundleBytes, compiledBytes, goBytes };
   try {
     await checkMachine();
   } catch (error) {
-    progress(`the image is not measured. ${error instanceof Error ? error.message : error}`);
+    progress(`skipping the size of the image: ${error instanceof Error ? error.message : error}`);
     return sizes;
   }
   return { ...sizes, image: await measureImage(progress) };

@@ -2,15 +2,15 @@ import type { Cluster } from '../test/support/cluster/cluster.ts';
 import type { Progress } from '../tools/control-plane/progress.ts';
 import type { Programs } from './programs.ts';
 
-/** What every part of a run is measured with. */
+/** The inputs of each part of a run. */
 export interface Stage {
   readonly programs: Programs;
-  /** A control plane with the daemon's rights; the parts leave it as it was. */
+  /** A control plane with the daemon's RBAC. The parts reuse it one after the other. */
   readonly cluster: Cluster;
-  /** A folder for files of the run. */
+  /** A temporary folder. The run removes it at the end. */
   readonly folder: string;
   readonly rounds: number;
-  /** For a look while one works on it: the figures are those of a few seconds. */
+  /** Measures for a few seconds only, for use during development. */
   readonly isQuick: boolean;
   readonly progress: Progress;
 }

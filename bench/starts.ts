@@ -3,7 +3,7 @@ import type { StartResults } from './results.ts';
 import { type Server, startOurs, startPeer } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** Starts each program again and again. Keys are found by chance, so that a start without a Secret takes long or short. */
+/** Starts each program several times. A start without a Secret varies, because the time to generate an RSA key varies. */
 export async function measureStarts({ programs, cluster, rounds, isQuick, progress }: Stage): Promise<StartResults> {
   const seen = { fresh: [] as number[], existing: [] as number[], go: [] as number[], floor: [] as number[] };
   const count = isQuick ? 3 : rounds * 5;

@@ -8,16 +8,16 @@ import { isMet, targetsOf } from './targets.ts';
 const count = (value: number): string => Math.round(value).toLocaleString('en');
 const digits = (value: number): string => (value >= 100 ? count(value) : String(Number(value.toPrecision(3))));
 
-/** A median, and how far the rounds lie apart. */
+/** Formats a median with the minimum and the maximum in parentheses. */
 const spread = ({ median, least, most }: Spread): string => `${digits(median)} (${digits(least)}–${digits(most)})`;
 
-/** A table of Markdown. */
+/** Returns a Markdown table. */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
 export const targetTable = (results: Results): string =>
   table(
-    ['figure', 'wanted', 'found', ''],
+    ['figure', 'target', 'measured', 'result'],
     targetsOf(results).map((target) => [
       target.text,
       `${target.bound} ${digits(target.limit)} ${target.unit}`.trim(),
@@ -28,7 +28,7 @@ export const targetTable = (results: Results): string =>
 
 export const loadTable = ({ load }: EndpointResults): string =>
   table(
-    ['body', 'server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms per 1,000', 'requests/s, to the Go peer'],
+    ['body', 'server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms per 1,000', 'requests/s relative to the Go peer'],
     bodyNames.flatMap((body) =>
       serverNames.map((name) => {
         const { perSecond, p50Ms, p99Ms, cpuMsPer1000 } = load[body][name];
@@ -41,7 +41,7 @@ export const loadTable = ({ load }: EndpointResults): string =>
 
 export const memoryTable = ({ memory }: EndpointResults): string =>
   table(
-    ['MiB', 'at rest', 'after the recorded reviews', 'after Jobs of 1 MiB', 'peak'],
+    ['memory (RSS), MiB', 'idle', 'after the recorded reviews', 'after Jobs of 1 MiB', 'peak'],
     serverNames.map((name) => {
       const { rest, loaded, large, peak } = memory[name];
       return [serverTexts[name], ...[rest, loaded, large, peak].map(digits)];
@@ -49,7 +49,7 @@ export const memoryTable = ({ memory }: EndpointResults): string =>
   );
 
 const wayTexts: Readonly<Record<Way, string>> = {
-  nothing: 'nothing',
+  nothing: 'no webhook and no policy',
   policy: 'a MutatingAdmissionPolicy',
   ours: serverTexts.ours,
   go: serverTexts.go,
@@ -57,14 +57,14 @@ const wayTexts: Readonly<Record<Way, string>> = {
 
 export const apiTable = ({ total, added }: ApiResults): string =>
   table(
-    ['a create of a Job with', 'p50 ms', 'p99 ms', 'added, ms'],
+    ['creation of a Job with', 'p50 ms', 'p99 ms', 'added latency, ms'],
     ways.map((way) => {
       const { p50Ms, p99Ms } = total[way];
       return [wayTexts[way], digits(p50Ms), digits(p99Ms), way === 'nothing' ? '–' : digits(added[way])];
     }),
   );
 
-/** What there is of results, for a terminal. */
+/** Formats the measured parts for a terminal. */
 export function summaryOf(results: Results): string {
   const { endpoint, api, starts, ...rest } = results;
   const parts = [
@@ -80,9 +80,9 @@ export function summaryOf(results: Results): string {
 
 export const startTable = (starts: Required<Results>['starts']): string =>
   table(
-    ['start to ready, ms', 'median', 'least', 'most'],
+    ['start to ready, ms', 'median', 'minimum', 'maximum'],
     Object.entries({
-      [`${serverTexts.ours}, nothing there`]: starts.fresh,
+      [`${serverTexts.ours}, without a Secret`]: starts.fresh,
       [`${serverTexts.ours}, with its Secret`]: starts.existing,
       [serverTexts.go]: starts.go,
       [serverTexts.floor]: starts.floor,

@@ -1,42 +1,42 @@
 import type { Results } from './results.ts';
 
-/** A figure that is to hold, and what was measured. */
+/** A target and its measured figure. */
 export interface Target {
   readonly text: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
   readonly unit: '×' | 'ms' | '';
-  /** Absent where it was not measured. */
+  /** Absent if the part was not measured. */
   readonly found: number | undefined;
 }
 
-/** The figures that the daemon is held to. Ratios are those of medians. */
+/** Returns the targets of the daemon with their measured figures. A ratio compares two medians. */
 export function targetsOf({ endpoint, api, starts }: Results): readonly Target[] {
   const create = endpoint?.load.create;
   const memory = endpoint?.memory;
   return [
     {
-      text: 'requests per second on one core, against the Go peer',
+      text: 'requests per second on one core, relative to the Go peer',
       ...{ bound: 'at least', limit: 4, unit: '×' },
       found: create && create.ours.perSecond.median / create.go.perSecond.median,
     },
     {
-      text: 'p99 at 16 connections, against the Go peer',
+      text: 'p99 at 16 connections, relative to the Go peer',
       ...{ bound: 'at most', limit: 0.4, unit: '×' },
       found: create && create.ours.p99Ms.median / create.go.p99Ms.median,
     },
     {
-      text: 'CPU per 1,000 requests, against the floor',
+      text: 'CPU per 1,000 requests, relative to the floor',
       ...{ bound: 'at most', limit: 4, unit: '×' },
       found: create && create.ours.cpuMsPer1000.median / create.floor.cpuMsPer1000.median,
     },
     {
-      text: 'latency added to a create of a Job through the API server, against the Go peer',
+      text: 'latency added to the creation of a Job at the API server, relative to the Go peer',
       ...{ bound: 'at most', limit: 1, unit: '×' },
       found: api && api.added.ours / api.added.go,
     },
     {
-      text: 'memory (RSS) after the load, against the Go peer',
+      text: 'memory (RSS) after the load, relative to the Go peer',
       ...{ bound: 'at most', limit: 3.5, unit: '×' },
       found: memory && memory.ours.loaded / memory.go.loaded,
     },
@@ -46,7 +46,7 @@ export function targetsOf({ endpoint, api, starts }: Results): readonly Target[]
       found: starts?.existing.median,
     },
     {
-      text: 'start to ready with nothing there: keys are made',
+      text: 'start to ready without a Secret (includes key generation)',
       ...{ bound: 'at most', limit: 1000, unit: 'ms' },
       found: starts?.fresh.median,
     },

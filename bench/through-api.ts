@@ -14,11 +14,11 @@ import { installWays, jobsOf, removeWays } from './ways.ts';
 
 const WARM_UP = 60;
 
-/** Creates Jobs of terraform-controller at the API server, one after the other and each way in turn, and plain ones. */
+/** Creates terraform-controller's Jobs at the API server in each way in turn, then plain Jobs, and returns the latencies. */
 export async function measureThroughApi({ programs, cluster, isQuick, progress }: Stage): Promise<ApiResults> {
   await cluster.forgetDaemon();
   const probesPort = await freePort();
-  // The backstop is off: it would be busy with the Jobs that nothing has capped, and not with the endpoint.
+  // Without --heal=off the backstop would cap the Jobs of the other ways and use CPU time of the daemon.
   const ours = await startOurs(programs, cluster.daemonKubeconfig, ['--heal=off', `--metrics-bind-port=${probesPort}`]);
   const go = await startPeer('go', programs);
   const api = await rawApi(cluster.kubeconfig);
@@ -48,11 +48,11 @@ const eachWay = <T>(value: (way: Way) => T): Readonly<Record<Way, T>> => ({
   go: value('go'),
 });
 
-/** To the create next to it. */
+/** Returns the difference of each pair of creations with the same index. */
 const differences = (some: readonly number[], others: readonly number[]): number[] =>
   some.map((ms, nth) => ms - (others[nth] ?? Number.NaN));
 
-/** Resolves when every way is in force: an API server takes a moment to learn of them. */
+/** Throws unless each way is in force. The API server learns of new webhooks and policies with a delay. */
 async function assertWays(api: RawApi): Promise<void> {
   for (const way of ways) {
     const { body } = await create(api, way, await aJob(way, `trial-${Math.random().toString(36).slice(2)}`));
@@ -77,7 +77,7 @@ interface Creates {
   readonly prefix: string;
 }
 
-/** The time of each create, in ms. */
+/** Creates `count` Jobs in each way and returns the latency of each creation in ms. */
 async function createInTurn(api: RawApi, { count, prefix }: Creates, progress: Progress) {
   const seen = eachWay((): number[] => []);
   for (let nth = 0; nth < count; nth++) {
@@ -92,7 +92,7 @@ async function createInTurn(api: RawApi, { count, prefix }: Creates, progress: P
   return seen;
 }
 
-/** Jobs of nobody's policy, in the namespace that the daemon looks after. */
+/** Creates Jobs that match no rule, in the namespace of the daemon's webhook, and counts the calls of the endpoint. */
 async function countPlain(api: RawApi, probesPort: number, count: number): Promise<ApiResults['plain']> {
   const job: Json = await recordedJob('create-plain-job', jobsOf('ours').namespace);
   const before = await callsOf(probesPort);
@@ -102,7 +102,7 @@ async function countPlain(api: RawApi, probesPort: number, count: number): Promi
   return { created: count, reached: (await callsOf(probesPort)) - before };
 }
 
-/** The calls of the endpoint so far, however they ended. */
+/** Returns the number of calls of the endpoint so far, with every result. */
 async function callsOf(probesPort: number): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${probesPort}/metrics`);
   const { samples } = samplesOf(await response.text());

@@ -7,7 +7,7 @@ import type { RawApi } from '../test/support/cluster/raw-api.ts';
 import { type Way, ways } from './results.ts';
 import { ENDPOINT } from './servers.ts';
 
-/** Each way that a Job can be capped has a namespace of its own, so that Jobs are created for all of them in turn. */
+/** Namespace label. Each way to cap a Job has its own namespace, so that all ways are in force at once. */
 const LABEL = 'bench';
 
 export const jobsOf = (way: Way): { readonly namespace: string; readonly path: string } => ({
@@ -20,7 +20,7 @@ const selectorOf = (way: Way): object => ({ matchLabels: { [LABEL]: way } });
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const GO_PEER = 'go-peer.bench.example.com';
 
-/** Ties the daemon's registration to its namespace, and makes one for the Go peer and a policy for theirs. */
+/** Limits the daemon's webhook to its namespace. Creates a webhook for the Go peer and a MutatingAdmissionPolicy in theirs. */
 export async function installWays(
   api: RawApi,
   go: { readonly port: number; readonly caBundle: string },
@@ -36,7 +36,7 @@ export async function installWays(
   const service = { namespace: NAMESPACE, name: SERVICE, port: go.port, path: ENDPOINT };
   await write(api, ['POST', `${ADMISSION}/mutatingwebhookconfigurations`], {
     metadata: { name: GO_PEER },
-    // The same entry in all else, so that the API server has the same to do.
+    // All other fields equal the daemon's entry, so that the API server does the same work.
     webhooks: [
       {
         ...entry,
@@ -61,14 +61,14 @@ interface Manifest {
   readonly spec: object;
 }
 
-/** Takes away what `installWays` has made, and the Jobs; the daemon's own is for the daemon. */
+/** Deletes the policy and the webhook of the Go peer, and the Jobs. The daemon's webhook stays. */
 export async function removeWays(api: RawApi): Promise<void> {
   for (const { metadata } of admissionPolicy(terraformPolicy, 'v1') as readonly Manifest[]) {
     await api.call('DELETE', `${ADMISSION}/mutatingadmissionpolicies/${metadata.name}`);
     await api.call('DELETE', `${ADMISSION}/mutatingadmissionpolicybindings/${metadata.name}`);
   }
   await api.call('DELETE', `${ADMISSION}/mutatingwebhookconfigurations/${GO_PEER}`);
-  // There is no garbage collector that would remove anything in the foreground.
+  // This control plane has no garbage collector, so a deletion in the foreground would never finish.
   for (const way of ways) await api.call('DELETE', `${jobsOf(way).path}?propagationPolicy=Background`);
 }
 

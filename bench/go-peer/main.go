@@ -1,6 +1,6 @@
-// Command go-peer is what a webhook for the same Jobs looks like on controller-runtime: what the daemon is measured
-// against. It decides, patches, warns and logs as the daemon does. What the daemon does beside that (certificates,
-// registration, backstop) it leaves out, as well as a manager with its caches, so that its memory is the least it can be.
+// Command go-peer is a webhook on controller-runtime that the benchmark compares with the daemon. It decides about the
+// same Jobs, patches, warns and logs as the daemon does. It has no certificates to manage, no registration and no backstop.
+// It has no manager and no caches either, so that it needs little memory.
 package main
 
 import (
@@ -35,7 +35,7 @@ type capRetries struct {
 	decoder admission.Decoder
 }
 
-// Handle has the shape that kubebuilder's book gives: decode, change the object, compare it with what came.
+// Handle decodes the Job, caps the retries and returns a JSON patch. It follows the example of the kubebuilder book.
 func (c *capRetries) Handle(ctx context.Context, request admission.Request) admission.Response {
 	job := &batchv1.Job{}
 	if err := c.decoder.Decode(request, job); err != nil {
@@ -90,8 +90,8 @@ func isTerraform(pod *corev1.PodSpec) bool {
 	return false
 }
 
-// jsonLog writes a line for each event, as the daemon does. controller-runtime's own logger drops lines ("sampling") from
-// the hundredth of a second on: that would be less work than the daemon's.
+// jsonLog returns a logger that writes every line, as the daemon does. controller-runtime's own logger samples: it drops
+// lines after the first hundred in a second, which would be less work than the daemon does.
 func jsonLog() *zap.Logger {
 	config := zap.NewProductionEncoderConfig()
 	config.TimeKey, config.MessageKey = "timestamp", "message"
