@@ -4,7 +4,7 @@ import type { Memory } from './memory.ts';
 import type { Plan, Planned } from './plan.ts';
 
 /** Why a write that is needed is not made now: a person has paused writes, or another writer keeps reverting it. */
-export type WriteHold = { readonly by: 'paused' } | { readonly by: 'fight'; readonly delayMs: number };
+export type WriteHold = { readonly by: 'paused' } | { readonly by: 'conflict'; readonly delayMs: number };
 
 /** A plan in which some steps are delayed. What is presented is never delayed. */
 export interface LimitedPlan extends Plan {
@@ -18,7 +18,7 @@ export function limit(plan: Plan, { repairs }: Memory, reference: string): Limit
     if (step === undefined) return undefined;
     if (plan.isPaused) return { by: 'paused' };
     const delayMs = isRepair ? repairDelayMs(repairs[object], now) : 0;
-    return delayMs > 0 ? { by: 'fight', delayMs } : undefined;
+    return delayMs > 0 ? { by: 'conflict', delayMs } : undefined;
   };
   const held = { secret: hold(plan.secret, 'secret'), registration: hold(plan.registration, 'registration') };
   // Nothing that is stored can be presented, and it must not be written.

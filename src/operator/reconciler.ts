@@ -82,7 +82,7 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
 /** When the next step is due: by the certificates, or because a repair was delayed. */
 function dueAt({ certificates, held, observed }: LimitedPlan): Date | undefined {
   const moments = [held.secret, held.registration].flatMap((one) =>
-    one?.by === 'fight' ? observed.now.getTime() + one.delayMs : [],
+    one?.by === 'conflict' ? observed.now.getTime() + one.delayMs : [],
   );
   if (certificates?.until) moments.push(certificates.until.getTime());
   return moments.length === 0 ? undefined : new Date(Math.min(...moments));

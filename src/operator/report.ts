@@ -95,7 +95,7 @@ function reportMisunderstood({ log, events }: Telemetry, found: string): void {
   const shown = describeValue(found);
   log.warn('invalid value in the rotate annotation', { found: shown, allowed: ['serving', 'ca'] });
   const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
-  events.emit({ type: 'Warning', action: 'rotate', reason: 'misunderstood', note });
+  events.emit({ type: 'Warning', action: 'rotate', reason: 'invalid-annotation', note });
 }
 
 /** Another replica may write while this one observes, at a time that is later than that of the observation. */
@@ -133,12 +133,12 @@ function registrationResult({ registration: { result } }: PassOutcome, isLive: b
 
 function reportConflict({ log, metrics, events }: Telemetry, plan: LimitedPlan, object: 'secret' | 'registration') {
   const held = plan.held[object];
-  if (held?.by !== 'fight') return;
+  if (held?.by !== 'conflict') return;
   const { writer = 'unknown' } = plan[object];
   metrics.repairThrottled(object);
   log.warn('repair rate-limited: another writer keeps reverting it', { object, writer, waitMs: held.delayMs });
   const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
-  events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'fight', note });
+  events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'conflict', note });
 }
 
 function recordCertificates(
@@ -162,7 +162,7 @@ function recordCertificates(
 
 const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
   paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
-  fight: 'somebody else undoes it again and again',
+  conflict: 'somebody else undoes it again and again',
 };
 
 const ISSUED = 'certificates issued';

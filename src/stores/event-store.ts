@@ -4,7 +4,7 @@ import type { JobEvent } from '../backstop/job-events.ts';
 import { orAbsent, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import type { CallJson } from '../kube/requests.ts';
-import type { PublishEvent } from '../telemetry/events.ts';
+import { eventReasons, type PublishEvent } from '../telemetry/events.ts';
 
 const common = { apiVersion: 'v1', kind: 'Event', source: { component: FIELD_MANAGER } } as const;
 
@@ -24,6 +24,7 @@ export const createEventPublisher =
     const body = {
       ...common,
       ...fields,
+      reason: eventReasons[fields.reason],
       metadata: { namespace, name: event },
       involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace, name },
       message: note,

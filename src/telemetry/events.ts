@@ -4,27 +4,86 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import type { RegistrationReason } from '../registration/drift.ts';
 
-/** Further reasons of Events. The other ones are reasons of certificates, of the registration, and error codes. */
-export const eventReasons = [
-  'publish',
-  'settle',
-  'switch',
-  'retire',
-  'paused',
-  'fight',
-  'misunderstood',
-  'clocks-differ',
-  'policy-loaded',
-  'client-ca-loaded',
-] as const;
+/** UpperCamelCase, as the Kubernetes API conventions ask: `ca-lost` and `KUBE_CONFLICT` are `CaLost` and `KubeConflict`. */
+type UpperCamel<Word extends string> = Word extends `${infer First}${'-' | '_'}${infer Rest}`
+  ? `${Capitalize<Lowercase<First>>}${UpperCamel<Rest>}`
+  : Capitalize<Lowercase<Word>>;
 
-export type EventReason = Reason | RegistrationReason | ErrorCode | (typeof eventReasons)[number];
+/** Each reason as the log and the metrics write it, and the reason of its Event: the same words, and a noun if they need one. */
+export const eventReasons = {
+  absent: 'SecretAbsent',
+  'ca-lost': 'CaLost',
+  unparsable: 'CertificateUnparsable',
+  'key-mismatch': 'KeyMismatch',
+  'wrong-chain': 'WrongChain',
+  'wrong-usage': 'WrongUsage',
+  'missing-name': 'MissingName',
+  'not-yet-valid': 'CertificateNotYetValid',
+  expired: 'CertificateExpired',
+  due: 'RenewalDue',
+  'weak-key': 'WeakKey',
+  unsupported: 'CertificateUnsupported',
+  'negative-serial': 'NegativeSerial',
+  'outlives-ca': 'CertificateOutlivesCa',
+  'foreign-ca': 'ForeignCa',
+  'duplicate-ca': 'DuplicateCa',
+  'unparsable-bundle': 'UnparsableBundle',
+  swapped: 'SecretSwapped',
+  'wrong-type': 'SecretWrongType',
+  immutable: 'SecretImmutable',
+  'wrong-phase': 'WrongPhase',
+  restart: 'DaemonRestarted',
+  asked: 'RotationAsked',
+  'no-registration': 'NoRegistration',
+  'entry-removed': 'EntryRemoved',
+  'ca-bundle': 'CaBundleDiffers',
+  drift: 'RegistrationDrift',
+  publish: 'CaPublished',
+  settle: 'SettleTimeStarted',
+  switch: 'CaSwitched',
+  retire: 'CaRetired',
+  paused: 'Paused',
+  conflict: 'RepairConflict',
+  'invalid-annotation': 'InvalidAnnotation',
+  'clocks-differ': 'ClocksDiffer',
+  'policy-loaded': 'PolicyLoaded',
+  'client-ca-loaded': 'ClientCaLoaded',
+  CONFIG_INVALID: 'ConfigInvalid',
+  CERTIFICATE_ISSUE_FAILED: 'CertificateIssueFailed',
+  CERTIFICATE_FILES_INVALID: 'CertificateFilesInvalid',
+  POLICY_INVALID: 'PolicyInvalid',
+  CLIENT_CA_INVALID: 'ClientCaInvalid',
+  SECRET_NOT_OURS: 'SecretNotOurs',
+  WRITES_PAUSED: 'WritesPaused',
+  KUBE_FORBIDDEN: 'KubeForbidden',
+  KUBE_REJECTED: 'KubeRejected',
+  KUBE_CONFLICT: 'KubeConflict',
+  KUBE_UNAVAILABLE: 'KubeUnavailable',
+  REVIEW_MALFORMED: 'ReviewMalformed',
+  SERVER_LISTEN_FAILED: 'ServerListenFailed',
+} as const satisfies { readonly [Word in EventReason]: `${string}${UpperCamel<Word>}${string}` };
 
-/** The content of a Kubernetes Event. The log and the metrics use the same reason. */
+export type EventReason =
+  | Reason
+  | RegistrationReason
+  | ErrorCode
+  | 'publish'
+  | 'settle'
+  | 'switch'
+  | 'retire'
+  | 'paused'
+  | 'conflict'
+  | 'invalid-annotation'
+  | 'clocks-differ'
+  | 'policy-loaded'
+  | 'client-ca-loaded';
+
+/** The content of a Kubernetes Event. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
   /** The step that was taken or failed. */
   readonly action: string;
+  /** As the log and the metrics write it; `eventReasons` has the reason of the Event. */
   readonly reason: EventReason;
   /** For people: one or two sentences. */
   readonly note: string;

@@ -86,9 +86,9 @@ describe('what a person or another program does to a running daemon', () => {
     assert.match((await daemon.probe('/metrics')).text, /terraform_daemon_fights_total\{object="registration"\} [1-9]/);
     const event = await cluster.core.readNamespacedEvent({
       namespace: NAMESPACE,
-      name: `${SECRET}.repair-registration.fight`,
+      name: `${SECRET}.repair-registration.conflict`,
     });
-    assert.equal(event.type, 'Warning');
+    assert.deepEqual([event.type, event.reason], ['Warning', 'RepairConflict']);
     assert.match(event.message ?? '', /grumpy-controller/);
   });
   const FIGHT = 'repair rate-limited: another writer keeps reverting it';

@@ -11,7 +11,7 @@ export const otherFindings = {
   'not-installed': 'there is neither the Secret nor the registration: no daemon has run here yet, or under other names',
   'not-ours': 'it lacks the managed-by label: nothing in it is renewed',
   paused: 'all writes are paused: nothing is renewed or mended',
-  misunderstood: 'its annotation rotate: ',
+  'invalid-annotation': 'its annotation rotate: ',
   narrowed: 'somebody has narrowed it, so other Jobs are not changed: only where ',
   forbidden: 'this user may not read it: the rest is judged without it',
   stuck: 'the rotation does not get on from the phase ',
@@ -74,7 +74,11 @@ function secretFindings({ config, now, secret }: Observations, commands: Command
     isPaused && inSecret('paused', commands.unpause),
     !isOurs && inSecret('not-ours', commands.label),
     misunderstood !== undefined &&
-      inSecret('misunderstood', commands.withdraw, `found ${JSON.stringify(misunderstood)}; allowed is serving or ca`),
+      inSecret(
+        'invalid-annotation',
+        commands.withdraw,
+        `found ${JSON.stringify(misunderstood)}; allowed is serving or ca`,
+      ),
     'reason' in decision && inSecret(decision.reason, repair),
     isStuck(set, config.certificates, now) && inSecret('stuck', repair, set.phase),
   ];

@@ -286,7 +286,7 @@ describe('the limit of a plan', () => {
     'delays a repair that is reverted again and again': [
       { observed: broken, memory: { published, repairs: { secret: undefined, registration: repaired(20) } } },
       undefined,
-      { by: 'fight', delayMs: 1_000 },
+      { by: 'conflict', delayMs: 1_000 },
     ],
     'counts each object for itself': [
       { observed: broken, memory: { published, repairs: { secret: repaired(99), registration: undefined } } },

@@ -72,7 +72,7 @@ function aWorld() {
       metrics: createMetrics('test'),
       events: {
         emit({ reason }: { readonly reason: string }) {
-          if (reason === 'fight') world.fights += 1;
+          if (reason === 'conflict') world.fights += 1;
         },
       },
     };

@@ -71,7 +71,7 @@ describe('docs/troubleshoot.md', () => {
     ...Object.keys(registrationReasons),
     ...Object.keys(otherFindings),
     ...allowReasons,
-    ...eventReasons,
+    ...Object.keys(eventReasons),
     ...jobEventReasons,
     ...connectionReasons,
     ...errorCodes,

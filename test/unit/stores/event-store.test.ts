@@ -33,7 +33,7 @@ describe('an Event about the Secret', () => {
         involvedObject: { apiVersion: 'v1', kind: 'Secret', namespace: 'ops', name: 'cert' },
         type: 'Normal',
         action: 'renew',
-        reason: 'due',
+        reason: 'RenewalDue',
         message: 'A serving certificate was issued.',
         firstTimestamp: at,
         lastTimestamp: at,

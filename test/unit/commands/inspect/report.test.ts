@@ -65,7 +65,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'a rotation asked for in words that say nothing': {
     secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/rotate': 'both' } },
-    expected: [['misunderstood', 'Secret', 'rotate-']],
+    expected: [['invalid-annotation', 'Secret', 'rotate-']],
   },
   'a phase in the annotations that is not the one stored': {
     secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/phase': 'settling' } },
