@@ -51,11 +51,11 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
  * @param label names the option in each line.
  */
 export function kubeconfigProblems(label: string, kubeconfig: string | undefined): string[] {
-  const found = kubeconfig === undefined ? 'none' : JSON.stringify(kubeconfig);
+  const value = kubeconfig === undefined ? 'not set' : `invalid value ${JSON.stringify(kubeconfig)}`;
   return configProblems(kubeconfig).map(([problem, allowed]) => {
     // A YAML parser quotes lines of the file below its message, and a token may be in one of them.
     const [line = ''] = problem.trim().split('\n');
-    return `${label}: found ${found}: ${oneLine(truncate(line, LONGEST_PROBLEM))}; allowed is ${allowed}`;
+    return `${label}: ${value}: ${oneLine(truncate(line, LONGEST_PROBLEM))}: must be ${allowed}`;
   });
 }
 
@@ -85,7 +85,7 @@ function fileProblems(file: string): ConfigProblem[] {
     readFileSync(file);
     return [];
   } catch (error) {
-    return [[messageOf(error), 'a file that can be read']];
+    return [[messageOf(error), 'a readable file']];
   }
 }
 

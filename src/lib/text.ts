@@ -13,6 +13,10 @@ export function describeValue(value: unknown): string {
   return 'an empty object';
 }
 
+/** The text of an error about a value of a field: it is missing or invalid. `allowed` continues "must be …". */
+export const invalidValue = (value: unknown, allowed: string): string =>
+  `${value === undefined ? 'required' : `invalid value ${describeValue(value)}`}: must be ${allowed}`;
+
 /** The beginning of a text that a client wrote. The API server checks most lengths only after admission. */
 export const truncate = (text: string, most = LONGEST_FIELD): string => text.slice(0, most);
 

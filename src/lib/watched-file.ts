@@ -9,11 +9,11 @@ export function readSmallFile(file: string, most: number): FileRead {
   try {
     const found = statSync(file);
     // Opening a FIFO would block until it has a writer.
-    if (!found.isFile()) return { problem: 'found a folder, a device or a pipe; allowed is a file' };
-    if (found.size > most) return { problem: `found ${found.size} bytes; allowed is at most ${most}` };
+    if (!found.isFile()) return { problem: 'must be a regular file, not a folder, a device or a pipe' };
+    if (found.size > most) return { problem: `${found.size} bytes: must be at most ${most} bytes` };
     return { content: readFileSync(file) };
   } catch (error) {
-    return { problem: `${messageOf(error)}; allowed is a file that can be read` };
+    return { problem: `${messageOf(error)}: must be a readable file` };
   }
 }
 

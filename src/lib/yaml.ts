@@ -30,13 +30,13 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
       if (!isAlias(node)) anchors.add(node.anchor ?? '');
       if (!isAlias(node) || anchors.has(node.source)) return;
       // A name pattern without quotes, such as *-apply, is read as an alias.
-      const problem = `found the alias *${node.source}, which stands for nothing; a text that begins with * has to be in quotes`;
+      const problem = `unknown alias *${node.source}: quote a string that begins with *`;
       problems.push({ line: lineAt(node.range?.[0]), problem });
     },
   });
   // Code that copies objects drops this field silently.
   const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
-  if (proto) problems.push({ line: lineAt(proto.index), problem: 'found the field __proto__, which there is not' });
+  if (proto) problems.push({ line: lineAt(proto.index), problem: 'unknown field __proto__' });
   if (problems.length > 0) return { problems };
   try {
     const value = document.contents === null ? undefined : document.toJS();

@@ -5,13 +5,14 @@ export const admissionPolicyVersions = ['v1', 'v1beta1'] as const;
 
 export type AdmissionPolicyVersion = (typeof admissionPolicyVersions)[number];
 
-/** Of the policy and of its binding. */
+/** The name of the MutatingAdmissionPolicy and of its binding. */
 export const ADMISSION_POLICY_NAME = 'run-once.terraform.job.kb.io';
 
 /**
- * The policy as a MutatingAdmissionPolicy and its binding, for API servers that do the same without any webhook.
+ * Returns the policy as a MutatingAdmissionPolicy and its binding. With them an API server caps Jobs without a
+ * webhook.
  *
- * `Fail` costs nothing there: no server can be down, and no field is read before it is known to be there.
+ * The failurePolicy is Fail, because no webhook can be unavailable, and no expression reads a field before `has()`.
  *
  * @param version v1 since Kubernetes 1.36; v1beta1 for 1.34 and 1.35, where it is switched on by a feature gate and
  *   `--runtime-config`.

@@ -4,33 +4,36 @@ import { OPT_OUT_ANNOTATION, type Policy } from './policy.ts';
 import { hasEntriesCel } from './predicates.ts';
 import { changesCel, isNeededCel } from './setting-fields.ts';
 
-/** One CEL expression of a webhook; all of them must hold before the API server calls. */
+/** One match condition of a webhook. The API server calls the webhook only if all match conditions hold. */
 export interface MatchCondition {
   readonly name: string;
   readonly expression: string;
 }
 
-/** The API server refuses longer ones (100 000 code points). */
+/**
+ * The longest CEL expression that a policy may become, in characters. The API server refuses more than 100,000 code
+ * points.
+ */
 export const LONGEST_EXPRESSION = 60_000;
 
 const RULE_CONDITION = 'a-rule-asks-for-a-change';
 
 /**
- * The policy as CEL, so that the API server calls only for Jobs that need a change. Only functions of the oldest
- * supported CEL environment are used, and no field is read before it is known to be there: an error counts as "do not
- * call" under failurePolicy Ignore, and denies the Job under Fail.
+ * Returns the policy as match conditions, so that the API server calls the webhook only for Jobs that need a change.
+ * They use only functions of the oldest supported CEL environment, and read no field before `has()`: after an error
+ * the API server skips the webhook (failurePolicy Ignore) or denies the Job (Fail).
  *
- * Whether a Job is finished or being deleted is read from `oldObject`: on CREATE the API server clears a status and a
- * deletionTimestamp only after admission, so a Job that is created as "Failed" would slip by a condition on `object`.
+ * The conditions read from `oldObject` whether a Job has finished or is being deleted. On CREATE the API server
+ * clears the status only after admission, so a condition on `object` would miss a Job that is created as "Failed".
  *
- * The name of the last condition carries a digest of the policy. It distinguishes another policy that a replica
- * published from an edit by hand.
+ * The name of the last condition ends with a digest of its expression. A condition that a replica published has the
+ * right digest; one that a user edited by hand has not.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
  */
 export const matchConditions = (policy: Policy): MatchCondition[] => conditionsWith(needsAChange(policy));
 
-/** Whether match conditions are those of some policy, as a daemon writes them. */
+/** Returns whether the match conditions are those that a daemon writes for some policy. */
 export function areSound(conditions: readonly MatchCondition[]): boolean {
   const ofRules = conditions.find(({ name }) => name.startsWith(`${RULE_CONDITION}.`));
   const sound = conditionsWith(ofRules?.expression ?? '');
@@ -61,12 +64,13 @@ const commonConditions: readonly MatchCondition[] = [
   },
 ];
 
-/** One line for each rule: the first that matches decides. */
+/** Returns a CEL expression with one line for each rule. The first rule that matches decides. */
 const needsAChange = ({ rules }: Policy): string =>
   [...rules.map(({ match, set }) => `${matchesCel(match)} ? (${isNeededCel(set)}) :`), 'false'].join('\n');
 
 /**
- * The JSON Patch of a MutatingAdmissionPolicy. As in the endpoint it only adds.
+ * Returns the JSON Patch of a MutatingAdmissionPolicy as CEL. Like the patch of the endpoint it has only `add`
+ * operations.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/#patch-type-json-patch
  */

@@ -4,7 +4,7 @@ import { OPT_OUT_ANNOTATION, type Policy, type Settings } from './policy.ts';
 import { hasEntries } from './predicates.ts';
 import { type Change, changesFor, settingFields } from './setting-fields.ts';
 
-/** Why a Job is let through unchanged. */
+/** Why a request is allowed without a change. */
 export const allowReasons = [
   'not-a-job',
   'not-created-or-updated',
@@ -20,7 +20,7 @@ export type Decision =
   | { readonly action: 'allow'; readonly reason: AllowReason }
   | {
       readonly action: 'cap';
-      /** The name of the rule that asks for it. */
+      /** The name of the rule that caps the Job. */
       readonly rule: string;
       readonly changes: readonly Change[];
       /** The fields of the Job after the changes. */
@@ -28,7 +28,7 @@ export type Decision =
     }
   | { readonly action: 'refuse'; readonly problem: string };
 
-/** A write of a Job, as far as a decision reads it. */
+/** The fields of an admission request that a decision reads. */
 export interface JobWrite {
   /** `group/version/resource`, and `/subresource` if there is one. */
   readonly resource: string;
@@ -39,8 +39,8 @@ export interface JobWrite {
 }
 
 /**
- * Decides about a write. Repeats every match condition of the registration; that the namespace is selected is for the
- * caller to know: the API server sends no Job of another namespace.
+ * Decides whether a write is allowed, capped or refused. Repeats every match condition of the webhook. Does not check
+ * the namespace selector: the API server sends only Jobs in selected namespaces.
  */
 export function decide(write: JobWrite, policy: Policy): Decision {
   if (write.resource !== 'batch/v1/jobs') return allow('not-a-job');
@@ -49,7 +49,7 @@ export function decide(write: JobWrite, policy: Policy): Decision {
   const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
   if (hasEntries(job.annotations, { [OPT_OUT_ANNOTATION]: 'true' })) return allow('opted-out');
-  // The status in `object` is whatever the client wrote; the API server replaces it only after admission.
+  // On UPDATE the client wrote the status in `object`; the API server replaces it only after admission.
   if (isOver(write.oldObject)) return allow('is-over');
   const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));
   if (rule === undefined) return allow('no-rule');

@@ -1,5 +1,5 @@
 import { asObject, isObject, type JsonObject } from '../lib/json.ts';
-import { describeValue } from '../lib/text.ts';
+import { invalidValue } from '../lib/text.ts';
 
 /** The API server's default for a Job that has no `backoffLimit` (batch/v1). */
 export const DEFAULT_BACKOFF_LIMIT = 6;
@@ -10,20 +10,23 @@ export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
 /** The parts of a batch/v1 Job that a decision reads. */
 export interface Job {
   readonly containers: readonly JsonObject[];
-  /** Empty where it is still to be generated. */
+  /** Empty if the API server has not generated the name yet. */
   readonly name: string;
   readonly labels: JsonObject;
   readonly annotations: JsonObject;
   readonly serviceAccountName: string | undefined;
-  /** `undefined` where the Job does not say. */
+  /** `undefined` if the field is absent or null. */
   readonly backoffLimit: number | undefined;
   readonly restartPolicy: string | undefined;
 }
 
-/** The path of the Pod's spec in a request, as CEL and error messages have it. */
+/** The path of the Pod's spec in an admission request, for CEL and for error messages. */
 export const POD = 'object.spec.template.spec';
 
-/** Returns a Job, or the field that cannot be read, what was found and what is allowed. Reads only what a decision needs. */
+/**
+ * Returns the parts of a Job that a decision needs, or an error text with the path and the value of the invalid
+ * field.
+ */
 export function readJob(object: unknown): Job | { readonly problem: string } {
   if (!isObject(object)) return unreadable('object', object, 'a Job');
   if (object.kind !== 'Job') return unreadable('object.kind', object.kind, '"Job"');
@@ -34,17 +37,17 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   const podSpec = template.spec;
   if (!isObject(podSpec)) return unreadable(POD, podSpec, 'an object');
   const { serviceAccountName, restartPolicy } = podSpec;
-  // Go writes null for an empty list; that a Job has none is for the API server to refuse, in its own words.
+  // Go writes null for an empty list. The API server itself refuses a Job without containers.
   const containers = podSpec.containers === null ? [] : podSpec.containers;
   if (!Array.isArray(containers) || !containers.every(isObject)) {
     return unreadable(`${POD}.containers`, containers, 'a list of objects');
   }
   if (!isAbsentOr('string', serviceAccountName)) {
-    return unreadable(`${POD}.serviceAccountName`, serviceAccountName, 'a text');
+    return unreadable(`${POD}.serviceAccountName`, serviceAccountName, 'a string');
   }
-  if (!isAbsentOr('string', restartPolicy)) return unreadable(`${POD}.restartPolicy`, restartPolicy, 'a text');
+  if (!isAbsentOr('string', restartPolicy)) return unreadable(`${POD}.restartPolicy`, restartPolicy, 'a string');
   if (!isAbsentOr('number', backoffLimit)) return unreadable('object.spec.backoffLimit', backoffLimit, 'a number');
-  // A malformed name, label or annotation is for the API server to refuse. No rule that asks for it matches.
+  // The API server refuses a malformed name, label or annotation itself. No rule with such a field matches it.
   const { name, labels, annotations } = asObject(object.metadata);
   return {
     containers,
@@ -57,15 +60,15 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   };
 }
 
-/** `null` is how JSON says "not set" to the API server. */
+/** To the API server a null field is an absent field. */
 const isAbsentOr = (type: 'string' | 'number', value: unknown): boolean =>
   value === undefined || value === null || typeof value === type;
 
 const unreadable = (field: string, found: unknown, allowed: string) => ({
-  problem: `${field}: found ${describeValue(found)}; allowed is ${allowed}`,
+  problem: `${field}: ${invalidValue(found, allowed)}`,
 });
 
-/** Whether a stored Job has ended or is on its way out: there is nothing left to be run once. */
+/** Returns whether a stored Job has finished or is being deleted, so that a change would have no effect. */
 export function isOver(stored: unknown): boolean {
   const { metadata, status } = asObject(stored);
   if (typeof asObject(metadata).deletionTimestamp === 'string') return true;

@@ -2,7 +2,7 @@ import { type Job, POD } from './job.ts';
 import type { Match } from './policy.ts';
 import { anyPatternCel, celString, hasEntries, hasEntriesCel, matchesPattern, patternCel } from './predicates.ts';
 
-/** What a rule is matched with. */
+/** The Job and the namespace that a rule is compared with. */
 export interface Subject {
   readonly job: Job;
   readonly namespace: string;
@@ -10,11 +10,11 @@ export interface Subject {
 
 interface MatchField<Wanted> {
   readonly matches: (wanted: Wanted, subject: Subject) => boolean;
-  /** The same as an expression of CEL, which reads no field before `has()` says that it is there. */
+  /** Returns the same check as a CEL expression, which reads no field before `has()`. */
   readonly cel: (wanted: Wanted) => string;
 }
 
-/** How each field of `match` is checked, by the endpoint and in CEL. Both check in this order: what is cheap comes first. */
+/** How the endpoint and CEL check each field of `match`. Both check the fields in this order, the cheapest first. */
 const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Match[Name]>> } = {
   serviceAccountName: {
     matches: (name, { job }) => job.serviceAccountName === name,
@@ -48,7 +48,10 @@ export const matchesCel = (match: Match): string =>
     .map(({ field, wanted }) => field.cel(wanted))
     .join(' && ') || 'true';
 
-/** The fields that a match gives. The table's type ties each value to its field, which TypeScript forgets in a list. */
+/**
+ * Returns the fields that are set in a match. The casts are needed because a list loses the type that ties each value
+ * to its field.
+ */
 const given = (match: Match): { readonly field: MatchField<unknown>; readonly wanted: unknown }[] =>
   Object.entries(matchFields)
     .map(([name, field]) => ({ field: field as MatchField<unknown>, wanted: match[name as keyof Match] }))

@@ -3,14 +3,14 @@ import type { LabelSelector, Labels } from './policy.ts';
 /** One condition on the labels of a namespace. A label of `matchLabels` is the same as `In` with one value. */
 export type Requirement = NonNullable<LabelSelector['matchExpressions']>[number];
 
-/** Everything that a selector asks for; all of it must hold. */
+/** Returns all requirements of a selector. A namespace must meet each of them. */
 export const requirementsOf = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): readonly Requirement[] => [
   ...Object.entries(matchLabels).map(([key, value]) => ({ key, operator: 'In', values: [value] }) as const),
   ...matchExpressions,
 ];
 
 /**
- * Whether a namespace with these labels is selected, as the API server decides it.
+ * Returns whether the selector matches a namespace with these labels, by the rules of the API server.
  *
  * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
  */

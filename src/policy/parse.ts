@@ -1,21 +1,22 @@
 import type { z } from 'zod';
 import { asObject } from '../lib/json.ts';
-import { describeValue, oneLine } from '../lib/text.ts';
+import { describeValue, invalidValue, oneLine } from '../lib/text.ts';
 import type { FileContent } from '../lib/watched-file.ts';
 import { type Path, readYaml, type YamlProblem } from '../lib/yaml.ts';
 import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import type { LabelSelector, Policy } from './policy.ts';
 import { policySchema, selectorSchema } from './schema.ts';
 
-/** More would not be read, and a file of junk has one in each line. */
+/** The most problems that are reported, because each line of an invalid file can have one. */
 const MOST_PROBLEMS = 50;
-/** A message may quote the file, all of it. */
+/** The longest problem, in characters. A message of the YAML parser may quote the whole file. */
 const LONGEST_PROBLEM = 600;
 
 /**
  * Reads a policy in YAML or JSON.
  *
- * @returns it, or every problem in a line of its own: line, field, what was found, what is allowed. At most 50 of them.
+ * @returns the policy, or one text for each problem with the line, the field, the value and what is allowed. After 50
+ *   problems only the number of the others follows.
  */
 export function parsePolicy(content: string): FileContent<Policy> {
   const document = readYaml(content);
@@ -30,15 +31,15 @@ export function parsePolicy(content: string): FileContent<Policy> {
     problem: `${nameOf(path)}: ${problem}`,
   }));
   if (!parsed.success || problems.length > 0) return toLines(problems);
-  // The API server gets the policy in one of these forms.
+  // The API server compiles the policy in each of these forms.
   const expressions = [...matchConditions(parsed.data).map(({ expression }) => expression), jsonPatch(parsed.data)];
   const length = Math.max(...expressions.map((expression) => expression.length));
   if (length <= LONGEST_EXPRESSION) return { value: parsed.data };
-  const allowed = `at most ${LONGEST_EXPRESSION}: fewer names and labels, or patterns`;
-  return { problems: [`rules: found ${length} characters in CEL; allowed is ${allowed}`] };
+  const allowed = `at most ${LONGEST_EXPRESSION}; use fewer names, labels or patterns`;
+  return { problems: [`rules: ${length} characters in CEL: must be ${allowed}`] };
 }
 
-/** Reads a label selector in JSON; `undefined` if it is none. */
+/** Reads a label selector in JSON. Returns `undefined` if the text is not a valid selector. */
 export function parseSelector(json: string): LabelSelector | undefined {
   try {
     return selectorSchema.safeParse(JSON.parse(json)).data;
@@ -56,14 +57,17 @@ function toLines(problems: readonly YamlProblem[]): { readonly problems: readonl
   return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };
 }
 
-/** Looked for in what was read, so that they are told beside whatever else is wrong. */
+/**
+ * Returns a problem for each rule with the name of an earlier rule. Reads the unchecked value, so that these problems
+ * are reported together with all others.
+ */
 function repeatedNames(value: unknown): Problem[] {
   const { rules } = asObject(value);
   const names = Array.isArray(rules) ? rules.map((rule) => asObject(rule).name) : [];
   return names.flatMap((name, index) => {
     const first = names.indexOf(name);
     if (typeof name !== 'string' || first === index) return [];
-    const problem = `found ${describeValue(name)}; allowed is a name that rules[${first}] does not have`;
+    const problem = `duplicate value ${describeValue(name)}: rules[${first}] has the same name`;
     return [{ path: ['rules', index, 'name'], problem }];
   });
 }
@@ -76,11 +80,11 @@ interface Problem {
 function problemsOf(issue: z.core.$ZodIssue, value: unknown): Problem[] {
   const { path, message } = issue;
   if (issue.code === 'unrecognized_keys') {
-    const problem = `found a field that there is not; allowed is ${message}`;
+    const problem = `unknown field; valid fields are ${message}`;
     return issue.keys.map((key) => ({ path: [...path, key], problem }));
   }
   const found = issue.code === 'invalid_key' ? path.at(-1) : valueAt(value, path);
-  return [{ path, problem: `found ${describeValue(found)}; allowed is ${message}` }];
+  return [{ path, problem: invalidValue(found, message) }];
 }
 
 const valueAt = (value: unknown, path: Path): unknown =>

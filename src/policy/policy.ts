@@ -1,11 +1,11 @@
 import type { PolicyFile } from './schema.ts';
 
-/** Which Jobs are kept from retrying, and how far. Each form of the policy is made from this. */
+/** Which Jobs are capped, and to which limit. The match conditions and the MutatingAdmissionPolicy are made from it. */
 export type Policy = DeepReadonly<PolicyFile>;
 export type Rule = Policy['rules'][number];
-/** What a Job must be like: every field that is given must hold. `match-fields.ts` says how each field is checked. */
+/** The conditions of a rule. A Job must meet each one that is set. `match-fields.ts` checks them. */
 export type Match = Rule['match'];
-/** What a rule sets in a Job. `setting-fields.ts` says how. */
+/** What a rule sets in a Job. `setting-fields.ts` applies it. */
 export type Settings = Rule['set'];
 export type LabelSelector = NonNullable<Policy['namespaceSelector']>;
 export type Labels = Readonly<Record<string, string>>;
@@ -13,12 +13,13 @@ export type JobOperation = 'CREATE' | 'UPDATE';
 
 type DeepReadonly<T> = T extends object ? { readonly [Field in keyof T]: DeepReadonly<T[Field]> } : T;
 
-/** A Job with this annotation and the value "true" is never changed, whatever the policy. */
+/** No policy changes a Job whose annotation of this name has the value "true". */
 export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
 
 /**
- * The Jobs of KubeVela's terraform-controller. `restartPolicy: Never` is part of "once": with OnFailure the kubelet
- * starts the container a second time before the Job controller sees the failure, and then deletes the Pod and its log.
+ * The built-in policy, for the Jobs of KubeVela's terraform-controller. It also sets `restartPolicy: Never`: with
+ * OnFailure the kubelet starts the container a second time before the Job controller sees the failure, and then
+ * deletes the Pod and its log.
  */
 export const terraformPolicy: Policy = {
   rules: [

@@ -1,11 +1,12 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { Labels } from './policy.ts';
 
-/** What a field of a policy can ask for, as a function and as CEL. A test holds each pair together on a real API server. */
+/** The checks of a policy, each as a function and as CEL. A test compares each pair on a real API server. */
 
 /**
- * Whether a text is what a pattern describes. `*` stands for any text, also none; nothing else is special. Runs in time
- * proportional to the lengths, because the endpoint sees a name before the API server has checked it: it may have megabytes.
+ * Returns whether a text matches a pattern. `*` matches any text, also an empty one; no other character is special.
+ * The time is proportional to the lengths, because a name can have megabytes: the endpoint sees it before the API
+ * server validates it.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*');
@@ -22,7 +23,7 @@ export function matchesPattern(pattern: string, text: string): boolean {
   return true;
 }
 
-/** Whether one of the patterns describes the text. */
+/** Returns a CEL expression that holds if one of the patterns matches the text. */
 export function anyPatternCel(patterns: readonly string[], text: string): string {
   const names = patterns.filter((pattern) => !pattern.includes('*'));
   const list = names.length > 0 ? [`${text} in [${names.map(celString).join(', ')}]`] : [];
@@ -42,7 +43,10 @@ export function patternCel(pattern: string, text: string): string {
   return `${text}.matches(${celString(`(?s)^${escaped.join('.*')}$`)})`;
 }
 
-/** Own properties only: a label may be called "constructor". */
+/**
+ * Returns whether the labels have all wanted entries. Reads own properties only, because a label can have the name
+ * "constructor".
+ */
 export const hasEntries = (labels: JsonObject | Labels, wanted: Labels): boolean =>
   Object.entries(wanted).every(([name, value]) => Object.hasOwn(labels, name) && labels[name] === value);
 
@@ -54,7 +58,7 @@ export function hasEntriesCel(map: string, labels: Labels): string {
 }
 
 /**
- * A text as a literal of CEL, also a text with quotes, backslashes and control characters.
+ * Returns a text as a CEL string literal. Escapes quotes, backslashes and control characters.
  *
  * @see https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
  */

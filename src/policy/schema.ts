@@ -2,14 +2,19 @@ import { z } from 'zod';
 import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { LARGEST_BACKOFF_LIMIT } from './job.ts';
 
-// zod would otherwise compile its checks with `new Function`, which a program that decides about admission does not need.
+// Without this, zod compiles its checks with `new Function`, which an admission webhook does not need.
 z.config({ jitless: true });
 
-/** Each error text says what is allowed; `parsePolicy` adds what was found. */
+/**
+ * Returns a schema for texts. Each error text of a schema says what is allowed; `parsePolicy` adds the invalid value.
+ */
 const text = ({ pattern, longest, allowed }: TextRule) =>
   z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });
 
-/** An object with these fields and no others. The error text for another field is the list of them. */
+/**
+ * Returns a schema for objects with these fields and no others. The error text for an unknown field lists the valid
+ * fields.
+ */
 const object = <Shape extends z.ZodRawShape>(shape: Shape, allowed: string) =>
   z.strictObject(shape, {
     error: ({ code }) => (code === 'unrecognized_keys' ? Object.keys(shape).join(', ') : allowed),
@@ -23,7 +28,7 @@ const pattern = text({
   allowed: 'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*", which stands for any text',
 });
 
-/** The expressions of 32 rules must fit into a registration. */
+/** The most items of a list, so that the expressions of 32 rules fit into a webhook configuration. */
 const MOST_ITEMS = 100;
 const listOf = <Item extends z.ZodType>(item: Item, error: string, most = MOST_ITEMS) =>
   z.array(item, { error }).min(1, { error }).max(most, { error });
@@ -37,11 +42,11 @@ const labelName = text({
 const labelValue = text({
   pattern: /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/,
   longest: 63,
-  allowed: 'the value of a label, a text: in quotes if need be',
+  allowed: 'the value of a label: a string, in quotes if YAML reads it as another type',
 });
 const isAnyGiven = (fields: object): boolean => Object.values(fields).some((value) => value !== undefined);
 
-const LABELS = `1 to ${MOST_ITEMS} labels, as Kubernetes has them: names and values`;
+const LABELS = `1 to ${MOST_ITEMS} labels, with names and values that Kubernetes accepts`;
 const labels = z
   .record(labelName, labelValue, { error: LABELS })
   .refine((map) => isAnyGiven(map) && Object.keys(map).length <= MOST_ITEMS, { error: LABELS });
@@ -63,12 +68,12 @@ export const selectorSchema = object(
   },
   'a label selector: matchLabels, matchExpressions or both',
 )
-  .refine(isAnyGiven, { error: 'matchLabels, matchExpressions or both' })
+  .refine(isAnyGiven, { error: 'an object with matchLabels, matchExpressions or both' })
   .describe(
     'the rules apply to Jobs in namespaces with such labels alone: a Kubernetes label selector; for the backstop it needs `manifests/components/namespaces`',
   );
 
-/** The fields are checked in the order of `matchFields`. Each description is a row of the README and of the chart's schema. */
+/** The schema of `match`. Each description is a row of the README and of the chart's schema. */
 export const matchSchema = object(
   {
     namespaces: listOf(pattern, `a list of 1 to ${MOST_ITEMS} names or patterns`)
@@ -105,7 +110,9 @@ export const settingsSchema = object(
 const rule = object(
   {
     name: label.describe('tells the rule in logs, warnings and audit annotations; a DNS label, no two the same'),
-    match: matchSchema.refine(isAnyGiven, { error: 'at least one field; namespaces: ["*"] is every Job' }),
+    match: matchSchema.refine(isAnyGiven, {
+      error: 'an object with at least one field; namespaces: ["*"] matches every Job',
+    }),
     set: settingsSchema,
   },
   'a rule: name, match and set',
@@ -118,8 +125,11 @@ export const policySchema = object(
   'an object with the field rules',
 );
 
-/** What a policy file holds after the check, with the defaults filled in. */
+/** A valid policy file, with the defaults filled in. */
 export type PolicyFile = z.infer<typeof policySchema>;
 
-/** The policy file as JSON Schema (draft 7), for editors and the Helm chart, as far as JSON Schema can say it. */
+/**
+ * Returns the JSON Schema (draft 7) of a policy file, for editors and the Helm chart. Checks that JSON Schema cannot
+ * express are left out.
+ */
 export const policyJsonSchema = () => z.toJSONSchema(policySchema, { target: 'draft-7', io: 'input' });

@@ -10,28 +10,29 @@ export interface Change {
 }
 
 interface SettingField<Wanted> {
-  /** Where the field is in a Job, as a JSON Pointer. */
+  /** The path of the field in a Job, as a JSON Pointer. */
   readonly path: string;
   readonly current: (job: Job) => Change['from'];
   /** Whether the wanted value must be written into the Job. */
   readonly isNeeded: (wanted: Wanted, job: Job, operation: JobOperation) => boolean;
-  /** The same as an expression of CEL, which reads no field before `has()` says that it is there. */
+  /** Returns the same check as a CEL expression, which reads no field before `has()`. */
   readonly cel: (wanted: Wanted) => string;
 }
 
-/** How each field of `set` is applied, by the endpoint and in CEL. */
+/** How the endpoint and CEL apply each field of `set`. */
 export const settingFields: { readonly [Name in keyof Settings]: SettingField<Settings[Name]> } = {
   backoffLimit: {
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
     isNeeded: (limit, job) => (job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > limit,
-    // The API server writes the default into every Job; other callers may not.
+    // The API server sends each Job with the default filled in. Other callers may leave the field out.
     cel: (limit) => `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
   },
   restartPolicy: {
     path: '/spec/template/spec/restartPolicy',
     current: (job) => job.restartPolicy,
-    // The Pod template is immutable: a change of it on UPDATE would turn the user's request into a 422.
+    // The Pod template is immutable, so with a change on UPDATE the API server would refuse the user's request with
+    // 422.
     isNeeded: (policy, job, operation) => policy === 'Never' && operation === 'CREATE' && job.restartPolicy !== 'Never',
     cel: (policy) =>
       policy === 'Never'
@@ -40,19 +41,19 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
   },
 };
 
-/** What the settings change in a Job; empty if the Job has them already. */
+/** Returns the changes that the settings require in a Job: none if the Job has the settings already. */
 export const changesFor = (job: Job, settings: Settings, operation: JobOperation): Change[] =>
   fieldsOf(settings)
     .filter(({ field, wanted }) => field.isNeeded(wanted, job, operation))
     .map(({ name, field, wanted }) => ({ field: name, from: field.current(job), to: wanted }));
 
-/** Whether the settings change anything in a Job. */
+/** Returns a CEL expression that holds if the settings require a change in a Job. */
 export const isNeededCel = (settings: Settings): string =>
   fieldsOf(settings)
     .map(({ field, wanted }) => field.cel(wanted))
     .join(' || ');
 
-/** A list of JSONPatch operations, empty if the Job has the settings already. */
+/** Returns a CEL list of JSONPatch operations, which is empty if the Job has the settings already. */
 export const changesCel = (settings: Settings): string =>
   fieldsOf(settings)
     .map(({ field, wanted }) => {
@@ -61,7 +62,7 @@ export const changesCel = (settings: Settings): string =>
     })
     .join(' + ');
 
-/** The table's type ties each value to its field, which TypeScript forgets in a list. */
+/** The cast is needed because a list loses the type that ties each value to its field. */
 const fieldsOf = (settings: Settings) =>
   (Object.keys(settingFields) as (keyof Settings)[]).map((name) => ({
     name,

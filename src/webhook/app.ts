@@ -12,15 +12,18 @@ import { type AdmissionRequest, readReview, toReview } from './review.ts';
 
 const JSON_TYPE = 'application/json';
 
-/** How a request ended, for logs and metrics. */
+/** The result of a request, as the metrics label it. */
 export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
 
 export interface AppDependencies {
   readonly path: string;
-  /** The one in force, asked for each request: it may change while the endpoint serves. */
+  /** Returns the current policy. Called for each request, because the policy can change. */
   readonly policy: () => Policy;
   readonly log: Log;
-  /** Told once for each JSON body, with the time from there to the answer where it came to a decision. */
+  /**
+   * Called once for each POST that may hold JSON. `seconds` is the time to decide and answer; absent if
+   * there was no decision.
+   */
   readonly observe: (outcome: Outcome, seconds?: number) => void;
 }
 
@@ -49,20 +52,21 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  // Else express prints stacks, and puts them into the answer.
+  // Without this, express logs stack traces and puts them into its answers.
   app.set('env', 'production');
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', false);
-  // One handler, as each further one costs a turn of the router.
+  // One handler, because each further one costs another step of the router.
   app.all(dependencies.path, (request, response) => {
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST');
-      return sendText(response, 405, `method: found ${request.method}; allowed is POST`);
+      return sendText(response, 405, `method: invalid value ${request.method}: must be POST`);
     }
     if (!mayBeJson(request)) {
-      const found = request.headers['content-type'] ?? 'nothing';
-      return sendText(response, 415, `Content-Type: found ${found}; allowed is application/json`);
+      const type = request.headers['content-type'];
+      const problem = type === undefined ? 'required' : `invalid value ${type}`;
+      return sendText(response, 415, `Content-Type: ${problem}: must be application/json`);
     }
     return readBody(request)
       .then((body) => ('json' in body ? answer(body.json, response, endpoint) : refuse(body, response, endpoint)))
@@ -72,7 +76,7 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   return app;
 }
 
-/** A request without a body is for the reader of the review to refuse. */
+/** Returns whether the body can be JSON. True without a body, so that `readReview` refuses it with a better message. */
 function mayBeJson({ headers }: IncomingMessage): boolean {
   const type = headers['content-type'] ?? '';
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
@@ -84,7 +88,7 @@ function answer(body: unknown, response: ServerResponse, { policy, log, observe 
   const request = readReview(body);
   const decision = decide(request, policy());
   const text = JSON.stringify(toReview(toResponse(request, decision)));
-  // Before the answer: a failure here can still be answered with 500.
+  // Log before the answer is sent, because the endpoint can still answer 500 if logging fails.
   logDecision(request, decision, log);
   send(response, 200, text);
   observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
@@ -96,7 +100,7 @@ function logDecision(request: AdmissionRequest, decision: Decision, log: Log): v
   const { uid, namespace, name, operation, isDryRun } = request;
   const subject = { namespace, name, operation, uid, ...(isDryRun ? { dryRun: true } : {}) };
   if (decision.action === 'cap') {
-    // The values before the change, because the policy has the values after it.
+    // Only the values before the change: the policy has the values after it.
     const from = Object.fromEntries(decision.changes.map((change) => [change.field, change.from ?? null]));
     log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...from }));
   } else if (decision.action === 'refuse') {
@@ -110,12 +114,13 @@ interface Endpoint extends AppDependencies {
   readonly warn: ReturnType<typeof warnQuietly>;
 }
 
-/** What is no admission request, or has no place now. Nothing in it was decided. */
+/** Answers a request for which there was no decision, because it is malformed or the endpoint is busy. */
 function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, observe }: Endpoint): void {
   if (status === 503) {
     warn('admission request turned away', { status, error: problem });
     observe('busy');
-    // The API server comes again after that time, up to ten times: by then another replica may take its connection.
+    // The API server tries again after `Retry-After`, up to ten times. It then opens a new connection, perhaps to
+    // another replica.
     response.setHeader('Retry-After', '1').setHeader('Connection', 'close');
   } else {
     warn('malformed admission request', truncateFields({ code: 'REVIEW_MALFORMED', status, error: problem }));
@@ -124,7 +129,7 @@ function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, 
   sendText(response, status, problem);
 }
 
-/** Answers after an error: the review cannot be read, or the fault is our own. */
+/** Answers 400 to a malformed review, and 500 after an internal error. */
 function answerError(error: unknown, response: ServerResponse, endpoint: Endpoint): void {
   if (error instanceof OperatorError && error.code === 'REVIEW_MALFORMED') {
     refuse({ status: 400, problem: error.message }, response, endpoint);
@@ -137,7 +142,7 @@ function answerError(error: unknown, response: ServerResponse, endpoint: Endpoin
 
 const sendText = (response: ServerResponse, status: number, text: string): void => send(response, status, `${text}\n`);
 
-/** Not `response.send` of express, which looks up types and compares with what a browser has kept. */
+/** Sends an answer. `response.send` of express is slower: it looks up content types and handles browser caches. */
 function send(response: ServerResponse, status: number, text: string): void {
   const type = status === 200 ? JSON_TYPE : 'text/plain; charset=utf-8';
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });

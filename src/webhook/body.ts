@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { messageOf } from '../lib/errors.ts';
 import { hasMoreValues, OPENING_BRACE, withoutManagedFields } from './json-scan.ts';
 
-/** What a client has sent, or why that was not taken: an HTTP status and a text. */
+/** The parsed body of a request, or the HTTP status and text with which the request is refused. */
 type Body = { readonly json: unknown } | Refusal;
 
 export interface Refusal {
@@ -13,25 +13,27 @@ export interface Refusal {
 const MIB = 1024 * 1024;
 
 /**
- * etcd takes requests of up to 1.5 MiB. Go's JSON writes each `<`, `>` and `&` in six bytes, so that the Job in one may
- * be 9 MiB in a review; on UPDATE there are two of them, old and new, and 2 MiB are left for what is around them.
+ * The largest body, in bytes. etcd accepts requests of up to 1.5 MiB. Go's JSON encoder writes each `<`, `>` and `&`
+ * as six bytes, so such a Job has up to 9 MiB in a review. An UPDATE has two Jobs, old and new, and 2 MiB are left
+ * for the rest of the review.
  */
 const MOST_BYTES = 20 * MIB;
 
 /**
- * A Job of terraform-controller has some hundred; one of 1.5 MiB whose values take ten bytes each has 300,000, old and new.
- * Each costs up to 200 bytes of memory: without a bound one body of `[],[],…` ends the process.
+ * The most JSON values in a body. A Job of terraform-controller has a few hundred; two Jobs of 1.5 MiB with ten bytes
+ * a value have 300,000. Each value costs up to 200 bytes of memory: without a limit one body of `[],[],…` exhausts
+ * the memory of the process.
  */
 const MOST_VALUES = 400_000;
 
-/** All bodies that are being received: three of the largest at once, or some thousand ordinary ones. */
+/** The most memory of all bodies that are being received, in bytes: three of the largest bodies. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
-/** A body on its way in: the first `length` of `bytes`. */
+/** A body that is being received: the first `length` bytes of `bytes`. */
 interface Held {
-  /** What it can have at most: its Content-Length, or the limit. */
+  /** The most bytes that the body can have: its Content-Length, or the limit. */
   readonly mostBytes: number;
-  /** Its first byte that is no blank. */
+  /** The first byte that is not whitespace. */
   first: number | undefined;
   bytes: Buffer;
   length: number;
@@ -39,9 +41,10 @@ interface Held {
 }
 
 /**
- * Reads JSON objects for whoever connects, which is why memory is counted: by what is there and not by what
- * Content-Length announces, or a few clients that announce much and send nothing would keep everybody else out. Where
- * it gets too much the largest body gives way, so that ordinary ones pass also between many that are as large as may be.
+ * Returns a function that reads the JSON object in a request. Any client can connect, so the memory of all bodies is
+ * limited. It counts the bytes that were received, not the Content-Length: otherwise a few clients that announce
+ * large bodies and send nothing would block all others. Beyond the limit the largest body is dropped, so that
+ * ordinary bodies pass.
  */
 export function createBodyReader(): (request: IncomingMessage) => Promise<Body> {
   const bodies = new Set<Held>();
@@ -49,11 +52,11 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
   function keep(body: Held, chunk: Buffer): void {
     const length = body.length + chunk.length;
     if (length === body.mostBytes && body.length === 0) {
-      body.bytes = chunk; // all of it: it is parsed at once, and does not wait for more
+      body.bytes = chunk; // a complete body is parsed at once, so it needs no accounting
     } else if (!body.isDropped) {
       if (length > body.bytes.length) {
         bodies.add(body);
-        // A copy, because chunks may be slices: of a byte each, with 16 KiB of memory behind them.
+        // Copy the chunk, because a chunk of one byte can be a slice that keeps 16 KiB of memory alive.
         const larger = Buffer.allocUnsafeSlow(Math.min(body.mostBytes, Math.max(2 * body.bytes.length, length)));
         body.bytes.copy(larger, 0, 0, body.length);
         body.bytes = larger;
@@ -64,7 +67,7 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
     body.length = length;
   }
 
-  /** Adds a chunk to a body, or returns why the rest of the body is not read. */
+  /** Adds a chunk to a body, or returns the refusal after which the rest of the body is ignored. */
   function take(body: Held, chunk: Buffer): Refusal | undefined {
     body.first ??= chunk.find(isNoBlank);
     if (body.first !== undefined && body.first !== OPENING_BRACE) return noObject(body.first);
@@ -73,7 +76,7 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
     return undefined;
   }
 
-  /** By events: an async iterator would cost a tenth of the whole answer. */
+  /** Reads a body with event listeners, because an async iterator costs a tenth of the time of a whole answer. */
   function read(request: IncomingMessage, settle: (body: Body) => void): void {
     const mostBytes = Math.min(MOST_BYTES, lengthOf(request) ?? MOST_BYTES);
     const body: Held = { mostBytes, first: undefined, bytes: NOTHING, length: 0, isDropped: false };
@@ -85,14 +88,15 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
       const refusal = take(body, chunk);
       if (refusal === undefined) return;
       request.off('data', onData).off('end', onEnd);
-      request.resume(); // what is still to come is thrown away
+      request.resume(); // discards the rest of the body
       end(refusal);
     };
-    // Only now: a client that is still writing would meet a closed connection, and miss that it may come again.
+    // A busy endpoint answers 503 only after the last byte: a client that still writes could miss the answer and its
+    // `Retry-After`.
     const onEnd = (): void => end(body.isDropped ? busy : parse(body));
     request.on('data', onData);
     request.once('end', onEnd);
-    // Also where the client has gone.
+    // Also emitted if the client disconnects.
     request.once('error', (error) => end({ status: 400, problem: messageOf(error) }));
   }
 
@@ -119,13 +123,13 @@ function dropUntilWithin(bodies: ReadonlySet<Held>, allBytes: number): void {
 
 function refusalByHeaders(request: IncomingMessage): Refusal | undefined {
   const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } = request.headers;
-  // A compressed body would be of any size once it is inflated.
+  // A compressed body could have any size after decompression.
   if (encoding.toLowerCase() !== 'identity') {
-    return { status: 415, problem: `Content-Encoding: found ${encoding}; allowed is none` };
+    return { status: 415, problem: `Content-Encoding: invalid value ${encoding}: must be identity` };
   }
   const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s";]*)/i.exec(type) ?? [];
   if (charset.toLowerCase() !== 'utf-8') {
-    return { status: 415, problem: `charset: found ${charset}; allowed is utf-8` };
+    return { status: 415, problem: `charset: invalid value ${charset}: must be utf-8` };
   }
   return (lengthOf(request) ?? 0) > MOST_BYTES ? tooLarge : undefined;
 }
@@ -135,7 +139,7 @@ const lengthOf = ({ headers }: IncomingMessage): number | undefined =>
 
 const moreThan = (limit: string): Refusal => ({
   status: 413,
-  problem: `body: found more than ${limit}; allowed is at most that`,
+  problem: `body: too large: must have at most ${limit}`,
 });
 
 const tooLarge = moreThan(`${MOST_BYTES / MIB} MiB`);
@@ -145,11 +149,11 @@ const busy: Refusal = { status: 503, problem: 'too many large requests at once; 
 /** https://www.rfc-editor.org/rfc/rfc8259#section-2 */
 const isNoBlank = (byte: number): boolean => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09;
 
-const nothing: Refusal = { status: 400, problem: 'body: found nothing; allowed is a JSON object' };
+const nothing: Refusal = { status: 400, problem: 'body: required: must be a JSON object' };
 
 const noObject = (first: number): Refusal => ({
   status: 400,
-  problem: `body: found ${JSON.stringify(String.fromCharCode(first))} at its beginning; allowed is a JSON object`,
+  problem: `body: invalid first character ${JSON.stringify(String.fromCharCode(first))}: must be a JSON object`,
 });
 
 function parse({ first, bytes, length }: Held): Body {

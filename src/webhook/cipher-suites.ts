@@ -1,7 +1,7 @@
 /**
- * The cipher suites that the endpoint may use, as Kubernetes' components name them and as OpenSSL does: each keeps a
- * record from being changed (AEAD), and what was recorded from being read when the key gets out (an ephemeral exchange).
- * That is what RFC 9325 §4.2 recommends; no others can be asked for.
+ * The cipher suites that the endpoint can use: the name in Kubernetes components, then the name in OpenSSL. Each is
+ * an AEAD suite with an ephemeral key exchange (forward secrecy), as RFC 9325 §4.2 recommends. Options can select
+ * only from these.
  */
 const openSslNames = {
   TLS_AES_128_GCM_SHA256: 'TLS_AES_128_GCM_SHA256',
@@ -17,10 +17,13 @@ const openSslNames = {
 
 export const cipherSuiteNames: readonly string[] = Object.keys(openSslNames);
 
-/** All of them, as OpenSSL names them. */
+/** All suites, by their OpenSSL names. */
 export const openSslSuites: readonly string[] = Object.values(openSslNames);
 
-/** A list with commas, in either way of naming them, as OpenSSL names them; `undefined` where one is no such suite. */
+/**
+ * Returns the OpenSSL names of a comma-separated list of suites, which may use either name; `undefined` if a suite is
+ * unknown.
+ */
 export function parseCipherSuites(text: string): readonly string[] | undefined {
   const names = text.split(',').map((name) => openSslName(name.trim()));
   return names.every((name) => name !== undefined) ? names : undefined;
@@ -29,7 +32,7 @@ export function parseCipherSuites(text: string): readonly string[] | undefined {
 const openSslName = (name: string): string | undefined =>
   Object.entries(openSslNames).find((names) => names.includes(name))?.[1];
 
-/** Whether a suite is one of TLS 1.3, which has its own. Both ways of naming those are the same. */
+/** Returns whether a suite belongs to TLS 1.3. These suites have the same name in Kubernetes and OpenSSL. */
 export const isOfTls13 = (openSslName: string): boolean => openSslName.startsWith('TLS_');
 
 export const tls13Names: readonly string[] = openSslSuites.filter(isOfTls13);

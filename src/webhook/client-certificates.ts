@@ -6,42 +6,47 @@ import { countPemBlocks, type Pem, splitCertificates } from '../lib/pem.ts';
 import { type FileContent, readSmallFile } from '../lib/watched-file.ts';
 import type { Refused } from './refused-connections.ts';
 
-/** Many times the bundle of any cluster. */
+/** The largest CA bundle, in bytes. */
 const MOST_BYTES = 1024 * 1024;
 
-/** Reads the CA certificates that client certificates must be issued by. */
+/** Reads the CA certificates that must have issued the certificates of clients. */
 export function readClientCaFile(file: string): FileContent<Pem> {
   const read = readSmallFile(file, MOST_BYTES);
   return 'problem' in read ? { problems: [read.problem] } : readBundle(read.content.toString());
 }
 
-/** All or nothing: a block that cannot be read may be the authority that everybody's certificates are of. */
+/**
+ * Returns the CA certificates, or a problem if one of the blocks is not a CA certificate: it may be the CA of the API
+ * server.
+ */
 function readBundle(text: string): FileContent<Pem> {
   const blocks = countPemBlocks(text);
   const certificates = splitCertificates(text);
   const authorities = certificates.filter((pem) => parseCertificate(pem)?.ca);
-  if (blocks === 0) return { problems: ['found no certificate; allowed is the PEM of one authority or several'] };
+  if (blocks === 0) return { problems: ['no certificate: must be one or more CA certificates in PEM'] };
   if (authorities.length === blocks) return { value: authorities.join('') as Pem };
-  const found = `${blocks - authorities.length} of ${blocks} blocks that are no certificate of an authority`;
-  return { problems: [`found ${found}; allowed are those alone`] };
+  return { problems: [`${blocks - authorities.length} of ${blocks} PEM blocks are not CA certificates`] };
 }
 
-/** A handshake that ends before it comes to a certificate: a port scan, another protocol, an old one, who does not trust us. */
+/**
+ * Errors of handshakes that fail before a client certificate is checked: a port scan, another protocol, an old TLS
+ * version, a client that does not trust the endpoint.
+ */
 const NO_REFUSAL =
   /^(ECONNRESET|EPIPE|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SSL_(.*ALERT.*|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_VERSION_NUMBER|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_EOF_WHILE_READING))$/;
 
-/** Reports each client that TLS has refused for its certificate, and refuses those with another common name. */
+/** Reports each client whose certificate TLS has refused, and refuses clients with another common name. */
 export function refuseOthers(server: Server, names: readonly string[] | undefined, refused: Refused): void {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }) => {
     if (!authorizationError && NO_REFUSAL.test(error.code ?? '')) return;
     refused('client-refused', String(authorizationError || messageOf(error)));
   });
-  // Before HTTP reads anything.
+  // Prepended, so that it runs before the HTTP parser reads the request.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
-    // Null where the socket has gone already, whatever the types say.
+    // Null if the socket is closed already, despite the type.
     const name = socket.getPeerCertificate()?.subject?.CN;
     if (names === undefined || (typeof name === 'string' && names.includes(name))) return;
     socket.destroy();
-    refused('client-refused', `CN: found ${JSON.stringify(name)}; allowed is ${names.join(', ')}`);
+    refused('client-refused', `CN: invalid value ${JSON.stringify(name)}: must be one of ${names.join(', ')}`);
   });
 }

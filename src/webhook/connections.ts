@@ -5,25 +5,26 @@ import type { TLSSocket } from 'node:tls';
 interface Connection {
   readonly key: string;
   readonly socket: Socket;
-  /** Whether it has shown a client certificate, or has got an answer that only reviews get. */
+  /** Whether the client has a valid certificate, or has got an answer 200, which only reviews get. */
   isProven: boolean;
-  /** The answers that it waits for: more than one where the client has sent the next request already. */
+  /** The answers that are not sent yet: more than one if the client sends requests without waiting. */
   readonly answering: ServerResponse[];
   isClosing: boolean;
-  /** When it was last made, or asked, or answered. */
+  /** When the connection was opened, or last had a request or an answer. */
   activeMs: number;
 }
 
 /**
- * Holds at most that many connections of an HTTP or HTTPS server. A new connection beyond them is accepted, because it may be
- * the API server's, and another one is cut off: one that has never shown to be the API server's, the longest idle first.
+ * Limits the connections of an HTTP or HTTPS server. Beyond the limit a new connection is accepted, because it may
+ * come from the API server, and another one is closed: unproven connections before proven ones, idle ones before
+ * active ones, the longest idle first.
  *
- * Nothing is put into a Set or a Map for each request: V8 leaves a chain of their old tables behind, from which all that
- * was ever in them is kept alive until the next collection of the whole heap.
+ * Nothing is added to a Set or Map for each request: V8 chains the old tables of a Map, which keeps all former
+ * entries alive until the next full garbage collection.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void) {
   const open = new Map<string, Connection>();
-  /** By what asks: the bare socket, or the one that TLS makes of it. */
+  /** By socket: the TCP socket and, once the handshake is done, its TLS socket. */
   const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
@@ -35,7 +36,7 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
       if (open.get(key) === connection) open.delete(key);
     });
   });
-  // Before HTTP reads anything from it.
+  // Prepended, so that it runs before the HTTP parser reads the request.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     const connection = open.get(keyOf(socket));
     if (connection === undefined) return;
@@ -48,28 +49,31 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
   });
 
   function evict(): void {
-    // No copy of the Map, because a flood of connections calls this for each of them.
+    // Iterates without a copy, because a flood of connections calls this for each one.
     const { key, socket } = open.values().reduce((one, other) => (isEvictedBefore(other, one) ? other : one));
     open.delete(key);
     socket.destroy();
     dropped();
   }
   return {
-    /** Marks each connection that is open now: it must end with the next answer. */
+    /** Marks each open connection, so that it is closed after its next answer. */
     closeAfterNextResponse() {
       for (const connection of open.values()) connection.isClosing = true;
     },
     isClosing: (socket: Socket) => asking.get(socket)?.isClosing === true,
-    /** The answers that are not out yet. */
+    /** Returns the answers that are not sent yet. */
     answering: (): readonly ServerResponse[] => [...open.values()].flatMap(({ answering }) => answering),
-    /** Cuts all connections off. */
+    /** Closes all connections at once. */
     destroy() {
       for (const { socket } of open.values()) socket.destroy();
     },
   };
 }
 
-/** The same for the bare socket and for the one that TLS makes of it, which do not know each other. */
+/**
+ * Returns a key that is the same for a TCP socket and its TLS socket, because Node.js does not expose the link
+ * between them.
+ */
 const keyOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`;
 
@@ -84,7 +88,7 @@ function follow(connection: Connection, response: ServerResponse): void {
   });
 }
 
-/** Unproven connections are evicted before proven ones, idle ones before ones that wait for an answer, the longest idle first. */
+/** Returns whether `one` is closed before `other`. */
 function isEvictedBefore(one: Connection, other: Connection): boolean {
   const rank = ({ isProven, answering }: Connection) => (isProven ? 2 : 0) + (answering.length > 0 ? 1 : 0);
   const difference = rank(one) - rank(other);

@@ -1,4 +1,4 @@
-/** What can be done to JSON while it is bytes. What is no JSON is for the parser to say: here it comes to no harm. */
+/** Scans JSON as bytes, before it is parsed. Invalid JSON does no harm here: the parser refuses it. */
 
 export const OPENING_BRACE = 0x7b;
 const OPENING_BRACKET = 0x5b;
@@ -7,7 +7,7 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Whether JSON holds more values than that, by what begins or parts them. */
+/** Returns whether JSON has more than `most` values. Counts the commas and the opening brackets and braces outside of texts. */
 export function hasMoreValues(json: Buffer, most: number): boolean {
   if (json.length <= most) return false;
   let count = 0;
@@ -21,14 +21,14 @@ export function hasMoreValues(json: Buffer, most: number): boolean {
 const isOfValue = (byte = 0): boolean => byte === COMMA || byte === OPENING_BRACE || byte === OPENING_BRACKET;
 
 /**
- * As an API server writes it, without blanks. In valid JSON it is a key and the beginning of its list wherever it stands: the
- * quotation mark that ends it would have a backslash before it within a text.
+ * As an API server writes it, without whitespace. In valid JSON these bytes are always a key and the start of its
+ * list: within a text the quotation marks would be escaped.
  */
 const MANAGED_FIELDS = Buffer.from('"managedFields":[');
 
 /**
- * The same JSON with an empty list for each `managedFields`, written into the same memory. Who manages which field is half
- * of what an API server sends of an object, nobody here reads it, and the parser would make an object of each of its keys.
+ * Returns the JSON with an empty list for each `managedFields`. Overwrites the given bytes. An API server sends half
+ * of an object as managed fields, no decision reads them, and the parser would create an object for each key.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers
  */
@@ -45,7 +45,7 @@ export function withoutManagedFields(json: Buffer): Buffer {
   return json.subarray(0, kept + json.length - from);
 }
 
-/** Where the bracket stands that ends the list which holds what is at `from`; the end of the JSON where none does. */
+/** Returns the index of the bracket that closes the list around `from`, or the length of the JSON if there is none. */
 function endOfList(json: Buffer, from: number): number {
   let depth = 1;
   for (let at = from; at < json.length; at += 1) {
@@ -58,7 +58,7 @@ function endOfList(json: Buffer, from: number): number {
   return json.length;
 }
 
-/** Where the quotation mark stands that ends the text which begins at another one. */
+/** Returns the index of the quotation mark that closes the text which opens at `from`. */
 function endOfText(json: Buffer, from: number): number {
   let at = from + 1;
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;

@@ -4,8 +4,8 @@ import { type Change, settingFields } from '../policy/setting-fields.ts';
 import type { Operation } from './review.ts';
 
 /**
- * The changes as a JSON Patch. It only adds: on a field that exists `add` replaces it, while a `replace` of a field that
- * does not exist would make the API server fail the user's request with 500.
+ * Returns the changes as a JSON Patch of `add` operations. `add` replaces a field that exists. With a `replace` of an
+ * absent field the API server would fail the user's request with 500.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6902#section-4.1
  */
@@ -13,8 +13,9 @@ export const patchOf = (changes: readonly Change[]): Operation[] =>
   changes.map(({ field, to }) => ({ op: 'add', path: settingFields[field].path, value: to }));
 
 /**
- * Applies the patch to the Job as it was received, in place. The API server rejects the user's request if a patch does not
- * apply, whatever the failurePolicy is; an error here is answered with 500, so that the failurePolicy decides.
+ * Applies the patch to the received Job, in place, to check it. If a patch does not apply, the API server rejects the
+ * user's request whatever the failurePolicy is. An error here becomes a 500 instead, so that the failurePolicy
+ * decides.
  *
  * @throws Error that names the rule of RFC 6902 which the patch breaks.
  */

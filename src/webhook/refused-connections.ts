@@ -2,15 +2,15 @@ import type { Log } from '../lib/log.ts';
 import { countPerMinute } from '../lib/log-once.ts';
 import { truncate } from '../lib/text.ts';
 
-/** Why a connection is refused or cut off. */
+/** Why a connection is refused or closed. */
 export const connectionReasons = ['too-many-connections', 'client-refused'] as const;
 
 export type ConnectionReason = (typeof connectionReasons)[number];
 
-/** Told of each connection that is refused or cut off. */
+/** Called for each connection that is refused or closed. */
 export type Refused = (reason: ConnectionReason, error: string) => void;
 
-/** Logs a reason once a minute at the most, with how many there were. */
+/** Logs each reason at most once a minute, with the number of connections since the last line. */
 export function logRefused({ warn }: Pick<Log, 'warn'>): Refused {
   const countOf = countPerMinute<ConnectionReason>();
   return (reason, error) => {
@@ -19,7 +19,10 @@ export function logRefused({ warn }: Pick<Log, 'warn'>): Refused {
   };
 }
 
-/** Logs a message as a warning once a minute at the most, with how many there were. The log has all of them at `debug`. */
+/**
+ * Logs each message as a warning at most once a minute, with their number since the last warning. Logs the others at
+ * `debug`.
+ */
 export function warnQuietly({ warn, debug }: Pick<Log, 'warn' | 'debug'>): (message: string, fields: object) => void {
   const countOf = countPerMinute<string>();
   return (message, fields) => {

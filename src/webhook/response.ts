@@ -5,7 +5,8 @@ import { applyPatch, patchOf } from './patch.ts';
 import type { AdmissionRequest } from './review.ts';
 
 /**
- * Returns the decision as the API server reads it. Applies the patch to the object of the request, so that it is checked.
+ * Returns the decision as an AdmissionResponse. Applies the patch to the object of the request, so that a patch that
+ * does not apply throws.
  *
  * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/#admission-k8s-io-v1-AdmissionResponse
  */
@@ -25,12 +26,15 @@ export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'obje
   };
 }
 
-/** A policy may leave some retries, and on UPDATE the Pod template is as it is. */
+/** A policy can leave some retries, and on UPDATE the restartPolicy of the Pod template stays. */
 function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
   if (backoffLimit !== 0) return 'the retries of this Job are limited';
   return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
 }
 
-/** A value that the client wrote, fit for a warning: the API server drops one with control characters. */
+/**
+ * Returns a value of the client in a form that is fit for a warning: the API server drops warnings with control
+ * characters.
+ */
 const printable = (value: Change['from']): string =>
   value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');

@@ -1,9 +1,9 @@
 import { OperatorError } from '../lib/errors.ts';
 import { asObject, isObject, type JsonObject } from '../lib/json.ts';
-import { describeValue } from '../lib/text.ts';
+import { invalidValue } from '../lib/text.ts';
 import type { JobWrite } from '../policy/decide.ts';
 
-/** The half of an AdmissionReview that the API server fills in, as far as a decision reads it. */
+/** The request of an AdmissionReview, as far as a decision reads it. */
 export interface AdmissionRequest extends JobWrite {
   readonly uid: string;
   /** Empty on a CREATE with `generateName`. */
@@ -21,7 +21,7 @@ export interface Operation {
 const API_VERSION = 'admission.k8s.io/v1';
 
 /**
- * Reads an AdmissionReview v1.
+ * Reads an AdmissionReview v1. A review without a uid is malformed, because an answer must repeat the uid.
  *
  * @throws OperatorError `REVIEW_MALFORMED` that names the field. Without a uid there is nobody to answer.
  * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
@@ -32,7 +32,7 @@ export function readReview(body: unknown): AdmissionRequest {
   if (body.apiVersion !== API_VERSION) throw malformed('apiVersion', body.apiVersion, `"${API_VERSION}"`);
   const { request } = body;
   if (!isObject(request)) throw malformed('request', request, 'an object');
-  if (typeof request.uid !== 'string' || request.uid === '') throw malformed('request.uid', request.uid, 'a text');
+  if (typeof request.uid !== 'string' || request.uid === '') throw malformed('request.uid', request.uid, 'a string');
   return {
     uid: request.uid,
     resource: resourceOf(request),
@@ -48,21 +48,21 @@ export function readReview(body: unknown): AdmissionRequest {
 const textOf = (request: JsonObject, field: string): string => {
   const value = request[field];
   if (value === undefined || value === null) return '';
-  if (typeof value !== 'string') throw malformed(`request.${field}`, value, 'a text');
+  if (typeof value !== 'string') throw malformed(`request.${field}`, value, 'a string');
   return value;
 };
 
 function resourceOf(request: JsonObject): string {
   const { group, version, resource } = asObject(request.resource);
   const subResource = textOf(request, 'subResource');
-  // Only texts: joining anything else would call a toString that the client wrote.
+  // Joins texts only: joining an object would call its `toString`, which the client can set.
   return [group, version, resource, ...(subResource ? [subResource] : [])]
     .map((part) => (typeof part === 'string' ? part : ''))
     .join('/');
 }
 
 const malformed = (field: string, found: unknown, allowed: string): OperatorError =>
-  new OperatorError('REVIEW_MALFORMED', `${field}: found ${describeValue(found)}; allowed is ${allowed}`);
+  new OperatorError('REVIEW_MALFORMED', `${field}: ${invalidValue(found, allowed)}`);
 
-/** The envelope of an answer. */
+/** Returns the AdmissionReview that holds a response. */
 export const toReview = (response: object) => ({ apiVersion: API_VERSION, kind: 'AdmissionReview', response });

@@ -13,64 +13,68 @@ import { holdConnections } from './connections.ts';
 import type { Refused } from './refused-connections.ts';
 
 export interface EndpointOptions extends ListenOptions {
-  /** How long to go on answering once told to close. */
+  /** How long the endpoint keeps answering after `close` was called, in milliseconds. */
   readonly drainMs: number;
   readonly tls: {
     readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-    /** As OpenSSL names them, the preferred one first. */
+    /** OpenSSL names, the preferred suite first. */
     readonly cipherSuites: readonly string[];
   };
-  /** One more takes the place of the one that will be missed least. */
+  /** The most open connections. Beyond it `holdConnections` closes one for each new one. */
   readonly maxConnections: number;
-  /** The common names that a client certificate may have; any where absent. */
+  /** The allowed common names of client certificates; any name if absent. */
   readonly clientNames: readonly string[] | undefined;
-  /** How long a connection may wait for a whole request, 120 s by default. Tests have less patience. */
+  /** The idle timeout and request timeout, 120 s by default. Tests set a shorter one. */
   readonly idleMs?: number;
 }
 
-/** Who may call, and who is told of those that may not. */
+/** Which clients may call, and a callback for refused ones. */
 export interface Callers {
-  /** PEM of the authorities of client certificates; where absent, none is asked for. */
+  /** PEM of the CAs of client certificates. If absent, the endpoint requests no client certificate. */
   readonly clientCa: string | undefined;
   readonly refused: Refused;
 }
 
-/** The HTTPS endpoint: it listens, and no handshake succeeds until there is a certificate to present. */
+/** The HTTPS endpoint. It listens from the start; handshakes fail until `present` is called. */
 export interface EndpointServer {
   readonly port: number;
   /**
-   * Presents a certificate from now on. Open connections keep the one they were made with.
+   * Presents a certificate to new connections. Open connections keep their certificate.
    *
    * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` when TLS cannot load it; what was presented before still is.
    */
   present(pair: CertificatePair): void;
   /**
-   * Takes client certificates of these authorities from now on, and no others. Who is connected already is asked again:
-   * the connection ends with the next answer.
+   * Accepts only client certificates of these CAs. Each open connection is closed after its next answer, so that its
+   * client must show its certificate again.
    */
   trustClients(clientCa: string): void;
-  /** Answers for the drain time, where it could be called at all; then refuses new connections and resolves when the last answer is out. */
+  /**
+   * Keeps answering for the drain time if a certificate was presented. Then refuses new connections and resolves when
+   * the last answer is sent.
+   */
   close(): Promise<void>;
 }
 
 /**
- * A connection is closed that has carried no byte for this long, or no whole request. Longer than the 90 s for which an API
- * server keeps an idle connection, because the API server must close first: a request that it sends at the moment when this
- * side closes is lost. Node.js counts the time for a request from the connection on if it is the first, and an API server has
- * connections that it has never used: it dials one when all are in use, and takes the next that gets free.
+ * A connection is closed after this long without a byte, or without a complete request. It is longer than the 90 s
+ * for which an API server keeps an idle connection, because the API server must close first: a request that it sends
+ * while this side closes is lost. Node.js measures the first request from the start of the connection, and an API
+ * server has connections that it has not used yet: it dials one when all are busy, and then uses whichever is free
+ * first.
  */
 const IDLE_MS = 120_000;
 
-/** An answer that takes longer than any `timeoutSeconds` (30 at the most) has no reader any more. */
+/** How long `close` waits for answers. No `timeoutSeconds` is over 30 s, so no client waits longer. */
 const CLOSE_MS = 30_000;
 const HANDSHAKE_MS = 10_000;
-/** How often Node.js looks for requests that have taken too long. */
+/** How often Node.js checks for requests that have timed out. */
 const CHECK_MS = 1_000;
-/** Of all headers of a request. Those of the API server are a few hundred. */
+/** The most bytes of all headers of a request. The API server sends a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
 
 /**
- * Starts to listen, which needs no certificate: a port that is taken is found out before one is issued.
+ * Starts to listen. Needs no certificate, so that a port in use is reported before one is issued.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
@@ -97,7 +101,7 @@ export async function openServer(
   let { clientCa } = callers;
   let isDraining = false;
   const connections = holdConnections(server, options.maxConnections, () =>
-    callers.refused('too-many-connections', `found more than ${options.maxConnections} connections`),
+    callers.refused('too-many-connections', `more than ${options.maxConnections} connections`),
   );
   server.timeout = idleMs;
   if (isAsking) refuseOthers(server, options.clientNames, callers.refused);
@@ -105,7 +109,7 @@ export async function openServer(
     if (isDraining || connections.isClosing(request.socket)) closeAfter(response);
     handle(request, response);
   });
-  // setSecureContext forgets what it is not told again.
+  // Repeats all options, because setSecureContext resets those that are left out.
   const load = ({ certificate, privateKey }: CertificatePair, ca: string | undefined) =>
     server.setSecureContext({ ...tls, cert: certificate, key: privateKey, ...(ca === undefined ? {} : { ca }) });
   return {
@@ -132,7 +136,7 @@ export async function openServer(
       await turnOfTheLoop();
       const closed = once(server, 'close');
       server.close();
-      // What has no answer to wait for, not even a finished handshake, is cut off at once, the rest at the latest then.
+      // Connections without a pending answer are closed at once, and the others after CLOSE_MS.
       await Promise.race([
         Promise.all(connections.answering().map((response) => once(response, 'close'))),
         delay(CLOSE_MS, undefined, { ref: false }),
@@ -146,16 +150,19 @@ export async function openServer(
 function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): SecureContextOptions {
   return {
     minVersion,
-    // Otherwise both sides agree on TLS 1.3 and find no suite for it.
+    // Without this, both sides agree on TLS 1.3 and find no cipher suite for it.
     ...(cipherSuites.some(isOfTls13) ? {} : { maxVersion: 'TLSv1.2' }),
     ciphers: cipherSuites.join(':'),
     honorCipherOrder: true,
-    // A renegotiation costs a server much and a client little; no client of Kubernetes asks for it.
+    // A renegotiation is expensive for a server and cheap for a client, and no client of Kubernetes needs it.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   };
 }
 
-/** The API server keeps to a connection for minutes, also to a Pod that is going away, unless told otherwise. */
+/**
+ * Makes the client close the connection after this answer. Without it the API server keeps using its connection to a
+ * Pod that is terminating.
+ */
 function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
 }

@@ -101,7 +101,7 @@ suite('with --client-ca-file', () => {
     await isServed(endpoint, agentWith(t, await authority.issue('front-proxy')));
     await isRefused(endpoint, agentWith(t, await authority.issue('system:node:a')));
     assert.deepEqual(endpoint.outcomes, ['capped']);
-    const error = 'CN: found "system:node:a"; allowed is kube-apiserver, front-proxy';
+    const error = 'CN: invalid value "system:node:a": must be one of kube-apiserver, front-proxy';
     assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
   });
 

@@ -50,7 +50,7 @@ suite('each answer is logged in one line, and counted', () => {
       {
         level: 'warn',
         message: 'job refused',
-        fields: { ...of('report', 'CREATE'), problem: 'object.spec.backoffLimit: found "6"; allowed is a number' },
+        fields: { ...of('report', 'CREATE'), problem: 'object.spec.backoffLimit: invalid value "6": must be a number' },
       },
     ],
     [
@@ -63,7 +63,7 @@ suite('each answer is logged in one line, and counted', () => {
         fields: {
           code: 'REVIEW_MALFORMED',
           status: 400,
-          error: 'kind: found nothing; allowed is "AdmissionReview"',
+          error: 'kind: required: must be "AdmissionReview"',
           count: 1,
         },
       },

@@ -139,7 +139,7 @@ suite('a request is let through, or refused with a reason', () => {
       anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'True' }] }) }),
     ],
     ['a Job that runs once', aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) })],
-    ['no object', aReview({ object: null }), { code: 400, message: 'object: found null; allowed is a Job' }],
+    ['no object', aReview({ object: null }), { code: 400, message: 'object: invalid value null: must be a Job' }],
   ];
   for (const [name, review, status] of rows) {
     test(name, async (t) => {
@@ -160,32 +160,44 @@ suite('what is no admission request is answered with a text', () => {
   const rows: [name: string, body: unknown, options: object, status: number, text: RegExp][] = [
     ['another path', aReview(), { path: '/' }, 404, /^the endpoint is \/modify-terraform-job$/],
     ['a path below', aReview(), { path: `${ENDPOINT_PATH}/x` }, 404, /^the endpoint is/],
-    ['a GET', '', { method: 'GET' }, 405, /^method: found GET; allowed is POST$/],
-    ['a PUT', aReview(), { method: 'PUT' }, 405, /^method: found PUT; allowed is POST$/],
+    ['a GET', '', { method: 'GET' }, 405, /^method: invalid value GET: must be POST$/],
+    ['a PUT', aReview(), { method: 'PUT' }, 405, /^method: invalid value PUT: must be POST$/],
     [
       'another content type',
       aReview(),
       json('text/plain'),
       415,
-      /^Content-Type: found text\/plain; allowed is application\/json$/,
+      /^Content-Type: invalid value text\/plain: must be application\/json$/,
     ],
-    ['a content type that is like JSON', aReview(), json('application/json-patch+json'), 415, /^Content-Type: found /],
-    ['no content type', aReview(), { headers: {} }, 415, /^Content-Type: found nothing; allowed is application\/json$/],
+    [
+      'a content type that is like JSON',
+      aReview(),
+      json('application/json-patch+json'),
+      415,
+      /^Content-Type: invalid value /,
+    ],
+    ['no content type', aReview(), { headers: {} }, 415, /^Content-Type: required: must be application\/json$/],
     [
       'an unknown charset',
       aReview(),
       json('application/json; charset=klingon'),
       415,
-      /^charset: found klingon; allowed is utf-8$/,
+      /^charset: invalid value klingon: must be utf-8$/,
     ],
-    ['an empty body', '', {}, 400, /allowed is/],
+    ['an empty body', '', {}, 400, /must be/],
     ['half a body', JSON.stringify(aReview()).slice(0, 500), {}, 400, /JSON/],
-    ['what is not JSON', 'apiVersion: admission.k8s.io/v1', {}, 400, /^body: found "a" at its beginning; /],
-    ['blanks', ' \t\r\n', {}, 400, /^body: found nothing; allowed is a JSON object$/],
-    ['JSON that is no object', 'null', {}, 400, /^body: found "n" at its beginning; allowed is a JSON object$/],
-    ['JSON that is no review', aJob(), {}, 400, /^kind: found "Job"; allowed is "AdmissionReview"$/],
-    ['a review without uid', aReview({ uid: undefined }), {}, 400, /^request\.uid: found nothing; allowed is a text$/],
-    ['v1beta1', { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' }, {}, 400, /^apiVersion: found .*v1beta1"/],
+    ['what is not JSON', 'apiVersion: admission.k8s.io/v1', {}, 400, /^body: invalid first character "a": /],
+    ['blanks', ' \t\r\n', {}, 400, /^body: required: must be a JSON object$/],
+    ['JSON that is no object', 'null', {}, 400, /^body: invalid first character "n": must be a JSON object$/],
+    ['JSON that is no review', aJob(), {}, 400, /^kind: invalid value "Job": must be "AdmissionReview"$/],
+    ['a review without uid', aReview({ uid: undefined }), {}, 400, /^request\.uid: required: must be a string$/],
+    [
+      'v1beta1',
+      { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' },
+      {},
+      400,
+      /^apiVersion: invalid value .*v1beta1"/,
+    ],
   ];
   for (const [name, body, options, status, text] of rows) {
     test(`${status}: ${name}`, async (t) => {
@@ -220,7 +232,7 @@ suite('what is no admission request is answered with a text', () => {
     request.flushHeaders();
     const { status, text } = await reply;
     request.on('error', () => {}).destroy();
-    assert.deepEqual([status, text], [413, 'body: found more than 20 MiB; allowed is at most that\n']);
+    assert.deepEqual([status, text], [413, 'body: too large: must have at most 20 MiB\n']);
   });
 
   test('413: more than 20 MiB of a length that was not told', async (t) => {

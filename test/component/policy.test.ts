@@ -23,7 +23,7 @@ function isWhole(body: Json): boolean {
 function assertAnswers({ uid, allowed, status, patch, patchType }: Json, request: Json): void {
   assert.equal(uid, request.uid);
   if (allowed) assert.equal(patchType, patch === undefined ? undefined : 'JSONPatch');
-  else assert.match(`${status.code} ${status.message}`, /^400 object\b.*: found .*; allowed is /);
+  else assert.match(`${status.code} ${status.message}`, /^400 object\b.*: (invalid value .+|required): must be /);
 }
 
 const [terraform] = terraformPolicy.rules;

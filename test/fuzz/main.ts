@@ -42,9 +42,10 @@ function readOptions() {
   });
   const [ms, seed] = [Number(values.minutes) * 60_000, Number(values.seed)];
   const unknown = values.target.filter((name) => !Object.hasOwn(targets, name));
-  if (!(ms > 0)) throw new Error(`--minutes: found ${values.minutes}; allowed is a number above 0`);
-  if (!Number.isInteger(seed)) throw new Error(`--seed: found ${values.seed}; allowed is a whole number`);
-  if (unknown.length > 0) throw new Error(`--target: found ${unknown}; allowed are ${Object.keys(targets).join(', ')}`);
+  if (!(ms > 0)) throw new Error(`--minutes: invalid value ${values.minutes}: must be a number above 0`);
+  if (!Number.isInteger(seed)) throw new Error(`--seed: invalid value ${values.seed}: must be a whole number`);
+  if (unknown.length > 0)
+    throw new Error(`--target: invalid value ${unknown}: must be one of ${Object.keys(targets).join(', ')}`);
   return { ms, seed, names: values.target, isHelp: values.help };
 }
 

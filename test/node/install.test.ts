@@ -66,7 +66,7 @@ describe('one kubectl apply on a real node', () => {
       '{}',
       url,
     );
-    assert.match(answer, /allowed is application\/json/);
+    assert.match(answer, /must be application\/json/);
   });
 
   it('runs as the restricted Pod Security Standard asks, and with what that leaves alone', async () => {

@@ -76,7 +76,7 @@ describe('the command line', () => {
   --namespace (TERRAFORM_DAEMON_NAMESPACE): found "A"; allowed is a DNS label: at most 63 of a-z, 0-9 and "-"
   --key-size (TERRAFORM_DAEMON_KEY_SIZE): found "1024"; allowed is 2048, 3072, 4096
   --log-level (TERRAFORM_DAEMON_LOG_LEVEL): found "loud"; allowed is error, warn, info, debug
-  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): found "/no/such \\"file\\"": ENOENT: no such file or directory, open '/no/such "file"'; allowed is a kubeconfig file with a current context
+  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): invalid value "/no/such \\"file\\"": ENOENT: no such file or directory, open '/no/such "file"': must be a kubeconfig file with a current context
 (--help lists all options)
 `,
       );
@@ -86,13 +86,13 @@ describe('the command line', () => {
       [
         'a server that is not asked by TLS',
         { server: 'http://127.0.0.1:8001' },
-        /: found ".*": its server is "http:\/\/127\.0\.0\.1:8001"; allowed is an https URL$/m,
+        /: invalid value ".*": its server is "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
       ],
-      ['a server that is no URL', { server: 'api server' }, /: its server is "api server"; allowed is an https URL$/m],
+      ['a server that is no URL', { server: 'api server' }, /: its server is "api server": must be an https URL$/m],
       [
         'a certificate authority that is not there',
         { server: 'https://127.0.0.1:1', 'certificate-authority': 'no-ca.pem' },
-        /: ENOENT: .*no-ca\.pem'; allowed is a file that can be read$/m,
+        /: ENOENT: .*no-ca\.pem': must be a readable file$/m,
       ],
     ];
     for (const [what, cluster, problem] of kubeconfigs) {
@@ -115,7 +115,7 @@ describe('the command line', () => {
       const folder = await aFolder(t, { kubeconfig: 'users:\n- name: me\n  user: {token: "S3CRET\n' });
       const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
-      assert.match(stderr, /--kubeconfig .*: deficient indentation \(4:1\); allowed is a kubeconfig file/);
+      assert.match(stderr, /--kubeconfig .*: deficient indentation \(4:1\): must be a kubeconfig file/);
       assert.doesNotMatch(stderr, /S3CRET/);
     });
   });

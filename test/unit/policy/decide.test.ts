@@ -176,12 +176,12 @@ suite('a request is let through', () => {
 
 suite('a request is refused', () => {
   test('when its object cannot be read as a Job', () => {
-    const problem = 'object.spec.backoffLimit: found "6"; allowed is a number';
+    const problem = 'object.spec.backoffLimit: invalid value "6": must be a number';
     assert.deepEqual(created({ backoffLimit: '6' }), { action: 'refuse', problem });
   });
 
   test('when it has no object', () => {
-    const problem = 'object: found null; allowed is a Job';
+    const problem = 'object: invalid value null: must be a Job';
     assert.deepEqual(decideOn(aReview({ object: null })), { action: 'refuse', problem });
   });
 });

@@ -43,7 +43,7 @@ describe('the policy in force', () => {
   test('stays while the file cannot be used, which is told once', async (t) => {
     const { file, policies } = await start(t);
     await writeFile(file, 'rules: 1');
-    const problems = ['line 1: rules: found 1; allowed is a list of 1 to 32 rules'];
+    const problems = ['line 1: rules: invalid value 1: must be a list of 1 to 32 rules'];
     assert.deepEqual(policies.reload(), { problems });
     assert.equal(policies.reload(), 'unchanged');
     assert.deepEqual(policies.current(), policy(1));
@@ -57,17 +57,19 @@ describe('the policy in force', () => {
   test('is not read from what is too large, no text, or no file', async (t) => {
     const { folder, file } = await start(t);
     await writeFile(file, ' '.repeat(65_537));
-    assert.deepEqual(readPolicyFile(file), { problems: ['found 65537 bytes; allowed is at most 65536'] });
+    assert.deepEqual(readPolicyFile(file), { problems: ['65537 bytes: must be at most 65536 bytes'] });
     // As PowerShell writes it.
     await writeFile(file, `\ufeff${text(1)}`, 'utf16le');
-    const isText = 'found bytes that are not UTF-8; allowed is a text in UTF-8';
+    const isText = 'must be text in UTF-8';
     assert.deepEqual(readPolicyFile(file), { problems: [isText] });
     await writeFile(file, `\ufeff${text(1)}`);
     assert.deepEqual(readPolicyFile(file), { value: policy(1) });
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
     for (const other of [folder, pipe, '/dev/zero']) {
-      assert.deepEqual(readPolicyFile(other), { problems: ['found a folder, a device or a pipe; allowed is a file'] });
+      assert.deepEqual(readPolicyFile(other), {
+        problems: ['must be a regular file, not a folder, a device or a pipe'],
+      });
     }
   });
 
@@ -92,12 +94,12 @@ describe('on the command line', { concurrency: 3 }, () => {
     const problems = stderr.split('\n').filter((line) => line.startsWith('  --'));
     const ofFile = problems.filter((line) => line.startsWith('  --policy-file (TERRAFORM_DAEMON_POLICY_FILE): '));
     assert.deepEqual(
-      ofFile.map((line) => /line \d+: [\w.[\]]+: found [^;]*/.exec(line)?.[0]),
+      ofFile.map((line) => /line \d+: [\w.[\]]+: [^:;]*/.exec(line)?.[0]),
       [
-        'line 2: rules[0].name: found "A"',
-        'line 2: rules[0].match: found nothing',
-        'line 2: rules[0].set: found nothing',
-        'line 3: rules[0].rule: found a field that there is not',
+        'line 2: rules[0].name: invalid value "A"',
+        'line 2: rules[0].match: required',
+        'line 2: rules[0].set: required',
+        'line 3: rules[0].rule: unknown field',
       ],
     );
     assert.match(stderr, /--service-port/);

@@ -99,7 +99,7 @@ describe('a policy file', () => {
     assert.ok('problems' in parsed);
     assert.equal(parsed.problems.length, 51);
     assert.equal(parsed.problems[50], 'and 3951 more');
-    assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: found a field that there is not/);
+    assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: unknown field/);
   });
 
   test('is refused where its labels would be too long for the API server', () => {
@@ -112,7 +112,7 @@ describe('a policy file', () => {
     }));
     const parsed = parsePolicy(JSON.stringify({ rules }));
     assert.ok('problems' in parsed);
-    assert.match(parsed.problems.join(), /^rules: found \d+ characters in CEL; allowed is at most 60000/);
+    assert.match(parsed.problems.join(), /^rules: \d+ characters in CEL: must be at most 60000/);
   });
 
   test('may say a thing once and mean it twice', () => {
@@ -129,14 +129,14 @@ describe('a policy file', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [string, readonly RegExp[]]>> = {
-    'nothing in it': ['', [/^line 1: policy: found nothing; allowed is an object with the field rules$/]],
-    'no rule': ['rules: []', [/^line 1: rules: found an empty list; allowed is a list of 1 to 32 rules$/]],
+    'nothing in it': ['', [/^line 1: policy: required: must be an object with the field rules$/]],
+    'no rule': ['rules: []', [/^line 1: rules: invalid value an empty list: must be a list of 1 to 32 rules$/]],
     'a tab in YAML': ['rules:\n\t- a', [/^line 2: /]],
     'a field twice': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
     'a pattern without quotes': [
       'rules:\n- name: a\n  match: {jobName: *-apply}\n  set: {backoffLimit: 0}\n- {name: b, match: {jobName: *}}',
       [
-        /^line 3: found the alias \*-apply, which stands for nothing; a text that begins with \* has to be in quotes$/,
+        /^line 3: unknown alias \*-apply: quote a string that begins with \*$/,
         /^line 5: Alias cannot be an empty string$/,
       ],
     ],
@@ -144,30 +144,33 @@ describe('a policy file', () => {
     'a mistyped field': [
       file({ match: { jobNmae: '*' } }),
       [
-        /^line \d: rules\[0\]\.match\.jobNmae: found a field that there is not; allowed is namespaces, jobName, labels, serviceAccountName, containerName$/,
-        /match: found an object; allowed is at least one field/,
+        /^line \d: rules\[0\]\.match\.jobNmae: unknown field; valid fields are namespaces, jobName, labels, serviceAccountName, containerName$/,
+        /match: invalid value an object: must be an object with at least one field/,
       ],
     ],
-    'an empty match': [file({ match: {} }), [/match: found an empty object; allowed is at least one field;/]],
+    'an empty match': [
+      file({ match: {} }),
+      [/match: invalid value an empty object: must be an object with at least one field;/],
+    ],
     'a limit that is a text': [
       file({ set: { backoffLimit: '0' } }),
-      [/set\.backoffLimit: found "0"; allowed is a whole number from 0 to 2147483647$/],
+      [/set\.backoffLimit: invalid value "0": must be a whole number from 0 to 2147483647$/],
     ],
-    'a limit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/found 2147483648;/]],
+    'a limit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/invalid value 2147483648:/]],
     'a regular expression': [
       file({ match: { jobName: '^a.*$' } }),
-      [/jobName: found "\^a\.\*\$"; allowed is a name or a pattern/],
+      [/jobName: invalid value "\^a\.\*\$": must be a name or a pattern/],
     ],
     'a label that cannot be one': [
       file({ match: { labels: { 'a b': 'x' } } }),
-      [/labels\.a b: found "a b"; allowed is 1 to 100 labels/],
+      [/labels\.a b: invalid value "a b": must be 1 to 100 labels/],
     ],
     'a mistyped field of the selector': [
       JSON.stringify({ namespaceSelector: { matchLabel: { a: 'b' } }, rules: [] }),
       [
-        /namespaceSelector\.matchLabel: found a field that there is not; allowed is matchLabels, matchExpressions$/,
-        /namespaceSelector: found an object; allowed is matchLabels, matchExpressions or both$/,
-        /rules: found an empty list/,
+        /namespaceSelector\.matchLabel: unknown field; valid fields are matchLabels, matchExpressions$/,
+        /namespaceSelector: invalid value an object: must be an object with matchLabels, matchExpressions or both$/,
+        /rules: invalid value an empty list/,
       ],
     ],
     'requirements of namespaces that cannot be': [
@@ -186,19 +189,19 @@ describe('a policy file', () => {
         1,
       ),
       [
-        /matchExpressions\[0\]: found an object; allowed is 1 to 100 values for In and NotIn, none for Exists and DoesNotExist$/,
-        /matchExpressions\[1\]: found an object; allowed is 1 to 100 values/,
-        /matchExpressions\[2\]\.operator: found "Is"; allowed is In, NotIn, Exists or DoesNotExist$/,
-        /matchExpressions\[2\]\.value: found a field that there is not; allowed is key, operator, values$/,
+        /matchExpressions\[0\]: invalid value an object: must be 1 to 100 values for In and NotIn, none for Exists and DoesNotExist$/,
+        /matchExpressions\[1\]: invalid value an object: must be 1 to 100 values/,
+        /matchExpressions\[2\]\.operator: invalid value "Is": must be In, NotIn, Exists or DoesNotExist$/,
+        /matchExpressions\[2\]\.value: unknown field; valid fields are key, operator, values$/,
       ],
     ],
-    'no labels': [file({ match: { labels: {} } }), [/labels: found an empty object; allowed is 1 to 100/]],
-    'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: found the field __proto__/]],
+    'no labels': [file({ match: { labels: {} } }), [/labels: invalid value an empty object: must be 1 to 100/]],
+    'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: unknown field __proto__$/]],
     'the name of another rule, and more': [
       'rules:\n- {name: a, match: {jobName: "*"}, set: {backoffLimit: 0}}\n- {name: a, match: {jobName: "*"}, set: {}}',
       [
-        /^line 3: rules\[1\]\.set\.backoffLimit: found nothing;/,
-        /^line 3: rules\[1\]\.name: found "a"; allowed is a name that rules\[0\] does not have$/,
+        /^line 3: rules\[1\]\.set\.backoffLimit: required:/,
+        /^line 3: rules\[1\]\.name: duplicate value "a": rules\[0\] has the same name$/,
       ],
     ],
     'rules that make too long an expression': [
@@ -209,7 +212,7 @@ describe('a policy file', () => {
           set: { backoffLimit: 0 },
         })),
       }),
-      [/^rules: found \d+ characters in CEL; allowed is at most 60000/],
+      [/^rules: \d+ characters in CEL: must be at most 60000/],
     ],
   };
   for (const [what, [text, problems]] of Object.entries(wrong)) {

@@ -22,11 +22,11 @@ describe('a file of client certificate authorities', () => {
   });
 
   const rows: [what: string, text: string, problem: RegExp][] = [
-    ['empty', '', /^found no certificate; allowed is the PEM of one authority or several$/],
-    ['cut off', ca.certificate.slice(0, 300), /^found 1 of 1 blocks that are no certificate of an authority/],
-    ['a certificate that is no authority', `${ca.certificate}${serving.certificate}`, /^found 1 of 2 blocks/],
-    ['with a private key in it', `${ca.certificate}${ca.privateKey}`, /^found 1 of 2 blocks/],
-    ['larger than any', 'x'.repeat(1024 * 1024 + 1), /^found 1048577 bytes; allowed is at most 1048576$/],
+    ['empty', '', /^no certificate: must be one or more CA certificates in PEM$/],
+    ['cut off', ca.certificate.slice(0, 300), /^1 of 1 PEM blocks are not CA certificates/],
+    ['a certificate that is no authority', `${ca.certificate}${serving.certificate}`, /^1 of 2 PEM blocks/],
+    ['with a private key in it', `${ca.certificate}${ca.privateKey}`, /^1 of 2 PEM blocks/],
+    ['larger than any', 'x'.repeat(1024 * 1024 + 1), /^1048577 bytes: must be at most 1048576 bytes$/],
   ];
   for (const [what, text, problem] of rows) {
     test(`is not ${what}`, async (t) => {
@@ -37,8 +37,8 @@ describe('a file of client certificate authorities', () => {
 
   test('is neither missing nor a folder', async (t) => {
     const folder = await aFolder(t);
-    assert.match(JSON.stringify(readClientCaFile(join(folder, 'none'))), /ENOENT.*allowed is a file that can be read/);
-    assert.match(JSON.stringify(readClientCaFile(folder)), /found a folder/);
+    assert.match(JSON.stringify(readClientCaFile(join(folder, 'none'))), /ENOENT.*: must be a readable file/);
+    assert.match(JSON.stringify(readClientCaFile(folder)), /must be a regular file/);
   });
 
   test('that cannot be used any more leaves the last good one in force, and is told once', async (t) => {

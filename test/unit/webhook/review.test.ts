@@ -53,36 +53,40 @@ suite('an AdmissionReview is read', () => {
 
 suite('what is no AdmissionReview is malformed', () => {
   const rows: [name: string, body: unknown, message: string][] = [
-    ['nothing', undefined, 'body: found nothing; allowed is a JSON object'],
-    ['null', null, 'body: found null; allowed is a JSON object'],
-    ['a list', [aReview()], 'body: found a list; allowed is a JSON object'],
-    ['a text', 'AdmissionReview', 'body: found "AdmissionReview"; allowed is a JSON object'],
-    ['a number', 7, 'body: found 7; allowed is a JSON object'],
-    ['an empty object', {}, 'kind: found nothing; allowed is "AdmissionReview"'],
-    ['another kind', { ...aReview(), kind: 'Job' }, 'kind: found "Job"; allowed is "AdmissionReview"'],
+    ['nothing', undefined, 'body: required: must be a JSON object'],
+    ['null', null, 'body: invalid value null: must be a JSON object'],
+    ['a list', [aReview()], 'body: invalid value a list: must be a JSON object'],
+    ['a text', 'AdmissionReview', 'body: invalid value "AdmissionReview": must be a JSON object'],
+    ['a number', 7, 'body: invalid value 7: must be a JSON object'],
+    ['an empty object', {}, 'kind: required: must be "AdmissionReview"'],
+    ['another kind', { ...aReview(), kind: 'Job' }, 'kind: invalid value "Job": must be "AdmissionReview"'],
     [
       'version v1beta1',
       { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' },
-      'apiVersion: found "admission.k8s.io/v1beta1"; allowed is "admission.k8s.io/v1"',
+      'apiVersion: invalid value "admission.k8s.io/v1beta1": must be "admission.k8s.io/v1"',
     ],
-    [
-      'no version',
-      { ...aReview(), apiVersion: undefined },
-      'apiVersion: found nothing; allowed is "admission.k8s.io/v1"',
-    ],
-    ['no request', { ...aReview(), request: undefined }, 'request: found nothing; allowed is an object'],
-    ['a list of requests', { ...aReview(), request: [] }, 'request: found an empty list; allowed is an object'],
-    ['no uid', without('uid'), 'request.uid: found nothing; allowed is a text'],
-    ['an empty uid', aReview({ uid: '' }), 'request.uid: found ""; allowed is a text'],
-    ['a uid that is a number', aReview({ uid: 7 }), 'request.uid: found 7; allowed is a text'],
+    ['no version', { ...aReview(), apiVersion: undefined }, 'apiVersion: required: must be "admission.k8s.io/v1"'],
+    ['no request', { ...aReview(), request: undefined }, 'request: required: must be an object'],
+    ['a list of requests', { ...aReview(), request: [] }, 'request: invalid value an empty list: must be an object'],
+    ['no uid', without('uid'), 'request.uid: required: must be a string'],
+    ['an empty uid', aReview({ uid: '' }), 'request.uid: invalid value "": must be a string'],
+    ['a uid that is a number', aReview({ uid: 7 }), 'request.uid: invalid value 7: must be a string'],
     [
       'an operation that is an object',
       aReview({ operation: {} }),
-      'request.operation: found an empty object; allowed is a text',
+      'request.operation: invalid value an empty object: must be a string',
     ],
-    ['a name that is a list', aReview({ name: [] }), 'request.name: found an empty list; allowed is a text'],
-    ['a namespace that is true', aReview({ namespace: true }), 'request.namespace: found true; allowed is a text'],
-    ['a subresource that is a number', aReview({ subResource: 1 }), 'request.subResource: found 1; allowed is a text'],
+    ['a name that is a list', aReview({ name: [] }), 'request.name: invalid value an empty list: must be a string'],
+    [
+      'a namespace that is true',
+      aReview({ namespace: true }),
+      'request.namespace: invalid value true: must be a string',
+    ],
+    [
+      'a subresource that is a number',
+      aReview({ subResource: 1 }),
+      'request.subResource: invalid value 1: must be a string',
+    ],
   ];
   for (const [name, body, message] of rows) {
     test(name, () => {
