@@ -4,12 +4,12 @@ import { subcommands } from './commands/subcommands.ts';
 import { runCommand } from './operator/command.ts';
 
 /**
- * The process does not wait for open sockets: a connection attempt cannot be cancelled, and Node.js may wait for a
- * socket in an odd state for ever. Long enough for the last lines to be written.
+ * Time that the process waits for its last output before it exits. The process does not wait for open sockets, because
+ * Node.js cannot cancel a connection attempt.
  */
 const LINGER_MS = 50;
 
-// The reader of `--help | head` closes the pipe early. Without this handler that ends in a stack trace.
+// In `--help | head`, `head` closes the pipe early. Without this handler, Node.js prints a stack trace.
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -10,18 +10,18 @@ import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-wo
 export interface BackstopDependencies
   extends Pick<JobWorkerDependencies, 'namespaceLabels' | 'log' | 'metrics' | 'now' | 'policy'> {
   readonly jobs: JobStore;
-  /** Milliseconds since the start of the process. */
+  /** Milliseconds since the process started. */
   readonly uptimeMs: () => number;
-  /** Calls back when another policy has come into force: all Jobs are listed again then. */
+  /** Registers a callback for a new policy, after which all Jobs are listed again. */
   readonly onPolicyChange: (changed: () => void) => void;
   readonly heal: Heal;
 }
 
 /**
- * Returns a function that caps the Jobs that were stored uncapped, and writes Events about those that have failed, until the
- * signal given to it is aborted.
+ * Returns a function that caps Jobs stored uncapped, and writes Events about Jobs that failed and are not retried by
+ * policy, until its `running` signal is aborted.
  *
- * @param signal ends what outlasts a run: an Event is still written after another replica has taken over.
+ * @param signal stops the writes of Events, which continue after `running` is aborted because the Lease was lost.
  */
 export function createBackstop(
   dependencies: BackstopDependencies,
@@ -36,12 +36,12 @@ export function createBackstop(
 
   function decide(job: unknown, namespaceLabels?: Labels): JobDecision {
     const at = now();
-    // Computed from the present clock each time, because a wrong clock may be corrected long after the start.
+    // Computed from the current time at each call, because a wrong clock may be corrected long after the start.
     const startedAt = new Date(at.getTime() - uptimeMs());
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels, now: at });
   }
   return async (running) => {
-    // A list finds the Jobs that the full queue has dropped.
+    // Another list finds the Jobs that the full queue has dropped.
     const onOverflow = () => watch.listSoon();
     const worker = createJobWorker({ ...dependencies, writeEvent, outages, limiter, decide }, onOverflow, running);
     const watch = watchJobs(jobs, worker, { log, signal: running });

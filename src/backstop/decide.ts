@@ -5,10 +5,10 @@ import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Change } from '../policy/setting-fields.ts';
 
-/** Which uncapped Jobs are capped: all, only those created after the start of the daemon, or none. */
+/** Which uncapped Jobs the backstop caps: all, only Jobs created after the daemon started, or none. */
 export type Heal = 'all' | 'new' | 'off';
 
-/** One version of one Job. A write with this reference fails when the Job has changed since. */
+/** Identifies one version of a Job. A write with this reference fails if the Job has changed. */
 export interface JobReference {
   readonly namespace: string;
   readonly name: string;
@@ -18,12 +18,12 @@ export interface JobReference {
 
 export type JobDecision =
   | { readonly action: 'leave' }
-  /** The decision depends on the labels of the namespace. */
+  /** The labels of the namespace are needed for the decision. */
   | { readonly action: 'ask' }
   | CapDecision
   | ExplainDecision;
 
-/** The Job may be retried more often than the policy allows. */
+/** The Job must be capped: its backoffLimit is higher than the policy allows. */
 export interface CapDecision {
   readonly action: 'cap';
   readonly job: JobReference;
@@ -31,33 +31,36 @@ export interface CapDecision {
   readonly to: number;
 }
 
-/** The Job has failed and is not retried because of the policy: its owner needs to know. */
+/** The Job has failed and the policy prevents retries, so an Event must inform the user. */
 export interface ExplainDecision {
   readonly action: 'explain';
   readonly job: JobReference;
-  /** Whether the Pod, and with it the log, is certain to exist still. */
+  /** Whether the Job controller keeps the failed Pod and its log. */
   readonly isLogKept: boolean;
-  /** The Job controller's reason; absent when the Job failed because no retries were left. */
+  /** The reason in the Job's Failed condition; `undefined` if it is missing or BackoffLimitExceeded. */
   readonly reason: string | undefined;
 }
 
-/** All that a decision about a Job depends on beside the Job. */
+/** The input of `decideJob` besides the Job. */
 export interface JobContext {
   readonly policy: Policy;
   /** The labels of the Job's namespace, if known. */
   readonly namespaceLabels?: Labels | undefined;
   readonly heal: Heal;
-  /** The start of the daemon. */
+  /** When the daemon started. */
   readonly startedAt: Date;
   readonly now: Date;
 }
 
-/** Well below the hour for which the API server keeps an Event, so that no Event is written twice. */
+/**
+ * Maximum age of a failure for which an Event is written. It is well below the hour for which an API server keeps
+ * Events by default, so that a restarted daemon does not write an expired Event again.
+ */
 const NEWS_MS = 10 * 60_000;
 
 /**
- * The API server's clock dates a Job, in whole seconds, and this machine's clock dates the start of the daemon. A Job that
- * counts as new by mistake is a few seconds old and thus hardly in its second run.
+ * Tolerated difference between the clock of the API server, which sets the creation time of a Job in whole seconds,
+ * and the clock of this machine, which gives the start of the daemon.
  */
 const CLOCKS_MS = 5_000;
 
@@ -67,13 +70,13 @@ const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 const leave: JobDecision = { action: 'leave' };
 
 /**
- * Decides about a stored Job as the endpoint would decide about an UPDATE without a change. Never throws: any object that is
- * not a Job is left alone.
+ * Decides whether a stored Job must be capped, explained in an Event, or left alone. Pure. An object without the
+ * metadata of a stored object is left alone.
  */
 export function decideJob(stored: unknown, context: JobContext): JobDecision {
   const decision = decideByRules(stored, context);
   const { policy, namespaceLabels } = context;
-  // The namespace comes last, although the API server selects by it first: its labels must be read.
+  // The namespace selector is checked last, because the labels of the namespace may have to be read first.
   if (decision.action === 'leave' || policy.namespaceSelector === undefined) return decision;
   if (namespaceLabels === undefined) return { action: 'ask' };
   return isSelected(policy.namespaceSelector, namespaceLabels) ? decision : leave;
@@ -100,7 +103,7 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
     .find(({ type, status }) => type === 'Failed' && status === 'True');
   const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
   if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
-  // The limit is the policy's if the policy would set it on the same Job with the highest limit.
+  // backoffLimit 0 comes from the policy if the policy would also lower the highest possible limit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
   return { action: 'explain', job, ...endOf(spec, failure.reason) };
@@ -112,14 +115,14 @@ function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision,
 }
 
 /**
- * How the endpoint would change the limit at an UPDATE of the Job before its first run. An UPDATE, because the Pod template is
- * immutable: the restartPolicy of a stored Job stays as it is.
+ * Returns the change of backoffLimit that the endpoint would make at an UPDATE of the Job without status, or
+ * `undefined`. The operation is UPDATE, because the restartPolicy of a stored Job is immutable.
  */
 function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
   const metadata = asObject(stored.metadata);
-  // The API server generates a name only after admission: the endpoint saw none when the Job was created.
+  // The API server generates the name after admission, so the endpoint saw an empty name at the CREATE.
   const name = isGenerated(metadata) ? '' : metadata.name;
-  // An item of a list has neither apiVersion nor kind.
+  // The items of a list have no apiVersion and no kind.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
   const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };
@@ -127,18 +130,21 @@ function limitChange(stored: JsonObject, { policy }: JobContext): Change | undef
   return decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
 }
 
-/** What the API server appends, and how much of generateName it keeps (apiserver, pkg/storage/names/generate.go). */
+/** The random suffix and the longest prefix of a generated name (k8s.io/apiserver/pkg/storage/names/generate.go). */
 const GENERATED = /^[bcdfghjklmnpqrstvwxz2456789]{5}$/;
 const LONGEST_BASE = 58;
 
-/** Whether the API server may have generated the name: a client may set `name` and `generateName`, and then `name` counts. */
+/**
+ * Returns whether `name` looks generated from `generateName`. A client can also set both fields; the API server then
+ * keeps `name`.
+ */
 function isGenerated({ name, generateName }: JsonObject): boolean {
   if (typeof name !== 'string' || typeof generateName !== 'string' || generateName === '') return false;
   const base = generateName.slice(0, LONGEST_BASE);
   return name.startsWith(base) && GENERATED.test(name.slice(base.length));
 }
 
-/** Returns `undefined` if `stored` is not a stored object. */
+/** Returns the reference of a stored Job, or `undefined` if a metadata field is missing or not a string. */
 export function referenceOf(stored: unknown): JobReference | undefined {
   const { namespace, name, uid, resourceVersion } = asObject(asObject(stored).metadata);
   const texts = { namespace, name, uid, resourceVersion };

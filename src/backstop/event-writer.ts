@@ -8,7 +8,7 @@ import type { JobEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import { createRetryQueue } from './retry-queue.ts';
 
-/** Queues an Event about a Job. `onCreated` is called when the Event did not exist before. */
+/** Queues an Event about a Job. Calls `onCreated` if the Event did not exist before. */
 export type WriteJobEvent = (job: JobReference, event: JobEvent, onCreated?: () => void) => void;
 
 interface PendingEvent {
@@ -17,19 +17,19 @@ interface PendingEvent {
   readonly onCreated: (() => void) | undefined;
 }
 
-/** Two at a time, because patches of Jobs matter more. Each of the 5,000 that may wait costs a kilobyte or so. */
+/** Two writes at once, because patches of Jobs matter more. A queued Event takes about 1 kB of memory. */
 const EVENTS = { concurrency: 2, most: 5_000 };
 
 const NOT_WRITTEN = 'cannot write a job event';
 
-/** Events are best effort: nothing waits for one. Each is retried for about a minute; then its loss is logged. */
+/** Returns a best-effort writer: it retries an Event for about a minute, then logs the loss. */
 export function createJobEventWriter(
   jobs: Pick<JobStore, 'writeEvent'>,
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
 ): WriteJobEvent {
   const { jobEvent: backoff } = timings;
-  const onOverflow = (pending: PendingEvent) => logLost(pending, { error: 'too many others are waiting' });
+  const onOverflow = (pending: PendingEvent) => logLost(pending, { error: 'event queue full' });
   const queue = createRetryQueue<PendingEvent>({ ...EVENTS, run, onOverflow }, signal);
 
   function logLost({ job: { namespace, name }, event }: PendingEvent, why: object): void {

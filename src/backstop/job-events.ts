@@ -3,28 +3,32 @@ import type { CapDecision, ExplainDecision } from './decide.ts';
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
 
-/** A warning about a Job. Its name is unique for what it reports: an existing Event of that name reports the same. */
+/** A warning about a Job. Two Events with the same name report the same fact. */
 export interface JobEvent {
   readonly name: string;
   readonly reason: (typeof jobEventReasons)[number];
   readonly action: 'cap' | 'explain';
-  /** The message for people. */
+  /** The message of the Event. */
   readonly note: string;
 }
 
-/** The name contains the version that was capped, because a Job can be raised and capped again. */
+/**
+ * Returns the Event for a Job that was capped after it was stored. The name contains the resourceVersion, because a
+ * Job can be capped again.
+ */
 export function missedEvent({ job, from, to }: CapDecision): JobEvent {
   return {
     name: `missed.${job.uid}.${job.resourceVersion}`,
     reason: 'Missed',
     action: 'cap',
     note:
-      `The API server stored this Job without calling the terraform-daemon, so it was capped afterwards: ` +
-      `backoffLimit was lowered from ${from ?? 'its default'} to ${to}. Its restartPolicy can no longer be changed: ` +
-      'with OnFailure a failing run may be started a second time before the Job ends.',
+      `The API server stored this Job uncapped, and terraform-daemon then lowered its backoffLimit from ` +
+      `${from ?? 'the default'} to ${to}. The restartPolicy of a stored Job cannot be changed: ` +
+      'with OnFailure, a container that fails may start a second time before the Job fails.',
   };
 }
 
+/** Returns the Event for a Job that has failed and is not retried by policy. */
 export function ranOnceEvent(decision: ExplainDecision): JobEvent {
   const { namespace, name, uid } = decision.job;
   return {
@@ -33,21 +37,22 @@ export function ranOnceEvent(decision: ExplainDecision): JobEvent {
     action: 'explain',
     note:
       `${howItFailed(decision, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
-      `To run it again once the cause is mended, delete it (kubectl -n ${namespace} delete job ${name}): ` +
-      'terraform-controller then makes it anew. Or change the Configuration, which does the same.',
+      `To run the Job again after fixing the cause, delete it: kubectl -n ${namespace} delete job ${name}. ` +
+      'terraform-controller then creates it again. A change of the Configuration has the same effect.',
   };
 }
 
 function howItFailed({ isLogKept, reason }: ExplainDecision, log: string): string {
   if (reason !== undefined) {
-    return `This Job failed with ${reason.slice(0, LONGEST_REASON)} and is not retried. Its log (${log}) may be gone.`;
+    const shown = reason.slice(0, LONGEST_REASON);
+    return `This Job failed with ${shown} and is not retried. Its log (${log}) may no longer exist.`;
   }
-  if (isLogKept) return `This Job ran once and failed; by policy it is not retried. Its log: ${log}.`;
+  if (isLogKept) return `This Job ran once and failed. The policy allows no retry. Its log: ${log}.`;
   return (
-    `This Job failed and by policy is not retried. As its restartPolicy is OnFailure, it may have run twice, and its ` +
-    `log (${log}) may be gone.`
+    'This Job failed, and the policy allows no retry. Its restartPolicy is OnFailure, so it may have run twice, ' +
+    `and its log (${log}) may no longer exist.`
   );
 }
 
-/** Keeps the note below the 1,024 characters that an Event may have; the reason of a condition may have more. */
+/** Characters of a condition's reason in the note, which must stay below the 1,024 characters of an Event. */
 const LONGEST_REASON = 100;

@@ -4,25 +4,25 @@ import type { JobEvent } from './job-events.ts';
 
 /** The metadata of one page of a list. */
 export interface JobPage {
-  /** The version of the whole list. */
+  /** The resourceVersion of the whole list. */
   readonly resourceVersion: string;
-  /** The token of the next page; absent on the last one. */
+  /** The continue token of the next page; `undefined` on the last page. */
   readonly next: string | undefined;
 }
 
-/** The Jobs of the cluster, as JSON. Each function rejects with an OperatorError of the `KUBE_…` codes. */
+/** The Jobs of all namespaces, as JSON. Each function rejects with an OperatorError with a `KUBE_…` code. */
 export interface JobStore {
-  /** Calls `onJob` for each Job of one page. Resolves with `expired` when the API server has forgotten the list. */
+  /** Calls `onJob` for each Job of one page. Resolves with `expired` if the continue token has expired. */
   page(next: string | undefined, onJob: (job: unknown) => void): Promise<JobPage | 'expired'>;
   /** Reports each change since `resourceVersion`; see `WatchSource`. */
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
-  /** Reads the Job as it is now. Resolves with `undefined` when it was deleted, also when another one has its name. */
+  /** Reads the live Job. Resolves with `undefined` if it was deleted, even if a new Job has its name. */
   read(job: JobReference): Promise<unknown>;
   /**
-   * Lowers `spec.backoffLimit` of this version of the Job. `lost`: the Job has changed or was deleted. `undone`: something
-   * on the API server has raised it again within the same call.
+   * Lowers `spec.backoffLimit` of this version of the Job. `lost`: the Job has changed or was deleted. `undone`: the
+   * API server stored a higher limit, for example because another webhook raised it.
    */
   cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
-  /** Creates an Event about the Job. Resolves with `false` when it exists already. */
+  /** Creates an Event about the Job. Resolves with `false` if an Event of that name already exists. */
   writeEvent(job: JobReference, event: JobEvent): Promise<boolean>;
 }

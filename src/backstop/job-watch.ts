@@ -8,26 +8,26 @@ import { untilAborted } from '../lib/until-aborted.ts';
 import type { JobPage, JobStore } from './job-store.ts';
 
 export interface JobHandlers {
-  /** Called for each Job of a list, and for each one that was created or changed. The Job is not kept here. */
+  /** Called for each listed, created or changed Job. */
   onJob(job: unknown): void;
   /** Called with the last known state of a Job that was deleted. */
   onDeleted(job: unknown): void;
-  /** The next page of a list waits for this. */
+  /** Called after each page of a list. The next page is read once the promise has resolved. */
   pageDone(): Promise<void>;
 }
 
 export interface JobWatch {
-  /** Resolves after the signal was aborted. */
+  /** Resolves when the watch has ended, after the signal was aborted. */
   readonly ended: Promise<void>;
-  /** Lists all Jobs again at once, or as soon as a list that is under way has finished. */
+  /** Lists all Jobs again now, or after a running list has finished. */
   listNow(): void;
-  /** Lists all Jobs again when the present watch ends, which is after half a minute at most. */
+  /** Lists all Jobs again when the current watch ends, within about 30 s. */
   listSoon(): void;
 }
 
 /**
- * Reports every Job of the cluster: lists them page by page, then watches, until the signal is aborted. A list that expires
- * halfway starts again.
+ * Lists the Jobs of all namespaces page by page, then watches them, until the signal is aborted. A list whose continue
+ * token expires starts again.
  */
 export function watchJobs(
   jobs: Pick<JobStore, 'page' | 'watch'>,
@@ -42,7 +42,7 @@ export function watchJobs(
     isListDue = false;
     let count = 0;
     const onListed = (job: unknown) => {
-      // The answer may come after the abort.
+      // The response can arrive after the abort.
       if (signal.aborted) return;
       count += 1;
       onJob(job);
@@ -58,7 +58,7 @@ export function watchJobs(
     log.info('jobs listed', { jobs: count });
     return page.resourceVersion;
   }
-  /** A page that fails is read again, because its token stays valid and a new list begins at the first Job. */
+  /** Reads one page and retries a failure, because a new list would start at the first Job. */
   async function readPage(next: string | undefined, onListed: (job: unknown) => void): Promise<JobPage | 'expired'> {
     for (let failures = 1; ; failures += 1) {
       try {

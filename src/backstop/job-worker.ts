@@ -21,7 +21,7 @@ export interface JobWorkerDependencies {
   readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
   readonly writeEvent: WriteJobEvent;
   readonly outages: OutageLog;
-  /** How often each Job was capped: another writer may raise the limit each time. */
+  /** Rate-limits the caps of each Job, because another writer may keep raising its limit. */
   readonly limiter: RepairLimiter;
   readonly now: () => Date;
   /** The policy in force. */
@@ -29,22 +29,22 @@ export interface JobWorkerDependencies {
   decide(job: unknown, namespaceLabels?: Labels): JobDecision;
 }
 
-/** A Job that must be capped, or may have to be. */
+/** A queued Job that must be capped, or whose decision needs the labels of its namespace. */
 interface Attempt {
   readonly job: JobReference;
-  /** The policy in force when the Job was seen. */
+  /** The policy at the first decision. */
   readonly policy: Policy;
   readonly decision: JobDecision;
 }
 
 /**
- * Eight calls at once cap 500 Jobs within 5 s and leave the API server to its other clients. 5,000 Jobs that wait cost a few
- * megabytes, because each is a reference only.
+ * Limits of the queue. Eight calls at once leave capacity of the API server to other clients. 5,000 queued Jobs take a
+ * few megabytes, because the queue holds only references.
  */
 export const JOB_CALLS = { concurrency: 8, most: 5_000 };
 /**
- * The next page waits at most so long for the Jobs of this one. The API server may forget a list after five minutes: if all
- * patches hang, a list has 150 pages, 15,000 Jobs, until then.
+ * Time that the next page of a list waits at most for the Jobs of the last page. A continue token can expire after five
+ * minutes: if all patches hang, the daemon can read 150 pages in that time.
  */
 const PAGE_MS = 2_000;
 
@@ -52,9 +52,10 @@ const NOT_CAPPED = 'job not capped';
 const RAISED = 'backoffLimit keeps being raised';
 
 /**
- * Decides about each Job that was seen and acts on the decision. Retries failures less and less often.
+ * Returns handlers that decide about each reported Job and act on the decision. Failures are retried with exponential
+ * backoff.
  *
- * @param onOverflow called when a Job was dropped because the queue is full: only another list finds the Job then.
+ * @param onOverflow called when the full queue has dropped a Job, which only another list can find again.
  */
 export function createJobWorker(
   dependencies: JobWorkerDependencies,
@@ -68,7 +69,7 @@ export function createJobWorker(
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
     try {
       const decision = await decideNow(attempt, tries);
-      // Another replica may hold the Lease by now, and its policy may differ from the policy of this replica.
+      // Another replica may hold the Lease now, with another policy.
       if (signal.aborted) return undefined;
       explain(decision);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
@@ -80,17 +81,17 @@ export function createJobWorker(
   function afterFailure({ job: { namespace, name } }: Attempt, error: OperatorError, failures: number): number {
     // A stop aborts the calls that are under way.
     if (!signal.aborted) outages.failed(NOT_CAPPED, { namespace, name, ...errorFields(error) });
-    // A refusal lasts until a person changes something.
+    // An error that is not retryable lasts until a user changes something.
     return error.retryable ? exponentialBackoffMs(failures, backoff) : backoff.longestMs;
   }
   async function decideNow({ job, decision: first, policy: ofFirst }: Attempt, tries: number): Promise<JobDecision> {
-    // A later try reads the Job and decides again.
+    // Only the first try can use the queued decision; a later try reads the Job again.
     if (tries === 0 && first.action === 'cap' && ofFirst === policy()) return first;
     const stored = await jobs.read(job);
     const decision = decide(stored);
     return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
   }
-  /** Queues an Event that says how the Job has failed, if the decision is to explain that. */
+  /** Queues the RanOnce Event if the decision is to explain a failed Job. */
   function explain(decision: JobDecision): void {
     if (decision.action !== 'explain') return;
     const { namespace, name } = decision.job;
@@ -108,7 +109,9 @@ export function createJobWorker(
     if (decision.action === 'leave' || decision.action === 'explain') return;
     queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
-  /** A Job that a list reports again, unchanged, keeps the time of its next try unless the policy has changed. */
+  /**
+   * Returns whether this version of the Job is queued for the current policy; it then keeps the time of its next try.
+   */
   function isQueued({ uid, resourceVersion }: JobReference): boolean {
     const attempt = queue.get(uid);
     return attempt?.job.resourceVersion === resourceVersion && attempt.policy === policy();
@@ -121,9 +124,9 @@ export function createJobWorker(
 }
 
 /**
- * Caps the Job. Resolves with the milliseconds until the next try, or `undefined` when none is needed.
+ * Caps the Job. Resolves with the milliseconds until the next try, or `undefined` if no further try is needed.
  *
- * @throws OperatorError the `KUBE_…` codes.
+ * @throws OperatorError with a `KUBE_…` code.
  */
 async function capJob(
   decision: CapDecision,
@@ -137,13 +140,13 @@ async function capJob(
     return delayMs;
   }
   const result = await jobs.cap(job, to);
-  // The watch reports a Job that has changed.
+  // The watch reports the changed Job, which is then decided again.
   if (result === 'lost') return undefined;
   limiter.record(job.uid, now());
   if (result === 'undone') {
     const error = 'the API server stored a higher backoffLimit than the patch sets';
     outages.failed(NOT_CAPPED, { namespace, name, error });
-    // The watch reports no change when another webhook has raised the limit within the patch.
+    // The watch reports no change if another webhook raised the limit within the same patch.
     return timings.job.longestMs;
   }
   for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);

@@ -1,27 +1,29 @@
 export interface RetryQueueOptions<Item> {
-  /** How many items are worked on at once. */
+  /** Maximum number of items that are processed at once. */
   readonly concurrency: number;
-  /** How many items may wait for their turn, and how many more for their next try. */
+  /** Maximum number of items that wait for processing, and of further items that wait for their next try. */
   readonly most: number;
   /**
-   * Works on an item that was tried `tries` times before. Resolves with the milliseconds until the next try, or `undefined`
-   * when none is needed. Must not reject.
+   * Processes an item; `tries` is the number of earlier tries. Resolves with the milliseconds until the next try, or
+   * `undefined` if no further try is needed. Must not reject.
    */
   run(item: Item, tries: number): Promise<number | undefined>;
-  /** Called when the queue is full and has dropped an item. */
+  /** Called with an item that the full queue has dropped. */
   onOverflow(item: Item): void;
 }
 
 /**
- * Items that are worked on a few at a time, one item for each key. Each lane keeps its order, and the lanes take turns, so that
- * a lane with many or slow items does not hold up the others.
+ * A queue with limited concurrency and at most one item for each key. Items of one lane keep their order. The lanes
+ * are served round-robin, so that a lane with many items does not delay the other lanes.
  */
 export interface RetryQueue<Item> {
-  /** Replaces the item with this key. */
+  /** Adds an item and replaces an item with the same key. */
   add(key: string, lane: string, item: Item): void;
   get(key: string): Item | undefined;
   remove(key: string): void;
-  /** Resolves when no item is worked on or waits for its turn. Items that wait for their next try do not count. */
+  /**
+   * Resolves when no item is being processed or waits for processing. Items that wait for their next try do not count.
+   */
   idle(): Promise<void>;
 }
 
@@ -32,7 +34,7 @@ interface Entry<Item> {
   tries: number;
 }
 
-/** @param signal once it is aborted, no further item is worked on. */
+/** Returns an empty queue. After `signal` is aborted, the queue processes no further item. */
 export function createRetryQueue<Item>(
   { concurrency, most, run, onOverflow }: RetryQueueOptions<Item>,
   signal: AbortSignal,
@@ -55,7 +57,7 @@ export function createRetryQueue<Item>(
     remove(key);
     onOverflow(item);
   }
-  /** An entry that was removed or replaced stays in its lane, and is skipped. */
+  /** A removed or replaced entry stays in its lane and is skipped there. */
   const isCurrent = (entry: Entry<Item>): boolean => entries.get(entry.key) === entry;
 
   async function work(entry: Entry<Item>): Promise<void> {
@@ -101,9 +103,9 @@ export function createRetryQueue<Item>(
   };
 }
 
-/** Hands out the values of one lane after the other. */
+/** Returns lanes that are served round-robin. */
 function createLanes<Value>() {
-  /** No lane is empty; the lane whose turn it is comes first. */
+  /** Non-empty lanes only. The first lane is served next. */
   const lanes = new Map<string, Value[]>();
   let size = 0;
   return {

@@ -8,23 +8,27 @@ import { type RegistrationStore, writeRegistration } from '../registration/regis
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Planned } from './plan.ts';
 
-/** What became of a planned step. `lost`: the object has changed since it was read. `skipped`: an earlier step comes first. */
+/**
+ * The result of a planned step. `held`: a user has paused writes, or the repair is rate-limited. `lost`: the object has
+ * changed since it was read. `skipped`: the Secret was written first.
+ */
 export interface StepOutcome<Value> {
   readonly result: 'none' | 'held' | 'skipped' | 'written' | 'lost' | 'failed';
-  /** What was written. */
+  /** The object as it was written. */
   readonly value?: Value;
   readonly error?: OperatorError;
 }
 
+/** The results of all steps of one pass. */
 export interface PassOutcome {
   readonly plan: LimitedPlan;
   readonly secret: StepOutcome<CertificateSet>;
   readonly registration: StepOutcome<V1MutatingWebhookConfiguration>;
-  /** The certificate that the endpoint presents since this outcome. */
+  /** The certificate that the endpoint presents since this pass; `undefined` if the pass changed nothing there. */
   readonly presented: Pem | undefined;
-  /** Why a step that is needed was not taken. */
+  /** Why a needed step cannot be tried or has failed. */
   readonly failure: OperatorError | undefined;
-  /** Whether a write was made or lost, so that everything must be observed again. */
+  /** Whether a write succeeded or hit a conflict. The reconciler must then observe everything again. */
   readonly isChanged: boolean;
 }
 
@@ -36,16 +40,18 @@ export interface Targets {
 }
 
 /**
- * Takes the steps that are allowed, each by a conditional write. Trust is published before it is used: after a write to
- * the Secret the registration follows in the next observation, and a certificate is swapped by a bundle that was read.
- * A step that fails does not keep the next one from being taken.
+ * Takes the steps of the plan that are not held, each with a conditional write, and returns their results.
+ *
+ * Trust is published before it is used: a write to the Secret postpones the registration to the next observation, and
+ * a write to either object postpones the swap of the certificate until the CA bundle was read back. A step that fails
+ * does not prevent the next step.
  */
 export async function apply(
   plan: LimitedPlan,
   { secrets, registrations, present, logic }: Targets,
 ): Promise<PassOutcome> {
   const { step: pair, isFirst } = plan.presentation;
-  // The endpoint answers before any API server is told to call it.
+  // The endpoint must present a certificate before the registration makes API servers call the endpoint.
   if (isFirst && pair) present(pair);
   const secret = await take(plan.secret, plan.held.secret, (step) => takeSecretStep(secrets, logic, step));
   const registration = isTried(secret)
@@ -80,5 +86,5 @@ async function take<Step, Value>(
   }
 }
 
-/** Whether the API server was asked to write: a write that was refused or never arrived changes nothing. */
+/** Returns whether the step wrote the object or met a conflict. A step that failed does not count as tried. */
 export const isTried = ({ result }: StepOutcome<unknown>): boolean => result === 'written' || result === 'lost';

@@ -64,9 +64,9 @@ function openStores(
   stop: AbortSignal,
 ) {
   const clients = connect(kubeconfig, stop);
-  // The Lease is released after the signal.
+  // The Lease is released after the stop signal, so its calls must not be aborted by the signal.
   const { callJson } = connect(kubeconfig, new AbortController().signal);
-  // The host's name is the Pod's; the rest distinguishes two starts of one Pod.
+  // The host name is the Pod name. The random suffix distinguishes two starts of the same Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const uptimeMs = () => performance.now();
   const writeOwned = createOwner(clients.callJson, { clusterRole: ownerClusterRole, log, uptimeMs });
@@ -90,8 +90,8 @@ function openStores(
 }
 
 /**
- * Aborted by the first SIGTERM or SIGINT, and when the reader of the log closes the pipe. The second signal ends the
- * process at once.
+ * Returns a signal that the first SIGTERM or SIGINT aborts, and also an error on stdout, such as a closed pipe. The
+ * second SIGTERM or SIGINT ends the process at once.
  */
 function stopSignal(log: Log): AbortSignal {
   const controller = new AbortController();

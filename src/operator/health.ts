@@ -6,14 +6,14 @@ import { timings } from '../lib/timings.ts';
 import type { Memory } from './memory.ts';
 import type { DaemonPhase } from './observe.ts';
 
-/** What the daemon knows of itself, as the probes read it. */
+/** The state of the daemon that the probes check. */
 export interface Health extends Pick<Memory, 'presented' | 'liveBundle'> {
   readonly phase: DaemonPhase | 'draining';
-  /** When the reconcile loop last began a pass. */
+  /** When the reconcile loop last began a reconcile. */
   readonly beatAt?: Date | undefined;
 }
 
-/** One thing that is looked at, and what is wrong with it. */
+/** The result of one check of a probe; `problem` is `undefined` if the check passed. */
 export interface Check {
   readonly name: string;
   readonly problem: string | undefined;
@@ -22,34 +22,35 @@ export interface Check {
 const STALE_MS = timings.liveness.longestMs;
 
 /**
- * Whether the replica may receive calls. All of it is judged at `now`: a certificate that has expired is not ready. What was
- * read long ago is no reason: without an API server that answers, none calls either, and no other replica would know more.
+ * Returns the checks that decide whether the replica may receive admission requests. An expired certificate fails its
+ * check. The age of the last read of the registration is not checked: an API server that is down for reads sends no
+ * requests.
  */
 export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
   return [
-    { name: 'endpoint', problem: health.presented ? undefined : 'presents no certificate yet' },
+    { name: 'endpoint', problem: health.presented ? undefined : 'no serving certificate yet' },
     { name: 'certificate', problem: certificateProblem(health, names, now) },
     { name: 'registration', problem: trustProblem(health, now) },
     { name: 'shutdown', problem: health.phase === 'draining' ? 'the replica is shutting down' : undefined },
   ];
 }
 
-/** Whether the replica works at all, or must be restarted. */
+/** Returns the check that fails if the reconcile loop hangs, so that the kubelet restarts the replica. */
 export function liveness({ beatAt }: Health, now: Date): Check[] {
   const ageMs = beatAt ? now.getTime() - beatAt.getTime() : 0;
-  const problem = ageMs > STALE_MS ? `the reconcile loop was last awake ${Math.round(ageMs / 1000)} s ago` : undefined;
+  const problem = ageMs > STALE_MS ? `the last reconcile began ${Math.round(ageMs / 1000)} s ago` : undefined;
   return [{ name: 'reconcile-loop', problem }];
 }
 
 function certificateProblem({ presented }: Health, names: ServerNames, now: Date): string | undefined {
   const certificate = parseCertificate(presented ?? '');
-  if (certificate === undefined) return 'there is none yet';
+  if (certificate === undefined) return 'no serving certificate yet';
   const reason = servingProblem(certificate, names) ?? validityProblem(certificate, now);
   return reason && reasons[reason];
 }
 
 function trustProblem({ presented, liveBundle }: Health, now: Date): string | undefined {
-  if (liveBundle === undefined) return 'the CA bundle was not read back from the API server yet';
+  if (liveBundle === undefined) return 'the CA bundle has not been read back from the API server yet';
   const isVerified = isTrustedBy(presented ?? ('' as Pem), liveBundle, now);
   return isVerified ? undefined : 'the live CA bundle does not verify the serving certificate';
 }

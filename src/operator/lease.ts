@@ -5,7 +5,10 @@ import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
-/** The times of the Lease. A replica that cannot get the Lease acts as its holder after `validMs`, so that a missing right stops nothing. */
+/**
+ * The times of the Lease. A replica that cannot get the Lease acts as its holder after `validMs`, so that a missing
+ * right stops nothing.
+ */
 export const leaseTimings = {
   // A holder that has not renewed for so long is gone. Two renewals in a row may fail.
   validMs: 12_000,
@@ -26,20 +29,20 @@ export const leaseTimings = {
 
 const { validMs, renewMs, retryMs, readMs, forbiddenMs, releaseMs, tries: mostTries } = leaseTimings;
 
-/** What is known when it is decided who holds the Lease. */
+/** The input of `decideLease`. */
 export interface LeaseFindings {
   readonly lease: Lease | undefined;
-  /** `host/start`: a process that was killed comes back under the same host. */
+  /** `host/start`: the host name and a random suffix. A restarted container has the same host name. */
   readonly identity: string;
   readonly isFirstCheck: boolean;
-  /** For how long this process has seen the Lease unchanged, whatever the clocks of others say. */
+  /** For how many milliseconds this process has read the Lease unchanged, on its own clock. */
   readonly unchangedMs: number;
   readonly now: Date;
 }
 
 export type LeaseDecision = 'create' | 'take' | 'renew' | 'wait';
 
-/** Decides what to do with the Lease: write it, or leave it to its holder. */
+/** Decides whether to create, take or renew the Lease, or to wait for its holder. Pure. */
 export function decideLease(findings: LeaseFindings): LeaseDecision {
   const { lease, identity, isFirstCheck, unchangedMs, now } = findings;
   if (lease === undefined) return 'create';
@@ -63,17 +66,17 @@ export interface LeaseOptions {
 }
 
 /**
- * Holds the Lease whenever it is free, until the signal is aborted; then releases it.
+ * Acquires the Lease whenever it is free and renews it, until the signal is aborted; then releases it.
  *
- * The Lease is best effort, so that replicas do not do the same work twice: if it can neither be read nor written, this
- * replica acts as if it held it.
+ * The Lease only saves replicas from doing the same work twice. A replica that can neither read nor write the Lease
+ * acts as the holder.
  */
 export async function holdLease(store: LeaseStore, options: LeaseOptions): Promise<void> {
   const { signal, log, onChange } = options;
   const check = createCheck(store, options);
   let isHolder: boolean | undefined;
   let checking: ReturnType<LeaseCheck> | undefined;
-  // The Lease may be held before `onChange` has said so: while a check is under way, and between a loss and a new term.
+  // During a check this replica may already hold the Lease although `isHolder` is still false.
   let mayHold = false;
   while (!signal.aborted) {
     mayHold = true;
@@ -81,7 +84,7 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
     mayHold = seen.isHolder;
-    // Another replica had the Lease between two checks: what it has published must be observed again.
+    // Another replica held the Lease between two checks, so its published spec must be observed again.
     if (isHolder && seen.isTaken) {
       isHolder = false;
       await onChange(false);
@@ -103,8 +106,8 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
 }
 
 /**
- * Returns whether a replica that acts as the holder still may: another replica may have taken the Lease since the last
- * renewal. A Lease that cannot be read soon, or that its holder does not renew, is no reason to stop.
+ * Returns `false` if another replica has taken the Lease and renews it. Returns `true` also if the Lease cannot be
+ * read in time.
  */
 export async function stillHolds(
   store: LeaseStore,
@@ -117,7 +120,7 @@ export async function stillHolds(
   return decideLease(findings) !== 'wait';
 }
 
-/** Starts the work when the Lease is acquired; ends it, and waits for its end, when the Lease is lost. */
+/** Returns a callback that starts `work` when the Lease is acquired, and aborts and awaits `work` when it is lost. */
 export function duringLease(
   work: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
@@ -151,7 +154,7 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
 
 type LeaseCheck = () => Promise<{
   readonly isHolder: boolean;
-  /** Whether this replica was not the holder when the Lease was read. */
+  /** Whether this check took the Lease over from another holder or a free Lease. */
   readonly isTaken: boolean;
   readonly againMs: number;
 }>;
@@ -163,7 +166,9 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
   let failedAtMs: number | undefined;
   let isLogged = false;
 
-  /** Takes or renews the Lease if that is decided. Returns `wait` if another replica holds it. */
+  /**
+   * Creates, takes or renews the Lease. Resolves with `wait` if another replica holds it or each write met a conflict.
+   */
   async function acquire(tries: number = mostTries): Promise<LeaseDecision> {
     const lease = await store.read();
     const nowMs = performance.now();
@@ -175,14 +180,14 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
     const isWritten = lease
       ? await store.write(identity, lease.resourceVersion, now())
       : await store.create(identity, now());
-    // Somebody may only have annotated the Lease: that is no reason to give it up.
+    // The conflict may come from a harmless edit, such as a new annotation, so the Lease is read again.
     if (!isWritten) return tries > 1 ? acquire(tries - 1) : 'wait';
     return decision;
   }
-  /** Decides who acts as the holder while the Lease can neither be read nor written. */
+  /** Makes this replica the acting holder if the failure lasts. Returns the milliseconds until the next check. */
   function withoutLease(error: OperatorError): number {
     failedAtMs ??= performance.now();
-    // An API server that has just started refuses everybody.
+    // An API server that has just started answers every request with 403 until it has loaded its RBAC rules.
     const mayPass = error.retryable || error.code === 'KUBE_FORBIDDEN';
     const isPassing = mayPass && performance.now() - failedAtMs < validMs;
     if (isPassing || signal.aborted) return retryMs;

@@ -3,33 +3,33 @@ import type { Pem } from '../lib/pem.ts';
 import type { RepairHistory } from '../lib/repair-limiter.ts';
 import type { RegistrationFindings } from '../registration/registration-step.ts';
 
-/** The certificates that the registration and the endpoint go by: those that were read, or the last good ones. */
+/** The certificates that the daemon publishes and presents: the ones that it read, or else the last valid ones. */
 export interface CurrentCertificates extends ServingCertificates {
-  /** The part of the bundle that is ours, whatever others have put beside it. */
+  /** The CA certificates that the Secret or the files hold, without CAs that are kept from the live CA bundle. */
   readonly own: Pem;
-  /** The CA of the serving certificate, while it is new and waits for every API server to know it. */
+  /** The CA of the serving certificate, while the CA is new and some API servers may not have read it yet. */
   readonly waiting: Pem | undefined;
-  /** When the next step is due, if nothing happens before. */
+  /** When the next certificate step is due. */
   readonly until: Date | undefined;
 }
 
-/** What a pass knows of the passes before it. Nothing of it is needed after a restart. */
+/** State that one pass hands to the next. A restarted daemon works without it. */
 export interface Memory {
   /** If set, serving certificates issued before this moment are renewed. */
   readonly restartedAt: Date | undefined;
-  /** The certificate that the endpoint presents; before the first one no call succeeds. */
+  /** The certificate that the endpoint presents; `undefined` until the first pass presents one. */
   readonly presented?: Pem | undefined;
   /** The CA bundle that was last read back from the API server. */
   readonly liveBundle?: Pem | undefined;
-  /** The last certificates that were fit to be presented, for when newer ones cannot be read. */
+  /** The last certificates that could be presented, used if newer ones cannot be read. */
   readonly lastGood?: CurrentCertificates | undefined;
-  /** Whether the Secret forbade writes when it was last read. */
+  /** Whether the paused annotation was set when the Secret was last read. */
   readonly isPaused: boolean;
-  /** The phase of the Secret, and since when on this process's own clock. */
+  /** The rotation phase in the Secret, and the uptime of this process when it first read that phase. */
   readonly phaseSeen?: { readonly key: string; readonly sinceMs: number } | undefined;
   /**
-   * The fingerprint of what this replica last published in each scope: another writer has made a difference from it. A
-   * replica without the Lease restores a deleted entry as a whole, and then publishes trust alone.
+   * The fingerprint of the settings that this replica last published, by scope. If the live registration differs from
+   * settings with this fingerprint, another writer has changed it.
    */
   readonly published: Readonly<Partial<Record<RegistrationFindings['scope'], string | undefined>>>;
   readonly repairs: Readonly<Record<'secret' | 'registration', RepairHistory | undefined>>;

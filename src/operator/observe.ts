@@ -6,22 +6,23 @@ import { OperatorError } from '../lib/errors.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { RegistrationStore } from '../registration/registration-step.ts';
 
-/** A value that was read, or why it could not be read. */
+/** A value that was read, or the error of the read. */
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /**
- * `starting` until the first pass has succeeded: no API server is sent to this replica before. `serving` until the holder of
- * the Lease has published its spec: what can wait waits for `running`.
+ * `starting`: no pass has succeeded, and the replica is not ready. `serving`: the first pass has succeeded. `running`:
+ * the Lease was checked once or the check timed out; a new serving certificate for `--rotate-on-start` waits for this
+ * phase.
  */
 export type DaemonPhase = 'starting' | 'serving' | 'running';
 
-/** Everything that a pass decides by. */
+/** The input of the decisions of one pass. */
 export interface Observed {
   readonly phase: DaemonPhase;
   /** Whether this replica publishes the webhook's spec; `undefined` until the Lease was checked. */
   readonly isLeaseHolder: boolean | undefined;
   readonly now: Date;
-  /** Milliseconds on a clock that nobody sets. */
+  /** Milliseconds on a monotonic clock. */
   readonly uptimeMs: number;
   readonly registration: Observation<V1MutatingWebhookConfiguration | undefined>;
   readonly certificates: Observation<
@@ -30,10 +31,11 @@ export interface Observed {
   readonly policy: Policy;
 }
 
+/** Where a pass reads its input. */
 export interface Sources {
   readonly registrations: RegistrationStore;
   readonly secrets: SecretStore;
-  /** Reads user-provided certificates, in the place of the Secret. */
+  /** Reads user-provided certificates instead of the Secret; `undefined` without `--webhook-cert-path`. */
   readonly readFiles: ((now: Date) => Promise<ServingCertificates>) | undefined;
   readonly isLeaseHolder: () => boolean | undefined;
   readonly policies: { readonly current: () => Policy };
@@ -42,14 +44,15 @@ export interface Sources {
 }
 
 /**
- * Reads the registration first: a bundle that is made of a Secret read later is never older than the bundle which it
- * replaces, because a write on a registration that has changed since is refused.
+ * Reads the input of one pass: first the registration, then the certificates. With this order the CA bundle of a stale
+ * Secret cannot replace a newer one: the API server refuses a write to a registration that has changed since it was
+ * read.
  */
 export async function observe(sources: Sources, phase: DaemonPhase): Promise<Observed> {
   const { registrations, secrets, readFiles, policies, now, uptimeMs } = sources;
   const registration = await reading(registrations.read());
   const at = now();
-  // Without the live bundle nothing can be decided about the certificates, so that they are not read.
+  // Decisions about certificates need the live CA bundle, so the certificates are not read without it.
   const readCertificates = async () => (readFiles ? { files: await readFiles(at) } : { stored: await secrets.read() });
   const certificates = 'error' in registration ? registration : await reading(readCertificates());
   const isLeaseHolder = sources.isLeaseHolder();
@@ -57,7 +60,7 @@ export async function observe(sources: Sources, phase: DaemonPhase): Promise<Obs
   return { phase, isLeaseHolder, now: at, uptimeMs: uptimeMs(), registration, certificates, policy };
 }
 
-/** Anything but an expected failure is a bug, and is thrown. */
+/** Resolves with the value of the call, or with its OperatorError. Any other error is a bug and is thrown. */
 export async function reading<Value>(call: Promise<Value>): Promise<Observation<Value>> {
   try {
     return { value: await call };

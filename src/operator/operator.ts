@@ -39,7 +39,7 @@ export interface Dependencies
   readonly watchRegistration: WatchObject;
 }
 
-/** What the parts of the operator share. */
+/** State and dependencies that the functions of this file share. */
 interface Operator {
   readonly config: Config;
   readonly dependencies: Dependencies;
@@ -47,7 +47,7 @@ interface Operator {
   readonly reconciler: Reconciler;
   readonly refused: Refused;
   readonly signal: AbortSignal;
-  /** Where this replica is. The loop and the Lease write it; the probes read it. */
+  /** The state of this replica. The reconcile loop and the Lease callback write it; the probes read it. */
   readonly state: { phase: DaemonPhase; isLeaseHolder?: boolean; beatAt?: Date };
 }
 
@@ -56,20 +56,20 @@ interface ListeningOperator extends Operator {
   readonly server: EndpointServer;
   readonly reloads: Reloads;
   readonly triggers: Triggers;
-  /** Aborted with `signal`, and when serving has failed. */
+  /** Aborted when `signal` is aborted or `serve` ends. */
   readonly stopped: AbortSignal;
 }
 
 /**
  * Runs the daemon until the signal is aborted; then drains and resolves.
  *
- * @throws OperatorError what keeps it from starting and does not pass by itself.
+ * @throws OperatorError an error of the start that a retry cannot fix.
  */
 export async function runOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const operator = createOperator(config, dependencies, signal);
   const probes = await openProbes(operator);
   try {
-    // 1. Listen: a port that is taken must not cost a certificate at every restart.
+    // 1. Listen before certificates are issued: a restart loop on a used port must not issue a certificate each time.
     const server = await openEndpoint(operator);
     await serve(operator, server, probes);
   } catch (error) {
@@ -96,7 +96,7 @@ function createOperator(config: Config, dependencies: Dependencies, signal: Abor
   return { config, dependencies, telemetry: { log, metrics, events }, reconciler, refused, signal, state };
 }
 
-/** Serves until the signal is aborted, and closes the server. */
+/** Reconciles and serves until the signal is aborted, then closes the server and releases the Lease. */
 async function serve(operator: Operator, server: EndpointServer, probes: ProbeServer): Promise<void> {
   const { config, dependencies, telemetry, reconciler, signal, state } = operator;
   const { log } = dependencies;
@@ -106,21 +106,21 @@ async function serve(operator: Operator, server: EndpointServer, probes: ProbeSe
   const reloads = createReloads({ ...dependencies, ...telemetry }, server.trustClients);
   const listening = { ...operator, server, reloads, triggers, stopped };
   const start = () => {
-    // Starting may have been tried for long, and nothing watches the files yet.
+    // The start may have been retried for minutes, and the files are not watched yet.
     reloads.reloadAll();
     return reconciler.pass(state.phase, server.present);
   };
   let lease: ReturnType<typeof startLease> | undefined;
   try {
-    // 2. First pass: certificates from the Secret, or issued and stored there first; present them; publish their trust.
+    // 2. First pass: read or issue the certificates, present them, and publish their CA bundle.
     await withRetries(start, { log, signal });
     state.phase = 'serving';
 
-    // 3. Watch: each watch begins with what has changed since it was read.
+    // 3. Watch the registration, the Secret and the files.
     watchEverything(listening);
 
-    // 4. Lease: its holder publishes the webhook's spec, and caps the Jobs that were stored while no endpoint was up. What
-    // fails here, or comes later, is left to the next step.
+    // 4. Lease: its holder publishes the webhook spec and caps Jobs that were stored uncapped. If this step fails or
+    // times out, the reconciles of step 5 do its work.
     lease = startLease(listening);
     await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(leaseTimings.firstCheckMs)]));
     if (state.isLeaseHolder) await reading(start());
@@ -128,7 +128,7 @@ async function serve(operator: Operator, server: EndpointServer, probes: ProbeSe
     state.phase = 'running';
     log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
 
-    // 5. Renew, rotate and repair: the same pass at every trigger.
+    // 5. Renew, rotate and repair: a pass at every trigger.
     await keepReconciling(listening);
   } finally {
     ended.abort();
@@ -157,8 +157,7 @@ function openEndpoint({ config, dependencies, refused }: Operator): Promise<Endp
 /**
  * Runs the backstop while this replica holds the Lease.
  *
- * @returns `checked` resolves once it is known for the first time whether this replica holds the Lease, `ended` once the
- * Lease is released.
+ * @returns `checked` resolves after the first check of the Lease, `ended` when the work with the Lease has ended.
  */
 function startLease({ config, dependencies, state, triggers, stopped }: ListeningOperator) {
   const { log, now, uptimeMs, policies, lease, replica } = dependencies;
@@ -181,14 +180,14 @@ function watchEverything({ config, dependencies, triggers, reloads, stopped }: L
   void dependencies.watchRegistration(() => triggers.wake('registration-changed'), stopped);
   if (certificateDirectory === undefined) void dependencies.watchSecret(() => triggers.wake('secret-changed'), stopped);
   else watchFolder(certificateDirectory, () => triggers.wake('files-changed'), stopped);
-  // The endpoint applies a new policy at once. The registration follows with the pass, so that no Job is sent to an
-  // endpoint that does not know the rule yet.
+  // The endpoint applies a new policy at once, and the pass then updates the registration. So this replica knows a rule
+  // before its registration makes the API servers send Jobs for the rule.
   const policyChanged = () => reloads.reloadPolicy() && triggers.wake('policy-changed');
   if (policyFile !== undefined) watchFolder(dirname(policyFile), policyChanged, stopped);
   if (clientCaFile !== undefined) watchFolder(dirname(clientCaFile), reloads.reloadClientCa, stopped);
 }
 
-/** Until the triggers end. If a pass fails, the endpoint continues with what it holds. */
+/** Runs a pass at each trigger until the triggers end. If a pass fails, the endpoint keeps its certificate. */
 async function keepReconciling(operator: ListeningOperator): Promise<void> {
   const { config, dependencies, reconciler, server, reloads, triggers, signal, state } = operator;
   const { now, log, metrics } = dependencies;
@@ -207,7 +206,7 @@ async function keepReconciling(operator: ListeningOperator): Promise<void> {
       failures = 0;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      // The calls that were under way have been ended on purpose.
+      // A stop aborts the API calls of this pass, so their errors are expected.
       if (signal.aborted) return;
       metrics.reconciled('failure', (performance.now() - start) / 1000);
       log.error('reconcile failed, will try again', { reasons, ...errorFields(error) });

@@ -20,46 +20,47 @@ import { lastWriter, specOf } from '../registration/webhook-spec.ts';
 import type { CurrentCertificates, Memory } from './memory.ts';
 import type { Observed } from './observe.ts';
 
-/** A step or none, and why. */
+/** A planned step, or none, with the reason. */
 export interface Planned<Step> {
   readonly reason: string;
   readonly step?: Step | undefined;
-  /** Whether the step undoes what somebody else has done. Repairs are rate-limited. */
+  /** Whether the step reverts a change of another writer. Repairs are rate-limited. */
   readonly isRepair?: boolean;
   /** The other writer of the object, if one is known. */
   readonly writer?: string | undefined;
 }
 
+/** The steps of one pass, before rate limits and the pause are applied. */
 export interface Plan {
   readonly observed: Observed;
-  /** Whether a person has paused all writes. */
+  /** Whether the paused annotation of the Secret forbids writes. */
   readonly isPaused: boolean;
-  /** The certificates that were read, if they can be presented as they are. */
+  /** The certificates that were read, if the daemon may publish and present them in this pass. */
   readonly read: CurrentCertificates | undefined;
-  /** The certificates to go by: those that were read, or the last good ones; `undefined` if there were never any. */
+  /** The certificates to publish and present: `read`, or else the last valid ones; `undefined` without either. */
   readonly certificates: CurrentCertificates | undefined;
   readonly secret: Planned<SecretFindings> & { readonly findings?: SecretFindings };
   readonly registration: Planned<RegistrationFindings> & {
     readonly findings?: RegistrationFindings;
-    /** What makes two publications the same, whatever others have added. */
+    /** Equal fingerprints mean that the daemon wants the same CAs and spec, whatever other writers have added. */
     readonly fingerprint?: string;
   };
-  /** `isFirst`: the endpoint presents nothing yet. */
+  /** `isFirst`: the endpoint presents no certificate yet. */
   readonly presentation: Planned<CertificatePair> & { readonly isFirst?: boolean };
-  /** Why something that is needed cannot even be tried. */
+  /** Why a needed step cannot be tried. */
   readonly failure?: OperatorError | undefined;
 }
 
-/** Steps that are taken because of time or on request. Every other one repairs what somebody has done. */
+/** Reasons of steps that time or a request causes. A step with any other reason is a repair. */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
 
-/** Steps that are decided once the certificates and the CA bundle are known to be good. */
+/** Actions during which the stored certificates can be published and presented. */
 const sound: ReadonlySet<string> = new Set(['adopt', 'publish', 'settle', 'switch', 'retire']);
 
-/** Decides what a pass does: a step or none for each of Secret, registration and endpoint. Pure. */
+/** Plans the steps of one pass for the Secret, the registration and the endpoint. Pure. */
 export type Decide = (observed: Observed, memory: Memory) => Plan;
 
-/** What each step is decided by. */
+/** The input of the functions that plan a step. */
 interface Sight {
   readonly config: Config;
   readonly logic: CertificateLogic;
@@ -72,7 +73,7 @@ export function createDecide(config: Config, logic: CertificateLogic): Decide {
   return (observed, memory) => {
     const { registration } = observed;
     if ('error' in registration) {
-      // Without the registration nothing is known of what API servers trust, so that nothing may change.
+      // Without the registration the daemon does not know which CAs the API servers trust, so it changes nothing.
       const reason = 'unread';
       return { observed, ...unread(memory, registration.error), registration: { reason }, presentation: { reason } };
     }
@@ -99,7 +100,7 @@ function planCertificates(sight: Sight): CertificatePlan {
   const reading = observed.certificates;
   if ('error' in reading) {
     const plan = unread(memory, reading.error);
-    // User-provided files say alone what is trusted.
+    // With user-provided files, only the CAs in the files are trusted.
     const isFromFiles = config.certificateDirectory !== undefined;
     return isFromFiles ? plan : { ...plan, certificates: withLive(sight, plan.certificates) };
   }
@@ -118,9 +119,9 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
   if (decision.action === 'keep') {
     return { ...pause, read: current, certificates: current, secret: { reason: 'keep', findings } };
   }
-  // The word for a step is the step itself if only time brings it.
+  // A step that only time causes has no reason of its own, so its action is the reason.
   const reason = 'reason' in decision ? decision.reason : decision.action;
-  // A Secret that was never there was deleted by nobody.
+  // The first Secret of an install is created, not repaired.
   const isFirst = stored === undefined && memory.lastGood === undefined;
   const isRepair = !isFirst && !ordinary.has(reason);
   const failure = foreignProblem(stored, `${config.namespace}/${config.secretName}`);
@@ -131,8 +132,8 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
 }
 
 /**
- * Whether the certificates that were read are used although they need a step. Certificates that the step should replace
- * must be neither published nor presented if it fails. While it is held, all replicas go by what the Secret holds.
+ * Returns whether the daemon uses the stored certificates although the Secret needs a step. If the step should replace
+ * them and fails, they must be neither published nor presented. While the step is delayed, all replicas use the Secret.
  */
 function isUsedMeanwhile(
   { memory, observed }: Sight,
@@ -143,7 +144,10 @@ function isUsedMeanwhile(
   return isRepair ? repairDelayMs(memory.repairs.secret, observed.now) > 0 : memory.lastGood === undefined;
 }
 
-/** Until the Secret is as it should be, others may need a CA that this replica does not know of. */
+/**
+ * Adds the usable CAs of the live CA bundle: while the Secret needs a step, other replicas may present their
+ * certificates.
+ */
 function withLive({ logic, observed, memory, live }: Sight, certificates: CurrentCertificates | undefined) {
   if (certificates === undefined) return undefined;
   const { presented } = memory;
@@ -167,10 +171,10 @@ function situationOf({ observed, memory, live }: Sight, stored: StoredSecret | u
   const sinceMs = key === memory.phaseSeen?.key ? memory.phaseSeen?.sinceMs : undefined;
   return {
     now,
-    // A new key takes longer than all the rest of a start.
+    // The start must not wait for a new key, so `--rotate-on-start` applies after it.
     restartedAt: phase === 'running' ? memory.restartedAt : undefined,
     liveBundle: liveBundle(live),
-    // No API server was sent to a replica that starts, so that what it presents need not keep its trust.
+    // No API server calls a replica that starts, so the CA of its certificate need not stay trusted.
     presented: isServing ? memory.presented : undefined,
     phaseSeenMs: key === undefined ? undefined : uptimeMs - (sinceMs ?? uptimeMs),
   };
@@ -193,7 +197,7 @@ function planRegistration(
   return {
     reason: findings.isDrifted ? driftReason(findings.drift) : 'unchanged',
     step: findings.isDrifted ? findings : undefined,
-    // What differs from what this replica has published itself was changed by somebody: other replicas write the same.
+    // This replica has already published the same settings, so another writer has changed them since.
     isRepair: memory.published[findings.scope] === fingerprint,
     writer: lastWriter(live, desired),
     findings,
@@ -205,7 +209,7 @@ function planPresentation(
   { logic, observed: { now, phase }, memory: { presented }, live }: Sight,
   { serving, waiting }: CurrentCertificates,
 ): Plan['presentation'] {
-  // At a start no API server was told to call this replica yet, so it waits for none.
+  // No API server calls a replica that starts, so the replica need not wait until the API servers trust the CA.
   const candidate = { serving, waiting: phase === 'starting' ? undefined : waiting };
   const reason = logic.decidePresentation(candidate, { now, presented, liveBundle: liveBundle(live) });
   return { reason, step: reason === 'present' ? serving : undefined, isFirst: presented === undefined };

@@ -11,7 +11,7 @@ export interface ProbeSources {
   readonly ready: () => Check[];
   readonly live: () => Check[];
   readonly metrics: Pick<Metrics, 'expose'>;
-  /** Told where a connection gives way to another one. */
+  /** Called when the server closes a connection because there are too many. */
   readonly refused: Refused;
 }
 
@@ -21,14 +21,14 @@ export interface ProbeServer {
   close(): Promise<void>;
 }
 
-/** Any Pod may come here. The kubelet and a few Prometheus need much less; one more takes the place of who is idle for longest. */
+/** Open connections at most: any Pod can connect. Beyond the limit the longest-idle connection is closed. */
 const MOST_CONNECTIONS = 100;
-/** Of a connection on which nothing comes or goes. */
+/** A connection without traffic is closed after this time. */
 const IDLE_MS = 60_000;
 const TIMES = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
 
 /**
- * Starts to listen.
+ * Starts the probe server and resolves when it listens.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
@@ -36,7 +36,7 @@ export async function startProbes(sources: ProbeSources, options: ListenOptions)
   const server = createServer(TIMES, probeListener(sources));
   server.timeout = IDLE_MS;
   holdConnections(server, MOST_CONNECTIONS, () =>
-    sources.refused('too-many-connections', `found more than ${MOST_CONNECTIONS} connections to the probes`),
+    sources.refused('too-many-connections', `more than ${MOST_CONNECTIONS} connections to the probe server`),
   );
   return {
     port: await listen(server, options, '--metrics-bind-port, --webhook-bind-address'),
@@ -56,7 +56,7 @@ function probeListener({ ready, live, metrics }: ProbeSources): RequestListener 
     if (url?.pathname === '/healthz') sendChecks(response, live(), isVerbose);
     else if (url?.pathname === '/readyz') sendChecks(response, ready(), isVerbose);
     else if (url?.pathname === '/metrics') void sendMetrics(response, metrics);
-    else sendText(response, 404, 'there are /healthz, /readyz and /metrics');
+    else sendText(response, 404, 'not found; valid paths are /healthz, /readyz and /metrics');
   };
 }
 
@@ -69,7 +69,7 @@ async function sendMetrics(response: ServerResponse, metrics: ProbeSources['metr
   }
 }
 
-/** The form of the API server's own probes: `ok`, or a line for each check. */
+/** Answers in the format of the API server's probes: `ok`, or one line for each check. */
 function sendChecks(response: ServerResponse, checks: readonly Check[], isVerbose: boolean): void {
   const isOk = checks.every(({ problem }) => problem === undefined);
   sendText(response, isOk ? 200 : 503, isOk && !isVerbose ? 'ok' : checks.map(checkLine).join('\n'));

@@ -13,25 +13,25 @@ import { remember } from './remember.ts';
 import { createReport, type Telemetry } from './report.ts';
 
 export interface ReconcilerDependencies extends Telemetry, Omit<Sources, 'readFiles'> {
-  /** Reads the Lease: whether a replica that acts as its holder still may. */
+  /** Reads the Lease and returns whether this replica may still act as its holder. */
   readonly stillHolds: () => Promise<boolean>;
 }
 
-/** Brings the Secret, the registration and the endpoint to where they should be. */
+/** Reconciles the Secret, the registration and the endpoint. */
 export interface Reconciler {
   /**
-   * Observes, decides and writes, again and again, until nothing is left to do for now.
+   * Observes, decides and writes until no step is left that can be taken now.
    *
    * @param present swaps the certificate of the endpoint.
-   * @returns when the next pass is due at the latest.
-   * @throws OperatorError the first problem; what can be repaired beside it was repaired.
+   * @returns when the next step is due; `undefined` if no step is planned.
+   * @throws OperatorError the first failure, after the other steps were tried.
    */
   pass(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Date | undefined>;
-  /** What is known since the last outcome. */
+  /** Returns the memory after the last observation. */
   memory(): Memory;
 }
 
-/** A whole rotation with a lost race at each step needs fewer. What needs more is a bug, and waits for the next trigger. */
+/** Writes in one pass at most. A whole CA rotation with a conflict at each step needs fewer; more indicates a bug. */
 const MOST_WRITES = 20;
 
 export function createReconciler(config: Config, dependencies: ReconcilerDependencies): Reconciler {
@@ -48,8 +48,9 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
   /**
-   * The Lease is read only before the spec is written, so that trust never waits for it, and after the registration: another
-   * replica publishes its spec after it has taken the Lease.
+   * Plans the steps, and plans again without the Lease if another replica has acquired it. The Lease is read only
+   * before a write of the spec, so that CA updates never wait for it, and after the registration, because a new holder
+   * first acquires the Lease and then publishes its spec.
    */
   async function plan(observed: Observed): Promise<Plan> {
     const planned = decide(observed, memory);
@@ -74,12 +75,12 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
       if (!isChanged) return dueAt(plan);
       lost += secret.result === 'lost' ? 1 : 0;
     }
-    throw new OperatorError('KUBE_CONFLICT', 'the objects are changed faster than they can be written');
+    throw new OperatorError('KUBE_CONFLICT', 'the Secret or the registration changed before each write');
   }
   return { pass, memory: () => memory };
 }
 
-/** When the next step is due: by the certificates, or because a repair was delayed. */
+/** Returns when the next certificate step or the next delayed repair is due. */
 function dueAt({ certificates, held, observed }: LimitedPlan): Date | undefined {
   const moments = [held.secret, held.registration].flatMap((one) =>
     one?.by === 'conflict' ? observed.now.getTime() + one.delayMs : [],

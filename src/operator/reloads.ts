@@ -11,15 +11,16 @@ export interface ReloadDependencies extends Telemetry {
 export type Reloads = ReturnType<typeof createReloads>;
 
 /**
- * Reads the files of options again while the daemon runs. If a file cannot be used, its last good content stays in force.
+ * Returns functions that read the policy file and the client CA file again. If a file is invalid, its last valid
+ * content stays in force.
  *
- * @param trustClients verifies client certificates by a bundle from now on.
+ * @param trustClients makes the endpoint verify client certificates with another CA bundle.
  */
 export function createReloads(
   { policies, clientCa, log, metrics, events }: ReloadDependencies,
   trustClients: (bundle: Pem) => void,
 ) {
-  /** Returns whether another policy is in force now. */
+  /** Returns whether a new policy came into force. */
   function reloadPolicy(): boolean {
     const read = policies.reload();
     if (read === 'unchanged') return false;
@@ -29,12 +30,12 @@ export function createReloads(
     if (isLoaded) {
       const rules = ruleNames(read.value);
       log.info('policy loaded', { rules });
-      const note = `The policy was changed; its rules: ${rules.join(', ')}.`;
+      const note = `A changed policy is in force. Its rules: ${rules.join(', ')}.`;
       events.emit({ type: 'Normal', action, reason: 'policy-loaded', note });
     } else {
       const { problems } = read;
       log.error('policy file invalid, keeping the last valid policy', { code: 'POLICY_INVALID', problems });
-      const note = `The policy file cannot be used, the last good policy stays: ${problems.join('; ')}`;
+      const note = `The policy file is invalid, so the last valid policy stays in force: ${problems.join('; ')}`;
       events.emit({ type: 'Warning', action, reason: 'POLICY_INVALID', note });
     }
     return isLoaded;
@@ -46,20 +47,21 @@ export function createReloads(
     if ('value' in read) {
       trustClients(read.value);
       log.info('client CA bundle loaded');
-      const note = 'The file of --client-ca-file has changed: client certificates are verified with it from now on.';
+      const note =
+        'The file of --client-ca-file has changed. The endpoint verifies client certificates with the new CAs.';
       events.emit({ type: 'Normal', action, reason: 'client-ca-loaded', note });
     } else {
       const problem = read.problems.join('; ');
       const code = 'CLIENT_CA_INVALID';
       log.error('client CA bundle invalid, keeping the last valid one', { code, problem });
-      const note = `The file of --client-ca-file cannot be used, the last good authorities stay: ${problem}`;
+      const note = `The file of --client-ca-file is invalid, so the last valid CAs stay in force: ${problem}`;
       events.emit({ type: 'Warning', action, reason: code, note });
     }
   }
   return {
     reloadPolicy,
     reloadClientCa,
-    /** Both: not every file system reports a change. */
+    /** Reads both files, because not every file system reports changes. */
     reloadAll() {
       reloadPolicy();
       reloadClientCa();

@@ -5,7 +5,7 @@ import { liveBundle } from '../registration/registration-step.ts';
 import { isTried, type PassOutcome } from './apply.ts';
 import type { Memory } from './memory.ts';
 
-/** The memory after an outcome. */
+/** Returns the memory for the next pass. Pure. */
 export function remember(memory: Memory, outcome: PassOutcome): Memory {
   const { plan, registration, presented } = outcome;
   const { registration: read } = plan.observed;
@@ -26,7 +26,7 @@ export function remember(memory: Memory, outcome: PassOutcome): Memory {
   };
 }
 
-/** A repair that was refused, or did not reach the API server, was undone by nobody. */
+/** Counts a repair only if it was written or met a conflict: another writer cannot have reverted a failed write. */
 function countRepair({ repairs }: Memory, outcome: PassOutcome, object: keyof Memory['repairs']) {
   const { isRepair } = outcome.plan[object];
   return isRepair && isTried(outcome[object])

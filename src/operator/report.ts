@@ -16,14 +16,14 @@ import type { PassOutcome } from './apply.ts';
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Memory } from './memory.ts';
 
-/** Where the daemon reports what it decided and did; the word for the reason is the same in all three. */
+/** Where the daemon reports decisions and writes. */
 export interface Telemetry {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly events: Events;
 }
 
-/** Reports an outcome, and the memory after it. */
+/** Reports the outcome of a pass to log, metrics and Events. */
 export type Report = (outcome: PassOutcome, memory: Memory) => void;
 
 export function createReport(telemetry: Telemetry, config: Config, logic: CertificateLogic): Report {
@@ -31,9 +31,9 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
   const { name } = config.registration;
   let left = '';
 
-  /** Logs a difference once: it may last for as long as a rollout. */
+  /** Logs the differing fields once, not in every pass: a difference can last as long as a rollout. */
   function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
-    // Until the Lease was checked, this replica may be the holder.
+    // Before the first check of the Lease, this replica may turn out to be the holder.
     const fields = observed.isLeaseHolder === false ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
       log.info('webhook settings differ from this replica, left to the lease holder', { name, fields });
@@ -46,7 +46,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
     reportRegistration(telemetry, outcome, name);
     for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
     reportSpecOfHolder(plan);
-    // The first certificate is presented by the start, and swaps nothing.
+    // The first certificate replaces none, so it is not logged as a swap.
     if (presented !== undefined && !plan.presentation.isFirst)
       log.info('serving certificate swapped', describeCertificate(presented));
     recordCertificates(telemetry, memory, { config, logic, now: plan.observed.now });
@@ -70,7 +70,7 @@ function reportSecret(telemetry: Telemetry, { plan, secret }: PassOutcome): void
   const { action } = decision;
   const { reason } = plan.secret;
   log.warn('secret write delayed', { held: by, action, reason });
-  const note = `${action} is needed (${reason}) but held back: ${heldNotes[by]}`;
+  const note = `the Secret needs a write (${action}, ${reason}), but the write is delayed: ${heldNotes[by]}`;
   events.emit({ type: 'Warning', action, reason: by, note });
 }
 
@@ -91,20 +91,21 @@ function reportDecision({ log, metrics, events }: Telemetry, decision: Certifica
 }
 
 function reportMisunderstood({ log, events }: Telemetry, found: string): void {
-  // An annotation may have 256 KiB, and this is reported in each pass.
+  // The value is shortened, because an annotation can have 256 KiB and every pass logs it.
   const shown = describeValue(found);
   log.warn('invalid value in the rotate annotation', { found: shown, allowed: ['serving', 'ca'] });
-  const note = `annotation terraform.job.kb.io/rotate: found ${shown}; allowed is serving or ca`;
+  const note = `annotation terraform.job.kb.io/rotate: invalid value ${shown}: must be serving or ca`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'invalid-annotation', note });
 }
 
-/** Another replica may write while this one observes, at a time that is later than that of the observation. */
+/** Tolerated clock difference: another replica may begin a phase after this replica noted the time of its pass. */
 const UNHEEDED_MS = 5_000;
 
 function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {
   if (!isAhead(phaseSince, new Date(now.getTime() + UNHEEDED_MS))) return;
   log.warn('clock skew: a rotation phase begins in the future', { phaseSince, now });
-  const note = `a phase of the rotation began at ${phaseSince?.toISOString()}, which is the future for a replica: look at the clocks of the nodes`;
+  const since = phaseSince?.toISOString();
+  const note = `a phase of the rotation begins at ${since}, in the future of this replica: check the clocks of the nodes`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'clocks-differ', note });
 }
 
@@ -124,7 +125,7 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOu
   events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
 }
 
-/** @returns `undefined` if there is nothing to report: another step came first, or the write failed. */
+/** Returns the metric label for the registration step, or `undefined` if the step was skipped, lost or has failed. */
 function registrationResult({ registration: { result } }: PassOutcome, isLive: boolean) {
   if (result === 'written') return isLive ? 'updated' : 'created';
   if (result === 'none') return 'unchanged';
@@ -137,7 +138,7 @@ function reportConflict({ log, metrics, events }: Telemetry, plan: LimitedPlan, 
   const { writer = 'unknown' } = plan[object];
   metrics.repairThrottled(object);
   log.warn('repair rate-limited: another writer keeps reverting it', { object, writer, waitMs: held.delayMs });
-  const note = `${writer} undoes every repair of the ${object}: one of the two has to stop`;
+  const note = `another writer (${writer}) keeps reverting repairs of the ${object}: find and stop that writer`;
   events.emit({ type: 'Warning', action: `repair-${object}`, reason: 'conflict', note });
 }
 
@@ -162,7 +163,7 @@ function recordCertificates(
 
 const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
   paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
-  conflict: 'somebody else undoes it again and again',
+  conflict: 'another writer keeps reverting it',
 };
 
 const ISSUED = 'certificates issued';

@@ -1,22 +1,22 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { timings } from '../lib/timings.ts';
 
-/** What the next resync depends on. */
+/** The input of `nextResyncMs`. */
 export interface ResyncInputs {
-  /** When the next step is due, as the last pass has found. */
+  /** When the next step is due, by the last pass. */
   readonly until: Date | undefined;
   readonly now: Date;
-  /** How many passes have failed in a row. */
+  /** Number of passes that failed in a row. */
   readonly failures: number;
-  /** Whether the certificates are files, whose changes are not always reported. */
+  /** Whether the certificates are files: file systems do not report every change, so resyncs are more frequent. */
   readonly isFromFiles: boolean;
 }
 
 const { firstMs, longestMs, longestForFilesMs } = timings.reconcile;
-/** A step that is due now was just tried. */
+/** Shortest pause: a step that is due now was tried in the pass that just ended. */
 const SHORTEST_MS = 100;
 
-/** Milliseconds until the next pass, if no trigger comes before. */
+/** Returns the milliseconds until the next resync. Pure. */
 export function nextResyncMs({ until, now, failures, isFromFiles }: ResyncInputs): number {
   const resyncMs = isFromFiles ? longestForFilesMs : longestMs;
   if (failures > 0) return exponentialBackoffMs(failures, { firstMs, longestMs: resyncMs });

@@ -1,6 +1,6 @@
 import { watch } from 'node:fs';
 
-/** Why a pass begins. */
+/** The reason for a pass, as the log shows it. */
 export type Trigger =
   | 'resync'
   | 'secret-changed'
@@ -9,14 +9,14 @@ export type Trigger =
   | 'policy-changed'
   | 'lease-changed';
 
-/** The reasons for passes, as they come; reasons that come during a pass are merged. */
+/** Yields the triggers for each pass. Triggers that arrive during a pass are merged into the next one. */
 export interface Triggers extends AsyncIterable<readonly Trigger[]> {
   wake(reason: Trigger): void;
-  /** Sets when the next resync comes, from now; a later call replaces an earlier one. */
+  /** Triggers a resync after `ms`. Replaces the timer of an earlier call. */
   resyncIn(ms: number): void;
 }
 
-/** Ends when the signal is aborted; what was pending then is not worked on any more. */
+/** Returns triggers that end when the signal is aborted; pending triggers are then dropped. */
 export function createTriggers(signal: AbortSignal): Triggers {
   const pending = new Set<Trigger>();
   let notify = () => {};
@@ -47,10 +47,10 @@ export function createTriggers(signal: AbortSignal): Triggers {
   };
 }
 
-/** Three files that are copied one after the other are one change. */
+/** Changes of files within this time are reported as one change. */
 const GATHER_MS = 200;
 
-/** Calls `changed` soon after something in the folder does, on file systems that report that; ends with the signal. */
+/** Calls `changed` after a change in the folder, if the file system reports changes, until the signal is aborted. */
 export function watchFolder(directory: string, changed: () => void, signal: AbortSignal): void {
   if (signal.aborted) return;
   let timer: NodeJS.Timeout | undefined;
@@ -62,7 +62,7 @@ export function watchFolder(directory: string, changed: () => void, signal: Abor
   };
   signal.addEventListener('abort', () => clearTimeout(timer));
   try {
-    // A folder that goes away is told, and one that takes its place is not watched: the resync finds what is in there.
+    // A deleted folder is reported once. A folder created in its place is not watched: the next resync reads it.
     watch(directory, { signal }, gather).on('error', gather);
   } catch {
     gather();

@@ -11,8 +11,8 @@ const common = { apiVersion: 'v1', kind: 'Event', source: { component: FIELD_MAN
 const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/events`;
 
 /**
- * Writes Events about the Secret `namespace/name`: one for each action and reason. Its count grows with each occurrence,
- * whichever replica reports it.
+ * Returns a function that writes an Event about the Secret `namespace/name`. Each pair of action and reason has one
+ * Event; each occurrence on any replica increases its count.
  */
 export const createEventPublisher =
   (callJson: CallJson, { namespace, name }: { readonly namespace: string; readonly name: string }): PublishEvent =>
@@ -36,7 +36,7 @@ export const createEventPublisher =
     await orFail(callJson('PATCH', path, { patch: 'apply', query, body }), what);
   };
 
-/** Creates an Event about a Job. Resolves with `false` when it exists already. */
+/** Creates an Event about a Job. Resolves with `false` if an Event of that name already exists. */
 export function createJobEvent(callJson: CallJson, job: JobReference, event: JobEvent): Promise<boolean> {
   const { namespace, name, uid } = job;
   const { name: eventName, note, ...fields } = event;

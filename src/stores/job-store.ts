@@ -8,21 +8,24 @@ import { createJobEvent } from './event-store.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
 /**
- * A page of 100 ordinary Jobs is less than a megabyte. A Job may have 1.5 MB, and a page of 100 such Jobs would take 750 MB of
- * memory: a user who may create Jobs could end the daemon. So a page of more than 8 MiB is read again as a page of five, and so is
- * a page that a slow API server or network does not deliver in time.
+ * Limits of one page of a list. A page of 100 ordinary Jobs has less than 1 MB. A Job can have 1.5 MB, and a page of
+ * 100 such Jobs would take 750 MB of memory. So a page that exceeds 8 MiB or times out is read again as a page of five
+ * Jobs.
  */
 const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
-/** Shorter than the 30 s after which the client gives up a quiet watch: the API server sends a bookmark 2 s before the end. */
+/**
+ * Seconds until the API server ends a watch. Less than the 30 s after which the client gives up a watch without
+ * events.
+ */
 const WATCH_S = '28';
 
-/** The answer to a list. Users write the Jobs, so the items have no type. */
+/** The response to a list request. The items are `unknown` because users write the Jobs. */
 interface JobList {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items?: readonly unknown[] | null;
 }
 
-/** All Jobs of the cluster on the API server. */
+/** Returns the store that reads and patches the Jobs of all namespaces on the API server. */
 export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
   return {
     async page(next, onJob) {
@@ -40,7 +43,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       return followJson({ path: JOBS, query, what: 'Jobs', onEvent }, signal);
     },
     async read({ namespace, name, uid }) {
-      // A list needs no right beyond those of the watch; a GET would.
+      // A list with a field selector needs no RBAC verb beyond those of the watch; a GET would need `get`.
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
       const query = { fieldSelector: `metadata.name=${name}` };
       const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as JobList;

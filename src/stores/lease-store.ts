@@ -4,31 +4,34 @@ import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
-/** The Lease as far as the daemon reads it. */
+/** The fields of the Lease that the daemon reads. */
 export interface Lease {
-  /** `undefined` after it was released. */
+  /** `undefined` after a release. */
   readonly holder: string | undefined;
   readonly renewedAt: Date | undefined;
   readonly resourceVersion: string;
 }
 
+/** Each function throws an OperatorError with a `KUBE_…` code. */
 export interface LeaseStore {
-  /** @throws OperatorError the `KUBE_…` codes, as the others. */
+  /** Resolves with `undefined` if the Lease does not exist. */
   read(): Promise<Lease | undefined>;
-  /** Resolves `false` when somebody else was first. */
+  /** Creates the Lease. Resolves with `false` if another replica created it first. */
   create(holder: string, now: Date): Promise<boolean>;
-  /** Takes, renews or (with `undefined`) releases the Lease. Resolves `false` when it has changed since it was read. */
+  /**
+   * Takes, renews or (with `undefined`) releases the Lease. Resolves with `false` if it has changed since it was read.
+   */
   write(holder: string | undefined, resourceVersion: string, now: Date): Promise<boolean>;
 }
 
 /**
- * One for each registration: daemons that have one of their own have Jobs of their own. By the default names it is
- * terraform-job-webhook-backstop, which is named in manifests/base/rbac.yaml.
+ * Returns the name of the Lease, one for each registration. With the default registration it is
+ * terraform-job-webhook-backstop; manifests/base/rbac.yaml contains that name.
  */
 export const backstopLease = (registrationName: string): string =>
   `${registrationName.replace(/-configuration$/, '')}-backstop`;
 
-/** The Lease `namespace/name` on the API server. */
+/** Returns the store for the Lease `namespace/name` on the API server. */
 export function createLeaseStore(
   { callJson: call, writeOwned = withoutOwner }: OwnerCalls,
   { namespace, name, validMs }: { readonly namespace: string; readonly name: string; readonly validMs: number },
@@ -38,7 +41,7 @@ export function createLeaseStore(
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
     leaseDurationSeconds: validMs / 1000,
-    // The API server expects microseconds.
+    // The type MicroTime of `renewTime` has microseconds.
     renewTime: now.toISOString().replace('Z', '000Z'),
   });
   return {
@@ -53,7 +56,8 @@ export function createLeaseStore(
       };
     },
     create(holder, now) {
-      // The same apply as for the Secret: RBAC cannot limit a POST to a name, and the second creator gets a 409.
+      // Apply without force and with a field manager per process, so that the second creator gets a 409. RBAC cannot
+      // limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
       return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {

@@ -3,10 +3,14 @@ import { orFail } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
 import type { Labels } from '../policy/policy.ts';
 
-/** Answers the labels of a namespace. */
+/** Resolves with the labels of a namespace. */
 export type NamespaceLabels = (namespace: string) => Promise<Labels>;
 
-/** Reads a namespace from the API server. @throws OperatorError the `KUBE_…` codes, also if there is no such namespace. */
+/**
+ * Returns a function that reads the labels of a namespace from the API server.
+ *
+ * @throws OperatorError with a `KUBE_…` code, also if the namespace does not exist.
+ */
 export const readNamespaceLabels =
   (callJson: CallJson): NamespaceLabels =>
   async (name) => {
@@ -15,10 +19,12 @@ export const readNamespaceLabels =
     return metadata?.labels ?? {};
   };
 
-/** Long enough for a list of Jobs, in which a namespace comes many times; short for a person who labels a namespace. */
+/**
+ * Lifetime of cached labels: long enough for a list of Jobs, short enough for a user who has just labeled a namespace.
+ */
 const KEPT_MS = 5_000;
 
-/** Reads a namespace at most once in 5 s. A failure is not kept. */
+/** Returns a reader that caches the labels of each namespace for 5 s. It does not cache a failure. */
 export function cachedLabels(read: NamespaceLabels, uptimeMs: () => number): NamespaceLabels {
   const kept = new Map<string, { readonly untilMs: number; readonly labels: Promise<Labels> }>();
   return (namespace) => {

@@ -6,30 +6,33 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import { timings } from '../lib/timings.ts';
 
+/** The object for which owner references are decided. */
 export interface OwnedObject {
-  /** How messages name it: kind, namespace, name. */
+  /** Kind, namespace and name, for log messages. */
   readonly reference: string;
-  /** Objects of others must not be deleted with this install. */
+  /** Whether others use the object too. A shared object gets no owner reference, so an uninstall does not delete it. */
   readonly isShared?: boolean;
   /** The owner references of the live object; absent if the write creates the object. */
   readonly liveOwners?: readonly V1OwnerReference[] | undefined;
 }
 
 /**
- * Calls `write` with the owner references of the object: ours, or none when there is no owner or others use the object too.
- * If the API server refuses that change, `write` is called once more, to leave the references as they are.
+ * Calls `write` with the owner reference to the ClusterRole, or without one if the object is shared or the ClusterRole
+ * was never read. If the API server refuses the change of the owner reference, `write` is called once more without
+ * that change.
  *
- * @throws OperatorError what `write` throws; before a create, why the owner cannot be read the first time, if that may pass.
+ * @throws OperatorError the error of `write`; before a create also a temporary error of the first read of the
+ * ClusterRole.
  */
 export type WriteOwned = <T>(
   object: OwnedObject,
   write: (ownerReferences: V1OwnerReference[] | undefined) => Promise<T>,
 ) => Promise<T>;
 
-/** For commands, which create nothing. */
+/** Writes without an owner reference. For subcommands, which create no objects. */
 export const withoutOwner: WriteOwned = (_object, write) => write(undefined);
 
-/** What the stores of owned objects need. */
+/** Calls that a store of owned objects needs. */
 export interface OwnerCalls {
   readonly callJson: CallJson;
   readonly writeOwned?: WriteOwned;
@@ -43,8 +46,8 @@ export interface OwnerOptions {
 }
 
 /**
- * The owner of the objects that the daemon creates: the ClusterRole of its install. The garbage collector deletes the
- * objects when the ClusterRole is deleted.
+ * Returns a function that makes the ClusterRole of the install the owner of each object that the daemon writes. The
+ * garbage collector deletes the objects after the ClusterRole.
  *
  * @see https://kubernetes.io/docs/concepts/architecture/garbage-collection/
  */
@@ -55,15 +58,15 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
 
   async function read(): Promise<V1OwnerReference> {
     const role = await orAbsent(callJson('GET', path), `read ClusterRole ${clusterRole}`);
-    if (role === undefined) throw new OperatorError('KUBE_REJECTED', 'there is no such ClusterRole');
+    if (role === undefined) throw new OperatorError('KUBE_REJECTED', `ClusterRole ${clusterRole} not found`);
     const uid = (role as V1ClusterRole).metadata?.uid ?? '';
     return { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: clusterRole, uid };
   }
 
   /**
-   * The ClusterRole is read before each write, because a ClusterRole that was recreated has another uid. When it is gone, the
-   * last known uid is used: the garbage collector then deletes the new object too, so that an uninstall leaves nothing
-   * behind while the last replica still runs. An update is worth more than its owner: it keeps the reference that is there.
+   * Returns the owner reference, with the uid from a new read: a recreated ClusterRole has another uid. If the read
+   * fails, returns the last known uid. After an uninstall the garbage collector then also deletes an object that a
+   * replica still creates. If no read has succeeded yet, an update keeps the live owner reference.
    */
   async function ownerReferences(liveOwners: OwnedObject['liveOwners']): Promise<V1OwnerReference[] | undefined> {
     try {
@@ -73,7 +76,7 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       if (last !== undefined) return last;
-      // An object that was created without the owner would stay after an uninstall.
+      // An uninstall would not delete an object without an owner, so a create waits until the ClusterRole can be read.
       if (!liveOwners && mayPass(error)) throw error;
       once.failed(NOT_OWNED, { clusterRole, ...errorFields(error), next: NEXT });
       return liveOwners?.filter(isOurs);
@@ -96,4 +99,4 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
 
 const NOT_OWNED = 'no owner: an uninstall will not delete the objects of the daemon';
 const NEXT =
-  '--owner-cluster-role names the ClusterRole of the install; docs/operate.md says how to delete the objects';
+  'set --owner-cluster-role to the ClusterRole of the install; docs/operate.md explains how to delete the objects';

@@ -7,7 +7,7 @@ import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 export const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 
-/** The MutatingWebhookConfiguration `name` on the API server. */
+/** Returns the store for the MutatingWebhookConfiguration `name` on the API server. */
 export function createRegistrationStore(
   { callJson, writeOwned = withoutOwner }: OwnerCalls,
   name: string,
@@ -18,9 +18,9 @@ export function createRegistrationStore(
   return {
     read: () => orAbsent(typed(callJson('GET', path)), `read ${what}`),
     apply(desired, live) {
-      // Our entry is ours, also after somebody has edited it with kubectl.
+      // Force takes over the fields of our webhook entry that another field manager, such as kubectl edit, has changed.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
-      // An apply without our owner reference removes it.
+      // An apply that omits our owner reference would remove it from the live object.
       const liveOwners = live && (live.metadata?.ownerReferences ?? []);
       return writeOwned({ reference: what, isShared: isShared(live), liveOwners }, (ownerReferences) => {
         const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };
@@ -30,7 +30,7 @@ export function createRegistrationStore(
     replaceEntry(live, index, entry) {
       const query = { fieldManager: FIELD_MANAGER };
       const body = [
-        // A stale version is a conflict (409) like everywhere else; a failed `test` would be a 422.
+        // A stale resourceVersion fails with 409, like any other write; a failed `test` operation would fail with 422.
         { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
         { op: 'replace', path: `/webhooks/${index}`, value: entry },
       ];

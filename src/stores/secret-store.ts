@@ -5,16 +5,17 @@ import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
+/** Names of the Secret and of the process that writes it. */
 export interface SecretPlace {
   readonly namespace: string;
   readonly name: string;
-  /** Names this process among the field managers. */
+  /** Part of the field manager of this process. */
   readonly replica: string;
 }
 
 export const secretsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/secrets`;
 
-/** The Secret `namespace/name` on the API server. */
+/** Returns the store for the Secret `namespace/name` on the API server. */
 export function createSecretStore(
   { callJson, writeOwned = withoutOwner }: OwnerCalls,
   { namespace, name, replica }: SecretPlace,
@@ -29,8 +30,8 @@ export function createSecretStore(
       return secret === undefined ? undefined : toStored(secret as V1Secret);
     },
     create({ labels, annotations, data }) {
-      // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would do
-      // that too, but RBAC cannot limit a POST to a name.
+      // Apply without force and with a field manager per process, so that the second creator gets a 409. RBAC cannot
+      // limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
       return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {
@@ -38,7 +39,7 @@ export function createSecretStore(
           kind: 'Secret',
           metadata: { namespace, name, labels, annotations: withoutNull(annotations), ownerReferences },
           type: SECRET_TYPE,
-          // In a new object null would become an empty value.
+          // In a new object the API server would store null as an empty value.
           data: withoutNull(data),
         };
         return wasWritten(callJson('PATCH', path, { patch: 'apply', query, body }), `create ${what}`);
@@ -46,10 +47,9 @@ export function createSecretStore(
     },
     update({ labels, annotations, data }, resourceVersion) {
       const query = { fieldManager: FIELD_MANAGER };
-      // A strategic merge patch keeps the owner references that it does not name.
       return writeOwned({ reference: what, liveOwners: [] }, (ownerReferences) => {
         const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
-        // A JSON merge patch would replace the owner references of others.
+        // A strategic merge patch keeps other owner references; a JSON merge patch would replace the whole list.
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);
       });
     },
@@ -60,7 +60,7 @@ export function createSecretStore(
   };
 }
 
-/** Fields that are missing are empty. */
+/** Returns the fields of the Secret that the daemon reads, with empty values for missing fields. */
 const toStored = ({ metadata, type, immutable, data }: V1Secret): StoredSecret => ({
   uid: metadata?.uid ?? '',
   resourceVersion: metadata?.resourceVersion ?? '',

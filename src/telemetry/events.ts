@@ -85,32 +85,32 @@ export interface Notice {
   readonly action: string;
   /** As the log and the metrics write it; `eventReasons` has the reason of the Event. */
   readonly reason: EventReason;
-  /** For people: one or two sentences. */
+  /** The message of the Event, one or two sentences. */
   readonly note: string;
 }
 
-/** The last time it happened, and how often since the previous write. */
+/** The time of the last occurrence, and the number of occurrences since the last write of the Event. */
 export interface Occurrence {
   readonly at: Date;
   readonly count: number;
 }
 
-/** @throws OperatorError the `KUBE_…` codes. */
+/** Writes an Event. @throws OperatorError with a `KUBE_…` code. */
 export type PublishEvent = (notice: Notice, occurrence: Occurrence) => Promise<void>;
 
-/** Events about the install, as `kubectl describe` and `kubectl get events` show them. */
+/** Emits Events about the Secret of the install, for `kubectl describe` and `kubectl get events`. */
 export type Events = ReturnType<typeof createEvents>;
 
-/** Most bytes of a note that an API server accepts: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
+/** Maximum bytes of a note: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/ */
 const LONGEST_NOTE = 1_024;
-/** An Event of one action and reason is written at most this often. Occurrences in between are counted. */
+/** Shortest time between two writes of an Event with the same action and reason. Occurrences in between are counted. */
 const QUIET_MS = 60_000;
 
 const NOT_WRITTEN = 'cannot write events';
 
-/** Events are best effort: nothing waits for an Event, and nothing fails because of one. */
+/** Returns a best-effort emitter: no caller waits for the write of an Event, and a failed write is only logged. */
 export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
-  /** What has happened since an Event was last written, by action and reason. */
+  /** The occurrence since the last write of an Event, by action and reason; `undefined` if there is none. */
   const waiting = new Map<string, { readonly notice: Notice; readonly occurrence: Occurrence } | undefined>();
   const outage = logOncePerOutage(log);
 
@@ -119,11 +119,11 @@ export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
     setTimeout(() => {
       const last = waiting.get(key);
       waiting.delete(key);
-      // The last occurrence must be written: else people would read about a problem that is solved.
+      // The last occurrence is written too, so that the Event shows the latest state.
       if (last) void write(key, last.notice, last.occurrence);
     }, QUIET_MS).unref();
     try {
-      // Cut between two characters. The log has the whole note.
+      // The stream option drops an incomplete last character.
       const bytes = Buffer.from(notice.note).subarray(0, LONGEST_NOTE);
       await publish({ ...notice, note: new TextDecoder().decode(bytes, { stream: true }) }, occurrence);
       outage.recovered(NOT_WRITTEN);

@@ -3,27 +3,26 @@ import type { CertificateDecision } from '../certs/decide.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
 
-/** What the daemon counts and measures. Names and units follow https://prometheus.io/docs/practices/naming/ */
+/** Help texts of the metrics. Names and units follow https://prometheus.io/docs/practices/naming/ */
 const help = {
-  certificate_steps_total:
-    'Steps that this replica has taken with the certificate set, by reason; the reason of a step that only time brings is its name.',
+  certificate_steps_total: 'Changes of the certificate set in the Secret by this replica, by action and reason.',
   certificate_not_after_timestamp_seconds: 'When the certificate in use expires, in seconds since the epoch.',
   certificate_renewal_due_timestamp_seconds:
-    'When the certificate in use is to be renewed at the latest, in seconds since the epoch.',
-  registrations_total: 'Looks at the MutatingWebhookConfiguration, by what had to be done and why.',
-  bundle_trusts_serving: '1 when the live CA bundle verifies the serving certificate that is presented, else 0.',
+    'When the renewal of the certificate in use is due, in seconds since the epoch.',
+  registrations_total: 'Checks of the MutatingWebhookConfiguration, by result and reason.',
+  bundle_trusts_serving: '1 if the live CA bundle verifies the presented serving certificate, else 0.',
   registration_read_timestamp_seconds:
-    'When the MutatingWebhookConfiguration was last read, in seconds since the epoch: what is told of trust is as old.',
+    'When the MutatingWebhookConfiguration was last read, in seconds since the epoch. bundle_trusts_serving is as old.',
   policy_valid:
-    '1 when the policy in force is that of the file, 0 while the file cannot be used and the last good one stays.',
-  fights_total: 'Repairs that were held back because somebody else undoes them, by object.',
-  reconcile_duration_seconds: 'Reconciles by result, and how long they took.',
-  admission_requests_total: 'Admission requests by how they ended.',
-  admission_duration_seconds: 'Time from the parsed admission request to its answer.',
-  connections_refused_total: 'Connections to the endpoint that were refused or cut off, by reason.',
-  missed_jobs_total: 'Jobs that were stored without the endpoint, and capped afterwards by this replica.',
-  ran_once_jobs_total: 'Jobs that have failed and are not retried by policy, as told by this replica.',
-  build_info: 'Always 1.',
+    '1 if the policy file was valid when last read, 0 if it was invalid and the last valid policy stays in force.',
+  fights_total: 'Repairs that were rate-limited because another writer keeps reverting them, by object.',
+  reconcile_duration_seconds: 'Duration of reconciles in seconds, by result.',
+  admission_requests_total: 'Admission requests by outcome.',
+  admission_duration_seconds: 'Seconds from the parsed admission request to its response.',
+  connections_refused_total: 'Connections that the endpoint or the probe server refused or closed, by reason.',
+  missed_jobs_total: 'Jobs that were stored uncapped and then capped by this replica.',
+  ran_once_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
+  build_info: 'Always 1; the label is the version.',
 } as const;
 
 const reconcileBuckets = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
@@ -53,7 +52,7 @@ export function createMetrics(version: string) {
   const ranOnce = new Counter(as('ran_once_jobs_total'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
-  // A counter that begins with 1 has not increased for Prometheus: the first of these must not be overlooked.
+  // Start at 0, because increase() in Prometheus misses the first increment of a counter that starts at 1.
   for (const object of ['secret', 'registration']) fights.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
   return {
@@ -77,7 +76,7 @@ export function createMetrics(version: string) {
     jobRanOnce: () => ranOnce.inc(),
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
-    /** The text that Prometheus scrapes, and its content type. */
+    /** Returns the metrics in the text format of Prometheus, and its content type. */
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
   };
 }

@@ -101,7 +101,7 @@ describe('Jobs that were stored without the endpoint', () => {
     await eventually(async () => assert.equal((await events()).items.length, 500), { withinMs: 60_000 });
     const [event] = (await events()).items;
     assert.equal(event?.involvedObject.kind, 'Job');
-    assert.match(event?.message ?? '', /without calling the terraform-daemon.*lowered from 2147483647 to 0/);
+    assert.match(event?.message ?? '', /stored this Job uncapped.*lowered its backoffLimit from 2147483647 to 0/);
   });
 
   it('are capped within 5 s of the restart after the only replica was killed, 50 of them', async (t) => {

@@ -73,9 +73,9 @@ suite('/readyz', () => {
   test('says what is missing at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [
-      '[-]endpoint failed: presents no certificate yet',
-      '[-]certificate failed: there is none yet',
-      '[-]registration failed: the CA bundle was not read back from the API server yet',
+      '[-]endpoint failed: no serving certificate yet',
+      '[-]certificate failed: no serving certificate yet',
+      '[-]registration failed: the CA bundle has not been read back from the API server yet',
       '[+]shutdown ok\n',
     ].join('\n');
     assert.deepEqual(await get('/readyz'), { status: 503, text, type: TEXT });
@@ -135,7 +135,7 @@ suite('/healthz', () => {
       'fails when the loop hangs',
       at(-6 * MINUTE),
       503,
-      /^\[-\]reconcile-loop failed: the reconcile loop was last awake 36\d s ago\n$/,
+      /^\[-\]reconcile-loop failed: the last reconcile began 36\d s ago\n$/,
     ],
   ];
   for (const [name, beatAt, status, text] of rows) {
@@ -240,7 +240,7 @@ suite('/metrics', () => {
 suite('the probes', () => {
   test('know no other path', async (t) => {
     const { get } = await startProbesOf(t, await ready());
-    const notFound = { status: 404, text: 'there are /healthz, /readyz and /metrics\n', type: TEXT };
+    const notFound = { status: 404, text: 'not found; valid paths are /healthz, /readyz and /metrics\n', type: TEXT };
     for (const path of ['/', '/readyz/x', '/metricsx']) assert.deepEqual(await get(path), notFound);
   });
 
@@ -253,7 +253,7 @@ suite('the probes', () => {
     assert.equal((await get('/healthz')).status, 200);
     const open = () => sockets.filter(({ closed }) => !closed);
     await eventually(() => assert.deepEqual(open(), sockets.slice(201)));
-    assert.deepEqual(refusals, Array(201).fill('too-many-connections: found more than 100 connections to the probes'));
+    assert.deepEqual(refusals, Array(201).fill('too-many-connections: more than 100 connections to the probe server'));
     assert.equal((await get('/readyz')).status, 200);
   });
 

@@ -32,9 +32,9 @@ describe('readiness', () => {
 
   test('is refused while the daemon starts', () => {
     assert.deepEqual(problems({ phase: 'starting' }), {
-      endpoint: 'presents no certificate yet',
-      certificate: 'there is none yet',
-      registration: 'the CA bundle was not read back from the API server yet',
+      endpoint: 'no serving certificate yet',
+      certificate: 'no serving certificate yet',
+      registration: 'the CA bundle has not been read back from the API server yet',
     });
     assert.deepEqual(Object.keys(problems({ phase: 'starting', presented: set.serving.certificate })), [
       'registration',
@@ -98,7 +98,7 @@ describe('liveness', () => {
       { name: 'reconcile-loop', problem: undefined },
     ]);
     assert.deepEqual(liveness({ ...running, beatAt }, at(5 * minutes + 1000)), [
-      { name: 'reconcile-loop', problem: 'the reconcile loop was last awake 301 s ago' },
+      { name: 'reconcile-loop', problem: 'the last reconcile began 301 s ago' },
     ]);
   });
 
