@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObject, Registry } from 'prom-client';
 import type { CertificateDecision } from '../certs/decide.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
@@ -78,6 +78,8 @@ export function createMetrics(version: string) {
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
     /** Returns the metrics in the text format of Prometheus, and its content type. */
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
+    /** The metrics for their reference page; prom-client does not declare `labelNames`. */
+    describe: () => register.getMetricsAsArray() as (MetricObject & { readonly labelNames: readonly string[] })[],
   };
 }
 

@@ -84,5 +84,5 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
   await eventually(async () => assert.equal(await limitOf(`fourth-${performance.now().toFixed(0)}`), 0));
   const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
   const reasons = items.map(({ reason }) => reason);
-  assert.ok(reasons.includes('CLIENT_CA_INVALID') && reasons.includes('client-ca-loaded'), String(reasons));
+  assert.ok(reasons.includes('ClientCaInvalid') && reasons.includes('ClientCaLoaded'), String(reasons));
 });

@@ -273,7 +273,7 @@ describe('the three forms of a policy', async () => {
     assert.match((await daemon.probe('/metrics')).text, /^terraform_daemon_policy_valid 0$/m);
     await eventually(async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: 'vela-system' });
-      assert.ok(items.some(({ reason }) => reason === 'POLICY_INVALID'));
+      assert.ok(items.some(({ reason }) => reason === 'PolicyInvalid'));
     });
     const another = { nth: 99, policy: withSentinel({ rules: [] }, 99) };
     await put(JSON.stringify(another.policy));

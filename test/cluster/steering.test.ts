@@ -115,11 +115,11 @@ describe('what a person or another program does to a running daemon', () => {
     const events = await eventually(async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
       const own = items.filter(({ involvedObject }) => involvedObject.name === SECRET);
-      assert.ok(own.some(({ reason }) => reason === 'asked'));
+      assert.ok(own.some(({ reason }) => reason === 'RotationAsked'));
       return own;
     });
     const told = events.map(({ type, action, reason }) => [type, action, reason].join(' '));
-    for (const one of ['Normal replace absent', 'Normal created no-registration', 'Normal renew asked']) {
+    for (const one of ['Normal replace SecretAbsent', 'Normal created NoRegistration', 'Normal renew RotationAsked']) {
       assert.ok(told.includes(one), `${one} is missing in ${told}`);
     }
     for (const { message, involvedObject } of events) {

@@ -1,0 +1,120 @@
+import { reasons } from '../../src/certs/reason-texts.ts';
+import type { OwnOption } from '../../src/cli/command-line.ts';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { environmentName, type OptionDefinition, optionNames, options } from '../../src/cli/options.ts';
+import { subcommands } from '../../src/commands/subcommands.ts';
+import { registrationReasons } from '../../src/registration/drift.ts';
+import { eventReasons } from '../../src/telemetry/events.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { exitCodeTexts, reasonTexts } from './texts.ts';
+
+/** The folder of the generated pages. */
+export const FOLDER = new URL('../../docs/reference/', import.meta.url);
+
+const GENERATED = '<!-- Generated from the code by `npm run docs`. -->';
+
+/** Returns the generated pages of docs/reference/ by file name. */
+export const pages = (): ReadonlyMap<string, string> =>
+  new Map([
+    ['exit-codes.md', exitCodesPage()],
+    ['metrics.md', metricsPage()],
+    ['options.md', optionsPage()],
+    ['reasons.md', reasonsPage()],
+  ]);
+
+const page = (title: string, ...blocks: readonly string[]): string =>
+  [`# ${title}`, GENERATED, ...blocks, ''].join('\n\n').trimEnd().concat('\n');
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cells = [head, head.map(() => '---'), ...rows];
+  return cells.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+const OPTIONS_HEAD = ['option', 'environment variable', 'default', 'meaning'];
+
+function optionsPage(): string {
+  const rows = optionNames.map((name) => {
+    const { placeholder, description, default: value, defaultText = 'none' }: OptionDefinition<unknown> = options[name];
+    return [
+      code(`--${name} <${placeholder}>`),
+      code(environmentName(name)),
+      value === undefined ? defaultText : code(value),
+      description,
+    ];
+  });
+  const own = Object.entries(subcommands).flatMap(([name, command]) => [
+    `## Options of ${name}`,
+    `The command also has these options of \`run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
+    table(OPTIONS_HEAD, command.own.map(ownRow)),
+  ]);
+  const rule = 'An option on the command line overrides its environment variable.';
+  return page('Options', rule, '## Options of run', table(OPTIONS_HEAD, rows), ...own);
+}
+
+function ownRow({ flags, description, default: value, defaultText }: OwnOption): readonly string[] {
+  const shown = defaultText ?? value;
+  return [code(flags), 'none', shown === undefined ? 'none' : code(`${shown}`), description];
+}
+
+function metricsPage(): string {
+  const metrics = createMetrics('')
+    .describe()
+    .filter(({ name }) => name.startsWith('terraform_daemon_'));
+  const rows = metrics.map(({ name, type, labelNames, help }) => [
+    code(name),
+    `${type}`,
+    labelNames.map(code).join(', ') || 'none',
+    name.endsWith('_seconds') ? 'seconds' : 'none',
+    help,
+  ]);
+  return page(
+    'Metrics',
+    'The daemon serves its metrics at `/metrics` of `--metrics-bind-port`, beside the default metrics of Node.js.',
+    table(['name', 'type', 'labels', 'unit', 'meaning'], rows),
+  );
+}
+
+function reasonsPage(): string {
+  const meanings: Readonly<Record<keyof typeof eventReasons, string>> = {
+    ...reasons,
+    ...registrationReasons,
+    ...reasonTexts,
+  };
+  const rows = Object.entries(eventReasons).map(([word, event]) => [
+    code(word),
+    code(event),
+    meanings[word as keyof typeof eventReasons],
+  ]);
+  return page(
+    'Reasons',
+    'The daemon gives a reason in its log, in the labels of its metrics and in its Events. An Event has the same words in UpperCamelCase. What to do about a reason: [troubleshooting](../troubleshoot.md).',
+    '## Events about the Secret and the webhook configuration',
+    table(['log and metrics', 'Event reason', 'meaning'], rows),
+    '## Events about Jobs',
+    table(
+      ['log message', 'Event reason', 'meaning'],
+      [
+        [
+          code('uncapped job capped'),
+          code('Missed'),
+          'the API server stored the Job without calling the webhook; the backstop capped the Job',
+        ],
+        [
+          code('job failed, not retried by policy'),
+          code('RanOnce'),
+          'the Job has failed, and the policy does not retry it',
+        ],
+      ],
+    ),
+  );
+}
+
+function exitCodesPage(): string {
+  const rows = Object.entries(exitCodes).map(([name, value]) => [
+    `${value}`,
+    exitCodeTexts[name as keyof typeof exitCodes],
+  ]);
+  return page('Exit codes', table(['code', 'meaning'], rows));
+}
