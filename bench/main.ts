@@ -19,8 +19,8 @@ import { measureThroughApi } from './through-api.ts';
 
 const HELP = `npm run bench [-- OPTIONS] [PART…]
 
-Compares the daemon with a webhook in Go and with a bare node:https server. Writes the page docs/benchmarks.md,
-its figures (docs/benchmarks/results.json) and its plots. Needs two cores, Go, taskset and wrk.
+Compares the daemon with a webhook in Go and with a bare node:https server. Writes the page docs/explanation/benchmarks.md,
+its figures (docs/explanation/benchmarks/results.json) and its plots. Needs two cores, Go, taskset and wrk.
 
 Parts to measure (default: all): ${partNames.join(', ')}
 

@@ -5,9 +5,9 @@ import { type Plot, plotsOf, writePlots } from './plots.ts';
 import { RESULTS, type Results } from './results.ts';
 import { apiTable, loadTable, memoryTable, startTable, table, targetTable } from './tables.ts';
 
-const REPORT = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
+const REPORT = fileURLToPath(new URL('../docs/explanation/benchmarks.md', import.meta.url));
 
-/** Writes `docs/benchmarks.md` and its plots. */
+/** Writes `docs/explanation/benchmarks.md` and its plots. */
 export async function writeReport(results: Results): Promise<void> {
   const plots = plotsOf(results);
   await writePlots(plots, dirname(RESULTS));
@@ -39,9 +39,9 @@ The benchmark needs two cores, Go, \`taskset\` and \`wrk\`. \`npm run bench -- -
 The benchmark compares three servers:
 
 - **terraform-daemon** is the daemon with the bundle, compiled code and flags of the image.
-- **The Go peer** ([bench/go-peer](../bench/go-peer/main.go)) is a webhook for the same Jobs on controller-runtime. It decides, patches,
+- **The Go peer** ([bench/go-peer](../../bench/go-peer/main.go)) is a webhook for the same Jobs on controller-runtime. It decides, patches,
   warns and logs one line for each capped Job, as the daemon does. It has no manager, no cache and no certificates to manage.
-- **The floor** ([bench/floor.ts](../bench/floor.ts)) is \`node:https\` with a constant answer. It shows the cost of Node.js alone.
+- **The floor** ([bench/floor.ts](../../bench/floor.ts)) is \`node:https\` with a constant answer. It shows the cost of Node.js alone.
 
 Only one server is under load at a time. The servers take turns, and each server comes first in turn. They run on one core, and
 the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open.

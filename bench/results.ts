@@ -6,7 +6,7 @@ import type { Spread } from './figures.ts';
 import type { Measured } from './load.ts';
 import type { ServerName } from './servers.ts';
 
-export const RESULTS = fileURLToPath(new URL('../docs/benchmarks/results.json', import.meta.url));
+export const RESULTS = fileURLToPath(new URL('../docs/explanation/benchmarks/results.json', import.meta.url));
 
 type BySpread<T> = Readonly<Record<keyof T, Spread>>;
 export type ByServer<T> = Readonly<Record<ServerName, T>>;

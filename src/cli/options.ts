@@ -85,7 +85,7 @@ export const options = {
   'client-ca-file': {
     ...file,
     description:
-      'who may call: only clients with a certificate of one of these authorities (PEM). API servers then need an admission kubeconfig (docs/operate.md). Read again when it changes',
+      'who may call: only clients with a certificate of one of these authorities (PEM). API servers then need an admission kubeconfig (docs/how-to/operate.md). Read again when it changes',
     defaultText: 'whoever reaches the port',
   },
   'client-name': {

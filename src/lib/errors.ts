@@ -1,4 +1,4 @@
-/** Every expected failure. docs/troubleshoot.md has a row for each one; a test compares the two lists. */
+/** Every expected failure. docs/how-to/troubleshoot.md has a row for each one; a test compares the two lists. */
 export const errorCodes = [
   'CONFIG_INVALID',
   'CERTIFICATE_ISSUE_FAILED',

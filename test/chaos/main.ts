@@ -22,7 +22,7 @@ import { createWindowLog } from './windows.ts';
 
 /**
  * `npm run test:chaos`: Jobs are created all the while, and at random, from a seed, everything around the daemon fails.
- * Exit code 0 only if every guarantee of docs/reliability.md held.
+ * Exit code 0 only if every guarantee of docs/explanation/reliability.md held.
  */
 
 const FLAGS = {

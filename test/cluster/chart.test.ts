@@ -43,12 +43,12 @@ describe('the chart', () => {
     assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
   });
 
-  it('links the alerts to where the runbook is read, as the kustomization of docs/install.md does', async () => {
-    const text = await readDocument('docs/install.md');
+  it('links the alerts to where the runbook is read, as the kustomization of docs/how-to/install.md does', async () => {
+    const text = await readDocument('docs/how-to/install.md');
     const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
     const fields = loadYaml<Kustomization>(block);
     const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
-    const runbookUrl = 'https://example.com/terraform-daemon/docs/runbook.md';
+    const runbookUrl = 'https://example.com/terraform-daemon/docs/how-to/runbook.md';
     const chart = await render({ monitoring: { enabled: true, runbookUrl } });
     assert.deepEqual(byName(chart), byName(overlay));
     const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];

@@ -52,9 +52,9 @@ describe('manifests/install.yaml', () => {
   });
 });
 
-describe('the kustomization of docs/install.md', () => {
+describe('the kustomization of docs/how-to/install.md', () => {
   it('comes to the objects of manifests/install.yaml in their order, and follows its namespace', async () => {
-    const text = await readDocument('docs/install.md');
+    const text = await readDocument('docs/how-to/install.md');
     const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
     const { resources, images, ...fields } = loadYaml<Kustomization>(block);
     assert.deepEqual(resources, ['github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
@@ -67,7 +67,7 @@ describe('the kustomization of docs/install.md', () => {
   });
 });
 
-describe('the kustomization with a policy of docs/install.md', () => {
+describe('the kustomization with a policy of docs/how-to/install.md', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -76,7 +76,7 @@ describe('the kustomization with a policy of docs/install.md', () => {
 
   /** With the base of this checkout, and in the namespace that the first example has. */
   async function example(): Promise<{ readonly fields: Kustomization; readonly beside: KustomizationFiles }> {
-    const text = await readDocument('docs/install.md');
+    const text = await readDocument('docs/how-to/install.md');
     const [, generator = ''] =
       /```yaml\n([^`]*configMapGenerator:\n {2}- name: terraform-daemon-policy[^`]*)```/.exec(text) ?? [];
     const [, block = ''] = /```yaml\n(resources: \[policy, [^`]*)```/.exec(text) ?? [];

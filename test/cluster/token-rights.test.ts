@@ -25,7 +25,7 @@ import { type Right, rightsTable } from '../support/cluster/token-table.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
-const TABLE = projectFile('docs/token-rights.md');
+const TABLE = projectFile('docs/reference/token-rights.md');
 const NOBODY = 'nobody';
 const JOBS = `/apis/batch/v1/namespaces/${TEAM}/jobs`;
 const minor = Number(minorOf(await kubernetesVersion()).split('.')[1]);
@@ -127,7 +127,7 @@ describe('a stolen token of the ServiceAccount', () => {
     }
   }
 
-  it('is what docs/token-rights.md says, which WRITE_DOCS=1 writes', async () => {
+  it('is what docs/reference/token-rights.md says, which WRITE_DOCS=1 writes', async () => {
     const table = rightsTable([...(await rightsIn(NAMESPACE)), ...(await rightsIn(TEAM))]);
     if (process.env.WRITE_DOCS) await writeFile(TABLE, table);
     assert.equal(await readFile(TABLE, 'utf8'), table);

@@ -56,11 +56,11 @@ describe('the alerts', () => {
   it('each have a test, a next step, and a section of the runbook, and the runbook no other', async () => {
     const names = (await rules()).map(({ alert }) => alert);
     const tests = await readDocument('test/monitoring/alerts.yaml');
-    const runbook = await readDocument('docs/runbook.md');
+    const runbook = await readDocument('docs/how-to/runbook.md');
     for (const { alert, annotations } of await rules()) {
       assert.ok(tests.includes(`alertname: ${alert}`), alert);
       assert.ok(annotations.summary && annotations.description, alert);
-      assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`);
+      assert.equal(annotations.runbook_url, `docs/how-to/runbook.md#${alert.toLowerCase()}`);
     }
     assert.deepEqual(
       [...runbook.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading),

@@ -10,7 +10,7 @@ import { asTheImage } from '../support/cluster/image-entrypoint.ts';
 import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** `npm run sizing`: what one replica needs, as the table in docs/sizing.md has it. Takes three minutes. */
+/** `npm run sizing`: what one replica needs, as the table in docs/how-to/sizing.md has it. Takes three minutes. */
 
 const WINDOW_MS = 20_000;
 const SAMPLE_MS = 500;

@@ -15,7 +15,7 @@ export interface SupportRow {
   readonly retried: number;
 }
 
-export const SUPPORT_TABLE = projectFile('docs/versions.md');
+export const SUPPORT_TABLE = projectFile('docs/reference/versions.md');
 export const README = projectFile('README.md');
 
 const HEAD = `# Kubernetes versions
@@ -37,7 +37,7 @@ What differs between them:
   (\`--api-version v1beta1\`), and only where the API server was started with
   \`--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true\`.
 - **ValidatingAdmissionPolicy**, with which the install limits what its own ServiceAccount may write
-  ([threat model](threat-model.md)), is stable since 1.30.
+  ([threat model](../explanation/threat-model.md)), is stable since 1.30.
 
 ## Below 1.30
 
@@ -100,7 +100,7 @@ export function supportSentence(table: string, versions: ReadonlyMap<string, str
     row.includes(UNTRIED) ? version === newest : !row.includes(' failed**');
   const names = [...versions].filter(([minor, version]) => isGood(version, rows.get(minor))).map(([, name]) => name);
   const list = [names.slice(0, -1).join(', '), ...names.slice(-1)].filter((part) => part !== '').join(' and ');
-  return `Made for Kubernetes ${[...versions.keys()][0]} and later, and tried with ${list}: [docs/versions.md](docs/versions.md).`;
+  return `Made for Kubernetes ${[...versions.keys()][0]} and later, and tried with ${list}: [docs/reference/versions.md](docs/reference/versions.md).`;
 }
 
 /** The README with that sentence in the place of the one that it has. */

@@ -206,7 +206,11 @@ const values = group({
   labels: labels('labels of all objects beside `app`'),
   podLabels: labels('labels of the Pods beside `app`'),
   podAnnotations: map('annotations of the Pods'),
-  resources: { type: 'object', default: resources, description: 'of the container; measured, see docs/sizing.md' },
+  resources: {
+    type: 'object',
+    default: resources,
+    description: 'of the container; measured, see docs/how-to/sizing.md',
+  },
   priorityClassName: name('PriorityClass of the Pods'),
   nodeSelector: labels('labels that a node must have'),
   tolerations: list('taints that are put up with'),
@@ -243,7 +247,10 @@ const values = group({
     enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
     labels: labels('labels of these two by which your Prometheus finds them'),
     runbookUrl: {
-      ...text('what the links of the alerts begin with: where your people read docs/runbook.md', 'docs/runbook.md'),
+      ...text(
+        'what the links of the alerts begin with: where your people read docs/how-to/runbook.md',
+        'docs/how-to/runbook.md',
+      ),
       pattern: `^${URL_WITHOUT_FRAGMENT}$`,
     },
     dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),

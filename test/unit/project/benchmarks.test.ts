@@ -18,13 +18,13 @@ describe('the benchmark', () => {
     );
   });
 
-  it('wrote docs/benchmarks.md, and nobody else', async () => {
-    assert.equal(await readDocument('docs/benchmarks.md'), reportOf(await readResults()));
+  it('wrote docs/explanation/benchmarks.md, and nobody else', async () => {
+    assert.equal(await readDocument('docs/explanation/benchmarks.md'), reportOf(await readResults()));
   });
 
   it('wrote each plot that the document shows', async () => {
     for (const { file } of plotsOf(await readResults())) {
-      assert.match(await readFile(projectFile(`docs/benchmarks/${file}`), 'utf8'), /^<svg /, file);
+      assert.match(await readFile(projectFile(`docs/explanation/benchmarks/${file}`), 'utf8'), /^<svg /, file);
     }
   });
 

@@ -65,7 +65,7 @@ describe('the README', () => {
   });
 });
 
-describe('docs/troubleshoot.md', () => {
+describe('docs/how-to/troubleshoot.md', () => {
   const words = [
     ...Object.keys(reasons),
     ...Object.keys(registrationReasons),
@@ -79,12 +79,14 @@ describe('docs/troubleshoot.md', () => {
   ];
 
   it('has a row for each word and code that the code knows, and no other', async () => {
-    const rows = [...(await readDocument('docs/troubleshoot.md')).matchAll(/^\| `([^`]+)`/gm)].map(([, word]) => word);
+    const rows = [...(await readDocument('docs/how-to/troubleshoot.md')).matchAll(/^\| `([^`]+)`/gm)].map(
+      ([, word]) => word,
+    );
     assert.deepEqual(rows.toSorted(), [...new Set<string>(words)].toSorted());
   });
 
   it('says of a reason what the code says', async () => {
-    const text = await readDocument('docs/troubleshoot.md');
+    const text = await readDocument('docs/how-to/troubleshoot.md');
     const meanings = Object.entries(verdicts).map(([word, { meaning }]) => [word, meaning] as const);
     for (const [word, meaning] of [...Object.entries({ ...reasons, ...registrationReasons }), ...meanings]) {
       assert.ok(text.includes(`| \`${word}\` | ${meaning} | `), word);
@@ -92,8 +94,8 @@ describe('docs/troubleshoot.md', () => {
   });
 });
 
-test('docs/operate.md has the exit codes of inspect that the code has', async () => {
-  const rows = [...(await readDocument('docs/operate.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
+test('docs/how-to/operate.md has the exit codes of inspect that the code has', async () => {
+  const rows = [...(await readDocument('docs/how-to/operate.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
   const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
     `${exitCode}`,
     `\`${word}\``,
@@ -106,9 +108,9 @@ test('docs/operate.md has the exit codes of inspect that the code has', async ()
   );
 });
 
-test('docs/lessons.md names only tests that there are', async () => {
+test('docs/explanation/failure-modes.md names only tests that there are', async () => {
   const root = new URL('../../../', import.meta.url);
-  const lessons = await readFile(new URL('docs/lessons.md', root), 'utf8');
+  const lessons = await readFile(new URL('docs/explanation/failure-modes.md', root), 'utf8');
   const files = [...lessons.matchAll(/`(test\/[\w/.-]+)`/g)].map(([, file]) => file ?? '');
   assert.ok(files.length > 20);
   for (const file of files) await access(new URL(file, root));

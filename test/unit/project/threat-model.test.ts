@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { projectFile, readDocument } from '../../support/docs.ts';
 
-const text = await readDocument('docs/threat-model.md');
+const text = await readDocument('docs/explanation/threat-model.md');
 const rows = (section: string): string[][] => {
   const body = text.split(`\n## ${section}\n`)[1]?.split('\n## ')[0] ?? '';
   const lines = body.split('\n').filter((line) => line.startsWith('| '));

@@ -5,9 +5,9 @@ import { policyArgs, servedPolicyVersion } from '../../../tools/control-plane/ku
 import { readDocument } from '../../support/docs.ts';
 import { supportDocument, supportedIn, supportSentence, withSentence } from '../../versions/support-table.ts';
 
-const document = await readDocument('docs/versions.md');
+const document = await readDocument('docs/reference/versions.md');
 
-describe('docs/versions.md', () => {
+describe('docs/reference/versions.md', () => {
   it('has a row for each Kubernetes that the cluster tests can be run against', async () => {
     const rows = supportedIn(document).map(([minor]) => minor);
     assert.deepEqual(rows, [...(await allVersions()).keys()]);
@@ -40,7 +40,7 @@ it('the README names what was tried, and the newest, which each npm test tries',
   });
   const sentence = (...tried: string[]) => supportSentence(supportDocument(tried.map(row), '', versions), versions);
   const start = 'Made for Kubernetes 1.30 and later, and tried with';
-  const end = ': [docs/versions.md](docs/versions.md).';
+  const end = ': [docs/reference/versions.md](docs/reference/versions.md).';
   assert.equal(sentence(), `${start} v1.32.0${end}`);
   assert.equal(sentence('v1.30.14'), `${start} v1.30.14 and v1.32.0${end}`);
   assert.equal(sentence('v1.30.14', 'v1.31.0', 'v1.32.0'), `${start} v1.30.14, v1.31.0 and v1.32.0${end}`);
