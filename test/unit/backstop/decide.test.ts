@@ -14,7 +14,7 @@ const condition = (type: string, status = 'True', lastTransitionTime = now.toISO
 });
 const failedAgo = (ms: number) => [condition('Failed', 'True', new Date(now.getTime() - ms).toISOString())];
 
-/** As the API server has it; in a list, so without its kind. */
+/** A Job as an item of a list, without apiVersion and kind. */
 function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerraformJob): Json {
   const { kind: _kind, apiVersion: _version, ...job } = build(fields);
   const stored = { uid: 'u-1', resourceVersion: '7', creationTimestamp: '2030-01-01T11:00:00Z', ...metadata };
@@ -27,17 +27,17 @@ const decide = (job: unknown, context: Partial<JobContext> = {}) =>
 const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
 const leave = { action: 'leave' };
 
-describe('a Job that is not over', () => {
-  test('is capped where it is retried, guarded by what was seen', () => {
+describe('a Job that has not finished', () => {
+  test('is capped if its backoffLimit exceeds the policy, by a decision with its resourceVersion', () => {
     assert.deepEqual(decide(aStoredJob()), cap);
     assert.deepEqual(decide({ ...aStoredJob(), kind: 'Job' }), cap);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
   });
 
   const left: Readonly<Record<string, Json>> = {
-    'is at its limit': aStoredJob({ backoffLimit: 0 }),
-    'is nobody’s business': aStoredJob({}, {}, aJob),
-    'has opted out': aStoredJob({}, { annotations: { 'terraform.job.kb.io/keep-retries': 'true' } }),
+    'has the backoffLimit of the policy': aStoredJob({ backoffLimit: 0 }),
+    'matches no rule of the policy': aStoredJob({}, {}, aJob),
+    'has the annotation keep-retries': aStoredJob({}, { annotations: { 'terraform.job.kb.io/keep-retries': 'true' } }),
     'is being deleted': aStoredJob({ deletionTimestamp: '2030-01-01T11:59:00Z' }),
     'is complete': aStoredJob({ conditions: [condition('Complete')] }),
     'has failed': aStoredJob({ conditions: [condition('Failed')] }),
@@ -45,10 +45,10 @@ describe('a Job that is not over', () => {
     'has no spec': { ...aStoredJob(), spec: null },
   };
   for (const [what, job] of Object.entries(left)) {
-    test(`is left alone where it ${what}`, () => assert.deepEqual(decide(job), leave));
+    test(`is left alone if it ${what}`, () => assert.deepEqual(decide(job), leave));
   }
 
-  test('is capped where the annotation says anything but true, or a condition does not hold', () => {
+  test('is capped if the annotation keep-retries is not true, or a finishing condition is not True', () => {
     const annotations = { 'terraform.job.kb.io/keep-retries': 'false' };
     assert.deepEqual(decide(aStoredJob({}, { annotations })), cap);
     assert.deepEqual(decide(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
@@ -56,7 +56,7 @@ describe('a Job that is not over', () => {
 
   test('is left alone with --heal=off', () => assert.deepEqual(decide(aStoredJob(), { heal: 'off' }), leave));
 
-  test('is capped with --heal=new from the start of the daemon on, and 5 s before: clocks differ', () => {
+  test('is capped with --heal=new if it was created at most 5 s before the daemon started', () => {
     const created = (creationTimestamp?: string) => decide(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
     assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
     assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
@@ -65,7 +65,7 @@ describe('a Job that is not over', () => {
   });
 });
 
-describe('the decision about a stored Job is that about an UPDATE without a change', () => {
+describe('the decision about a stored Job equals the decision about an UPDATE', () => {
   const only = (match: Partial<Match>, backoffLimit = 0): Policy => ({
     rules: [
       {
@@ -75,13 +75,13 @@ describe('the decision about a stored Job is that about an UPDATE without a chan
       },
     ],
   });
-  test('whether its spec was updated since or not', () => {
+  test('ignores the generation of the Job', () => {
     for (const metadata of [{ generation: 1 }, { generation: 2 }, {}]) {
       assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), cap);
     }
   });
 
-  test('and its restartPolicy is left as it is, which cannot be changed any more', () => {
+  test('does not change the immutable restartPolicy', () => {
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
   });
 
@@ -105,14 +105,14 @@ describe('the decision about a stored Job is that about an UPDATE without a chan
     ['reads the name of a Job without generateName', { name: 'oss-bucket-x7b2k' }, 3],
   ];
   for (const [what, metadata, to] of rows) {
-    test(`and ${what}`, () => {
+    test(what, () => {
       const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
       const decision = decide(aStoredJob({}, metadata), { policy });
       assert.equal(decision.action === 'cap' && decision.to, to);
     });
   }
 
-  test('also where it has failed', () => {
+  test('treats a failed Job like a running Job', () => {
     const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
     const action = (policy: Policy, generation: number) =>
       decide(aStoredJob(failed, { generation }), { policy }).action;
@@ -144,7 +144,7 @@ describe('a Job that has failed', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
   const explain = { action: 'explain', job: reference, isLogKept: true, reason: undefined };
 
-  test('is explained for ten minutes, also where nothing is healed', () => {
+  test('is explained for ten minutes after the failure, even with --heal=off', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
       assert.deepEqual(decide(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
     }
@@ -152,19 +152,19 @@ describe('a Job that has failed', () => {
     assert.deepEqual(decide(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
   });
 
-  test('tells that its log may be gone where the Pod could be started again', () => {
+  test('has isLogKept false with restartPolicy OnFailure', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
     assert.deepEqual(decision, { ...explain, isLogKept: false });
   });
 
-  test('tells another reason than its limit, after which the log may be gone', () => {
+  test('has isLogKept false and the reason if the reason is not BackoffLimitExceeded', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
   });
 
-  test('is not explained where it is complete, was retried, is being deleted, or is nobody’s business', () => {
+  test('is not explained if it is complete, was retried, is being deleted, or matches no rule', () => {
     assert.deepEqual(decide(ran({ conditions: [condition('Complete')] })), leave);
     assert.deepEqual(decide(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
@@ -173,7 +173,7 @@ describe('a Job that has failed', () => {
   });
 });
 
-test('the decision about any JSON does not throw, and leaves alone what is not a Job', () => {
+test('decideJob does not throw for any JSON, and leaves alone any value that is not a Job', () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(decide(value), leave)));
   const damaged = fc.dictionary(fc.constantFrom('metadata', 'spec', 'status'), fc.jsonValue());
   fc.assert(fc.property(damaged, (fields) => assert.ok(decide({ ...aStoredJob(), ...fields }).action)));

@@ -4,8 +4,8 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { away, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually } from '../../support/eventually.ts';
 
-describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
-  test('tries an Event again, also when another replica has taken over meanwhile', async (t) => {
+describe('the writer of Job Events', { timeout: 30_000 }, () => {
+  test('retries an Event, even after another replica has taken the Lease', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let refusals = 3;
     const writeEvent = async () => {
@@ -31,7 +31,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
     );
   });
 
-  test('gives an Event up after a minute or so, and says so', async (t) => {
+  test('gives up an Event after about a minute and logs a warning', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let tries = 0;
     const writeEvent = async () => {
@@ -50,7 +50,7 @@ describe('the backstop, telling of a Job,', { timeout: 30_000 }, () => {
     );
   });
 
-  test('does not try an Event again that is refused', async (t) => {
+  test('does not retry an Event that the API server refuses', async (t) => {
     let tries = 0;
     const writeEvent = async () => {
       tries += 1;

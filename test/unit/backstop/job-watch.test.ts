@@ -18,7 +18,7 @@ const page = (jobs: readonly string[], next?: string): Page => ({ jobs, next, re
 const version = (resourceVersion: string) => ({ metadata: { resourceVersion } });
 const error = (code: 'KUBE_FORBIDDEN' | 'KUBE_UNAVAILABLE') => new OperatorError(code, 'refused');
 
-/** An API server that answers these pages, one after the other, and whose watches a test leads. */
+/** Returns an API server that serves these pages in order, and whose watches the test controls. */
 function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   const steps: string[] = [];
   const watches: Call[] = [];
@@ -61,13 +61,13 @@ function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
 }
 
 describe('watching Jobs', { timeout: 30_000 }, () => {
-  test('lists page by page, each after the one before was worked on, and watches from there', async (t) => {
+  test('lists Jobs page by page, waits until each page is processed, and watches from the listed version', async (t) => {
     const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
     await standing(0);
     assert.deepEqual(steps, ['page undefined', 'saw a', 'saw b', 'seen', 'page next', 'saw c', 'seen', 'watch 10']);
   });
 
-  test('tells of what comes, changes and goes, not of bookmarks', async (t) => {
+  test('reports created, changed and deleted Jobs, but no bookmarks', async (t) => {
     const { steps, standing } = start(t);
     const { tell } = await standing(0);
     for (const type of ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED']) tell(type, { ...version('11'), type });
@@ -77,7 +77,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(told, ['saw ADDED', 'saw MODIFIED', 'gone DELETED']);
   });
 
-  test('goes on from the last version, a bookmark or a deletion too, without a list or a word', async (t) => {
+  test('resumes the watch from the last seen resourceVersion without a list or a log line', async (t) => {
     const { steps, warnings, standing } = start(t);
     const first = await standing(0);
     first.tell('MODIFIED', version('11'));
@@ -96,7 +96,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('lists again when the version is too old', async (t) => {
+  test('lists Jobs again if the resourceVersion is too old', async (t) => {
     const { steps, warnings, standing } = start(t);
     (await standing(0)).end('expired');
     await standing(1);
@@ -107,7 +107,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('lists again at once when asked while it watches, without a warning', async (t) => {
+  test('listNow ends a watch and lists Jobs at once, without a warning', async (t) => {
     const { steps, warnings, standing, listNow } = start(t);
     await standing(0);
     listNow();
@@ -119,7 +119,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('lists again when the watch has ended, if that is soon enough', async (t) => {
+  test('listSoon lists Jobs again after the watch has ended', async (t) => {
     const { steps, standing, listSoon } = start(t);
     const first = await standing(0);
     listSoon();
@@ -132,7 +132,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('finishes a list and then lists again when asked while it lists', async (t) => {
+  test('listNow during a list starts another list after it', async (t) => {
     const { steps, standing, listNow } = start(t, page(['a'], 'next'), page(['b']));
     listNow();
     await standing(0);
@@ -142,7 +142,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('goes on from what it has seen after an error', async (t) => {
+  test('resumes the watch from the last seen resourceVersion after an error', async (t) => {
     const { steps, standing } = start(t);
     const first = await standing(0);
     first.tell('BOOKMARK', version('12'));
@@ -151,7 +151,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 1);
   });
 
-  test('lists again when a version has failed five times, and waits longer each time all the same', async (t) => {
+  test('lists Jobs again after five failed watches from one resourceVersion, with growing pauses', async (t) => {
     const { steps, warnings, standing } = start(t);
     const moments: number[] = [];
     for (let nth = 0; nth < 6; nth += 1) {
@@ -164,7 +164,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('warns of an error also where the watch before it ended too early by itself', async (t) => {
+  test('warns about an error even if the previous watch ended early without an error', async (t) => {
     const { warnings, standing } = start(t);
     (await standing(0)).end();
     (await standing(1)).end(error('KUBE_UNAVAILABLE'));
@@ -172,14 +172,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('warns where watches end too early again and again, with no error', async (t) => {
+  test('warns if watches keep ending early without an error', async (t) => {
     const { warnings, standing } = start(t);
     for (const nth of [0, 1, 2]) (await standing(nth)).end();
     await standing(3);
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('begins the list again when a page comes too late', async (t) => {
+  test('starts the list again if the continue token has expired', async (t) => {
     const { steps, standing } = start(t, page(['a'], 'next'), 'expired', page(['a']));
     await standing(0);
     assert.deepEqual(
@@ -188,7 +188,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('a page that fails twice is read again with its token, without a log line', async (t) => {
+  test('reads a page again with its continue token after two failures, without a log line', async (t) => {
     const failed = error('KUBE_UNAVAILABLE');
     const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, page(['b']));
     await standing(0);
@@ -200,7 +200,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('the list starts again with one warning when a page has failed three times', async (t) => {
+  test('starts the list again with one warning after a page has failed three times', async (t) => {
     const failed = error('KUBE_UNAVAILABLE');
     const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, failed);
     await standing(0);
@@ -211,7 +211,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('the abort ends a list whose page hangs, and ignores the Jobs of a late answer', async (t) => {
+  test('ends a hanging list at the abort, and ignores the Jobs of a late response', async (t) => {
     const late = Promise.withResolvers<Page>();
     const { steps, stop, ended } = start(t, late.promise);
     stop();
@@ -221,14 +221,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(steps, ['page undefined']);
   });
 
-  test('says once that it has no rights, and goes on asking', async (t) => {
+  test('warns once about missing RBAC rights, and keeps retrying', async (t) => {
     const { warnings, steps, standing } = start(t, error('KUBE_FORBIDDEN'), error('KUBE_FORBIDDEN'), page([]));
     await standing(0);
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 3);
   });
 
-  test('ends with the signal', async (t) => {
+  test('ends the watch of Jobs when the signal is aborted', async (t) => {
     const { standing, stop, ended } = start(t);
     await standing(0);
     stop();

@@ -4,8 +4,8 @@ import { type Labels, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-describe('the backstop, where a Job could not be capped or does not stay so,', { timeout: 30_000 }, () => {
-  test('lets a Job rest that somebody else raises again and again, and then caps what it has become', async (t) => {
+describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, () => {
+  test('rate-limits the caps of a Job that another writer keeps raising, and then caps its latest version', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { seen, lines, metrics, change, clock } = startBackstop(t, 1);
     for (let version = 2; version < 30; version += 1) {
@@ -24,7 +24,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     assert.deepEqual([metrics.missed, seen.pages, seen.lastVersion], [21, [0], '29']);
   });
 
-  test('tries a Job alone again that could not be written, less and less often', async (t) => {
+  test('retries only the Job whose patch failed, with growing pauses', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { seen, lines, metrics, clock } = startBackstop(t, 6, {
       pageSize: 2,
@@ -48,7 +48,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
   });
 
-  test('lists all Jobs again after the watch if more could not be written than can wait, and tries the dropped Jobs alone', async (t) => {
+  test('lists all Jobs again after the watch if the queue overflowed, and retries only the dropped Jobs', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let isAway = true;
     const { seen, endWatch } = startBackstop(t, 5_002, {
@@ -73,7 +73,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     await eventually(() => assert.equal(new Set(seen.patched.slice(failed)).size, 5_002));
   });
 
-  test('tries a Job again that something else has raised within the patch: no watch may tell of it', async (t) => {
+  test('retries a Job whose backoffLimit another webhook raised within the patch', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let result: Result = 'undone';
     const { seen, metrics } = startBackstop(t, 1, { answer: () => result });
@@ -88,18 +88,18 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
   });
 
   for (const [what, type, job] of [
-    ['is gone', 'DELETED', aMissedJob('job-0')],
+    ['was deleted', 'DELETED', aMissedJob('job-0')],
     [
-      'is over',
+      'has finished',
       'MODIFIED',
       { ...aMissedJob('job-0', '2'), status: { conditions: [{ type: 'Complete', status: 'True' }] } },
     ],
   ] as const) {
-    test(`forgets what waits about a Job that ${what}`, async (t) => {
+    test(`drops a queued Job that ${what}`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       const { seen, change } = startBackstop(t, 2, { answer: () => away });
       await settled();
-      // A moment after the list.
+      // Shortly after the list.
       await eventually(() => assert.equal(seen.watches, 1));
       change(job, type);
       t.mock.timers.tick(5_000);
@@ -108,7 +108,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     });
   }
 
-  test('tries the latest version of a Job again, also where an older one fails after it', async (t) => {
+  test('retries the latest version of a Job, even if an older version fails later', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const older = Promise.withResolvers<Result>();
     let answer: Result = away;
@@ -129,7 +129,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     assert.deepEqual([metrics.missed, seen.lastVersion], [1, '2']);
   });
 
-  test('an attempt that outlives the Lease does not patch the Job', async (t) => {
+  test('does not patch a Job if the Lease was lost during the attempt', async (t) => {
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
     const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
@@ -143,7 +143,7 @@ describe('the backstop, where a Job could not be capped or does not stay so,', {
     assert.deepEqual(seen.patched, []);
   });
 
-  test('asks again for a namespace that could not be read, and warns again when that happens anew after a minute', async (t) => {
+  test('retries a failed read of a namespace, and warns again if a read fails after a minute', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);

@@ -15,7 +15,7 @@ const certificates = certificateOptions(small);
 const set = await aCertificateSet({ options: small });
 const other = await aCertificateSet({ options: small, nth: 2 });
 
-/** The reasons of the Events that a look tells, at a rotation that another replica began so many ms later than the look. */
+/** Returns the reasons of the Events of a pass, in which another replica has begun a rotation phase `laterMs` after the pass. */
 async function reasonsOf(aheadMs: number): Promise<string[]> {
   const reasons: string[] = [];
   const quiet = () => {};
@@ -53,12 +53,12 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
   return reasons;
 }
 
-describe('a rotation that another replica has begun', () => {
-  it('tells nothing of clocks where it began while this one looked', async () => {
+describe('the clock skew warning', () => {
+  it('emits no clock skew Event if another replica began a rotation phase during the pass', async () => {
     assert.equal((await reasonsOf(4_000)).includes('clocks-differ'), false);
   });
 
-  it('tells of clocks that differ where it begins later than that', async () => {
+  it('emits a clock skew Event if a rotation phase begins more than 5 s in the future', async () => {
     assert.ok((await reasonsOf(6_000)).includes('clocks-differ'));
   });
 });

@@ -14,14 +14,14 @@ const { names } = certificateOptions();
 const running: Health = { phase: 'running', presented: set.serving.certificate, liveBundle: set.caBundle };
 const at = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
 
-/** The checks that fail, and why. */
+/** Returns the failed checks by name, with their problems. */
 const problems = (status: Health, { wanted = names, now = ISSUED_AT } = {}) =>
   Object.fromEntries(
     readiness(status, wanted, now).flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem]])),
   );
 
 describe('readiness', () => {
-  test('has these checks, and all are passed by a daemon that runs', () => {
+  test('readiness passes all four checks while the daemon runs', () => {
     assert.deepEqual(readiness(running, names, ISSUED_AT), [
       { name: 'endpoint', problem: undefined },
       { name: 'certificate', problem: undefined },
@@ -30,7 +30,7 @@ describe('readiness', () => {
     ]);
   });
 
-  test('is refused while the daemon starts', () => {
+  test('readiness fails before the first pass has succeeded', () => {
     assert.deepEqual(problems({ phase: 'starting' }), {
       endpoint: 'no serving certificate yet',
       certificate: 'no serving certificate yet',
@@ -41,24 +41,24 @@ describe('readiness', () => {
     ]);
   });
 
-  test('is refused while the daemon drains', () => {
+  test('readiness fails while the daemon drains', () => {
     assert.deepEqual(problems({ ...running, phase: 'draining' }), { shutdown: 'the replica is shutting down' });
   });
 
-  test('is refused from the moment on at which the certificate expires', () => {
+  test('readiness fails from the moment the serving certificate expires', () => {
     assert.deepEqual(problems(running, { now: at(90 * DAY_MS - 1) }), {});
     assert.deepEqual(problems(running, { now: at(90 * DAY_MS) }), {
       certificate: 'the certificate is no longer valid',
     });
   });
 
-  test('is refused before the certificate is valid', () => {
+  test('readiness fails before the serving certificate is valid', () => {
     const { certificate, registration } = problems(running, { now: at(-2 * 3_600_000) });
     assert.equal(certificate, 'the certificate begins to be valid in the future');
     assert.equal(registration, 'the live CA bundle does not verify the serving certificate');
   });
 
-  test('asks for the name alone that the API server asks for', () => {
+  test('readiness requires the DNS name that API servers call, and no other name', () => {
     const wanted = { dns: [names.dns[0] ?? '', 'never.asked.for'], ip: [] };
     assert.deepEqual(problems(running, { wanted }), {});
     assert.deepEqual(problems(running, { wanted: { dns: ['other.ops.svc', ...names.dns], ip: [] } }), {
@@ -67,14 +67,14 @@ describe('readiness', () => {
     assert.deepEqual(Object.keys(problems(running, { wanted: { dns: [], ip: ['127.0.0.1'] } })), ['certificate']);
   });
 
-  test('is refused where the live CA bundle would not verify what is presented', () => {
+  test('readiness fails if the live CA bundle does not verify the presented certificate', () => {
     const expected = { registration: 'the live CA bundle does not verify the serving certificate' };
     assert.deepEqual(problems({ ...running, liveBundle: other.caBundle }), expected);
     assert.deepEqual(problems({ ...running, liveBundle: '' as Pem }), expected);
     assert.deepEqual(problems({ ...running, liveBundle: joinCertificates([other.caBundle, set.caBundle]) }), {});
   });
 
-  test('takes the intermediates into account that the endpoint sends', () => {
+  test('readiness uses the intermediate certificates that the endpoint sends', () => {
     const intermediate = altered(set.ca, { signer: other.ca, change: isCalled('intermediate') });
     const leaf = altered(set.serving, { signer: intermediate });
     const chain = joinCertificates([leaf.certificate, intermediate.certificate]);
@@ -89,11 +89,11 @@ describe('liveness', () => {
   const beatAt = ISSUED_AT;
   const minutes = 60_000;
 
-  test('is not doubted before the first beat', () => {
+  test('liveness passes before the first reconcile begins', () => {
     assert.deepEqual(liveness({ phase: 'starting' }, ISSUED_AT), [{ name: 'reconcile-loop', problem: undefined }]);
   });
 
-  test('lasts for five minutes after a beat', () => {
+  test('liveness fails more than five minutes after the last reconcile began', () => {
     assert.deepEqual(liveness({ ...running, beatAt }, at(5 * minutes)), [
       { name: 'reconcile-loop', problem: undefined },
     ]);
@@ -102,7 +102,7 @@ describe('liveness', () => {
     ]);
   });
 
-  test('is not doubted where the clock was set back', () => {
+  test('liveness passes if the clock was set back', () => {
     assert.deepEqual(liveness({ ...running, beatAt }, at(-60 * minutes)), [
       { name: 'reconcile-loop', problem: undefined },
     ]);

@@ -14,36 +14,39 @@ const renewed = (agoMs: number, holder = 'other/1'): Lease => ({
   resourceVersion: '7',
 });
 
-describe('whose turn it is', () => {
+describe('decideLease', () => {
   const sight: LeaseFindings = { lease: undefined, identity: 'pod/2', isFirstCheck: true, unchangedMs: 0, now };
   const rows: Readonly<Record<string, [Partial<LeaseFindings>, ReturnType<typeof decideLease>]>> = {
-    'nobody was there yet': [{}, 'create'],
-    'it was released': [{ lease: { ...renewed(0), holder: undefined } }, 'take'],
-    'it is ours': [{ lease: renewed(0, 'pod/2') }, 'renew'],
-    'it is ours, however old': [{ lease: renewed(LEASE_MS * 2, 'pod/2') }, 'renew'],
-    'another one holds it': [{ lease: renewed(LEASE_MS - 1) }, 'wait'],
-    'the other one is gone': [{ lease: renewed(LEASE_MS) }, 'take'],
-    'it was never renewed': [{ lease: { ...renewed(0), renewedAt: undefined } }, 'take'],
-    'the other clock is ahead, and it was seen unchanged': [
+    'the Lease does not exist': [{}, 'create'],
+    'the Lease was released': [{ lease: { ...renewed(0), holder: undefined } }, 'take'],
+    'this process holds the Lease': [{ lease: renewed(0, 'pod/2') }, 'renew'],
+    'this process holds the Lease and renewed it long ago': [{ lease: renewed(LEASE_MS * 2, 'pod/2') }, 'renew'],
+    'another replica holds a valid Lease': [{ lease: renewed(LEASE_MS - 1) }, 'wait'],
+    'the Lease of another replica has expired': [{ lease: renewed(LEASE_MS) }, 'take'],
+    'the Lease of another replica has no renewTime': [{ lease: { ...renewed(0), renewedAt: undefined } }, 'take'],
+    'renewTime is in the future and the Lease was unchanged for its whole duration': [
       { lease: renewed(-3_600_000), unchangedMs: LEASE_MS },
       'take',
     ],
-    'the other clock is ahead, and it was seen for less': [
+    'renewTime is in the future and the Lease was unchanged for less than its duration': [
       { lease: renewed(-3_600_000), unchangedMs: LEASE_MS - 1 },
       'wait',
     ],
-    'this host held it before this process was started': [{ lease: renewed(0, 'pod/1') }, 'take'],
-    'this host holds it, as seen later': [{ lease: renewed(0, 'pod/1'), isFirstCheck: false }, 'wait'],
+    'an earlier process on this host holds the Lease at the first check': [{ lease: renewed(0, 'pod/1') }, 'take'],
+    'another process on this host holds the Lease at a later check': [
+      { lease: renewed(0, 'pod/1'), isFirstCheck: false },
+      'wait',
+    ],
   };
   for (const [what, [seen, expected]] of Object.entries(rows)) {
-    test(`${expected}: ${what}`, () => {
+    test(`decides ${expected} if ${what}`, () => {
       const lease = seen.lease && 'holder' in seen.lease ? seen.lease : undefined;
       assert.equal(decideLease({ ...sight, ...seen, lease }), expected);
     });
   }
 });
 
-/** A Lease in memory, and one replica that takes its turns. */
+/** A Lease in memory, and one replica that acquires it whenever it is free. */
 function start(
   t: TestContext,
   {
@@ -93,8 +96,8 @@ function start(
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
 
-describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
-  test('begins at once where nobody holds the Lease, and releases it in the end', async (t) => {
+describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
+  test('starts the work at once if the Lease is free, and releases the Lease at the stop', async (t) => {
     const { told, ended, stop, stored } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     assert.equal(stored()?.holder, 'pod/2');
@@ -104,7 +107,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.holder, undefined);
   });
 
-  test('waits while another one holds it, and leaves it alone in the end', async (t) => {
+  test('waits while another replica holds the Lease, and does not release it at the stop', async (t) => {
     const { told, changes, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
     await new Promise(setImmediate);
     stop();
@@ -112,14 +115,14 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual([told, changes, stored()?.holder], [[], [false], 'other/1']);
   });
 
-  test('stops when another one has taken it', async (t) => {
+  test('stops the work after another replica has taken the Lease', async (t) => {
     const { told, write } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     write('other/1');
     await eventually(() => assert.deepEqual(told.slice(-2), ['stopped watching jobs: lease lost', 'ended']));
   });
 
-  test('begins again when another one has held and released the Lease between two checks', async (t) => {
+  test('restarts the work if another replica held and released the Lease between two checks', async (t) => {
     const { changes, write } = start(t);
     await eventually(() => assert.deepEqual(changes, [true]));
     write('other/1');
@@ -127,7 +130,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     await eventually(() => assert.deepEqual(changes, [true, false, true]), { withinMs: 10_000 });
   });
 
-  test('works on where somebody has annotated the Lease between two calls', async (t) => {
+  test('continues the work if an annotation of the Lease causes a write conflict', async (t) => {
     let foreign = () => {};
     const { told, write, stored } = start(t, {
       reading: async () => foreign(),
@@ -142,7 +145,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(told, ['started watching jobs', 'begun']);
   });
 
-  test('releases the Lease also where it is asked to stop while it takes it', async (t) => {
+  test('releases the Lease if the stop comes while the Lease is being taken', async (t) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { told, ended, stop, stored } = start(t, { reading: () => promise });
     await new Promise(setImmediate);
@@ -153,7 +156,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
   });
 
-  test('releases the Lease when it is asked to stop while the work of its previous term ends', async (t) => {
+  test('releases the Lease if the stop comes while earlier work is still ending', async (t) => {
     const asked: { stop: () => void } = { stop: assert.fail };
     const { changes, ended, stop, stored, write } = start(t, { onLoss: () => asked.stop() });
     asked.stop = stop;
@@ -164,7 +167,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual([changes, stored()?.holder], [[true, false], undefined]);
   });
 
-  test('ends within three seconds also where the API server never answers', async (t) => {
+  test('ends within three seconds of the stop if the API server never responds', async (t) => {
     let isHung = false;
     const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
     await eventually(() => assert.equal(told.at(-1), 'begun'));
@@ -173,7 +176,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     await promptly(ended, { withinMs: 30_000 });
   });
 
-  test('goes on without it where it has no rights for twelve seconds, and says so', async (t) => {
+  test('starts the work without the Lease, with one warning, if RBAC forbids the Lease for longer than its duration', async (t) => {
     const { told, ended, stop } = start(t, { error: () => forbidden });
     await eventually(() => assert.equal(told.at(-1), 'begun'), { withinMs: 60_000 });
     stop();
@@ -185,7 +188,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     ]);
   });
 
-  test('leaves the work to the holder where it was refused by an API server that has just started', async (t) => {
+  test('does not start the work if another replica holds the Lease and the first checks were forbidden', async (t) => {
     let looks = 0;
     const lease = { ...renewed(0), renewedAt: new Date() };
     const { told } = start(t, { lease, error: () => (looks++ === 0 ? forbidden : undefined) });
@@ -193,7 +196,7 @@ describe('a replica', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(told, []);
   });
 
-  test('waits for an API server that is away', async (t) => {
+  test('does not start the work while the API server is unavailable for less than the Lease duration', async (t) => {
     const { told, ended, stop } = start(t, { error: () => new OperatorError('KUBE_UNAVAILABLE', 'away') });
     await new Promise(setImmediate);
     stop();

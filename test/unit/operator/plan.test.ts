@@ -21,7 +21,7 @@ import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../su
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const config = { ...readConfig({}), certificates: certificateOptions() };
-/** As another issuer writes it: a CA that can sign for any name, and no key of it. */
+/** The Secret of another issuer: a CA without name constraints, and no CA key. */
 const unconstrained = await aCertificateSet({ nth: 3, options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const foreign = {
   ...unconstrained,
@@ -32,7 +32,7 @@ const decide = createDecide(config, createCertificateLogic(config.certificates))
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * 24 * 3_600_000);
 const unavailable = new OperatorError('KUBE_UNAVAILABLE', 'away');
 
-/** As the daemon publishes it, then changed. */
+/** Returns the registration that the daemon publishes, after an edit. */
 function registration(caBundle: Pem, change: (live: V1MutatingWebhookConfiguration) => void = () => {}) {
   const live = structuredClone(
     desiredRegistration(config.registration, { caBundle, matchConditions: matchConditions(terraformPolicy) }),
@@ -70,7 +70,7 @@ const live = (value: V1MutatingWebhookConfiguration | undefined): Partial<Observ
 const junk = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
 const both = joinCertificates([set.caBundle, other.caBundle]);
 
-/** The Secret after its CA was replaced, while the new CA waits for every API server to know it. */
+/** The Secret after its CA was replaced, during the settle time of the new CA. */
 const replaced = secret(
   stored({
     ...other,
@@ -83,142 +83,142 @@ const replaced = secret(
 interface Row {
   readonly observed?: Partial<Observed>;
   readonly memory?: Partial<Memory>;
-  /** The reasons for Secret, registration and presentation; `+` where a step is planned. */
+  /** The reasons for Secret, registration and presentation; `+` marks a planned step. */
   readonly plan: readonly [secret: string, registration: string, presentation: string];
   readonly failure?: string;
 }
 
 const rows: Readonly<Record<string, Row>> = {
-  'plans nothing if all is well': { plan: ['keep', 'unchanged', 'already'] },
-  'presents a good certificate first, at a start': {
+  'plans no step if nothing differs and nothing is due': { plan: ['keep', 'unchanged', 'already'] },
+  'presents a valid stored certificate at the start, before any write': {
     observed: { phase: 'starting' },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['keep', 'unchanged', '+present'],
   },
-  'presents a certificate that is due first, at a start, and renews it': {
+  'presents a stored certificate at the start even if its renewal is due, and renews it': {
     observed: { phase: 'starting', now: after(60) },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['+due', 'unchanged', '+present'],
   },
-  'issues a Secret before anything else, at the first start': {
+  'plans only the Secret at the first start of an install': {
     observed: { phase: 'starting', ...secret(undefined), ...live(undefined) },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['+absent', 'no-certificates', 'no-certificates'],
   },
-  'does not renew for a restart while the daemon starts': {
+  'does not renew the certificate for --rotate-on-start in the phase starting': {
     observed: { phase: 'starting', now: after(1) },
     memory: { restartedAt: after(1) },
     plan: ['keep', 'unchanged', 'already'],
   },
-  'does not renew for a restart before the spec is published': {
+  'does not renew the certificate for --rotate-on-start in the phase serving': {
     observed: { phase: 'serving', now: after(1) },
     memory: { restartedAt: after(1) },
     plan: ['keep', 'unchanged', 'already'],
   },
-  'renews for a restart once the daemon runs': {
+  'renews the certificate for --rotate-on-start in the phase running': {
     observed: { now: after(1) },
     memory: { restartedAt: after(1) },
     plan: ['+restart', 'unchanged', 'already'],
   },
-  'creates a missing registration without the Lease': {
+  'creates a missing registration even without the Lease': {
     observed: { isLeaseHolder: false, ...live(undefined) },
     plan: ['keep', '+no-registration', 'already'],
   },
-  'restores a missing entry without the Lease': {
+  'restores a missing webhook entry even without the Lease': {
     observed: { isLeaseHolder: false, ...live(registration(set.caBundle, (one) => (one.webhooks = []))) },
     plan: ['keep', '+entry-removed', 'already'],
   },
-  'publishes its spec with the Lease': {
+  'publishes the webhook spec of this replica if it holds the Lease': {
     observed: live(registration(set.caBundle, (one) => Object.assign(ownWebhook(one) ?? {}, { timeoutSeconds: 9 }))),
     plan: ['keep', '+drift', 'already'],
   },
-  'leaves the spec to the holder without the Lease': {
+  'leaves the webhook spec to the Lease holder': {
     observed: {
       isLeaseHolder: false,
       ...live(registration(set.caBundle, (one) => Object.assign(ownWebhook(one) ?? {}, { timeoutSeconds: 9 }))),
     },
     plan: ['keep', 'unchanged', 'already'],
   },
-  'repairs the CA bundle without the Lease': {
+  'repairs the CA bundle even without the Lease': {
     observed: { isLeaseHolder: false, ...live(registration(other.caBundle)) },
     plan: ['keep', '+ca-bundle', 'already'],
   },
-  'swaps to a certificate that the live bundle verifies': {
+  'presents a new certificate if the live CA bundle verifies it': {
     observed: { ...secret(stored(other)), ...live(registration(both)) },
     plan: ['+swapped', 'unchanged', '+present'],
   },
-  'does not swap to a certificate that the live bundle does not verify': {
+  'does not present a new certificate if the live CA bundle does not verify it': {
     observed: { phase: 'starting', ...secret(stored(other)) },
     plan: ['keep', '+ca-bundle', 'not-trusted-yet'],
   },
-  'swaps at once at a start, because no API server is sent to this replica': {
+  'presents a new certificate at the start without the settle time, because no API server calls this replica': {
     observed: { phase: 'starting', ...replaced, ...live(registration(both)) },
     plan: ['+settle', 'unchanged', '+present'],
   },
-  'waits for the settle time before the spec is published, because API servers are sent to this replica': {
+  'waits for the settle time before it presents a new certificate in the phase serving': {
     observed: { phase: 'serving', ...replaced, ...live(registration(both)) },
     plan: ['+settle', 'unchanged', 'settling'],
   },
-  'goes by the last good certificates if the Secret cannot be read': {
+  'uses the last valid certificates if the Secret cannot be read': {
     observed: { certificates: { error: unavailable }, ...live(registration(other.caBundle)) },
     plan: ['unread', '+ca-bundle', 'already'],
     failure: 'KUBE_UNAVAILABLE',
   },
-  'goes by the last good certificates if the Secret holds no usable ones': {
+  'uses the last valid certificates if the Secret holds no usable certificates': {
     observed: { ...secret(junk), ...live(undefined) },
     plan: ['+unparsable', '+no-registration', 'already'],
   },
-  'plans nothing if the registration cannot be read': {
+  'plans no step if the registration cannot be read': {
     observed: { registration: { error: unavailable }, ...secret(undefined) },
     plan: ['unread', 'unread', 'unread'],
     failure: 'KUBE_UNAVAILABLE',
   },
-  'uses a foreign Secret, and does not write it': {
+  'uses a Secret of another owner without writing to it': {
     observed: { now: after(60), ...secret(stored(set, { labels: {} })) },
     plan: ['due', 'unchanged', 'already'],
     failure: 'SECRET_NOT_OURS',
   },
-  'neither publishes nor presents the pair of another issuer in a foreign Secret': {
+  'neither publishes nor presents certificates of another issuer from a Secret of another owner': {
     observed: secret(stored(foreign, { labels: {} })),
     plan: ['ca-lost', 'unchanged', 'already'],
     failure: 'SECRET_NOT_OURS',
   },
-  'neither publishes nor presents the pair of another issuer in a foreign Secret at a start': {
+  'neither publishes nor presents certificates of another issuer from a Secret of another owner at the start': {
     observed: { phase: 'starting', ...secret(stored(foreign, { labels: {} })), ...live(undefined) },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['ca-lost', 'no-certificates', 'no-certificates'],
     failure: 'SECRET_NOT_OURS',
   },
-  'neither publishes nor presents the pair of another issuer before the Secret is written': {
+  'neither publishes nor presents certificates of another issuer before the Secret is repaired': {
     observed: secret(stored(foreign)),
     plan: ['+ca-lost', 'unchanged', 'already'],
   },
-  'neither publishes nor presents the pair of another issuer at a start before the Secret is written': {
+  'neither publishes nor presents certificates of another issuer at the start before the Secret is repaired': {
     observed: { phase: 'starting', ...secret(stored(foreign)), ...live(undefined) },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['+ca-lost', 'no-certificates', 'no-certificates'],
   },
-  'does not publish a foreign CA in the bundle before the Secret is written': {
+  'does not publish a foreign CA of the stored CA bundle before the Secret is repaired': {
     observed: secret(stored({ ...set, caBundle: joinCertificates([set.caBundle, unconstrained.caBundle]) })),
     plan: ['+foreign-ca', 'unchanged', 'already'],
   },
-  'does not publish a foreign CA in the bundle before a serving certificate that is due is renewed': {
+  'does not publish a foreign CA of the stored CA bundle before a due serving certificate is renewed': {
     observed: {
       now: after(60),
       ...secret(stored({ ...set, caBundle: joinCertificates([set.caBundle, unconstrained.caBundle]) })),
     },
     plan: ['+due', 'unchanged', 'already'],
   },
-  'publishes what the Secret holds while its repair is delayed': {
+  'publishes the stored CA bundle while the repair of the Secret is rate-limited': {
     observed: secret(stored(foreign)),
     memory: { repairs: { secret: { repairs: 99, lastAt: ISSUED_AT }, registration: undefined } },
     plan: ['+ca-lost', '+ca-bundle', 'not-trusted-yet'],
   },
-  'publishes what the Secret holds while writes to the Secret are paused': {
+  'publishes the stored CA bundle while writes to the Secret are paused': {
     observed: secret(stored(foreign, { annotations: { [PAUSED]: 'true' } })),
     plan: ['+ca-lost', '+ca-bundle', 'not-trusted-yet'],
   },
-  'goes by files where they are provided': {
+  'uses the certificates from files if files are configured': {
     observed: { certificates: { value: { files: { serving: other.serving, caBundle: both } } } },
     plan: ['files', '+ca-bundle', 'not-trusted-yet'],
   },
@@ -239,12 +239,12 @@ describe('a plan', () => {
     });
   }
 
-  test('keeps the CAs of the live bundle that others may need, while the Secret is not as it should be', () => {
+  test('keeps the usable CAs of the live CA bundle while the Secret needs a step', () => {
     const { certificates } = planOf({ observed: { ...secret(junk), ...live(registration(both)) } });
     assert.equal(certificates?.caBundle, both);
   });
 
-  test('waits for the settle time by the clock of this process as well', () => {
+  test('measures the settle time with the monotonic clock of this process too', () => {
     const settling = { ...set, nextCa: other.ca, caBundle: both, phase: 'settling', phaseSince: ISSUED_AT } as const;
     const now = new Date(ISSUED_AT.getTime() + config.certificates.settleMs);
     const observed = { now, uptimeMs: 90_000, ...secret(stored(settling)), ...live(registration(both)) };
@@ -254,7 +254,7 @@ describe('a plan', () => {
     assert.equal(planOf({ observed, memory: seenSince(0) }).secret.reason, 'switch');
   });
 
-  test('calls a difference from what this replica has published a repair, and no other one', () => {
+  test('counts a registration write as a repair only if this replica published the same settings before', () => {
     const observed = live(registration(other.caBundle));
     const { registration: first } = planOf({ observed });
     assert.equal(first.isRepair, false);
@@ -264,7 +264,7 @@ describe('a plan', () => {
   });
 });
 
-describe('the limit of a plan', () => {
+describe('limit', () => {
   const repaired = (repairs: number) => ({ repairs, lastAt: ISSUED_AT });
   const paused = stored(set, { annotations: { ...stored(set).annotations, [PAUSED]: 'true' } });
   const broken = live(registration(other.caBundle));
@@ -273,32 +273,32 @@ describe('the limit of a plan', () => {
     limit(planOf(row), { ...settled, ...row.memory }, 'vela-system/certificates');
 
   const table: Readonly<Record<string, [Pick<Row, 'observed' | 'memory'>, secret: unknown, registration: unknown]>> = {
-    'holds nothing where nothing is planned': [
+    'delays nothing if no write is planned': [
       { memory: { repairs: { secret: repaired(99), registration: repaired(99) } } },
       undefined,
       undefined,
     ],
-    'lets a repair through at first': [
+    'allows the first repair at once': [
       { observed: broken, memory: { published, repairs: { secret: undefined, registration: repaired(19) } } },
       undefined,
       undefined,
     ],
-    'delays a repair that is reverted again and again': [
+    'delays a repair that another writer has reverted many times': [
       { observed: broken, memory: { published, repairs: { secret: undefined, registration: repaired(20) } } },
       undefined,
       { by: 'conflict', delayMs: 1_000 },
     ],
-    'counts each object for itself': [
+    'counts the repairs of the Secret and of the registration separately': [
       { observed: broken, memory: { published, repairs: { secret: repaired(99), registration: undefined } } },
       undefined,
       undefined,
     ],
-    'delays no step that time brings': [
+    'delays no step that is caused by time': [
       { observed: { now: after(60) }, memory: { repairs: { secret: repaired(99), registration: undefined } } },
       undefined,
       undefined,
     ],
-    'holds all writes while they are paused': [
+    'delays all writes while writes are paused': [
       { observed: { ...secret(paused), now: after(60), ...broken } },
       { by: 'paused' },
       { by: 'paused' },
@@ -311,13 +311,13 @@ describe('the limit of a plan', () => {
     });
   }
 
-  test('fails where nothing that is stored can be presented, and the step is held', () => {
+  test('reports WRITES_PAUSED if the stored certificates are unusable and the write of the Secret is delayed', () => {
     const repairs = { secret: repaired(99), registration: undefined };
     assert.equal(limited({ observed: secret(junk), memory: { repairs } }).failure?.code, 'WRITES_PAUSED');
     assert.equal(limited({ observed: secret(junk) }).failure, undefined);
   });
 
-  test('never delays what is presented', () => {
+  test('does not delay the presentation of a certificate', () => {
     const observed = { ...secret(stored(other)), ...live(registration(both)) };
     const repairs = { secret: repaired(99), registration: repaired(99) };
     assert.notEqual(limited({ observed, memory: { repairs } }).presentation.step, undefined);

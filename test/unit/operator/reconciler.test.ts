@@ -24,19 +24,19 @@ import { createFakeSecretStore } from '../../support/fakes/fake-secret-store.ts'
 
 const MINUTE_MS = 60_000;
 
-/** A cluster of which the clock and the failures are told. */
+/** A simulated cluster with a settable clock and failures. */
 function aWorld() {
   const world = {
     ms: 0,
-    /** Writes are answered with 403. */
+    /** Whether the API server refuses writes with 403. */
     refuses: false,
-    /** Somebody else gets in between each two writes. */
+    /** Another writer changes the object before each write. */
     meddles: false,
     /** Whether the replica holds the Lease. */
     isLeaseHolder: true,
     tries: 0,
     fights: 0,
-    /** What the Lease says when it is read, and how often it was. */
+    /** Whether a read of the Lease finds this replica as the holder, and the number of reads. */
     stillHolds: true,
     leaseReads: 0,
   };
@@ -63,7 +63,7 @@ function aWorld() {
   const update: typeof secrets.update = async (...call) => !world.meddles && secrets.update(...call);
   const now = () => new Date(ISSUED_AT.getTime() + world.ms);
 
-  /** Started, trusted and running. */
+  /** Returns a replica whose first passes have succeeded. */
   async function aReplica(flags: Readonly<Record<string, string>>) {
     const config = readConfig(flags);
     const quiet = () => {};
@@ -118,14 +118,14 @@ const bring = (folder: string, { caBundle, serving }: CertificateSet) =>
     ),
   );
 
-describe('replicas whose certificates are brought', () => {
-  // As a company's authority may sign for more than our names.
+describe('replicas with user-provided certificates', () => {
+  // Without name constraints, like the CA of a company.
   const names = { dns: [...certificateOptions().names.dns, 'other.example.com'], ip: [] };
   const sets = Promise.all([1, 2, 3].map((nth) => aCertificateSet({ nth, options: { names } }))) as Promise<
     [CertificateSet, CertificateSet, CertificateSet]
   >;
 
-  /** Two, and the folder of each. */
+  /** Returns two replicas and their certificate folders. */
   async function two(
     t: TestContext,
     { aReplica }: Pick<ReturnType<typeof aWorld>, 'aReplica'>,
@@ -140,7 +140,7 @@ describe('replicas whose certificates are brought', () => {
     return replicas;
   }
 
-  test('are trusted all the while if ca.pem holds both CAs while the CA changes, also where they read the files 75 s apart', async (t) => {
+  test('stay trusted during a CA change if ca.pem holds both CAs, even if the replicas read the files 75 s apart', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [before, after] = await sets;
     const caBundle = joinCertificates([before.caBundle, after.caBundle]);
@@ -168,11 +168,11 @@ describe('replicas whose certificates are brought', () => {
     for (const { presented } of replicas) assert.equal(presented(), after.serving.certificate);
     assert.equal(liveBundle(registrations.current()), after.caBundle);
     assert.equal(untrusted, 0);
-    // Replicas that have read different files undo each other's bundle: the limit on repairs holds that.
+    // Replicas that have read different files revert each other's CA bundle, so their repairs are rate-limited.
     assert.ok(registrations.writes() < 100, `${registrations.writes()} writes in 900 s`);
   });
 
-  /** Somebody puts an authority into the live bundle, and takes out the others. */
+  /** Replaces the live CA bundle with the CA of another writer. */
   const overwrite = (
     { registrations }: Pick<ReturnType<typeof aWorld>, 'registrations'>,
     { caBundle }: CertificateSet,
@@ -181,7 +181,7 @@ describe('replicas whose certificates are brought', () => {
       for (const { clientConfig } of webhooks) clientConfig.caBundle = Buffer.from(caBundle).toString('base64');
     });
 
-  test('remove a CA that somebody else has put into the bundle, also while their files cannot be used', async (t) => {
+  test('remove a CA of another writer from the live CA bundle, even while their files are invalid', async (t) => {
     const here = aWorld();
     const [ours, theirs] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -195,7 +195,7 @@ describe('replicas whose certificates are brought', () => {
     assert.equal(liveBundle(here.registrations.current()), ours.caBundle);
   });
 
-  test('hold off who overwrites the bundle again and again, also with another one each time', async (t) => {
+  test('rate-limit the repairs of a CA bundle that another writer keeps overwriting, even with a new CA each time', async (t) => {
     const here = aWorld();
     const [ours, one, other] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -209,7 +209,7 @@ describe('replicas whose certificates are brought', () => {
     assert.ok(here.world.fights > 200, `${here.world.fights} fights told`);
   });
 
-  test('do not mind in which order the authorities are told', async (t) => {
+  test('write nothing if only the order of the CAs in the live CA bundle differs', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [one, other] = await sets;
     const inOrder = (first: CertificateSet, second: CertificateSet) => ({
@@ -235,9 +235,9 @@ const damages = {
   },
 } as const;
 
-describe('a repair that is refused', () => {
+describe('a repair that the API server refuses', () => {
   for (const [what, damage] of Object.entries(damages)) {
-    test(`is no fight, and is made at the first look at which it can be: ${what}`, async () => {
+    test(`is not counted as a conflict, and succeeds in the first pass that may write: ${what}`, async () => {
       const here = aWorld();
       const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
       here.world.refuses = true;
@@ -255,7 +255,7 @@ describe('a repair that is refused', () => {
 
 describe('a running replica keeps its certificate and its CA bundle', () => {
   const names = { dns: ['other.ops.svc'], ip: [] };
-  /** As another issuer writes it: a CA that can sign for any name, and no key of it. */
+  /** The Secret of another issuer: a CA without name constraints, and no CA key. */
   async function ofAnotherIssuer(secret: StoredSecret, labels: StoredSecret['labels']): Promise<StoredSecret> {
     const { ca } = await aCertificateSet({ nth: 4, options: { names } });
     const { certificate, privateKey } = await issueServingCertificate(certificateOptions(), ca, ISSUED_AT);
@@ -280,7 +280,7 @@ describe('a running replica keeps its certificate and its CA bundle', () => {
       const secret = secrets.current();
       assert.ok(secret);
       secrets.put(await ofAnotherIssuer(secret, labels));
-      // Without the Lease the CA bundle is patched, and patches are not refused here.
+      // A replica without the Lease patches the CA bundle, and the simulated API server refuses no patches.
       Object.assign(world, { refuses, isLeaseHolder: false });
       for (let looks = 0; looks < 3; looks += 1) {
         await assert.rejects(look, { code });
@@ -313,8 +313,8 @@ describe('a replica without the Lease', () => {
   }
 });
 
-describe('a repair that somebody else is always faster than', () => {
-  test('is a fight: the registration', async () => {
+describe('a repair that another writer forestalls each time', () => {
+  test('counts as a conflict and is rate-limited for the registration', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.world.meddles = true;
@@ -328,7 +328,7 @@ describe('a repair that somebody else is always faster than', () => {
     assert.ok(here.world.fights > 30, `${here.world.fights} fights told`);
   });
 
-  test('is a fight: the Secret', async () => {
+  test('counts as a conflict and is rate-limited for the Secret', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     const stored = here.secrets.current();
@@ -354,7 +354,7 @@ describe('a replica that acts as the holder of the Lease', () => {
   const timeout = ({ registrations }: ReturnType<typeof aWorld>) =>
     registrations.current()?.webhooks?.[0]?.timeoutSeconds;
 
-  test('repairs trust without a read of the Lease', async () => {
+  test('repairs the CA bundle without a read of the Lease', async () => {
     const here = aWorld();
     const { look, isTrusted } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.registrations.edit(({ webhooks = [] }) => {
@@ -366,7 +366,7 @@ describe('a replica that acts as the holder of the Lease', () => {
     assert.deepEqual([isTrusted(), timeout(here), here.world.leaseReads], [true, 5, 0]);
   });
 
-  test('publishes its spec only if it still holds the Lease', async () => {
+  test('publishes its webhook spec only if a new read shows that it still holds the Lease', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.world.stillHolds = false;

@@ -6,7 +6,7 @@ import { simulate } from '../../support/fakes/simulation.ts';
 
 const DAYS = 3653;
 
-test('ten years with lost writes, crashes, restarts and clock jumps: what is presented is always trusted', async (t) => {
+test('the presented certificate stays trusted over ten simulated years with lost writes, crashes, restarts and clock jumps', async (t) => {
   const seeds = fc.record({ seed: fc.integer(), replicas: fc.integer({ min: 1, max: 3 }) });
   await fc.assert(
     fc.asyncProperty(seeds, async ({ seed, replicas }) => {
@@ -21,7 +21,7 @@ test('ten years with lost writes, crashes, restarts and clock jumps: what is pre
   );
 });
 
-test('the next look is never a hot loop, and never a timer that is too long for one', () => {
+test('nextResyncMs never returns a hot loop or more than a timer can wait', () => {
   const moments = fc.date({ min: new Date('2020-01-01'), max: new Date('2120-01-01'), noInvalidDate: true });
   fc.assert(
     fc.property(moments, moments, fc.nat(1000), fc.boolean(), (until, now, failures, isFromFiles) => {
@@ -31,7 +31,7 @@ test('the next look is never a hot loop, and never a timer that is too long for 
   );
 });
 
-/** Mulberry32: a small generator whose numbers a seed repeats. */
+/** Returns the pseudo-random number generator Mulberry32 with a seed. */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

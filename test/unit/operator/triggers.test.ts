@@ -6,10 +6,10 @@ import { createTriggers, type Trigger, watchFolder } from '../../../src/operator
 import { aFolder } from '../../support/builders/a-folder.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-/** Long enough never to come during a test. */
+/** Longer than any test takes. */
 const NEVER_MS = 3_600_000;
 
-/** Wake-ups that end with the test, and what ends them before. */
+/** Returns triggers that end with the test, and the controller that ends them earlier. */
 function start(t: TestContext) {
   const controller = new AbortController();
   t.after(() => controller.abort());
@@ -25,8 +25,8 @@ const ended = { done: true, value: undefined };
 const openTimersAndWatches = (): string[] =>
   process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind.startsWith('FSEvent'));
 
-describe('wake-ups', { timeout: 30_000 }, () => {
-  test('come for each reason, also one that comes again', async (t) => {
+describe('triggers', { timeout: 30_000 }, () => {
+  test('yields each trigger, and a repeated trigger again', async (t) => {
     const { wake, next } = start(t);
     for (const reason of ['secret-changed', 'registration-changed', 'secret-changed'] as const) {
       const coming = next();
@@ -35,13 +35,13 @@ describe('wake-ups', { timeout: 30_000 }, () => {
     }
   });
 
-  test('that come before anybody waits are not lost', async (t) => {
+  test('keeps a trigger that arrives before the loop waits', async (t) => {
     const { wake, next } = start(t);
     wake('secret-changed');
     assert.deepEqual(await next(), came('secret-changed'));
   });
 
-  test('that come while the last ones are worked on are one, with each reason once, in the order in which they came', async (t) => {
+  test('merges the triggers that arrive during a pass into one pass, each once and in order', async (t) => {
     const { wake, next } = start(t);
     wake('resync');
     await next();
@@ -49,7 +49,7 @@ describe('wake-ups', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), came('secret-changed', 'resync'));
   });
 
-  test('come once each', async (t) => {
+  test('yields a trigger only once', async (t) => {
     const { wake, next, stop } = start(t);
     wake('secret-changed');
     await next();
@@ -58,7 +58,7 @@ describe('wake-ups', { timeout: 30_000 }, () => {
     assert.deepEqual(await coming, ended);
   });
 
-  test('end when the signal is aborted while one is worked on, though another one has come', async (t) => {
+  test('ends if the signal is aborted during a pass, and drops a pending trigger', async (t) => {
     const { wake, next, stop } = start(t);
     wake('secret-changed');
     await next();
@@ -67,7 +67,7 @@ describe('wake-ups', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), ended);
   });
 
-  test('do not begin where the signal was aborted before', async () => {
+  test('yields nothing if the signal was aborted before', async () => {
     const triggers = createTriggers(AbortSignal.abort());
     triggers.wake('resync');
     assert.deepEqual(await promptly(triggers[Symbol.asyncIterator]().next()), ended);
@@ -75,7 +75,7 @@ describe('wake-ups', { timeout: 30_000 }, () => {
 });
 
 describe('a resync', { timeout: 30_000 }, () => {
-  test('comes when its time is over, once for each time that it is set', async (t) => {
+  test('resync is triggered once after the time that was set', async (t) => {
     const { resyncIn, next, stop } = start(t);
     for (let round = 0; round < 3; round += 1) {
       resyncIn(5);
@@ -86,14 +86,14 @@ describe('a resync', { timeout: 30_000 }, () => {
     assert.deepEqual(await coming, ended);
   });
 
-  test('comes at the time that was set last', async (t) => {
+  test('resync is triggered at the time that was set last', async (t) => {
     const { resyncIn, next } = start(t);
     resyncIn(NEVER_MS);
     resyncIn(5);
     assert.deepEqual(await next(), came('resync'));
   });
 
-  test('leaves no timer behind when it is set again, when the signal is aborted, and afterwards', (t) => {
+  test('resync leaves no timer after it is set again, after the abort, or if it is set after the abort', (t) => {
     const before = openTimersAndWatches();
     const { resyncIn, stop } = start(t);
     resyncIn(NEVER_MS);
@@ -106,40 +106,40 @@ describe('a resync', { timeout: 30_000 }, () => {
   });
 });
 
-describe('a folder that is watched', { timeout: 30_000 }, () => {
+describe('watchFolder', { timeout: 30_000 }, () => {
   function watchIn(t: TestContext, directory: string) {
     const { wake, next, signal } = start(t);
     watchFolder(directory, () => wake('files-changed'), signal);
     return next;
   }
 
-  test('wakes when one of its files changes', async (t) => {
+  test('reports a change of a file in the folder', async (t) => {
     const directory = await aFolder(t, { 'cert.pem': 'old' });
     const coming = watchIn(t, directory)();
     await writeFile(join(directory, 'cert.pem'), 'new');
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('wakes when a file is swapped for another one, as the kubelet does', async (t) => {
+  test('reports a symbolic link that is replaced, as the kubelet does with a mounted volume', async (t) => {
     const directory = await aFolder(t, { 'cert.pem': 'old', next: 'new' });
     const coming = watchIn(t, directory)();
     await rename(join(directory, 'next'), join(directory, 'cert.pem'));
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('wakes when it goes away', async (t) => {
+  test('reports the deletion of the folder', async (t) => {
     const directory = await aFolder(t);
     const coming = watchIn(t, directory)();
     await rm(directory, { recursive: true });
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('wakes where it is not there at all, so that somebody looks', async (t) => {
+  test('reports a change if the folder does not exist, so that a pass reads it', async (t) => {
     const directory = join(await aFolder(t), 'missing');
     assert.deepEqual(await watchIn(t, directory)(), came('files-changed'));
   });
 
-  test('leaves no watch behind, also where the signal was aborted before', async (t) => {
+  test('leaves no watch after the abort, or if the signal was aborted before', async (t) => {
     const before = openTimersAndWatches();
     const directory = await aFolder(t);
     const controller = new AbortController();

@@ -6,7 +6,7 @@ import { watchFolder } from '../../../src/operator/triggers.ts';
 import { aFolder } from '../../support/builders/a-folder.ts';
 import { eventually } from '../../support/eventually.ts';
 
-/** A folder that is watched until the test ends, and what was told of it. */
+/** Returns a folder that is watched until the test ends, and the number of reported changes. */
 async function start(t: TestContext) {
   const directory = await aFolder(t, { 'cert.pem': 'old' });
   const controller = new AbortController();
@@ -21,8 +21,8 @@ const untilLater = (ms: number) => {
   return eventually(() => assert.ok(performance.now() > later));
 };
 
-describe('a watched folder', () => {
-  test('has changed once when three files are copied into it one after the other', async (t) => {
+describe('watchFolder', () => {
+  test('reports one change if three files are copied into the folder within 200 ms', async (t) => {
     const source = await aFolder(t, { 'cert.pem': 'new', 'key.pem': 'new', 'ca.pem': 'new' });
     const { directory, changes } = await start(t);
     for (const file of ['cert.pem', 'key.pem', 'ca.pem']) await cp(join(source, file), join(directory, file));
@@ -31,7 +31,7 @@ describe('a watched folder', () => {
     assert.equal(changes(), 1);
   });
 
-  test('has changed again when it changes later', async (t) => {
+  test('reports a later change of the folder again', async (t) => {
     const { directory, changes } = await start(t);
     await writeFile(join(directory, 'cert.pem'), 'new');
     await eventually(() => assert.equal(changes(), 1));
@@ -39,13 +39,13 @@ describe('a watched folder', () => {
     await eventually(() => assert.equal(changes(), 2));
   });
 
-  test('has changed when it goes away', async (t) => {
+  test('reports a change if the folder is deleted', async (t) => {
     const { directory, changes } = await start(t);
     await rm(directory, { recursive: true });
     await eventually(() => assert.ok(changes() > 0));
   });
 
-  test('tells nothing more once it is not watched any more', async (t) => {
+  test('reports no change after the signal is aborted', async (t) => {
     const { directory, changes, stop } = await start(t);
     await writeFile(join(directory, 'cert.pem'), 'new');
     stop();

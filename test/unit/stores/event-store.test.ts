@@ -7,7 +7,7 @@ const NOT_FOUND = { reason: 'NotFound', details: { name: 'cert.renew.due', kind:
 const at = new Date('2030-01-01T12:00:00Z');
 const notice = { type: 'Normal', action: 'renew', reason: 'due', note: 'A serving certificate was issued.' } as const;
 
-/** The body of the write, and its path, when the Event was as given before. */
+/** Returns the path and body of the write of an Event, given the stored Event. */
 async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due') {
   const calls: { readonly path: string; readonly body: unknown; readonly query: unknown }[] = [];
   const callJson: CallJson = async (method, path, { body, query } = {}) => {
@@ -22,7 +22,7 @@ async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due'
 }
 
 describe('an Event about the Secret', () => {
-  test('is applied under a name made of the Secret, the action and the reason', async () => {
+  test('writes the Event about the Secret under a name of Secret, action and reason', async () => {
     assert.deepEqual(await written(), {
       path: '/api/v1/namespaces/ops/events/cert.renew.due',
       query: { fieldManager: 'terraform-daemon', force: 'true' },
@@ -45,7 +45,7 @@ describe('an Event about the Secret', () => {
     assert.equal(path, '/api/v1/namespaces/ops/events/cert.renew.kube-forbidden');
   });
 
-  test('keeps its first time and adds to its count when it exists', async () => {
+  test('keeps firstTimestamp of an existing Event and increases its count', async () => {
     const first = '2029-12-31T00:00:00Z';
     const { body } = (await written({ firstTimestamp: first, count: 5 })) ?? {};
     const { firstTimestamp, lastTimestamp, count } = body as Record<string, unknown>;

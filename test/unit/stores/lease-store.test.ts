@@ -7,7 +7,7 @@ const refused = (code: number, body: object = {}) =>
   Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
 const notFound = refused(404, { reason: 'NotFound', details: { name: 'backstop', kind: 'leases' } });
 
-/** A store whose API server answers every call like this, and the options of the calls. */
+/** Returns a store whose API server gives every call the same response, and the recorded calls. */
 function answering(answer: unknown) {
   const calls: Parameters<CallJson>[2][] = [];
   const callJson: CallJson = async (_method, _path, options) => {
@@ -24,7 +24,7 @@ function answering(answer: unknown) {
 describe('the Lease', () => {
   const now = new Date('2030-01-01T12:00:00.123Z');
 
-  test('is read as who holds it and since when; released it has no holder', async () => {
+  test('reads holder and renewTime of the Lease; a released Lease has no holder', async () => {
     const metadata = { resourceVersion: '7' };
     const spec = { holderIdentity: 'pod/1', renewTime: '2030-01-01T12:00:00.123000Z' };
     const held = { holder: 'pod/1', renewedAt: now, resourceVersion: '7' };
@@ -34,7 +34,7 @@ describe('the Lease', () => {
     assert.equal(await answering(notFound).lease.read(), undefined);
   });
 
-  test('is created by an apply that is not forced, and written on the version that was read', async () => {
+  test('creates the Lease by an apply without force, and updates it with the resourceVersion that was read', async () => {
     const first = answering({});
     assert.equal(await first.lease.create('pod/1', now), true);
     assert.deepEqual(first.calls[0]?.query, { fieldManager: 'terraform-daemon/pod/1', force: 'false' });

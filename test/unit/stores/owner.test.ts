@@ -11,7 +11,7 @@ const gone = refusal(404, { reason: 'NotFound', details: { name: 'td', kind: 'cl
 const forbidden = refusal(403, { message: 'clusterroles "td" is forbidden' });
 const unavailable = refusal(503);
 
-/** An owner whose ClusterRole is read as the given answers say, one after another: a uid, or an error. */
+/** Returns an owner whose reads of the ClusterRole give the uids and errors in this order. */
 function anOwner(...answers: readonly (string | Error)[]) {
   const warnings: string[] = [];
   const left = [...answers];
@@ -29,8 +29,8 @@ function anOwner(...answers: readonly (string | Error)[]) {
   return { writeOwned, uid, warnings, clock };
 }
 
-describe('the owner of what the daemon creates', () => {
-  test('is the ClusterRole, read before each write', async () => {
+describe('the owner reference of objects of the daemon', () => {
+  test('is the ClusterRole with the uid of a new read before each write', async () => {
     const { writeOwned, uid } = anOwner('first', 'second');
     assert.deepEqual(await writeOwned({ reference: 'Secret a/b' }, async (references) => references), [
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'first' },
@@ -40,7 +40,7 @@ describe('the owner of what the daemon creates', () => {
 
   const lost = { 'was deleted': gone, 'may not be read any more': forbidden, 'cannot be read for now': unavailable };
   for (const [name, error] of Object.entries(lost)) {
-    test(`is the last known ClusterRole when that ${name}`, async () => {
+    test(`has the last known uid if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner('first', error);
       await uid();
       assert.deepEqual(await uid(), ['first']);
@@ -49,7 +49,7 @@ describe('the owner of what the daemon creates', () => {
   }
 
   for (const [name, error] of Object.entries({ 'does not exist': gone, 'may not be read': forbidden })) {
-    test(`is absent when the ClusterRole ${name}, which is logged once`, async () => {
+    test(`is missing, with one warning, if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner(error, error, 'first');
       assert.equal(await uid(), undefined);
       assert.equal(await uid(), undefined);
@@ -58,7 +58,7 @@ describe('the owner of what the daemon creates', () => {
     });
   }
 
-  test('is waited for when the ClusterRole cannot be read at first: nothing is written without it', async () => {
+  test('is required for a create while the first read of the ClusterRole fails temporarily', async () => {
     const { writeOwned, uid } = anOwner(unavailable, 'first');
     const code = await writeOwned({ reference: 'Secret a/b' }, async () => assert.fail()).catch(
       (error: OperatorError) => error.code,
@@ -67,7 +67,7 @@ describe('the owner of what the daemon creates', () => {
     assert.deepEqual(await uid(), ['first']);
   });
 
-  test('is waited for before a create while the roles of a new install may not be in force yet', async () => {
+  test('is required for a create while RBAC rules of a new install may not be in force yet', async () => {
     const { uid, warnings, clock } = anOwner(forbidden, 'first');
     clock.uptimeMs = timings.owner.forbiddenMs - 1;
     await assert.rejects(uid(), { code: 'KUBE_FORBIDDEN' });
@@ -76,7 +76,7 @@ describe('the owner of what the daemon creates', () => {
   });
 
   for (const [name, error] of Object.entries({ 'is unavailable': unavailable, 'is forbidden': forbidden })) {
-    test(`is left in a live object when the first read of the ClusterRole ${name}: the update is written`, async () => {
+    test(`stays unchanged in an update if the first read of the ClusterRole ${name}`, async () => {
       const { writeOwned, clock } = anOwner(error);
       clock.uptimeMs = 0;
       const ours = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'live' };

@@ -4,7 +4,7 @@ import type { CallJson } from '../../../src/kube/requests.ts';
 import { createRegistrationStore } from '../../../src/stores/registration-store.ts';
 import { foreignEntry } from '../../support/builders/a-registration.ts';
 
-/** Replaces an entry on an API server that refuses every call with this status. */
+/** Replaces a webhook entry on an API server that refuses every call with the given status. */
 function replaceOn(code: number, body: object) {
   const callJson: CallJson = async () => {
     throw Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });

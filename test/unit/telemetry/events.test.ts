@@ -10,7 +10,7 @@ const notice = (fields: Partial<Notice> = {}): Notice => ({
   ...fields,
 });
 
-/** Events whose store a test can see, and whose clock it sets. */
+/** Returns an emitter of Events with recorded writes and a settable clock. */
 function start(t: TestContext, { refuse = (): boolean => false } = {}) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   const written: string[] = [];
@@ -32,7 +32,7 @@ function start(t: TestContext, { refuse = (): boolean => false } = {}) {
 }
 
 describe('an Event', () => {
-  test('is written at once, and once a minute at the most: what comes in between is counted', (t) => {
+  test('writes an Event at once, then at most once a minute with the count of the occurrences in between', (t) => {
     const { emit, written, pass } = start(t);
     for (let times = 0; times < 5; times += 1) emit(notice());
     assert.deepEqual(written, ['renew due 1']);
@@ -47,7 +47,7 @@ describe('an Event', () => {
     assert.deepEqual(written.slice(2), ['renew due 1']);
   });
 
-  test('is cut between two characters where an API server would not take all of its bytes', (t) => {
+  test('cuts the note of an Event to 1,024 bytes between two characters', (t) => {
     const { emit, notes } = start(t);
     for (const [action, note] of Object.entries({
       whole: 'x'.repeat(1_024),
@@ -60,7 +60,7 @@ describe('an Event', () => {
     assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
   });
 
-  test('says in the end what was told last, and when that was', (t) => {
+  test('writes the last note with the time of its occurrence', (t) => {
     const { emit, notes, pass } = start(t);
     for (const note of ['one', 'two', 'three']) {
       emit(notice({ note }));
@@ -70,13 +70,13 @@ describe('an Event', () => {
     assert.deepEqual(notes, ['00:00 one', '00:20 three']);
   });
 
-  test('of another action or reason is another one', (t) => {
+  test('writes a separate Event for each action and reason', (t) => {
     const { emit, written } = start(t);
     for (const one of [notice(), notice({ reason: 'expired' }), notice({ action: 'replace' })]) emit(one);
     assert.deepEqual(written, ['renew due 1', 'renew expired 1', 'replace due 1']);
   });
 
-  test('is written within a minute also after the clock was set back', (t) => {
+  test('writes an Event within a minute even after the clock was set back', (t) => {
     const { emit, written, pass } = start(t);
     emit(notice());
     pass(-3_600_000);
@@ -85,7 +85,7 @@ describe('an Event', () => {
     assert.equal(written.length, 2);
   });
 
-  test('that cannot be written is told in the log once, and never thrown', async (t) => {
+  test('logs one warning if Events cannot be written, and throws nothing', async (t) => {
     const { emit, warnings, written, pass } = start(t, { refuse: () => true });
     for (let times = 0; times < 3; times += 1) {
       emit(notice());
