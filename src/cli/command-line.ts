@@ -4,9 +4,16 @@ import { version } from '../lib/version.ts';
 import type { RawOptions } from './config.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { Parsed } from './option-parsers.ts';
-import { environmentName, type OptionDefinition, type OptionName, options } from './options.ts';
+import {
+  environmentName,
+  type OptionDefinition,
+  type OptionName,
+  oftenChanged,
+  optionGroups,
+  options,
+} from './options.ts';
 
-/** An option that only one subcommand has. It has no variable: it is about this one call. */
+/** An option that only one subcommand has, without an environment variable. */
 export interface OwnOption {
   /** In the form that commander reads: `-o, --output <format>`. */
   readonly flags: string;
@@ -16,7 +23,7 @@ export interface OwnOption {
   readonly parse?: (text: string) => Parsed<unknown>;
 }
 
-/** Where a command writes: the process, or a test. */
+/** The streams that a command writes to: those of the process, or of a test. */
 export interface Output {
   readonly stdout: { readonly write: (text: string) => unknown };
   readonly stderr: { readonly write: (text: string) => unknown };
@@ -24,24 +31,31 @@ export interface Output {
 
 export interface Subcommand {
   readonly description: string;
-  /** Options that have the same variables and defaults in every subcommand. */
+  /** Options with the same environment variables and defaults in every subcommand. */
   readonly shared: readonly OptionName[];
   readonly own: readonly OwnOption[];
-  /** Follows the options in `--help`. */
+  /** The text below the options in `--help`. */
   readonly help: string;
   /** Returns the exit code. The definitions in `own` decide the type of the second argument. */
   run(raw: RawOptions, own: never, output: Output): Promise<number>;
 }
 
-/** The names of the install and its objects, and how the API server is reached. */
+/** The options of every subcommand that calls the API server. */
 export const installOptions: readonly OptionName[] = ['kubeconfig', 'namespace', 'secret-name', 'owner-cluster-role'];
 
+const WHAT = "Makes each Job of KubeVela's terraform-controller run once.";
+const OFTEN = `Options that users change most: ${oftenChanged.map((name) => `--${name}`).join(', ')}.`;
+const VARIABLES = `
+Each option of run has an environment variable: TERRAFORM_DAEMON_ plus its name in upper case with
+underscores. An option overrides its variable.
+`;
+const HELP_WIDTH = 100;
+
 /**
- * Reads the command line and the environment, and runs the subcommand. A flag wins over its variable. The values of
- * shared options are passed as text: `readConfig` checks all of them at once.
+ * Runs the subcommand that the arguments name and returns its exit code. A flag overrides its environment variable. The
+ * subcommand gets shared options as text, because `readConfig` checks all of them at once.
  *
  * @param subcommands the first one is the default.
- * @returns the exit code.
  */
 export async function parseCommandLine(
   args: readonly string[],
@@ -50,17 +64,18 @@ export async function parseCommandLine(
 ): Promise<number> {
   let exitCode = 0;
   const program = new Command('terraform-daemon')
-    .description("Makes each Job of KubeVela's terraform-controller run once.")
+    .description(`${WHAT}\n${OFTEN}`)
     .version(version)
     .showHelpAfterError('(--help lists all options)')
-    .configureHelp({ helpWidth: 100 })
+    .configureHelp({ helpWidth: HELP_WIDTH, optionDescription: ({ description }) => description })
     .configureOutput({
       writeOut: (text) => output.stdout.write(text),
       writeErr: (text) => output.stderr.write(text),
     })
     .exitOverride();
   const [defaultCommand] = Object.entries(subcommands).map(([name, subcommand]) => {
-    const command = program.command(name).description(subcommand.description).addHelpText('after', subcommand.help);
+    const { description, help } = subcommand;
+    const command = program.command(name).description(description).addHelpText('after', `${VARIABLES}${help}`);
     const shared = subcommand.shared.map(toOption);
     for (const option of [...subcommand.own.map(toOwnOption), ...shared]) command.addOption(option);
     return command.action(async (values: Readonly<Record<string, never>>) => {
@@ -93,7 +108,7 @@ function exitCodeOf(error: unknown, { stderr }: Output): number {
 }
 
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
-  const option = new Option(flags, description).default(value, defaultText);
+  const option = new Option(flags, withDefault(description, defaultText ?? value)).default(value);
   if (parse === undefined) return option;
   return option.argParser((text) => {
     const parsed = parse(text);
@@ -103,17 +118,28 @@ function toOwnOption({ flags, description, default: value, defaultText, parse }:
 }
 
 function toOption(name: OptionName): Option {
-  const { placeholder, description, default: value, defaultText }: OptionDefinition<unknown> = options[name];
-  const text = defaultText === undefined ? description : `${description} (default: ${defaultText})`;
-  return new Option(`--${name} <${placeholder}>`, text).env(environmentName(name)).default(value);
+  const { placeholder, description, default: value, defaultText = value }: OptionDefinition<unknown> = options[name];
+  return new Option(`--${name} <${placeholder}>`, withDefault(description, defaultText))
+    .env(environmentName(name))
+    .default(value)
+    .helpGroup(`${groupOf(name)}:`);
 }
+
+const withDefault = (description: string, shown: unknown): string =>
+  shown === undefined ? description : `${description} (default: ${shown})`;
+
+const groupOf = (name: OptionName): string =>
+  Object.entries(optionGroups).find(([, group]) => name in group)?.[0] ?? 'Options';
 
 function optionsHelp(command: Command): string {
   const help = command.createHelp();
-  help.prepareContext({ helpWidth: 100 });
   const width = help.padWidth(command, help);
-  const lines = command.options.map((option) =>
-    help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help),
-  );
-  return `\nOptions of ${command.name()}:\n${lines.join('\n')}`;
+  const groups = help.groupItems([], [...command.options], ({ helpGroupHeading = '' }) => helpGroupHeading);
+  const lines = [...groups].flatMap(([heading, group]) => {
+    const items = group.map((option) =>
+      help.formatItem(help.optionTerm(option), width, help.optionDescription(option), help),
+    );
+    return help.formatItemList(heading, items, help);
+  });
+  return `\n${lines.join('\n').trimEnd()}\n${VARIABLES}`;
 }

@@ -21,53 +21,67 @@ import {
 export interface OptionDefinition<T> {
   /** The name of the value in `--help`. */
   readonly placeholder: string;
+  /** At most one line of `--help`. */
   readonly description: string;
-  /** In the form of the user. Without a default the option is off, or `defaultText` says where the value comes from. */
+  /** Whole sentences that follow the description in the reference and in the chart. */
+  readonly details?: string;
+  /** In the form of the user. Without a default the option is off, or `defaultText` gives the source of its value. */
   readonly default?: string;
+  /** Replaces `default` in `--help`. */
   readonly defaultText?: string;
   readonly parse: (text: string) => Parsed<T>;
 }
+
+type Definitions = Readonly<Record<string, OptionDefinition<unknown>>>;
 
 const port = (lowest: number) => ({ placeholder: 'port', parse: integer('a port', lowest, 65535) });
 const file = { placeholder: 'file', parse: text };
 const time = (shortest: string, longest: string) => ({ placeholder: 'duration', parse: duration(shortest, longest) });
 
-/** Every option of `terraform-daemon run` by flag name. `--help`, the README and the chart are made from this table. */
-export const options = {
+const connection = {
   kubeconfig: {
     ...file,
-    description: 'how to reach the API server',
-    defaultText: "the Pod's own service account, else $KUBECONFIG, else ~/.kube/config",
+    description: 'kubeconfig',
+    details:
+      "Without this option: the Pod's service account in a Pod, else the files that $KUBECONFIG names, else ~/.kube/config.",
+    defaultText: 'in-cluster, $KUBECONFIG, ~/.kube/config',
   },
+} as const satisfies Definitions;
+
+const names = {
   namespace: {
     placeholder: 'name',
-    description: 'namespace of the Service and of the Secret',
-    defaultText: "the Pod's own, else vela-system",
+    description: 'namespace of the install',
+    details: 'The namespace holds the Service, the Secret and the Lease.',
+    defaultText: "the Pod's, or vela-system",
     parse: label,
   },
   'service-name': {
     placeholder: 'name',
-    description: 'Service through which the API server calls the endpoint; the serving certificate is for its name',
+    description: 'webhook Service',
+    details: 'The API server calls the endpoint through this Service. The serving certificate is for its DNS name.',
     default: 'terraform-job-webhook-service',
     parse: serviceLabel,
   },
-  'service-port': { ...port(1), description: 'port of that Service', default: '443' },
+  'service-port': { ...port(1), description: 'port of the webhook Service', default: '443' },
   'secret-name': {
     placeholder: 'name',
-    description: 'Secret that holds the certificate authority and the serving certificate',
+    description: 'Secret for certificates',
+    details: 'The Secret holds the CA and the serving certificate with their keys.',
     default: 'terraform-job-webhook-cert',
     parse: subdomain,
   },
   'webhook-configuration-name': {
     placeholder: 'name',
-    description: 'MutatingWebhookConfiguration that the daemon creates and keeps',
+    description: 'MutatingWebhookConfiguration that the daemon creates and updates',
     default: 'terraform-job-webhook-configuration',
     parse: registrationName,
   },
   'owner-cluster-role': {
     placeholder: 'name',
-    description:
-      'ClusterRole of the install: it becomes the owner of what the daemon makes, so that all of it goes with the install. The Deployment is taken to have the same name, where commands to mend something are told',
+    description: 'owner of the created objects',
+    details:
+      'The daemon sets this ClusterRole as the owner of the Secret, the Lease and the MutatingWebhookConfiguration, so that Kubernetes deletes them with the ClusterRole. The kubectl commands in messages use the same name for the Deployment.',
     default: 'terraform-daemon',
     parse: matching({
       pattern: /^(?!\.\.?$)[^/%\s]+$/,
@@ -75,90 +89,107 @@ export const options = {
       allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
     }),
   },
-  'webhook-bind-port': { ...port(0), description: 'port of the HTTPS endpoint; 0 takes a free one', default: '8090' },
-  'webhook-bind-address': {
-    placeholder: 'ip',
-    description: 'address that the endpoint and the metrics listen on',
-    defaultText: 'all addresses',
-    parse: address,
-  },
-  'client-ca-file': {
-    ...file,
-    description:
-      'who may call: only clients with a certificate of one of these authorities (PEM). API servers then need an admission kubeconfig (docs/how-to/operate.md). Read again when it changes',
-    defaultText: 'whoever reaches the port',
-  },
-  'client-name': {
-    placeholder: 'names',
-    description: 'of those only the ones whose certificate has one of these CNs, with commas between them',
-    defaultText: 'any',
-    parse: clientNames,
-  },
-  'tls-min-version': {
-    placeholder: 'version',
-    description: 'oldest TLS that the endpoint speaks: TLSv1.2 or TLSv1.3',
-    default: 'TLSv1.2',
-    parse: oneOf('TLSv1.2', 'TLSv1.3'),
-  },
-  'tls-cipher-suites': {
-    placeholder: 'suites',
-    description:
-      'cipher suites of the endpoint, the preferred one first, with commas between them; those of TLS 1.3 among them. Others than the default cannot be had',
-    defaultText: 'each with AEAD and forward secrecy',
-    parse: cipherSuites,
-  },
-  'max-connections': {
-    placeholder: 'number',
-    description:
-      'connections that the endpoint holds at once; one more takes the place of the one that has been idle for longest and has not shown to be an API server',
-    default: '1000',
-    parse: integer('a number', 10, 100_000),
-  },
-  'webhook-cert-path': {
-    placeholder: 'dir',
-    description:
-      'bring your own: cert.pem, key.pem and optionally ca.pem from this folder; nothing is issued or stored, and the files are read again when they change',
-    parse: text,
-  },
-  'webhook-url': {
-    placeholder: 'url',
-    description:
-      'register this URL instead of the Service, for local debugging; the certificate is for its host or IP address. Where a daemon is installed already, also give names of your own: --secret-name, --webhook-configuration-name',
-    parse: webhookUrl,
-  },
-  'policy-file': {
-    ...file,
-    description:
-      'which Jobs are capped, and how far: YAML or JSON, read again when it changes (see Policy in the README)',
-    defaultText: "terraform-controller's Jobs run once",
-  },
+} as const satisfies Definitions;
+
+const webhook = {
   'failure-policy': {
     placeholder: 'policy',
-    description: 'what the API server does with a matching Job when the endpoint cannot be called: Ignore or Fail',
+    description: 'webhook failurePolicy: Ignore or Fail',
+    details:
+      'If the API server cannot call the endpoint, it stores a matching Job unchanged (Ignore) or rejects it (Fail).',
     default: 'Ignore',
     parse: oneOf('Ignore', 'Fail'),
   },
   'timeout-seconds': {
     placeholder: 'seconds',
-    description: 'how long the API server waits for an answer',
+    description: 'seconds that the API server waits for an answer',
     default: '5',
     parse: integer('whole seconds', 1, 30),
   },
-  'ca-lifetime': {
-    ...time('10s', '876000h'),
-    description: 'how long a new certificate authority is valid',
-    default: '87600h',
+  'webhook-bind-port': {
+    ...port(0),
+    description: 'HTTPS port of the endpoint; 0: any free port',
+    default: '8090',
   },
+  'webhook-bind-address': {
+    placeholder: 'ip',
+    description: 'IP address to listen on',
+    details: 'The address applies to the probes and the metrics too.',
+    defaultText: 'all addresses',
+    parse: address,
+  },
+  'webhook-url': {
+    placeholder: 'url',
+    description: 'URL to register instead of the Service, for debugging',
+    details:
+      'The serving certificate is for the host or the IP address of the URL. If the cluster has a daemon already, also set --secret-name and --webhook-configuration-name.',
+    parse: webhookUrl,
+  },
+  'tls-min-version': {
+    placeholder: 'version',
+    description: 'oldest TLS version: TLSv1.2 or TLSv1.3',
+    default: 'TLSv1.2',
+    parse: oneOf('TLSv1.2', 'TLSv1.3'),
+  },
+  'tls-cipher-suites': {
+    placeholder: 'suites',
+    description: 'cipher suites',
+    details:
+      'A list with commas, the preferred suite first, TLS 1.3 suites included. The list must be a subset of the default.',
+    defaultText: 'all with AEAD and forward secrecy',
+    parse: cipherSuites,
+  },
+  'client-ca-file': {
+    ...file,
+    description: 'require client certificates signed by the CAs in this file',
+    details:
+      'A PEM file, read again when it changes. API servers then need an admission kubeconfig (docs/how-to/operate.md). Without this option every client that reaches the port can call the endpoint.',
+    parse: text,
+  },
+  'client-name': {
+    placeholder: 'names',
+    description: 'allowed client CNs, with commas',
+    details: 'The endpoint then serves only clients with one of these common names. Needs --client-ca-file.',
+    defaultText: 'any',
+    parse: clientNames,
+  },
+  'max-connections': {
+    placeholder: 'number',
+    description: 'maximum number of open connections',
+    details:
+      'For one more connection the endpoint closes an open one: first a connection without a served request or a verified client certificate, and of these the one that has been idle for longest.',
+    default: '1000',
+    parse: integer('a number', 10, 100_000),
+  },
+  'drain-time': {
+    ...time('0s', '1h'),
+    description: 'time to keep serving after SIGTERM',
+    details: 'In this time Kubernetes stops sending new connections to the Pod.',
+    default: '5s',
+  },
+} as const satisfies Definitions;
+
+const certificates = {
+  'webhook-cert-path': {
+    placeholder: 'dir',
+    description: 'directory of a user-provided certificate',
+    details:
+      'The directory holds cert.pem, key.pem and optionally ca.pem. The daemon reads the files again when they change. It then issues no certificate and does not use the Secret.',
+    parse: text,
+  },
+  'ca-lifetime': { ...time('10s', '876000h'), description: 'validity of a new CA', default: '87600h' },
   'cert-lifetime': {
     ...time('10s', '876000h'),
-    description: 'how long a new serving certificate is valid; it is renewed at two thirds of that',
+    description: 'validity of a new serving certificate',
+    details: 'The daemon renews the certificate after two thirds of this time.',
     default: '2160h',
   },
   'settle-time': {
     ...time('1s', '24h'),
-    description:
-      'how long a new certificate authority is published before it takes over, and its predecessor afterwards: until every API server sees the CA bundle. A replica that cannot ask the API server for twice as long may be trusted no more until it can',
-    // CertificateOptions.settleMs says why.
+    description: 'time for all API servers to load a new CA',
+    details:
+      'A CA rotation waits this long twice: before the new CA replaces the old CA, and before the old CA leaves the CA bundle. If a replica cannot reach the API server for more than twice this time during a rotation, API servers can reject its certificate until it reaches the API server again.',
+    // CertificateOptions.settleMs gives the reason for 60 s.
     default: '60s',
   },
   'key-size': {
@@ -169,52 +200,95 @@ export const options = {
   },
   'rotate-on-start': {
     placeholder: 'boolean',
-    description: 'renew the serving certificate, from the same certificate authority, at every start',
+    description: 'renew the serving certificate at each start',
+    details: 'The CA stays the same.',
     default: 'true',
     parse: boolean,
   },
   'ca-subject': {
     placeholder: 'name',
-    description: 'distinguished name of the certificate authority (RFC 4514); attributes CN, OU, O, L, ST and C',
+    description: 'subject of the CA (RFC 4514)',
+    details: 'The attributes CN, OU, O, L, ST and C are allowed.',
+    defaultText: 'CN=Kubernetes,…',
     default: 'CN=Kubernetes,OU=CA,O=Kubernetes,L=Portland,ST=Oregon,C=US',
     parse: distinguishedName,
   },
   subject: {
     placeholder: 'name',
-    description: 'distinguished name of the serving certificate',
+    description: 'subject of the serving certificate',
+    details: 'The form is the same as for --ca-subject.',
+    defaultText: 'CN=admission,…',
     default: 'CN=admission,OU=Kubernetes,O=Kubernetes,L=Portland,ST=Oregon,C=US',
     parse: distinguishedName,
   },
+} as const satisfies Definitions;
+
+const policy = {
+  'policy-file': {
+    ...file,
+    description: 'policy: which Jobs get which backoffLimit',
+    details:
+      "A YAML or JSON file, read again when it changes. The built-in policy sets backoffLimit 0 on terraform-controller's Jobs.",
+    defaultText: 'built-in',
+  },
   heal: {
     placeholder: 'which',
-    description:
-      'Jobs that the endpoint has missed are capped afterwards: all, new (only those made after the start) or off. In its second run already, such a Job ends at once, and what it is doing is cut off',
+    description: 'cap Jobs stored uncapped: all, new or off',
+    details:
+      'With new, the daemon caps only Jobs created after its start. Capping a Job that is in its second run ends the Job at once and stops its Pod.',
     default: 'all',
     parse: oneOf('all', 'new', 'off'),
   },
+} as const satisfies Definitions;
+
+const probes = {
   'metrics-bind-port': {
     ...port(0),
-    description: 'port of /healthz, /readyz and /metrics (plain HTTP); 0 takes a free one',
+    description: 'HTTP port of probes and metrics; 0: any free',
+    details: 'The paths are /healthz, /readyz and /metrics.',
     default: '8080',
   },
-  'drain-time': {
-    ...time('0s', '1h'),
-    description: 'how long to go on answering after SIGTERM, so that the Service can take this Pod out first',
-    default: '5s',
-  },
+} as const satisfies Definitions;
+
+const logs = {
   'log-level': {
     placeholder: 'level',
-    description: 'error, warn, info or debug',
+    description: 'log level: error, warn, info or debug',
     default: 'info',
     parse: oneOf('error', 'warn', 'info', 'debug'),
   },
   'log-format': {
     placeholder: 'format',
-    description: 'json (a line per event) or pretty',
+    description: 'json (one line per event) or pretty',
     default: 'json',
     parse: oneOf('json', 'pretty'),
   },
-} as const satisfies Record<string, OptionDefinition<unknown>>;
+} as const satisfies Definitions;
+
+/** Every option of `terraform-daemon run` by flag name. `--help`, the reference and the chart are made from this table. */
+export const options = {
+  ...connection,
+  ...names,
+  ...webhook,
+  ...certificates,
+  ...policy,
+  ...probes,
+  ...logs,
+};
+
+/** The options by group, in the order of `--help`. */
+export const optionGroups = {
+  'Connection to the API server': connection,
+  Names: names,
+  'Webhook and TLS': webhook,
+  Certificates: certificates,
+  'Policy and backstop': policy,
+  Probes: probes,
+  Logs: logs,
+} as const satisfies Readonly<Record<string, Definitions>>;
+
+/** The options that users change most, for the first lines of `--help`. */
+export const oftenChanged = ['namespace', 'policy-file', 'failure-policy', 'heal', 'log-level'] as const;
 
 export type OptionName = keyof typeof options;
 type ValueOf<D> = D extends { readonly parse: (text: string) => Parsed<infer T> } ? T : never;

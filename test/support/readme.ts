@@ -7,8 +7,8 @@ export const readReadme = (): Promise<string> => readFile(new URL('../../README.
 /** Returns the table of options that the README must have. */
 export function optionsTable(): string {
   const rows = optionNames.map((name) => {
-    const { description, default: value, defaultText = '' }: OptionDefinition<unknown> = options[name];
-    return `| \`--${name}\` | ${value === undefined ? defaultText : `\`${value}\``} | ${description} |`;
+    const { description, details, default: value, defaultText = '' }: OptionDefinition<unknown> = options[name];
+    return `| \`--${name}\` | ${value === undefined ? defaultText : `\`${value}\``} | ${details ? `${description}. ${details}` : description} |`;
   });
   return ['| option | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
 }

@@ -108,9 +108,9 @@ const labels = (description: string): Value => map(description, { pattern: `^(${
 
 function optionValues(): Value {
   const described = optionNames.map((name) => {
-    const { description, defaultText, default: value }: OptionDefinition<unknown> = options[name];
+    const { description, details, defaultText, default: value }: OptionDefinition<unknown> = options[name];
     if (name in chartsOwn) return [name, { description: `Refused: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
-    const meaning = `${description}; default: ${value ?? defaultText}`;
+    const meaning = `${description} (default: ${value ?? defaultText})${details ? `. ${details}` : ''}`;
     return [name, { ...forms[name as keyof typeof forms], description: meaning }];
   });
   return {

@@ -1,7 +1,7 @@
 import { reasons } from '../../src/certs/reason-texts.ts';
 import type { OwnOption } from '../../src/cli/command-line.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
-import { environmentName, type OptionDefinition, optionNames, options } from '../../src/cli/options.ts';
+import { environmentName, type OptionDefinition, type OptionName, optionGroups } from '../../src/cli/options.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { eventReasons } from '../../src/telemetry/events.ts';
@@ -35,22 +35,27 @@ const code = (text: string): string => `\`${text}\``;
 const OPTIONS_HEAD = ['option', 'environment variable', 'default', 'meaning'];
 
 function optionsPage(): string {
-  const rows = optionNames.map((name) => {
-    const { placeholder, description, default: value, defaultText = 'none' }: OptionDefinition<unknown> = options[name];
-    return [
-      code(`--${name} <${placeholder}>`),
-      code(environmentName(name)),
-      value === undefined ? defaultText : code(value),
-      description,
-    ];
-  });
+  const groups = Object.entries(optionGroups).flatMap(([heading, group]) => [
+    `### ${heading}`,
+    table(OPTIONS_HEAD, Object.entries(group).map(sharedRow)),
+  ]);
   const own = Object.entries(subcommands).flatMap(([name, command]) => [
     `## Options of ${name}`,
     `The command also has these options of \`run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
     table(OPTIONS_HEAD, command.own.map(ownRow)),
   ]);
   const rule = 'An option on the command line overrides its environment variable.';
-  return page('Options', rule, '## Options of run', table(OPTIONS_HEAD, rows), ...own);
+  return page('Options', rule, '## Options of run', ...groups, ...own);
+}
+
+function sharedRow([name, option]: readonly [string, OptionDefinition<unknown>]): readonly string[] {
+  const { placeholder, description, details, default: value, defaultText = 'none' } = option;
+  return [
+    code(`--${name} <${placeholder}>`),
+    code(environmentName(name as OptionName)),
+    value === undefined ? defaultText : code(value),
+    details === undefined ? description : `${description}. ${details}`,
+  ];
 }
 
 function ownRow({ flags, description, default: value, defaultText }: OwnOption): readonly string[] {
@@ -89,7 +94,7 @@ function reasonsPage(): string {
   ]);
   return page(
     'Reasons',
-    'The daemon gives a reason in its log, in the labels of its metrics and in its Events. An Event has the same words in UpperCamelCase. What to do about a reason: [troubleshooting](../troubleshoot.md).',
+    'The daemon gives a reason in its log, in the labels of its metrics and in its Events. An Event has the same words in UpperCamelCase. What to do about a reason: [troubleshooting](../how-to/troubleshoot.md).',
     '## Events about the Secret and the webhook configuration',
     table(['log and metrics', 'Event reason', 'meaning'], rows),
     '## Events about Jobs',

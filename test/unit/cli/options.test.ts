@@ -74,6 +74,18 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['.', '../..', 'a/b', 'a%2fb', 'a b', 'a\n', long(254)],
     allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
   },
+  'failure-policy': {
+    default: 'Ignore',
+    variable: 'TERRAFORM_DAEMON_FAILURE_POLICY',
+    ...words('Ignore', 'Fail'),
+  },
+  'timeout-seconds': {
+    default: '5',
+    variable: 'TERRAFORM_DAEMON_TIMEOUT_SECONDS',
+    good: { 1: 1, 30: 30 },
+    bad: ['0', '31', '5s', '1.5', '-5'],
+    allowed: 'whole seconds from 1 to 30',
+  },
   'webhook-bind-port': { default: '8090', variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_PORT', ...port(0) },
   'webhook-bind-address': {
     variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_ADDRESS',
@@ -81,12 +93,18 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['localhost', '127.0.0', '256.0.0.1', '[::1]', '127.0.0.1:80'],
     allowed: 'an IP address such as 127.0.0.1 or ::',
   },
-  'client-ca-file': { variable: 'TERRAFORM_DAEMON_CLIENT_CA_FILE', good: same('/pki/ca.pem', 'any text'), bad: [] },
-  'client-name': {
-    variable: 'TERRAFORM_DAEMON_CLIENT_NAME',
-    good: { a: ['a'], 'kube-apiserver, b c': ['kube-apiserver', 'b c'] },
-    bad: [',', 'a,', ' '],
-    allowed: 'names with commas between them',
+  'webhook-url': {
+    variable: 'TERRAFORM_DAEMON_WEBHOOK_URL',
+    good: {
+      'https://host': new URL('https://host/'),
+      'https://host:8443/modify-terraform-job': new URL('https://host:8443/modify-terraform-job'),
+      'https://[::1]:8090': new URL('https://[::1]:8090/'),
+    },
+    bad: [
+      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host', 'https://host:0'],
+      ...['https://host/?', 'https://host/?a=b', 'https://host/#', 'https://host/#part', 'https://ho st'],
+    ],
+    allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
   },
   'tls-min-version': {
     default: 'TLSv1.2',
@@ -109,6 +127,13 @@ const rows: Readonly<Record<OptionName, Row>> = {
     ],
     allowed: `with commas between them ${cipherSuiteNames.join(', ')}`,
   },
+  'client-ca-file': { variable: 'TERRAFORM_DAEMON_CLIENT_CA_FILE', good: same('/pki/ca.pem', 'any text'), bad: [] },
+  'client-name': {
+    variable: 'TERRAFORM_DAEMON_CLIENT_NAME',
+    good: { a: ['a'], 'kube-apiserver, b c': ['kube-apiserver', 'b c'] },
+    bad: [',', 'a,', ' '],
+    allowed: 'names with commas between them',
+  },
   'max-connections': {
     default: '1000',
     variable: 'TERRAFORM_DAEMON_MAX_CONNECTIONS',
@@ -116,33 +141,14 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['9', '100001', '-1', '1e3', 'many'],
     allowed: 'a number from 10 to 100000',
   },
+  'drain-time': {
+    default: '5s',
+    variable: 'TERRAFORM_DAEMON_DRAIN_TIME',
+    ...duration('0s', '1h'),
+    good: { '0s': 0, '1m30s': 90_000, '1h': 3_600_000 },
+    bad: [...duration('0s', '1h').bad, '1h1ms', '597h'],
+  },
   'webhook-cert-path': { variable: 'TERRAFORM_DAEMON_WEBHOOK_CERT_PATH', good: same('/certs', '.'), bad: [] },
-  'webhook-url': {
-    variable: 'TERRAFORM_DAEMON_WEBHOOK_URL',
-    good: {
-      'https://host': new URL('https://host/'),
-      'https://host:8443/modify-terraform-job': new URL('https://host:8443/modify-terraform-job'),
-      'https://[::1]:8090': new URL('https://[::1]:8090/'),
-    },
-    bad: [
-      ...['http://host', 'host', 'https://', 'https://user@host', 'https://:word@host', 'ftp://host', 'https://host:0'],
-      ...['https://host/?', 'https://host/?a=b', 'https://host/#', 'https://host/#part', 'https://ho st'],
-    ],
-    allowed: 'https://host[:port][/path] without user, query or fragment, and with a port from 1',
-  },
-  'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
-  'failure-policy': {
-    default: 'Ignore',
-    variable: 'TERRAFORM_DAEMON_FAILURE_POLICY',
-    ...words('Ignore', 'Fail'),
-  },
-  'timeout-seconds': {
-    default: '5',
-    variable: 'TERRAFORM_DAEMON_TIMEOUT_SECONDS',
-    good: { 1: 1, 30: 30 },
-    bad: ['0', '31', '5s', '1.5', '-5'],
-    allowed: 'whole seconds from 1 to 30',
-  },
   'ca-lifetime': {
     default: '87600h',
     variable: 'TERRAFORM_DAEMON_CA_LIFETIME',
@@ -193,15 +199,9 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['C=us'],
     allowed: 'for C two capital letters (ISO 3166)',
   },
+  'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
   heal: { default: 'all', variable: 'TERRAFORM_DAEMON_HEAL', ...words('all', 'new', 'off') },
   'metrics-bind-port': { default: '8080', variable: 'TERRAFORM_DAEMON_METRICS_BIND_PORT', ...port(0) },
-  'drain-time': {
-    default: '5s',
-    variable: 'TERRAFORM_DAEMON_DRAIN_TIME',
-    ...duration('0s', '1h'),
-    good: { '0s': 0, '1m30s': 90_000, '1h': 3_600_000 },
-    bad: [...duration('0s', '1h').bad, '1h1ms', '597h'],
-  },
   'log-level': { default: 'info', variable: 'TERRAFORM_DAEMON_LOG_LEVEL', ...words('error', 'warn', 'info', 'debug') },
   'log-format': { default: 'json', variable: 'TERRAFORM_DAEMON_LOG_FORMAT', ...words('json', 'pretty') },
 };
