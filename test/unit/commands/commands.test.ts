@@ -38,7 +38,10 @@ describe('the subcommands', () => {
       ['inspect', '--namespace=A'],
       /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): found "A"/,
     ],
-    'a kubeconfig that is not there': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*invalid value "\/no\/file"/],
+    'a kubeconfig that is not there': [
+      ['inspect', '--kubeconfig=/no/file'],
+      /--kubeconfig .*invalid value "\/no\/file"/,
+    ],
     'no time at all': [['rotate', '--timeout=0s'], /Allowed is a duration/],
     'something else to rotate': [['rotate', 'ca'], /too many arguments/],
     'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /invalid value "\/no\/file"/],
