@@ -6,24 +6,24 @@ import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
 /**
- * The times of the Lease. A replica that cannot get the Lease acts as its holder after `validMs`, so that a missing
- * right stops nothing.
+ * The times of the Lease in milliseconds. A replica that can neither read nor write the Lease acts as its holder after
+ * `validMs`, so that missing RBAC rights do not stop its work.
  */
 export const leaseTimings = {
-  // A holder that has not renewed for so long is gone. Two renewals in a row may fail.
+  // Lease duration: a holder that has not renewed the Lease for this time loses it. Two failed renewals are tolerated.
   validMs: 12_000,
   renewMs: 4_000,
-  // How often the others check, and how soon a failed call is repeated.
+  // How often replicas without the Lease check it, and the pause before a failed check is retried.
   retryMs: 2_000,
-  // The holder reads the Lease before it publishes the webhook's spec. A hung read must not delay the repair of trust.
+  // Timeout of the read of the Lease before the holder publishes the webhook spec.
   readMs: 1_000,
-  // How long a start waits for the first check. Renewals and repairs wait as long.
+  // How long the start, and with it renewals and repairs, waits for the first check.
   firstCheckMs: 2_000,
-  // Missing rights do not return by themselves.
+  // The pause before a check that failed for missing RBAC rights is retried.
   forbiddenMs: 3 * 60_000,
-  // Another replica has changed the Lease in between: read again at once.
+  // How often a write of the Lease is tried if each try meets a conflict.
   tries: 3,
-  // A process that is asked to stop does not wait longer for the release.
+  // How long a stopping process waits for the release of the Lease.
   releaseMs: 1_500,
 } as const;
 

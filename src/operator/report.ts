@@ -189,15 +189,15 @@ const stepMessages = {
 /** The first sentence of the Event of a step. */
 const stepNotes: Readonly<Record<Step, string>> = {
   renew: 'A serving certificate was issued',
-  announce: 'A new certificate authority was announced',
-  replace: 'A new certificate authority and serving certificate were issued',
-  adopt: 'The authorities of what is presented were taken into the CA bundle',
-  mend: 'The CA bundle in the Secret was mended',
-  recreate: 'The Secret was made anew',
-  publish: 'The new authority is published again',
-  settle: 'The new authority was read back from the API server, its settle time begins',
-  switch: 'The new authority has taken over',
-  retire: 'The old authority has left the CA bundle',
+  announce: 'A new CA was issued and added to the CA bundle',
+  replace: 'A new CA and a new serving certificate were issued',
+  adopt: 'The CAs of the presented certificate were added to the CA bundle',
+  mend: 'The CA bundle in the Secret was repaired',
+  recreate: 'The Secret was recreated',
+  publish: 'The new CA is published again',
+  settle: 'The new CA was read back from the API server, and its settle time has begun',
+  switch: 'The new CA has replaced the old CA as the signing CA',
+  retire: 'The old CA was removed from the CA bundle',
 };
 
 function describeCertificate(pem: string) {

@@ -4,12 +4,15 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import type { RegistrationReason } from '../registration/drift.ts';
 
-/** UpperCamelCase, as the Kubernetes API conventions ask: `ca-lost` and `KUBE_CONFLICT` are `CaLost` and `KubeConflict`. */
+/**
+ * UpperCamelCase, as the Kubernetes API conventions require: `ca-lost` becomes `CaLost`, `KUBE_CONFLICT`
+ * `KubeConflict`.
+ */
 type UpperCamel<Word extends string> = Word extends `${infer First}${'-' | '_'}${infer Rest}`
   ? `${Capitalize<Lowercase<First>>}${UpperCamel<Rest>}`
   : Capitalize<Lowercase<Word>>;
 
-/** Each reason as the log and the metrics write it, and the reason of its Event: the same words, and a noun if they need one. */
+/** The reason of the Event for each reason of log and metrics: the same words, with a noun added if needed. */
 export const eventReasons = {
   absent: 'SecretAbsent',
   'ca-lost': 'CaLost',
@@ -83,7 +86,7 @@ export interface Notice {
   readonly type: 'Normal' | 'Warning';
   /** The step that was taken or failed. */
   readonly action: string;
-  /** As the log and the metrics write it; `eventReasons` has the reason of the Event. */
+  /** The reason as in log and metrics; `eventReasons` gives the reason of the Event. */
   readonly reason: EventReason;
   /** The message of the Event, one or two sentences. */
   readonly note: string;

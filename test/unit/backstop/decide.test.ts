@@ -117,7 +117,7 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
     const action = (policy: Policy, generation: number) =>
       decide(aStoredJob(failed, { generation }), { policy }).action;
     assert.deepEqual([action(only({}), 1), action(only({}), 2)], ['explain', 'explain']);
-    assert.equal(action(only({}, 3), 1), 'leave', 'somebody else wanted 0');
+    assert.equal(action(only({}, 3), 1), 'leave', 'another client set 0');
   });
 
   test('needs the labels of the namespace if a rule depends on them, and only then', () => {

@@ -297,7 +297,7 @@ describe('a replica without the Lease', () => {
     'the rules are deleted': ({ edit }) => edit((live) => delete ownWebhook(live)?.rules),
   };
   for (const [what, damage] of Object.entries(deletions)) {
-    test(`rate-limits its repairs and reports the conflict when ${what} again and again`, async () => {
+    test(`rate-limits its repairs and reports the conflict if another writer repeats: ${what}`, async () => {
       const { world, registrations, aReplica } = aWorld();
       const { look } = await aReplica({ 'rotate-on-start': 'false' });
       world.isLeaseHolder = false;
