@@ -28,7 +28,7 @@ const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
 const leave = { action: 'leave' };
 
 describe('a Job that has not finished', () => {
-  test('is capped if its backoffLimit exceeds the policy, by a decision with its resourceVersion', () => {
+  test('a Job is capped if its backoffLimit exceeds the policy, by a decision with its resourceVersion', () => {
     assert.deepEqual(decide(aStoredJob()), cap);
     assert.deepEqual(decide({ ...aStoredJob(), kind: 'Job' }), cap);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
@@ -45,18 +45,19 @@ describe('a Job that has not finished', () => {
     'has no spec': { ...aStoredJob(), spec: null },
   };
   for (const [what, job] of Object.entries(left)) {
-    test(`is left alone if it ${what}`, () => assert.deepEqual(decide(job), leave));
+    test(`a Job is left alone if it ${what}`, () => assert.deepEqual(decide(job), leave));
   }
 
-  test('is capped if the annotation keep-retries is not true, or a finishing condition is not True', () => {
+  test('a Job is capped if the annotation keep-retries is not true, or a finishing condition is not True', () => {
     const annotations = { 'terraform.job.kb.io/keep-retries': 'false' };
     assert.deepEqual(decide(aStoredJob({}, { annotations })), cap);
     assert.deepEqual(decide(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
   });
 
-  test('is left alone with --heal=off', () => assert.deepEqual(decide(aStoredJob(), { heal: 'off' }), leave));
+  test('an uncapped Job is left alone with --heal=off', () =>
+    assert.deepEqual(decide(aStoredJob(), { heal: 'off' }), leave));
 
-  test('is capped with --heal=new if it was created at most 5 s before the daemon started', () => {
+  test('a Job is capped with --heal=new if it was created at most 5 s before the daemon started', () => {
     const created = (creationTimestamp?: string) => decide(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
     assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
     assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
@@ -75,7 +76,7 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
       },
     ],
   });
-  test('ignores the generation of the Job', () => {
+  test('the decision ignores the generation of the Job', () => {
     for (const metadata of [{ generation: 1 }, { generation: 2 }, {}]) {
       assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), cap);
     }
@@ -112,7 +113,7 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
     });
   }
 
-  test('treats a failed Job like a running Job', () => {
+  test('decides about the limit of a failed Job as about a running Job', () => {
     const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
     const action = (policy: Policy, generation: number) =>
       decide(aStoredJob(failed, { generation }), { policy }).action;
@@ -144,7 +145,7 @@ describe('a Job that has failed', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
   const explain = { action: 'explain', job: reference, isLogKept: true, reason: undefined };
 
-  test('is explained for ten minutes after the failure, even with --heal=off', () => {
+  test('a failed Job is explained for ten minutes after the failure, even with --heal=off', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
       assert.deepEqual(decide(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
     }
@@ -152,19 +153,19 @@ describe('a Job that has failed', () => {
     assert.deepEqual(decide(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
   });
 
-  test('has isLogKept false with restartPolicy OnFailure', () => {
+  test('a failed Job has isLogKept false with restartPolicy OnFailure', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
     assert.deepEqual(decision, { ...explain, isLogKept: false });
   });
 
-  test('has isLogKept false and the reason if the reason is not BackoffLimitExceeded', () => {
+  test('a failed Job has isLogKept false and the reason if the reason is not BackoffLimitExceeded', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
   });
 
-  test('is not explained if it is complete, was retried, is being deleted, or matches no rule', () => {
+  test('a failed Job is not explained if it is complete, was retried, is being deleted, or matches no rule', () => {
     assert.deepEqual(decide(ran({ conditions: [condition('Complete')] })), leave);
     assert.deepEqual(decide(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);

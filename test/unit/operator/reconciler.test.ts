@@ -140,7 +140,7 @@ describe('replicas with user-provided certificates', () => {
     return replicas;
   }
 
-  test('stay trusted during a CA change if ca.pem holds both CAs, even if the replicas read the files 75 s apart', async (t) => {
+  test('replicas with files stay trusted during a CA change if ca.pem holds both CAs, even if the replicas read the files 75 s apart', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [before, after] = await sets;
     const caBundle = joinCertificates([before.caBundle, after.caBundle]);
@@ -181,7 +181,7 @@ describe('replicas with user-provided certificates', () => {
       for (const { clientConfig } of webhooks) clientConfig.caBundle = Buffer.from(caBundle).toString('base64');
     });
 
-  test('remove a CA of another writer from the live CA bundle, even while their files are invalid', async (t) => {
+  test('replicas with files remove a CA of another writer from the live CA bundle, even while their files are invalid', async (t) => {
     const here = aWorld();
     const [ours, theirs] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -195,7 +195,7 @@ describe('replicas with user-provided certificates', () => {
     assert.equal(liveBundle(here.registrations.current()), ours.caBundle);
   });
 
-  test('rate-limit the repairs of a CA bundle that another writer keeps overwriting, even with a new CA each time', async (t) => {
+  test('replicas with files rate-limit the repairs of a CA bundle that another writer keeps overwriting, even with a new CA each time', async (t) => {
     const here = aWorld();
     const [ours, one, other] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -209,7 +209,7 @@ describe('replicas with user-provided certificates', () => {
     assert.ok(here.world.fights > 200, `${here.world.fights} fights told`);
   });
 
-  test('write nothing if only the order of the CAs in the live CA bundle differs', async (t) => {
+  test('replicas with files write nothing if only the order of the CAs in the live CA bundle differs', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [one, other] = await sets;
     const inOrder = (first: CertificateSet, second: CertificateSet) => ({
@@ -237,7 +237,7 @@ const damages = {
 
 describe('a repair that the API server refuses', () => {
   for (const [what, damage] of Object.entries(damages)) {
-    test(`is not counted as a conflict, and succeeds in the first pass that may write: ${what}`, async () => {
+    test(`a refused repair is not counted as a conflict, and succeeds in the first pass that may write: ${what}`, async () => {
       const here = aWorld();
       const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
       here.world.refuses = true;
@@ -314,7 +314,7 @@ describe('a replica without the Lease', () => {
 });
 
 describe('a repair that another writer forestalls each time', () => {
-  test('counts as a conflict and is rate-limited for the registration', async () => {
+  test('a repair of the registration that always loses counts as a conflict and is rate-limited', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.world.meddles = true;
@@ -328,7 +328,7 @@ describe('a repair that another writer forestalls each time', () => {
     assert.ok(here.world.fights > 30, `${here.world.fights} fights told`);
   });
 
-  test('counts as a conflict and is rate-limited for the Secret', async () => {
+  test('a repair of the Secret that always loses counts as a conflict and is rate-limited', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     const stored = here.secrets.current();

@@ -60,7 +60,7 @@ describe('a Job', () => {
     assert.equal(
       await answering({ spec: { backoffLimit: 0 } }).store.cap(job, 3),
       'capped',
-      'and by somebody else too',
+      'a lower limit counts as capped',
     );
   });
 

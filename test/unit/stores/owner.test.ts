@@ -30,7 +30,7 @@ function anOwner(...answers: readonly (string | Error)[]) {
 }
 
 describe('the owner reference of objects of the daemon', () => {
-  test('is the ClusterRole with the uid of a new read before each write', async () => {
+  test('the owner is the ClusterRole with the uid of a new read before each write', async () => {
     const { writeOwned, uid } = anOwner('first', 'second');
     assert.deepEqual(await writeOwned({ reference: 'Secret a/b' }, async (references) => references), [
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'first' },
@@ -40,7 +40,7 @@ describe('the owner reference of objects of the daemon', () => {
 
   const lost = { 'was deleted': gone, 'may not be read any more': forbidden, 'cannot be read for now': unavailable };
   for (const [name, error] of Object.entries(lost)) {
-    test(`has the last known uid if the ClusterRole ${name}`, async () => {
+    test(`the owner has the last known uid if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner('first', error);
       await uid();
       assert.deepEqual(await uid(), ['first']);
@@ -49,7 +49,7 @@ describe('the owner reference of objects of the daemon', () => {
   }
 
   for (const [name, error] of Object.entries({ 'does not exist': gone, 'may not be read': forbidden })) {
-    test(`is missing, with one warning, if the ClusterRole ${name}`, async () => {
+    test(`the owner is missing, with one warning, if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner(error, error, 'first');
       assert.equal(await uid(), undefined);
       assert.equal(await uid(), undefined);
@@ -58,7 +58,7 @@ describe('the owner reference of objects of the daemon', () => {
     });
   }
 
-  test('is required for a create while the first read of the ClusterRole fails temporarily', async () => {
+  test('a create fails while the first read of the ClusterRole fails temporarily', async () => {
     const { writeOwned, uid } = anOwner(unavailable, 'first');
     const code = await writeOwned({ reference: 'Secret a/b' }, async () => assert.fail()).catch(
       (error: OperatorError) => error.code,
@@ -67,7 +67,7 @@ describe('the owner reference of objects of the daemon', () => {
     assert.deepEqual(await uid(), ['first']);
   });
 
-  test('is required for a create while RBAC rules of a new install may not be in force yet', async () => {
+  test('a create fails while RBAC rules of a new install may not be in force yet', async () => {
     const { uid, warnings, clock } = anOwner(forbidden, 'first');
     clock.uptimeMs = timings.owner.forbiddenMs - 1;
     await assert.rejects(uid(), { code: 'KUBE_FORBIDDEN' });
@@ -76,7 +76,7 @@ describe('the owner reference of objects of the daemon', () => {
   });
 
   for (const [name, error] of Object.entries({ 'is unavailable': unavailable, 'is forbidden': forbidden })) {
-    test(`stays unchanged in an update if the first read of the ClusterRole ${name}`, async () => {
+    test(`the owner stays unchanged in an update if the first read of the ClusterRole ${name}`, async () => {
       const { writeOwned, clock } = anOwner(error);
       clock.uptimeMs = 0;
       const ours = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'live' };
