@@ -25,7 +25,7 @@ describe('the registration on a real API server', () => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, ...(port ? { port } : {}) });
     await daemon.line('ready');
     assert.equal(await daemon.stop(), 0);
-    const written = daemon.lines.find(({ message }) => message.startsWith('registration '));
+    const written = daemon.lines.find(({ message }) => message.startsWith('webhook configuration '));
     return { port: daemon.port, message: written?.message, drift: written?.drift };
   }
 
