@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { delimiter } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { aCheckout, type Checkout } from '../support/builders/a-checkout.ts';
-import { readReadme, shellCommands } from '../support/readme.ts';
+import { blocksRunBy } from '../support/docs.ts';
 
 /** By this one these tests are run: to run it from here would never end. CI runs it on a clean checkout. */
 const OWN_COMMAND = 'npm ci && npm test';
@@ -14,7 +14,7 @@ const pathOfUser = (): string =>
     .filter((folder) => !/node_modules|node-gyp-bin/.test(folder))
     .join(delimiter);
 
-describe('the commands of the README, in a clean checkout', () => {
+describe('the commands of the documents, in a clean checkout', () => {
   let checkout: Checkout;
   before(async () => {
     checkout = await aCheckout();
@@ -22,7 +22,10 @@ describe('the commands of the README, in a clean checkout', () => {
   after(() => checkout?.remove());
 
   it('all end with 0', async (t) => {
-    const commands = shellCommands(await readReadme()).filter((command) => command !== OWN_COMMAND);
+    const blocks = await blocksRunBy('checkout');
+    const commands = blocks
+      .flatMap(({ commands }) => commands.split('\n'))
+      .filter((command) => command !== OWN_COMMAND);
     assert.ok(commands.length >= 3);
     const env = { ...process.env, PATH: pathOfUser(), NO_COLOR: '1' };
     for (const command of commands) {

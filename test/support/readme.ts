@@ -1,19 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { type OptionDefinition, optionNames, options } from '../../src/cli/options.ts';
 import { matchSchema, policySchema, selectorSchema, settingsSchema } from '../../src/policy/schema.ts';
 
 export const readReadme = (): Promise<string> => readFile(new URL('../../README.md', import.meta.url), 'utf8');
 
-/** Returns the table of options that the README must have. */
-export function optionsTable(): string {
-  const rows = optionNames.map((name) => {
-    const { description, details, default: value, defaultText = '' }: OptionDefinition<unknown> = options[name];
-    return `| \`--${name}\` | ${value === undefined ? defaultText : `\`${value}\``} | ${details ? `${description}. ${details}` : description} |`;
-  });
-  return ['| option | default | meaning |', '| --- | --- | --- |', ...rows].join('\n');
-}
-
-/** Returns the table of policy fields that the README must have, from the schema. */
+/** Returns the table of policy fields for the documents, from the schema. */
 export function policyTable(): string {
   const fields = [
     ['namespaceSelector', selectorSchema] as const,

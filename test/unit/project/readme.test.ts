@@ -3,7 +3,7 @@ import { access, readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
 import { jobEventReasons } from '../../../src/backstop/job-events.ts';
 import { reasons } from '../../../src/certs/reason-texts.ts';
-import { options } from '../../../src/cli/options.ts';
+import { type OptionDefinition, type OptionName, options } from '../../../src/cli/options.ts';
 import { otherFindings } from '../../../src/commands/inspect/findings.ts';
 import { verdicts } from '../../../src/commands/inspect/report.ts';
 import { errorCodes } from '../../../src/lib/errors.ts';
@@ -17,29 +17,9 @@ import { registrationReasons } from '../../../src/registration/drift.ts';
 import { eventReasons } from '../../../src/telemetry/events.ts';
 import { connectionReasons } from '../../../src/webhook/refused-connections.ts';
 import { readDocument } from '../../support/docs.ts';
-import { optionsTable, policyTable, readReadme, shellCommands } from '../../support/readme.ts';
+import { policyTable, readReadme, shellCommands } from '../../support/readme.ts';
 
 describe('the README', () => {
-  it('has the options that the code has, with their defaults', async () => {
-    const readme = await readReadme();
-    assert.ok(readme.includes(optionsTable()), `the table should be:\n${optionsTable()}`);
-  });
-
-  it('has the fields of a policy that the schema has, and an example that can be used', async () => {
-    const readme = await readReadme();
-    assert.ok(readme.includes(`\n\n${policyTable()}\n\n`), `the table should be:\n${policyTable()}`);
-    const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(readme) ?? [];
-    const parsed = parsePolicy(example);
-    assert.ok('value' in parsed, JSON.stringify(parsed));
-    assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
-  });
-
-  it('has the limits of a policy that the code has', async () => {
-    const cel = LONGEST_EXPRESSION.toLocaleString('en');
-    const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
-    assert.ok((await readReadme()).includes(limits), `it should say: ${limits}`);
-  });
-
   it('starts with the two commands, of which CI runs the second', async () => {
     const commands = shellCommands(await readReadme());
     assert.deepEqual(commands.slice(0, 2), ['npm ci && npm run demo', 'npm ci && npm test']);
@@ -47,11 +27,19 @@ describe('the README', () => {
     assert.match(ci, /^npm ci$.*^npm test$/ms);
   });
 
-  it('gives the daemon only options that there are', async () => {
-    const [, ...commands] = (await readReadme()).split(/^npx node dist\/terraform-daemon\.js/m);
-    const flags = commands.flatMap((text) => [...(text.split('```')[0] ?? '').matchAll(/--([\w-]+)/g)]);
-    assert.ok(flags.length > 4);
-    for (const [, flag = ''] of flags) assert.ok(flag === 'help' || flag in options, `there is no option --${flag}`);
+  it('shows options with the defaults of the code', async () => {
+    const rows = [...(await readReadme()).matchAll(/^\| `--([\w-]+)` \| (.*?) \|/gm)];
+    assert.equal(rows.length, 5);
+    for (const [, name = '', cell] of rows) {
+      const { default: value, defaultText }: OptionDefinition<unknown> = options[name as OptionName];
+      assert.equal(cell, value === undefined ? (defaultText ?? 'none') : `\`${value}\``, name);
+    }
+  });
+
+  it('has at most 150 lines and 9 KB', async () => {
+    const readme = await readReadme();
+    assert.ok(readme.split('\n').length <= 151, `${readme.split('\n').length} lines`);
+    assert.ok(Buffer.byteLength(readme) <= 9 * 1024, `${Buffer.byteLength(readme)} bytes`);
   });
 
   it('names only scripts that there are', async () => {
@@ -62,6 +50,23 @@ describe('the README', () => {
     const named = texts.flatMap((text) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script]) => script ?? ''));
     assert.ok(named.length > 5);
     for (const script of named) assert.ok(script in scripts, `there is no script ${script}`);
+  });
+});
+
+describe('docs/reference/policy-file.md', () => {
+  it('has the fields of the schema, and an example that is a valid policy', async () => {
+    const page = await readDocument('docs/reference/policy-file.md');
+    assert.ok(page.includes(`\n\n${policyTable()}\n\n`), `the table should be:\n${policyTable()}`);
+    const [, example = ''] = /```yaml\n(.*?)```/s.exec(page) ?? [];
+    const parsed = parsePolicy(example);
+    assert.ok('value' in parsed, JSON.stringify(parsed));
+    assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
+  });
+
+  it('has the limits of the code', async () => {
+    const cel = LONGEST_EXPRESSION.toLocaleString('en');
+    const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
+    assert.ok((await readDocument('docs/reference/policy-file.md')).includes(limits), `it should say: ${limits}`);
   });
 });
 
