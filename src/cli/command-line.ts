@@ -86,7 +86,7 @@ export async function parseCommandLine(
   if (defaultCommand) program.addHelpText('after', () => optionsHelp(defaultCommand));
   const isForProgram = args[0] !== undefined && /^([^-]|-h$|--help$|-V$|--version$)/.test(args[0]);
   try {
-    // Commander's own default command would take a mistyped command for an argument of it.
+    // The default command of commander would treat a mistyped command as an argument.
     await program.parseAsync(isForProgram ? args : [defaultCommand?.name() ?? '', ...args], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -94,15 +94,13 @@ export async function parseCommandLine(
   }
 }
 
-/** Writes what is wrong, unless commander has written it. */
+/** Returns the exit code for an error, and prints the error unless commander has printed it. */
 function exitCodeOf(error: unknown, { stderr }: Output): number {
-  // --help and --version are exceptions of commander too, with code 0.
+  // Commander throws for --help and --version too, with code 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usageError;
   if (!(error instanceof OperatorError)) throw error;
   const isUsageError = error.code === 'CONFIG_INVALID';
-  const message = isUsageError
-    ? `these options cannot be used\n${error.message}\n(--help lists all options)`
-    : error.message;
+  const message = isUsageError ? `invalid options\n${error.message}\n(--help lists all options)` : error.message;
   stderr.write(`terraform-daemon: ${error.code}: ${message}\n`);
   return isUsageError ? exitCodes.usageError : exitCodes.failed;
 }
@@ -112,7 +110,7 @@ function toOwnOption({ flags, description, default: value, defaultText, parse }:
   if (parse === undefined) return option;
   return option.argParser((text) => {
     const parsed = parse(text);
-    if ('allowed' in parsed) throw new InvalidArgumentError(`Allowed is ${parsed.allowed}.`);
+    if ('allowed' in parsed) throw new InvalidArgumentError(`Must be ${parsed.allowed}.`);
     return parsed.value;
   });
 }

@@ -16,12 +16,12 @@ import {
 /** All options, checked and parsed. Durations are milliseconds. */
 export type Config = ReturnType<typeof toConfig>;
 
-/** The path of the endpoint, in the registration and in the app. */
+/** The URL path of the endpoint. */
 export const WEBHOOK_PATH = '/modify-terraform-job';
 
 export const DEFAULT_NAMESPACE = 'vela-system';
 
-/** The texts of the user by flag name. An empty text means the default: a manifest may have an empty variable. */
+/** The user's texts by option name. An empty text means the default, because a manifest can set an empty variable. */
 export type RawOptions = Partial<Record<OptionName, string>>;
 
 /**
@@ -29,7 +29,7 @@ export type RawOptions = Partial<Record<OptionName, string>>;
  *
  * @param podNamespace the namespace of the Pod that this process runs in; `undefined` outside of a Pod.
  * @param otherProblems problems of files and of the kubeconfig, reported in the same error.
- * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: flag, variable, found, allowed.
+ * @throws OperatorError `CONFIG_INVALID` whose message has a line for each problem: option, variable, value given, values allowed.
  */
 export function readConfig(raw: RawOptions, podNamespace?: string, otherProblems: readonly string[] = []): Config {
   const problems: string[] = [];
@@ -49,14 +49,14 @@ function readOption(name: OptionName, raw: string | undefined, problems: string[
   if (text === undefined) return undefined;
   const parsed = definition.parse(text);
   if ('value' in parsed) return parsed.value;
-  problems.push(`${optionLabel(name)}: found ${JSON.stringify(text)}; allowed is ${parsed.allowed}`);
+  problems.push(`${optionLabel(name)}: invalid value ${JSON.stringify(text)}: must be ${parsed.allowed}`);
   return undefined;
 }
 
-/** A rotation begins in the last third of a lifetime and settles twice. */
+/** A CA rotation starts in the last third of the CA's lifetime and waits the settle time twice. */
 const SETTLES_IN_A_LIFETIME = 6;
 
-/** Options that are valid one by one but not together. A value that did not parse is `undefined` here. */
+/** Returns the problems of values that are valid alone but not together. A value that did not parse is `undefined` here. */
 function contradictions(values: Partial<OptionValues>): string[] {
   const url = values['webhook-url'];
   const { 'ca-lifetime': caMs = Infinity, 'cert-lifetime': servingMs = 0, 'settle-time': settleMs = 0 } = values;
@@ -66,32 +66,32 @@ function contradictions(values: Partial<OptionValues>): string[] {
     [
       url && url.pathname !== '/' && url.pathname !== WEBHOOK_PATH,
       'webhook-url',
-      `found the path ${JSON.stringify(url?.pathname)}; allowed is ${WEBHOOK_PATH}, or none`,
+      `invalid path ${JSON.stringify(url?.pathname)}: must be ${WEBHOOK_PATH} or empty`,
     ],
     [
       servingMs > caMs,
       'cert-lifetime',
-      'found more than --ca-lifetime; allowed is at most that, a certificate cannot outlive its authority',
+      'must not be longer than --ca-lifetime, because a certificate cannot outlive its CA',
     ],
     [
       settleMs > caMs / SETTLES_IN_A_LIFETIME,
       'settle-time',
-      'found more than a sixth of --ca-lifetime; allowed is at most that, a rotation has to end before the old authority does',
+      'must not be longer than a sixth of --ca-lifetime, because a CA rotation must finish before the old CA expires',
     ],
     [
       values['client-name'] && values['client-ca-file'] === undefined,
       'client-name',
-      'found it without --client-ca-file; allowed is only both, a name is worth nothing where no authority vouches for it',
+      'requires --client-ca-file, because only a verified certificate proves the name of a client',
     ],
     [
       values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13),
       'tls-cipher-suites',
-      `found none of TLS 1.3, which --tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+      `no suite of TLS 1.3, which --tls-min-version requires: must have at least one of ${tls13Names.join(', ')}`,
     ],
     [
       port !== undefined && port !== 0 && port === values['metrics-bind-port'],
       'metrics-bind-port',
-      `found ${port}, which --webhook-bind-port has; allowed is any other port`,
+      `invalid value ${port}: must differ from --webhook-bind-port`,
     ],
   ];
   return rows.filter(([isBroken]) => isBroken).map(([, name, problem]) => `${optionLabel(name)}: ${problem}`);
@@ -127,7 +127,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
     certificates,
     /** Folder of user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret. */
     certificateDirectory: values['webhook-cert-path'],
-    /** Without a file the built-in policy is in force. */
+    /** Without a file the daemon uses the built-in policy. */
     policyFile: values['policy-file'],
     rotateOnStart: values['rotate-on-start'],
     registration,
@@ -150,7 +150,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
   } as const;
 }
 
-/** The API server verifies the first name. The shorter ones are for people who use curl inside the cluster. */
+/** Returns the DNS names of the Service. The API server verifies the first; the others are for curl inside the cluster. */
 function serviceNames(name: string, namespace: string): CertificateOptions['names'] {
   const full = `${name}.${namespace}.svc`;
   return { dns: [full, `${full}.cluster.local`, `${name}.${namespace}`, name], ip: [] };

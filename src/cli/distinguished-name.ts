@@ -26,10 +26,10 @@ const types = Object.keys(values) as SubjectAttribute['type'][];
 
 const ATTRIBUTE = `(?:${types.map((type) => `${type}=${values[type].pattern}`).join('|')})`;
 
-/** What `distinguishedName` accepts, for the schema of the chart. It cannot tell whether escaped bytes are UTF-8. */
+/** The pattern of `distinguishedName` for the chart's schema. The pattern does not check that escaped bytes are UTF-8. */
 export const DISTINGUISHED_NAME_PATTERN = `^${ATTRIBUTE}(?:, ?${ATTRIBUTE})*$`;
 
-/** Any other comma is escaped: it follows an odd number of backslashes. */
+/** Matches a comma that is not escaped: an even number of backslashes comes before it. */
 const SEPARATOR = /(?<=(?:^|[^\\])(?:\\\\)*), ?/;
 
 /**
@@ -43,11 +43,11 @@ export function distinguishedName(text: string): Parsed<Subject> {
     const type = types.find((one) => one === name);
     if (type === undefined) {
       return {
-        allowed: `attributes ${types.join(', ')} with commas between them, such as CN=a,O=b,C=US (RFC 4514), and not ${JSON.stringify(name)}`,
+        allowed: `a list of the attributes ${types.join(', ')}, such as CN=a,O=b,C=US (RFC 4514), without ${JSON.stringify(name)}`,
       };
     }
     const value = new RegExp(`^${values[type].pattern}$`, 'u').test(escaped) ? unescaped(escaped) : undefined;
-    if (value === undefined) return { allowed: `for ${type} ${values[type].allowed}` };
+    if (value === undefined) return { allowed: `a distinguished name whose ${type} is ${values[type].allowed}` };
     subject.unshift({ type, value });
   }
   return { value: subject };

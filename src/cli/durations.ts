@@ -1,7 +1,7 @@
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
- * Parses a Go duration (`87600h`, `1h30m`, `1.5s`) into milliseconds. Returns `undefined` if the text is none. Signs and
+ * Parses a Go duration (`87600h`, `1h30m`, `1.5s`) into milliseconds. Returns `undefined` if the text is not a duration. Signs and
  * units below a millisecond are not accepted, because no option needs them.
  *
  * @see https://pkg.go.dev/time#ParseDuration

@@ -1,9 +1,9 @@
-/** What the process exits with. */
+/** The exit codes of the process. */
 export const exitCodes = {
   done: 0,
   /** The command failed, or `inspect` found a problem. */
   failed: 1,
-  /** An unknown command or option, or a value that is not allowed, as in most commands. */
+  /** An unknown command or option, or an invalid value. */
   usageError: 2,
   /** `inspect` found no problem, but the endpoint was not called. */
   incomplete: 3,

@@ -3,7 +3,7 @@ import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { cipherSuiteNames, parseCipherSuites } from '../webhook/cipher-suites.ts';
 import { parseDuration } from './durations.ts';
 
-/** The value, or a text that says which values are allowed. */
+/** The value, or the end of the error `must be …`. */
 export type Parsed<T> = { readonly value: T } | { readonly allowed: string };
 
 export const integer =
@@ -17,7 +17,7 @@ export const oneOf =
   <const T extends string>(...words: readonly T[]) =>
   (text: string): Parsed<T> => {
     const value = words.find((word) => word === text);
-    return value === undefined ? { allowed: words.join(', ') } : { value };
+    return value === undefined ? { allowed: `one of ${words.join(', ')}` } : { value };
   };
 
 export const duration =
@@ -43,7 +43,7 @@ export const serviceLabel = matching({
   allowed: 'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
 });
 export const subdomain = matching(dnsSubdomain());
-/** Leaves room for `-backstop`: the two together are the name of the Lease. */
+/** The name of the Lease is this name with the suffix `-backstop`, so the name must leave room for it. */
 export const registrationName = matching(dnsSubdomain(244));
 
 export const text = (text: string): Parsed<string> => ({ value: text });
@@ -54,7 +54,7 @@ export const boolean = (text: string): Parsed<boolean> =>
 export const address = (text: string): Parsed<string> =>
   isIP(text) === 0 ? { allowed: 'an IP address such as 127.0.0.1 or ::' } : { value: text };
 
-/** A URL has brackets around an IPv6 address, a subject alternative name has none. */
+/** Returns the host of a URL without the brackets around an IPv6 address. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
 
 /** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url */
@@ -70,12 +70,14 @@ export const webhookUrl = (text: string): Parsed<URL> => {
 
 export const cipherSuites = (text: string): Parsed<readonly string[]> => {
   const value = parseCipherSuites(text);
-  return value === undefined ? { allowed: `with commas between them ${cipherSuiteNames.join(', ')}` } : { value };
+  return value === undefined
+    ? { allowed: `a list, separated by commas, of ${cipherSuiteNames.join(', ')}` }
+    : { value };
 };
 
 export const clientNames = (text: string): Parsed<readonly string[]> => {
   const value = text.split(',').map((name) => name.trim());
-  return value.includes('') ? { allowed: 'names with commas between them' } : { value };
+  return value.includes('') ? { allowed: 'a list of names, separated by commas' } : { value };
 };
 
 export const keySize = (text: string): Parsed<number> => {
@@ -83,7 +85,7 @@ export const keySize = (text: string): Parsed<number> => {
   return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
 };
 
-/** `host:port`, with an IPv6 address in brackets. */
+/** Parses `host:port`. An IPv6 address must be in brackets. */
 export function hostAndPort(text: string): Parsed<{ readonly host: string; readonly port: number }> {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;

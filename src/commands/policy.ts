@@ -7,7 +7,7 @@ import { writeYaml } from '../lib/yaml.ts';
 import { type AdmissionPolicyVersion, admissionPolicy, admissionPolicyVersions } from '../policy/admission-policy.ts';
 
 export const policyCommand = {
-  description: 'print the policy as a MutatingAdmissionPolicy and its binding: the same without a webhook',
+  description: 'print the policy as a MutatingAdmissionPolicy with its binding',
   shared: ['policy-file'],
   own: [
     {
@@ -18,11 +18,11 @@ export const policyCommand = {
     },
   ],
   help: `
-Calls nothing. Where the API server applies these two objects it caps the Jobs by itself; the daemon
-may run beside it, and is then not called. On 1.34 and 1.35 the API server needs the feature gate
+Makes no API call. With these two objects the API server caps the Jobs itself. The daemon can run
+too; the API server then does not call it. On 1.34 and 1.35 the API server needs the feature gate
 MutatingAdmissionPolicy and --runtime-config=admissionregistration.k8s.io/v1beta1=true.
 
-Exit code: 0 printed, 2 called wrongly or the policy file cannot be used.
+Exit code: 0 printed, 2 usage error or invalid policy file.
 
 Examples:
   terraform-daemon policy | kubectl apply -f -

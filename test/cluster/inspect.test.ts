@@ -54,7 +54,7 @@ describe('terraform-daemon inspect', () => {
     assert.equal(exitCode, 3, stdout);
     assert.match(
       stdout,
-      /\nverdict: incomplete: nothing wrong was seen, but the endpoint was not called\n {2}terraform-job-webhook-service\.vela-system\.svc does not resolve from here\n$/,
+      /\nverdict: incomplete: no problem was found, but the endpoint was not called\n {2}terraform-job-webhook-service\.vela-system\.svc does not resolve from here\n$/,
     );
     assert.match(stdout, /dialled {6}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
@@ -106,7 +106,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /SECRET .*\n {2}holds {8}may not be read by this user\n/);
     assert.match(stdout, /trusts {7}perhaps ours: /);
     assert.match(stdout, /presents .*\n {2}verified {5}yes, with the live CA bundle\n/);
-    assert.match(stdout, /1\. forbidden \(Secret\): this user may not read it/);
+    assert.match(stdout, /1\. forbidden \(Secret\): the current user has no permission to read it/);
     assert.match(stdout, /kubectl auth can-i get secrets\/terraform-job-webhook-cert -n vela-system\n$/);
   });
 

@@ -42,7 +42,7 @@ describe('terraform-daemon rotate', () => {
     const [serving, ca] = await fingerprints();
     assert.notEqual(serving, before[0]);
     assert.equal(ca, before[1]);
-    assert.match(stdout, /^asked for a new serving certificate\n(.*\n)*done\n/);
+    assert.match(stdout, /^requested a new serving certificate\n(.*\n)*done\n/);
     assert.ok(stdout.includes(`serving certificate: SHA-256 ${serving}, until `), stdout);
     assert.equal(await annotation('rotate'), undefined);
   });
@@ -54,7 +54,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(exitCode, 0, stdout);
     const after = await fingerprints();
     for (const [index, fingerprint] of after.entries()) assert.notEqual(fingerprint, before[index]);
-    assert.match(stdout, /^asked for a new certificate authority\n/);
+    assert.match(stdout, /^requested a new CA\n/);
     assert.match(stdout, /\n(publishing|settling|retiring): waits for /);
     assert.match(stdout, /\nstable\ndone\n/);
     assert.ok(stdout.includes(`certificate authority: SHA-256 ${after[1]}, until `), stdout);
@@ -66,7 +66,7 @@ describe('terraform-daemon rotate', () => {
     await daemon.stop();
     const { exitCode, stdout } = await rotate('--timeout=2s');
     assert.equal(exitCode, 1);
-    assert.match(stdout, /not done: nothing has happened for \d s: does a daemon run\?/);
+    assert.match(stdout, /not done: no progress for \d s: is a daemon running\?/);
     assert.match(stdout, /kubectl -n vela-system rollout restart deployment terraform-daemon\n/);
     assert.match(stdout, /kubectl -n vela-system annotate secret terraform-job-webhook-cert .*\/rotate-\n$/);
     assert.equal(await annotation('rotate'), 'serving');
@@ -88,7 +88,7 @@ describe('terraform-daemon rotate', () => {
     const { exitCode, stdout } = await spawnCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`], {
       stopAt: /^asked for/,
     });
-    assert.deepEqual([exitCode, /interrupted: the rotation goes on by itself/.test(stdout)], [130, true], stdout);
+    assert.deepEqual([exitCode, /interrupted: the daemon continues the rotation/.test(stdout)], [130, true], stdout);
     daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
       flags: ['--rotate-on-start=false', '--settle-time=1s'],
@@ -102,6 +102,6 @@ describe('terraform-daemon rotate', () => {
     await cluster.forgetDaemon();
     const { exitCode, stdout } = await rotate();
     assert.equal(exitCode, 1);
-    assert.match(stdout, /^not done: there is no Secret vela-system\/terraform-job-webhook-cert/);
+    assert.match(stdout, /^not done: Secret vela-system\/terraform-job-webhook-cert does not exist/);
   });
 });

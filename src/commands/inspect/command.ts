@@ -5,7 +5,7 @@ import { type InspectOptions, inspect } from './inspect.ts';
 import { verdicts } from './report.ts';
 
 export const inspectCommand = {
-  description: 'show the certificates, what the API server trusts and what the endpoint presents, and judge them',
+  description: 'check the certificates, the CAs that the API server trusts, and the endpoint',
   shared: [
     ...installOptions,
     'service-name',
@@ -21,15 +21,15 @@ export const inspectCommand = {
     { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
     {
       flags: '--address <host:port>',
-      description:
-        'where to call the endpoint (default: the Service, or the host of --webhook-url, where its name resolves)',
+      description: 'address of the endpoint (default: the Service or the host of --webhook-url, if its name resolves)',
       parse: hostAndPort,
     },
   ],
   help: `
-Reads two objects and needs no other right than to get them. Never prints a private key.
+Reads the Secret and the MutatingWebhookConfiguration, and needs only the right to get them.
+Never prints a private key.
 
-Exit code: 0 healthy, 1 ${verdicts.unhealthy.meaning}, 2 called wrongly,
+Exit code: 0 healthy, 1 ${verdicts.unhealthy.meaning}, 2 usage error,
 3 ${verdicts.incomplete.meaning} (verdict: incomplete).
 
 Examples:

@@ -8,14 +8,15 @@ import type { Observations } from './observations.ts';
 
 /** Findings that are not about a certificate. Some of the texts go on with what was found. */
 export const otherFindings = {
-  'not-installed': 'there is neither the Secret nor the registration: no daemon has run here yet, or under other names',
+  'not-installed':
+    'neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names',
   'not-ours': 'it lacks the managed-by label: nothing in it is renewed',
-  paused: 'all writes are paused: nothing is renewed or mended',
-  'invalid-annotation': 'its annotation rotate: ',
-  narrowed: 'somebody has narrowed it, so other Jobs are not changed: only where ',
-  forbidden: 'this user may not read it: the rest is judged without it',
-  stuck: 'the rotation does not get on from the phase ',
-  'not-registered': 'the webhook is not registered: no Job is changed',
+  paused: 'all writes are paused: nothing is renewed or repaired',
+  'invalid-annotation': 'its annotation rotate has an ',
+  narrowed: 'another writer has added selectors, so other Jobs are not capped: only if ',
+  forbidden: 'the current user has no permission to read it; the other checks ignore it',
+  stuck: 'the rotation makes no progress from the phase ',
+  'not-registered': 'the webhook is not registered: no Job is capped',
   drift: 'it differs from what the daemon writes: ',
   untrusted: 'the live CA bundle does not verify the serving certificate of the Secret',
   unreachable: 'it does not answer at ',
@@ -77,7 +78,7 @@ function secretFindings({ config, now, secret }: Observations, commands: Command
       inSecret(
         'invalid-annotation',
         commands.withdraw,
-        `found ${JSON.stringify(misunderstood)}; allowed is serving or ca`,
+        `invalid value ${JSON.stringify(misunderstood)}: must be serving or ca`,
       ),
     'reason' in decision && inSecret(decision.reason, repair),
     isStuck(set, config.certificates, now) && inSecret('stuck', repair, set.phase),

@@ -72,7 +72,7 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
 function text(error: unknown): string {
   // TLS 1.2 sends this alert if the client shows no certificate, and if no cipher suite is common.
   if ((error as NodeJS.ErrnoException).code === 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE') {
-    return 'it ends the handshake: it may ask for a client certificate, which is not had here';
+    return 'it ends the handshake: it may require a client certificate, which this command does not have';
   }
   return messageOf(error) || ((error as NodeJS.ErrnoException).code ?? 'failed');
 }

@@ -12,9 +12,9 @@ import { type Observations, observe, type ProbeResult, type Readings } from './o
 
 /** Verdicts and exit codes. Code 2 is reserved for usage errors. */
 export const verdicts = {
-  healthy: { exitCode: exitCodes.done, meaning: 'all was looked at, the endpoint was called, and nothing is wrong' },
-  unhealthy: { exitCode: exitCodes.failed, meaning: 'something is wrong' },
-  incomplete: { exitCode: exitCodes.incomplete, meaning: 'nothing wrong was seen, but the endpoint was not called' },
+  healthy: { exitCode: exitCodes.done, meaning: 'all checks ran, the endpoint was called, and no problem was found' },
+  unhealthy: { exitCode: exitCodes.failed, meaning: 'at least one problem was found' },
+  incomplete: { exitCode: exitCodes.incomplete, meaning: 'no problem was found, but the endpoint was not called' },
 } as const;
 
 /** `-o json` prints this, with null for unknown values. It never contains a private key. */

@@ -4,23 +4,23 @@ import { openCluster } from '../cluster.ts';
 import { rotate } from './rotate.ts';
 
 export const rotateCommand = {
-  description: 'have the running daemon renew the serving certificate, or rotate the CA, and wait until it is done',
+  description: 'request a new serving certificate or CA from the daemon, and wait for it',
   shared: [...installOptions, 'settle-time'],
   own: [
-    { flags: '--ca', description: 'rotate the certificate authority, and with it the serving certificate' },
+    { flags: '--ca', description: 'rotate the CA and the serving certificate' },
     {
       flags: '--timeout <duration>',
-      description: 'how long to wait until it is done',
+      description: 'maximum wait for the daemon',
       default: 600_000,
       defaultText: '10m',
       parse: duration('1s', '876000h'),
     },
   ],
   help: `
-Writes the annotation terraform.job.kb.io/rotate on the Secret, which needs the rights to get and to
-patch it. The daemon does the rest: ending this command does not end the rotation.
+Writes the annotation terraform.job.kb.io/rotate on the Secret, which needs the rights to get and
+patch the Secret. The daemon rotates on its own, so the end of this command does not stop it.
 
-Exit code: 0 done, 1 not done and why, 2 called wrongly, 130 interrupted.
+Exit code: 0 done, 1 not done, 2 usage error, 130 interrupted.
 
 Examples:
   terraform-daemon rotate

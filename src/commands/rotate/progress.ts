@@ -24,10 +24,11 @@ export function obstacle(stored: StoredSecret | undefined, place: Installation):
   const { install, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;
   if (stored === undefined) {
-    return `there is no ${name}: start a daemon, which makes it, or name it by --namespace and --secret-name.\n  ${install}`;
+    return `${name} does not exist: start a daemon, which creates it, or set --namespace and --secret-name.\n  ${install}`;
   }
-  if (!isOurs(stored)) return `${name} has no managed-by label, so no daemon writes it. To hand it over:\n  ${label}`;
-  if (isPaused(stored)) return `all writes of ${name} are paused. To go on:\n  ${unpause}`;
+  if (!isOurs(stored))
+    return `${name} has no managed-by label, so no daemon writes it. To let the daemon manage it:\n  ${label}`;
+  if (isPaused(stored)) return `all writes of ${name} are paused. To resume:\n  ${unpause}`;
   return undefined;
 }
 
@@ -103,7 +104,7 @@ export function poll(
   const lines = isNewPhase ? [phaseLine(state.set, config.certificates)] : [];
   if (outcome === 'done')
     return { lines: [...lines, 'done', ...resultLines(state)], exitCode: exitCodes.done, pending };
-  if (outcome === 'withdrawn') return fail('somebody has taken the annotation back');
+  if (outcome === 'withdrawn') return fail('another writer removed the annotation');
   const next = { ...pending, last: state, changedAt: isDeepStrictEqual(pending.last, state) ? pending.changedAt : now };
   const problem = overdue(next, context);
   return problem === undefined ? { lines, pending: next } : { ...fail(problem), pending: next };
@@ -121,13 +122,13 @@ function overdue(
   if (!isSilent && msSince(startedAt) < timeoutMs) return undefined;
   if (!isSilent && changedAt !== startedAt) {
     const seconds = Math.round(msSince(startedAt) / 1000);
-    return `it has not ended within ${seconds} s, and goes on by itself: terraform-daemon inspect shows how far it is`;
+    return `it has not finished within ${seconds} s; the daemon continues, and terraform-daemon inspect shows its phase`;
   }
   const { logs, restart, withdraw } = repairCommands(config);
   return [
-    `nothing has happened for ${Math.round(msSince(changedAt) / 1000)} s: does a daemon run? It does it as soon as one does.`,
-    `  its log:         ${logs}`,
-    `  start it again:  ${restart}`,
-    `  take it back:    ${withdraw}`,
+    `no progress for ${Math.round(msSince(changedAt) / 1000)} s: is a daemon running? A daemon that starts continues the rotation.`,
+    `  read its log:        ${logs}`,
+    `  restart it:          ${restart}`,
+    `  remove the request:  ${withdraw}`,
   ].join('\n');
 }

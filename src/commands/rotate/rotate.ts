@@ -27,7 +27,7 @@ type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets'>;
 const POLL_MS = 1_000;
 
 /**
- * Asks the daemon for a rotation by the annotation on its Secret, and prints the progress until it is done.
+ * Requests a rotation with an annotation on the Secret, and prints the progress until the rotation is done.
  *
  * @returns the exit code: 0 done, 1 not done, 130 interrupted.
  * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
@@ -41,8 +41,8 @@ export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster:
     return exitCodes.failed;
   }
   const { asked, before } = request;
-  say(asked === 'ca' ? 'asked for a new certificate authority' : 'asked for a new serving certificate');
-  if (before.set.phase !== 'stable') say(`a rotation is under way: ${phaseLine(before.set, config.certificates)}`);
+  say(asked === 'ca' ? 'requested a new CA' : 'requested a new serving certificate');
+  if (before.set.phase !== 'stable') say(`a rotation is in progress: ${phaseLine(before.set, config.certificates)}`);
   let pending: PendingRotation = { asked, before, last: before, startedAt: new Date(), changedAt: undefined };
   while (!stop.aborted) {
     const result = poll(pending, await readAgain(cluster), { config, timeoutMs, now: new Date() });
@@ -51,7 +51,7 @@ export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster:
     pending = result.pending;
     await delay(POLL_MS, undefined, { signal: stop }).catch(() => undefined);
   }
-  say('interrupted: the rotation goes on by itself; terraform-daemon inspect shows how far it is');
+  say('interrupted: the daemon continues the rotation; terraform-daemon inspect shows its phase');
   return exitCodes.interrupted;
 }
 
@@ -75,7 +75,7 @@ async function ask(wanted: Asked, { config, secrets }: Cluster): Promise<Request
     const content = { labels: {}, annotations: { [ROTATE]: asked }, data: {} };
     if (await secrets.update(content, stored.resourceVersion)) return { asked, before: { ...before, asked } };
   }
-  return { refused: 'the Secret is changed faster than it can be written; try again' };
+  return { refused: 'other writers changed the Secret during each attempt to write it; try again' };
 }
 
 /** The rotation does not need this command, so an API server that is unavailable for a moment ends nothing. */

@@ -89,10 +89,10 @@ describe('the command line', () => {
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.equal(
         stderr,
-        `terraform-daemon: CONFIG_INVALID: these options cannot be used
-  --namespace (TERRAFORM_DAEMON_NAMESPACE): found "A"; allowed is a DNS label: at most 63 of a-z, 0-9 and "-"
-  --key-size (TERRAFORM_DAEMON_KEY_SIZE): found "1024"; allowed is 2048, 3072, 4096
-  --log-level (TERRAFORM_DAEMON_LOG_LEVEL): found "loud"; allowed is error, warn, info, debug
+        `terraform-daemon: CONFIG_INVALID: invalid options
+  --namespace (TERRAFORM_DAEMON_NAMESPACE): invalid value "A": must be a DNS label: at most 63 of a-z, 0-9 and "-"
+  --key-size (TERRAFORM_DAEMON_KEY_SIZE): invalid value "1024": must be one of 2048, 3072, 4096
+  --log-level (TERRAFORM_DAEMON_LOG_LEVEL): invalid value "loud": must be one of error, warn, info, debug
   --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): invalid value "/no/such \\"file\\"": ENOENT: no such file or directory, open '/no/such "file"': must be a kubeconfig file with a current context
 (--help lists all options)
 `,
@@ -141,7 +141,7 @@ describe('the command line', () => {
     const env = { TERRAFORM_DAEMON_SERVICE_PORT: '0', TERRAFORM_DAEMON_KEY_SIZE: '1', TERRAFORM_DAEMON_LOG_LEVEL: '' };
     const { exitCode, stderr } = await callCommand(['--service-port=8443'], env);
     assert.equal(exitCode, 2);
-    assert.match(stderr, /--key-size \(TERRAFORM_DAEMON_KEY_SIZE\): found "1"/);
+    assert.match(stderr, /--key-size \(TERRAFORM_DAEMON_KEY_SIZE\): invalid value "1"/);
     assert.doesNotMatch(stderr, /service-port|log-level/);
   });
 });

@@ -236,7 +236,7 @@ describe('a webhook URL', () => {
     assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --webhook-url (TERRAFORM_DAEMON_WEBHOOK_URL): found the path "/other"; allowed is /modify-terraform-job, or none',
+        '  --webhook-url (TERRAFORM_DAEMON_WEBHOOK_URL): invalid path "/other": must be /modify-terraform-job or empty',
     });
   });
 });
@@ -245,8 +245,7 @@ describe('options that contradict each other', () => {
   test('are a serving certificate that is to live longer than its CA', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '61m' }), {
       code: 'CONFIG_INVALID',
-      message:
-        /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): found more than --ca-lifetime; allowed is at most that/,
+      message: /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): must not be longer than --ca-lifetime/,
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
   });
@@ -255,8 +254,8 @@ describe('options that contradict each other', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --settle-time (TERRAFORM_DAEMON_SETTLE_TIME): found more than a sixth of --ca-lifetime; allowed is at most that, ' +
-        'a rotation has to end before the old authority does',
+        '  --settle-time (TERRAFORM_DAEMON_SETTLE_TIME): must not be longer than a sixth of --ca-lifetime, ' +
+        'because a CA rotation must finish before the old CA expires',
     });
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
   });
@@ -264,8 +263,7 @@ describe('options that contradict each other', () => {
   test('are names of clients without an authority that vouches for them', () => {
     assert.throws(() => readConfig({ 'client-name': 'a' }), {
       code: 'CONFIG_INVALID',
-      message:
-        /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): found it without --client-ca-file; allowed is only both/,
+      message: /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): requires --client-ca-file/,
     });
     assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
   });
@@ -275,8 +273,8 @@ describe('options that contradict each other', () => {
     assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): found none of TLS 1.3, which --tls-min-version asks for; ' +
-        'allowed is at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
+        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): no suite of TLS 1.3, which --tls-min-version requires: ' +
+        'must have at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
     });
     assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
   });
@@ -285,7 +283,7 @@ describe('options that contradict each other', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --metrics-bind-port (TERRAFORM_DAEMON_METRICS_BIND_PORT): found 8080, which --webhook-bind-port has; allowed is any other port',
+        '  --metrics-bind-port (TERRAFORM_DAEMON_METRICS_BIND_PORT): invalid value 8080: must differ from --webhook-bind-port',
     });
     assert.doesNotThrow(() => readConfig({ 'webhook-bind-port': '0', 'metrics-bind-port': '0' }));
   });

@@ -50,10 +50,10 @@ describe('distinguishedName', () => {
   }
 
   const unknown = (name: string): string =>
-    `attributes CN, OU, O, L, ST, C with commas between them, such as CN=a,O=b,C=US (RFC 4514), and not "${name}"`;
+    `a list of the attributes CN, OU, O, L, ST, C, such as CN=a,O=b,C=US (RFC 4514), without "${name}"`;
   const value = (type: string, most: number): string =>
-    `for ${type} 1 to ${most} printable characters, with a backslash before each of , + " \\ < > ; and before a space or # at an end`;
-  const country = 'for C two capital letters (ISO 3166)';
+    `a distinguished name whose ${type} is 1 to ${most} printable characters, with a backslash before each of , + " \\ < > ; and before a space or # at an end`;
+  const country = 'a distinguished name whose C is two capital letters (ISO 3166)';
   const refused: Readonly<Record<string, string>> = {
     Kubernetes: unknown('Kubernetes'),
     'DC=a': unknown('DC'),
@@ -114,7 +114,7 @@ describe('distinguishedName', () => {
   test('makes an error that names the flag, the variable and the given text', () => {
     assert.throws(() => readConfig({ 'ca-subject': 'CN=a,C=us' }), {
       code: 'CONFIG_INVALID',
-      message: `  --ca-subject (TERRAFORM_DAEMON_CA_SUBJECT): found "CN=a,C=us"; allowed is ${country}`,
+      message: `  --ca-subject (TERRAFORM_DAEMON_CA_SUBJECT): invalid value "CN=a,C=us": must be ${country}`,
     });
   });
 });

@@ -39,7 +39,7 @@ const lifetime = duration('10s', '876000h');
 const words = (...allowed: readonly string[]) => ({
   good: same(...allowed),
   bad: [' ', 'other', ...allowed.flatMap((word) => [word.toUpperCase(), `${word} `])],
-  allowed: allowed.join(', '),
+  allowed: `one of ${allowed.join(', ')}`,
 });
 
 const rows: Readonly<Record<OptionName, Row>> = {
@@ -125,14 +125,14 @@ const rows: Readonly<Record<OptionName, Row>> = {
       ...['ECDHE-RSA-AES128-SHA256', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'NULL', 'HIGH', 'DEFAULT'],
       ...['TLS_AES_128_GCM_SHA256:HIGH', 'TLS_AES_128_GCM_SHA256,', 'TLS_AES_128_GCM_SHA256,@SECLEVEL=0', 'toString'],
     ],
-    allowed: `with commas between them ${cipherSuiteNames.join(', ')}`,
+    allowed: `a list, separated by commas, of ${cipherSuiteNames.join(', ')}`,
   },
   'client-ca-file': { variable: 'TERRAFORM_DAEMON_CLIENT_CA_FILE', good: same('/pki/ca.pem', 'any text'), bad: [] },
   'client-name': {
     variable: 'TERRAFORM_DAEMON_CLIENT_NAME',
     good: { a: ['a'], 'kube-apiserver, b c': ['kube-apiserver', 'b c'] },
     bad: [',', 'a,', ' '],
-    allowed: 'names with commas between them',
+    allowed: 'a list of names, separated by commas',
   },
   'max-connections': {
     default: '1000',
@@ -175,7 +175,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
     variable: 'TERRAFORM_DAEMON_KEY_SIZE',
     good: { 2048: 2048, 3072: 3072, 4096: 4096 },
     bad: ['1024', '2049', '8192', 'RSA', '2048 '],
-    allowed: '2048, 3072, 4096',
+    allowed: 'one of 2048, 3072, 4096',
   },
   'rotate-on-start': {
     default: 'true',
@@ -190,14 +190,14 @@ const rows: Readonly<Record<OptionName, Row>> = {
     variable: 'TERRAFORM_DAEMON_CA_SUBJECT',
     good: { 'CN=a': [{ type: 'CN', value: 'a' }] },
     bad: ['C=us'],
-    allowed: 'for C two capital letters (ISO 3166)',
+    allowed: 'a distinguished name whose C is two capital letters (ISO 3166)',
   },
   subject: {
     default: 'CN=admission,OU=Kubernetes,O=Kubernetes,L=Portland,ST=Oregon,C=US',
     variable: 'TERRAFORM_DAEMON_SUBJECT',
     good: { 'CN=a': [{ type: 'CN', value: 'a' }] },
     bad: ['C=us'],
-    allowed: 'for C two capital letters (ISO 3166)',
+    allowed: 'a distinguished name whose C is two capital letters (ISO 3166)',
   },
   'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
   heal: { default: 'all', variable: 'TERRAFORM_DAEMON_HEAL', ...words('all', 'new', 'off') },
@@ -227,7 +227,7 @@ for (const [name, row] of Object.entries(rows) as [OptionName, Row][]) {
       for (const text of row.bad) {
         assert.throws(() => readConfig({ [name]: text }), {
           code: 'CONFIG_INVALID',
-          message: `  --${name} (${row.variable}): found ${JSON.stringify(text)}; allowed is ${row.allowed}`,
+          message: `  --${name} (${row.variable}): invalid value ${JSON.stringify(text)}: must be ${row.allowed}`,
         });
       }
     });

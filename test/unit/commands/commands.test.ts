@@ -16,7 +16,7 @@ describe('the subcommands', () => {
       }
       assert.match(text, /Each option of run has an environment variable: TERRAFORM_DAEMON_ plus its name/);
       for (const { flags } of own) assert.ok(text.includes(flags), flags);
-      assert.match(text, /Exit code: 0 .* 2 called wrongly/);
+      assert.match(text, /Exit code: 0 .* 2 usage error/);
       for (const line of stdout.split('\n')) assert.ok(line.length <= 100, line);
     });
   }
@@ -28,21 +28,21 @@ describe('the subcommands', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
-    'an unknown format': [['inspect', '-o', 'yaml'], /Allowed is text, json\./],
-    'an address without a port': [['inspect', '--address=host'], /Allowed is <host>:<port>/],
+    'an unknown format': [['inspect', '-o', 'yaml'], /Must be one of text, json\./],
+    'an address without a port': [['inspect', '--address=host'], /Must be <host>:<port>/],
     'a word too many': [['inspect', 'again'], /too many arguments/],
-    'an API version that there is not': [['policy', '--api-version=v2'], /Allowed is v1, v1beta1\./],
+    'an API version that there is not': [['policy', '--api-version=v2'], /Must be one of v1, v1beta1\./],
     'a policy file that is not there': [['policy', '--policy-file=/no/file'], /--policy-file .*"\/no\/file": ENOENT/],
     'an option of another command': [['inspect', '--drain-time=5s'], /unknown option '--drain-time/],
     'a name that cannot be one': [
       ['inspect', '--namespace=A'],
-      /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): found "A"/,
+      /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): invalid value "A"/,
     ],
     'a kubeconfig that is not there': [
       ['inspect', '--kubeconfig=/no/file'],
       /--kubeconfig .*invalid value "\/no\/file"/,
     ],
-    'no time at all': [['rotate', '--timeout=0s'], /Allowed is a duration/],
+    'no time at all': [['rotate', '--timeout=0s'], /Must be a duration/],
     'something else to rotate': [['rotate', 'ca'], /too many arguments/],
     'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /invalid value "\/no\/file"/],
   };

@@ -82,7 +82,7 @@ describe('the text of an inspection', () => {
     assert.ok(facts?.includes(`\n  dialled      no: ${why}\n               ${how[0]}\n`), facts);
     assert.equal(
       verdict,
-      `incomplete: nothing wrong was seen, but the endpoint was not called
+      `incomplete: no problem was found, but the endpoint was not called
   terraform-job-webhook-service.vela-system.svc does not resolve from here
 `,
     );

@@ -72,7 +72,7 @@ describe('a request is', () => {
   test('refused where nobody would take it, with the command that mends it', () => {
     const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
     assert.equal(obstacle(stored(set), config), undefined);
-    assert.match(obstacle(undefined, config) ?? '', /there is no Secret .*\n {2}terraform-daemon run/);
+    assert.match(obstacle(undefined, config) ?? '', /^Secret .* does not exist: .*\n {2}terraform-daemon run/);
     assert.match(obstacle(stored(set, { labels: {} }), config) ?? '', /\n {2}kubectl .* label --overwrite secret/);
     assert.match(obstacle(stored(set, paused), config) ?? '', /\n {2}kubectl .*paused-$/);
   });
@@ -114,7 +114,7 @@ describe('one poll', () => {
     assert.equal(pollOnce(pending, aSecret(set, 'ca'), 89_999).exitCode, undefined);
     const { lines, exitCode } = pollOnce(pending, aSecret(set, 'ca'), 90_000);
     assert.equal(exitCode, 1);
-    assert.match(lines[0] ?? '', /^not done: nothing has happened for 90 s: does a daemon run\?/);
+    assert.match(lines[0] ?? '', /^not done: no progress for 90 s: is a daemon running\?/);
   });
 
   test('does not count the time that a phase takes', () => {
@@ -127,7 +127,7 @@ describe('one poll', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
     const { lines, exitCode } = pollOnce(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
     assert.equal(exitCode, 1);
-    assert.match(lines[0] ?? '', /it has not ended within 5 s, and goes on by itself/);
+    assert.match(lines[0] ?? '', /it has not finished within 5 s; the daemon continues/);
   });
 
   test('gives up where the Secret is paused or goes away in between', () => {
@@ -137,7 +137,7 @@ describe('one poll', () => {
   });
 
   test('gives up where the annotation was taken back', () => {
-    assert.deepEqual(pollOnce(pending, aSecret(set)).lines, ['not done: somebody has taken the annotation back']);
+    assert.deepEqual(pollOnce(pending, aSecret(set)).lines, ['not done: another writer removed the annotation']);
   });
 });
 
