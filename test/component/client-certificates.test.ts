@@ -148,7 +148,7 @@ suite('with --client-ca-file', () => {
     assert.equal(failed.outcome, 'failed');
     assert.match(
       failed.outcome === 'failed' ? failed.why : '',
-      /it may ask for a client certificate, which is not had here/,
+      /it may require a client certificate, which this command does not have/,
     );
   });
 });

@@ -16,7 +16,7 @@ describe('the process', { concurrency: 3 }, () => {
   test('ends with 2 and the problem on standard error for a usage error', async () => {
     const { exitCode, stdout, stderr } = await spawnCommand(['rotate', '--kubeconfig=/no/file']);
     assert.deepEqual([exitCode, stdout], [2, '']);
-    assert.match(stderr, /--kubeconfig .*found "\/no\/file"/);
+    assert.match(stderr, /--kubeconfig .*invalid value "\/no\/file"/);
   });
 
   describe('a reader that goes away', () => {

@@ -50,7 +50,7 @@ suite('more connections than --max-connections', () => {
     assert.equal(await isReused(endpoint, agent), true);
     assert.deepEqual(
       endpoint.refusals,
-      Array(5).fill({ reason: 'too-many-connections', error: 'found more than 10 connections' }),
+      Array(5).fill({ reason: 'too-many-connections', error: 'more than 10 connections' }),
     );
   });
 

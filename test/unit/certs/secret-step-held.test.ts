@@ -52,7 +52,7 @@ for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
 /** Both ways in which a write is held back. */
 const ways = {
   paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
-  fight: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
+  conflict: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
 } as const;
 
 for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
