@@ -25,6 +25,7 @@ const ALLOWED = new Set([
   'ISC',
   'MIT',
   'PSF-2.0',
+  'Python-2.0',
   'Unlicense',
 ]);
 

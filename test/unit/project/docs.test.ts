@@ -1,26 +1,23 @@
 import assert from 'node:assert/strict';
 import { access } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { lint } from 'markdownlint/sync';
+import relativeLinks, { markdownIt } from 'markdownlint-rule-relative-links';
 import { PACKAGES } from '../../../tools/node/packages.ts';
 import { documents, projectFile, readDocument, shellBlocks } from '../../support/docs.ts';
 
-/** As GitHub makes them: lower case, without punctuation, blanks as hyphens. */
-const anchorOf = (heading: string): string =>
-  heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-    .replaceAll(' ', '-');
-
-const anchorsOf = (text: string): string[] =>
-  [...text.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading ?? ''));
-
-/** The links of a document to other places of the project, as paths and anchors. */
-const linksOf = (file: string, text: string) =>
-  [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(([, path, anchor]) => ({
-    target: path ? join(dirname(file), path) : file,
-    anchor,
-  }));
+/** Resolves relative links and the anchors of headings, in the way of GitHub. */
+const problemsOf = (file: string) => {
+  const results = lint({
+    files: [projectFile(file)],
+    config: { default: false, 'link-fragments': true, 'reference-links-images': true, 'relative-links': true },
+    customRules: [relativeLinks],
+    markdownItFactory: () => markdownIt,
+  });
+  return Object.values(results)
+    .flat()
+    .map(({ lineNumber, errorDetail, errorContext }) => `${file}:${lineNumber}: ${errorDetail ?? errorContext}`);
+};
 
 describe('the documents', async () => {
   for (const file of await documents()) {
@@ -34,13 +31,7 @@ describe('the documents', async () => {
       for (const [, path = ''] of named) await assert.doesNotReject(access(projectFile(path)), path);
     });
 
-    it(`${file} links only to files and headings that there are`, async () => {
-      for (const { target, anchor } of linksOf(file, await readDocument(file))) {
-        await assert.doesNotReject(access(projectFile(target)), target);
-        if (anchor === undefined) continue;
-        assert.ok(anchorsOf(await readDocument(target)).includes(anchor), `${target}#${anchor}`);
-      }
-    });
+    it(`${file} links only to files and headings that exist`, () => assert.deepEqual(problemsOf(file), []));
   }
 });
 
