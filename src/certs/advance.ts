@@ -5,12 +5,12 @@ import type { CertificateDecision } from './decide.ts';
 import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
 import type { Situation } from './situation.ts';
 
-/** A step that changes a set, other than replacing all of it. */
+/** A decision that changes part of a certificate set: every action except `keep`, `recreate` and `replace`. */
 export type SetStep = Exclude<CertificateDecision, { readonly action: 'keep' | 'recreate' | 'replace' }>;
 
-/** The steps in the life of a certificate set. */
+/** Returns the functions that change a certificate set: `advance` changes part of it, `replace` all of it. */
 export function createSteps(options: CertificateOptions, bundles: BundleRules) {
-  /** The bundle as it should be: the current CA, the next one, and those that replicas may still need. */
+  /** Sets the CA bundle: the current CA, the next CA, and the earlier CAs that other replicas may still need. */
   function withBundle(set: CertificateSet, situation: Situation): CertificateSet {
     const own = splitCertificates(joinCertificates([set.ca.certificate, set.nextCa?.certificate ?? '']));
     const known = joinCertificates([set.caBundle, set.phase === 'stable' ? '' : (situation.liveBundle ?? '')]);
@@ -19,7 +19,7 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
     return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
   }
 
-  /** Takes one step. */
+  /** Returns the certificate set after one step. */
   async function advance(set: CertificateSet, { action }: SetStep, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
     switch (action) {
@@ -45,8 +45,8 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   }
 
   /**
-   * Issues a set that shares nothing with the previous one but trust: replicas may still present a certificate that a CA
-   * of the live bundle has signed, so these CAs stay in the bundle until the rotation has finished.
+   * Issues a new CA and serving certificate. The usable CAs of the Secret and of the live bundle stay in the CA bundle
+   * until the rotation has finished, because other replicas may still present certificates that these CAs have signed.
    */
   async function replace(before: CertificateSet | undefined, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
@@ -59,11 +59,11 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   return { advance, replace };
 }
 
-/** The next CA signs from now on; the previous one stays trusted until no replica presents its certificates any more. */
+/** Makes the next CA the current one. The previous CA stays in the bundle, because replicas may still need it. */
 async function takeOver(set: CertificateSet, options: CertificateOptions, now: Date): Promise<CertificateSet> {
   const { nextCa } = set;
   const retiring = { ...set, nextCa: undefined, phase: 'retiring', phaseSince: now } as const;
-  // Without a next CA the current CA is itself the new one: it has replaced one that was lost.
+  // Without a next CA, the current CA is already the new one: it was issued or adopted without an announcement.
   if (nextCa === undefined) return retiring;
   const serving = await issueServingCertificate(options, nextCa, now);
   return { ...retiring, ca: nextCa, serving, caBundle: joinCertificates([nextCa.certificate, set.caBundle]) };

@@ -6,28 +6,27 @@ import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 
 /**
- * One CA takes over while another retires, so one earlier CA is enough as a rule. More are needed only if the Secret is
- * lost again before the rotation has finished: four leave room for several such losses within a rotation.
+ * Maximum number of earlier CAs in the bundle. A rotation needs one. Four leave room for a Secret that is lost several
+ * times before the rotation has finished.
  */
 const MOST_PREVIOUS = 4;
 
-/** What depends on the names for which a CA of ours may sign. */
 export type BundleRules = ReturnType<typeof createBundleRules>;
 
+/** Returns the checks of a CA bundle for a webhook with these server names. */
 export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) {
-  /** Only a CA that can sign for nothing but our names counts as one of ours. */
+  /** Whether a certificate is a valid CA whose name constraints permit exactly the server names. */
   function isUsable(pem: Pem, now: Date): boolean {
     const ca = parseCertificate(pem);
     return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, names);
   }
 
   /**
-   * The CAs of a bundle that can still verify a certificate for our names, so that replicas that present an older
-   * certificate stay trusted. Repeated damage must not let the bundle grow until no object can hold it. So at most four
-   * are kept: the issuer of what this replica presents, and the first ones, because a new CA is put before all others.
-   * Their dates are not compared: clocks differ.
+   * Returns the CAs of a bundle that can still verify a serving certificate for the server names, at most four, so that
+   * the bundle cannot outgrow the object that holds it. If there are more, the issuer of the certificate that this
+   * replica presents is kept, then the first CAs, because a new CA is put first. Dates are not compared: clocks differ.
    *
-   * @param own CAs that the caller puts into the bundle itself: neither returned nor counted.
+   * @param own CAs that the caller adds to the bundle itself; they are neither returned nor counted.
    */
   function usableAuthorities(
     bundle: Pem,
@@ -41,7 +40,7 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
     return usable.filter((pem) => kept.includes(pem));
   }
 
-  /** What is wrong with the CA bundle of a set whose current CA is healthy. */
+  /** Returns the problem of the CA bundle in a certificate set whose current CA has no problem. */
   function bundleProblem({ ca, caBundle, nextCa }: CertificateSet, now: Date): Reason | undefined {
     const certificates = splitCertificates(caBundle);
     if (certificates.length !== countPemBlocks(caBundle) || !certificates.every(parseCertificate)) {
@@ -54,7 +53,7 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
     return others.some((pem) => !isUsable(pem, now)) ? 'foreign-ca' : undefined;
   }
 
-  /** Whether the set would take away the trust of what this replica presents, although one of our CAs has signed that. */
+  /** Whether a CA of the live bundle, but none of the set's bundle, verifies what this replica presents. */
   function isLeftBehind({ caBundle }: CertificateSet, { now, liveBundle, presented }: Situation): boolean {
     if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
     return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, { now, presented })), now);
@@ -69,7 +68,7 @@ export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean
   return splitCertificates(caBundle).every((pem) => live.includes(pem));
 }
 
-/** The live bundle if it holds exactly these CAs, in any order, because then it verifies the same; else `caBundle`. */
+/** Returns the live bundle if it holds the same CAs as `caBundle` in any order; otherwise `caBundle`. */
 export function asPublished(caBundle: Pem, liveBundle: Pem | undefined): Pem {
   const wanted = joinCertificates([caBundle]);
   const live = joinCertificates([liveBundle ?? '']);

@@ -3,20 +3,19 @@ import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import type { Situation } from './situation.ts';
 
 /**
- * What brings a rotation from one phase into the next.
+ * A step that takes a CA rotation from one phase into the next.
  *
- * - `settle`: the new CA was read back from the live CA bundle, and the settle time begins.
- * - `publish`: another writer has removed the new CA from the live bundle, which must hold it again.
- * - `switch`: the new CA takes over; a settle time later the old one retires.
- * - `retire`: the old CAs leave the bundle.
+ * - `settle`: the daemon has read the new CA from the live CA bundle; the settle time begins.
+ * - `publish`: the live bundle lacks a CA of the set during the settle time, so the CA is published again.
+ * - `switch`: the new CA signs the serving certificate from now on; the old CA retires one settle time later.
+ * - `retire`: the old CAs are removed from the bundle.
  */
 export interface RotationStep {
   readonly action: 'settle' | 'publish' | 'switch' | 'retire';
 }
 
 /**
- * The next step of the rotation that is under way, decided from the Secret, the live CA bundle and the clocks; `until` is
- * set if it depends on time alone.
+ * Returns the next step of a CA rotation, or `wait`. `until` is set if the next step depends only on time.
  */
 export function nextRotationStep(
   { phase, phaseSince, caBundle }: CertificateSet,
@@ -28,25 +27,25 @@ export function nextRotationStep(
   if (phase === 'publishing') return isRead ? { action: 'settle' } : { action: 'wait' };
   if (phase === 'settling' && !isRead) return { action: 'publish' };
   const end = phaseEnd(phaseSince, settleMs);
-  // A phase without a known beginning begins again.
+  // A phase whose start is unknown starts again.
   if (end === undefined) return { action: phase === 'settling' ? 'settle' : 'switch' };
-  // By both clocks: the one that wrote the beginning of the phase, and ours. By the written time alone, a replica whose
-  // clock is two minutes ahead switched too early in a trial, and calls were lost. A beginning in the future says only
-  // that the clocks differ.
+  // The settle time must pass by two clocks: that of the replica that wrote the start, and that of this process.
+  // In a test with the written start alone, a replica whose clock was two minutes ahead switched too early, and calls
+  // failed. A start in the future is ignored.
   const writtenMs = isAhead(phaseSince, now) ? 0 : end.getTime() - now.getTime();
   const leftMs = Math.max(settleMs - phaseSeenMs, writtenMs);
   if (leftMs > 0) return { action: 'wait', until: new Date(now.getTime() + leftMs) };
   return { action: phase === 'settling' ? 'switch' : 'retire' };
 }
 
-/** Whether the beginning of the phase was written by a clock that is ahead of ours, or by hand. */
+/** Whether the start of the phase is in the future by the clock of this process. */
 export const isAhead = (phaseSince: Date | undefined, now: Date): boolean =>
   phaseSince !== undefined && phaseSince > now;
 
-/** When the phase has lasted for the settle time, by the clock that wrote its beginning. */
+/** Returns the start of the phase plus the settle time, by the clock that wrote the start. */
 export const phaseEnd = (phaseSince: Date | undefined, settleMs: number): Date | undefined =>
   phaseSince && new Date(phaseSince.getTime() + settleMs);
 
-/** Identifies a phase, so that a process can measure for how long it has seen it. */
+/** Returns a string that changes whenever the rotation enters another phase or the CA bundle changes. */
 export const phaseKey = ({ phase, phaseSince, caBundle }: CertificateSet): string =>
   [phase, phaseSince?.toISOString(), caBundle].join(' ');

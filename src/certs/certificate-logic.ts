@@ -5,10 +5,10 @@ import { createDecide } from './decide.ts';
 import { toSecret } from './secret.ts';
 import { createServingSwap } from './serving-swap.ts';
 
-/** Everything that depends on the certificate options. All of it is pure, except `advance` and `replace`, which issue. */
+/** The functions that depend on the certificate options. All but `advance` and `replace` are pure. */
 export type CertificateLogic = ReturnType<typeof createCertificateLogic>;
 
-/** Binds the options once, so that no decision has to pass them on. */
+/** Returns the certificate functions, bound to the options. */
 export function createCertificateLogic(options: CertificateOptions) {
   const bundles = createBundleRules(options);
   return {

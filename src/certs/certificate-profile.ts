@@ -4,11 +4,7 @@ import type { ServerNames } from './certificate-set.ts';
 import { readContent } from './forge.ts';
 import { isForNames } from './x509.ts';
 
-/*
- * Whether a certificate looks like one that issue.ts has issued: others cannot be renewed or verified as promised.
- */
-
-/** Whether the serving certificate is for exactly the names wanted: its CA may not sign for others, nor for a wildcard. */
+/** Whether the subjectAltName holds exactly the given names, without a wildcard: the CA may sign for no other name. */
 export function isIssuedFor(serving: X509Certificate, names: ServerNames): boolean {
   const found = serving.subjectAltName?.split(', ') ?? [];
   const isEach = isForNames(serving, names, { wildcards: false });
@@ -16,8 +12,8 @@ export function isIssuedFor(serving: X509Certificate, names: ServerNames): boole
 }
 
 /**
- * Whether a certificate has the signature algorithm and no other extensions than those that are issued here. Go refuses
- * SHA-1, MD5 and critical extensions that it does not know.
+ * Whether a certificate is signed with RSA and SHA-256 and has only extensions that the daemon issues. Go refuses
+ * SHA-1, MD5 and unknown critical extensions.
  */
 export function isOfOurKind(pem: Pem): boolean {
   const content = readContent(pem);

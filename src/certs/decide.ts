@@ -10,31 +10,31 @@ import type { Asked } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
 import { renewalMoment } from './x509.ts';
 
-/** The next step of a certificate set, and its reason. After each step the set is decided on again. */
+/** The next step for a certificate set, and its reason. */
 export type CertificateDecision =
   | { readonly action: 'keep'; readonly until: Date }
-  /** A new serving certificate from the same certificate authority. */
+  /** Issue a new serving certificate from the same CA. */
   | { readonly action: 'renew'; readonly reason: Reason }
-  /** A certificate authority to take over later, published beside the current one. */
+  /** Issue a next CA, publish it beside the current CA, and switch to it later. */
   | { readonly action: 'announce'; readonly reason: Reason }
-  /** A new certificate authority and serving certificate at once: the current ones cannot be used. */
+  /** Issue a new CA and serving certificate at once, because the current ones cannot be used. */
   | { readonly action: 'replace'; readonly reason: Reason }
-  /** The CAs of what is presented come into the bundle: another writer has put another set into the Secret. */
+  /** Add the live CAs to the bundle, because another writer has put a different certificate set into the Secret. */
   | { readonly action: 'adopt'; readonly reason: Reason }
-  /** The CA bundle without what does not belong there. */
+  /** Repair the CA bundle or the phase annotation. */
   | { readonly action: 'mend'; readonly reason: Reason }
-  /** The same content in a new Secret: this one can never be changed. */
+  /** Delete the Secret and create it again, because it is immutable or has the wrong type. */
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;
 
 /**
- * Decides what a stored certificate set needs next. Never throws: whatever is wrong with the set is a reason to replace
- * that part. The set is `undefined` if nothing is stored; parts of it may be empty or junk.
+ * Returns a pure function that decides the next step for a stored certificate set. Invalid content leads to a step, not
+ * to an exception. The set is `undefined` if there is no Secret; parts of the set may be empty or unreadable.
  */
 export function createDecide(options: CertificateOptions, bundles: BundleRules) {
   const { caProblem, renewalReason, isWeak } = createPairChecks(options);
 
-  /** Whether the CA cannot sign, or its serving certificate cannot be presented. */
+  /** Returns `replace` if the CA has a problem, or `renew` if only the serving certificate needs replacement. */
   function decideOnPairs(set: CertificateSet, situation: Situation): CertificateDecision | undefined {
     const lost = caProblem(set.ca, situation.now);
     if (lost !== undefined) return { action: 'replace', reason: lost };
@@ -42,7 +42,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
     return reason && { action: 'renew', reason };
   }
 
-  /** Whether the announced CA cannot take over. */
+  /** Returns `announce` if the next CA cannot sign, so that another next CA is issued. */
   function decideOnNextCa({ ca, nextCa }: CertificateSet, now: Date): CertificateDecision | undefined {
     if (nextCa === undefined) return undefined;
     const isSame = joinCertificates([nextCa.certificate]) === joinCertificates([ca.certificate]);
@@ -56,7 +56,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
     return bundles.isLeftBehind(set, situation) ? { action: 'adopt', reason: 'swapped' } : undefined;
   }
 
-  /** Whether the CA needs a successor. */
+  /** Returns `announce` if the CA must be rotated: a user asked for it, its key is too small, or it is due. */
   function decideOnSuccessor({ ca, phase }: CertificateSet, now: Date, asked?: Asked): CertificateDecision | undefined {
     if (phase !== 'stable') return undefined;
     if (asked === 'ca') return { action: 'announce', reason: 'asked' };
@@ -69,7 +69,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
     if (set === undefined || isEmpty(set)) return { action: 'replace', reason: 'absent' };
     return (
       decideOnPairs(set, situation) ??
-      // Before the bundle: a bundle that must hold a CA that cannot be read can never be repaired.
+      // The next CA is checked before the bundle, because a bundle with an unreadable next CA cannot be repaired.
       decideOnNextCa(set, situation.now) ??
       decideOnBundle(set, situation) ??
       decideOnSuccessor(set, situation.now, traits.asked) ??
@@ -90,11 +90,11 @@ const isEmpty = ({ ca, serving }: CertificateSet): boolean =>
 function decideOnRotation(set: CertificateSet, options: CertificateOptions, situation: Situation): CertificateDecision {
   const step = nextRotationStep(set, options, situation);
   if (step.action !== 'wait') return step;
-  // A CA that is due while its successor settles is past its renewal moment, so that moment is no time to wait for.
+  // During a rotation the renewal moment of the current CA may be in the past.
   const moments = [renewalOf(set.ca), renewalOf(set.serving), step.until ?? []].flat();
   const later = moments.map((moment) => moment.getTime()).filter((ms) => ms > situation.now.getTime());
   return { action: 'keep', until: new Date(Math.min(...later)) };
 }
 
-/** Of a pair without a problem. */
+/** @throws Error if the certificate cannot be parsed. */
 const renewalOf = ({ certificate }: CertificatePair): Date => renewalMoment(new X509Certificate(certificate));

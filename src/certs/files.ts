@@ -10,14 +10,14 @@ import { nameOfOid } from './forge.ts';
 import { type Reason, reasons } from './reason-texts.ts';
 import { askedName, isTrustedBy, parseCertificate, parsePrivateKey, servingProblem, validityProblem } from './x509.ts';
 
-/** Longer than copying three small files takes: files that do not fit together may be in the middle of being replaced. */
+/** Delay before invalid files are read again: another process may be replacing the three files. */
 const COPYING_MS = 200;
 
 /**
- * Reads `cert.pem` (the certificate, then any intermediates), `key.pem` and, if it exists, `ca.pem`. Without `ca.pem` the
- * certificate itself is the CA bundle. Files with a problem are read once more, because they cannot be read atomically.
+ * Reads `cert.pem` (the certificate, then any intermediates), `key.pem` and, if it exists, `ca.pem`. Without `ca.pem`,
+ * `cert.pem` is the CA bundle. If there is a problem, all files are read once more after 200 ms.
  *
- * @throws OperatorError `CERTIFICATE_FILES_INVALID` that names the file and what is wrong with it.
+ * @throws OperatorError `CERTIFICATE_FILES_INVALID` with the path of the file and its problem.
  */
 export async function readCertificateFiles(
   directory: string,
@@ -35,7 +35,7 @@ export async function readCertificateFiles(
 async function readOnce(directory: string, names: ServerNames, now: Date): Promise<ServingCertificates> {
   const certificate = await readPem(join(directory, 'cert.pem'));
   const privateKey = await readPem(join(directory, 'key.pem'));
-  // An empty file is one that is being written; only a missing file means that there is no CA bundle.
+  // An empty ca.pem is an error, because another process may still be writing it; only a missing one is optional.
   const caBundle = await readPem(join(directory, 'ca.pem'), certificate);
   const files = { serving: { certificate, privateKey }, caBundle };
   const problem = problemOf(files, names, now);
@@ -70,7 +70,7 @@ function problemOf({ serving, caBundle }: ServingCertificates, names: ServerName
   return isVerified ? undefined : ['ca.pem', 'does not verify cert.pem'];
 }
 
-/** What TLS refuses about the whole text, all of which is presented: a block that is cut off, a key that is too small. */
+/** Returns why OpenSSL refuses to load the pair, for example a truncated PEM block or a key that is too small. */
 function loadProblem({ certificate, privateKey }: ServingCertificates['serving']): string | undefined {
   try {
     createSecureContext({ cert: certificate, key: privateKey });
@@ -80,7 +80,7 @@ function loadProblem({ certificate, privateKey }: ServingCertificates['serving']
   }
 }
 
-/** What the certificate has, and what it must have. */
+/** Returns the value in the certificate that is invalid and, for usage and names, the value that is required. */
 function found(unfit: Reason, certificate: X509Certificate, names: ServerNames): string {
   if (unfit === 'expired') return `notAfter: ${certificate.validToDate.toISOString()}`;
   if (unfit === 'not-yet-valid') return `notBefore: ${certificate.validFromDate.toISOString()}`;

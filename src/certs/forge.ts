@@ -5,30 +5,29 @@ import type { ServerNames, Subject } from './certificate-set.ts';
 import { ifReadable } from './x509.ts';
 
 /*
- * The only door to node-forge, for what node:crypto cannot do: read the extensions of a certificate, and encode a new
- * certificate. Keys and signatures come from node:crypto in issue.ts, so decisions that read through this door reach no
- * key generator and no private key.
+ * The only module that imports node-forge. It does what node:crypto cannot: read the extensions of a certificate, and
+ * encode a new certificate. The module issue.ts creates keys and signatures with node:crypto.
  */
 
 const { pki, md, asn1, util } = forge;
-// Missing in the types.
+// The types of node-forge lack this function.
 const { bytesFromIP } = util as unknown as { bytesFromIP(address: string): string };
 
-/** The part of a certificate that node:crypto does not show. */
+/** The parts of a certificate that node:crypto does not expose. */
 export interface CertificateContent {
   readonly isSha256: boolean;
-  /** DER values by name; by OID if forge knows no name. */
+  /** DER values by the name of the extension, or by its OID if forge has no name for it. */
   readonly extensions: ReadonlyMap<string, string>;
 }
 
-/** The name of an object identifier, or the identifier itself if forge knows no name. */
+/** Returns the name of an object identifier, or the identifier itself if forge has no name for it. */
 export const nameOfOid = (oid: string): string => pki.oids[oid] ?? oid;
 
-/** Each pass asks about the same few certificates; during a rotation there are four. */
+/** Maximum number of certificates in the cache. Each reconciliation reads the same few. */
 const REMEMBERED = 8;
 const remembered = new Map<Pem, CertificateContent | undefined>();
 
-/** Reads a certificate. Never throws: forge reads RSA certificates only, and one with another kind of key is not ours. */
+/** Returns the content of an RSA certificate; `undefined` for any other text or kind of key. Caches the result. */
 export function readContent(pem: Pem): CertificateContent | undefined {
   if (!remembered.has(pem)) {
     if (remembered.size >= REMEMBERED) remembered.clear();
@@ -44,9 +43,9 @@ const contentOf = ({ signatureOid, siginfo, extensions }: forge.pki.Certificate)
 });
 
 /**
- * By way of OpenSSL's DER: forge looks for the lines of a PEM text letter by letter, which took a twentieth of a start.
+ * Parses the PEM text with OpenSSL, because the PEM parser of forge is slow.
  *
- * @throws Error if the text is no certificate or its bytes are not DER: OpenSSL repairs that silently, and Go refuses it.
+ * @throws Error if the text is no certificate or its bytes are not DER, which OpenSSL silently corrects and Go refuses.
  */
 function fromPem(pem: Pem): forge.pki.Certificate {
   const [block = ''] = splitCertificates(pem);
@@ -62,13 +61,17 @@ export interface CertificateTemplate {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly subject: Subject;
-  /** The certificate of the CA that signs; `undefined` if the certificate is self-signed. */
+  /** The certificate of the signing CA; `undefined` for a self-signed certificate. */
   readonly issuer: Pem | undefined;
-  /** As forge describes them. The two key identifiers are added. */
+  /** In forge's format, without the two key identifiers, which encodeCertificate adds. */
   readonly extensions: readonly object[];
 }
 
-/** @param sign returns the signature of the bytes: RSA with PKCS #1 v1.5 and SHA-256. */
+/**
+ * Returns the PEM text of a new certificate.
+ *
+ * @param sign returns the signature of the bytes: RSA with PKCS #1 v1.5 and SHA-256.
+ */
 export function encodeCertificate(template: CertificateTemplate, sign: (bytes: Buffer) => Buffer): Pem {
   const issuer = template.issuer && fromPem(template.issuer);
   const certificate = pki.createCertificate();
@@ -77,7 +80,7 @@ export function encodeCertificate(template: CertificateTemplate, sign: (bytes: B
   certificate.validity = { notBefore: template.notBefore, notAfter: template.notAfter };
   certificate.setSubject(distinguishedName(template.subject));
   certificate.setIssuer(issuer ? nameOf(issuer) : distinguishedName(template.subject));
-  // With key identifiers, verifiers choose the right one of two CAs that have the same subject.
+  // Key identifiers let verifiers distinguish two CAs with the same subject.
   const keyIdentifier = issuer?.generateSubjectKeyIdentifier().getBytes();
   certificate.setExtensions([
     ...template.extensions,
@@ -85,7 +88,7 @@ export function encodeCertificate(template: CertificateTemplate, sign: (bytes: B
     ...(keyIdentifier ? [{ name: 'authorityKeyIdentifier', keyIdentifier }] : []),
   ]);
   const signer = { sign: () => sign(toBytes(certificate.tbsCertificate as forge.asn1.Asn1)).toString('latin1') };
-  // Without the second argument forge writes that the certificate was signed with SHA-1.
+  // Without the second argument, forge writes SHA-1 as the signature algorithm.
   certificate.sign(signer as unknown as forge.pki.rsa.PrivateKey, md.sha256.create());
   return new X509Certificate(toBytes(pki.certificateToAsn1(certificate))).toString() as Pem;
 }
@@ -95,11 +98,11 @@ const toBytes = (value: forge.asn1.Asn1): Buffer => Buffer.from(asn1.toDer(value
 
 const distinguishedName = (subject: Subject): forge.pki.CertificateField[] =>
   subject.map(({ type: shortName, value }) =>
-    // UTF8String as RFC 5280 §4.1.2.4 wants; countryName is a PrintableString by definition, forge's default.
+    // RFC 5280 §4.1.2.4 requires UTF8String; countryName must be a PrintableString, which is forge's default.
     shortName === 'C' ? { shortName, value } : { shortName, value, valueTagClass: asn1.Type.UTF8 as never },
   );
 
-/** The CA's subject in the form that forge encodes again: forge returns UTF-8 as bytes but takes text. */
+/** Returns the CA's subject with decoded text, because forge parses UTF-8 to bytes but encodes text. */
 function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] {
   return authority.subject.attributes.map((attribute) =>
     Number(attribute.valueTagClass) === asn1.Type.UTF8
@@ -112,16 +115,16 @@ function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] 
 const DNS_NAME = 2;
 const IP_ADDRESS = 7;
 
-/** The subjectAltName as forge describes it. */
+/** Returns the subjectAltName extension in forge's format. */
 export const subjectAltName = ({ dns, ip }: ServerNames): object => ({
   name: 'subjectAltName',
   altNames: [...dns.map((value) => ({ type: DNS_NAME, value })), ...ip.map((ip) => ({ type: IP_ADDRESS, ip }))],
 });
 
 /**
- * DER of the name constraints that permit the names served (RFC 5280 §4.2.1.10). A kind of name that is not permitted at
- * all would be unconstrained, so the other kind is excluded as a whole: every address by a zero mask, every DNS name by
- * the empty one.
+ * Returns the DER of name constraints that permit the server names (RFC 5280 §4.2.1.10). A kind of name without any
+ * constraint would be allowed. So with DNS names, every IP address is excluded by a zero mask; without DNS names, every
+ * DNS name is excluded by the empty name.
  */
 export function nameConstraints({ dns, ip }: ServerNames): string {
   const permitted = [
@@ -138,6 +141,6 @@ const tagged = (tag: number, value: string | forge.asn1.Asn1[]) =>
   asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, Array.isArray(value), value);
 const subtree = (tag: number, value: string) => sequence([tagged(tag, value)]);
 
-/** In a constraint an address is followed by its mask. */
+/** Appends the mask for one single address: in a constraint, the mask follows the address. */
 const exactly = (address: string): string => address + '\xff'.repeat(address.length);
 const everyAddress = ['\0'.repeat(8), '\0'.repeat(32)]; // 0.0.0.0/0 and ::/0

@@ -7,8 +7,8 @@ import { type CertificateTemplate, encodeCertificate, nameConstraints, subjectAl
 import { parseCertificate } from './x509.ts';
 
 /**
- * Issues a self-signed certificate authority that can sign for the names served and for nothing else (RFC 5280
- * §4.2.1.10): a stolen key is worth nothing elsewhere in the cluster.
+ * Issues a self-signed CA whose name constraints permit only the server names and their subdomains (RFC 5280
+ * §4.2.1.10), so that a stolen key cannot sign for other names in the cluster.
  *
  * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`
  */
@@ -26,7 +26,7 @@ export function issueCertificateAuthority(options: CertificateOptions, now: Date
 }
 
 /**
- * Issues a serving certificate for the names wanted, signed by `ca`. It never outlives its CA.
+ * Issues a serving certificate for the server names, signed by `ca`. It expires no later than the CA.
  *
  * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`
  */
@@ -49,13 +49,13 @@ export function issueServingCertificate(options: CertificateOptions, ca: Certifi
 
 type Template = Omit<CertificateTemplate, 'publicKey' | 'serialNumber' | 'issuer'>;
 
-/** @param ca what signs; without it the certificate is self-signed. */
+/** @param ca the CA that signs; if absent, the certificate is self-signed. */
 async function issue(keySize: number, template: Template, ca?: CertificatePair): Promise<CertificatePair> {
   try {
     const { publicKey, privateKey } = await generateRsaKeys(keySize);
     const certificate = encodeCertificate(
       { ...template, publicKey, serialNumber: serialNumber(), issuer: ca?.certificate },
-      // By OpenSSL: forge's own arithmetic blocks the event loop, and every admission request, for a tenth of a second.
+      // OpenSSL signs, because signing in JavaScript would block the event loop for about 0.1 s.
       (bytes) => sign('sha256', bytes, ca?.privateKey ?? privateKey),
     );
     return { certificate, privateKey: privateKey as Pem };
@@ -65,7 +65,7 @@ async function issue(keySize: number, template: Template, ca?: CertificatePair):
   }
 }
 
-/** In Node's thread pool: it takes about a tenth of a second. */
+/** Creates an RSA key pair in Node's thread pool, which does not block the event loop. */
 const generateRsaKeys = (modulusLength: number) =>
   promisify(generateKeyPair)('rsa', {
     modulusLength,
@@ -75,7 +75,7 @@ const generateRsaKeys = (modulusLength: number) =>
 
 const backdated = (now: Date): Date => new Date(now.getTime() - BACKDATE_MS);
 
-/** 127 random bits. The first byte is 0x40 to 0x7f: positive, as Go insists, and without a leading zero, as DER does. */
+/** Returns a random 127-bit number in hex. The first byte is 0x40 to 0x7f, so that DER needs no leading zero. */
 function serialNumber(): string {
   const bytes = randomBytes(16);
   bytes.writeUInt8(0x40 | (bytes.readUInt8(0) & 0x3f));

@@ -15,22 +15,22 @@ import {
   validityProblem,
 } from './x509.ts';
 
-/** What is wrong with a CA or a serving certificate, each with its key. */
+/** Returns the checks of a CA or serving certificate with its private key. */
 export function createPairChecks({ names, keySize }: CertificateOptions) {
-  /** Whether the key is smaller than the options ask for, or not an RSA key. */
+  /** Whether the private key is not RSA, or smaller than the key size in the options. */
   function isWeak({ privateKey }: CertificatePair): boolean {
     const key = parsePrivateKey(privateKey);
     return key?.asymmetricKeyType !== 'rsa' || (key.asymmetricKeyDetails?.modulusLength ?? 0) < keySize;
   }
 
-  /** Why the CA cannot sign for our names. */
+  /** Returns why the CA cannot sign for the server names. */
   function caProblem(pair: CertificatePair, now: Date): Reason | undefined {
     if (pair.certificate.trim() === '' || pair.privateKey.trim() === '') return 'ca-lost';
     const problem = pairProblem(pair, now) ?? caUseProblem(pair);
     return problem ?? (isConstrainedTo(pair.certificate, names) ? undefined : 'missing-name');
   }
 
-  /** Why a serving certificate whose CA is healthy must be renewed. */
+  /** Returns why the serving certificate must be renewed. The CA must have no problem. */
   function renewalReason({ ca, serving: pair }: CertificateSet, situation: Situation): Reason | undefined {
     const damage = pairProblem(pair, situation.now);
     if (damage !== undefined) return damage;
@@ -48,9 +48,9 @@ export function createPairChecks({ names, keySize }: CertificateOptions) {
   return { isWeak, caProblem, renewalReason };
 }
 
-/** Why our kind of certificate cannot be signed with a CA that is intact. */
+/** Returns why a CA whose certificate and key match cannot sign serving certificates. */
 function caUseProblem({ certificate, privateKey }: CertificatePair): Reason | undefined {
-  // forge cannot sign with another kind of key, RSA-PSS among them.
+  // The daemon signs only with plain RSA keys, not with RSA-PSS.
   if (parsePrivateKey(privateKey)?.asymmetricKeyType !== 'rsa') return 'weak-key';
   if (!isOfOurKind(certificate)) return 'unsupported';
   const ca = new X509Certificate(certificate);
@@ -64,12 +64,12 @@ function chainProblem(serving: X509Certificate, { certificate }: CertificatePair
 
 function ageProblem(serving: X509Certificate, { now, restartedAt }: Situation): Reason | undefined {
   if (now >= renewalMoment(serving)) return 'due';
-  // If the clock was set back since the restart, each new certificate would be older than the restart as well.
+  // If the clock was set back after the restart, every new certificate would look older than the restart.
   const isRestarted = restartedAt !== undefined && restartedAt <= now;
   return isRestarted && issuedAt(serving) < wholeSecond(restartedAt) ? 'restart' : undefined;
 }
 
-/** What can be wrong with any pair. */
+/** Returns the problem that a CA and a serving certificate can both have. */
 function pairProblem({ certificate: pem, privateKey }: CertificatePair, now: Date): Reason | undefined {
   const certificate = parseCertificate(pem);
   const key = parsePrivateKey(privateKey);
@@ -79,8 +79,8 @@ function pairProblem({ certificate: pem, privateKey }: CertificatePair, now: Dat
   return validityProblem(certificate, now);
 }
 
-/** TLS loads every block, and knows other labels than CERTIFICATE; what we issue has one block with this label. */
+/** Whether the PEM text has one block, labelled CERTIFICATE, because TLS would load further blocks too. */
 const isOneBlock = (pem: Pem): boolean => countPemBlocks(pem) === 1 && splitCertificates(pem).length === 1;
 
-/** Certificates count whole seconds. */
+/** Rounds down to whole seconds, the precision of certificate dates. */
 const wholeSecond = (moment: Date): Date => new Date(Math.floor(moment.getTime() / 1000) * 1000);

@@ -1,7 +1,7 @@
 import { phaseEnd } from './ca-rotation.ts';
 import type { CertificateOptions, CertificateSet, Phase } from './certificate-set.ts';
 
-/** What each phase of a rotation waits for, for people. */
+/** What each phase of a CA rotation waits for, as commands print it. */
 const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   stable: undefined,
   publishing: 'the live CA bundle to hold the new certificate authority',
@@ -11,7 +11,7 @@ const waitsFor: Readonly<Record<Phase, string | undefined>> = {
 
 export type RotationFacts = ReturnType<typeof rotationFacts>;
 
-/** The phase of a rotation, as commands show it; `until` is when the phase ends, if that depends on time alone. */
+/** Returns the rotation phase as commands print it. `until` is set if the end of the phase depends only on time. */
 export function rotationFacts({ phase, phaseSince }: CertificateSet, { settleMs }: CertificateOptions) {
   return {
     phase,
@@ -21,10 +21,10 @@ export function rotationFacts({ phase, phaseSince }: CertificateSet, { settleMs 
   };
 }
 
-/** A running daemon reconciles every minute, so a step that is overdue for two minutes will not be taken. */
+/** How long a rotation step may be overdue. A running daemon reconciles every minute. */
 const GRACE_MS = 120_000;
 
-/** Whether a rotation has stopped on its way. */
+/** Whether the next step of a CA rotation is overdue by more than two minutes. */
 export function isStuck({ phase, phaseSince }: CertificateSet, { settleMs }: CertificateOptions, now: Date): boolean {
   const end = phaseEnd(phaseSince, (phase === 'publishing' ? 0 : settleMs) + GRACE_MS);
   return phase !== 'stable' && end !== undefined && now > end;

@@ -1,8 +1,4 @@
-/*
- * The annotations of the Secret by which users control the daemon.
- */
-
-/** The prefix of all annotations and labels of the daemon. */
+/** The prefix of the Secret's annotations. */
 export const PREFIX = 'terraform.job.kb.io';
 
 export const ROTATE = `${PREFIX}/rotate`;
@@ -17,11 +13,12 @@ type Annotated = { readonly annotations: Readonly<Record<string, string>> };
 export const isPaused = ({ annotations }: Annotated): boolean =>
   !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
 
+/** Returns the certificate that the annotation `rotate` asks to replace; `undefined` if absent or invalid. */
 export function askedFor({ annotations }: Annotated): Asked | undefined {
   const word = annotations[ROTATE]?.trim().toLowerCase();
   return word === 'serving' || word === 'ca' ? word : undefined;
 }
 
-/** The value of the annotation `rotate` if it is none of the known ones. */
+/** Returns the value of the annotation `rotate` if it is neither `serving` nor `ca`. */
 export const misunderstood = (stored: Annotated): string | undefined =>
   askedFor(stored) === undefined ? stored.annotations[ROTATE] : undefined;

@@ -7,30 +7,30 @@ import { type Asked, askedFor, ROTATE } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 
-/** The one Secret of the daemon. A lost race is an answer, not an error. */
+/** Access to the Secret of the daemon. A write resolves `false`, instead of throwing, if another writer came first. */
 export interface SecretStore {
-  /** How messages name it: `namespace/name`. */
+  /** `namespace/name`, for messages. */
   readonly reference: string;
   read(): Promise<StoredSecret | undefined>;
-  /** Resolves `false` when another replica created it first: read it and use theirs. */
+  /** Resolves `false` if the Secret exists already; the caller must read it. */
   create(content: SecretContent): Promise<boolean>;
-  /** Resolves `false` when it was changed or deleted since `resourceVersion`: read it again. */
+  /** Resolves `false` if the Secret was changed or deleted since `resourceVersion`; the caller must read it again. */
   update(content: SecretContent, resourceVersion: string): Promise<boolean>;
-  /** Deletes exactly the object that was read. Resolves `false` when it was changed or deleted since. */
+  /** Deletes the Secret with the given UID and version. Resolves `false` if it was changed or deleted since. */
   delete(stored: StoredSecret): Promise<boolean>;
 }
 
-/** The Secret as it was read, and what its certificate set needs next in this situation. */
+/** The Secret as read, and the next step for its certificate set. */
 export interface SecretFindings {
   readonly situation: Situation;
   readonly stored: StoredSecret | undefined;
   readonly set: CertificateSet | undefined;
   readonly decision: CertificateDecision;
-  /** Whether the set can be presented as it is, although it may need a step. */
+  /** Whether the endpoint can present the stored serving certificate now, even if a step is needed. */
   readonly isUsable: boolean;
 }
 
-/** Decides what the Secret needs. Pure. */
+/** Returns the next step for the Secret. Pure. */
 export function decideSecret(
   logic: CertificateLogic,
   stored: StoredSecret | undefined,
@@ -49,9 +49,9 @@ function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic
 }
 
 /**
- * Takes the step that was decided, by a conditional write: any number of replicas may do this at once.
+ * Takes the decided step and writes the Secret if it is unchanged since it was read. Replicas may do so concurrently.
  *
- * @returns the set that was written; `undefined` if the Secret has changed since it was read.
+ * @returns the written certificate set; `undefined` if the Secret has changed since it was read.
  * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`; the `KUBE_…` codes.
  */
 export async function takeSecretStep(
@@ -72,7 +72,7 @@ async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promi
   if (set === undefined || decision.action === 'replace') return logic.replace(set, situation);
   if (decision.action === 'keep') return set;
   if (decision.action !== 'recreate') return logic.advance(set, decision, situation);
-  // What is stored may need a new certificate as well, and the endpoint presents what is recreated.
+  // The stored set may also need new certificates, because the endpoint presents the recreated Secret.
   const inner = logic.decide(set, situation);
   const isFit = inner.action !== 'replace' && inner.action !== 'renew';
   return isFit ? set : nextSet(logic, { ...findings, decision: inner });
@@ -81,7 +81,7 @@ async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promi
 async function write(store: SecretStore, { stored, decision }: SecretFindings, content: SecretContent) {
   if (stored === undefined) return store.create(content);
   if (decision.action === 'recreate') {
-    // With the labels, annotations and data of others, among them what a person asks for.
+    // Keep the labels, annotations and data of other writers, and the `rotate` annotation.
     const labels = { ...stored.labels, ...content.labels };
     const annotations = { ...stored.annotations, ...content.annotations };
     const data = { ...stored.data, ...content.data };
@@ -93,8 +93,8 @@ async function write(store: SecretStore, { stored, decision }: SecretFindings, c
 }
 
 /**
- * Whether this step completes what the annotation asks for, so that it is removed. A CA rotation is complete once its
- * predecessor is retired.
+ * Whether this step completes the rotation that the annotation asks for, so that the annotation is removed. A CA
+ * rotation is complete when the previous CA retires, or when both certificates are replaced.
  */
 const isDone = (asked: Asked | undefined, { action }: CertificateDecision): boolean =>
   (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||

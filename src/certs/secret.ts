@@ -10,22 +10,22 @@ import {
 import { type Asked, askedFor, PREFIX } from './secret-annotations.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
-/** An object with this label is the daemon's to overwrite. */
+/** The label whose value MANAGED_BY permits the daemon to overwrite an object. */
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
-/** What the API server checks for the keys `tls.crt` and `tls.key`. A type can never be changed. */
+/** The Secret type for which the API server requires the keys `tls.crt` and `tls.key`. The type is immutable. */
 export const SECRET_TYPE = 'kubernetes.io/tls';
 
-/** The fields of the Secret that the daemon writes. All other fields belong to others and stay as they are. */
+/** The fields of the Secret that the daemon writes. An update leaves all other fields unchanged. */
 export interface SecretContent {
   readonly labels: Readonly<Record<string, string>>;
-  /** `null` removes an annotation or a key of the data. */
+  /** `null` removes the annotation or the data key. */
   readonly annotations: Readonly<Record<string, string | null>>;
   readonly data: Readonly<Record<string, string | null>>;
 }
 
-/** A Secret as the API server has it. */
+/** A Secret as read from the API server. */
 export interface StoredSecret {
   readonly uid: string;
   readonly resourceVersion: string;
@@ -34,20 +34,20 @@ export interface StoredSecret {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly data: Readonly<Record<string, string>>;
-  /** The field manager beside the daemon that wrote the Secret last, read from `managedFields`. */
+  /** The last field manager other than the daemon that wrote the Secret, from `managedFields`. */
   readonly otherWriter: string | undefined;
 }
 
-/** What decides about the set although it is not part of it: how the Secret is made, and what a person asks for. */
+/** Properties of the Secret that influence the next step but are not part of the certificate set. */
 export interface SecretTraits {
   readonly asked?: Asked | undefined;
-  /** What makes it impossible to change the Secret. */
+  /** Why the Secret must be deleted and created again. */
   readonly flaw?: 'wrong-type' | 'immutable' | undefined;
-  /** Whether the annotations name another phase than what is stored. */
+  /** Whether the phase annotation contradicts the stored certificates. */
   readonly isPhaseWrong?: boolean | undefined;
 }
 
-/** The certificate set in a Secret's data. What is missing is empty text, which decide() handles. */
+/** Returns the certificate set in a Secret. Missing data keys become empty strings, which decide() handles. */
 export function fromSecret({ data, annotations }: StoredSecret): CertificateSet {
   const text = (key: string) => fromBase64(data[key] ?? '') as Pem;
   const caBundle = text('ca.crt');
@@ -63,7 +63,7 @@ export function fromSecret({ data, annotations }: StoredSecret): CertificateSet 
   };
 }
 
-/** If the annotation does not fit the stored certificates, these decide: both can be edited by hand. */
+/** Returns the phase of the rotation. If the annotation contradicts the stored certificates, the certificates win. */
 function readPhase(word: string | undefined, hasNext: boolean, authorities: number): Phase {
   const phase = phases.find((one) => one === word) ?? 'stable';
   if (hasNext) return phase === 'settling' ? 'settling' : 'publishing';
@@ -76,7 +76,7 @@ function readDate(text: string | undefined): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** What to write for a certificate set: the data, and annotations that describe the data for a person. */
+/** Returns the labels, data and describing annotations to write for a certificate set. */
 export function toSecret(set: CertificateSet, { names }: CertificateOptions): SecretContent {
   return {
     labels: MANAGED_BY,
@@ -100,8 +100,8 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
 }
 
 /**
- * The annotations that say why each part was issued, for the parts that a step has issued: those of the other parts stay as
- * they are. A next CA takes its reason along when it takes over.
+ * Returns the `…-issued-because` annotations of the certificates that a step has changed. The default reason is the one
+ * stored for the next CA, because the switch makes that CA the current one.
  */
 export function issuedBecause(
   { set, stored }: { readonly set: CertificateSet | undefined; readonly stored: StoredSecret | undefined },
@@ -117,9 +117,10 @@ export function issuedBecause(
   };
 }
 
+/** Whether the label permits the daemon to overwrite the Secret. */
 export const isOurs = ({ labels }: StoredSecret): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 
-/** A foreign Secret is used for as long as it is good, but never written: `undefined` if the Secret is ours, or absent. */
+/** Returns the error that forbids a write to a Secret without the daemon's label; `undefined` if a write is allowed. */
 export function foreignProblem(stored: StoredSecret | undefined, reference: string): OperatorError | undefined {
   if (stored === undefined || isOurs(stored)) return undefined;
   const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
@@ -132,11 +133,11 @@ export function foreignProblem(stored: StoredSecret | undefined, reference: stri
   );
 }
 
-/** Whether the annotation names another phase than the rest of the Secret is in. */
+/** Whether the phase annotation contradicts the stored certificates. */
 export const isPhaseWrong = (stored: StoredSecret): boolean =>
   (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
 
-/** A Secret that belongs to others is used for as long as its content is good, whatever the Secret itself is like. */
+/** Returns the traits of the Secret; none for a Secret without the daemon's label, which the daemon must not write. */
 export function traitsOf(stored: StoredSecret): SecretTraits {
   if (!isOurs(stored)) return {};
   const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;

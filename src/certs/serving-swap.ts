@@ -3,15 +3,16 @@ import type { CertificateOptions, CertificatePair, CertificateSet } from './cert
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './x509.ts';
 
-/** Whether the stored serving certificate replaces the presented one now, and why not. */
+/** Whether the endpoint presents the stored serving certificate now (`present`), or the reason why not. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
 
-/** The CA of the serving certificate while it is new, because API servers may not know it yet. */
+/** Returns the CA of the serving certificate while API servers may not trust it yet; otherwise `undefined`. */
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 
+/** Returns the functions that decide when the endpoint presents another serving certificate. */
 export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) {
-  /** Whether an API server that trusts the bundle accepts the certificate at this moment, for the name that it asks for. */
+  /** Whether an API server with this CA bundle accepts the certificate now. It verifies the first server name. */
   function isVerified(pem: Pem, bundle: Pem, now: Date): boolean {
     const certificate = parseCertificate(pem);
     if (certificate === undefined || !isTrustedBy(pem, bundle, now)) return false;
@@ -19,11 +20,11 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Trust first, use second: a certificate is presented once the live CA bundle verifies it. A certificate of a new CA
-   * waits until every API server can be expected to see that bundle, for as long as the one presented is still good.
-   * If nothing is presented yet, no API server is told to call, and the candidate is presented at once.
+   * Decides whether the endpoint presents the stored serving certificate. The live CA bundle must verify it. A
+   * certificate of a new CA also waits for the settle time while the live bundle verifies the presented one. If the
+   * endpoint presents no certificate yet, it presents the stored one at once.
    *
-   * @param candidate the stored serving certificate, and its CA while that waits for every API server to know it.
+   * @param candidate the stored serving certificate, and its CA while API servers may not trust that CA yet.
    */
   function decidePresentation(
     { serving, waiting }: { readonly serving: CertificatePair; readonly waiting: Pem | undefined },

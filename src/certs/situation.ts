@@ -1,17 +1,17 @@
 import type { Pem } from '../lib/pem.ts';
 
-/** One observation of the world around a certificate set: what the decisions depend on beside the set. */
+/** The inputs of a decision about a certificate set, other than the set itself. */
 export interface Situation {
   readonly now: Date;
-  /** Serving certificates issued before this moment are renewed; set if a restart asks for that. */
+  /** Serving certificates issued before this moment are renewed (`--rotate-on-start`). */
   readonly restartedAt?: Date | undefined;
-  /** The CA bundle that API servers verify with. A rotation waits for it, and other replicas may present what it trusts. */
+  /** The CA bundle in the live webhook configuration, with which API servers verify serving certificates. */
   readonly liveBundle?: Pem | undefined;
-  /** The certificate that the endpoint of this replica presents: it must not lose its trust before it is swapped. */
+  /** The certificate that the endpoint of this replica presents. */
   readonly presented?: Pem | undefined;
   /**
-   * For how long this process has seen the set in its phase. `phaseSince` was written by the clock of another machine,
-   * which may be ahead or behind; without this value, `phaseSince` alone is trusted.
+   * How long this process has seen the set in its current phase. Another machine may have written `phaseSince`, with a
+   * clock that is ahead or behind. Without this value, only `phaseSince` counts.
    */
   readonly phaseSeenMs?: number | undefined;
 }

@@ -7,7 +7,7 @@ import type { Reason } from './reason-texts.ts';
 /** The extended key usage of TLS servers (RFC 5280 §4.2.1.12). */
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 
-/** What `parse` returns, or `undefined` if it throws. */
+/** Returns the result of `parse`, or `undefined` if it throws. */
 export function ifReadable<Value>(parse: () => Value): Value | undefined {
   try {
     return parse();
@@ -16,53 +16,54 @@ export function ifReadable<Value>(parse: () => Value): Value | undefined {
   }
 }
 
-/** The first certificate of a PEM text, or `undefined` if it cannot be read. */
+/** Returns the first certificate of a PEM text, or `undefined` if it cannot be parsed. */
 export const parseCertificate = (pem: string) => ifReadable(() => new X509Certificate(pem));
 
-/** A private key, or `undefined` if it cannot be read. */
+/** Returns the private key of a PEM text, or `undefined` if it cannot be parsed. */
 export const parsePrivateKey = (pem: string) => ifReadable(() => createPrivateKey(pem));
 
-/** When the daemon issued the certificate: `BACKDATE_MS` after the moment from which it is valid. */
+/** Returns when the daemon issued the certificate: one hour after its notBefore date. */
 export const issuedAt = (certificate: X509Certificate): Date =>
   new Date(certificate.validFromDate.getTime() + BACKDATE_MS);
 
-/** Two thirds of the way from issue to expiry. The last third is left for retries, and for a person to fix what fails. */
+/** Returns when the daemon renews the certificate: after two thirds of the time from issue to expiry. */
 export function renewalMoment(certificate: X509Certificate): Date {
   const start = issuedAt(certificate).getTime();
   return new Date(start + (2 / 3) * (certificate.validToDate.getTime() - start));
 }
 
-/** Time for a person to react; a tenth of a long lifetime would be months. */
+/** Maximum time before expiry at which a user-provided certificate counts as overdue for replacement. */
 const LATE_MS = 14 * 24 * 60 * 60_000;
 
 /**
- * When the next user-provided certificate is overdue: with a tenth of the lifetime left, or two weeks if that is less. The
- * daemon does not know when its issuer plans to renew; common issuers renew with a third left.
+ * Returns when the replacement of a user-provided certificate is overdue: a tenth of the lifetime before expiry, but at
+ * most two weeks. Common issuers renew when a third of the lifetime is left.
  */
 export function replacementMoment({ validFromDate, validToDate }: X509Certificate): Date {
   const tenthMs = (validToDate.getTime() - validFromDate.getTime()) / 10;
   return new Date(validToDate.getTime() - Math.min(tenthMs, LATE_MS));
 }
 
+/** Returns `not-yet-valid` or `expired`; `undefined` if the certificate is valid at `now`. */
 export function validityProblem(certificate: X509Certificate, now: Date): Reason | undefined {
   if (now < certificate.validFromDate) return 'not-yet-valid';
   return now >= certificate.validToDate ? 'expired' : undefined;
 }
 
-/** The one name that the API server asks for: the first. */
+/** Returns the name that the API server verifies: the first DNS name, or the first IP address if there is none. */
 export const askedName = ({ dns, ip }: ServerNames): ServerNames =>
   dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip: ip.slice(0, 1) };
 
 /**
- * Why the API server would refuse the certificate as that of the endpoint, apart from its validity and its chain. Go's
- * TLS client accepts a CA there, and a plain `openssl req -x509` makes one.
+ * Returns why the API server would refuse the serving certificate because of its key usage or name. A CA certificate is
+ * accepted, as Go's TLS client does: `openssl req -x509` creates one by default.
  */
 export function servingProblem(certificate: X509Certificate, names: ServerNames): Reason | undefined {
   if (certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';
   return isForNames(certificate, askedName(names)) ? undefined : 'missing-name';
 }
 
-/** Whether the certificate is for each of the names. Go ignores the name in the subject. */
+/** Whether the subjectAltName covers each of the names. Like Go, it ignores the common name. */
 export const isForNames = (
   certificate: X509Certificate,
   { dns, ip }: ServerNames,
@@ -72,10 +73,10 @@ export const isForNames = (
   ip.every((address) => isIP(address) !== 0 && certificate.checkIP(address) !== undefined);
 
 /**
- * Whether a chain leads from the certificate to a certificate of the bundle, as Go's x509 sees it: a certificate that is
- * itself in the bundle is trusted. Blocks of the bundle that cannot be read are skipped, as the API server does.
+ * Whether a chain leads from the certificate to a certificate in the bundle. As in Go's x509, a certificate that is
+ * itself in the bundle is trusted. Like the API server, it skips PEM blocks of the bundle that cannot be parsed.
  *
- * @param chain what the endpoint sends: its certificate, then intermediates; none for certificates that the daemon issues.
+ * @param chain the serving certificate, then intermediates. Certificates that the daemon issues have no intermediates.
  */
 export function isTrusted(chain: readonly X509Certificate[], bundle: readonly Pem[], now: Date): boolean {
   const [certificate, ...intermediates] = chain;
@@ -92,7 +93,7 @@ export function isTrusted(chain: readonly X509Certificate[], bundle: readonly Pe
   return next !== undefined && isTrusted([next, ...intermediates.filter((one) => one !== next)], bundle, now);
 }
 
-/** The same for PEM text: what an endpoint presents, and a bundle. */
+/** Like `isTrusted`, but takes PEM text: the presented chain, and the CA bundle. */
 export const isTrustedBy = (presented: Pem, bundle: Pem, now: Date): boolean =>
   isTrusted(parseCertificates(presented), splitCertificates(bundle), now);
 

@@ -9,10 +9,10 @@ import type { MatchCondition } from '../policy/cel.ts';
 import type { LabelSelector } from '../policy/policy.ts';
 import { mergedSelector, publishedSelector, selectorAnnotation } from './namespace-selector.ts';
 
-/** The name of the one webhook in the registration. */
+/** The name of the daemon's webhook in the MutatingWebhookConfiguration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
 
-/** How the API server finds the endpoint. */
+/** The address at which the API server calls the endpoint. */
 export type Target = { readonly url: string } | { readonly service: Required<AdmissionregistrationV1ServiceReference> };
 
 export interface RegistrationOptions {
@@ -20,27 +20,27 @@ export interface RegistrationOptions {
   readonly target: Target;
   readonly failurePolicy: 'Ignore' | 'Fail';
   readonly timeoutSeconds: number;
-  /** That of the policy in force. */
+  /** The namespace selector of the policy. */
   readonly namespaceSelector?: LabelSelector | undefined;
 }
 
-/** Our entry, with every field that the API server would fill in. */
+/** The daemon's webhook, with every field that the API server would default. */
 export type DesiredWebhook = Required<V1MutatingWebhook>;
 
-/** The whole wanted registration: the body of a server-side apply. */
+/** The desired MutatingWebhookConfiguration: the body of a server-side apply. */
 export interface DesiredRegistration extends V1MutatingWebhookConfiguration {
   readonly webhooks: [DesiredWebhook];
 }
 
-/** The entry that is ours among those of a live registration. */
+/** Returns the daemon's webhook in a MutatingWebhookConfiguration; `undefined` if it is missing. */
 export const ownWebhook = (live: V1MutatingWebhookConfiguration | undefined): V1MutatingWebhook | undefined =>
   live?.webhooks?.find(({ name }) => name === WEBHOOK_NAME);
 
 /**
- * The registration as it should be. Fields with a default are spelled out: what the API server filled in would
- * otherwise look like drift for ever.
+ * Returns the desired MutatingWebhookConfiguration. Fields with a default are set explicitly, because values that the API
+ * server fills in would look like drift.
  *
- * @param live what others have added to the selectors of our own entry is kept, and so is a label of another manager.
+ * @param live the live object: its additions to selectors, and another manager's managed-by label, are kept.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
  */
 export function desiredRegistration(
@@ -57,7 +57,7 @@ export function desiredRegistration(
       name: options.name,
       labels: isOthers(live) ? {} : MANAGED_BY,
       ...selectorAnnotation(namespaceSelector, live),
-      // Only on the state that was looked at: should it change in between, the API server answers 409.
+      // The API server answers 409 if the object has changed since it was read.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },
     webhooks: [
@@ -87,18 +87,18 @@ export function desiredRegistration(
   };
 }
 
-/** Whether somebody else says that it is theirs: our entry is in it, but it does not go with the install. */
+/** Whether the managed-by label names another manager. */
 function isOthers(live: V1MutatingWebhookConfiguration | undefined): boolean {
   const manager = live?.metadata?.labels?.[MANAGED_BY_LABEL];
   return manager !== undefined && manager !== MANAGED_BY[MANAGED_BY_LABEL];
 }
 
-/** Whether others manage the live registration too: by their label, or by entries of theirs. */
+/** Whether the object has the managed-by label of another manager, or webhooks other than the daemon's. */
 export const isShared = (live: V1MutatingWebhookConfiguration | undefined): boolean =>
   isOthers(live) || !!live?.webhooks?.some(({ name }) => name !== WEBHOOK_NAME);
 
 /**
- * The target, and that there is no other: a URL or Service which another manager wrote stays beside an applied one
- * unless it is applied as null, and the API server refuses an entry with both.
+ * Returns the target with the unused one of `url` and `service` set to null. Otherwise a server-side apply would keep the
+ * value of another manager, and the API server refuses a webhook with both.
  */
 const exactly = (target: Target): Target => ({ url: null, service: null, ...target }) as unknown as Target;

@@ -3,8 +3,8 @@ import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type DesiredRegistration, ownWebhook } from './desired.ts';
 
 /**
- * The owned fields in which the live registration differs from the desired one, by name and sorted; empty when nothing
- * is to be written. Entries, labels and annotations of others are not looked at.
+ * Returns the sorted names of the daemon's fields that differ between the live and the desired webhook configuration;
+ * empty if no write is needed. Webhooks, labels and annotations of other managers are ignored.
  */
 export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegistration): string[] {
   const [wanted] = desired.webhooks;
@@ -19,29 +19,33 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
   ].sort();
 }
 
-/** Why the registration is written: the same word in the log, metrics, Events and the docs. */
+/** Why the daemon writes the webhook configuration: the reason in logs and metrics, with its text in messages. */
 export const registrationReasons = {
-  'no-registration': 'there was none',
-  'entry-removed': 'our webhook entry was not in it',
-  'ca-bundle': 'the CA bundle was another one',
-  drift: 'fields of our entry were not as they should be',
+  'no-registration': 'it did not exist',
+  'entry-removed': 'the webhook of terraform-daemon was missing',
+  'ca-bundle': 'the CA bundle differed',
+  drift: 'fields of the webhook differed from the desired ones',
 } as const;
 
 export type RegistrationReason = keyof typeof registrationReasons;
 
-/** @param fields what `drift` answers; empty where there is no registration at all. */
+/**
+ * Returns why the webhook configuration must be written.
+ *
+ * @param fields the result of `drift`; empty if there is no webhook configuration.
+ */
 export function driftReason(fields: readonly string[]): RegistrationReason {
   if (fields.length === 0) return 'no-registration';
   if (fields.includes('webhook')) return 'entry-removed';
   return fields.every((field) => field === 'clientConfig.caBundle') ? 'ca-bundle' : 'drift';
 }
 
-/** The names of the wanted fields which are not as they should be. */
+/** Returns the names of the desired fields whose current value differs. */
 function differing(wanted: object, current: object = {}): string[] {
   return Object.entries(wanted)
     .filter(([field, value]) => !isDeepStrictEqual(plain(current[field as keyof typeof current]), plain(value)))
     .map(([field]) => field);
 }
 
-/** Values as JSON would carry them: the client's own classes compare by content, and null is as good as absent. */
+/** Converts a value to plain JSON, to compare instances of client classes by content. An absent value becomes null. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));

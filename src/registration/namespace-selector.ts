@@ -9,20 +9,20 @@ import { parseSelector } from '../policy/parse.ts';
 import type { LabelSelector } from '../policy/policy.ts';
 
 /**
- * The selector that a daemon has put into our entry, as JSON: only what stands here is taken out when the policy changes.
- * `managedFields` cannot tell: to the API server a label selector is one field, whoever has written which part.
+ * The annotation with the namespace selector of the policy, as JSON. When the policy changes, the daemon removes only the
+ * requirements that this annotation lists. `managedFields` tracks a label selector as one field, not its parts.
  */
 export const SELECTOR_ANNOTATION = 'terraform.job.kb.io/namespace-selector';
 
-/** The selector of the policy that our entry was written for, as far as the annotation tells. */
+/** Returns the namespace selector in the annotation; `undefined` if it is missing or invalid. */
 export function publishedSelector(live: V1MutatingWebhookConfiguration | undefined): LabelSelector | undefined {
   const text = live?.metadata?.annotations?.[SELECTOR_ANNOTATION];
   return text === undefined ? undefined : parseSelector(text);
 }
 
 /**
- * The annotation for a policy's selector. If there was one, it stays with `{}` in it: with a server-side apply an
- * annotation that is left out may be another manager's and stay as it is.
+ * Returns the annotation for the namespace selector of the policy. An existing annotation is set to `{}` when the policy
+ * has no selector, because a server-side apply does not remove an annotation that another manager also owns.
  */
 export function selectorAnnotation(
   selector: LabelSelector | undefined,
@@ -33,11 +33,11 @@ export function selectorAnnotation(
 }
 
 /**
- * The selector for our entry: what the policy asks for beside what others have put there, as all of it must hold. Platforms
- * add requirements of their own, and taking them out would start a conflict without end (AKS does so).
+ * Returns the namespace selector of the webhook: the requirements of the policy and those that other writers have added.
+ * Platforms such as AKS add requirements and would add them again if the daemon removed them.
  *
- * @param current the selector of the live entry. If nothing of ours is missing or left over, it is answered as it is.
- * @param published what a daemon has put into it.
+ * @param current the selector of the live webhook.
+ * @param published the selector of the previous policy, whose requirements are removed.
  */
 export function mergedSelector(
   current: V1LabelSelector | undefined,
@@ -54,5 +54,5 @@ export function mergedSelector(
 
 const includes = (list: readonly object[], one: object): boolean => list.some((other) => isDeepStrictEqual(other, one));
 
-/** Without the classes of the client, in which an absent field is `undefined`. */
+/** Converts instances of client classes to plain JSON, without fields that are `undefined`. */
 const plain = (list: readonly object[]): V1LabelSelectorRequirement[] => JSON.parse(JSON.stringify(list));

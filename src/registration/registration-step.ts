@@ -3,19 +3,19 @@ import { fromBase64, type Pem } from '../lib/pem.ts';
 import { type DesiredRegistration, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 import { drift } from './drift.ts';
 
-/** The one MutatingWebhookConfiguration of the daemon. */
+/** Access to the MutatingWebhookConfiguration of the daemon. */
 export interface RegistrationStore {
   read(): Promise<V1MutatingWebhookConfiguration | undefined>;
   /**
-   * Server-side apply: creates or updates our entry and leaves those of others. Answers the object as stored.
+   * Creates or updates the daemon's webhook by server-side apply. Resolves with the stored object.
    *
-   * @param live as it was read before; absent when there was none.
+   * @param live the object as read before; absent if there was none.
    */
   apply(desired: DesiredRegistration, live?: V1MutatingWebhookConfiguration): Promise<V1MutatingWebhookConfiguration>;
   /**
-   * Replaces the entry at an index of `webhooks` as a whole, on the state given: also what an apply cannot take out.
+   * Replaces the whole webhook at an index of `webhooks`, with values that an apply cannot remove.
    *
-   * @throws OperatorError `KUBE_CONFLICT` if the registration was changed or deleted since; the other `KUBE_…` codes.
+   * @throws OperatorError `KUBE_CONFLICT` if the object was changed or deleted since; the other `KUBE_…` codes.
    */
   replaceEntry(
     live: V1MutatingWebhookConfiguration,
@@ -24,36 +24,36 @@ export interface RegistrationStore {
   ): Promise<V1MutatingWebhookConfiguration>;
 }
 
-/** The CA bundle of our entry in a live registration. */
+/** Returns the CA bundle of the daemon's webhook; `undefined` if the webhook or the bundle is missing. */
 export function liveBundle(live: V1MutatingWebhookConfiguration | undefined): Pem | undefined {
   const caBundle = ownWebhook(live)?.clientConfig.caBundle;
   return caBundle === undefined ? undefined : (fromBase64(caBundle) as Pem);
 }
 
-/** The registration as it was read, and what must be written. */
+/** The webhook configuration as read, and the fields that must be written. */
 export interface RegistrationFindings {
   readonly live: V1MutatingWebhookConfiguration | undefined;
-  /** Our entry with the options and the policy of this replica. */
+  /** The webhook configuration for the options and the policy of this replica. */
   readonly desired: DesiredRegistration;
   /**
-   * `whole`: the entry with all its fields. `trust`: the CA bundle alone, because another replica holds the Lease and
-   * publishes the rest.
+   * `whole`: every field of the webhook. `trust`: only the CA bundle, because another replica holds the Lease and
+   * publishes the other fields.
    */
   readonly scope: 'whole' | 'trust';
   readonly isDrifted: boolean;
-  /** The fields in scope that differ, by name; empty if there is no registration at all. */
+  /** The names of the fields in scope that differ; empty if there is no webhook configuration. */
   readonly drift: readonly string[];
-  /** The fields out of scope that differ: the holder of the Lease has other options or another policy. */
+  /** The names of the differing fields that only the holder of the Lease may write. */
   readonly leftToHolder: readonly string[];
 }
 
 const CA_BUNDLE = 'clientConfig.caBundle';
 
 /**
- * Decides what must be written. Every replica restores a missing registration, and an entry that is missing or has no
- * rules, as a whole: without it no Job is sent to any endpoint.
+ * Decides which fields this replica must write. Every replica, not only the holder of the Lease, restores a webhook that
+ * is missing or has no rules, because without it the API server sends no Job to the endpoint.
  *
- * @param desired made from `live`, so that a write on a newer state is refused.
+ * @param desired carries the resourceVersion of `live`, so that the API server refuses a write on a newer state.
  */
 export function decideRegistration(
   live: V1MutatingWebhookConfiguration | undefined,
@@ -74,9 +74,9 @@ export function decideRegistration(
 }
 
 /**
- * Writes what was found to differ, on the state that was read.
+ * Writes the webhook configuration, or only its CA bundle. Resolves with the stored object.
  *
- * @throws OperatorError `KUBE_CONFLICT` if the registration has changed since; the other `KUBE_…` codes.
+ * @throws OperatorError `KUBE_CONFLICT` if the object has changed since it was read; the other `KUBE_…` codes.
  */
 export async function writeRegistration(
   store: RegistrationStore,
@@ -90,8 +90,8 @@ export async function writeRegistration(
   }
   const stored = await store.apply(desired, live);
   if (drift(stored, desired).length === 0) return stored;
-  // An apply owns match conditions one by one and leaves those that somebody else added. A condition that is never
-  // true would silence the webhook for good.
+  // A server-side apply keeps match conditions that another writer has added. A condition that is always false would
+  // disable the webhook.
   return store.replaceEntry(stored, indexOfOwn(stored), desired.webhooks[0]);
 }
 

@@ -4,20 +4,21 @@ import { otherWriter, wroteField } from '../kube/managed-fields.ts';
 import { type DesiredRegistration, ownWebhook, WEBHOOK_NAME } from './desired.ts';
 
 /**
- * What the options, the policy and the version of a replica make of our entry. The CA bundle is not part of it, because
- * it is made of the Secret and the same for every replica; nor are the selectors, which belong to anybody.
+ * The fields of the webhook that depend on the options, the policy and the version of a replica. The CA bundle is not
+ * included, because it comes from the Secret; nor are the selectors, which other writers may change.
  */
 export type WebhookSpec = Readonly<Record<string, unknown>>;
 
+/** Returns the webhook as plain JSON without CA bundle and selectors. */
 export function specOf({ namespaceSelector, objectSelector, clientConfig, ...rest }: V1MutatingWebhook): WebhookSpec {
   const { caBundle, ...address } = clientConfig;
-  // Without nulls, which the API server treats as absent.
+  // Remove nulls, which the API server treats as absent.
   return JSON.parse(
     JSON.stringify({ ...rest, clientConfig: address }, (_field, part) => (part === null ? undefined : part)),
   );
 }
 
-/** The last writer of the registration beside this install, in words for a person; `undefined` if none is known. */
+/** Returns the last writer of the webhook configuration outside this install, for messages; `undefined` if unknown. */
 export function lastWriter(
   live: V1MutatingWebhookConfiguration | undefined,
   { webhooks: [own] }: DesiredRegistration,
@@ -30,13 +31,13 @@ export function lastWriter(
   return `terraform-daemon of ${service ? `Service ${service.namespace}/${service.name}` : url}`;
 }
 
-/** Whose endpoint it is, without port and path. */
+/** Returns the Service or the host name of the endpoint, without port and path. */
 function addressee({ clientConfig: { service, url } }: V1MutatingWebhook): unknown {
   if (service) return [service.namespace, service.name];
   return url && URL.canParse(url) ? new URL(url).hostname : url;
 }
 
-/** Where `managedFields` lists the address of our entry. */
+/** Returns the `managedFields` paths of the webhook's address. */
 function addressFields({ clientConfig: { service } }: V1MutatingWebhook): string[][] {
   const client = ['f:webhooks', `k:{"name":"${WEBHOOK_NAME}"}`, 'f:clientConfig'];
   return service ? ['f:namespace', 'f:name'].map((field) => [...client, 'f:service', field]) : [[...client, 'f:url']];
