@@ -58,26 +58,26 @@ describe('a Job that was not capped is', () => {
   }
 });
 
-describe('a replica is able to mend', () => {
+describe('a replica can repair', () => {
   const span = { from: at(10), to: at(30) };
   const since = (...windows: readonly Window[]) =>
     (ableSince(aScene(windows), span).getTime() - at(0).getTime()) / 1_000;
 
-  it('from the damage on where one lives', () => {
+  it('a repair can start at the damage if a replica is running', () => {
     assert.equal(since(), 10);
     assert.equal(since(aWindow('replica-down', 0, 5, 20)), 10);
   });
 
-  it('since one is back where none was', () => {
+  it('a repair can start when the first replica is running again', () => {
     assert.equal(since(aWindow('replica-down', 0, 5, 20), aWindow('replica-down', 1, 8, 25)), 20);
     assert.equal(since(aWindow('replica-down', 0, 5, 20), aWindow('link', 1, 8, 25)), 20);
   });
 
-  it('since there is an API server again, and etcd', () => {
+  it('a repair can start when an API server and etcd are available again', () => {
     assert.equal(since(aWindow('etcd', 0, 12, 14), aWindow('api-server', 1, 15, 17)), 17);
   });
 
-  it('and is told to have been hurt before', () => {
+  it('wasHurtBefore reports a fault shortly before the damage', () => {
     const scene = aScene([aWindow('replica-frozen', 1, 0, 5)]);
     assert.deepEqual([wasHurtBefore(scene, at(10), 4_000), wasHurtBefore(scene, at(10), 6_000)], [false, true]);
   });

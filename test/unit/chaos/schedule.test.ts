@@ -12,12 +12,12 @@ const options: ScheduleOptions = {
 };
 
 describe('the schedule of a chaos run', () => {
-  it('is the same for the same seed, and another one for another', () => {
+  it('the chaos schedule depends only on its seed', () => {
     assert.deepEqual(scheduleOf(7, options), scheduleOf(7, options));
     assert.notDeepEqual(scheduleOf(7, options), scheduleOf(8, options));
   });
 
-  it('has every kind of fault and every damage in five minutes, whatever the seed', () => {
+  it('the chaos schedule has every fault and every damage within five minutes for any seed', () => {
     for (let seed = 0; seed < 100; seed++) {
       const actions = scheduleOf(seed, options);
       assert.equal(new Set(actions.map(({ kind }) => kind)).size, 14, `seed ${seed}`);
@@ -26,7 +26,7 @@ describe('the schedule of a chaos run', () => {
     }
   });
 
-  it('ends in time, names only what there is, and goes forward', () => {
+  it('the chaos schedule is in order, ends in time and names only existing targets', () => {
     const actions = scheduleOf(3, options);
     const times = actions.map(({ atMs }) => atMs);
     assert.deepEqual(
@@ -40,7 +40,7 @@ describe('the schedule of a chaos run', () => {
     }
   });
 
-  it('leaves clocks alone where they cannot be moved', () => {
+  it('the chaos schedule moves no clock if clocks cannot be moved', () => {
     const kinds = scheduleOf(3, { ...options, canJump: false }).map(({ kind }) => kind);
     assert.equal(kinds.includes('clock-jump'), false);
   });

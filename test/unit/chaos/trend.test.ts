@@ -9,7 +9,7 @@ const samples = (valueAt: (minute: number) => number): Sample[] =>
   Array.from({ length: 120 }, (_, minute) => ({ atMs: minute * MINUTE_MS, value: valueAt(minute) }));
 
 describe('a trend', () => {
-  it('is none where nothing changes', () => {
+  it('the trend of constant samples is none', () => {
     assert.deepEqual(
       trendOf(
         samples(() => 40),
@@ -19,7 +19,7 @@ describe('a trend', () => {
     );
   });
 
-  it('tells a slow leak from what comes and goes', () => {
+  it('the trend distinguishes a slow leak from fluctuation', () => {
     const saw = (minute: number) => (minute % 7) * 2;
     assert.equal(trendOf(samples(saw), 1).isGrowing, false);
     const leak = trendOf(
@@ -30,7 +30,7 @@ describe('a trend', () => {
     assert.ok(Math.abs(leak.growthPerHour - 15) < 1, `${leak.growthPerHour} an hour`);
   });
 
-  it('leaves the first third out, in which a process warms up', () => {
+  it('the trend ignores the first third of the samples, the warm-up', () => {
     const { isGrowing, mean } = trendOf(
       samples((minute) => Math.min(minute, 40)),
       1,
@@ -38,7 +38,7 @@ describe('a trend', () => {
     assert.deepEqual([isGrowing, mean], [false, 40]);
   });
 
-  it('says nothing of nothing', () => {
+  it('there is no trend without samples', () => {
     assert.equal(trendOf([], 1).isGrowing, false);
     assert.equal(trendOf([{ atMs: 0, value: 5 }], 1).isGrowing, false);
   });

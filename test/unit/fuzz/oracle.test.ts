@@ -24,10 +24,10 @@ describe('the oracle of the fuzzer', () => {
     ['no uid', aReview({ uid: undefined }), 'malformed'],
   ];
   for (const [what, review, expected] of rows) {
-    test(`knows what is to become of ${what}`, () => assert.deepEqual(expectedOf(bytes(review)), expected));
+    test(`the oracle predicts the answer for ${what}`, () => assert.deepEqual(expectedOf(bytes(review)), expected));
   }
 
-  test('knows it of each review that a real API server sent', () => {
+  test('the oracle predicts the answer for each recorded review', () => {
     for (const { name, text } of recordedReviews) {
       const isOurs = name.includes('terraform');
       assert.equal(typeof expectedOf(Buffer.from(text)) === 'object', isOurs, name);
@@ -45,7 +45,7 @@ describe('the oracle of the fuzzer', () => {
   const limit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
   const policy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
 
-  test('takes the right answer', () => assertAnswer(bytes(aReview()), answer([policy, limit])));
+  test('the oracle accepts the correct answer', () => assertAnswer(bytes(aReview()), answer([policy, limit])));
 
   const wrong: [what: string, answer: { status: number; text: string }][] = [
     ['a patch that lacks something', answer([limit])],
@@ -58,6 +58,7 @@ describe('the oracle of the fuzzer', () => {
     ['an error', { status: 500, text: 'internal error\n' }],
   ];
   for (const [what, given] of wrong) {
-    test(`finds ${what}`, () => assert.throws(() => assertAnswer(bytes(aReview()), given), assert.AssertionError));
+    test(`the oracle rejects ${what}`, () =>
+      assert.throws(() => assertAnswer(bytes(aReview()), given), assert.AssertionError));
   }
 });

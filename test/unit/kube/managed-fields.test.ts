@@ -36,12 +36,12 @@ const rows = [
 
 describe('who else has written', () => {
   for (const { what, managedFields, writer, ...given } of rows) {
-    test(`${what}: ${writer ?? 'nobody'}`, () => {
+    test(`otherWriter returns ${writer} for ${what}`, () => {
       assert.equal(otherWriter('metadata' in given ? given.metadata : { managedFields: managedFields ?? [] }), writer);
     });
   }
 
-  test('leaves the order of the object as it is', () => {
+  test('otherWriter does not reorder managedFields', () => {
     const managedFields = [
       { manager: 'kubectl-edit', time: early },
       { manager: 'argocd', time: late },

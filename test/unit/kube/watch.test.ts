@@ -54,14 +54,14 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
 }
 
 describe('a watch', { timeout: 30_000 }, () => {
-  test('is for one object by name, with bookmarks', async (t) => {
+  test('a watch selects one object by name and asks for bookmarks', async (t) => {
     const { standing } = start(t);
     const { path, query } = await standing(0);
     assert.equal(path, target.path);
     assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', allowWatchBookmarks: 'true' });
   });
 
-  test('tells once that it stands, and then of every change', async (t) => {
+  test('watchObject calls onChange when the watch starts and for each event', async (t) => {
     const { standing, changes } = start(t);
     const { tell } = await standing(0);
     assert.equal(changes(), 1);
@@ -69,14 +69,14 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.equal(changes(), 4);
   });
 
-  test('does not tell of a bookmark', async (t) => {
+  test('watchObject does not call onChange for a bookmark', async (t) => {
     const { standing, changes } = start(t);
     (await standing(0)).tell('BOOKMARK');
     assert.equal(changes(), 1);
   });
 
   for (const [what, error] of Object.entries({ 'the server closes it': null, 'it was quiet for long': timeout() })) {
-    test(`is begun again when ${what}, which is not worth a line in the log`, async (t) => {
+    test(`a watch restarts without a log line when ${what}`, async (t) => {
       const { standing, told, changes } = start(t);
       (await standing(0)).end(error);
       await standing(1);
@@ -84,7 +84,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     });
   }
 
-  test('is begun again when it fails, and the log tells once', async (t) => {
+  test('a failed watch restarts, and only its first failure is logged', async (t) => {
     const { standing, told } = start(t);
     for (const nth of [0, 1, 2]) (await standing(nth)).end(refused(503));
     await standing(3);
@@ -93,7 +93,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('that is closed as soon as it stands is told of at the third time, once', async (t) => {
+  test('a watch that is closed at once is logged at the third time only', async (t) => {
     const { standing, told } = start(t);
     for (const nth of [0, 1]) (await standing(nth)).end();
     await standing(2);
@@ -105,7 +105,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('is begun again when the API server reports an error within it, and the log says which', async (t) => {
+  test('a watch restarts after an ERROR event, and the log has its message', async (t) => {
     const { standing, told } = start(t);
     const { tell, controller } = await standing(0);
     tell('ERROR', { kind: 'Status', code: 500, message: 'too large resource version' });
@@ -114,7 +114,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*cannot watch cert: too large resource version/);
   });
 
-  test('is begun again when the client throws', async (t) => {
+  test('a watch restarts when the client throws', async (t) => {
     const errors = [new Error('no connection')];
     const { told, changes, begun } = start(t, { refuse: () => errors.pop() });
     await begun(1);
@@ -123,7 +123,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*no connection/);
   });
 
-  test('that fails again and again waits longer each time', async (t) => {
+  test('a watch that fails repeatedly waits longer each time', async (t) => {
     const moments: number[] = [];
     const { begun, changes } = start(t, { refuse: () => moments.push(performance.now()) && refused(500) });
     await begun(3);
@@ -133,7 +133,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.equal(changes(), 0, 'nothing was seen to change');
   });
 
-  test('begins to count again when it fails in another way: the API server has just come back', async (t) => {
+  test('another kind of failure resets the backoff of a watch', async (t) => {
     const moments: number[] = [];
     const codes = [503, 503, 503, 403, 403];
     const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });
@@ -142,7 +142,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.ok(fifth - fourth < 700, `${fifth - fourth} ms after the first refusal, not 800`);
   });
 
-  test('that is forbidden is told as a matter of rights', async (t) => {
+  test('a forbidden watch is logged with KUBE_FORBIDDEN', async (t) => {
     const { told } = start(t, { refuse: () => refused(403) });
     await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/base\/rbac\.yaml/));
   });
@@ -160,12 +160,12 @@ describe('one watch', { timeout: 30_000 }, () => {
     return createFollowWatch(client)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
   };
 
-  test('is expired by 410, as an answer or within it', async () => {
+  test('a watch is expired after status 410 or an ERROR event with 410', async () => {
     assert.equal(await ending((_tell, end) => end(refused(410))), 'expired');
     assert.equal(await ending((tell) => tell('ERROR', { kind: 'Status', code: 410 })), 'expired');
   });
 
-  test('fails by any other error, as an answer or within it', async () => {
+  test('a watch rejects after any other status or ERROR event', async () => {
     const within = (code: number) => ending((tell) => tell('ERROR', { code, message: 'too large resource version' }));
     const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
     for (const code of [500, 504]) await assert.rejects(within(code), away);
@@ -178,7 +178,7 @@ describe('one watch', { timeout: 30_000 }, () => {
 });
 
 describe('watching ends with the signal', { timeout: 30_000 }, () => {
-  test('while a watch stands: it is closed, and no other one is begun', async (t) => {
+  test('an abort closes an open watch and starts no other', async (t) => {
     const { standing, stop, ended, calls, told } = start(t);
     const { controller } = await standing(0);
     stop();
@@ -187,21 +187,21 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     assert.deepEqual([calls.length, told], [1, []]);
   });
 
-  test('while it waits after failures', async (t) => {
+  test('an abort ends the pause after a failed watch', async (t) => {
     const { begun, stop, ended } = start(t, { refuse: () => refused(500) });
     await begun(2);
     stop();
     await promptly(ended);
   });
 
-  test('that comes while a watch is begun: it is closed', async (t) => {
+  test('an abort while a watch connects closes the watch', async (t) => {
     const { stop, ended, calls } = start(t);
     stop();
     await promptly(ended);
     await eventually(() => assert.ok(calls[0]?.controller.signal.aborted));
   });
 
-  test('while the API server takes the connection and never answers', async () => {
+  test('an abort ends a watch whose API server does not answer', async () => {
     const stop = new AbortController();
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
@@ -214,7 +214,7 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     await promptly(ended);
   });
 
-  test('that was aborted before: nothing is begun', async (t) => {
+  test('no watch starts if the signal was aborted before', async (t) => {
     const { ended, calls } = start(t, { isAborted: true });
     await promptly(ended);
     assert.deepEqual(calls, []);

@@ -19,14 +19,14 @@ function anOutput() {
 }
 
 describe('the output of the log', () => {
-  it('passes lines on', () => {
+  it('the log output writes each line', () => {
     const { output, lines, told } = anOutput();
     output('one\n');
     output('two\n');
     assert.deepEqual([lines, told], [['one\n', 'two\n'], []]);
   });
 
-  it('loses what a full disk does not take, goes on when there is room, and tells how much was lost', () => {
+  it('the log output drops lines while the disk is full, then reports how many were lost', () => {
     const { output, lines, told, state } = anOutput();
     output('one\n');
     state.isFull = true;
@@ -40,7 +40,7 @@ describe('the output of the log', () => {
     assert.deepEqual([lines.at(-1), told], ['three\n', [3]]);
   });
 
-  it('loses what nobody reads, from a bound on', () => {
+  it('the log output drops lines while too many bytes wait for the reader', () => {
     const { output, lines, told, state } = anOutput();
     state.waiting = MOST_WAITING_BYTES + 1;
     output('lost\n');
@@ -51,7 +51,7 @@ describe('the output of the log', () => {
 });
 
 describe('lines in batches', () => {
-  it('are written together at the end of the turn in which they came', async () => {
+  it('lines of one event loop turn are written together', async () => {
     const written: string[] = [];
     const sink = inBatches({ write: (lines) => written.push(lines), waitingBytes: () => 7 });
     sink.write('one\n');

@@ -14,23 +14,23 @@ function fightAfter(repairs: number, atMs = 0): RepairLimiter {
 }
 
 describe('a repair', () => {
-  test('is free where nothing was repaired before', () => {
+  test('the first repair of an object is not delayed', () => {
     assert.equal(createRepairLimiter(1_000).delayMs('secret', at(0)), 0);
   });
 
-  test('is free twenty times in a row', () => {
+  test('twenty repairs of an object in a row are not delayed', () => {
     assert.equal(fightAfter(19).delayMs('secret', at(0)), 0);
     assert.equal(fightAfter(20).delayMs('secret', at(0)), 1_000);
   });
 
   const waits = { 20: 1, 21: 2, 22: 4, 23: 8, 24: 16, 25: 32, 26: 64, 27: 128, 28: 256, 29: 300, 30: 300, 2000: 300 };
   for (const [repairs, seconds] of Object.entries(waits)) {
-    test(`waits for ${seconds} s after ${repairs} others`, () => {
+    test(`a repair after ${repairs} others is delayed by ${seconds} s`, () => {
       assert.equal(fightAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
     });
   }
 
-  test('waits for what is left since the last one', () => {
+  test('the delay of a repair counts from the last repair', () => {
     const fights = fightAfter(24);
     assert.equal(fights.delayMs('secret', at(1)), 15_999);
     assert.equal(fights.delayMs('secret', at(15_999)), 1);
@@ -38,7 +38,7 @@ describe('a repair', () => {
     assert.equal(fights.delayMs('secret', at(MINUTE_MS)), 0);
   });
 
-  test('does not wait for the repairs of another object', () => {
+  test('a repair is not delayed by repairs of another object', () => {
     const fights = fightAfter(30);
     assert.equal(fights.delayMs('registration', at(0)), 0);
     fights.record('registration', at(0));
@@ -47,14 +47,14 @@ describe('a repair', () => {
   });
 });
 
-describe('a fight', () => {
-  test('goes on with a repair just before ten minutes', () => {
+describe('a conflict with another writer', () => {
+  test('a repair within ten minutes of the last continues the conflict', () => {
     const fights = fightAfter(24);
     fights.record('secret', at(10 * MINUTE_MS - 1));
     assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
   });
 
-  test('is forgotten after ten minutes: twenty repairs are free again', () => {
+  test('ten minutes without a repair reset the repair delay', () => {
     const fights = fightAfter(30);
     for (let count = 0; count < 20; count += 1) {
       assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 0);
@@ -63,14 +63,14 @@ describe('a fight', () => {
     assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 1_000);
   });
 
-  test('does not hold a repair back where the clock was set back, and goes on from there', () => {
+  test('a clock that was set back does not delay a repair', () => {
     const fights = fightAfter(24, MINUTE_MS);
     assert.equal(fights.delayMs('secret', at(MINUTE_MS - 1)), 0);
     fights.record('secret', at(0));
     assert.equal(fights.delayMs('secret', at(0)), 32_000);
   });
 
-  test('is remembered of the latest thousand objects', () => {
+  test('the repair limiter remembers the latest thousand objects', () => {
     const fights = fightAfter(25);
     for (let nth = 0; nth < 999; nth += 1) fights.record(`object-${nth}`, at(0));
     assert.ok(fights.delayMs('secret', at(0)) > 0);

@@ -30,13 +30,13 @@ function anAttempt(...failures: readonly Error[]) {
 const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
 
 describe('retrying', () => {
-  test('answers what the first attempt answers, and logs nothing', async () => {
+  test('withRetries returns the result of a first attempt that succeeds, and logs nothing', async () => {
     const { attempt, log, lines, calls } = anAttempt();
     assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
     assert.deepEqual([calls(), lines], [1, []]);
   });
 
-  test('goes on until an attempt succeeds, and logs each failure with its code and the time it waits', async () => {
+  test('withRetries retries until an attempt succeeds, and logs each failure with its code and delay', async () => {
     const failures = (['KUBE_CONFLICT', 'KUBE_UNAVAILABLE'] as const).map(
       (code) => new OperatorError(code, `was ${code}`),
     );
@@ -59,7 +59,7 @@ describe('retrying', () => {
     assert.ok(delays[0] >= 200 && delays[0] <= 400 && delays[1] >= 400 && delays[1] <= 800, `waits ${delays} ms`);
   });
 
-  test('waits for 5 seconds at the most, however often it has failed', async (t) => {
+  test('withRetries waits at most 5 s between attempts', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     syncBuiltinESMExports(); // an import of node:timers/promises has the mock only then
     t.after(() => {
@@ -78,31 +78,31 @@ describe('retrying', () => {
   });
 
   for (const code of retryable) {
-    test(`goes on after ${code}: it may pass by itself`, async () => {
+    test(`withRetries retries after ${code}`, async () => {
       const { attempt, log, calls } = anAttempt(new OperatorError(code, 'later'));
       assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
       assert.equal(calls(), 2);
     });
   }
 
-  describe('takes a refusal for passing, as an API server that has just started has no roles,', () => {
+  describe('withRetries after KUBE_FORBIDDEN', () => {
     const refused = new OperatorError('KUBE_FORBIDDEN', 'no');
     const down = new OperatorError('KUBE_UNAVAILABLE', 'down');
     const cases = [
       {
-        name: 'until it was refused for 15 s',
+        name: 'gives up when KUBE_FORBIDDEN has lasted for 15 s',
         failures: [refused, refused, refused],
         atMs: [0, 14_999, 15_000],
         calls: 3,
       },
       {
-        name: 'also where the API server was down for long before that',
+        name: 'counts the 15 s of KUBE_FORBIDDEN from the first refusal, not from an outage before it',
         failures: [down, refused, refused],
         atMs: [0, 60_000, 74_999],
         calls: 4,
       },
       {
-        name: 'anew where it was down once more in between',
+        name: 'counts the 15 s of KUBE_FORBIDDEN again after an outage',
         failures: [refused, down, refused],
         atMs: [0, 10_000, 20_000],
         calls: 4,
@@ -129,7 +129,7 @@ describe('retrying', () => {
 
   const passing = new Set([...retryable, 'KUBE_FORBIDDEN']);
   for (const code of errorCodes.filter((code) => !passing.has(code))) {
-    test(`throws ${code} at once: it does not pass by itself`, async () => {
+    test(`withRetries throws ${code} at once`, async () => {
       const failure = new OperatorError(code, 'no use');
       const { attempt, log, lines, calls } = anAttempt(failure);
       await assert.rejects(withRetries(attempt, { log, signal: never }), failure);
@@ -137,7 +137,7 @@ describe('retrying', () => {
     });
   }
 
-  test('throws a bug at once, also one that looks like a network error', async () => {
+  test('withRetries throws an unexpected error at once, also a TypeError of fetch', async () => {
     for (const bug of [new Error('a bug'), new TypeError('fetch failed')]) {
       const { attempt, log, lines, calls } = anAttempt(bug);
       await assert.rejects(withRetries(attempt, { log, signal: never }), bug);
@@ -145,14 +145,16 @@ describe('retrying', () => {
     }
   });
 
-  test('throws the first failure that does not pass by itself', async () => {
+  test('withRetries throws the first error that is not retryable', async () => {
     const rejected = new OperatorError('KUBE_REJECTED', 'no');
     const { attempt, log, calls } = anAttempt(new OperatorError('KUBE_CONFLICT', 'later'), rejected);
     await assert.rejects(withRetries(attempt, { log, signal: never }), rejected);
     assert.equal(calls(), 2);
   });
 
-  test('ends with the reason of the signal while it waits', { timeout: 5_000 }, async () => {
+  test("withRetries rejects with the signal's reason when it is aborted during a delay", {
+    timeout: 5_000,
+  }, async () => {
     const controller = new AbortController();
     const reason = new Error('asked to stop');
     const { attempt, log, calls } = anAttempt(...Array(10).fill(new OperatorError('KUBE_UNAVAILABLE', 'down')));
@@ -161,7 +163,7 @@ describe('retrying', () => {
     assert.equal(calls(), 1);
   });
 
-  test('does not begin where the signal was aborted before', async () => {
+  test('withRetries makes no attempt if the signal was aborted before', async () => {
     const { attempt, log, calls } = anAttempt();
     await assert.rejects(withRetries(attempt, { log, signal: AbortSignal.abort(new Error('stopped')) }), /stopped/);
     assert.equal(calls(), 0);

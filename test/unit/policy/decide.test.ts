@@ -55,7 +55,7 @@ suite('a Job of terraform-controller is capped', () => {
     ['not named yet', { name: undefined }, [limit(2147483647), policy('OnFailure')]],
   ];
   for (const [name, fields, changes] of onCreate) {
-    test(`on CREATE, ${name}`, () => assertCapped(created(fields), changes));
+    test(`caps a Job on CREATE: ${name}`, () => assertCapped(created(fields), changes));
   }
 
   const onUpdate: [name: string, fields: JobFields, changes: Change[]][] = [
@@ -64,10 +64,10 @@ suite('a Job of terraform-controller is capped', () => {
     ['with a limit of null: 6 is assumed', { backoffLimit: null }, [limit(null)]],
   ];
   for (const [name, fields, changes] of onUpdate) {
-    test(`on UPDATE, ${name}`, () => assertCapped(updated(fields), changes));
+    test(`caps a Job on UPDATE: ${name}`, () => assertCapped(updated(fields), changes));
   }
 
-  test('on UPDATE, when only the new object says that it is over: the client wrote that', () => {
+  test('caps an UPDATE if only the new object, which the client wrote, has a Failed status', () => {
     const object = aTerraformJob({
       conditions: [{ type: 'Failed', status: 'True' }],
       deletionTimestamp: '2026-11-23T09:35:34Z',
@@ -75,16 +75,16 @@ suite('a Job of terraform-controller is capped', () => {
     assertCapped(decideOn(anUpdate({ object, oldObject: aTerraformJob() })), [limit(2147483647)]);
   });
 
-  test('on UPDATE that raises the limit of one that was capped', () => {
+  test('caps an UPDATE that raises the limit of a capped Job', () => {
     const oldObject = aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' });
     assertCapped(decideOn(anUpdate({ object: aTerraformJob({ backoffLimit: 3 }), oldObject })), [limit(3)]);
   });
 
-  test('in a dry run as in earnest', () => {
+  test('caps a Job in a dry run too', () => {
     assertCapped(decideOn(recorded('update-terraform-apply-dry-run').review), [limit(2147483647)]);
   });
 
-  test('to the limit of the policy, and by its names', () => {
+  test('caps a Job to the limit of a policy with other names', () => {
     const match = { serviceAccountName: 'deployer', containerName: 'deploy' };
     const ours: Policy = { rules: [{ name: 'ours', match, set: { backoffLimit: 2, restartPolicy: 'Never' } }] };
     const review = (backoffLimit: number) =>
@@ -96,7 +96,7 @@ suite('a Job of terraform-controller is capped', () => {
 });
 
 suite('the wanted Job', () => {
-  test('differs from the one received in nothing but the limit and the restart policy', () => {
+  test('the capped Job differs from the received Job only in backoffLimit and restartPolicy', () => {
     const { review } = recorded('create-terraform-apply');
     const decision = decideOn(review) as Json;
     const wanted = structuredClone(review.request.object);
@@ -170,17 +170,17 @@ suite('a request is let through', () => {
     ],
   ];
   for (const [name, review, reason] of rows) {
-    test(name, () => assert.deepEqual(decideOn(review), { action: 'allow', reason }));
+    test(`allows without a change: ${name}`, () => assert.deepEqual(decideOn(review), { action: 'allow', reason }));
   }
 });
 
 suite('a request is refused', () => {
-  test('when its object cannot be read as a Job', () => {
+  test('refuses a request whose object is not a valid Job', () => {
     const problem = 'object.spec.backoffLimit: invalid value "6": must be a number';
     assert.deepEqual(created({ backoffLimit: '6' }), { action: 'refuse', problem });
   });
 
-  test('when it has no object', () => {
+  test('refuses a request without an object', () => {
     const problem = 'object: invalid value null: must be a Job';
     assert.deepEqual(decideOn(aReview({ object: null })), { action: 'refuse', problem });
   });

@@ -23,14 +23,14 @@ async function start(t: TestContext) {
 }
 
 describe('the policy in force', () => {
-  test('is the built-in one where there is no file', () => {
+  test('the built-in policy is used without a policy file', () => {
     const policies = createWatchedFile(undefined, readPolicyFile, terraformPolicy);
     assert.deepEqual(readPolicyFile(undefined), { value: terraformPolicy });
     assert.equal(policies.reload(), 'unchanged');
     assert.equal(policies.current(), terraformPolicy);
   });
 
-  test('changes with its file', async (t) => {
+  test('a changed policy file changes the policy', async (t) => {
     const { file, policies } = await start(t);
     assert.equal(policies.reload(), 'unchanged');
     await writeFile(file, text(2));
@@ -40,7 +40,7 @@ describe('the policy in force', () => {
     assert.equal(policies.reload(), 'unchanged');
   });
 
-  test('stays while the file cannot be used, which is told once', async (t) => {
+  test('the last valid policy stays while the file is invalid, and the problem is reported once', async (t) => {
     const { file, policies } = await start(t);
     await writeFile(file, 'rules: 1');
     const problems = ['line 1: rules: invalid value 1: must be a list of 1 to 32 rules'];
@@ -54,7 +54,7 @@ describe('the policy in force', () => {
     assert.deepEqual(policies.reload(), { value: policy(1) }, 'good again, although it is the same');
   });
 
-  test('is not read from what is too large, no text, or no file', async (t) => {
+  test('readPolicyFile refuses a file over 64 KiB, bytes that are not UTF-8, and a folder', async (t) => {
     const { folder, file } = await start(t);
     await writeFile(file, ' '.repeat(65_537));
     assert.deepEqual(readPolicyFile(file), { problems: ['65537 bytes: must be at most 65536 bytes'] });
@@ -73,7 +73,7 @@ describe('the policy in force', () => {
     }
   });
 
-  test('is found behind the links of a ConfigMap volume, also when they are swapped', async (t) => {
+  test('a policy file in a ConfigMap volume is read again after the kubelet swaps the links', async (t) => {
     const [one, two] = [await aFolder(t, { p: text(1) }), await aFolder(t, { p: text(2) })];
     const folder = await aFolder(t);
     await symlink(one, join(folder, '..data'));
@@ -87,7 +87,7 @@ describe('the policy in force', () => {
 });
 
 describe('on the command line', { concurrency: 3 }, () => {
-  test('a policy file that cannot be used is told with all other problems, and ends with 2', async (t) => {
+  test('an invalid policy file is reported with all other problems, and the exit code is 2', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
     const { exitCode, stdout, stderr } = await callCommand(['--policy-file', file, '--service-port=0']);
     assert.deepEqual([exitCode, stdout], [2, '']);
@@ -105,7 +105,7 @@ describe('on the command line', { concurrency: 3 }, () => {
     assert.match(stderr, /--service-port/);
   });
 
-  test('the policy is printed as two objects, of the version asked for', async (t) => {
+  test('the policy command prints two objects of the API version in --api-version', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
     const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
     const { exitCode, stdout, stderr } = await callCommand(['policy', '--api-version=v1beta1'], env);

@@ -14,7 +14,7 @@ function broken(part: 'spec' | 'template' | 'podSpec', value: unknown): Json {
 }
 
 suite('a Job is read', () => {
-  test('with the parts that a decision needs', () => {
+  test('readJob returns the parts that a decision needs', () => {
     const job = aTerraformJob();
     assert.deepEqual(readJob(job), {
       containers: [executor],
@@ -28,27 +28,28 @@ suite('a Job is read', () => {
   });
 
   for (const { name, review } of recordedReviews) {
-    test(`as a real API server sends it: ${name}`, () => assert.ok(!('problem' in readJob(review.request.object))));
+    test(`readJob reads the Job of a recorded request: ${name}`, () =>
+      assert.ok(!('problem' in readJob(review.request.object))));
   }
 
-  test('where it leaves out all that may be left out', () => {
+  test('readJob reads a Job without the optional fields', () => {
     const job = aJob({ backoffLimit: undefined, restartPolicy: undefined, serviceAccountName: undefined });
     const { backoffLimit, restartPolicy, serviceAccountName } = readJob(job) as Json;
     assert.deepEqual([backoffLimit, restartPolicy, serviceAccountName], [undefined, undefined, undefined]);
   });
 
-  test('where null stands for what is left out', () => {
+  test('readJob reads null as an absent field', () => {
     const job = aJob({ backoffLimit: null, restartPolicy: null, serviceAccountName: null });
     assert.ok(!('problem' in readJob(job)));
   });
 
-  test('whatever is in the fields that no decision needs', () => {
+  test('readJob ignores invalid values in fields that no decision needs', () => {
     const job = { ...aJob({ initContainers: 'none' }), metadata: 7, status: [], novelty: null };
     assert.ok(!('problem' in readJob(job)));
   });
 });
 
-suite('what cannot be read as a Job is told by field, found and allowed', () => {
+suite('an invalid Job', () => {
   const spec = 'object.spec';
   const podSpec = 'object.spec.template.spec';
   const rows: [name: string, object: unknown, problem: string][] = [
@@ -129,6 +130,6 @@ suite('a stored Job is over', () => {
     ['but not where it is a list', [aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' })], false],
   ];
   for (const [name, stored, expected] of rows) {
-    test(name, () => assert.equal(isOver(stored), expected));
+    test(`isOver is ${expected}: ${name}`, () => assert.equal(isOver(stored), expected));
   }
 });

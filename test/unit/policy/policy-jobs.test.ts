@@ -9,7 +9,7 @@ const JOBS = 200;
 
 describe('the Jobs that the three forms of a policy are compared with', () => {
   for (const [field, policy] of policiesByField) {
-    test(`are not all alike for a rule that has only match.${field}: the rule changes some and leaves some`, () => {
+    test(`a rule with only match.${field} caps some of the generated Jobs and not others`, () => {
       const actions = someJobs(JOBS).map((object) => {
         const { namespace } = object.metadata;
         const write = { resource: 'batch/v1/jobs', operation: 'CREATE', namespace, object, oldObject: null };

@@ -127,7 +127,7 @@ const patched = (one: Case): Json => applyAdds(parseExactly(jobText(one.sketch))
 suite('for any Job and any policy', () => {
   const property = (check: (one: Case) => void) => fc.assert(fc.property(anyCase, check), { numRuns: 500 });
 
-  test('the patch makes the wanted Job, and every other byte of it survives', () => {
+  test('the patch sets the fields of the policy and keeps all other values of the Job', () => {
     let capped = 0;
     property((one) => {
       const operations = patchFor(reviewed(one), one);
@@ -138,7 +138,7 @@ suite('for any Job and any policy', () => {
     assert.ok(capped > 50, `only ${capped} were capped`);
   });
 
-  test('twice is once', () => {
+  test('a capped Job is not changed again, whatever the policy', () => {
     property((one) => {
       const review = reviewed(one);
       applyAdds(review.request.object, patchFor(review, one));
@@ -146,7 +146,7 @@ suite('for any Job and any policy', () => {
     });
   });
 
-  test('on UPDATE nothing but the limit is touched, and it is never raised', () => {
+  test('an UPDATE changes only backoffLimit and does not raise it', () => {
     property((one) => {
       const operations = patchFor(reviewed(one), one);
       for (const { path, value } of operations) {
@@ -160,7 +160,7 @@ suite('for any Job and any policy', () => {
   });
 
   for (const [name, policy] of policiesByField) {
-    test(`${name} alone caps some Jobs and spares others`, () => {
+    test(`a policy with ${name} alone caps some Jobs and not others`, () => {
       const cases = fc.sample(anyCase, { numRuns: 200, seed: 20261129 }).map((one) => ({ ...one, policy }));
       const rules = new Set(cases.map((one) => ruleOf(one)?.name));
       assert.ok(rules.size > 1, `every Job of the samples is treated alike by match.${name}`);

@@ -23,12 +23,12 @@ describe('a pattern', () => {
     ['', 'a', false],
   ];
   for (const [pattern, text, isMatch] of rows) {
-    test(`${pattern} ${isMatch ? 'is' : 'is not'} ${JSON.stringify(text)}`, () => {
+    test(`the pattern ${pattern} ${isMatch ? 'matches' : 'does not match'} ${JSON.stringify(text)}`, () => {
       assert.equal(matchesPattern(pattern, text), isMatch);
     });
   }
 
-  test('is the same as a regular expression in which only the star is special', () => {
+  test('a pattern matches like a regular expression in which only * is special', () => {
     const few = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '\n', '😀') });
     fc.assert(
       fc.property(few, few, (pattern, text) => {
@@ -39,7 +39,7 @@ describe('a pattern', () => {
     );
   });
 
-  test('takes no time on a name of a megabyte', () => {
+  test('a pattern is matched quickly against a name of a megabyte', () => {
     const before = process.cpuUsage();
     assert.equal(matchesPattern('*a'.repeat(100), `${'a'.repeat(1e6)}b`), false);
     assert.equal(matchesPattern(`${'*a'.repeat(100)}*b`, 'a'.repeat(1e6)), false);
@@ -48,11 +48,11 @@ describe('a pattern', () => {
 });
 
 describe('a policy in CEL', () => {
-  test('quotes whatever a text has in it', () => {
+  test('celString escapes quotes, backslashes and control characters', () => {
     assert.equal(celString(`it's a "\\"\n\u007f`), `'it\\'s a "\\\\"\\u000a\\u007f'`);
   });
 
-  test('reads no field that may be absent before it is known to be there', () => {
+  test('CEL expressions read no optional field before has()', () => {
     const optional =
       /(?<!has\()\b(?:object\.metadata\.(?:name|labels|annotations)|oldObject\.status|\w+\.spec\.template\.spec\.\w+|object\.spec\.backoffLimit)\b/g;
     for (const policy of Object.values(policies)) {
@@ -63,13 +63,13 @@ describe('a policy in CEL', () => {
     }
   });
 
-  test('has names that the API server takes, each once', () => {
+  test('match conditions have unique names that the API server accepts', () => {
     const names = matchConditions(terraformPolicy).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     for (const name of names) assert.match(name, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
   });
 
-  test('is told from an edit by hand', () => {
+  test('areSound distinguishes the conditions of a policy from an edit by hand', () => {
     for (const policy of Object.values(policies)) {
       const conditions = matchConditions(policy);
       assert.ok(areSound(conditions));
@@ -90,10 +90,11 @@ describe('a policy file', () => {
     JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 }, ...rule }] }, null, 1);
 
   for (const [name, policy] of Object.entries(policies)) {
-    test(`holds "${name}" as it is`, () => assert.deepEqual(parsePolicy(JSON.stringify(policy)), { value: policy }));
+    test(`parsePolicy returns the policy "${name}" unchanged`, () =>
+      assert.deepEqual(parsePolicy(JSON.stringify(policy)), { value: policy }));
   }
 
-  test('of junk is told in fifty lines and a number, none of which steers a terminal', () => {
+  test('parsePolicy reports at most 50 problems of an invalid file, without control characters', () => {
     const fields = Array.from({ length: 4_000 }, (_, index) => [`\u001b[31m\u202e${index}`, 1]);
     const parsed = parsePolicy(JSON.stringify(Object.fromEntries(fields)));
     assert.ok('problems' in parsed);
@@ -102,7 +103,7 @@ describe('a policy file', () => {
     assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: unknown field/);
   });
 
-  test('is refused where its labels would be too long for the API server', () => {
+  test('parsePolicy refuses labels whose CEL is too long for the API server', () => {
     const rules = Array.from({ length: 32 }, (_, nth) => ({
       name: `rule-${nth}`,
       match: {
@@ -115,14 +116,14 @@ describe('a policy file', () => {
     assert.match(parsed.problems.join(), /^rules: \d+ characters in CEL: must be at most 60000/);
   });
 
-  test('may say a thing once and mean it twice', () => {
+  test('parsePolicy resolves YAML anchors and aliases', () => {
     const rule = (name: string, match: string) => `{name: ${name}, match: ${match}, set: {backoffLimit: 0}}`;
     const parsed = parsePolicy(`rules:\n- ${rule('a', '&all {jobName: "*"}')}\n- ${rule('b', '*all')}`);
     assert.ok('value' in parsed, JSON.stringify(parsed));
     assert.deepEqual(parsed.value.rules[1]?.match, { jobName: '*' });
   });
 
-  test('may leave out restartPolicy, and be indented with tabs', () => {
+  test('parsePolicy defaults restartPolicy to Never and accepts JSON with tabs', () => {
     const text = JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 } }] }, null, '\t');
     const set = { backoffLimit: 0, restartPolicy: 'Never' };
     assert.deepEqual(parsePolicy(text), { value: { rules: [{ name: 'a', match: wholeMatch, set }] } });
@@ -216,7 +217,7 @@ describe('a policy file', () => {
     ],
   };
   for (const [what, [text, problems]] of Object.entries(wrong)) {
-    test(`is refused for ${what}`, () => {
+    test(`parsePolicy refuses a policy file with ${what}`, () => {
       const parsed = parsePolicy(text);
       assert.ok('problems' in parsed);
       assert.equal(parsed.problems.length, problems.length, parsed.problems.join('\n'));
@@ -228,7 +229,7 @@ describe('a policy file', () => {
     });
   }
 
-  test('makes nothing throw, whatever is in it', () => {
+  test('parsePolicy throws for no text', () => {
     const words = fc.constantFrom(
       'rules:',
       ' - ',

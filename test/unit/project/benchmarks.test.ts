@@ -10,7 +10,7 @@ import { imageEntrypoint } from '../../support/cluster/image-entrypoint.ts';
 import { projectFile, readDocument } from '../../support/docs.ts';
 
 describe('the benchmark', () => {
-  it('has measured everything that there is a target for', async () => {
+  it('the benchmark measures each target', async () => {
     const results = await readResults();
     assert.deepEqual(
       targetsOf(results).filter(({ found }) => found === undefined),
@@ -18,17 +18,17 @@ describe('the benchmark', () => {
     );
   });
 
-  it('wrote docs/explanation/benchmarks.md, and nobody else', async () => {
+  it('docs/explanation/benchmarks.md is what the benchmark generates', async () => {
     assert.equal(await readDocument('docs/explanation/benchmarks.md'), reportOf(await readResults()));
   });
 
-  it('wrote each plot that the document shows', async () => {
+  it('the benchmark generates each plot of the document', async () => {
     for (const { file } of plotsOf(await readResults())) {
       assert.match(await readFile(projectFile(`docs/explanation/benchmarks/${file}`), 'utf8'), /^<svg /, file);
     }
   });
 
-  it('starts the daemon as the image does', () => {
+  it('the benchmark starts the daemon with the command of the image', () => {
     const { nodeFlags, env } = imageEntrypoint();
     assert.equal(env.NODE_ENV, 'production');
     for (const flag of nodeFlags) assert.match(flag, /^--/);
@@ -36,27 +36,27 @@ describe('the benchmark', () => {
 });
 
 describe('the figures', () => {
-  it('are medians with the least and the most', () => {
+  it('a benchmark figure is a median with minimum and maximum', () => {
     assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 });
     assert.deepEqual(spreadOf([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
   });
 
-  it('are taken in turn', () => {
+  it('benchmark rounds rotate the order of the candidates', () => {
     assert.deepEqual(rotated(['a', 'b', 'c'], 4), ['b', 'c', 'a']);
   });
 
-  it('that are not there meet no target', () => {
+  it('a missing benchmark figure meets no target', () => {
     for (const target of targetsOf({})) assert.equal(isMet(target), false, target.text);
   });
 
-  it('meet a target at its very limit, and not beyond', () => {
+  it('a benchmark figure at the limit meets the target; one beyond it does not', () => {
     const target = { text: '', unit: '×', limit: 4 } as const;
     assert.equal(isMet({ ...target, bound: 'at least', found: 4 }), true);
     assert.equal(isMet({ ...target, bound: 'at least', found: 3.99 }), false);
     assert.equal(isMet({ ...target, bound: 'at most', found: 4.01 }), false);
   });
 
-  it('become lines of a plot', () => {
+  it('benchmark figures become lines of a plot', () => {
     const svg = toSvg({
       file: '',
       title: 'T',

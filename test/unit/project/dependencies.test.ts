@@ -37,7 +37,7 @@ const isAllowed = (license = ''): boolean =>
     .some((choice) => choice.split(' AND ').every((name) => ALLOWED.has(name)));
 
 describe('dependencies', () => {
-  it('have licences that allow this use', () => {
+  it('dependencies have allowed licences', () => {
     const others = dependencies.filter(([, { license }]) => !isAllowed(license));
     assert.deepEqual(
       others.map(([folder, { license }]) => `${folder}: ${license}`),
@@ -45,7 +45,7 @@ describe('dependencies', () => {
     );
   });
 
-  it('would be noticed with any other licence', () => {
+  it('the licence check refuses other licences', () => {
     for (const license of ['GPL-3.0-only', 'MIT AND GPL-3.0-only', 'SEE LICENSE IN LICENSE', undefined]) {
       assert.equal(isAllowed(license), false, `${license}`);
     }
@@ -53,12 +53,12 @@ describe('dependencies', () => {
     assert.equal(isAllowed('Apache-2.0 AND MIT'), true);
   });
 
-  it('are pinned to their bytes', () => {
+  it('package-lock.json has a hash for each dependency', () => {
     assert.ok(dependencies.length > 100);
     for (const [folder, { integrity }] of dependencies) assert.match(integrity ?? '', /^sha512-/, folder);
   });
 
-  it('run no script at their install but those that are allowed', () => {
+  it('only allowed dependencies run an install script', () => {
     const withScripts = dependencies.filter(([, { hasInstallScript }]) => hasInstallScript);
     assert.deepEqual(
       withScripts.map(([folder]) => folder.replace('node_modules/', '')).toSorted(),

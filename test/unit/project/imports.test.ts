@@ -123,14 +123,14 @@ const { output } = await cruise(['src', 'tools', 'bench'], {
 const { modules, summary } = output as ICruiseResult;
 
 describe('imports', () => {
-  it('follow the rules', () => {
+  it('imports follow the rules of dependency-cruiser', () => {
     assert.deepEqual(
       summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
       [],
     );
   });
 
-  it('are all seen by the library, as many as the text has', () => {
+  it('dependency-cruiser finds as many imports as the source text has', () => {
     for (const { source, dependencies } of modules.filter((module) => isBelow('src', module.source))) {
       const text = readFileSync(source, 'utf8');
       const written = new Set(
@@ -140,7 +140,7 @@ describe('imports', () => {
     }
   });
 
-  it('make a graph with few rooms and floors', (t) => {
+  it('src has at most 16 rooms on 8 floors', (t) => {
     const arrows = new Map<string, readonly [string, string]>();
     for (const { source, dependencies } of modules) {
       for (const { resolved } of dependencies) {
@@ -159,19 +159,19 @@ describe('imports', () => {
   });
 });
 
-test('src holds the rooms of the table and nothing beside them', () => {
+test('src contains exactly the rooms in the table', () => {
   const names = readdirSync('src').map((name) => basename(name, '.ts'));
   assert.deepEqual(names.sort(), Object.keys(rooms).sort());
 });
 
-test('each package has a door', () => {
+test('each dependency has one file that imports it', () => {
   const named = Object.values(rooms).flatMap(({ doors = {} }) => Object.keys(doors));
   assert.deepEqual(named.sort(), Object.keys(packageJson.dependencies).sort());
 });
 
 describe('pure files', () => {
   for (const [room, { impure }] of Object.entries(rooms)) {
-    test(`in src/${room} are all but the ${impure.length} that the table names`, () => {
+    test(`src/${room} has exactly the ${impure.length} impure files in the table`, () => {
       const folder = room === 'main' ? 'src' : join('src', room);
       const files = modules.map(({ source }) => source).filter((file) => roomOf(file) === room);
       const found = files.filter(isImpure).map((file) => file.slice(folder.length + 1));

@@ -11,7 +11,7 @@ import { aFolder } from '../../support/builders/a-folder.ts';
 const [{ ca, serving }, { ca: other }] = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
 
 describe('a file of client certificate authorities', () => {
-  test('is one or several, with any text around them', async (t) => {
+  test('reads one or several CA certificates, and ignores the text around them', async (t) => {
     const folder = await aFolder(t, {
       one: ca.certificate,
       two: `# ours\n${ca.certificate}# theirs\n${other.certificate}`,
@@ -24,24 +24,24 @@ describe('a file of client certificate authorities', () => {
   const rows: [what: string, text: string, problem: RegExp][] = [
     ['empty', '', /^no certificate: must be one or more CA certificates in PEM$/],
     ['cut off', ca.certificate.slice(0, 300), /^1 of 1 PEM blocks are not CA certificates/],
-    ['a certificate that is no authority', `${ca.certificate}${serving.certificate}`, /^1 of 2 PEM blocks/],
-    ['with a private key in it', `${ca.certificate}${ca.privateKey}`, /^1 of 2 PEM blocks/],
-    ['larger than any', 'x'.repeat(1024 * 1024 + 1), /^1048577 bytes: must be at most 1048576 bytes$/],
+    ['a bundle with a certificate that is not a CA', `${ca.certificate}${serving.certificate}`, /^1 of 2 PEM blocks/],
+    ['mixed with a private key', `${ca.certificate}${ca.privateKey}`, /^1 of 2 PEM blocks/],
+    ['larger than 1 MiB', 'x'.repeat(1024 * 1024 + 1), /^1048577 bytes: must be at most 1048576 bytes$/],
   ];
   for (const [what, text, problem] of rows) {
-    test(`is not ${what}`, async (t) => {
+    test(`refuses a file that is ${what}`, async (t) => {
       const read = readClientCaFile(join(await aFolder(t, { file: text }), 'file'));
       assert.match('problems' in read ? read.problems.join('\n') : '', problem);
     });
   }
 
-  test('is neither missing nor a folder', async (t) => {
+  test('refuses a missing file and a folder', async (t) => {
     const folder = await aFolder(t);
     assert.match(JSON.stringify(readClientCaFile(join(folder, 'none'))), /ENOENT.*: must be a readable file/);
     assert.match(JSON.stringify(readClientCaFile(folder)), /must be a regular file/);
   });
 
-  test('that cannot be used any more leaves the last good one in force, and is told once', async (t) => {
+  test('keeps the last valid CA file while the file is invalid, and reports the problem once', async (t) => {
     const folder = await aFolder(t, { file: ca.certificate });
     const file = join(folder, 'file');
     const first = readClientCaFile(file);
@@ -60,7 +60,7 @@ describe('a file of client certificate authorities', () => {
     assert.notEqual(callers.current(), first.value);
   });
 
-  test('is none where nobody asked for it: anybody may call', () => {
+  test('has no CA if the option is not set, so that any client can call', () => {
     const callers = createWatchedFile<Pem | undefined>(undefined, readClientCaFile, undefined);
     assert.deepEqual([callers.reload(), callers.current()], ['unchanged', undefined]);
   });

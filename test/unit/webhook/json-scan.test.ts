@@ -31,7 +31,7 @@ const { value: tree } = fc.letrec((tie) => ({
 }));
 
 describe('JSON without managedFields', () => {
-  test('is the same value with empty lists for them, whatever stands around them', () => {
+  test('withoutManagedFields empties each list of managedFields and keeps all other values', () => {
     fc.assert(
       fc.property(tree, (value) => {
         assert.deepEqual(JSON.parse(shortened(JSON.stringify(value))), emptied(value));
@@ -41,7 +41,7 @@ describe('JSON without managedFields', () => {
   });
 
   for (const name of ['create-terraform-apply', 'update-terraform-apply-annotate']) {
-    test(`of ${name} is half of what was sent`, () => {
+    test(`withoutManagedFields removes half of the bytes of ${name}`, () => {
       const { review } = recorded(name);
       const sent = JSON.stringify(review);
       const json = shortened(sent);
@@ -50,7 +50,7 @@ describe('JSON without managedFields', () => {
     });
   }
 
-  test('is as it was where the list has no end, and so no JSON', () => {
+  test('withoutManagedFields leaves JSON with an unclosed list invalid', () => {
     for (const json of [
       '{"managedFields":[',
       '{"managedFields":[[]',
@@ -61,13 +61,13 @@ describe('JSON without managedFields', () => {
     }
   });
 
-  test('is as it was where it is not as an API server writes it', () => {
+  test('withoutManagedFields leaves managedFields that no API server writes unchanged', () => {
     for (const json of ['{"managedFields": [1]}', '{"managedFields":{"a":[1]}}', '{"managedFields":null}', '']) {
       assert.equal(shortened(json), json);
     }
   });
 
-  test('takes no longer for many lists than for one of their size', () => {
+  test('withoutManagedFields takes linear time for 200,000 lists', () => {
     const many = `[${Array(200_000).fill('{"managedFields":[1]}').join()}]`;
     const before = process.cpuUsage();
     const json = shortened(many);

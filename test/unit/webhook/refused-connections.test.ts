@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { logRefused, warnQuietly } from '../../../src/webhook/refused-connections.ts';
 
-test('refused connections are a line a minute for each reason, with how many there were', (t) => {
+test('refused connections are logged once a minute for each reason, with their number', (t) => {
   let nowMs = 1_000;
   t.mock.method(performance, 'now', () => nowMs);
   const lines: object[] = [];
@@ -19,7 +19,7 @@ test('refused connections are a line a minute for each reason, with how many the
   ]);
 });
 
-test('refused requests are a warning a minute for each message, with how many there were, and lines at debug', (t) => {
+test('refused requests are a warning once a minute for each message, with their number, and otherwise lines at debug', (t) => {
   let nowMs = 1_000;
   t.mock.method(performance, 'now', () => nowMs);
   const lines: unknown[] = [];

@@ -6,16 +6,16 @@ const uid = 'u-1';
 const aRequest = () => ({ uid, object: { spec: { template: { spec: {} } } } });
 
 describe('a response', () => {
-  test('that allows a Job has no other field', () => {
+  test('a response that allows a Job unchanged has only uid and allowed', () => {
     assert.deepEqual(toResponse(aRequest(), { action: 'allow', reason: 'no-rule' }), { uid, allowed: true });
   });
 
-  test('that refuses a Job has the problem as a fault of the request', () => {
+  test('a response that refuses a Job has status 400 and the problem', () => {
     const response = toResponse(aRequest(), { action: 'refuse', problem: 'no Job' });
     assert.deepEqual(response, { uid, allowed: false, status: { code: 400, message: 'no Job' } });
   });
 
-  test('that patches a Job has the operations in base64, a warning and audit annotations', () => {
+  test('a response that caps a Job has a base64 patch, a warning and audit annotations', () => {
     const { patch = '', ...rest } = toResponse(aRequest(), {
       action: 'cap',
       rule: 'terraform',

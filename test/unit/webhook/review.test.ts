@@ -9,7 +9,7 @@ import { recorded, recordedReviews } from '../../support/builders/fixtures.ts';
 const without = (field: string): Json => aReview({ [field]: undefined });
 
 suite('an AdmissionReview is read', () => {
-  test('with what a decision needs', () => {
+  test('readReview returns the fields that a decision needs', () => {
     const { review } = recorded('update-terraform-apply-dry-run');
     assert.deepEqual(readReview(review), {
       uid: review.request.uid,
@@ -24,28 +24,28 @@ suite('an AdmissionReview is read', () => {
   });
 
   for (const { name, review } of recordedReviews) {
-    test(`as a real API server sends it: ${name}`, () => {
+    test(`reads a recorded request of a real API server: ${name}`, () => {
       const { uid, resource, object } = readReview(review);
       assert.deepEqual({ uid, resource }, { uid: review.request.uid, resource: 'batch/v1/jobs' });
       assert.equal(object, review.request.object, 'the object itself, not a copy that could lose fields');
     });
   }
 
-  test('with an empty name where the API server will make one up', () => {
+  test('readReview returns an empty name for a CREATE with generateName', () => {
     assert.equal(readReview(recorded('create-generate-name').review).name, '');
   });
 
-  test('with the subresource as part of the resource', () => {
+  test('readReview appends the subresource to the resource', () => {
     assert.equal(readReview(aReview({ subResource: 'status' })).resource, 'batch/v1/jobs/status');
   });
 
-  test('as a dry run only where it says so', () => {
+  test('readReview reports a dry run only if dryRun is true', () => {
     assert.equal(readReview(aReview({ dryRun: true })).isDryRun, true);
     assert.equal(readReview(aReview({ dryRun: 'false' })).isDryRun, false);
     assert.equal(readReview(without('dryRun')).isDryRun, false);
   });
 
-  test('with fields that nobody knows', () => {
+  test('readReview ignores unknown fields', () => {
     const review = { ...aReview({ novelty: [1] }), novelty: { a: 1 } };
     assert.equal(readReview(review).uid, review.request.uid);
   });
@@ -96,7 +96,7 @@ suite('what is no AdmissionReview is malformed', () => {
 
   // A list joins to the text of its elements, an object may have a toString that is no function.
   for (const group of [['batch'], { toString: 1 }, 7, true]) {
-    test(`a resource whose group is ${JSON.stringify(group)} is never taken for batch`, () => {
+    test(`a resource whose group is ${JSON.stringify(group)} is not read as batch`, () => {
       const review = aReview({ resource: { group, version: 'v1', resource: 'jobs' } });
       assert.notEqual(resourceOrCode(review), 'batch/v1/jobs');
     });
@@ -127,13 +127,13 @@ suite('a value in an error message', () => {
     test(`${JSON.stringify(value)} is ${text}`, () => assert.equal(describeValue(value), text));
   }
 
-  test('is short however long the text', () => {
+  test('describeValue truncates a long string to 80 characters', () => {
     assert.equal(describeValue('x'.repeat(3_000_000)), `"${'x'.repeat(80)}"`);
   });
 });
 
 suite('an answer', () => {
-  test('in an envelope names its version and kind', () => {
+  test('toReview returns an AdmissionReview with apiVersion and kind', () => {
     const response = { uid: 'u-1', allowed: true };
     assert.deepEqual(toReview(response), { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response });
   });
