@@ -86,7 +86,7 @@ describe('terraform-daemon rotate', () => {
     await daemon.stop();
     const before = await fingerprints();
     const { exitCode, stdout } = await spawnCommand(['rotate', `--kubeconfig=${cluster.daemonKubeconfig}`], {
-      stopAt: /^asked for/,
+      stopAt: /^requested/,
     });
     assert.deepEqual([exitCode, /interrupted: the daemon continues the rotation/.test(stdout)], [130, true], stdout);
     daemon = await startDaemon({

@@ -96,7 +96,7 @@ describe('what a person or another program does to a running daemon', () => {
   it('a Secret that loses its label is used, never written, and not fought over', async (t) => {
     const daemon = await start(t);
     await patchSecret({
-      metadata: { labels: { 'app.kubernetes.io/managed-by': 'somebody' } },
+      metadata: { labels: { 'app.kubernetes.io/managed-by': 'another-manager' } },
       data: { 'tls.key': Buffer.from('theirs').toString('base64') },
     });
     const failure = await daemon.line('reconcile failed, will try again');

@@ -44,7 +44,11 @@ registrationStoreContract('an API server', async () => {
       const live = await cluster.registration();
       assert.ok(live);
       change(live);
-      await cluster.admission.replaceMutatingWebhookConfiguration({ name, body: live, fieldManager: 'somebody' });
+      await cluster.admission.replaceMutatingWebhookConfiguration({
+        name,
+        body: live,
+        fieldManager: 'another-manager',
+      });
     },
   };
 });

@@ -16,7 +16,7 @@ export interface ApiAnswer {
 const TIMEOUT_MS = 5_000;
 
 /**
- * Sends a GET request to the API server. Resolves with the response whatever its status; rejects if there is no
+ * Sends a GET request to the API server. Resolves with the response, also with an error status; rejects if there is no
  * response.
  */
 export async function apiGet({ url, caFile, token }: ApiAccess, path: string): Promise<ApiAnswer> {

@@ -88,7 +88,7 @@ export async function allVersions(): Promise<ReadonlyMap<string, string>> {
 
 /**
  * Builds kube-apiserver and kube-controller-manager of an older Kubernetes if they are missing. Set
- * `KUBEBUILDER_ASSETS` to the returned `assets` to use them; all other binaries are those of the newest version.
+ * `KUBEBUILDER_ASSETS` to the returned `assets` to use them; all other binaries are of the newest version.
  *
  * @param minor a key of `allVersions`, except the newest.
  */

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 const PROBE_EVERY_MS = 250;
 const PROBE_TIMEOUT_MS = 1_000; // the default `timeoutSeconds` of a probe
 
-/** A readiness probe like that of the kubelet. */
+/** Probes readiness as the kubelet does. */
 export interface ReadinessProbe {
   /**
    * Returns the result of the last probe; false before the first response. One failure is enough; the kubelet needs

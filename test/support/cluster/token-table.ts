@@ -8,31 +8,31 @@ export interface Right {
   readonly verbs: string;
 }
 
-const HEAD = `# What a stolen token may do
+const HEAD = `# What a stolen token of the daemon can do
 
-Written by \`test/cluster/token-rights.test.ts\` (\`WRITE_DOCS=1\`), which takes a token of the ServiceAccount, with the rights of
-\`manifests/install.yaml\` and no others, and tries each line on a real API server. What follows from it is in the
-[threat model](threat-model.md#a-stolen-token).
+\`test/cluster/token-rights.test.ts\` writes this page (\`WRITE_DOCS=1\`). It takes a token of the ServiceAccount with the rights of
+\`manifests/install.yaml\`, and tries each line on a real API server. The consequences are in the
+[threat model](../explanation/threat-model.md#a-stolen-token).
 `;
 
 /** Returns the complete document about the rights. */
 export function rightsTable(rights: readonly Right[]): string {
   return [
     HEAD,
-    '## As Kubernetes lists it\n',
-    '`kubectl auth can-i --list`, without what every ServiceAccount may do:\n',
+    '## The rights as kubectl lists them\n',
+    '`kubectl auth can-i --list`, without the rights of every ServiceAccount:\n',
     table(
       ['namespace', 'resource', 'names', 'verbs'],
       rights.map(({ namespace, resource, names, verbs }) => [namespace, `\`${resource}\``, names || 'all', verbs]),
     ),
-    '## Tried and done\n',
+    '## Calls that succeed\n',
     table(
-      ['it can', 'what that comes to'],
+      ['the thief can', 'consequence'],
       ALLOWED.map(({ what, note = '', since }) => [what, since ? `${note} (Kubernetes 1.${since} and later)` : note]),
     ),
-    '## Tried and refused\n',
+    '## Calls that are refused\n',
     table(
-      ['', 'it cannot', 'refused by'],
+      ['kind', 'the thief cannot', 'refused by'],
       Object.entries(REFUSED).flatMap(([kind, attempts]) =>
         attempts.map(({ what, note }) => [kind, what, note ?? 'RBAC (403)']),
       ),

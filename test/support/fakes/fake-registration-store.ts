@@ -10,7 +10,7 @@ export interface FakeRegistrationStore extends RegistrationStore {
   current(): V1MutatingWebhookConfiguration | undefined;
   /** Returns the number of applies that changed the object. */
   writes(): number;
-  /** Changes the object as the field manager `somebody`. */
+  /** Changes the object as the field manager `another-manager`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void;
   /** Deletes the object. */
   remove(): void;
@@ -69,7 +69,7 @@ export function createFakeRegistrationStore(): FakeRegistrationStore {
       change(next);
       if (isDeepStrictEqual(plain(next), live)) return;
       const time = new Date('2026-03-01T12:00:00Z');
-      store({ ...next, metadata: { ...next.metadata, managedFields: [{ manager: 'somebody', time }] } });
+      store({ ...next, metadata: { ...next.metadata, managedFields: [{ manager: 'another-manager', time }] } });
     },
   };
 }

@@ -17,7 +17,7 @@ import { foreignEntry, registrationOptions } from '../builders/a-registration.ts
 export interface RegistrationUnderTest {
   readonly name: string;
   readonly store: RegistrationStore;
-  /** Reads, changes and replaces the object as the field manager `somebody`. */
+  /** Reads, changes and replaces the object as the field manager `another-manager`. */
   edit(change: (live: V1MutatingWebhookConfiguration) => void): void | Promise<void>;
 }
 
@@ -99,7 +99,7 @@ export function registrationStoreContract(
       await edit((live) => {
         live.webhooks?.push(foreignEntry());
       });
-      assert.equal(otherWriter((await store.read())?.metadata), 'somebody');
+      assert.equal(otherWriter((await store.read())?.metadata), 'another-manager');
     });
 
     test('writes on the state that the body names by its resourceVersion', async (t) => {

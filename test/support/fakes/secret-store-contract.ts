@@ -76,18 +76,18 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
     test('reads whether the Secret can never be changed', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
-      await editAs('somebody', { isImmutable: true });
+      await editAs('another-manager', { isImmutable: true });
       assert.equal((await existing(replica('a'))).isImmutable, true);
     });
 
     test('reads who else has written the Secret, also after an update of its own', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
-      await editAs('somebody', { annotations: { 'example.com/note': '1' } });
+      await editAs('another-manager', { annotations: { 'example.com/note': '1' } });
       const edited = await existing(replica('a'));
-      assert.equal(edited.otherWriter, 'somebody');
+      assert.equal(edited.otherWriter, 'another-manager');
       await replica('b').update(content('second'), edited.resourceVersion);
-      assert.equal((await existing(replica('b'))).otherWriter, 'somebody');
+      assert.equal((await existing(replica('b'))).otherWriter, 'another-manager');
     });
 
     test('creates without what is null', async (t) => {
