@@ -48,7 +48,7 @@ describe('a control plane', () => {
   });
 
   test('has no kubeconfig for a user that it was not started with', () => {
-    assert.throws(() => controlPlane.kubeconfigFor('another-manager'), /somebody is not among the users/);
+    assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown-user is not among the users/);
   });
 
   test('leaves no process and no folder when it is stopped, and may be stopped twice', async () => {
