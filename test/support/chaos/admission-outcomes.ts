@@ -1,3 +1,5 @@
+import { promisedMs } from '../promised-ms.ts';
+
 /**
  * The outcome of the CREATE of a Job: `mutated` (capped), `unmutated` (stored as it was sent) or `lost` (the request
  * failed).
@@ -66,7 +68,7 @@ export interface Span {
 }
 
 /** Time in ms until callers notice the end of a process, because its connections end one after another. */
-const KNOWN_MS = 50;
+const KNOWN_MS = promisedMs(50);
 
 /**
  * Kills a process and returns the time span in which calls can have failed because of it: from the signal until the
