@@ -40,7 +40,7 @@ export function createFaults(stage: Stage): Faults {
   };
 }
 
-/** What an action has for itself: another one on the same waits. */
+/** Returns the targets that an action uses alone: a second action on the same target waits. */
 function targetsOf(action: Action, { slots, plane }: Stage): readonly string[] {
   const replicas = slots.map((_, nth) => `replica ${nth}`);
   const links = slots.map((_, nth) => `link ${nth}`);

@@ -38,8 +38,8 @@ export function excuseOf(request: AdmissionRequest, { windows, kills, replicas }
 const isLong = ({ from, to }: Window): boolean => (to ?? new Date()).getTime() - from.getTime() >= FROZEN_MS;
 
 /**
- * When a replica that can mend things was there for good before `healedAt`: the end of the last stretch, from `since` on,
- * in which none was, or in which there was nothing to mend things on.
+ * Returns the time from which a replica was able to repair until `healedAt`: the end of the last span after `from`
+ * without a ready replica or without an API server.
  */
 export function ableSince(scene: Scene, { from, to }: Span): Date {
   const { windows, replicas } = scene;

@@ -7,14 +7,14 @@ import type { Cluster } from '../support/cluster/cluster.ts';
 export interface MissedJob {
   readonly name: string;
   readonly storedAt: Date;
-  /** When the API server stored the backstop's write, at the latest: it is told in whole seconds. */
+  /** The latest time at which the API server stored the write of the backstop: managedFields have whole seconds. */
   readonly cappedAt: Date | undefined;
 }
 
 export interface MissedJobs {
-  /** Those that were seen so far, by name. */
+  /** Returns the uncapped Jobs that were seen so far, by name. */
   seen(): ReadonlyMap<string, MissedJob>;
-  /** Looks until all are capped or the time is up, and deletes those that are. */
+  /** Checks until all Jobs are capped or the time is up, and deletes the capped Jobs. */
   finish(withinMs: number): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ interface Options {
 }
 
 const EVERY_MS = 5_000;
-/** By then what is to be capped is, as a rule; what is not is looked at again. */
+/** The backstop has usually capped a Job by then. An uncapped Job is checked again. */
 const RIPE_MS = 20_000;
 const FIELD_MANAGER = 'terraform-daemon';
 

@@ -11,7 +11,7 @@ export interface Holdings {
 const MIB = 2 ** 20;
 const PATIENCE_MS = 10_000;
 
-/** What the kernel and the replica itself say. Answers `undefined` where the process is gone or does not answer. */
+/** Reads memory, handles and metrics of a replica. Returns `undefined` if the process has ended or does not respond. */
 export async function holdingsOf({ pid, probesPort }: Replica): Promise<Holdings | undefined> {
   try {
     const [status, handles, metrics] = await Promise.all([
@@ -34,7 +34,7 @@ export async function holdingsOf({ pid, probesPort }: Replica): Promise<Holdings
 /** Resources that the daemon watches. */
 const WATCHED = ['secrets', 'mutatingwebhookconfigurations', 'jobs'];
 
-/** How many watches of those resources the API server serves, whoever has begun them, by its own metrics. */
+/** Returns the number of watches on these resources, by the metrics of the API server. */
 export function watchesIn(metrics: string): number {
   const lines = metrics.matchAll(/^apiserver_longrunning_requests\{(.*)\} (\S+)$/gm);
   return [...lines]

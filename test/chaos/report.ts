@@ -28,7 +28,7 @@ export interface Report {
 
 /** From the moment that a replica is able to. */
 const HEAL_MS = 5_000;
-/** Where the one with the Lease is gone without a word, another one takes over within 15 s. */
+/** After a crash of the holder of the Lease, another replica takes over within 15 s. */
 const TAKE_OVER_MS = 15_000;
 const REPAIR_MS = 5_000;
 /** Half of the limit of `manifests/base/deployment.yaml`: the other half is for hostile bodies. */
@@ -139,7 +139,7 @@ function repairsOf({ repairs, scene }: Findings) {
   };
 }
 
-/** From the median of its first third to that of its last. */
+/** Returns the growth from the median of the first third to the median of the last third. */
 function growthOfOldest(holdings: HoldingsLog): string {
   const [oldest = []] = [...holdings.values()].sort((a, b) => b.length - a.length);
   const third = Math.ceil(oldest.length / 3);

@@ -1,6 +1,6 @@
 import { type Random, randomOf } from './random.ts';
 
-/** Where a replica's log goes after its next start: to a reader, to a full disk, or to a pipe that nobody reads. */
+/** Where the log of a replica goes after its next start: to a reader, to a full disk, or to a pipe without a reader. */
 export type LogTo = 'reader' | 'full-disk' | 'unread-pipe';
 
 export type Signal = 'SIGTERM' | 'SIGKILL';

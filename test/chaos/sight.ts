@@ -22,9 +22,9 @@ export interface Sight {
 }
 
 /**
- * Looks at the registration in the cache of one API server (`resourceVersion=0`), which is what its admission is fed from,
- * ten times a second. It is intact where the entry is as `wanted`, and its bundle holds nothing but authorities as the
- * daemon makes them: which of them, is the daemon's business.
+ * Reads the registration from the cache of one API server (`resourceVersion=0`) ten times a second, because admission
+ * uses this cache. The registration is intact if the entry equals `wanted` and its bundle has only authorities that the
+ * daemon has issued.
  */
 export async function startSight(kubeconfig: string, wanted: V1MutatingWebhook): Promise<Sight> {
   const api = await rawApi(kubeconfig);

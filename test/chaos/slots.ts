@@ -33,7 +33,7 @@ export interface Slot {
   replica(): Replica;
   /** Ends it as a Pod ends, or with SIGKILL. */
   end(signal: Signal): Promise<void>;
-  /** Starts another one; resolves when the Service has found it ready. */
+  /** Starts a new replica. Resolves when the Service has found it ready. */
   start(log: LogTo): Promise<void>;
   setClock(bySeconds: number): Promise<void>;
   close(): Promise<void>;
@@ -45,7 +45,7 @@ export interface SlotOptions {
   readonly windows: WindowLog;
   readonly flags: readonly string[];
   readonly killed: (kill: Span) => void;
-  /** Told of a process that has ended without having been asked to. */
+  /** Called if a process ends without a signal of the harness. */
   readonly crashed: (story: string) => void;
 }
 
@@ -58,7 +58,7 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
   await writeFile(clock, '+0\n');
   const fifo = join(folder, 'log');
   await promisify(execFile)('mkfifo', [fifo]);
-  // Somebody holds the other end, and never reads.
+  // Opened for reading too, but never read.
   const unread = await open(fifo, constants.O_RDWR);
   const targets = { reader: undefined, 'full-disk': '/dev/full', 'unread-pipe': fifo };
   let replica: Replica | undefined;
@@ -138,7 +138,7 @@ async function commandOf(
     `LD_PRELOAD=${FAKETIME}`,
     `FAKETIME_TIMESTAMP_FILE=${clock}`,
     'FAKETIME_CACHE_DURATION=1',
-    'FAKETIME_DONT_FAKE_MONOTONIC=1', // as when somebody sets the clock
+    'FAKETIME_DONT_FAKE_MONOTONIC=1', // like a change of the system clock
   ];
   const daemon = ['/usr/bin/env', ...(canJump() ? time : []), ...(await asTheImage(flags))] as const;
   if (output === undefined) return daemon;

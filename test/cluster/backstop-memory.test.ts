@@ -15,7 +15,7 @@ describe('the memory of the first list', () => {
     t.after(() => cluster.stop());
     const namespace = 'crowd';
     await cluster.createNamespace(namespace);
-    // As the endpoint would have left them: this is about looking at Jobs.
+    // Jobs are stored capped, because this test measures the memory for reading Jobs.
     const change = (job: Parameters<typeof cluster.createJob>[0]) =>
       ({ ...job, spec: { ...job.spec, backoffLimit: 0 } }) as typeof job;
     await createManyJobs(cluster.kubeconfig, { namespace, count: FEW, prefix: 'few', change });

@@ -38,7 +38,7 @@ describe('Jobs that were stored without the endpoint', () => {
     return daemon;
   }
 
-  /** One that the API server cannot call, as nobody listens where its Service leads to. */
+  /** Starts a daemon that the API server cannot call, because no process listens on the port of its Service. */
   const startUncalled = async (t: TestContext, options: Partial<DaemonOptions> = {}) =>
     start(t, { servicePort: await freePort(), ...options });
 
@@ -188,7 +188,7 @@ describe('Jobs that were stored without the endpoint', () => {
     const daemon = await startUncalled(t, { flags: ['--heal=off'] });
     await daemon.line('jobs listed');
     const job = await aStoredJob(namespace, 'one');
-    // It is told of as well, so by then the Job before it has been looked at.
+    // The watch delivers Jobs in order, so the earlier Job was checked before this one is logged.
     const failed = await aStoredJob(namespace, 'capped');
     await cluster.batch.replaceNamespacedJob({
       namespace,

@@ -19,7 +19,7 @@ const MISTAKABLE = [
 /** Taken wherever the text is: there are places for capital letters and digits alone, and for hexadecimal numbers. */
 const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');
 
-/** No text of another kind can stand there, whatever it looks like. */
+/** Fields whose schema admits no free text. */
 const NEVER_TRIED = [
   '.image.digest',
   '.image.pullPolicy',
@@ -40,7 +40,7 @@ const NEVER_TRIED = [
   '.topologySpread.whenUnsatisfiable',
 ];
 
-/** A template looks at this one more closely than the schema. */
+/** A template checks this field more strictly than the schema. */
 const REPOSITORY = /^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*$/;
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const POLICY_FILE = 'policy.yaml';

@@ -13,9 +13,10 @@ import { post } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
 /**
- * How an API server is told which certificate to show to which webhook.
+ * Writes the AdmissionConfiguration with the client certificate that an API server presents to webhooks.
  *
- * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#authenticate-apiservers
  */
 async function admissionConfiguration(folder: string, client: { certFile: string; keyFile: string }, port: number) {
   const kubeconfig = join(folder, 'admission-kubeconfig.yaml');
@@ -67,7 +68,7 @@ test('an API server with an admission kubeconfig calls a daemon that asks for it
   const { text: metrics } = await daemon.probe('/metrics');
   assert.match(metrics, /^terraform_daemon_connections_refused_total\{reason="client-refused"\} [1-9]/m);
 
-  // Another authority: the very same API server is refused from then on, and failurePolicy Fail tells it so.
+  // With a different CA the endpoint refuses the same API server, and failurePolicy Fail makes the refusal visible.
   const replaceCa = async (text: string) => {
     await writeFile(`${caFile}.new`, text);
     await rename(`${caFile}.new`, caFile);

@@ -8,7 +8,7 @@ import { aFolder } from '../support/builders/a-folder.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** Takes as long to build as anybody waits: what is asked here is what is said meanwhile. */
+/** A stand-in for Go that never finishes a build, to test the progress output. */
 const GO = `#!/bin/sh
 case $1 in
   env) echo go99.0 ;;

@@ -150,7 +150,7 @@ describe('an install by Helm', () => {
     return daemon;
   }
 
-  /** What the kubelet would do: the keys of the Secret as files, where the daemon is told to look for them. */
+  /** Writes the keys of the Secret as files to the mount path, as the kubelet does. */
   async function mounted(t: TestContext, pod: V1PodSpec | undefined): Promise<Readonly<Record<string, string>>> {
     const volume = pod?.volumes?.find(({ name }) => name === 'certificates')?.secret;
     const mount = pod?.containers[0]?.volumeMounts?.find(({ name }) => name === 'certificates');
@@ -210,7 +210,7 @@ describe('an install by Helm', () => {
     await startAs('vela-system', 'terraform-daemon');
     const template = () => admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}');
     const before = [await written(), await template()];
-    // Helm 4 applies server-side, so that it meets kubectl's fields as those of another manager.
+    // Helm 4 uses server-side apply, so the fields of kubectl belong to a different manager.
     await run(
       { replicas: 3 },
       'install',
@@ -229,7 +229,7 @@ describe('an install by Helm', () => {
     await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
     const { lines, line } = await startAs('elsewhere', 'job-cap');
     await written(OTHER);
-    // Under a Lease of its own: the Jobs of its policy are not those of the first.
+    // The second install has its own Lease, because its policy is about different Jobs.
     await line('started watching jobs');
     await admin('-n', OTHER.namespace, 'get', `lease/${OTHER.lease}`);
     assert.deepEqual(

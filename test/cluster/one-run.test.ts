@@ -45,7 +45,7 @@ describe('a failing run, with the real Job controller', () => {
       return found;
     });
     created.add(pod?.metadata?.uid ?? '');
-    // As a kubelet tells that the container has exited.
+    // The status that a kubelet writes after the container has exited.
     const state = { terminated: { exitCode: 1, reason: 'Error', startedAt: new Date(), finishedAt: new Date() } };
     const status = { name: 'terraform-executor', state, ready: false, restartCount: 0, image: 'x', imageID: 'x' };
     await cluster.core.replaceNamespacedPodStatus({
@@ -75,7 +75,7 @@ describe('a failing run, with the real Job controller', () => {
     assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} logs job/${name}`));
     assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} delete job ${name}`));
 
-    // Neither another change of the Job nor another daemon tells it again.
+    // A further change of the Job or a second daemon must not write the Event again.
     await cluster.annotateJob(job);
     await daemon.line('event already exists');
     assert.equal(await daemon.stop(), 0);

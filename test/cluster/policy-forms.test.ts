@@ -28,10 +28,7 @@ import { eventually } from '../support/eventually.ts';
 const JOBS = 200;
 const AT_ONCE = 8;
 
-/**
- * Tells when a policy has arrived at the API server: it is the only policy that lowers the limit of 1 of the Job with this
- * name, so the API server calls for that Job by the conditions of no other policy.
- */
+/** Name of a Job that only one policy caps, so that the test can detect when the API server uses that policy. */
 const sentinelName = (nth: number) => `sentinel-${nth}`;
 const withSentinel = ({ rules, ...others }: Policy, nth: number): Policy => ({
   ...others,
@@ -55,7 +52,7 @@ interface Trial {
   readonly method: 'POST' | 'PATCH';
   readonly path: string;
   readonly body: Json;
-  /** As an admission request tells it. */
+  /** The admission request. */
   readonly request: Json;
   /** The Job that `body` makes, as a place for the patch. */
   readonly job: Json;
@@ -91,7 +88,7 @@ function decided({ method, body, request, job }: Trial, policy: Policy): Json {
   return { ...body, spec: { ...body.spec, backoffLimit: change?.to } };
 }
 
-/** The whole Job, but for what is made anew each time; or how it was refused. */
+/** Returns the Job without generated fields, or the refusal. */
 function outcome({ status, body }: ApiReply): string {
   if (status >= 300) return `HTTP ${status} ${body.reason}`;
   const { metadata, spec } = body;

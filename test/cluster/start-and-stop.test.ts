@@ -171,7 +171,7 @@ describe('starting and stopping', () => {
     }
   });
 
-  /** The daemon's kubeconfig, by way of a port at which nobody listens until it is opened. */
+  /** Returns a kubeconfig of the daemon whose port is closed until `open` is called. */
   async function kubeconfigOfProxy(t: TestContext) {
     const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-proxy-'));
     const port = await freePort();

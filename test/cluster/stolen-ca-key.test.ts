@@ -86,7 +86,7 @@ describe('the key of the certificate authority, stolen', () => {
     });
   }
 
-  /** What the API server says of a webhook behind a Service that presents this, to the one who sent the Job. */
+  /** Returns the error that the sender of a Job gets if the webhook behind the Service presents this certificate. */
   async function answer(service: string, pair: CertificatePair, t: TestContext): Promise<string> {
     const port = await serve(t, pair);
     const metadata = { name: 'impostor' };

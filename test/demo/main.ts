@@ -32,7 +32,7 @@ if (unknown.length > 0) {
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
-// On stdout, as all that the demo tells: to build it takes minutes the first time.
+// Progress goes to stdout like the rest of the demo, because the first build takes minutes.
 const cluster = await startCluster({ progress: progressOn(process.stdout) }).catch((error: unknown) => {
   // A folder that is not there, or no Go: the message says what to do, and a stack would bury it.
   print(error instanceof Error ? error.message : String(error));

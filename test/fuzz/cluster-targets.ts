@@ -34,7 +34,7 @@ const anyMoment = fc.oneof(
   fc.date({ noInvalidDate: true }),
 );
 
-/** A Secret of which somebody has edited anything: the API server lets any bytes and any text be. */
+/** Generates a Secret with arbitrary edits: the API server accepts any bytes and any text. */
 export async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
   const sets = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
   const secrets = sets.map((set) => stored(set));
@@ -103,7 +103,7 @@ export async function secretTarget(): Promise<Target<SecretInput>> {
 /** More steps than any rotation has. */
 const MOST_STEPS = 12;
 
-/** What is written over such a Secret: after a few steps it holds what is kept, and never for somebody else's. */
+/** Checks that a few steps repair such a Secret, and that the daemon never overwrites the Secret of another owner. */
 export async function ensureTarget(): Promise<Target<SecretInput>> {
   return {
     inputs: fc.record({ secret: await anySecret(), now: fc.constant(new Date(ISSUED_AT.getTime() + 10 * DAY_MS)) }),

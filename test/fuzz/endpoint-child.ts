@@ -51,7 +51,7 @@ export async function startEndpointChild(): Promise<EndpointChild> {
   };
 }
 
-/** What is wrong with a line of the log: whatever a client sends, it is one, it is short, and it tells of no bug. */
+/** Returns the problem of a log line: each line must be one short JSON object that reports no bug. */
 function problemOf(line: string): string {
   if (line.length > LONGEST_LINE) return `a line of ${line.length} characters in the log`;
   try {

@@ -70,7 +70,7 @@ users:
   user: {token: abc, client-certificate: ${folder}/cert.pem, client-key: ${folder}/key.pem}
 `;
 
-/** A kubeconfig can be used, or is told to have problems, in a line each. */
+/** Checks that a kubeconfig is accepted or gets errors of one line each. */
 export const kubeconfigTarget = (): Promise<Target<string>> =>
   inFolder(async (folder) => {
     const whole = KUBECONFIG(folder);

@@ -85,7 +85,7 @@ const applied = ([text, edits]: [string, Edit[]]): string => edits.reduce(edited
 
 const LEVELS = 100_000;
 
-/** The text of JSON, or nearly, that somebody has thought of. */
+/** Hand-written JSON texts, some of them invalid. */
 const hostileJson = [
   'null',
   'true',
@@ -119,7 +119,7 @@ const hostileJson = [
 /** The text of a JSON value that is to hurt. */
 export const anyHostileJson = fc.oneof(anyJson, fc.constantFrom(...hostileJson));
 
-/** The same as values, without those that are no JSON after all. */
+/** The same texts as parsed values, without the invalid texts. */
 export const anyHostileValue = fc
   .oneof(anyJson, fc.constantFrom(...hostileJson.filter((text) => text.length < 1000)))
   .map((text): unknown => JSON.parse(text));

@@ -49,7 +49,7 @@ function readOptions() {
   return { ms, seed, names: values.target, isHelp: values.help };
 }
 
-/** One turn of one target; its findings are told at once. */
+/** Runs one target once and prints its findings at once. */
 async function turn(name: string, seed: number, ms: number, beat: () => void): Promise<Tally> {
   const target = await (targets[name] as (typeof targets)[string])();
   try {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { Json } from '../support/builders/a-job.ts';
 
 /**
- * What is to become of a body, by the rule of terraform-controller's Jobs: told a second time, without any of the code
- * that answers. A list of paths is what the patch sets.
+ * The expected result for a body under the built-in policy, computed without the code of the endpoint. A list has the
+ * paths that the patch sets.
  */
 export type Expected = 'malformed' | 'refused' | 'unchanged' | readonly Path[];
 
@@ -88,7 +88,7 @@ function parsed(body: Buffer): Json {
 
 const MANAGED_FIELDS = '"managedFields":[';
 
-/** Of such a list nothing is looked at but where it ends. */
+/** Only the end of managedFields matters. */
 function withoutManagedFields(text: string): string {
   const at = text.indexOf(MANAGED_FIELDS);
   if (at === -1) return text;
@@ -103,7 +103,7 @@ function withoutManagedFields(text: string): string {
   return before;
 }
 
-/** What a body holds for the bounds of the endpoint, which are told as they are documented. */
+/** The documented limits of a request body. */
 export const isTooLarge = (body: Buffer): boolean => body.length > 20 * 1024 * 1024;
 
 /** Throws where an answer is not what it should be. `text` is the body of the answer. */

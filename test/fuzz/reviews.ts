@@ -102,7 +102,7 @@ const anyBody = fc
     Buffer.concat([edits.reduce(withByteEdit, Buffer.from(text)), Buffer.alloc(padding, ' ')]),
   );
 
-/** Reviews with whatever in them, a few at once, each of which has to get the answer of the decision table. */
+/** Sends batches of arbitrary reviews. Each response must be in the decision table. */
 export async function reviewTarget(): Promise<Target<Buffer[]>> {
   const child = await startEndpointChild();
   // Kept open, as the API server does: who closes after a refusal while it still writes may lose the answer.

@@ -5,7 +5,7 @@ export interface Target<Input> {
   readonly inputs: fc.Arbitrary<Input>;
   /** Throws where it is not as it should be. */
   check(input: Input): void | Promise<void>;
-  /** How much CPU time has gone into the checks, where it is another process that takes it. */
+  /** Returns the CPU time of the checks in ms, if a different process runs them. */
   cpuMs?(): number;
   /** How much memory that has taken, where it is another process that takes it. */
   maxRssMib?(): number;
@@ -47,7 +47,7 @@ function ownCpuMs(): number {
 
 const LONGEST_SHOWN = 4_000;
 
-/** Feeds a target until the time is up or something is found. Each batch has the seed of the one before and one more. */
+/** Feeds a target until the time is up or a finding occurs. The seed increases by one for each batch. */
 export async function fuzz<Input>(
   target: Target<Input>,
   { seed, batch: numRuns = BATCH, ms, mostCpuMs }: FuzzOptions,

@@ -6,7 +6,7 @@ import { answerTarget } from './stream-targets.ts';
 import type { Target } from './target.ts';
 import { wireTarget } from './wire.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: each target makes its own inputs, and nobody else looks at them
+// biome-ignore lint/suspicious/noExplicitAny: each target generates and reads only its own inputs
 type AnyTarget = Target<any>;
 
 /** Everything that reads what others write: from the network, from the cluster, from the disk. */

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 
-/** Code that never comes back keeps everything else in its thread from running: this looks on from another one. */
+/** Detects an endless loop of the tested code from a second thread. */
 export interface Watchdog {
   /** What follows belongs to this target. */
   about(target: string): void;

@@ -13,7 +13,7 @@ import type { Target } from './target.ts';
 
 const CRLF = '\r\n';
 
-/** Bodies, and what each may be answered with: told apart by their uid. */
+/** Bodies by uid, each with the expected patch. */
 const patches: Readonly<Record<string, readonly Path[]>> = {
   create: ['/spec/backoffLimit', '/spec/template/spec/restartPolicy'],
   update: ['/spec/backoffLimit'],
@@ -29,7 +29,7 @@ const bodies = [
   '{"a":'.repeat(100_000),
 ];
 
-/** The decision table's, and those of Node.js for what is no HTTP or comes too late. */
+/** The statuses of the decision table, and those of Node.js for invalid or late requests. */
 const STATUSES = [100, 200, 400, 404, 405, 408, 413, 415, 417, 431, 503];
 
 const anyLine = fc.constantFrom(
@@ -118,7 +118,7 @@ const anyRequest = fc
   });
 
 interface Exchange {
-  /** Without it plain HTTP, or whatever it is, meets the TLS port. */
+  /** Whether to use TLS. Without TLS the bytes go to the TLS port as they are. */
   readonly isTls: boolean;
   readonly requests: readonly string[];
   /** Where the bytes are cut into pieces, from 0 to 1, and for how long to wait between them. */
@@ -176,7 +176,7 @@ export async function wireTarget(): Promise<Target<Exchange>> {
   };
 }
 
-/** All that comes back until the server closes; empty where the client has gone before. */
+/** Returns all received bytes until the server closes; empty if the client closed first. */
 async function exchanged(child: EndpointChild, exchange: Exchange): Promise<string> {
   const socket = exchange.isTls ? await connectTo(child) : await connectPlainly(child.port);
   const answer: Buffer[] = [];

@@ -92,7 +92,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 }
 
 interface Victims {
-  /** The writer of the n-th write from now on is killed, by whichever replica that is. */
+  /** Kills the replica that sends the n-th write from now on. */
   killAt(n: number, killed: (kill: Span) => void): void;
   kills(): number;
   add(): Promise<void>;

@@ -9,7 +9,7 @@ import { type Cluster, OWN, SERVER_NAME } from '../support/cluster/cluster.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
-/** From the damage to the repair, both as a watch on the API server tells of them. */
+/** The bound from the damage to the repair, both measured by a watch on the API server. */
 const BUNDLE_MS = promisedMs(200);
 const REGISTRATION_MS = promisedMs(500);
 const SECRET_MS = promisedMs(2_000);

@@ -4,7 +4,7 @@ import type { LifecycleRow } from '../support/chaos/lifecycle-table.ts';
 import type { Cluster } from '../support/cluster/cluster.ts';
 import { type Act, ask, play, SETTLE_MS, startStage } from './stage.ts';
 
-/** Certificates that change while everything is well: nothing may be lost, by nobody's kill even. */
+/** Scenarios in which certificates change without a fault: no Job may be lost. */
 export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
   describe('certificates that change by themselves or on request', () => {
     const perfect = (row: LifecycleRow) => {

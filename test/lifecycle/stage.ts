@@ -117,7 +117,7 @@ export async function play(stage: Stage, t: TestContext, one: Act): Promise<Life
   try {
     return await underStream(stage, stream, one);
   } finally {
-    // Whatever becomes of it, what has failed above is what counts.
+    // An error here must not hide the failure of the test.
     await stream.stop().catch((error: unknown) => t.diagnostic(`the stream: ${error}`));
     await tellFailures(stage, t, { requests: stream.requests(), since }).catch((error: unknown) =>
       t.diagnostic(`${error}`),

@@ -18,7 +18,7 @@ import { startDaemon } from '../support/cluster/daemon.ts';
 
 const MiB = 2 ** 20;
 const DAEMON_UID = 65532;
-/** Nobody's: the one that the image is made for is another. */
+/** A user id other than the one of the image. */
 const OTHER_UID = 1234;
 const TELL_OF_CACHE = 'NODE_DEBUG_NATIVE=COMPILE_CACHE';
 

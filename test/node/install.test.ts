@@ -24,7 +24,7 @@ import {
 
 /** From `kubectl apply` to the first Job that is capped, with the image on the node. */
 const INSTALL_MS = promisedMs(30_000);
-/** The kubelet looks at its Pods every ten seconds, the client at its token every minute. */
+/** The kubelet renews tokens every ten seconds here, and the client reads its token file every minute. */
 const NEW_TOKEN_MS = 150_000;
 
 describe('one kubectl apply on a real node', () => {
@@ -103,7 +103,7 @@ describe('one kubectl apply on a real node', () => {
     );
     const names = (await stage.pods()).map(({ metadata }) => metadata?.name);
     assert.deepEqual([...new Set(first.map(({ pod }) => pod))].toSorted(), names.toSorted());
-    // A kubelet that has been started anew asks for tokens anew.
+    // A restarted kubelet requests new tokens.
     const seen = new Set(first.map(({ credential }) => credential));
     await stage.node.inside('pkill', '-x', 'kubelet');
     const start = performance.now();
@@ -122,7 +122,7 @@ describe('one kubectl apply on a real node', () => {
   });
 
   it('changes nothing and empties nothing when it is applied again', async () => {
-    // kubectl says "configured" of a PodDisruptionBudget whatever there is to do, so that the objects are compared.
+    // kubectl always prints "configured" for a PodDisruptionBudget, so the test compares the objects.
     const state = async () => {
       const lists = await Promise.all([
         stage.kubectl('get', '-f', INSTALL, '-o', 'json'),
@@ -156,7 +156,7 @@ describe('one kubectl apply on a real node', () => {
 
   it('leaves no object of ours behind after kubectl delete', async (t) => {
     const kinds = (await stage.kubectl('api-resources', '--verbs=list,delete', '-o', 'name')).trim().split('\n');
-    // Events are of the Secret and of Jobs, and expire by themselves; what Pods have used is told of them, not by us.
+    // Events expire by themselves, and metrics of Pods do not belong to the install.
     const listed = kinds.filter((kind) => !/^(events|.*metrics)\b/.test(kind)).join();
     const ours = async () => {
       const names = await stage.kubectl('get', listed, '-A', '--ignore-not-found', '-o', 'name');

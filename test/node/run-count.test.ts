@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
 
 const UNTOUCHED = 'without the daemon, for 60 s';
-/** For how long a Job that is never done is looked at. */
+/** How long the test observes a Job that never finishes. */
 const LOOK_MS = 60_000;
 /** A container that is started again without need is so within seconds. */
 const SECOND_RUN_MS = 20_000;
@@ -50,7 +50,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
     await batch.createNamespacedJob({ namespace, body: job });
     return job.metadata?.name ?? '';
   }
-  /** Tickets carry the name of the Pod, which begins with that of the Job. */
+  /** A ticket has the name of its Pod, which begins with the name of the Job. */
   async function ticketsOf(namespace: string): Promise<number> {
     const script = `cat ${stage.node.layout.folder}/tickets/${namespace}-* 2>/dev/null | wc -l`;
     return Number(await stage.node.inside('sh', '-c', script));

@@ -22,8 +22,8 @@ const PER_SECOND = 50;
 /** Before and after what is done: longer than kube-proxy needs to bring a change of the Service to the node. */
 const STEADY_MS = 3_000;
 /**
- * A real Service sends calls to a container that was killed until the kubelet has seen it and kube-proxy knows: those
- * are refused, and the API server does not come again. They count with those that were inside.
+ * Until the kubelet and kube-proxy have noticed a killed container, the Service still sends calls to it. These calls
+ * are refused without a retry, so they count as in flight.
  */
 const KNOWN_MS = 1_000;
 /** For a Job that was stored while the endpoint was away. */
@@ -59,7 +59,7 @@ describe('under a stream of Jobs, through the real Service', () => {
       { withinMs: ROLLOUT_MS },
     );
 
-  /** Does it under the stream: all Jobs must be capped but those that were inside of what was killed. */
+  /** Runs the scenario under the stream of Jobs. All Jobs must be capped, except calls in flight during a kill. */
   async function scenario(name: string, act: () => Promise<Date | undefined>): Promise<void> {
     const from = stream.requests().length;
     await delay(STEADY_MS);
@@ -130,7 +130,7 @@ describe('under a stream of Jobs, through the real Service', () => {
     const uid = metadata?.uid?.replaceAll('-', '[-_]');
     const ours = `for p in $(grep -lE 'pod${uid}' /proc/[0-9]*/cgroup | cut -d/ -f3); do grep -q terraform-daemon /proc/$p/cmdline && echo $p; done; true`;
     const pids = (await stage.node.inside('sh', '-c', ours)).trim().split('\n');
-    // Told by who kills: to get a process into the node takes longer than a call.
+    // The killing process reports the time, because starting a process in the node takes longer than a call.
     const killedAt = new Date(Number(await stage.node.inside('sh', '-c', `date +%s%3N; kill -9 ${pids.join(' ')}`)));
     await eventually(
       async () => {

@@ -61,7 +61,7 @@ async function withDaemon<T>(use: (daemon: Daemon) => Promise<T>): Promise<T> {
 
 function atRest(): Promise<Row[]> {
   return withDaemon(async (daemon) => {
-    // What the issuing of certificates took is given back by then.
+    // By then the process has released the memory for issuing certificates.
     await delay(WINDOW_MS);
     return [{ situation: 'at rest', ...(await watch(daemon, WINDOW_MS)) }];
   });
@@ -74,7 +74,7 @@ function underLoad(): Promise<Row[]> {
     const seen = await watch(daemon, WINDOW_MS);
     const { perSecond, requests } = await stream.stop();
     const failed = requests.filter(({ outcome }) => outcome !== 'mutated').length;
-    // What is measured on a machine that has other things to do is worth little, and is told.
+    // Requests were missed because the machine was busy, so the measurement is unreliable.
     if (failed > 0)
       process.stderr.write(`${failed} of ${requests.length} Jobs were not capped: is the machine busy?\n`);
     return [{ situation: `${Math.round(perSecond)} Jobs created per second`, ...seen }];

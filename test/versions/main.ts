@@ -55,8 +55,8 @@ async function tryVersion(minor: string): Promise<SupportRow> {
 type Outcome = Omit<SupportRow, 'version' | 'retried'>;
 
 /**
- * One file at a time, so that times mean something. A file that failed is run once more at the end, which the row tells:
- * some tests have bounds in seconds, and a machine that is busy otherwise says nothing about a version.
+ * Runs one file at a time, so that times are comparable. A failed file runs again at the end, and the row reports it,
+ * because a busy machine can exceed bounds in seconds.
  */
 async function runTests(version: string, variables: Readonly<Record<string, string>>): Promise<SupportRow> {
   const outcomes = new Map<string, Outcome>();

@@ -73,9 +73,9 @@ const untried = (version: string) =>
   `| ${version} | ${UNTRIED} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
 
 /**
- * The whole document, with a row for each version. Those that are not given are taken from the text that there is.
+ * Returns the document with a row for each version. Rows that are not given are kept from the existing text.
  *
- * @param versions by their minor version, in the order of the table.
+ * @param versions full version by minor version, in the order of the table.
  */
 export function supportDocument(
   rows: readonly SupportRow[],
@@ -103,7 +103,7 @@ export function supportSentence(table: string, versions: ReadonlyMap<string, str
   return `Made for Kubernetes ${[...versions.keys()][0]} and later, and tried with ${list}: [docs/reference/versions.md](docs/reference/versions.md).`;
 }
 
-/** The README with that sentence in the place of the one that it has. */
+/** Returns the README with its sentence about versions replaced. */
 export const withSentence = (readme: string, sentence: string): string =>
   readme.replace(/^Made for Kubernetes .*$/m, () => sentence);
 
