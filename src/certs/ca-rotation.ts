@@ -29,9 +29,9 @@ export function nextRotationStep(
   const end = phaseEnd(phaseSince, settleMs);
   // A phase whose start is unknown starts again.
   if (end === undefined) return { action: phase === 'settling' ? 'settle' : 'switch' };
-  // The settle time must pass by two clocks: that of the replica that wrote the start, and that of this process.
-  // In a test with the written start alone, a replica whose clock was two minutes ahead switched too early, and calls
-  // failed. A start in the future is ignored.
+  // The settle time must pass by two clocks: the clock of the replica that wrote the start, and the clock of this
+  // process. In a test with the written start alone, a replica whose clock was two minutes ahead switched too early,
+  // and calls failed. A start in the future is ignored.
   const writtenMs = isAhead(phaseSince, now) ? 0 : end.getTime() - now.getTime();
   const leftMs = Math.max(settleMs - phaseSeenMs, writtenMs);
   if (leftMs > 0) return { action: 'wait', until: new Date(now.getTime() + leftMs) };

@@ -2,6 +2,6 @@ import type { Pem } from '../lib/pem.ts';
 import type { ServerNames } from './certificate-set.ts';
 import { nameConstraints, readContent } from './forge.ts';
 
-/** Whether the name constraints of the CA are those that the daemon issues for these names. */
+/** Returns whether the CA has the name constraints that the daemon issues for these names. */
 export const isConstrainedTo = (ca: Pem, names: ServerNames): boolean =>
   readContent(ca)?.extensions.get('nameConstraints') === nameConstraints(names);

@@ -23,7 +23,7 @@ export interface OwnOption {
   readonly parse?: (text: string) => Parsed<unknown>;
 }
 
-/** The streams that a command writes to: those of the process, or of a test. */
+/** The streams that a command writes to. */
 export interface Output {
   readonly stdout: { readonly write: (text: string) => unknown };
   readonly stderr: { readonly write: (text: string) => unknown };

@@ -6,7 +6,7 @@ import { readClientCaFile } from '../webhook/client-certificates.ts';
 import type { RawOptions } from './config.ts';
 import { type OptionName, optionLabel } from './options.ts';
 
-/** Each problem names the option, so that it can be reported with those of `readConfig`. */
+/** Each problem names the option, so that it can be reported together with the problems of `readConfig`. */
 interface OptionFile<T> {
   readonly content: T;
   readonly problems: readonly string[];

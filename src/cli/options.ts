@@ -157,7 +157,7 @@ const webhook = {
     placeholder: 'number',
     description: 'maximum number of open connections',
     details:
-      'For one more connection the endpoint closes an open one: first a connection without a served request or a verified client certificate, and of these the one that has been idle for longest.',
+      'For one more connection the endpoint closes an open one: first a connection without a served request or a verified client certificate, and of these the connection with the longest idle time.',
     default: '1000',
     parse: integer('a number', 10, 100_000),
   },

@@ -7,7 +7,7 @@ export const FIELD_MANAGER = 'terraform-daemon';
 const isOfDaemon = ({ manager }: V1ManagedFieldsEntry): boolean => manager?.split('/')[0] === FIELD_MANAGER;
 
 /**
- * The field manager beside the daemon that wrote an object last, or `undefined` when nobody did.
+ * Returns the last field manager other than the daemon that wrote the object, or `undefined` if there is none.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
  */
@@ -17,7 +17,10 @@ export function otherWriter(metadata: V1ObjectMeta | undefined): string | undefi
   return others.toSorted((one, other) => timeOf(other) - timeOf(one))[0]?.manager;
 }
 
-/** Whether the daemon owns a field, as `managedFields` lists it: a field that somebody else has changed since is not its own. */
+/**
+ * Returns whether `managedFields` lists the daemon as the owner of a field. A field that another manager has changed
+ * since has a different owner.
+ */
 export const wroteField = (metadata: V1ObjectMeta | undefined, path: readonly string[]): boolean =>
   (metadata?.managedFields ?? [])
     .filter(isOfDaemon)

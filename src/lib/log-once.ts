@@ -5,10 +5,11 @@ export type OutageLog = ReturnType<typeof logOncePerOutage>;
 const QUIET_MS = 60_000;
 
 /**
- * Logs the first failure of an outage as a warning, and the failures after it at `debug` until `recovered` was called. The next
- * warning with the same message comes a minute later at the earliest, because some calls may fail while others succeed.
+ * Logs the first failure of an outage as a warning, and further failures at `debug` until `recovered` is called. The
+ * next warning with the same message comes a minute later at the earliest, because some calls can fail while others
+ * succeed.
  *
- * @param uptimeMs milliseconds of a clock that nobody sets.
+ * @param uptimeMs milliseconds of a monotonic clock.
  */
 export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()) {
   const outages = new Map<string, { readonly warnedAtMs: number; isOver: boolean }>();

@@ -21,7 +21,7 @@ export function createLog({ level, format }: LogOptions): Log {
   const toLine = format === 'json' ? toJson : prettyLine;
   const output = createLogOutput(standardOutput(), (lines) => log.warn('log lines lost', { lines }));
   const stream = new Writable({
-    // Lines stay text: standardOutput joins those of one turn of the event loop.
+    // Lines stay text, because standardOutput joins all lines of one turn of the event loop.
     decodeStrings: false,
     write(line: string, _encoding, done) {
       output(line);
@@ -34,7 +34,7 @@ export function createLog({ level, format }: LogOptions): Log {
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
   const at = (own: LogOptions['level']): Log['info'] => {
-    // Decided once: winston formats an event before it looks at the level.
+    // Decided once, because winston formats an event before it checks the level.
     if (!logger.isLevelEnabled(own)) return () => {};
     return (message, fields) => {
       logger.log({ timestamp: new Date().toISOString(), level: own, message, ...fields });

@@ -15,7 +15,7 @@ export function splitCertificates(text: string): Pem[] {
   return (text.match(certificateBlock) ?? []).map((block) => `${block}\n` as Pem);
 }
 
-/** How many blocks a PEM text begins, of whatever label, also those that are cut off. */
+/** Returns how many PEM blocks begin in the text, with any label, including truncated blocks. */
 export const countPemBlocks = (text: string): number => text.match(/-----BEGIN /g)?.length ?? 0;
 
 /** One PEM text of several, without repeats and in the order given. */

@@ -11,7 +11,8 @@ export const timings = {
     firstMs: 400,
     // Jobs are stored uncapped until one replica is ready.
     longestMs: 5_000,
-    // Exits after so long of missing rights: an API server that has just started refuses everybody until it has read its roles.
+    // The process exits after this time of missing rights. It is not shorter, because an API server that has just
+    // started refuses all users until it has read its roles.
     forbiddenMs: 15_000,
   },
   /** Each later pass. It logs the failure, emits an Event, and tries until it succeeds. */
@@ -40,7 +41,8 @@ export const timings = {
   watch: {
     firstMs: 100,
     longestMs: 5_000,
-    // About half a minute of tries: an API server that has just started refuses everybody until it has read its roles.
+    // About half a minute of tries, because an API server that has just started refuses all users until it has read
+    // its roles.
     forbiddenTries: 10,
     // Missing rights do not return by themselves. After an administrator has added them the watch starts within a minute.
     longestForbiddenMs: 60_000,

@@ -3,7 +3,9 @@ import type { Pem } from '../lib/pem.ts';
 import type { RepairHistory } from '../lib/repair-limiter.ts';
 import type { RegistrationFindings } from '../registration/registration-step.ts';
 
-/** The certificates that the daemon publishes and presents: the ones that it read, or else the last valid ones. */
+/**
+ * The certificates that the daemon publishes and presents: as last read, if valid, else the last valid certificates.
+ */
 export interface CurrentCertificates extends ServingCertificates {
   /** The CA certificates that the Secret or the files hold, without CAs that are kept from the live CA bundle. */
   readonly own: Pem;

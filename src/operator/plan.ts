@@ -42,7 +42,7 @@ export interface Plan {
   readonly secret: Planned<SecretFindings> & { readonly findings?: SecretFindings };
   readonly registration: Planned<RegistrationFindings> & {
     readonly findings?: RegistrationFindings;
-    /** Equal fingerprints mean that the daemon wants the same CAs and spec, whatever other writers have added. */
+    /** Equal fingerprints mean that the daemon wants the same CAs and spec. Additions by other writers do not count. */
     readonly fingerprint?: string;
   };
   /** `isFirst`: the endpoint presents no certificate yet. */

@@ -33,7 +33,7 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
  */
 export const matchConditions = (policy: Policy): MatchCondition[] => conditionsWith(needsAChange(policy));
 
-/** Returns whether the match conditions are those that a daemon writes for some policy. */
+/** Returns whether a daemon could have written these match conditions for any policy. */
 export function areSound(conditions: readonly MatchCondition[]): boolean {
   const ofRules = conditions.find(({ name }) => name.startsWith(`${RULE_CONDITION}.`));
   const sound = conditionsWith(ofRules?.expression ?? '');

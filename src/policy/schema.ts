@@ -70,7 +70,7 @@ export const selectorSchema = object(
 )
   .refine(isAnyGiven, { error: 'an object with matchLabels, matchExpressions or both' })
   .describe(
-    'the rules apply to Jobs in namespaces with such labels alone: a Kubernetes label selector; for the backstop it needs `manifests/components/namespaces`',
+    'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it',
   );
 
 /** The schema of `match`. Each description is a row of the README and of the chart's schema. */
@@ -78,15 +78,13 @@ export const matchSchema = object(
   {
     namespaces: listOf(pattern, `a list of 1 to ${MOST_ITEMS} names or patterns`)
       .optional()
-      .describe('the namespace is one of these: names, or patterns in which `*` stands for any text'),
+      .describe('list of namespaces of the Job: names, or patterns in which `*` stands for any text'),
     jobName: pattern
       .optional()
-      .describe('the name of the Job, or a pattern; one that is still to be generated counts as empty'),
-    labels: labels.optional().describe('the Job has all of these labels'),
-    serviceAccountName: subdomain.optional().describe('the Pod template runs as this service account'),
-    containerName: label
-      .optional()
-      .describe('the Pod template has a container of this name; init containers do not count'),
+      .describe('name of the Job, or a pattern. A name that the API server generates counts as empty'),
+    labels: labels.optional().describe('labels that the Job must have, all of them'),
+    serviceAccountName: subdomain.optional().describe('service account of the Pod template'),
+    containerName: label.optional().describe('name of a container in the Pod template; init containers do not count'),
   },
   'an object',
 );
@@ -98,18 +96,20 @@ export const settingsSchema = object(
       .int({ error: LIMIT })
       .min(0, { error: LIMIT })
       .max(LARGEST_BACKOFF_LIMIT, { error: LIMIT })
-      .describe(`\`spec.backoffLimit\` is lowered to this, never raised: 0 to ${LARGEST_BACKOFF_LIMIT}`),
+      .describe(
+        `highest \`spec.backoffLimit\`. A higher value is lowered to it, a lower value stays: 0 to ${LARGEST_BACKOFF_LIMIT}`,
+      ),
     restartPolicy: z
       .enum(['Never', 'Keep'], { error: 'Never or Keep' })
       .default('Never')
-      .describe('`Never` (the default) sets it, on CREATE only; `Keep` leaves it'),
+      .describe('`Never` (default) sets `spec.template.spec.restartPolicy` on CREATE; `Keep` does not change it'),
   },
   'an object',
 );
 
 const rule = object(
   {
-    name: label.describe('tells the rule in logs, warnings and audit annotations; a DNS label, no two the same'),
+    name: label.describe('name of the rule in logs, warnings and audit annotations: a DNS label, unique in the file'),
     match: matchSchema.refine(isAnyGiven, {
       error: 'an object with at least one field; namespaces: ["*"] matches every Job',
     }),

@@ -33,7 +33,7 @@ export function selectorAnnotation(
 }
 
 /**
- * Returns the namespace selector of the webhook: the requirements of the policy and those that other writers have added.
+ * Returns the namespace selector of the webhook: the requirements of the policy and the requirements of other writers.
  * Platforms such as AKS add requirements and would add them again if the daemon removed them.
  *
  * @param current the selector of the live webhook.

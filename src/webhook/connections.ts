@@ -15,12 +15,12 @@ interface Connection {
 }
 
 /**
- * Limits the connections of an HTTP or HTTPS server. Beyond the limit a new connection is accepted, because it may
- * come from the API server, and another one is closed: unproven connections before proven ones, idle ones before
+ * Limits the connections of an HTTP or HTTPS server. Beyond the limit a new connection is accepted, because it can come
+ * from the API server, and an open connection is closed: unproven connections before proven ones, idle ones before
  * active ones, the longest idle first.
  *
- * Nothing is added to a Set or Map for each request: V8 chains the old tables of a Map, which keeps all former
- * entries alive until the next full garbage collection.
+ * Nothing is added to a Set or Map for each request: V8 chains the old tables of a Map, which keeps all former entries
+ * alive until the next full garbage collection.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void) {
   const open = new Map<string, Connection>();

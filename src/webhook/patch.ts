@@ -14,7 +14,7 @@ export const patchOf = (changes: readonly Change[]): Operation[] =>
 
 /**
  * Applies the patch to the received Job, in place, to check it. If a patch does not apply, the API server rejects the
- * user's request whatever the failurePolicy is. An error here becomes a 500 instead, so that the failurePolicy
+ * user's request, even with failurePolicy Ignore. An error here becomes a 500 instead, so that the failurePolicy
  * decides.
  *
  * @throws Error that names the rule of RFC 6902 which the patch breaks.

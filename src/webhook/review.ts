@@ -23,7 +23,7 @@ const API_VERSION = 'admission.k8s.io/v1';
 /**
  * Reads an AdmissionReview v1. A review without a uid is malformed, because an answer must repeat the uid.
  *
- * @throws OperatorError `REVIEW_MALFORMED` that names the field. Without a uid there is nobody to answer.
+ * @throws OperatorError `REVIEW_MALFORMED` that names the field.
  * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
  */
 export function readReview(body: unknown): AdmissionRequest {

@@ -57,11 +57,10 @@ export interface EndpointServer {
 }
 
 /**
- * A connection is closed after this long without a byte, or without a complete request. It is longer than the 90 s
- * for which an API server keeps an idle connection, because the API server must close first: a request that it sends
- * while this side closes is lost. Node.js measures the first request from the start of the connection, and an API
- * server has connections that it has not used yet: it dials one when all are busy, and then uses whichever is free
- * first.
+ * A connection is closed after this long without a byte, or without a complete request. It is longer than the 90 s for
+ * which an API server keeps an idle connection, because the API server must close first: a request that it sends while
+ * this side closes is lost. Node.js measures the first request from the start of the connection, and an API server can
+ * have unused connections: it dials a new one when all are busy, and then uses the first free one.
  */
 const IDLE_MS = 120_000;
 
@@ -109,7 +108,7 @@ export async function openServer(
     if (isDraining || connections.isClosing(request.socket)) closeAfter(response);
     handle(request, response);
   });
-  // Repeats all options, because setSecureContext resets those that are left out.
+  // Repeats all options, because setSecureContext resets omitted options.
   const load = ({ certificate, privateKey }: CertificatePair, ca: string | undefined) =>
     server.setSecureContext({ ...tls, cert: certificate, key: privateKey, ...(ca === undefined ? {} : { ca }) });
   return {

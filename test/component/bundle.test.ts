@@ -17,7 +17,7 @@ interface Built {
   readonly bundle: Buffer;
   readonly sbom: Buffer;
   readonly licences: string;
-  /** What esbuild tells of its bundle: each file, and how much of it is in there. */
+  /** The metafile of esbuild: each input file and its bytes in the bundle. */
   readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>>;
 }
 

@@ -37,7 +37,7 @@ function agentWith(t: TestContext, client?: ClientCertificate): Agent {
 
 const isServed = async (endpoint: Endpoint, agent: Agent): Promise<void> =>
   assert.equal((await post(endpoint, aReview(), { agent })).status, 200);
-/** In TLS 1.3 a client is told after its handshake. */
+/** In TLS 1.3 a client receives the refusal after its handshake. */
 const isRefused = (endpoint: Endpoint, agent: Agent): Promise<void> =>
   assert.rejects(post(endpoint, aReview(), { agent }), (error: NodeJS.ErrnoException) =>
     /^(ECONNRESET|EPIPE|ERR_SSL_.*ALERT.*)$/.test(error.code ?? ''),
@@ -90,7 +90,7 @@ suite('with --client-ca-file', () => {
     await once(scan.resume(), 'close');
     const old = ['s_client', '-tls1_1', '-connect', `127.0.0.1:${endpoint.port}`, '-cipher', 'ALL:@SECLEVEL=0'];
     assert.equal((await openssl(old)).isOk, false);
-    // What comes last is told last.
+    // Refusals are recorded in order, so all earlier refusals are recorded after this one.
     await isRefused(endpoint, agentWith(t, undefined));
     await eventually(() => assert.equal(endpoint.refusals.length, 1));
     assert.match(endpoint.refusals[0]?.error ?? '', /peer did not return a certificate/);

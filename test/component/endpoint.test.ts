@@ -97,7 +97,7 @@ suite('a capped Job is explained', () => {
     assert.deepEqual(await told(t, anUpdate(), { backoffLimit: 3 }), [limited]);
   });
 
-  // The API server looks at the values of a Job only after admission.
+  // The API server validates a Job only after admission, so these values reach the endpoint.
   const odd: [name: string, fields: JobFields][] = [
     ['a restart policy with control characters', { restartPolicy: 'Always\n\u0007\u0085' }],
     ['a restart policy without end', { restartPolicy: 'x'.repeat(5_000) }],

@@ -16,7 +16,7 @@ import { eventually } from '../support/eventually.ts';
 const CRLF = '\r\n';
 const good = JSON.stringify(aReview());
 
-/** A request as it goes over the wire, with whatever headers. */
+/** Returns the bytes of a request with the given headers. */
 const wire = (headers: readonly string[], body = ''): string =>
   [
     `POST ${ENDPOINT_PATH}?timeout=10s HTTP/1.1`,

@@ -31,7 +31,7 @@ async function ruleGroups(): Promise<Groups> {
 
 const rules = async () => (await ruleGroups()).groups.flatMap(({ rules }) => rules);
 
-/** Metrics by their names, with those that Prometheus makes of a histogram. */
+/** Returns the names of all metrics, including the series of a histogram. */
 async function metricNames(): Promise<ReadonlySet<string>> {
   const { text } = await createMetrics('0.0.0').expose();
   const families = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)];

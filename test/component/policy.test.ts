@@ -9,7 +9,7 @@ import { anyPolicy } from '../support/builders/any-policy.ts';
 import { recordedReviews } from '../support/builders/fixtures.ts';
 import { patchOf, startEndpoint } from '../support/cluster/endpoint.ts';
 
-/** Whether there is somebody to answer, and what is asked can be read: told a second time. */
+/** Returns whether a review has a uid and a readable request, independently of the code of the endpoint. */
 function isWhole(body: Json): boolean {
   const { kind, apiVersion, request } = Object(body);
   const { uid, operation, namespace, name, subResource } = Object(request);

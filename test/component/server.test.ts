@@ -206,7 +206,7 @@ suite('to close', () => {
       const endpoint = await startEndpoint(t);
       const socket = await connect(endpoint);
       socket.on('error', () => {}); // being cut off is what it is for
-      await isServed(endpoint); // connections are accepted in turn: the one before was
+      await isServed(endpoint); // connections are accepted in order, so the first one was accepted
       await promptly(endpoint.server.close()).finally(() => socket.destroy());
     });
   }
@@ -249,7 +249,7 @@ suite('to listen', () => {
   });
 
   test('on an address that this host does not have fails', async () => {
-    // Those that RFC 5737 and RFC 3849 set aside for documentation.
+    // Addresses that RFC 5737 and RFC 3849 reserve for documentation: no machine has them.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
     await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });
   });

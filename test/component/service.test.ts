@@ -16,7 +16,7 @@ async function listening(t: TestContext, server: Server, port = 0): Promise<numb
   return (server.address() as AddressInfo).port;
 }
 
-/** A server that says its name to whoever connects and then repeats what it hears, and its readiness. */
+/** Starts a server that sends its name to each client and then echoes, with a readiness probe. */
 async function startBackend(t: TestContext, name: string, { isReady = true, isListening = true } = {}) {
   const readiness = { isReady, isSilent: false };
   const sockets = new Set<Socket>();

@@ -11,7 +11,7 @@ import { type Endpoint, patchOf, startEndpoint, type Target } from '../support/c
 import { openssl } from '../support/cluster/openssl.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** What a real `openssl s_client` says; it is told to stop at once unless it has something to type. */
+/** Runs `openssl s_client` and returns its output. Without typed input its stdin is closed at once. */
 const sClient = ({ port }: Target, flags: readonly string[], typed = '') =>
   openssl(['s_client', '-connect', `127.0.0.1:${port}`, '-servername', SERVER_NAME, ...flags], typed);
 
@@ -20,7 +20,7 @@ async function assertServes(endpoint: Endpoint): Promise<void> {
 }
 
 suite('openssl s_client', () => {
-  // Its own security level would keep it from asking for what is to be refused.
+  // Lowers the security level of openssl, so that it offers the ciphers that the endpoint must refuse.
   const weak = ['-cipher', 'ALL:@SECLEVEL=0'];
   const refused: [what: string, flags: readonly string[]][] = [
     ['TLS 1.0', ['-tls1', ...weak]],

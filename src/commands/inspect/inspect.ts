@@ -27,9 +27,9 @@ export interface InspectDependencies {
 }
 
 /**
- * Reads both objects, calls the endpoint, and prints the result with a verdict.
+ * Reads the Secret and the webhook configuration, calls the endpoint, and prints the findings.
  *
- * @returns the exit code of the verdict.
+ * @returns the exit code.
  * @throws OperatorError the `KUBE_…` codes, except for an object that this user may not read: that is a finding.
  */
 export async function inspect(

@@ -69,7 +69,9 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
   } as const;
 }
 
-/** The endpoint that the API server calls, and the name that it verifies: if none is registered, that of the options. */
+/**
+ * Returns the endpoint that the API server calls and the name that it verifies. Default: the endpoint of the options.
+ */
 export function registeredEndpoint(live: V1MutatingWebhookConfiguration | undefined, { certificates }: Config) {
   const { service, url } = ownWebhook(live)?.clientConfig ?? {};
   if (service) {

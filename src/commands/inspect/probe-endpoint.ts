@@ -43,7 +43,7 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
     ca: splitCertificates(bundle).filter((pem) => parseCertificate(pem) !== undefined),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     minVersion: 'TLSv1.2',
-    // Go trusts a certificate that is itself in the bundle, whichever CA signed it.
+    // Go trusts a certificate that is itself in the bundle, even without its CA.
     allowPartialTrustChain: true,
   });
   // The report shows a refused certificate too: this event comes before the verification closes the connection.

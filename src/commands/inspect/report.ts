@@ -10,7 +10,7 @@ import { certificateFacts } from './certificate-facts.ts';
 import { type Finding, findingsOf } from './findings.ts';
 import { type Observations, observe, type ProbeResult, type Readings } from './observations.ts';
 
-/** Verdicts and exit codes. Code 2 is reserved for usage errors. */
+/** The results of `inspect` and their exit codes. Code 2 is reserved for usage errors. */
 export const verdicts = {
   healthy: { exitCode: exitCodes.done, meaning: 'all checks ran, the endpoint was called, and no problem was found' },
   unhealthy: { exitCode: exitCodes.failed, meaning: 'at least one problem was found' },

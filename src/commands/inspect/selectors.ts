@@ -3,11 +3,11 @@ import { requirementsOf } from '../../policy/namespace-selector.ts';
 import type { LabelSelector } from '../../policy/policy.ts';
 
 /**
- * Reads the selectors of our entry: the policy's requirements, and those that others have added and the daemon keeps.
- * The entry is narrowed if a requirement beside the policy's needs a label: platforms add exclusions, but this one leaves
- * out every object without the label.
+ * Reads the selectors of our entry: requirements of the policy, and requirements of other writers, which the daemon
+ * keeps. The entry is narrowed if a requirement of another writer needs a label: platforms add exclusions, but such a
+ * requirement leaves out every object without the label.
  *
- * @param ofPolicy the selector that the daemon has put there.
+ * @param ofPolicy the selector that the daemon has written.
  */
 export function readSelectors(webhook: V1MutatingWebhook | undefined, ofPolicy: LabelSelector = {}) {
   const own = readSelector('namespace', ofPolicy).map(({ text }) => text);

@@ -83,7 +83,7 @@ describe('a folder with certificate files', () => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
     // It is a CA without a name, but it is the key that counts: the complaint is about something else.
-    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /for other names/);
+    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /lacks a name/);
   });
 
   test('needs the first name only: others are the business of its owner', async (t) => {
@@ -105,7 +105,7 @@ describe('a folder with certificate files', () => {
       t,
       { files: good, names: wanted },
       'cert.pem',
-      /other names.*wanted: 127\.0\.0\.1; found: DNS:/,
+      /lacks a name.*wanted: 127\.0\.0\.1; found: DNS:/,
     );
   });
 });
@@ -155,7 +155,7 @@ describe('a problem names its file', () => {
     const late = new Date(ISSUED_AT.getTime() + 90 * DAY_MS);
     await assertRefused(t, { files: good, now: late }, 'cert.pem', /no longer valid/);
     const early = new Date(ISSUED_AT.getTime() - DAY_MS);
-    await assertRefused(t, { files: good, now: early }, 'cert.pem', /begins to be valid in the future/);
+    await assertRefused(t, { files: good, now: early }, 'cert.pem', /is not valid yet/);
   });
 
   test('where ca.pem does not verify the certificate', async (t) => {

@@ -49,7 +49,7 @@ for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
   });
 }
 
-/** Both ways in which a write is held back. */
+/** The two reasons for which a write is delayed: a pause and a conflict. */
 const ways = {
   paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
   conflict: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },

@@ -88,7 +88,7 @@ describe('reading a Secret', () => {
   test('takes the first certificate of the bundle for the CA that signs', () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const read = fromSecret(stored({ ...set, caBundle }));
-    // More than one authority without a next one is the end of a rotation, whatever the annotations say.
+    // Several CAs without a next CA mean the end of a rotation, even if the annotations name another phase.
     assert.deepEqual(read, { ...set, caBundle, phase: 'retiring' });
     assert.equal(read.ca.certificate, set.ca.certificate);
   });

@@ -8,7 +8,7 @@ import { eventually, promptly } from '../../support/eventually.ts';
 interface Call {
   readonly path: string;
   readonly query: unknown;
-  /** The API server tells of something. */
+  /** Sends a watch event. */
   tell(type: string, object?: unknown): void;
   end(error?: unknown): void;
   readonly controller: AbortController;

@@ -6,7 +6,7 @@ const START = new Date('2026-03-01T12:00:00Z').getTime();
 const MINUTE_MS = 60_000;
 const at = (ms: number): Date => new Date(START + ms);
 
-/** A fight in which this many repairs were made, all at one moment. */
+/** Returns a limiter after this number of repairs at one moment. */
 function fightAfter(repairs: number, atMs = 0): RepairLimiter {
   const fights = createRepairLimiter(1_000);
   for (let count = 0; count < repairs; count += 1) fights.record('secret', at(atMs));

@@ -54,7 +54,7 @@ describe('readiness', () => {
 
   test('readiness fails before the serving certificate is valid', () => {
     const { certificate, registration } = problems(running, { now: at(-2 * 3_600_000) });
-    assert.equal(certificate, 'the certificate begins to be valid in the future');
+    assert.equal(certificate, 'the certificate is not valid yet');
     assert.equal(registration, 'the live CA bundle does not verify the serving certificate');
   });
 
@@ -62,7 +62,7 @@ describe('readiness', () => {
     const wanted = { dns: [names.dns[0] ?? '', 'never.asked.for'], ip: [] };
     assert.deepEqual(problems(running, { wanted }), {});
     assert.deepEqual(problems(running, { wanted: { dns: ['other.ops.svc', ...names.dns], ip: [] } }), {
-      certificate: 'the certificate is for other names than those served',
+      certificate: 'the certificate lacks a name that the API server verifies',
     });
     assert.deepEqual(Object.keys(problems(running, { wanted: { dns: [], ip: ['127.0.0.1'] } })), ['certificate']);
   });

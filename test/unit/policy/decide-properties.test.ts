@@ -21,7 +21,7 @@ function patchFor(review: unknown): Operation[] {
 const reviewOf = { CREATE: aReview, UPDATE: anUpdate } as const;
 const anyOperation = fc.constantFrom('CREATE' as const, 'UPDATE' as const);
 
-/** What the rule says, told a second time and on its own. */
+/** Returns the expected Job, computed without the code of the policy. */
 function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
   const limit = sketch.backoffLimit === undefined || sketch.backoffLimit === 'null' ? 6 : Number(sketch.backoffLimit);
   return {

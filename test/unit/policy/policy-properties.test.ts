@@ -20,7 +20,7 @@ import { anySketch, jobText, type Sketch } from '../../support/builders/any-job.
 import { anyPolicy, policiesByField } from '../../support/builders/any-policy.ts';
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
-/** What a case is made of; the namespace is that of `aReview`. */
+/** The parts of a case. The namespace comes from `aReview`. */
 interface Case {
   readonly sketch: Sketch;
   readonly metadata: Json;

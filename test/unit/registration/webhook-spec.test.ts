@@ -44,7 +44,7 @@ function written(options: Partial<RegistrationOptions> = {}): V1MutatingWebhookC
   return { ...rest, metadata: { ...metadata, managedFields: [manages('terraform-daemon', rest.webhooks[0])] } };
 }
 
-/** And then somebody has changed one field, which is nobody else's from then on. */
+/** Returns an entry in which another manager has changed one field and owns it alone. */
 function edited(field: keyof V1MutatingWebhook, value: unknown, manager = 'kubectl-edit') {
   const live = written({ failurePolicy: 'Fail' });
   const [entry] = live.webhooks ?? [];

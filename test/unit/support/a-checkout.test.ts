@@ -13,7 +13,7 @@ const SCRIPT = `
   console.log(checkout.folder);
   await checkout.run('(while :; do mkdir -p a/b && date > a/b/written; done) & echo $! > pid.new && mv pid.new pid && wait');`;
 
-/** A process that nobody has waited for yet has ended as well. */
+/** Returns whether the process runs. A zombie counts as ended. */
 function isRunning(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
