@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { access, readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
+import { markdownIt } from 'markdownlint-rule-relative-links';
 import { jobEventReasons } from '../../../src/backstop/job-events.ts';
 import { reasons } from '../../../src/certs/reason-texts.ts';
 import { type OptionDefinition, type OptionName, oftenChanged, options } from '../../../src/cli/options.ts';
@@ -16,7 +17,7 @@ import { MOST_RULES } from '../../../src/policy/schema.ts';
 import { registrationReasons } from '../../../src/registration/drift.ts';
 import { eventReasons } from '../../../src/telemetry/events.ts';
 import { connectionReasons } from '../../../src/webhook/refused-connections.ts';
-import { readDocument } from '../../support/docs.ts';
+import { readDocument, shellBlocks, TRANSLATION } from '../../support/docs.ts';
 import { policyTable, readReadme, shellCommands } from '../../support/readme.ts';
 
 describe('the README', () => {
@@ -54,6 +55,24 @@ describe('the README', () => {
     assert.ok(named.length > 5);
     for (const script of named) assert.ok(script in scripts, `there is no script ${script}`);
   });
+});
+
+/** Returns the parts of a README that a translation must keep. */
+async function untranslated(file: string) {
+  const text = await readDocument(file);
+  const tokens = markdownIt.parse(text, {}).flatMap((token) => [token, ...(token.children ?? [])]);
+  const links = tokens.filter(({ type }) => type === 'link_open').map((token) => token.attrGet('href'));
+  return {
+    commands: shellBlocks(file, text).map(({ runBy, commands }) => ({ runBy, commands })),
+    headings: tokens.filter(({ type }) => type === 'heading_open').map(({ tag }) => tag),
+    links: links.filter((href) => href !== 'README.md' && href !== TRANSLATION),
+    rows: [...text.matchAll(/^\| (`.*?`|.*?) \|/gm)].map(([, cell = '']) => (cell.startsWith('`') ? cell : '')),
+    versions: text.match(/v1\.\d+\.\d+/g),
+  };
+}
+
+it('README.zh-CN.md has the shell blocks, headings, links, table rows and versions of README.md', async () => {
+  assert.deepEqual(await untranslated(TRANSLATION), await untranslated('README.md'));
 });
 
 describe('docs/reference/policy-file.md', () => {
