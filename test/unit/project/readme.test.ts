@@ -57,10 +57,19 @@ describe('the README', () => {
   });
 });
 
+/** The fields of a token of markdown-it that the comparison needs. */
+interface Token {
+  readonly type: string;
+  readonly tag: string;
+  readonly children: readonly Token[] | null;
+  attrGet(name: string): string | null;
+}
+
 /** Returns the parts of a README that a translation must keep. */
 async function untranslated(file: string) {
   const text = await readDocument(file);
-  const tokens = markdownIt.parse(text, {}).flatMap((token) => [token, ...(token.children ?? [])]);
+  const parsed: readonly Token[] = markdownIt.parse(text, {});
+  const tokens = parsed.flatMap((token) => [token, ...(token.children ?? [])]);
   const links = tokens.filter(({ type }) => type === 'link_open').map((token) => token.attrGet('href'));
   return {
     commands: shellBlocks(file, text).map(({ runBy, commands }) => ({ runBy, commands })),
