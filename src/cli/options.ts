@@ -143,7 +143,7 @@ const webhook = {
     ...file,
     description: 'require client certificates signed by the CAs in this file',
     details:
-      'A PEM file, read again when it changes. API servers then need an admission kubeconfig (docs/how-to/operate.md). Without this option every client that reaches the port can call the endpoint.',
+      'A PEM file, read again when it changes. API servers then need an admission kubeconfig (docs/how-to/restrict-clients.md). Without this option every client that reaches the port can call the endpoint.',
     parse: text,
   },
   'client-name': {

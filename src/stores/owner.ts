@@ -99,4 +99,4 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
 
 const NOT_OWNED = 'no owner: an uninstall will not delete the objects of the daemon';
 const NEXT =
-  'set --owner-cluster-role to the ClusterRole of the install; docs/how-to/operate.md explains how to delete the objects';
+  'set --owner-cluster-role to the ClusterRole of the install; docs/how-to/uninstall.md explains how to delete the objects';

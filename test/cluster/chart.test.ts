@@ -43,8 +43,8 @@ describe('the chart', () => {
     assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
   });
 
-  it('links the alerts to where the runbook is read, as the kustomization of docs/how-to/install.md does', async () => {
-    const text = await readDocument('docs/how-to/install.md');
+  it('links the alerts to where the runbook is read, as the kustomization of docs/how-to/monitor.md does', async () => {
+    const text = await readDocument('docs/how-to/monitor.md');
     const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
     const fields = loadYaml<Kustomization>(block);
     const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));

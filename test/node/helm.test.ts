@@ -18,7 +18,7 @@ const LEASE = 'lease/terraform-job-webhook-backstop';
 /** Pods have to end, and the garbage collector has to see what was deleted. */
 const GONE_MS = 90_000;
 
-describe('the Helm chart on a real node, as docs/how-to/install.md says', async () => {
+describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md says', async () => {
   const [install, upgrade, uninstall, ...others] = await blocksRunBy('helm');
   let stage: Stage;
   let folder: string;

@@ -22,8 +22,8 @@ describe('the Helm chart', () => {
     assert.deepEqual([chart.version, chart.appVersion], [version, version]);
   });
 
-  it('has a row for each value in docs/how-to/install.md, and no other', async () => {
-    const document = await readDocument('docs/how-to/install.md');
+  it('has a row for each value in docs/reference/chart-values.md, and no other', async () => {
+    const document = await readDocument('docs/reference/chart-values.md');
     assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
   });
 

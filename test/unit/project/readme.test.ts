@@ -111,14 +111,27 @@ describe('docs/how-to/troubleshoot.md', () => {
     ...jobEventReasons,
     ...connectionReasons,
     ...errorCodes,
-    ...Object.keys(verdicts),
   ];
 
-  it('has each reason and code of the code in one row, and no other', async () => {
-    const rows = [...(await readDocument('docs/how-to/troubleshoot.md')).matchAll(/^\| (`[^|]+`) \|/gm)];
-    const named = rows.flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
+  it('has a row for each reason and code of the code, and no other', async () => {
+    const rows = (await readDocument('docs/how-to/troubleshoot.md')).matchAll(/^\| ((?:`[^`]+`(?:, )?)+) \|/gm);
+    const named = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
     assert.deepEqual(named.toSorted(), [...new Set<string>(words)].toSorted());
   });
+});
+
+test('docs/how-to/monitor.md has the exit codes of inspect that the code has', async () => {
+  const rows = [...(await readDocument('docs/how-to/monitor.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
+  const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
+    `${exitCode}`,
+    `\`${word}\``,
+    meaning,
+  ]);
+  const misused = ['2', 'none', 'called wrongly'];
+  assert.deepEqual(
+    rows.map(([, ...cells]) => cells),
+    [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
+  );
 });
 
 test('docs/explanation/failure-modes.md names only tests that there are', async () => {
