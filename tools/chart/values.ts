@@ -170,7 +170,7 @@ const values = group({
       maxLength: 128,
     },
     digest: {
-      ...text('digest of the image, `sha256:…`; the tag then only tells people'),
+      ...text('digest of the image, `sha256:…`; the tag is then only informative'),
       pattern: '^(sha256:[0-9a-f]{64})?$',
     },
     pullPolicy: {
@@ -190,7 +190,7 @@ const values = group({
   policy: policyValue(),
   ownCertificates: group({
     secretName: name(
-      "a Secret of the namespace with certificates of your own, as cert-manager makes it; nothing is issued then. Empty: the daemon's own",
+      "a Secret in the namespace with user-provided certificates, as cert-manager creates it; the daemon then issues none. Empty: the daemon issues its own",
     ),
     certificateKey: key('key of the certificate in it', 'tls.crt'),
     privateKeyKey: key('key of the private key in it', 'tls.key'),
@@ -240,7 +240,7 @@ const values = group({
   networkPolicy: group({
     enabled: flag(
       true,
-      'let connections in to the two ports only: to that of the webhook from anywhere, to the metrics from Pods of all namespaces',
+      'a NetworkPolicy that admits connections to the webhook port from anywhere and to the metrics port from Pods of all namespaces',
     ),
   }),
   monitoring: group({

@@ -127,7 +127,7 @@ test('docs/how-to/monitor.md has the exit codes of inspect that the code has', a
     `\`${word}\``,
     meaning,
   ]);
-  const misused = ['2', 'none', 'called wrongly'];
+  const misused = ['2', 'none', 'usage error'];
   assert.deepEqual(
     rows.map(([, ...cells]) => cells),
     [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
