@@ -20,7 +20,7 @@ export interface ShellBlock {
 }
 
 const root = new URL('../../', import.meta.url);
-/** The Chinese README. Its shell blocks equal those of README.md, so no test runs them a second time. */
+/** The Chinese README. Its shell blocks equal the blocks of README.md, so no test runs them a second time. */
 export const TRANSLATION = 'README.zh-CN.md';
 
 const FENCED = /^```(\S*)[ \t]*(.*)\n((?:(?!```).*\n)*)```$/gm;

@@ -190,7 +190,7 @@ const values = group({
   policy: policyValue(),
   ownCertificates: group({
     secretName: name(
-      "a Secret in the namespace with user-provided certificates, as cert-manager creates it; the daemon then issues none. Empty: the daemon issues its own",
+      'a Secret in the namespace with user-provided certificates, as cert-manager creates it; the daemon then issues none. Empty: the daemon issues its own',
     ),
     certificateKey: key('key of the certificate in it', 'tls.crt'),
     privateKeyKey: key('key of the private key in it', 'tls.key'),
