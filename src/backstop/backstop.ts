@@ -2,7 +2,7 @@ import { logOncePerOutage } from '../lib/log-once.ts';
 import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import type { Labels } from '../policy/policy.ts';
 import { decideJob, type Heal, type JobDecision } from './decide.ts';
-import { createJobEventWriter } from './event-writer.ts';
+import { createJobEventQueue } from './event-queue.ts';
 import type { JobStore } from './job-store.ts';
 import { watchJobs } from './job-watch.ts';
 import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
@@ -29,7 +29,7 @@ export function createBackstop(
 ): (running: AbortSignal) => Promise<void> {
   const { jobs, log, now, uptimeMs, policy, heal, onPolicyChange } = dependencies;
   const outages = logOncePerOutage(log, uptimeMs);
-  const writeEvent = createJobEventWriter(jobs, { log, outages }, signal);
+  const writeEvent = createJobEventQueue(jobs, { log, outages }, signal);
   const limiter = createRepairLimiter(JOB_CALLS.most);
   let listNow = () => {};
   onPolicyChange(() => listNow());

@@ -8,7 +8,7 @@ import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type CapDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
-import type { WriteJobEvent } from './event-writer.ts';
+import type { WriteJobEvent } from './event-queue.ts';
 import { missedEvent, ranOnceEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';

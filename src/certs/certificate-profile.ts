@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Pem } from '../lib/pem.ts';
+import { readContent } from './certificate-encoding.ts';
 import type { ServerNames } from './certificate-set.ts';
-import { readContent } from './forge.ts';
 import { isForNames } from './x509.ts';
 
 /** Whether the subjectAltName holds exactly the given names, without a wildcard: the CA may sign for no other name. */

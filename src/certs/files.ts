@@ -5,8 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createSecureContext } from 'node:tls';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import { type Pem, splitCertificates } from '../lib/pem.ts';
+import { nameOfOid } from './certificate-encoding.ts';
 import type { ServerNames, ServingCertificates } from './certificate-set.ts';
-import { nameOfOid } from './forge.ts';
 import { type Reason, reasons } from './reason-texts.ts';
 import { askedName, isTrustedBy, parseCertificate, parsePrivateKey, servingProblem, validityProblem } from './x509.ts';
 

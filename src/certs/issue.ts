@@ -2,8 +2,13 @@ import { generateKeyPair, randomBytes, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import { messageOf, OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
+import {
+  type CertificateTemplate,
+  encodeCertificate,
+  nameConstraints,
+  subjectAltName,
+} from './certificate-encoding.ts';
 import { BACKDATE_MS, type CertificateOptions, type CertificatePair } from './certificate-set.ts';
-import { type CertificateTemplate, encodeCertificate, nameConstraints, subjectAltName } from './forge.ts';
 import { parseCertificate } from './x509.ts';
 
 /**

@@ -32,7 +32,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   backstop: {
     floor: 4,
-    impure: ['event-writer.ts', 'job-watch.ts', 'job-worker.ts', 'retry-queue.ts'],
+    impure: ['event-queue.ts', 'job-watch.ts', 'job-worker.ts', 'retry-queue.ts'],
   },
   cli: {
     floor: 5,
@@ -53,7 +53,7 @@ const rooms: Readonly<Record<string, Room>> = {
   certs: {
     floor: 7,
     impure: ['files.ts', 'issue.ts'],
-    doors: { 'node-forge': 'forge.ts' },
+    doors: { 'node-forge': 'certificate-encoding.ts' },
   },
   kube: {
     floor: 7,

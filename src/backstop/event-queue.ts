@@ -22,8 +22,8 @@ const EVENTS = { concurrency: 2, most: 5_000 };
 
 const NOT_WRITTEN = 'cannot write a job event';
 
-/** Returns a best-effort writer: it retries an Event for about a minute, then logs the loss. */
-export function createJobEventWriter(
+/** Returns a best-effort queue: it retries an Event for about a minute, then logs the loss. */
+export function createJobEventQueue(
   jobs: Pick<JobStore, 'writeEvent'>,
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
   signal: AbortSignal,
