@@ -10,7 +10,7 @@ const MANY = 10_000;
 const MOST = 1.5;
 
 describe('the memory of the first list', () => {
-  it(`grows with ${MANY} Jobs by half at the most`, async (t) => {
+  it(`grows by at most half with ${MANY} Jobs`, async (t) => {
     const cluster = await startCluster();
     t.after(() => cluster.stop());
     const namespace = 'crowd';

@@ -69,7 +69,7 @@ describe('Jobs that were stored without the endpoint', () => {
     return cluster.batch.replaceNamespacedJobStatus({ namespace, name, body });
   }
 
-  it('are capped within 5 s of the start, 500 of them; those that are over or opted out are not touched', async (t) => {
+  it('500 uncapped Jobs are capped within 5 s of the start; finished and opted-out Jobs are unchanged', async (t) => {
     const namespace = await aNamespace();
     await createManyJobs(cluster.kubeconfig, { namespace, count: 500 });
     const others = [
@@ -104,7 +104,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.match(event?.message ?? '', /stored this Job uncapped.*lowered its backoffLimit from 2147483647 to 0/);
   });
 
-  it('are capped within 5 s of the restart after the only replica was killed, 50 of them', async (t) => {
+  it('50 uncapped Jobs are capped within 5 s of the restart after a kill of the only replica', async (t) => {
     const namespace = await aNamespace();
     const port = await freePort();
     const killed = await start(t, { port });
@@ -126,7 +126,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal(metadata?.generation, 1, 'what the endpoint has capped is left alone');
   });
 
-  it('are capped as they come while the API server cannot call the daemon', async (t) => {
+  it('the backstop caps each new Job while the API server cannot call the endpoint', async (t) => {
     const namespace = await aNamespace();
     const daemon = await startUncalled(t);
     await daemon.line('jobs listed');
@@ -138,7 +138,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal(daemon.lines.filter(({ message }) => message === 'jobs listed').length, 1);
   });
 
-  it('are capped only when they are younger than the daemon, with --heal=new', async (t) => {
+  it('with --heal=new the backstop caps only Jobs that are younger than the daemon', async (t) => {
     const namespace = await aNamespace();
     const old = await aStoredJob(namespace, 'old');
     // A daemon that is started within 5 s takes it for a new one: clocks differ.
@@ -151,7 +151,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal((await read(namespace, 'old')).metadata?.resourceVersion, old.metadata?.resourceVersion);
   });
 
-  it('are judged as an UPDATE of them would be, but a name that was generated counts as empty', async (t) => {
+  it('the backstop decides about a stored Job as about an UPDATE; a generated name counts as empty', async (t) => {
     const namespace = await aNamespace();
     const policy = {
       rules: [
@@ -183,7 +183,7 @@ describe('Jobs that were stored without the endpoint', () => {
     await eventually(async () => assert.equal(await limitOf('one'), 0));
   });
 
-  it('are left alone with --heal=off', async (t) => {
+  it('with --heal=off the backstop changes no Job', async (t) => {
     const namespace = await aNamespace();
     const daemon = await startUncalled(t, { flags: ['--heal=off'] });
     await daemon.line('jobs listed');
@@ -201,7 +201,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.deepEqual(missedIn(namespace, daemon), []);
   });
 
-  it('are patched once each by two replicas, each in its turn; the other one takes over when the holder is killed', async (t) => {
+  it('with two replicas each Job is patched once; the second replica takes over when the holder of the Lease is killed', async (t) => {
     const namespace = await aNamespace();
     const servicePort = await freePort();
     const first = await startUncalled(t, { servicePort });
@@ -242,7 +242,7 @@ describe('Jobs that were stored without the endpoint', () => {
     await eventually(() => assert.equal(counts()[0], handedOver[0] + 10));
   });
 
-  it('wait for nobody after a daemon that was asked to stop: the lease is released', async (t) => {
+  it('a stopping daemon releases the Lease, so the next daemon caps Jobs at once', async (t) => {
     const first = await startUncalled(t);
     await first.line('jobs listed');
     assert.equal(await first.stop('SIGTERM'), 0);
@@ -250,7 +250,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal(spec?.holderIdentity, undefined);
   });
 
-  it('are all that the daemon may patch beyond what is its own', async () => {
+  it('the daemon can patch Jobs, and no other object of another owner', async () => {
     const authorization = apiClient(cluster.kubeconfig, AuthorizationV1Api);
     const review = async (resourceAttributes: object) => {
       const user = 'system:serviceaccount:vela-system:terraform-daemon';
@@ -279,7 +279,7 @@ describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
   });
   after(() => cluster.stop());
 
-  it('the daemon says so once, and the rest works', async (t) => {
+  it('without the rights of the backstop the daemon logs one warning, and everything else works', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     const warning = await daemon.line('cannot watch jobs, will try again');

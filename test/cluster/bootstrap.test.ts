@@ -33,7 +33,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(await opensslVerify(text(secret, 'tls.crt'), verification), 'OK');
   }
 
-  it('creates the Secret and the registration where there is neither', async (t) => {
+  it('creates the Secret and the registration on an empty cluster', async (t) => {
     const daemon = await start();
     t.after(() => daemon.stop());
     await daemon.line('ready');
@@ -51,7 +51,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(await liveBundle(), text(secret, 'ca.crt'));
   });
 
-  it('serves a chain that openssl and a TLS client verify against the live CA bundle', async (t) => {
+  it('the daemon serves a chain that openssl and a TLS client verify with the live CA bundle', async (t) => {
     const daemon = await start();
     t.after(() => daemon.stop());
     await daemon.line('ready');
@@ -63,7 +63,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(presented.fingerprint256, new X509Certificate(text(secret, 'tls.crt')).fingerprint256);
   });
 
-  it('renews the serving certificate on restart, from the same certificate authority', async (t) => {
+  it('renews the serving certificate at a restart with the same CA', async (t) => {
     const first = await start();
     await first.line('ready');
     const before = await cluster.secret();
@@ -84,7 +84,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(after?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-because'], 'restart');
   });
 
-  it('writes nothing at all when everything is as it should be', async (t) => {
+  it('writes nothing if Secret and registration are correct', async (t) => {
     const first = await start();
     await first.line('ready');
     const port = first.port;
@@ -107,7 +107,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     { name: 'emptied data', reason: 'absent', data: { 'tls.crt': '', 'tls.key': '', 'ca.crt': '', 'ca.key': '' } },
   ];
   for (const { name, reason, data } of damages) {
-    it(`replaces ${name} and says so: ${reason}`, async (t) => {
+    it(`replaces ${name} and logs the reason ${reason}`, async (t) => {
       const first = await start();
       await first.line('ready');
       await first.stop();
@@ -131,7 +131,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     });
   }
 
-  it('never overwrites a Secret that is not its own, and says what to do', async () => {
+  it('never overwrites a Secret without the managed-by label, and logs the command for it', async () => {
     const data = { 'tls.crt': base64('theirs'), 'tls.key': base64('theirs') };
     await cluster.core.createNamespacedSecret({
       namespace: 'vela-system',
@@ -146,7 +146,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.deepEqual((await cluster.secret())?.data, data);
   });
 
-  it('never writes a private key to its log', async (t) => {
+  it('writes no private key to its log', async (t) => {
     const daemon = await start('--log-level=debug');
     t.after(() => daemon.stop());
     await daemon.line('ready');

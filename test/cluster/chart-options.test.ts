@@ -9,7 +9,7 @@ import { most, SAMPLES, samples } from '../support/builders/chart-samples.ts';
 describe('the values of the chart', () => {
   const refusal = (values: object) => chartRefusal({ values });
 
-  it('takes of each option what the daemon takes, and hands it on as it was written', async () => {
+  it('the chart accepts each option value that the daemon accepts, and passes it on unchanged', async () => {
     assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
     for (let n = 0; n < most(0); n++) {
       const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
@@ -19,7 +19,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('refuses of each option what the daemon refuses, all at once and by name', async () => {
+  it('the chart refuses each option value that the daemon refuses, all in one error that names the options', async () => {
     for (let n = 0; n < most(1); n++) {
       const message = await refusal({ options: samples(1, n) });
       for (const [name, value] of Object.entries(samples(1, n))) {
@@ -29,7 +29,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('says of an option that is its own what to do instead', async () => {
+  it('for an option that the chart sets itself, the error names the chart value to use', async () => {
     const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
     for (const [name, advice] of Object.entries(chartsOwn))
       assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
@@ -50,6 +50,7 @@ describe('the values of the chart', () => {
     ],
   ];
   for (const [values, message] of refusals) {
-    it(`refuses ${JSON.stringify(values)}`, async () => assert.match(await refusal(values), message));
+    it(`the chart refuses the values ${JSON.stringify(values)}`, async () =>
+      assert.match(await refusal(values), message));
   }
 });

@@ -169,21 +169,21 @@ describe('the values of the chart', () => {
   const refusal = (values: object) => chartRefusal({ values });
 
   for (const [options, message] of CONTRADICTIONS) {
-    it(`are refused as the daemon would: ${JSON.stringify(options)}`, async () => {
+    it(`the chart refuses options that the daemon refuses: ${JSON.stringify(options)}`, async () => {
       const [, option = ''] = /options\\\.([a-z-]+)/.exec(message.source) ?? [];
       assert.match(await refusal({ options }), message);
       assert.match(daemonRefusal(options) ?? '', new RegExp(`--${option} `));
     });
   }
 
-  it('are taken where the daemon takes them, to the last millisecond', async () => {
+  it('the chart accepts durations exactly as the daemon does', async () => {
     for (const options of FITTING) {
       assert.equal(daemonRefusal(options), undefined);
       await render({ options });
     }
   });
 
-  it('give the Pods more than the drain time, or are refused', async () => {
+  it('the chart refuses a grace period that is not longer than the drain time', async () => {
     const refused = [
       [
         { terminationGracePeriodSeconds: 5 },
@@ -202,7 +202,7 @@ describe('the values of the chart', () => {
     assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 1, options: none })), 1);
   });
 
-  it('come to whole numbers, and no larger ones than Kubernetes has', async () => {
+  it('numbers of the chart are rendered as int32 integers', async () => {
     const most = 2_147_483_647;
     const objects = await render({
       replicas: most,
@@ -218,7 +218,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('that are null are the defaults, each of them and all of a group', async () => {
+  it('a chart value of null gives the default, for each value and each group', async () => {
     const wanted = await render();
     for (const path of pathsWithDefault(chartValues)) {
       const values = at(path, null as unknown as string);
@@ -226,7 +226,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('that are null are the defaults in a chart that has this one as a part', async (t) => {
+  it('a chart value of null gives the default in a subchart too', async (t) => {
     const wanted = byName(await render());
     const nulls = pathsWithDefault(chartValues)
       .filter((path) => !path.includes('.'))
@@ -241,13 +241,13 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('may take the resources away by null, as Helm has it', async () => {
+  it('resources: null removes the resources of the container', async () => {
     const deployment = byName(await render({ resources: null }))['Deployment terraform-daemon'] as V1Deployment;
     assert.equal(deployment.spec?.template.spec?.containers[0]?.resources, undefined);
   });
 
   for (const [path, texts] of Object.entries(refusedTexts)) {
-    it(`are refused where Kubernetes would: ${path}`, async () => {
+    it(`the chart refuses a value that Kubernetes refuses: ${path}`, async () => {
       for (const text of texts) {
         const message = await refusal(at(path, text));
         const found = [`at '/${path.replaceAll('.', '/')}': `, `${path}: found ${JSON.stringify(text)}; allowed is `];
@@ -260,7 +260,7 @@ describe('the values of the chart', () => {
   }
 
   for (const [path, names] of Object.entries(refusedNames)) {
-    it(`are refused where Kubernetes would: the names in ${path}`, async () => {
+    it(`the chart refuses keys that Kubernetes refuses: ${path}`, async () => {
       const given = Object.fromEntries(names.map((name) => [name, 'a']));
       const message = await refusal(path.split('.').reduceRight<object>((value, field) => ({ [field]: value }), given));
       for (const name of names) {
@@ -269,11 +269,11 @@ describe('the values of the chart', () => {
     });
   }
 
-  it('are taken where Kubernetes takes them', async () => {
+  it('the chart accepts values that Kubernetes accepts', async () => {
     for (const values of TAKEN) await render(values);
   });
 
-  it('of labels go before labels of all objects, empty ones as well, and each is there once', async () => {
+  it('labels of one object override common labels, and each label is rendered once', async () => {
     const labels = { a: 'x', b: '', grafana_dashboard: '0' };
     const objects = byName(
       await render({ labels, podLabels: { a: '' }, monitoring: { enabled: true, labels: { b: 'y' } } }),

@@ -24,26 +24,26 @@ const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
 describe('the chart', () => {
   const render = (values: object = {}, namespace?: string) => chartObjects({ values }, namespace);
 
-  it('renders the same objects with Helm 3', async () => {
+  it('Helm 3 renders the same objects of the chart as Helm 4', async () => {
     for (const values of [{}, EVERYTHING]) {
       assert.deepEqual(await chartObjects({ helm: 'helm3', values }), await render(values));
     }
   });
 
-  it('has nothing that lint warns of, by default or with every value', async () => {
+  it('helm lint has no warning about the chart, with default values and with every value set', async () => {
     for (const values of [{}, EVERYTHING]) await helm({ values }, 'lint', '--strict', CHART);
   });
 
-  it('comes to the objects of manifests/install.yaml, and to no other', async () => {
+  it('the chart renders exactly the objects of manifests/install.yaml', async () => {
     assert.deepEqual(byName(await render()), byName(await installObjects));
   });
 
-  it('comes to those of the overlay with monitoring', async () => {
+  it('the chart with monitoring renders exactly the objects of the monitoring overlay', async () => {
     const overlay = objectsIn(await renderOverlay('monitoring'));
     assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
   });
 
-  it('links the alerts to where the runbook is read, as the kustomization of docs/how-to/monitor.md does', async () => {
+  it('the chart sets the runbook URL of the alerts like the kustomization of docs/how-to/monitor.md', async () => {
     const text = await readDocument('docs/how-to/monitor.md');
     const [, block = ''] = /```yaml\n(resources: [^`]*\/overlays\/monitoring[^`]*)```/.exec(text) ?? [];
     const fields = loadYaml<Kustomization>(block);
@@ -60,7 +60,7 @@ describe('the chart', () => {
     );
   });
 
-  it('gives the right to read namespaces if the policy has a namespaceSelector, and only then', async () => {
+  it('the chart grants the right to read namespaces only if the policy has a namespaceSelector', async () => {
     const rules = [{ name: 'all', match: { namespaces: ['*'] }, set: { backoffLimit: 0 } }];
     const rights = async (policy: object) => aboutNamespaces(await render({ policy }, 'elsewhere'));
     const wanted = aboutNamespaces(
@@ -79,7 +79,7 @@ describe('the chart', () => {
     assert.deepEqual(await rights({}), {});
   });
 
-  it('gives the right to delete the Secret alone', async () => {
+  it('the chart can remove the right to delete the Secret alone', async () => {
     const deletable = (await render({}))
       .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
       .filter(({ verbs }) => verbs.includes('delete'))
@@ -87,7 +87,7 @@ describe('the chart', () => {
     assert.deepEqual(deletable, ['secrets']);
   });
 
-  it('lets every other name follow when one is changed', async () => {
+  it('the chart changes all dependent names when one name is changed', async () => {
     const names = {
       'terraform-job-webhook-service': 'my-service',
       'terraform-job-webhook-cert': 'my-secret',
@@ -129,7 +129,7 @@ describe('the chart', () => {
     assert.deepEqual(JSON.parse(chart), byName(wanted));
   });
 
-  it('hands each value on', async () => {
+  it('the chart renders each value', async () => {
     const objects = byName(await render(EVERYTHING));
     const deployment = objects['Deployment job-cap'] as V1Deployment;
     const { metadata, spec: pod } = deployment.spec?.template ?? {};
@@ -172,7 +172,7 @@ describe('the chart', () => {
     assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
   });
 
-  it('gives the Pods the drain time and ten seconds to end, or what is asked for', async () => {
+  it('the chart sets the grace period to the drain time plus ten seconds, or to the given value', async () => {
     const seconds = async (drainTime: string, values: object = {}) => {
       const objects = await render({ options: { 'drain-time': drainTime }, ...values });
       return deploymentOf(objects).spec?.template.spec?.terminationGracePeriodSeconds;
@@ -185,7 +185,7 @@ describe('the chart', () => {
     assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
   });
 
-  it('mounts a policy and certificates of your own as folders, and gives no right on the Secret then', async () => {
+  it('the chart mounts a policy and user-provided certificates as folders and then grants no right on the Secret', async () => {
     const objects = byName(await render(EVERYTHING));
     const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
     const [container] = pod?.containers ?? [];

@@ -37,7 +37,7 @@ async function admissionConfiguration(folder: string, client: { certFile: string
   return file;
 }
 
-test('an API server with an admission kubeconfig calls a daemon that asks for its certificate, and nobody else can', async (t) => {
+test('only an API server with an admission kubeconfig can call a daemon that requires client certificates', async (t) => {
   const folder = await aFolder(t, {});
   const [authority, other] = [await clientAuthority(folder), await clientAuthority(folder, 'others')];
   const caFile = join(folder, 'client-ca.pem');

@@ -25,18 +25,18 @@ describe('a control plane', () => {
   after(() => controlPlane?.stop());
 
   const notOurs = process.env.KUBEBUILDER_ASSETS !== undefined && 'KUBEBUILDER_ASSETS may have another version';
-  test('serves the Kubernetes version that go.mod asks for', { skip: notOurs }, async () => {
+  test('the control plane serves the Kubernetes version of go.mod', { skip: notOurs }, async () => {
     const { kubernetesVersion } = await readGoModule();
     assert.equal(await serverVersion(controlPlane.kubeconfig), kubernetesVersion);
   });
 
-  test('forbids a user without rights what it allows the admin', async () => {
+  test('the control plane forbids a user without rights a call that it allows the admin', async () => {
     const getSecrets = ['get', 'secrets', '--namespace=kube-system', '--output=name'];
     await kubectl(controlPlane.kubeconfig, getSecrets);
     await assert.rejects(kubectl(controlPlane.kubeconfigFor('nobody'), getSecrets), /User "nobody" cannot list/);
   });
 
-  test('knows a service account by its name and the groups that go with it', async () => {
+  test('the control plane gives a service account its groups', async () => {
     const answer = await kubectl(controlPlane.kubeconfigFor(SERVICE_ACCOUNT), ['auth', 'whoami', '--output=json']);
     const { username, groups } = JSON.parse(answer).status.userInfo;
     assert.equal(username, SERVICE_ACCOUNT);
@@ -47,11 +47,11 @@ describe('a control plane', () => {
     ]);
   });
 
-  test('has no kubeconfig for a user that it was not started with', () => {
+  test('the control plane has no kubeconfig for an unknown user', () => {
     assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown-user is not among the users/);
   });
 
-  test('leaves no process and no folder when it is stopped, and may be stopped twice', async () => {
+  test('a stopped control plane leaves no process and no folder, and can be stopped twice', async () => {
     const folder = dirname(controlPlane.kubeconfig);
     assert.notDeepEqual(await processesOf(folder), []);
     await Promise.all([controlPlane.stop(), controlPlane.stop()]);
@@ -60,7 +60,7 @@ describe('a control plane', () => {
   });
 });
 
-test('a control plane that cannot start says why in the words of its log', async () => {
+test('a control plane that cannot start rejects with the last lines of the log', async () => {
   const start = startControlPlane({ apiServerArgs: ['--no-such-flag'] });
   await assert.rejects(
     start,
@@ -69,7 +69,7 @@ test('a control plane that cannot start says why in the words of its log', async
 });
 
 describe('the control plane command', () => {
-  test('prints a kubeconfig that works, and takes all down on SIGINT', async (t) => {
+  test('the command prints a working kubeconfig and stops everything on SIGINT', async (t) => {
     const command = startCommand();
     t.after(() => command.kill('SIGKILL'));
     const kubeconfig = await printedKubeconfig(command);
@@ -82,7 +82,7 @@ describe('the control plane command', () => {
     assert.equal(existsSync(dirname(kubeconfig)), false);
   });
 
-  test('leaves nothing behind when it is killed', async (t) => {
+  test('a killed control-plane command leaves no process and no folder', async (t) => {
     const command = startCommand();
     t.after(() => command.kill('SIGKILL'));
     const folder = dirname(await printedKubeconfig(command));
@@ -96,7 +96,7 @@ describe('the control plane command', () => {
     );
   });
 
-  test('says what to install when there is no Go to build with', async (t) => {
+  test('the control-plane command names the required Go version if Go is missing', async (t) => {
     const emptyFolder = await mkdtemp(join(tmpdir(), 'no-go-'));
     t.after(() => rm(emptyFolder, { recursive: true }));
     const env = { HOME: emptyFolder, PATH: emptyFolder, XDG_CACHE_HOME: emptyFolder };

@@ -69,5 +69,6 @@ describe('the commands of the documents that need a cluster', async () => {
     });
   }
 
-  it('are some', async () => assert.ok((await blocksRunBy('cluster')).length > 10));
+  it('there are commands of documents that need a cluster', async () =>
+    assert.ok((await blocksRunBy('cluster')).length > 10));
 });

@@ -46,7 +46,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
   const answers = (stream: AdmissionStream, count: number) =>
     eventually(() => assert.ok(stream.requests().length >= count), { withinMs: 60_000 });
 
-  it('finds each Job capped while the daemon runs, and none when it is gone, but loses none', async (t) => {
+  it('the stream finds each Job capped while the daemon runs, unmutated after it stops, and none lost', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, 3 * PER_SECOND);
@@ -65,7 +65,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
     assert.deepEqual([counts.lost, counts.unmutated], [0, counts.sent]);
   });
 
-  it('leaves no Job behind, of those that were really stored', async (t) => {
+  it('the stream deletes all stored Jobs', async (t) => {
     const jobs = async () => (await cluster.batch.listNamespacedJob({ namespace: NAMESPACE })).items.length;
     const stream = await startStream(t);
     await eventually(async () => assert.ok((await jobs()) > 2));
@@ -73,7 +73,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
     assert.equal(await jobs(), 0);
   });
 
-  it('tells when Jobs are capped again after a kill', async (t) => {
+  it('the stream reports when Jobs are capped again after a kill', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, PER_SECOND / 2);
@@ -110,7 +110,7 @@ describe('the fault proxy', () => {
     return { config, core: config.makeApiClient(CoreV1Api) };
   }
 
-  it('lets a daemon become ready, and counts what it writes', async (t) => {
+  it('the fault proxy lets a daemon become ready and counts its writes', async (t) => {
     const { proxy, daemon } = await startProxied(t);
     await daemon.line('ready');
     const resources = proxy.writes().map(({ method, path }) => [method, /\/([a-z]+)\/[^/]*$/.exec(path)?.[1]]);
@@ -120,14 +120,14 @@ describe('the fault proxy', () => {
     ]);
   });
 
-  it('kills a daemon before its first write, which then leaves no Secret', async (t) => {
+  it('a kill before the first write leaves no Secret', async (t) => {
     const { proxy, daemon } = await startProxied(t, { beforeWrite: (n) => (n === 1 ? 'kill' : undefined) });
     assert.equal(await daemon.ended, 'SIGKILL');
     assert.equal(proxy.writes().length, 1);
     assert.equal(await cluster.secret(), undefined);
   });
 
-  it('kills a daemon after its first write, which then leaves the Secret and nothing else', async (t) => {
+  it('a kill after the first write leaves only the Secret', async (t) => {
     const statuses: number[] = [];
     const { daemon } = await startProxied(t, {
       afterWrite: (_, { status }) => {
@@ -141,7 +141,7 @@ describe('the fault proxy', () => {
     assert.equal(await cluster.registration(), undefined);
   });
 
-  it('cuts the daemon off, which tries again until the network is back', async (t) => {
+  it('a daemon without a connection tries again until the fault proxy restores it', async (t) => {
     const { proxy, daemon } = await startProxied(t, {
       beforeWrite: async (n) => {
         if (n === 1) await proxy.cut();
@@ -155,7 +155,7 @@ describe('the fault proxy', () => {
     await daemon.line('ready');
   });
 
-  it('passes a watch on event by event, and ends it at the API server when the watcher leaves', async (t) => {
+  it('the fault proxy forwards watch events one by one and ends the watch when the client leaves', async (t) => {
     const { config, core } = await startForAdmin(t);
     const watchesBefore = await watchesOfConfigMaps();
     const names: string[] = [];
@@ -187,7 +187,7 @@ describe('the fault proxy', () => {
     return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
-  it('is for its own kubeconfig alone', async (t) => {
+  it('the fault proxy accepts only its own kubeconfig', async (t) => {
     const { config } = await startForAdmin(t);
     config.users = config.users.map((user) => ({ ...user, token: 'guessed' }));
     await assert.rejects(config.makeApiClient(CoreV1Api).listNamespace(), { code: 401 });

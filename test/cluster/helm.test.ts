@@ -190,7 +190,7 @@ describe('an install by Helm', () => {
       { withinMs: COLLECTED_MS },
     );
 
-  it('has the rights that the daemon needs; upgrade and rollback touch nothing that the daemon wrote', async () => {
+  it('a Helm install has the rights of the daemon; upgrade and rollback do not change objects of the daemon', async () => {
     await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
     const { lines } = await startAs('vela-system', 'terraform-daemon');
     const before = await written();
@@ -203,7 +203,7 @@ describe('an install by Helm', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('takes over what kubectl apply has installed, and touches nothing that the daemon wrote', async () => {
+  it('a Helm install adopts the objects of kubectl apply and does not change objects of the daemon', async () => {
     await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
     await untilNothingIsLeft('terraform-daemon');
     await admin('apply', '-f', INSTALL);
@@ -225,7 +225,7 @@ describe('an install by Helm', () => {
     assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
   });
 
-  it('has the rights that follow names of its own, and a second one lives beside the first', async () => {
+  it('a Helm install with other names has matching rights, and two installs run side by side', async () => {
     await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
     const { lines, line } = await startAs('elsewhere', 'job-cap');
     await written(OTHER);
@@ -238,7 +238,7 @@ describe('an install by Helm', () => {
     );
   });
 
-  it('serves certificates of your own from the Secret that it mounts, without any right on Secrets', async (t) => {
+  it('a Helm install serves user-provided certificates from a mounted Secret without rights on Secrets', async (t) => {
     const { ca, files } = await broughtCertificates();
     const folder = await aFolder(t, files);
     // As cert-manager makes it.
@@ -257,7 +257,7 @@ describe('an install by Helm', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('has texts that YAML takes for something else as those texts', async () => {
+  it('a Helm install keeps texts that YAML could read as another type', async () => {
     await admin('create', 'namespace', '123');
     await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
     const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));
@@ -277,7 +277,7 @@ describe('an install by Helm', () => {
     await run({}, 'uninstall', 'mistakable', '--namespace', '123');
   });
 
-  it('is taken by an API server at the bounds of each value', async (t) => {
+  it('an API server accepts the chart with each value at its bounds', async (t) => {
     const yaml = await run(
       LARGEST,
       'template',
@@ -292,7 +292,7 @@ describe('an install by Helm', () => {
     await admin('apply', '--dry-run=server', '-f', join(folder, 'chart.yaml'));
   });
 
-  it('is gone after helm uninstall, with all that the daemon wrote', async () => {
+  it('helm uninstall removes the install and all objects of the daemon', async () => {
     await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
     await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
     await untilNothingIsLeft('terraform-daemon');

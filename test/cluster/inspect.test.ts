@@ -34,7 +34,7 @@ describe('terraform-daemon inspect', () => {
   const asAdmin = (...args: readonly string[]) => inspect(`--kubeconfig=${cluster.kubeconfig}`, ...args);
   const address = () => `--address=localhost:${port}`;
 
-  it('finds a running daemon healthy, and calls its endpoint', async () => {
+  it('inspect finds a running daemon healthy and calls its endpoint', async () => {
     await start();
     const { exitCode, stdout, stderr } = await asAdmin(address());
     assert.deepEqual([exitCode, stderr], [0, ''], stdout);
@@ -46,7 +46,7 @@ describe('terraform-daemon inspect', () => {
     await assertKeyless(cluster, stdout);
   });
 
-  it('says so where it did not call the endpoint, why and how to, and calls nothing healthy', async (t) => {
+  it('inspect reports why it did not call the endpoint and how to, and does not report healthy', async (t) => {
     await start();
     const startMs = performance.now();
     const { exitCode, stdout } = await asAdmin();
@@ -60,7 +60,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
   });
 
-  it('prints the same facts as JSON', async () => {
+  it('inspect -o json prints the same facts', async () => {
     await start();
     const { exitCode, stdout } = await asAdmin(address(), '-o', 'json');
     const { format, verdict, problems, serving, secret, endpoint, rotation } = JSON.parse(stdout);
@@ -72,7 +72,7 @@ describe('terraform-daemon inspect', () => {
     await assertKeyless(cluster, stdout);
   });
 
-  it('names what mends an emptied CA bundle', async () => {
+  it('inspect names the command that repairs an empty CA bundle', async () => {
     await start();
     await daemon?.stop();
     const body = [{ op: 'replace', path: '/webhooks/0/clientConfig/caBundle', value: '' }];
@@ -85,7 +85,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, / {5}kubectl -n vela-system rollout restart deployment terraform-daemon\n$/);
   });
 
-  it('finds an endpoint that does not answer', async () => {
+  it('inspect finds an endpoint that does not respond', async () => {
     await start();
     await daemon?.stop();
     const { exitCode, stdout } = await asAdmin(address());
@@ -93,13 +93,13 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /1\. unreachable \(endpoint\): it does not answer at localhost:\d+: .*ECONNREFUSED/);
   });
 
-  it('needs no other rights than to get the two objects', async () => {
+  it('inspect needs only the right to get the Secret and the registration', async () => {
     await start();
     const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(READER)}`, address());
     assert.equal(exitCode, 0, stdout);
   });
 
-  it('shows what it may see, and says what it may not', async () => {
+  it('inspect shows the readable object and reports the forbidden one', async () => {
     await start();
     const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(STRANGER)}`, address());
     assert.equal(exitCode, 1);
@@ -110,7 +110,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /kubectl auth can-i get secrets\/terraform-job-webhook-cert -n vela-system\n$/);
   });
 
-  it('finds nothing where nothing is installed', async () => {
+  it('inspect reports not-installed on an empty cluster', async () => {
     port = 443;
     const { exitCode, stdout } = await asAdmin();
     assert.equal(exitCode, 1);

@@ -27,17 +27,17 @@ import { rawApi } from '../support/cluster/raw-api.ts';
 import { readDocument } from '../support/docs.ts';
 
 describe('manifests/install.yaml', () => {
-  it('is what the base comes to', async () => {
+  it('manifests/install.yaml equals the rendered base', async () => {
     assert.equal(await readFile(INSTALL, 'utf8'), await installManifest(), 'run "npm run manifests"');
   });
 
-  it('has no Namespace: to delete the install must not delete KubeVela', async () => {
+  it('manifests/install.yaml has no Namespace, because kubectl delete must not delete KubeVela', async () => {
     const kinds = (await installObjects()).map(({ kind }) => kind);
     assert.ok(kinds.includes('Deployment'));
     assert.ok(!kinds.includes('Namespace'));
   });
 
-  it('lets an API server in from anywhere, and Pods of all namespaces to the metrics', async () => {
+  it('the NetworkPolicy admits any source to the webhook port and Pods of all namespaces to the metrics port', async () => {
     const policy = (await installObjects()).find(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy;
     assert.deepEqual(JSON.parse(JSON.stringify(policy.spec?.ingress)), [
       { ports: [{ port: 'https', protocol: 'TCP' }] },
@@ -45,7 +45,7 @@ describe('manifests/install.yaml', () => {
     ]);
   });
 
-  it('has the ClusterRole that owns what the daemon makes after all other roles, so that it goes after them', async () => {
+  it('the owner ClusterRole comes after all other roles, so that kubectl delete removes it after them', async () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
     assert.equal(roles.length, 3);
@@ -53,7 +53,7 @@ describe('manifests/install.yaml', () => {
 });
 
 describe('the kustomization of docs/how-to/install.md', () => {
-  it('comes to the objects of manifests/install.yaml in their order, and follows its namespace', async () => {
+  it('the kustomization of docs/how-to/install.md renders manifests/install.yaml in order and sets its namespace', async () => {
     const text = await readDocument('docs/how-to/install.md');
     const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
     const { resources, images, ...fields } = loadYaml<Kustomization>(block);
@@ -88,7 +88,7 @@ describe('the kustomization with a policy of docs/how-to/install.md', () => {
     };
   }
 
-  it('makes the ConfigMap before the Deployment that mounts it, and all else in the order of the base', async () => {
+  it('the kustomization with a policy creates the ConfigMap before the Deployment', async () => {
     const { fields, beside } = await example();
     const out = await inKustomization(fields, beside, (folder) => kubectl(cluster.kubeconfig, ['apply', '-k', folder]));
     const applied = out
@@ -109,7 +109,7 @@ describe('the kustomization with a policy of docs/how-to/install.md', () => {
     assert.equal(await kubectl(cluster.kubeconfig, get), POLICY);
   });
 
-  it('mounts it where the daemon is told to look', async () => {
+  it('the kustomization with a policy mounts the file at the path of --policy-file', async () => {
     const { fields, beside } = await example();
     const rendered = loadAllYaml(await renderKustomization(fields, beside)) as V1Deployment[];
     const pod = rendered.find(({ kind }) => kind === 'Deployment')?.spec?.template.spec;
@@ -143,20 +143,20 @@ describe('the overlays', () => {
   after(() => cluster?.stop());
 
   for (const [name, change] of Object.entries(overlays)) {
-    it(`${name} differs from the base in what it is for, and in nothing else`, async () => {
+    it(`the overlay ${name} differs from the base only in its purpose`, async () => {
       const [base, rendered] = [await objectsOf('default'), await objectsOf(name)];
       assert.deepEqual(rendered, change(base));
       if (name !== 'default') assert.notDeepEqual(rendered, base);
     });
 
-    it(`${name} is taken by an API server`, async () => {
+    it(`an API server accepts the overlay ${name}`, async () => {
       const out = await kubectl(cluster.kubeconfig, ['apply', '--dry-run=server', '-k', overlayFolder(name)]);
       const rendered = loadAllYaml(await renderOverlay(name));
       assert.equal(out.trim().split('\n').length, rendered.length, out);
     });
   }
 
-  it('put a namespace on objects that have none, as kustomize does not know them, and an API server drops it', async (t) => {
+  it('an API server drops the namespace that kustomize sets on cluster-scoped objects', async (t) => {
     const api = await rawApi(cluster.kubeconfig);
     t.after(() => api.close());
     const rendered = await kubectl('/dev/null', ['kustomize', overlayFolder('default')]);
@@ -184,7 +184,7 @@ describe('the overlays', () => {
     }
   });
 
-  it('critical names a class that each cluster has', async () => {
+  it('the overlay critical names a PriorityClass that each cluster has', async () => {
     const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);
     assert.match(out, /system-cluster-critical/);
   });

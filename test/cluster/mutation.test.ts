@@ -59,12 +59,12 @@ describe('Jobs on a real API server', () => {
       return line;
     });
 
-  it('come as the controller made them while there is no daemon', async () => {
+  it('Jobs are stored unchanged while no daemon runs', async () => {
     const stored = await cluster.createJob(await job('create-terraform-apply', 'earlier-apply', 'before'));
     assert.deepEqual(once(stored), [2147483647, 'OnFailure']);
   });
 
-  it('run once from when the daemon is ready', async () => {
+  it('Jobs run once after the daemon is ready', async () => {
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     await daemon.line('ready');
     await eventually(async () => {
@@ -74,7 +74,7 @@ describe('Jobs on a real API server', () => {
   });
 
   for (const file of ['create-terraform-apply', 'create-terraform-apply-controller-namespace']) {
-    it(`of the recorded kind ${file} are stored with backoffLimit 0 and restartPolicy Never`, async () => {
+    it(`the recorded Job ${file} is stored with backoffLimit 0 and restartPolicy Never`, async () => {
       const { metadata } = await cluster.createJob(await recordedJob(file, 'team-a'));
       const stored = await cluster.batch.readNamespacedJob({ namespace: 'team-a', name: metadata?.name ?? '' });
       assert.deepEqual(once(stored), [0, 'Never']);
@@ -86,7 +86,7 @@ describe('Jobs on a real API server', () => {
     });
   }
 
-  it('keep everything else that was in them', async () => {
+  it('a capped Job keeps all other fields', async () => {
     const sent = await job('create-terraform-apply', 'whole-apply');
     const stored = await cluster.createJob(sent);
     const { containers, initContainers, volumes } = stored.spec?.template.spec ?? {};
@@ -98,7 +98,7 @@ describe('Jobs on a real API server', () => {
     });
   });
 
-  it('that are as large as etcd takes them, and six times larger in a review, are capped', async () => {
+  it('a Job of the largest size that etcd accepts is capped, although its review is six times larger', async () => {
     const recorded = await job('create-terraform-apply', 'angles-apply');
     const [container, ...others] = recorded.spec?.template.spec?.containers ?? [];
     assert.ok(container && recorded.spec?.template.spec);
@@ -107,7 +107,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual(once(await cluster.createJob(recorded)), [0, 'Never']);
   });
 
-  it("that are not terraform's never reach the endpoint", async () => {
+  it('the API server sends no other Job to the endpoint', async () => {
     const plain = await cluster.createJob(await job('create-plain-job', 'plain'));
     await cluster.annotateJob(plain);
     const sent = await job('create-plain-job', 'ends-in-apply');
@@ -118,7 +118,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual([...calls('plain'), ...calls('ends-in-apply')], []);
   });
 
-  it('from before are lowered by an UPDATE, which touches backoffLimit alone', async () => {
+  it('an UPDATE of an older Job lowers only backoffLimit', async () => {
     const name = { namespace: 'before', name: 'earlier-apply' };
     const before = await cluster.batch.readNamespacedJob(name);
     const after = await cluster.annotateJob(before);
@@ -126,7 +126,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual(plain(after.spec), { ...plain(before.spec), backoffLimit: 0 });
   });
 
-  it('are not changed by a dry run, whose answer is as it would be', async () => {
+  it('a dry run returns the capped Job and stores nothing', async () => {
     const namespace = 'before';
     await daemon.stop('SIGKILL');
     const stored = await cluster.createJob(await job('create-terraform-apply', 'dry-apply', namespace));
@@ -144,7 +144,7 @@ describe('Jobs on a real API server', () => {
     assert.equal(after.spec?.backoffLimit, 2147483647);
   });
 
-  it('that run once already are not asked about', async () => {
+  it('the API server does not call the endpoint for a Job that already runs once', async () => {
     const first = await cluster.createJob(await job('create-terraform-apply', 'done-apply'));
     await cluster.annotateJob(first);
     // A Job that is asked about comes after it, so a call would be there by now.
@@ -156,7 +156,7 @@ describe('Jobs on a real API server', () => {
     );
   });
 
-  it('do not slip by with a status or a deletion that the client made up', async () => {
+  it('a Job with a forged status or deletionTimestamp is capped', async () => {
     const recorded = await job('create-terraform-apply', 'born-failed-apply');
     const stored = await cluster.createJob({
       ...recorded,
@@ -171,14 +171,14 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual(once(stored), [0, 'Never']);
   });
 
-  it('with generateName are capped as well', async () => {
+  it('a Job with generateName is capped', async () => {
     const recorded = await job('create-terraform-apply', '');
     const { name: _name, ...metadata } = recorded.metadata ?? {};
     const stored = await cluster.createJob({ ...recorded, metadata: { ...metadata, generateName: 'made-up-' } });
     assert.deepEqual(once(stored), [0, 'Never']);
   });
 
-  it('say in the audit log which rule changed them', async () => {
+  it('the audit log names the rule that capped a Job', async () => {
     await cluster.createJob(await job('create-terraform-apply', 'audited-apply'));
     await eventually(async () => {
       const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).trim().split('\n');

@@ -26,7 +26,7 @@ describe('a failing run, with the real Job controller', () => {
     return (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE, fieldSelector })).items;
   };
 
-  it('is the only one: its Pod and log stay, and one Event tells where they are', async (t) => {
+  it('a failed Job ran once, keeps its Pod and log, and has one Event with the log command', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('jobs listed');
@@ -92,7 +92,7 @@ describe('a failing run, with the real Job controller', () => {
     assert.equal(next.lines.filter(({ message }) => message === 'job failed, not retried by policy').length, 0);
   });
 
-  it('that is cut off by its own deadline is explained by that', async (t) => {
+  it('the Event of a Job that exceeded its deadline names the deadline', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('jobs listed');

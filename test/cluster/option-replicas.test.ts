@@ -44,7 +44,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
   }
   const annotate = (rotate: string) => edit((entry) => (entry.namespaceSelector = { matchLabels: { rotate } }));
 
-  it('publish those of the holder of the Lease alone, and the other one does not undo them', async () => {
+  it('only the holder of the Lease publishes its options, and the second replica does not revert them', async () => {
     const old = await start();
     // On the same host, a replica that starts takes the Lease of its predecessor at once.
     const young = await start('--failure-policy=Fail', '--timeout-seconds=7');
@@ -60,7 +60,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     assert.deepEqual([writesOf(old), writesOf(young)], [0, 1]);
   });
 
-  it('rotate certificates as ever meanwhile', async () => {
+  it('replicas with different options rotate certificates', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     const metadata = { annotations: { 'terraform.job.kb.io/rotate': 'ca' } };
     await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body: { metadata } }, MERGE);
@@ -81,7 +81,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     'a condition that was taken out': (entry) => entry.matchConditions?.pop(),
   };
   for (const [what, change] of Object.entries(edits)) {
-    it(`repair ${what} at once, to the options of the holder`, async () => {
+    it(`replicas repair ${what} at once to the options of the holder`, async () => {
       const before = entryOf(await cluster.registration());
       await edit(change);
       await eventually(
@@ -97,7 +97,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     });
   }
 
-  it('repair the CA bundle at once, whoever holds the Lease', async () => {
+  it('each replica repairs the CA bundle at once, with or without the Lease', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     await edit((entry) => delete entry.clientConfig.caBundle);
     await eventually(async () => assert.equal(entryOf(await cluster.registration())?.clientConfig.caBundle, before), {
@@ -106,7 +106,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     assert.deepEqual(await live(), ['Fail', 7]);
   });
 
-  it('publish those of the next holder once the holder has stopped', async () => {
+  it('after the holder has stopped, the next holder publishes its options', async () => {
     const [old, young] = daemons;
     assert.ok(old && young);
     await young.stop();
@@ -118,7 +118,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     });
   });
 
-  it('log no conflict of all that', () => {
+  it('no replica logs a conflict while options differ', () => {
     for (const { lines } of daemons) {
       assert.deepEqual(
         lines.filter(({ message }) => /undoes/.test(message)),

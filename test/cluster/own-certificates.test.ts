@@ -63,7 +63,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     });
   };
 
-  it('are served and trusted, reloaded when the files change, and no Secret is written', async (t) => {
+  it('user-provided certificates are served, trusted and reloaded, and no Secret is written', async (t) => {
     const first = await bring();
     const flags = [`--webhook-cert-path=${folder}`];
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags });
@@ -98,7 +98,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     return replicas;
   }
 
-  it('are trusted in two replicas while ca.pem holds both CAs, although one replica reads new files before the other', async (t) => {
+  it('with both CAs in ca.pem two replicas are trusted although they read new files at different times', async (t) => {
     const old = await someFiles();
     const next = await someFiles();
     const replicas = await twoReplicas(t, old);
@@ -122,7 +122,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     await eventually(async () => assert.equal(await liveBundle(), next['ca.pem']));
   });
 
-  it('may be one that plain openssl has made, which is a CA', async (t) => {
+  it('a self-signed certificate of plain openssl, which is a CA, is accepted', async (t) => {
     const { isOk, output } = await openssl([
       ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=webhook'],
       ...['-addext', `subjectAltName=DNS:${SERVER_NAME}`],
@@ -136,7 +136,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('that are damaged while running are reported, and the last good ones stay in use', async (t) => {
+  it('damaged certificate files are reported, and the last valid files stay in use', async (t) => {
     const { ca } = await bring();
     const daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
@@ -152,7 +152,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('that are missing at the start are named', async () => {
+  it('the daemon names certificate files that are missing at the start', async () => {
     const daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
       flags: [`--webhook-cert-path=${folder}`],
@@ -164,7 +164,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
   });
 
   for (const host of ['127.0.0.1', 'localhost']) {
-    it(`are issued for ${host} where the URL says so`, async (t) => {
+    it(`a certificate is issued for the host ${host} of the URL`, async (t) => {
       const port = await freePort();
       const flags = [`--webhook-url=https://${host}:${port}`];
       const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, port });

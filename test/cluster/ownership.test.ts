@@ -60,12 +60,12 @@ describe('what the daemon makes', () => {
     await eventually(async () => assert.deepEqual(plain(await owners()), expected), { withinMs: COLLECTED_MS });
   };
 
-  it('is created with the ClusterRole of the install as its owner, which neither blocks nor controls it', async () => {
+  it('Secret, Lease and registration are created with the ClusterRole as owner, without blockOwnerDeletion and controller', async () => {
     await start();
     await untilOwned();
   });
 
-  it('stays as it is when the manifests are applied again', async () => {
+  it('objects of the daemon stay unchanged when the manifests are applied again', async () => {
     await start();
     await untilOwned();
     const [registration, secret] = await objects();
@@ -76,7 +76,7 @@ describe('what the daemon makes', () => {
     assert.deepEqual(secretAfter, secret);
   });
 
-  it('goes with "kubectl delete -f", also while a daemon runs, and does not come back', async (t) => {
+  it('"kubectl delete -f" removes the objects of a running daemon, and they are not created again', async (t) => {
     const daemon = await start();
     await untilOwned();
     const startMs = performance.now();
@@ -97,7 +97,7 @@ describe('what the daemon makes', () => {
     assert.doesNotMatch(left, /terraform/);
   });
 
-  it('is there again when the ClusterRole was deleted and made anew, with the new one as its owner', async () => {
+  it('after the ClusterRole was deleted and created again, the objects return with the new owner', async () => {
     const daemon = await start();
     await untilOwned();
     const before = await roleUid();
@@ -113,7 +113,7 @@ describe('what the daemon makes', () => {
     );
   });
 
-  it('is collected again when a daemon with all rights recreates it after the ClusterRole was deleted', async (t) => {
+  it('objects that a daemon recreates after the ClusterRole was deleted are garbage-collected', async (t) => {
     const daemon = await start();
     await untilOwned();
     const binding = 'everything-for-the-daemon';
@@ -130,7 +130,7 @@ describe('what the daemon makes', () => {
     });
   });
 
-  it('keeps the owners that others have set, and gets ours back with the next write', async () => {
+  it('owners of other writers stay, and the next write sets our owner again', async () => {
     await start();
     await untilOwned();
     const other = await rbac.readClusterRole({ name: 'view' });
@@ -156,7 +156,7 @@ describe('what the daemon makes', () => {
     await eventually(async () => assert.deepEqual(uids(await cluster.secret()), expected));
   });
 
-  it('has no owner in a registration with entries of others, which stays when the install is deleted', async () => {
+  it('a registration with entries of others has no owner and stays after the install is deleted', async () => {
     const entry = {
       name: 'other.example.com',
       clientConfig: { url: 'https://other.example.com' },
@@ -182,7 +182,7 @@ describe('what the daemon makes', () => {
     assert.ok(left?.includes('other.example.com'));
   });
 
-  it('has no owner where there is no such ClusterRole, or no right to read it, which is told once', async () => {
+  it('without the ClusterRole or the right to read it, objects have no owner, and one line is logged', async () => {
     const daemon = await start({ flags: ['--owner-cluster-role=another'] });
     const said = await daemon.line('no owner: an uninstall will not delete the objects of the daemon');
     assert.deepEqual([said.level, said.clusterRole], ['warn', 'another']);
@@ -196,7 +196,7 @@ describe('what the daemon makes', () => {
 });
 
 describe('what the daemon makes where only users who may delete a live object may change its owner', () => {
-  it('is created with its owner; a change of the owner that is refused keeps nothing else from being written', async (t) => {
+  it('if the API server refuses a change of the owner, all other writes succeed', async (t) => {
     const cluster = await startCluster({
       apiServerArgs: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'],
     });

@@ -184,7 +184,7 @@ describe('the three forms of a policy', async () => {
     return daemon;
   };
 
-  it('are tried with Jobs that are created, and with stored ones that are updated', async () => {
+  it('the comparison of policy forms has created Jobs and updated Jobs', async () => {
     const jobs = someJobs(JOBS);
     trials.push(...jobs.map(creation));
     const stored = new Map<string, Json>();
@@ -225,12 +225,12 @@ describe('the three forms of a policy', async () => {
     assert.ok(trials.length > JOBS + 60, `${trials.length} trials`);
   });
 
-  it('begin with what the function decides, put into the Jobs before they are sent', async () => {
+  it('baseline: Jobs patched by decide() before they are sent are stored unchanged', async () => {
     keep('none', 'function', await outcomes(({ body }) => body));
     for (const { name, policy } of tried) keep(name, 'function', await outcomes((trial) => decided(trial, policy)));
   });
 
-  it('go on with the webhook, whose daemon reads each policy from its file', async (t) => {
+  it('the webhook with each policy file stores the same Jobs as the baseline', async (t) => {
     const [first] = tried;
     assert.ok(first);
     // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
@@ -260,7 +260,7 @@ describe('the three forms of a policy', async () => {
     );
   });
 
-  it('keep the last good policy while the file cannot be used, and say so', async () => {
+  it('the daemon keeps the last valid policy while the file is invalid, and logs it', async () => {
     assert.ok(daemon);
     const last = tried.at(-1) ?? assert.fail();
     await put('{"rules": [{"name": "x"}]}');
@@ -295,7 +295,7 @@ describe('the three forms of a policy', async () => {
     assert.ok(status < 300, JSON.stringify(body));
   }
 
-  it('end with the MutatingAdmissionPolicy that `policy` prints, without any webhook', { skip }, async () => {
+  it('the printed MutatingAdmissionPolicy stores the same Jobs as the baseline', { skip }, async () => {
     for (const { name, nth, policy } of tried) {
       await put(JSON.stringify(policy));
       const args = [BUNDLE, 'policy', '--policy-file', policyFile(), `--api-version=${served}`];
@@ -306,7 +306,7 @@ describe('the three forms of a policy', async () => {
     }
   });
 
-  it('agree on every Job', (t) => {
+  it('the three forms of a policy agree on every Job', (t) => {
     const rows: string[] = [];
     const disagreements: string[] = [];
     for (const { name } of tried) {

@@ -52,7 +52,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     return daemon;
   };
 
-  it('publish the one of the holder of the Lease, and the other one does not undo it', async () => {
+  it('replicas with different policies publish the policy of the holder, and the second replica does not revert it', async () => {
     const first = await start(0, policy(1));
     assert.deepEqual(await live(), matchConditions(policy(1)));
     const second = await start(1, policy(2));
@@ -61,7 +61,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
   });
 
-  it('come together when the file of the other one changes too, without a further write', async () => {
+  it('when both replicas have the same policy file, no further write follows', async () => {
     const [first, second] = daemons;
     await write(0, policy(2));
     await eventually(() =>
@@ -71,7 +71,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
   });
 
-  it('publish a changed one at once where it is that of the holder, and not where it is another', async () => {
+  it('a changed policy is published at once only by the holder of the Lease', async () => {
     const [first] = daemons;
     await write(0, policy(4));
     await eventually(() =>
@@ -82,7 +82,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.equal(writesOf(first)?.length, 0);
   });
 
-  it('repair what no daemon has written at once, to the policy of the holder', async () => {
+  it('replicas repair a foreign change at once to the policy of the holder', async () => {
     const registration = (await cluster.registration()) ?? assert.fail();
     const own = ownWebhook(registration) ?? assert.fail();
     own.matchConditions = [{ name: 'never', expression: 'false' }];
@@ -94,7 +94,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.equal(writesOf(daemons[0])?.length, 0);
   });
 
-  it('publish the one of the next holder once the holder has stopped', async () => {
+  it('after the holder has stopped, the next holder publishes its policy', async () => {
     await daemons[1]?.stop();
     await eventually(async () => assert.deepEqual(await live(), matchConditions(policy(4))), {
       withinMs: promisedMs(10_000),

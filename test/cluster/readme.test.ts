@@ -21,7 +21,7 @@ describe('the commands of the documents, in a clean checkout', () => {
   });
   after(() => checkout?.remove());
 
-  it('all end with 0', async (t) => {
+  it('the commands of the documents exit with code 0 in a clean checkout', async (t) => {
     const blocks = await blocksRunBy('checkout');
     const commands = blocks
       .flatMap(({ commands }) => commands.split('\n'))

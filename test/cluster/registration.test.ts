@@ -44,7 +44,7 @@ describe('the registration on a real API server', () => {
   const replace = (body: V1MutatingWebhookConfiguration) =>
     cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body });
 
-  it('is written once: a second start finds nothing to change', async () => {
+  it('the registration is written once; a second start changes nothing', async () => {
     const { port, message } = await runOnce();
     assert.equal(message, 'webhook configuration created');
     const before = await live();
@@ -52,7 +52,7 @@ describe('the registration on a real API server', () => {
     assert.equal((await live()).metadata?.resourceVersion, before.metadata?.resourceVersion);
   });
 
-  it('has the shape that it is documented to have', async () => {
+  it('the registration has the documented fields', async () => {
     const { port } = await runOnce();
     const { clientConfig, matchConditions, ...webhook } = own(await live());
     assert.deepEqual(JSON.parse(JSON.stringify(webhook)), {
@@ -91,7 +91,7 @@ describe('the registration on a real API server', () => {
     { name: 'a timeout', field: 'timeoutSeconds', edit: { timeoutSeconds: 29 } },
   ];
   for (const { name, field, edit } of edits) {
-    it(`is mended when somebody edited ${name}`, async () => {
+    it(`the registration is repaired after an edit of ${name}`, async () => {
       const { port } = await runOnce();
       const registration = await live();
       const before = own(registration)[field as keyof V1MutatingWebhook];
@@ -103,7 +103,7 @@ describe('the registration on a real API server', () => {
     });
   }
 
-  it('is mended when somebody added a match condition, which an apply alone does not take out', async () => {
+  it('an added match condition is removed, although an apply alone does not remove it', async () => {
     const { port } = await runOnce();
     const registration = await live();
     const { matchConditions = [] } = own(registration);
@@ -118,7 +118,7 @@ describe('the registration on a real API server', () => {
     assert.equal((await runOnce(port)).message, undefined);
   });
 
-  it('is mended when the CA bundle is emptied, or garbage, or the entry is gone', async () => {
+  it('the registration is repaired if the CA bundle is empty or garbage, or the entry is missing', async () => {
     const { port } = await runOnce();
     const healthy = own(await live()).clientConfig.caBundle;
     for (const caBundle of [undefined, Buffer.from('garbage').toString('base64')]) {
@@ -134,7 +134,7 @@ describe('the registration on a real API server', () => {
     assert.equal(own(await live()).clientConfig.caBundle, healthy);
   });
 
-  it('keeps the entries and the selectors of others', async () => {
+  it('the daemon keeps entries and selectors of others in the registration', async () => {
     const { port } = await runOnce();
     const registration = await live();
     const foreign = { ...own(registration), name: 'other.example.com' };
@@ -148,7 +148,7 @@ describe('the registration on a real API server', () => {
     assert.equal(own(after).timeoutSeconds, 7);
   });
 
-  it('cannot be had from a Kubernetes that does not know a field of it, and the error says so', async (t) => {
+  it('an API server that lacks a field of the registration gives an error that names the oldest supported version', async (t) => {
     const api = await rawApi(cluster.kubeconfig);
     t.after(() => api.close());
     const webhook = { name: 'a.example.com', conditionsOfTomorrow: [] };
@@ -165,7 +165,7 @@ describe('the registration on a real API server', () => {
     );
   });
 
-  it('is taken over from the manual set-up of the same name', async () => {
+  it('the daemon adopts a manually created registration of the same name', async () => {
     await cluster.admission.createMutatingWebhookConfiguration({
       body: {
         metadata: { name: REGISTRATION },

@@ -11,7 +11,7 @@ describe('five daemons started at once on an empty namespace', () => {
   });
   after(() => cluster.stop());
 
-  it('end with one certificate authority, and each serves a chain that the live CA bundle verifies', async (t) => {
+  it('five daemons started at once agree on one CA, and each serves a chain that the live CA bundle verifies', async (t) => {
     const daemons = await Promise.all(
       Array.from({ length: 5 }, () => startDaemon({ kubeconfig: cluster.daemonKubeconfig })),
     );

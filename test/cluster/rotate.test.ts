@@ -34,7 +34,7 @@ describe('terraform-daemon rotate', () => {
     await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
   }
 
-  it('renews the serving certificate, with the rights of the daemon', async () => {
+  it('rotate renews the serving certificate with the rights of the daemon', async () => {
     await start();
     const before = await fingerprints();
     const { exitCode, stdout, stderr } = await rotate();
@@ -47,7 +47,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), undefined);
   });
 
-  it('rotates the certificate authority, and tells each phase that it sees', async () => {
+  it('rotate --ca rotates the CA and prints each phase', async () => {
     await start();
     const before = await fingerprints();
     const { exitCode, stdout } = await rotate('--ca');
@@ -61,7 +61,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('phase'), 'stable');
   });
 
-  it('ends with 1 and a next step where no daemon runs', async () => {
+  it('rotate exits with code 1 and a next step if no daemon runs', async () => {
     await start();
     await daemon.stop();
     const { exitCode, stdout } = await rotate('--timeout=2s');
@@ -72,7 +72,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), 'serving');
   });
 
-  it('ends with 1 where the writes are paused, and asks for nothing', async () => {
+  it('rotate exits with code 1 and writes no request while writes are paused', async () => {
     await start();
     await annotate({ 'terraform.job.kb.io/paused': 'true' });
     const { exitCode, stdout } = await rotate();
@@ -81,7 +81,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), undefined);
   });
 
-  it('lets the rotation go on where it is interrupted', async () => {
+  it('an interrupted rotate does not stop the rotation', async () => {
     await start();
     await daemon.stop();
     const before = await fingerprints();
@@ -96,7 +96,7 @@ describe('terraform-daemon rotate', () => {
     await eventually(async () => assert.notEqual((await fingerprints())[0], before[0]), { withinMs: 60_000 });
   });
 
-  it('ends with 1 where there is no Secret', async () => {
+  it('rotate exits with code 1 if the Secret does not exist', async () => {
     await start();
     await daemon.stop();
     await cluster.forgetDaemon();

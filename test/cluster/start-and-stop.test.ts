@@ -23,7 +23,7 @@ describe('starting and stopping', () => {
   after(() => cluster.stop());
   beforeEach(() => cluster.forgetDaemon());
 
-  it('is ready when every check holds, and says which one does not', async (t) => {
+  it('the daemon is ready when each check passes, and names a failed check', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=60s'] });
     t.after(() => daemon.stop('SIGKILL'));
     assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
@@ -36,7 +36,7 @@ describe('starting and stopping', () => {
     assert.equal((await daemon.probe('/healthz')).status, 200, 'it must not be killed while it drains');
   });
 
-  it('ends with 0 on SIGTERM and on SIGINT', async () => {
+  it('the daemon exits with code 0 on SIGTERM and SIGINT', async () => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
       await daemon.line('ready');
@@ -45,7 +45,7 @@ describe('starting and stopping', () => {
     }
   });
 
-  it('ends at once on a second signal', async () => {
+  it('the daemon exits at once on a second signal', async () => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=30m'] });
     await daemon.line('ready');
     void daemon.stop('SIGTERM');
@@ -53,14 +53,14 @@ describe('starting and stopping', () => {
     assert.equal(await daemon.stop('SIGTERM'), 128 + 15);
   });
 
-  it('ends with 0 on a signal that comes before it is ready', async (t) => {
+  it('the daemon exits with code 0 on a signal before it is ready', async (t) => {
     const { kubeconfig } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
     await daemon.line('will try again');
     assert.equal(await daemon.stop(), 0);
   });
 
-  it('ends with 0 in three seconds on a signal while the API server takes connections and never answers', async (t) => {
+  it('the daemon exits with code 0 within three seconds while the API server does not respond', async (t) => {
     const proxy = await startFaultProxy(cluster.daemonKubeconfig);
     t.after(() => proxy.close());
     const daemon = await startDaemon({ kubeconfig: proxy.kubeconfig });
@@ -76,7 +76,7 @@ describe('starting and stopping', () => {
     assert.ok(ms < promisedMs(3_000), `${ms} ms`);
   });
 
-  it('waits for an API server that is away, and is ready when that is there', async (t) => {
+  it('the daemon waits for an API server and becomes ready when it is available', async (t) => {
     const { kubeconfig, open } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
     t.after(() => daemon.stop());
@@ -87,7 +87,7 @@ describe('starting and stopping', () => {
     await daemon.line('ready');
   });
 
-  it('stays ready while the API server is away or refuses it, and says how old its knowledge is', async (t) => {
+  it('the daemon stays ready while the API server is unavailable or refuses its token', async (t) => {
     const proxy = await startFaultProxy(cluster.daemonKubeconfig);
     t.after(() => proxy.close());
     const daemon = await startDaemon({ kubeconfig: proxy.kubeconfig });
@@ -120,7 +120,7 @@ describe('starting and stopping', () => {
     await eventually(async () => assert.ok((await ageWhileReady()) <= 2), { withinMs: 90_000 });
   });
 
-  it('writes nothing where its port is taken', async (t) => {
+  it('the daemon writes nothing if its port is in use', async (t) => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     t.after(() => taken.close());
@@ -131,7 +131,7 @@ describe('starting and stopping', () => {
     assert.equal(await cluster.secret(), undefined);
   });
 
-  it('names the verb and the object that it has no right to', async () => {
+  it('the log names the verb and the object of a missing right', async () => {
     const name = 'not-allowed';
     const secretDenied = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
@@ -144,7 +144,7 @@ describe('starting and stopping', () => {
     assert.match(String(failure.error), /manifests\/base\/rbac\.yaml/);
   });
 
-  it('has no right that is not tied to a name, but for Events and Jobs', async () => {
+  it('each right of the daemon on the reviewed kinds is limited to a name, except for Events and Jobs', async () => {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);

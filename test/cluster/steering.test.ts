@@ -41,7 +41,7 @@ describe('what a person or another program does to a running daemon', () => {
   }
   const SPOILT = Buffer.from('spoilt').toString('base64');
 
-  it('paused=true stops every write, and the daemon goes on to complain', async (t) => {
+  it('the annotation paused=true stops every write, and the daemon reports pending writes', async (t) => {
     const daemon = await start(t);
     const healthy = bundleOf(await cluster.registration());
     await annotate({ 'terraform.job.kb.io/paused': 'true', 'terraform.job.kb.io/rotate': 'serving' });
@@ -64,7 +64,7 @@ describe('what a person or another program does to a running daemon', () => {
     });
   });
 
-  it('a writer that undoes every repair is held off longer and longer, and called by its name', async (t) => {
+  it('repairs that another writer keeps reverting are delayed more each time, and the log names the writer', async (t) => {
     const daemon = await start(t);
     const timeline = await startTimeline(cluster);
     t.after(() => timeline.stop());
@@ -93,7 +93,7 @@ describe('what a person or another program does to a running daemon', () => {
   });
   const FIGHT = 'repair rate-limited: another writer keeps reverting it';
 
-  it('a Secret that loses its label is used, never written, and not fought over', async (t) => {
+  it('a Secret that loses its label is used and never written', async (t) => {
     const daemon = await start(t);
     await patchSecret({
       metadata: { labels: { 'app.kubernetes.io/managed-by': 'another-manager' } },
@@ -109,7 +109,7 @@ describe('what a person or another program does to a running daemon', () => {
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('everything that is done about the Secret is told as Events of it, each with its reason', async (t) => {
+  it('each step on the Secret is an Event of the Secret with its reason', async (t) => {
     await start(t);
     await annotate({ 'terraform.job.kb.io/rotate': 'serving' });
     const events = await eventually(async () => {

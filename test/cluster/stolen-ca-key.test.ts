@@ -69,7 +69,7 @@ describe('the key of the certificate authority, stolen', () => {
     return (server.address() as AddressInfo).port;
   }
 
-  it('signs for the endpoint: openssl and Node.js take that', async (t) => {
+  it('openssl and Node.js trust a certificate for the endpoint that a stolen CA key has signed', async (t) => {
     const leaf = await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` });
     const { certificate: ca } = stolen;
     assert.equal(await opensslVerify(leaf.certificate, { ca, at: new Date(), hostname: SERVER_NAME }), 'OK');
@@ -77,7 +77,7 @@ describe('the key of the certificate authority, stolen', () => {
   });
 
   for (const name of OTHERS) {
-    it(`signs for ${name} in vain: openssl and Node.js refuse that`, async (t) => {
+    it(`openssl and Node.js refuse a certificate for ${name} that a stolen CA key has signed`, async (t) => {
       const leaf = await aLeaf(stolen, { name });
       const { certificate: ca } = stolen;
       assert.match(await opensslVerify(leaf.certificate, { ca, at: new Date() }), REFUSED);
@@ -113,7 +113,7 @@ describe('the key of the certificate authority, stolen', () => {
     });
   }
 
-  it("signs for another Service in vain: the API server, which is Go's TLS, refuses that", async (t) => {
+  it('the API server (Go TLS) refuses a certificate for another Service that a stolen CA key has signed', async (t) => {
     const [service, name] = ['other', `other.${NAMESPACE}.svc`];
     const spec = { type: 'ExternalName', externalName: 'localhost' };
     await cluster.core.createNamespacedService({ namespace: NAMESPACE, body: { metadata: { name: service }, spec } });
@@ -121,14 +121,14 @@ describe('the key of the certificate authority, stolen', () => {
     assert.match(message, /x509: .*not authorized to sign for this name.*not permitted by any constraint/);
   });
 
-  it('is an impostor of the endpoint for the API server, for who also stands in its way', async (t) => {
+  it('a thief of the CA key who also controls the network can impersonate the endpoint', async (t) => {
     // It is let in, and then hangs up instead of answering: no word of the certificate.
     const message = await answer(SERVICE, await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` }), t);
     assert.match(message, /EOF|connection reset/);
     assert.doesNotMatch(message, /x509/);
   });
 
-  it('makes nobody a client of the API server', async () => {
+  it('a stolen CA key cannot sign a client certificate for the API server', async () => {
     const leaf = { name: 'DNS:anyone', subject: '/O=system:masters/CN=thief' };
     assert.equal(await statusFor(await aLeaf(clientCa, leaf)), 200);
     assert.equal(await statusFor(await aLeaf(stolen, leaf)), 401);

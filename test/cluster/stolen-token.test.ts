@@ -51,7 +51,7 @@ describe('whoever has the token of the ServiceAccount', () => {
   const thief = async (t: TestContext) => apiWith(t, await tokenOf(cluster, ACCOUNT));
   const applyTokenSecret = (api: RawApi) => api.call('APPLY', `${SECRET_PATH}?fieldManager=thief`, tokenSecret);
 
-  it('cannot come to the token of another account through its Secret', async (t) => {
+  it('a stolen token cannot get the token of another account through the Secret of the daemon', async (t) => {
     const api = await thief(t);
     await eventually(async () => {
       const { status, body } = await applyTokenSecret(api);
@@ -62,7 +62,7 @@ describe('whoever has the token of the ServiceAccount', () => {
     await cluster.forgetDaemon();
   });
 
-  it('could do so without the ValidatingAdmissionPolicy of the install', async (t) => {
+  it('without the ValidatingAdmissionPolicy a stolen token could get the token of another account', async (t) => {
     const api = await thief(t);
     const { body: binding } = await admin.call('GET', `${BINDINGS}/${POLICY}`);
     await admin.call('DELETE', `${BINDINGS}/${POLICY}`);
@@ -81,7 +81,7 @@ describe('whoever has the token of the ServiceAccount', () => {
     await admin.call('POST', BINDINGS, { ...binding, metadata: { name, labels } });
   });
 
-  it('is trusted with all writes of the cluster, as whoever may change a webhook configuration', async (t) => {
+  it('a stolen token can intercept all writes of the cluster through the webhook configuration', async (t) => {
     const ca = await opensslAuthority('ec');
     const { certificate: cert, privateKey: key } = await aLeaf(ca, { name: 'DNS:localhost' });
     const seen: Json[] = [];
@@ -123,7 +123,7 @@ describe('whoever has the token of the ServiceAccount', () => {
     });
   });
 
-  it('has it for as long as the Pod lives that it was stolen from, and for an hour at the most', async (t) => {
+  it('a stolen token is valid until its Pod is deleted, at most for an hour', async (t) => {
     const pod = 'terraform-daemon-0';
     const spec = { containers: [{ name: 'a', image: 'a' }], serviceAccountName: ACCOUNT };
     await cluster.core.createNamespacedPod({ namespace: NAMESPACE, body: { metadata: { name: pod }, spec } });

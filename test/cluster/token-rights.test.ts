@@ -127,13 +127,13 @@ describe('a stolen token of the ServiceAccount', () => {
     }
   }
 
-  it('is what docs/reference/token-rights.md says, which WRITE_DOCS=1 writes', async () => {
+  it('docs/reference/token-rights.md equals the results (WRITE_DOCS=1 writes it)', async () => {
     const table = rightsTable([...(await rightsIn(NAMESPACE)), ...(await rightsIn(TEAM))]);
     if (process.env.WRITE_DOCS) await writeFile(TABLE, table);
     assert.equal(await readFile(TABLE, 'utf8'), table);
   });
 
-  it('cannot act as somebody else', async () => {
+  it('a stolen token cannot impersonate another user', async () => {
     for (const other of ['system:admin', `system:serviceaccount:${NAMESPACE}:${OTHER}`]) {
       await assert.rejects(kubectl(kubeconfig, ['get', 'pods', `--as=${other}`]), /Forbidden/);
     }

@@ -39,7 +39,7 @@ suite('a certificate that plain openssl has made', () => {
     return folder;
   }
 
-  test('is a CA, and may be brought, presented and ready all the same', async (t) => {
+  test('a self-signed certificate of plain openssl is a CA, and is accepted, presented and ready', async (t) => {
     const later = new Date(Date.now() + 60_000); // it is valid from the second in which it was made
     const { serving, caBundle } = await readCertificateFiles(await selfSigned(t), names, later);
     assert.equal(caBundle, serving.certificate);
@@ -53,7 +53,7 @@ suite('a certificate that plain openssl has made', () => {
     );
   });
 
-  test('may not be for clients alone', async (t) => {
+  test('a user-provided certificate for client authentication only is refused', async (t) => {
     const folder = await selfSigned(t, ['extendedKeyUsage=clientAuth,1.2.3.4']);
     await assert.rejects(readCertificateFiles(folder, names, now), {
       code: 'CERTIFICATE_FILES_INVALID',
@@ -62,7 +62,7 @@ suite('a certificate that plain openssl has made', () => {
   });
 });
 
-suite('a problem with files names what was found', () => {
+suite('the error about certificate files names the given value', () => {
   const leaf = (change: Parameters<typeof altered>[1]['change']) =>
     altered(set.serving, { signer: set.ca, ...(change ? { change } : {}) });
   const rows: [name: string, certificate: () => string, text: RegExp][] = [
@@ -100,7 +100,7 @@ suite('a problem with files names what was found', () => {
 });
 
 suite('files that are being written', () => {
-  test('are read once more where they do not fit together', async (t) => {
+  test('certificate files that do not match are read once more', async (t) => {
     const source = await aFolder(t, filesOf(other));
     const directory = await aFolder(t, { ...filesOf(set), 'key.pem': other.serving.privateKey });
     const read = readCertificateFiles(directory, names, now);
@@ -108,7 +108,7 @@ suite('files that are being written', () => {
     assert.deepEqual(await read, { serving: other.serving, caBundle: other.caBundle });
   });
 
-  test('are read twice, not for ever', async (t) => {
+  test('certificate files that never match are read only twice', async (t) => {
     const files = { ...filesOf(set), 'key.pem': other.serving.privateKey };
     await assert.rejects(bring(t, files), {
       code: 'CERTIFICATE_FILES_INVALID',

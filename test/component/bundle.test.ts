@@ -46,14 +46,14 @@ describe('the bundle', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('is the same, byte for byte, wherever it is built', () => {
+  it('the bundle is byte-for-byte equal in two build folders', () => {
     assert.ok(first.bundle.length > 100_000);
     assert.ok(first.bundle.equals(built.bundle), 'the bundles differ');
     assert.ok(first.sbom.equals(built.sbom), 'the SBOMs differ');
     assert.equal(first.licences, built.licences);
   });
 
-  it('has an SBOM that lists the packages in it, all of them and no other', async () => {
+  it('the SBOM lists exactly the packages in the bundle', async () => {
     const { components, metadata } = JSON.parse(built.sbom.toString());
     assert.equal(metadata.component.name, 'terraform-daemon');
     const listed = components.map(({ name, version }: Named) => `${name}@${version}`);
@@ -61,7 +61,7 @@ describe('the bundle', () => {
     assert.ok(listed.some((ref: string) => ref.startsWith('node-forge@')));
   });
 
-  it('has an SBOM with checksum and licence of each, and edges to nothing but those', () => {
+  it('the SBOM has checksum and licence of each package and only edges between listed packages', () => {
     const { components, dependencies, metadata } = JSON.parse(built.sbom.toString());
     for (const { name, hashes, licenses } of components) {
       assert.equal(hashes?.[0]?.alg, 'SHA-512', name);
@@ -75,7 +75,7 @@ describe('the bundle', () => {
     );
   });
 
-  it('comes with the licences of the packages in it', async () => {
+  it('the licence file has the licence of each package in the bundle', async () => {
     for (const ref of await packagesIn(built.inputs)) assert.ok(built.licences.includes(`${ref} (`), ref);
     assert.match(built.licences, /Permission is hereby granted/);
   });

@@ -44,13 +44,13 @@ const isRefused = (endpoint: Endpoint, agent: Agent): Promise<void> =>
   );
 
 suite('with --client-ca-file', () => {
-  test('a client with a certificate of the authority is served', async (t) => {
+  test('with --client-ca-file a client with a certificate of the CA is served', async (t) => {
     const { authority, endpoint } = await start(t);
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
     assert.deepEqual(endpoint.refusals, []);
   });
 
-  test('nobody else is, and why is told', async (t) => {
+  test('with --client-ca-file other clients are refused, and the reason is logged', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const rows: [client: ClientCertificate | undefined, error: RegExp][] = [
       [undefined, /peer did not return a certificate/],
@@ -67,7 +67,7 @@ suite('with --client-ca-file', () => {
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
   });
 
-  test('one with a key of a kind that TLS does not take is told as well', async (t) => {
+  test('a client certificate with an unsupported key type is refused and logged', async (t) => {
     const { endpoint } = await start(t);
     const folder = await aFolder(t);
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -81,7 +81,7 @@ suite('with --client-ca-file', () => {
     await eventually(() => assert.match(endpoint.refusals[0]?.error ?? '', /wrong curve/));
   });
 
-  test('whose handshake fails for another reason is not one of them', async (t) => {
+  test('a handshake that fails for another reason is not logged as client-refused', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const known = await authority.issue('kube-apiserver');
     const distrusting = { ...endpoint, caBundle: other.ca };
@@ -96,7 +96,7 @@ suite('with --client-ca-file', () => {
     assert.match(endpoint.refusals[0]?.error ?? '', /peer did not return a certificate/);
   });
 
-  test('of those only the ones that --client-name names', async (t) => {
+  test('with --client-name only certificates with these CNs are served', async (t) => {
     const { authority, endpoint } = await start(t, { clientNames: ['kube-apiserver', 'front-proxy'] });
     await isServed(endpoint, agentWith(t, await authority.issue('front-proxy')));
     await isRefused(endpoint, agentWith(t, await authority.issue('system:node:a')));
@@ -105,7 +105,7 @@ suite('with --client-ca-file', () => {
     assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
   });
 
-  test('openssl s_client is refused in TLS 1.2 as well, unless it has a certificate', async (t) => {
+  test('openssl s_client without a certificate is refused in TLS 1.2 too', async (t) => {
     const { authority, endpoint } = await start(t);
     const { certFile, keyFile } = await authority.issue('kube-apiserver');
     const call = ['s_client', '-tls1_2', '-connect', `127.0.0.1:${endpoint.port}`, '-servername', SERVER_NAME];
@@ -115,7 +115,7 @@ suite('with --client-ca-file', () => {
     assert.match(output, /Acceptable client certificate CA names\n.*CN = clients/);
   });
 
-  test('another authority is taken at once, also by who presents another certificate later; who is connected is asked again', async (t) => {
+  test('a new client CA applies at once, also to open connections after their next response', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const [old, next] = [agentWith(t, await authority.issue('a')), agentWith(t, await other.issue('b'))];
     await isServed(endpoint, old);
@@ -132,7 +132,7 @@ suite('with --client-ca-file', () => {
     await isServed(swapped, agentWith(t, await other.issue('b')));
   });
 
-  test('inspect, which has no certificate, still sees what is presented; where TLS 1.2 ends it before, it says why', async (t) => {
+  test('inspect has no client certificate and still shows the presented certificate; with TLS 1.2 it reports why not', async (t) => {
     const { endpoint } = await start(t);
     const address = { host: '127.0.0.1', port: endpoint.port };
     const { caBundle, serving } = await someCertificates();

@@ -8,24 +8,24 @@ import { spawnCommand } from '../support/cluster/command.ts';
 
 // Each of these starts a process. test/unit/cli and test/unit/commands test the rest within their own process.
 describe('the process', { concurrency: 3 }, () => {
-  test('--version answers the version of the package, and ends with 0', async () => {
+  test('--version prints the version of the package and exits with code 0', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     assert.deepEqual(await spawnCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
   });
 
-  test('ends with 2 and the problem on standard error for a usage error', async () => {
+  test('a usage error is printed to stderr and exits with code 2', async () => {
     const { exitCode, stdout, stderr } = await spawnCommand(['rotate', '--kubeconfig=/no/file']);
     assert.deepEqual([exitCode, stdout], [2, '']);
     assert.match(stderr, /--kubeconfig .*invalid value "\/no\/file"/);
   });
 
   describe('a reader that goes away', () => {
-    test('in the middle of the help ends it quietly', async () => {
+    test('a reader that closes the pipe during --help causes no error', async () => {
       const { stderr } = await spawnCommand(['--help'], { isUnread: true });
       assert.equal(stderr, '');
     });
 
-    test('of the log stops the daemon as SIGTERM does', async (t) => {
+    test('a reader that closes the log pipe stops the daemon like SIGTERM', async (t) => {
       const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
       const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
       assert.deepEqual(await spawnCommand([...flags, ...ports], { isUnread: true }), {
@@ -42,7 +42,7 @@ describe('the process', { concurrency: 3 }, () => {
       ['metrics-bind-port', 'webhook-bind-port'],
       ['webhook-bind-port', 'metrics-bind-port'],
     ] as const) {
-      test(`ends with 1 where the port of --${option} is taken, before it issues anything, and logs why`, async (t) => {
+      test(`a port of --${option} in use exits with code 1 before a certificate is issued, and is logged`, async (t) => {
         const taken = createServer().listen(0, '127.0.0.1');
         await once(taken, 'listening');
         t.after(() => taken.close());
@@ -59,7 +59,7 @@ describe('the process', { concurrency: 3 }, () => {
       });
     }
 
-    test('waits for an API server that is not there, and ends with 0 when it is asked to stop', async (t) => {
+    test('a daemon without an API server waits and exits with code 0 on SIGTERM', async (t) => {
       const flags = [
         `--kubeconfig=${await aKubeconfig(t)}`,
         '--webhook-bind-address=127.0.0.1',

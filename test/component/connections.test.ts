@@ -34,7 +34,7 @@ const isReused = async (endpoint: Endpoint, agent: Agent): Promise<boolean> => {
 };
 
 suite('more connections than --max-connections', () => {
-  test('cost those who have never asked for anything, the longest idle first, and never who was answered', async (t) => {
+  test('beyond --max-connections the longest idle connection without a request is closed, never a served one', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
@@ -54,7 +54,7 @@ suite('more connections than --max-connections', () => {
     );
   });
 
-  test('leave room for a newcomer also where all have been answered: the one that was for longest goes', async (t) => {
+  test('if all connections were served, the longest idle one is closed for a new connection', async (t) => {
     const agents = Array.from({ length: 12 }, () => keepAlive(t));
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     for (const agent of agents) await isReused(endpoint, agent);
@@ -63,7 +63,7 @@ suite('more connections than --max-connections', () => {
     assert.equal(await isReused(endpoint, agents[0] as Agent), false);
   });
 
-  test('who does not even begin with TLS, and who sends half of a request, go before who waits for the next one', async (t) => {
+  test('connections without TLS or with half a request are closed before served idle ones', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
@@ -81,7 +81,7 @@ suite('more connections than --max-connections', () => {
     assert.equal(await isReused(endpoint, agent), true);
   });
 
-  test('in a flood of thousands a client with a connection, and new ones, are served all the time', async (t) => {
+  test('during a flood of connections, open and new clients are served', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 100 });
     await isReused(endpoint, agent);
@@ -118,14 +118,14 @@ suite('a client that takes its time', { concurrency: true }, () => {
     await new Promise((resolve) => socket.once('close', resolve));
     return { ms: performance.now() - start, answer };
   }
-  test('is cut off after 10 s without a handshake', async (t) => {
+  test('a client without a handshake is disconnected after 10 s', async (t) => {
     const endpoint = await startEndpoint(t);
     const { ms } = await closedAfter(createConnection(endpoint.port, '127.0.0.1'));
     assert.ok(ms >= 9_000, `${Math.round(ms)} ms`);
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('gets 408 if its request is not whole in time, however it trickles', async (t) => {
+  test('a client whose request is incomplete in time gets 408, even if bytes trickle in', async (t) => {
     const endpoint = await startEndpoint(t, { idleMs: 2_000 });
     const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n';
     const starts = ['\r\n\r\n', head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`];
@@ -141,7 +141,7 @@ suite('a client that takes its time', { concurrency: true }, () => {
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('is answered also where it asks for the first time after 12 s', async (t) => {
+  test('a client that sends its first request after 12 s gets a response', async (t) => {
     const endpoint = await startEndpoint(t);
     // As an API server has them: it has dialled one connection more than it needed, and keeps it for later.
     const spare = await connectTo(endpoint);

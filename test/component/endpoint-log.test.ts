@@ -4,7 +4,7 @@ import { aJob, aTerraformJob, type Json } from '../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../support/builders/a-review.ts';
 import { startEndpoint } from '../support/cluster/endpoint.ts';
 
-suite('each answer is logged in one line, and counted', () => {
+suite('each response is one log line and counted in the metrics', () => {
   const of = (name: string, operation: string) => ({
     namespace: 'team-a',
     name,
@@ -78,7 +78,7 @@ suite('each answer is logged in one line, and counted', () => {
   }
 });
 
-test('what is no review warns once a minute, and is at debug in between', async (t) => {
+test('a malformed review is a warning once a minute and debug in between', async (t) => {
   const { post, lines, outcomes } = await startEndpoint(t);
   for (const body of [{}, '[', { kind: 'Status' }]) await post(body);
   assert.deepEqual(
@@ -92,7 +92,7 @@ test('what is no review warns once a minute, and is at debug in between', async 
   assert.deepEqual(outcomes, ['malformed', 'malformed', 'malformed']);
 });
 
-test('what a client wrote is cut in the log', async (t) => {
+test('long text of a client is truncated in the log', async (t) => {
   const long = 'x'.repeat(300);
   const cut = 'x'.repeat(256);
   const { post, lines } = await startEndpoint(t);

@@ -33,7 +33,7 @@ suite('what a real API server sent is answered', () => {
     'update-terraform-apply-annotate': [cappedLimit],
     'update-terraform-apply-dry-run': [cappedLimit],
   };
-  test('all of it', () =>
+  test('each recorded review of a real API server gets its response', () =>
     assert.deepEqual(
       recordedReviews.map(({ name }) => name),
       Object.keys(patches),
@@ -69,7 +69,7 @@ function assertPresentable(warnings: readonly string[], auditAnnotations: Readon
 }
 
 suite('a capped Job is explained', () => {
-  test('in the warning and the audit annotations', async (t) => {
+  test('the warning and the audit annotations explain a capped Job', async (t) => {
     const endpoint = await startEndpoint(t);
     const { review } = await endpoint.post(aReview({ object: aTerraformJob({ backoffLimit: undefined }) }));
     const changes = 'backoffLimit unset -> 0, restartPolicy OnFailure -> Never';
@@ -83,13 +83,13 @@ suite('a capped Job is explained', () => {
     return (await endpoint.post(review)).review.response.warnings;
   };
 
-  test('as one that may run twice where its restartPolicy stays OnFailure', async (t) => {
+  test('the warning says that a Job can run twice if restartPolicy stays OnFailure', async (t) => {
     const warning = 'terraform-daemon: this Job is not retried, but may run twice (backoffLimit 2147483647 -> 0)';
     assert.deepEqual(await told(t, anUpdate()), [warning]);
     assert.deepEqual(await told(t, aReview(), { restartPolicy: 'Keep' }), [warning]);
   });
 
-  test('as one that runs once where it was never to be restarted, or that is only limited', async (t) => {
+  test('the warning says that a Job runs once or is limited, depending on restartPolicy and backoffLimit', async (t) => {
     const never = aTerraformJob({ restartPolicy: 'Never' });
     const once = 'terraform-daemon: this Job runs once (backoffLimit 2147483647 -> 0)';
     assert.deepEqual(await told(t, anUpdate({ object: never })), [once]);
@@ -104,7 +104,7 @@ suite('a capped Job is explained', () => {
     ['a restart policy in many words', { restartPolicy: 'this one has forty characters, and spaces' }],
   ];
   for (const [name, fields] of odd) {
-    test(`also where it has ${name}`, async (t) => {
+    test(`a Job with ${name} is capped and explained`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { review } = await endpoint.post(aReview({ object: aTerraformJob(fields) }));
       assertPresentable(review.response.warnings, review.response.auditAnnotations);
@@ -121,7 +121,7 @@ suite('the largest Job that etcd takes', () => {
     return JSON.stringify(anUpdate({ object })).replaceAll('<', '\\u003c');
   };
 
-  test('is answered, old and new', async (t) => {
+  test('an UPDATE with the largest Job that etcd accepts gets a response', async (t) => {
     const body = ofAngles(1_500);
     assert.ok(body.length > 17 * MIB);
     const reply = await (await startEndpoint(t)).post(body);
@@ -129,7 +129,7 @@ suite('the largest Job that etcd takes', () => {
   });
 });
 
-suite('a request is let through, or refused with a reason', () => {
+suite('a request is allowed, or refused with a reason', () => {
   const rows: [name: string, review: Json, status?: object][] = [
     ['a subresource', anUpdate({ subResource: 'status' })],
     ['a DELETE', aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() })],
@@ -151,7 +151,7 @@ suite('a request is let through, or refused with a reason', () => {
   }
 });
 
-suite('what is no admission request is answered with a text', () => {
+suite('a request that is no admission review gets a text response', () => {
   const json = (type: string) => ({ headers: { 'Content-Type': type } });
   const ofSize = (bytes: number) => {
     const empty = JSON.stringify(aReview({ padding: '' })).length;
@@ -225,7 +225,7 @@ suite('what is no admission request is answered with a text', () => {
     });
   }
 
-  test('413: a byte more than 20 MiB, before any of it is sent', async (t) => {
+  test('413 for a Content-Length of one byte more than 20 MiB, before the body is sent', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': String(20 * MIB + 1) };
     const { request, reply } = startPost(endpoint, { headers });
@@ -235,7 +235,7 @@ suite('what is no admission request is answered with a text', () => {
     assert.deepEqual([status, text], [413, 'body: too large: must have at most 20 MiB\n']);
   });
 
-  test('413: more than 20 MiB of a length that was not told', async (t) => {
+  test('413 for a chunked body of more than 20 MiB', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint);
     request.write('{"padding":"');
@@ -243,7 +243,7 @@ suite('what is no admission request is answered with a text', () => {
     assert.equal((await reply).status, 413);
   });
 
-  test('400: what does not begin as an object, without waiting for the rest', async (t) => {
+  test('400 for a body that does not begin with an object, without waiting for the rest', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint, {
       headers: { ...json('application/json').headers, 'Content-Length': '9999' },

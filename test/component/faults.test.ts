@@ -11,14 +11,14 @@ const boom = (): never => {
 suite('a fault of our own is answered with 500, so that failurePolicy decides', () => {
   const faultyPolicy = (): Policy => boom();
 
-  test('and never denies the Job, nor tells the inside', async (t) => {
+  test('an internal error is a 500 that neither denies the Job nor reveals details', async (t) => {
     const endpoint = await startEndpoint(t, { policy: faultyPolicy });
     const { status, text, headers } = await endpoint.post(aReview());
     assert.deepEqual([status, text], [500, 'internal error\n']);
     assert.equal(headers['content-type'], 'text/plain; charset=utf-8');
   });
 
-  test('and told once, with its stack', async (t) => {
+  test('an internal error is logged once with its stack', async (t) => {
     const { post, lines, outcomes } = await startEndpoint(t, { policy: faultyPolicy });
     await post(aReview());
     const [line, ...others] = lines;
@@ -30,7 +30,7 @@ suite('a fault of our own is answered with 500, so that failurePolicy decides', 
     assert.match(line?.fields.stack, /^Error: boom\n +at /);
   });
 
-  test('and the next request is answered as ever', async (t) => {
+  test('after an internal error the next request gets its normal response', async (t) => {
     let faults = 1;
     const endpoint = await startEndpoint(t, {
       policy: () => (faults-- > 0 ? boom() : terraformPolicy),
@@ -39,7 +39,7 @@ suite('a fault of our own is answered with 500, so that failurePolicy decides', 
     assert.equal((await endpoint.post(aReview())).review.response.allowed, true);
   });
 
-  test('also when it is the log that fails: no answer goes out that was not told', async (t) => {
+  test('if the log fails, the response is 500, so that no unlogged response is sent', async (t) => {
     const { post, outcomes } = await startEndpoint(t, { log: { info: boom } });
     assert.equal((await post(aReview())).status, 500);
     assert.deepEqual(outcomes, ['error']);

@@ -9,7 +9,7 @@ const SHORT = { seed: 20_261_124, ms: 200, mostCpuMs: 5_000 };
 
 suite('hostile input', { concurrency: 2 }, () => {
   for (const [name, open] of Object.entries(targets)) {
-    test(`finds nothing in ${name}`, async () => {
+    test(`the fuzzer finds nothing in ${name}`, async () => {
       const target = await open();
       try {
         const { inputs, finding } = await fuzz(target, { ...SHORT, batch: 20 });
@@ -23,7 +23,7 @@ suite('hostile input', { concurrency: 2 }, () => {
 });
 
 suite('the fuzzer', () => {
-  test('tells the smallest input that it finds, and the seed that leads there at once', async () => {
+  test('the fuzzer prints the smallest failing input and its seed', async () => {
     const target = {
       inputs: fc.array(fc.nat(100)),
       check: (list: number[]) => assert.ok(!list.some((number) => number >= 50), 'fifty or more'),
@@ -35,7 +35,7 @@ suite('the fuzzer', () => {
     assert.deepEqual([again.finding?.input, again.finding?.seed], ['[50]', finding?.seed]);
   });
 
-  test('finds what takes too long', async () => {
+  test('the fuzzer finds an input that takes too long', async () => {
     const check = () => {
       const end = performance.now() + 30;
       while (performance.now() < end);
@@ -44,7 +44,7 @@ suite('the fuzzer', () => {
     assert.match(finding?.error ?? '', /ms of CPU time/);
   });
 
-  test('has the same inputs for the same seed', async () => {
+  test('the fuzzer generates the same inputs for the same seed', async () => {
     const seen: string[][] = [[], []];
     for (const list of seen) {
       await fuzz({ inputs: fc.string(), check: (text) => void list.push(text) }, { ...SHORT, ms: 0 });

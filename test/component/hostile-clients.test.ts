@@ -74,13 +74,13 @@ suite('a client that speaks odd HTTP gets its answer', () => {
     });
   }
 
-  test('a compressed body: none is ever inflated', async (t) => {
+  test('a compressed body is refused without decompression', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' };
     assert.equal((await endpoint.post(gzipSync(good), { headers })).status, 415);
   });
 
-  test('a client that goes away in the middle costs a line in the log', async (t) => {
+  test('a client that disconnects during its request causes one log line', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint);
     const isReset = assert.rejects(reply, { code: 'ECONNRESET' });
@@ -116,7 +116,7 @@ suite('many large bodies at once', () => {
     return { calls, finish };
   }
 
-  test('are turned away where they are too many, to come again on another connection; ordinary ones pass', async (t) => {
+  test('too many large bodies get 503 with Retry-After, and ordinary requests are served', async (t) => {
     const endpoint = await startEndpoint(t);
     const { finish } = await hold(endpoint, 5);
     await assertServes(endpoint);
@@ -131,7 +131,7 @@ suite('many large bodies at once', () => {
     assert.equal((await endpoint.post(large)).status, 200);
   });
 
-  test('leave nothing behind when their clients go away', async (t) => {
+  test('large bodies release their memory when their clients disconnect', async (t) => {
     const endpoint = await startEndpoint(t);
     const { calls } = await hold(endpoint, 4);
     for (const { request, reply } of calls) {
@@ -146,7 +146,7 @@ suite('many large bodies at once', () => {
     );
   });
 
-  test('cost nothing where they are only announced', async (t) => {
+  test('an announced large body uses no memory until it arrives', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': String(large.length) };
     const announced = Array.from({ length: 20 }, () => startPost(endpoint, { headers }));
@@ -163,7 +163,7 @@ suite('more values than any Job has', () => {
   const bodyOf = (json: string) => JSON.stringify(aReview({ options: '@' })).replace('"@"', () => json);
   const lists = (count: number) => `[${'[],'.repeat(count / 2 - 1)}[]]`;
 
-  test('are refused before they are read: as objects they would take many times their bytes', async (t) => {
+  test('a body with too many values is refused before it is parsed', async (t) => {
     const endpoint = await startEndpoint(t);
     const { status, text } = await endpoint.post(bodyOf(lists(400_000)));
     assert.deepEqual([status, text], [413, 'body: too large: must have at most 400000 values\n']);
@@ -171,7 +171,7 @@ suite('more values than any Job has', () => {
     assert.equal((await endpoint.post(bodyOf(lists(399_000)))).status, 200);
   });
 
-  test('are not what a text looks like', async (t) => {
+  test('brackets inside of a JSON string do not count as values', async (t) => {
     const endpoint = await startEndpoint(t);
     assert.equal((await endpoint.post(bodyOf(JSON.stringify('\\",[{'.repeat(400_000))))).status, 200);
   });
@@ -214,7 +214,7 @@ suite('JSON that is made to hurt gets its answer', () => {
     });
   }
 
-  test('bytes that are no UTF-8', async (t) => {
+  test('a body with invalid UTF-8 gets a response', async (t) => {
     const endpoint = await startEndpoint(t);
     const body = Buffer.from(JSON.stringify(aReview({ name: 'a@b' })));
     body[body.indexOf('@')] = 0xff;
@@ -222,7 +222,7 @@ suite('JSON that is made to hurt gets its answer', () => {
     assert.equal(endpoint.lines[0]?.fields.name, 'a\ufffdb');
   });
 
-  test('a field twice: the last one counts, as it does for the API server', async (t) => {
+  test('of a repeated JSON field the last value counts, as in the API server', async (t) => {
     const endpoint = await startEndpoint(t);
     const { review } = await endpoint.post(
       good.replace('"operation":"CREATE"', '"operation":"CREATE","operation":"DELETE"'),

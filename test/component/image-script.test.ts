@@ -15,38 +15,38 @@ function imageScript(...args: readonly string[]) {
 }
 
 describe('npm run image', () => {
-  it('names what to install where nothing can build an image', () => {
+  it('npm run image names the tools to install if none can build an image', () => {
     const { status, stderr } = imageScript();
     assert.equal(status, 2);
     assert.match(stderr, /needs one of buildah, podman, docker, .* apt-get install buildah/);
   });
 
-  it('names the engines that there are when it is asked for another', () => {
+  it('npm run image names the supported engines if an unknown one is given', () => {
     const { status, stderr } = imageScript('--engine', 'kaniko');
     assert.equal(status, 2);
     assert.match(stderr, /--engine kaniko is none of buildah, podman, docker/);
   });
 
-  it('says so where the engine that is asked for does not work', () => {
+  it('npm run image reports if the given engine does not work', () => {
     const { status, stderr } = imageScript('--engine=podman');
     assert.equal(status, 2);
     assert.match(stderr, /"podman info" fails/);
   });
 
-  it('names a file that is not there', () => {
+  it('npm run image names a missing file', () => {
     const { status, stderr } = imageScript('--npmrc=/nowhere/npmrc');
     assert.equal(status, 2);
     assert.match(stderr, /--npmrc \/nowhere\/npmrc: there is no such file/);
   });
 
-  it('takes no word for an argument of the engine that does not stand behind --', () => {
+  it('npm run image passes only arguments after -- to the engine', () => {
     const { status, stderr } = imageScript('tag', 'x');
     assert.equal(status, 2);
     assert.match(stderr, /found tag x; allowed there are options alone\n\n.*--tag/s);
     assert.match(imageScript('--', '--no-cache').stderr, /needs one of buildah/);
   });
 
-  it('explains itself, also after an option that there is not', () => {
+  it('npm run image prints its help, also after an unknown option', () => {
     assert.match(imageScript('--help').stdout, /--run-base IMAGE/);
     const { status, stderr } = imageScript('--base=x');
     assert.equal(status, 2);

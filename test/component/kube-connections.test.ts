@@ -58,14 +58,14 @@ async function clientsOf(t: TestContext, url: string, ca: string) {
 describe('the API server is called over HTTP/1.1, also where it would rather speak HTTP/2', {
   concurrency: true,
 }, () => {
-  test('by the calls', async (t) => {
+  test('calls to the API server use HTTP/1.1, even if it prefers HTTP/2', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { callJson } = await clientsOf(t, url, ca);
     await callJson('PATCH', '/api/v1/namespaces/vela-system', { body: { metadata: {} } });
     assert.deepEqual(versions, ['1.1']);
   });
 
-  test('by watches', async (t) => {
+  test('watches on the API server use HTTP/1.1, even if it prefers HTTP/2', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { followJson } = await clientsOf(t, url, ca);
     await followJson(
@@ -97,7 +97,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     'in its middle': (response) => void response.write(begun),
   };
   for (const [where, hang] of Object.entries(hanging)) {
-    test(`that hangs ${where} is read again as a page of five after ten seconds`, async (t) => {
+    test(`a page of Jobs that hangs ${where} is requested again with five Jobs after ten seconds`, async (t) => {
       const { limits, seen, read } = await aStore(t, ({ length }, response) => {
         if (length === 1) hang(response);
         else response.end(page(job));
@@ -107,7 +107,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     });
   }
 
-  test('that hangs also as a page of five is given up after ten more seconds, and can be read again', async (t) => {
+  test('a page of five that hangs fails after ten more seconds, and can be requested again', async (t) => {
     const { limits, read } = await aStore(t, ({ length }, response) => {
       if (length > 2) response.end(page(job));
     });
@@ -116,7 +116,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(limits, ['100', '5', '100']);
   });
 
-  test('of more than 8 MiB is read again as a page of five, before any Job of it is handled', async (t) => {
+  test('a page of more than 8 MiB is requested again with five Jobs before any Job is handled', async (t) => {
     const large = `{"metadata":{"name":"${'x'.repeat(100_000)}"}}`;
     const { limits, seen, read } = await aStore(t, ({ length }, response) => {
       response.end(page(length === 1 ? Array(100).fill(large).join() : job));

@@ -28,7 +28,7 @@ function linesOf(text: string): string[] {
 const eventsOf = (text: string) => linesOf(text).map((line) => JSON.parse(line));
 
 suite('the log as JSON', () => {
-  test('has a line for each event: when, how grave, what, and the fields', async () => {
+  test('the JSON log has one line per event with time, level, message and fields', async () => {
     const text = await printed(`
       log.info('job capped', { namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null });
       log.warn('nothing to add');
@@ -44,7 +44,7 @@ suite('the log as JSON', () => {
     ]);
   });
 
-  test('has every line also where the process ends in the turn that has written it', async () => {
+  test('the JSON log has the last line even if the process exits right after it', async () => {
     const text = await printed(`log.info('one'); log.info('two'); process.exit(0);`);
     assert.deepEqual(
       eventsOf(text).map(({ message }) => message),
@@ -52,7 +52,7 @@ suite('the log as JSON', () => {
     );
   });
 
-  test('has the fields in the order in which people read them', async () => {
+  test('the JSON log has its fields in a fixed order: timestamp, level, message', async () => {
     const [line] = linesOf(await printed(`log.info('job capped', { namespace: 'team-a', backoffLimit: 6 });`));
     const order = ['timestamp', 'level', 'message', 'namespace', 'backoffLimit'];
     assert.deepEqual(Object.keys(JSON.parse(String(line))), order);
@@ -60,7 +60,7 @@ suite('the log as JSON', () => {
 
   const levels = ['error', 'warn', 'info', 'debug'] as const;
   for (const [index, level] of levels.entries()) {
-    test(`at level ${level} has that and what is graver`, async () => {
+    test(`at level ${level} the log has this level and more severe ones`, async () => {
       const text = await printed(`for (const level of ${JSON.stringify(levels)}) log[level]('x');`, { level });
       assert.deepEqual(
         eventsOf(text).map((event) => event.level),
@@ -69,7 +69,7 @@ suite('the log as JSON', () => {
     });
   }
 
-  test('tells an expected error by its code, without a stack', async () => {
+  test('an expected error is logged with its code and without a stack', async () => {
     const text = await printed(`
       const error = new OperatorError('KUBE_CONFLICT', 'somebody was faster', { cause: new Error('409') });
       log.warn('will try again', { attempt: 1, ...errorFields(error) });`);
@@ -84,7 +84,7 @@ suite('the log as JSON', () => {
     });
   });
 
-  test('tells a bug with its stack', async () => {
+  test('an unexpected error is logged with its stack', async () => {
     const [event] = eventsOf(
       await printed(`log.error('exiting on fatal error', errorFields(new TypeError('no such thing')));`),
     );
@@ -92,7 +92,7 @@ suite('the log as JSON', () => {
     assert.match(event.stack, /^TypeError: no such thing\n +at /);
   });
 
-  test('tells what was thrown and is no error', async () => {
+  test('a thrown value that is no Error is logged', async () => {
     const [{ timestamp, ...event }] = eventsOf(
       await printed(`log.error('exiting on fatal error', errorFields('a text'));`),
     );
@@ -101,7 +101,7 @@ suite('the log as JSON', () => {
 });
 
 suite('the log for people', () => {
-  test('has the time, the level, the message, and the fields as JSON', async () => {
+  test('the pretty log has time, level, message and fields as JSON', async () => {
     const text = await printed(
       `log.info('ready', { port: 8090, name: 'a b', drift: ['x'] }); log.error('broken'); log.debug('reconciled');`,
       { format: 'pretty', level: 'debug' },
@@ -115,7 +115,7 @@ suite('the log for people', () => {
   });
 });
 
-suite('a value that would break its line does not', () => {
+suite('a value with line breaks stays on one log line', () => {
   const values = [
     'two\nlines',
     'a\u2028b\u2029c',
@@ -153,14 +153,14 @@ suite('a log that cannot be written', () => {
     return promisify(execFile)('/bin/sh', ['-c', line, 'sh', process.execPath, program]);
   };
 
-  test('because the disk is full stops nothing', async () => {
+  test('a log on a full disk does not stop the daemon', async () => {
     const script = `
       for (let nth = 0; nth < 100; nth++) log.info('x');
       setTimeout(() => process.stderr.write('still here'), 50);`;
     assert.equal((await run(script, '>/dev/full')).stderr, 'still here');
   });
 
-  test('because nobody reads holds a bounded part of it in memory', async () => {
+  test('a log without a reader buffers a bounded amount in memory', async () => {
     const script = `
       const text = 'x'.repeat(1000);
       const more = (left) => {

@@ -43,7 +43,7 @@ async function metricNames(): Promise<ReadonlySet<string>> {
 }
 
 describe('the alerts', () => {
-  it('are good rules, and come when they should and only then', { skip }, async (t) => {
+  it('the alerts are valid rules and fire exactly when expected', { skip }, async (t) => {
     const rulesFile = JSON.stringify(await ruleGroups());
     const folder = await aFolder(t, {
       'rules.yaml': rulesFile,
@@ -53,7 +53,7 @@ describe('the alerts', () => {
     await run('promtool', ['test', 'rules', join(folder, 'alerts.yaml')]);
   });
 
-  it('each have a test, a next step, and a section of the runbook, and the runbook no other', async () => {
+  it('each alert has a test, a next step and a section in the runbook', async () => {
     const names = (await rules()).map(({ alert }) => alert);
     const tests = await readDocument('test/monitoring/alerts.yaml');
     const runbook = await readDocument('docs/how-to/runbook.md');
@@ -68,7 +68,7 @@ describe('the alerts', () => {
     );
   });
 
-  it('and the dashboard ask only for metrics that there are', async () => {
+  it('alerts and dashboard use only existing metrics', async () => {
     const there = await metricNames();
     const panels = JSON.parse(await readFile(DASHBOARD, 'utf8')).panels as { targets: { expr: string }[] }[];
     const expressions = [
@@ -82,11 +82,11 @@ describe('the alerts', () => {
 });
 
 describe('the dashboard', () => {
-  it('is what its script makes', async () => {
+  it('the dashboard equals the output of npm run dashboard', async () => {
     assert.equal(await readFile(DASHBOARD, 'utf8'), await dashboard(), 'run "npm run dashboard"');
   });
 
-  it('asks in PromQL', { skip }, async (t) => {
+  it('each dashboard query is valid PromQL', { skip }, async (t) => {
     const panels = JSON.parse(await dashboard()).panels as { title: string; targets: { expr: string }[] }[];
     const rules = panels.map(({ targets }, index) => ({ record: `panel:${index}`, expr: targets[0]?.expr }));
     const folder = await aFolder(t, { 'rules.yaml': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });

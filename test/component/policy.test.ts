@@ -29,7 +29,7 @@ function assertAnswers({ uid, allowed, status, patch, patchType }: Json, request
 const [terraform] = terraformPolicy.rules;
 assert.ok(terraform);
 suite('the endpoint and its policy', () => {
-  test('goes by the policy that is in force when the request comes', async (t) => {
+  test('the endpoint uses the policy that is in force when a request arrives', async (t) => {
     let policy = terraformPolicy;
     const { post } = await startEndpoint(t, { policy: () => policy });
     assert.equal(patchOf(await post(aReview())).length, 2);
@@ -43,7 +43,7 @@ suite('the endpoint and its policy', () => {
     );
   });
 
-  test('leaves a Job alone that is opted out', async (t) => {
+  test('the endpoint does not change an opted-out Job', async (t) => {
     const { post, lines } = await startEndpoint(t);
     const object = aTerraformJob();
     object.metadata.annotations = { [OPT_OUT_ANNOTATION]: 'true' };
@@ -51,7 +51,7 @@ suite('the endpoint and its policy', () => {
     assert.equal(lines[0]?.fields.reason, 'opted-out');
   });
 
-  test('answers nothing but what its table says, whatever it is sent and whatever the policy', async (t) => {
+  test('for any request and policy the endpoint sends only responses of its decision table', async (t) => {
     let policy = terraformPolicy;
     const { post } = await startEndpoint(t, { policy: () => policy });
     const reviews = [aReview(), anUpdate(), ...recordedReviews.map(({ review }) => review)];

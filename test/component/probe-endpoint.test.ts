@@ -21,7 +21,7 @@ const noNamespaces =
   'needs unshare (util-linux), ip (iproute2) and leave to make namespaces; CI has them';
 
 describe('a call of the endpoint', () => {
-  test('answers what it presents, verified with the bundle and for the name', async (t) => {
+  test('a probe of the endpoint returns the presented certificate, verified with the bundle and the name', async (t) => {
     const { port, caBundle } = await startEndpoint(t);
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
     assert.ok(dialled.outcome === 'answered');
@@ -39,7 +39,7 @@ describe('a call of the endpoint', () => {
     'a bundle of junk': [SERVER_NAME, () => 'junk', /unable to get/],
   };
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
-    test(`answers what it presents, and that it is not verified, with ${what}`, async (t) => {
+    test(`a probe of the endpoint returns the presented certificate as unverified with ${what}`, async (t) => {
       const { port, caBundle } = await startEndpoint(t);
       const dialled = await probeEndpoint({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
       assert.ok(dialled.outcome === 'answered');
@@ -48,7 +48,7 @@ describe('a call of the endpoint', () => {
     });
   }
 
-  test('verifies for an address, wherever it is called', async (t) => {
+  test('a probe of the endpoint verifies the certificate for an IP address', async (t) => {
     const names = { dns: [], ip: ['10.0.0.1'] };
     const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date(), options: { names } });
     const port = await listening(t, createTlsServer({ cert: serving.certificate, key: serving.privateKey }));
@@ -56,14 +56,14 @@ describe('a call of the endpoint', () => {
     assert.deepEqual([dialled.outcome, dialled.why], ['answered', undefined]);
   });
 
-  test('trusts what is itself in the bundle, as Go does', async (t) => {
+  test('a probe of the endpoint trusts a certificate that is itself in the bundle, as Go does', async (t) => {
     const { port } = await startEndpoint(t);
     const { serving } = await someCertificates();
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
     assert.deepEqual([dialled.outcome, dialled.why], ['answered', undefined]);
   });
 
-  test('fails where nobody listens, and where somebody speaks something else', async (t) => {
+  test('a probe of the endpoint fails if no process listens or the protocol is not TLS', async (t) => {
     const closed = await probeEndpoint({ host: '127.0.0.1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal(closed.outcome, 'failed');
     assert.match(closed.why ?? '', /ECONNREFUSED/);
@@ -72,7 +72,7 @@ describe('a call of the endpoint', () => {
     assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
-  test('shows an IPv6 address in brackets', async () => {
+  test('a probe of the endpoint prints an IPv6 address in brackets', async () => {
     const dialled = await probeEndpoint({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });
@@ -86,7 +86,7 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 }
 
 describe('a name', () => {
-  test('leads nowhere in no zone, and an address is none', async () => {
+  test('a name that does not exist in DNS is reported; an IP address is not looked up', async () => {
     assert.equal(await resolutionProblem('127.0.0.1'), undefined);
     assert.equal(await resolutionProblem('localhost'), undefined);
     assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
@@ -94,7 +94,7 @@ describe('a name', () => {
     assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
   });
 
-  test('for which no name server answers does not hold up the report', {
+  test('an unresponsive name server does not delay the report', {
     skip: noNamespaces,
   }, async (t) => {
     // Such a name server, in a network of its own. The process ends when its resolver gives up, after 5 s.

@@ -59,18 +59,18 @@ async function ready(): Promise<Health> {
 }
 
 suite('/readyz', () => {
-  test('is ok when all is well', async (t) => {
+  test('/readyz is ok if each check passes', async (t) => {
     const { get } = await startProbesOf(t, await ready());
     assert.deepEqual(await get('/readyz'), { status: 200, text: 'ok\n', type: TEXT });
   });
 
-  test('tells each check when asked', async (t) => {
+  test('/readyz?verbose lists each check', async (t) => {
     const { get } = await startProbesOf(t, await ready());
     const text = '[+]endpoint ok\n[+]certificate ok\n[+]registration ok\n[+]shutdown ok\n';
     assert.deepEqual(await get('/readyz?verbose'), { status: 200, text, type: TEXT });
   });
 
-  test('says what is missing at the start', async (t) => {
+  test('/readyz names the failed checks at the start', async (t) => {
     const { get } = await startProbesOf(t, { phase: 'starting' });
     const text = [
       '[-]endpoint failed: no serving certificate yet',
@@ -108,7 +108,7 @@ suite('/readyz', () => {
     ],
   ];
   for (const [name, change, now, line] of rows) {
-    test(`fails ${name}`, async (t) => {
+    test(`/readyz fails ${name}`, async (t) => {
       const { get } = await startProbesOf(t, { ...(await ready()), ...(await change()) }, { now });
       const { status, text } = await get('/readyz');
       assert.equal(status, 503);
@@ -116,7 +116,7 @@ suite('/readyz', () => {
     });
   }
 
-  test('follows the daemon as it changes', async (t) => {
+  test('/readyz follows the state of the daemon', async (t) => {
     const status: { -readonly [Field in keyof Health]: Health[Field] } = await ready();
     const { get } = await startProbesOf(t, status);
     const next = await someCertificates(2);
@@ -149,7 +149,7 @@ suite('/healthz', () => {
 });
 
 suite('/metrics', () => {
-  test('describes each metric, also before there is anything to tell', async (t) => {
+  test('/metrics describes each metric before its first sample', async (t) => {
     const { get } = await startProbesOf(t, await ready());
     const { status, text, type } = await get('/metrics');
     assert.deepEqual([status, type], [200, 'text/plain; version=0.0.4; charset=utf-8']);
@@ -175,7 +175,7 @@ suite('/metrics', () => {
     assert.equal(types.get('process_cpu_seconds_total'), 'counter');
   });
 
-  test('counts what happens, by how it ended', async (t) => {
+  test('/metrics counts events by their outcome', async (t) => {
     const { get, metrics } = await startProbesOf(t, await ready());
     metrics.admissionAnswered('capped', 0.0003);
     metrics.admissionAnswered('capped', 0.3);
@@ -230,7 +230,7 @@ suite('/metrics', () => {
     );
   });
 
-  test('answers 500 when it cannot be told', async (t) => {
+  test('/metrics returns 500 if collecting fails', async (t) => {
     const metrics = { expose: () => Promise.reject(new Error('no memory')) };
     const { get } = await startProbesOf(t, await ready(), { metrics });
     assert.deepEqual(await get('/metrics'), { status: 500, text: 'no memory\n', type: TEXT });
@@ -238,13 +238,13 @@ suite('/metrics', () => {
 });
 
 suite('the probes', () => {
-  test('know no other path', async (t) => {
+  test('the probes return 404 for other paths', async (t) => {
     const { get } = await startProbesOf(t, await ready());
     const notFound = { status: 404, text: 'not found; valid paths are /healthz, /readyz and /metrics\n', type: TEXT };
     for (const path of ['/', '/readyz/x', '/metricsx']) assert.deepEqual(await get(path), notFound);
   });
 
-  test('are answered in a flood of connections, of which a hundred stay', async (t) => {
+  test('the probes respond during a flood of connections and keep at most 100', async (t) => {
     const refusals: string[] = [];
     const refused = (...refusal: string[]) => refusals.push(refusal.join(': '));
     const { get, probes } = await startProbesOf(t, await ready(), { refused });
@@ -257,7 +257,7 @@ suite('the probes', () => {
     assert.equal((await get('/readyz')).status, 200);
   });
 
-  test('wait for headers for 5 s and for all of a request for 10, however it trickles', async (t) => {
+  test('the probes wait 5 s for headers and 10 s for a request, even if bytes trickle in', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
     const startMs = performance.now();
     const cutOff = async (head: string) => {
@@ -277,7 +277,7 @@ suite('the probes', () => {
     assert.equal((await get('/healthz')).status, 200);
   });
 
-  test('close at once, also under a client that keeps its connection and one that has asked for nothing yet', async (t) => {
+  test('the probes close at once, even with idle keep-alive connections', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
     await connectTo(t, probes);
     await get('/healthz');
@@ -285,7 +285,7 @@ suite('the probes', () => {
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
-  test('fail on a port that is taken, and name it and its options', async (t) => {
+  test('the probes fail on a port in use and name the port and its options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
     const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3'), refused: assert.fail };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {

@@ -34,7 +34,7 @@ const isRefused = (target: Target): Promise<void> =>
   assert.rejects(async () => (await connectTo(target)).destroy(), { code: 'ECONNREFUSED' });
 
 suite('a connection', () => {
-  test('is used again, and outlives the 90 s for which the API server keeps it', async (t) => {
+  test('a connection is reused and kept longer than the 90 s of the API server', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const replies = [await endpoint.post(aReview(), { agent }), await endpoint.post(aReview(), { agent })];
@@ -49,7 +49,7 @@ suite('a connection', () => {
     assert.ok(Number(seconds) > 90, `Keep-Alive: timeout=${seconds}`);
   });
 
-  test('below TLS 1.2 is refused, also where Node and OpenSSL would take it, and after a swap', async (t) => {
+  test('TLS below 1.2 is refused, even if Node.js and OpenSSL would accept it, and after a certificate swap', async (t) => {
     const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
     t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
     Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
@@ -69,7 +69,7 @@ suite('a connection', () => {
 });
 
 suite('a new serving certificate', () => {
-  test('is presented to new connections at once, while an open one goes on', async (t) => {
+  test('a new serving certificate is presented to new connections at once, while open connections continue', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const next = await someCertificates(2);
@@ -83,14 +83,14 @@ suite('a new serving certificate', () => {
     await isServed(trustsNext);
   });
 
-  test('is refused by who trusts only the old certificate authority', async (t) => {
+  test('a client that trusts only the old CA refuses the new serving certificate', async (t) => {
     const endpoint = await startEndpoint(t);
     await isServed(endpoint);
     endpoint.server.present((await someCertificates(2)).serving);
     await isNotTrusted(endpoint);
   });
 
-  test('is refused under another name', async (t) => {
+  test('a client that verifies another name refuses the serving certificate', async (t) => {
     const { port, caBundle } = await startEndpoint(t);
     const socket = tls.connect({ host: '127.0.0.1', port, ca: caBundle, servername: 'kubernetes.default.svc' });
     await assert.rejects(once(socket, 'secureConnect'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
@@ -101,7 +101,7 @@ suite('a new serving certificate', () => {
     ['whose key cannot be read', async () => 'no key', /no start line|DECODER/],
   ];
   for (const [name, privateKey, error] of bad) {
-    test(`${name} throws, and the old one is still presented`, async (t) => {
+    test(`a serving certificate ${name} throws, and the old one is still presented`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { certificate } = (await someCertificates()).serving;
       const pair = { certificate, privateKey: (await privateKey()) as Pem };
@@ -129,7 +129,7 @@ suite('to close', () => {
     return { finish: () => request.end(body.slice(100)), reply };
   }
 
-  test('lets the answers under way out, takes no new connection, and ends', async (t) => {
+  test('close sends the pending responses, accepts no new connection, and resolves', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const { finish, reply } = await startHalfARequest(endpoint, agent);
@@ -141,7 +141,7 @@ suite('to close', () => {
     await closed;
   });
 
-  test('first goes on answering for the drain time, and sends each client away', async (t) => {
+  test('close serves for the drain time and sends Connection: close to each client', async (t) => {
     const [agent, slowAgent] = [keepAlive(t), keepAlive(t)];
     const endpoint = await startEndpoint(t, { drainMs: 1_000 });
     await endpoint.post(aReview(), { agent });
@@ -165,7 +165,7 @@ suite('to close', () => {
     await isRefused(endpoint);
   });
 
-  test('answers a request that arrives while the process is too busy to end the drain time on time', async (t) => {
+  test('close serves a request that arrives while the process is too busy to end the drain time on time', async (t) => {
     const endpoint = await startEndpoint(t, { drainMs: 20 });
     const socket = await connectTo(endpoint);
     t.after(() => socket.destroy());
@@ -202,7 +202,7 @@ suite('to close', () => {
     ],
   ];
   for (const [name, connect] of idle) {
-    test(`does not wait for a client that ${name}`, async (t) => {
+    test(`close does not wait for a client that ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       const socket = await connect(endpoint);
       socket.on('error', () => {}); // being cut off is what it is for
@@ -220,7 +220,7 @@ suite('to listen', () => {
       { clientCa: undefined, refused: () => {} },
     );
 
-  test('needs no certificate: until there is one to present, no handshake succeeds', async (t) => {
+  test('the server listens without a certificate, and no handshake succeeds until it has one', async (t) => {
     const { serving, caBundle } = await someCertificates();
     const server = await open(0, '127.0.0.1');
     t.after(() => server.close());
@@ -230,12 +230,12 @@ suite('to listen', () => {
     (await connectTo(target)).destroy();
   });
 
-  test('is over at once where nothing was presented: there is nobody to drain', async () => {
+  test('close resolves at once if no certificate was presented', async () => {
     const server = await open(0, '127.0.0.1', 3_600_000);
     await promptly(server.close());
   });
 
-  test('on a port that is taken fails, and names the address and the options', async (t) => {
+  test('listening on a port in use fails with the address and the options', async (t) => {
     const { port } = await startEndpoint(t);
     const flags = '\\(--webhook-bind-port, --webhook-bind-address\\)';
     await assert.rejects(open(port, '127.0.0.1'), {
@@ -248,7 +248,7 @@ suite('to listen', () => {
     });
   });
 
-  test('on an address that this host does not have fails', async () => {
+  test('listening on an address of another host fails', async () => {
     // Addresses that RFC 5737 and RFC 3849 reserve for documentation: no machine has them.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
     await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });

@@ -61,12 +61,12 @@ async function echo(socket: Socket, text: string): Promise<string> {
 }
 
 describe('a Service', () => {
-  test('closes connections while there is no backend', async (t) => {
+  test('the Service of the tests closes connections without a backend', async (t) => {
     const { calls } = await startTestService(t);
     assert.deepEqual(await calls(2), ['', '']);
   });
 
-  test('spreads connections over all backends that are ready', async (t) => {
+  test('the Service of the tests spreads connections over all ready backends', async (t) => {
     const { add, ready, calls } = await startTestService(t);
     const backends = [await startBackend(t, 'one'), await startBackend(t, 'two')];
     for (const backend of backends) add(backend);
@@ -75,7 +75,7 @@ describe('a Service', () => {
     assert.deepEqual([...new Set(await calls(40))].sort(), ['one', 'two']);
   });
 
-  test('makes no new connection to a backend that is not ready, from when it is not until it is again', async (t) => {
+  test('the Service of the tests opens no connection to a backend while it is not ready', async (t) => {
     const { add, ready, calls } = await startTestService(t);
     const [steady, other] = [await startBackend(t, 'steady'), await startBackend(t, 'other', { isReady: false })];
     add(steady);
@@ -90,7 +90,7 @@ describe('a Service', () => {
     assert.deepEqual(new Set(await calls(20)), new Set(['other']));
   });
 
-  test('passes over a backend that refuses connections though its probe says ready', async (t) => {
+  test('the Service of the tests skips a ready backend that refuses connections', async (t) => {
     const { add, ready, calls } = await startTestService(t);
     add(await startBackend(t, 'alive'));
     add(await startBackend(t, 'dead', { isListening: false }));
@@ -98,14 +98,14 @@ describe('a Service', () => {
     assert.deepEqual(new Set(await calls(20)), new Set(['alive']));
   });
 
-  test('closes a connection that every backend refuses', async (t) => {
+  test('the Service of the tests closes a connection that each backend refuses', async (t) => {
     const { add, ready, calls } = await startTestService(t);
     add(await startBackend(t, 'dead', { isListening: false }));
     await eventually(() => assert.equal(ready().length, 1));
     assert.deepEqual(await calls(1), ['']);
   });
 
-  test('leaves connections alone whose backend becomes unready, or is removed', async (t) => {
+  test('the Service of the tests keeps open connections to an unready or removed backend', async (t) => {
     const { service, add, remove, ready, calls } = await startTestService(t);
     const backend = await startBackend(t, 'one');
     add(backend);
@@ -119,7 +119,7 @@ describe('a Service', () => {
     assert.equal(await echo(socket, 'and now'), 'and now');
   });
 
-  test('passes on an end as an end, with all that was sent before it', async (t) => {
+  test('the Service of the tests forwards all data before the end of a connection', async (t) => {
     const { service, add, ready } = await startTestService(t);
     add(await startBackend(t, 'one'));
     await eventually(() => assert.equal(ready().length, 1));
@@ -129,7 +129,7 @@ describe('a Service', () => {
     assert.equal((await promptly(socket.toArray())).join('').length, all.length);
   });
 
-  test('ends the connection of a client whose backend resets it', async (t) => {
+  test('the Service of the tests ends the connection of a client whose backend resets it', async (t) => {
     const { service, add, ready } = await startTestService(t);
     const backend = await startBackend(t, 'one');
     add(backend);
@@ -140,7 +140,7 @@ describe('a Service', () => {
     await promptly(closed);
   });
 
-  test('finds a backend unready that no longer answers its probe', async (t) => {
+  test('the Service of the tests marks a backend without a probe response as unready', async (t) => {
     const { add, ready } = await startTestService(t);
     const backend = await startBackend(t, 'one');
     add(backend);
@@ -149,7 +149,7 @@ describe('a Service', () => {
     await eventually(() => assert.deepEqual(ready(), []));
   });
 
-  test('cuts every connection when it is closed, to clients and to backends', async (t) => {
+  test('the closed Service of the tests cuts all connections', async (t) => {
     const service = await startService();
     const backend = await startBackend(t, 'one');
     service.add(backend);

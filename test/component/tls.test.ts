@@ -31,7 +31,7 @@ suite('openssl s_client', () => {
     ['CCM with a short tag in TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
   ];
   for (const [what, flags] of refused) {
-    test(`is refused with ${what}, and told so by an alert`, async (t) => {
+    test(`openssl s_client is refused with ${what} by a TLS alert`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { isOk, output } = await sClient(endpoint, flags);
       assert.equal(isOk, false);
@@ -41,7 +41,7 @@ suite('openssl s_client', () => {
   }
 
   for (const flags of [['-tls1_2'], ['-tls1_3']]) {
-    test(`is served with ${flags}, AEAD and an ephemeral key exchange`, async (t) => {
+    test(`openssl s_client is served with ${flags}, AEAD and an ephemeral key exchange`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { isOk, output } = await sClient(endpoint, flags);
       assert.ok(isOk, output);
@@ -49,7 +49,7 @@ suite('openssl s_client', () => {
     });
   }
 
-  test('may not renegotiate', async (t) => {
+  test('openssl s_client cannot renegotiate', async (t) => {
     const endpoint = await startEndpoint(t);
     // The letter R on a line of its own asks for it.
     const { output } = await sClient(endpoint, ['-tls1_2'], 'R\n');
@@ -58,7 +58,7 @@ suite('openssl s_client', () => {
     await assertServes(endpoint);
   });
 
-  test('with another name, or none, is served the same certificate: its client is who refuses', async (t) => {
+  test('a client with another server name or none gets the same certificate and must refuse it', async (t) => {
     const endpoint = await startEndpoint(t);
     for (const name of [['-servername', 'kubernetes.default.svc'], ['-noservername']]) {
       const { isOk, output } = await openssl(['s_client', '-connect', `127.0.0.1:${endpoint.port}`, ...name]);
@@ -83,7 +83,7 @@ suite('the endpoint', () => {
     return found;
   };
 
-  test('of --tls-min-version=TLSv1.3 speaks nothing older, also after a swap', async (t) => {
+  test('with --tls-min-version=TLSv1.3 older versions are refused, also after a certificate swap', async (t) => {
     const endpoint = await startEndpoint(t, { tls: { minVersion: 'TLSv1.3' } });
     await assert.rejects(handshake(endpoint, { maxVersion: 'TLSv1.2' }), {
       code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
@@ -91,7 +91,7 @@ suite('the endpoint', () => {
     assert.equal((await handshake(endpoint, {})).version, 'TLSv1.3');
   });
 
-  test('has no cipher suite but those of --tls-cipher-suites, and prefers the first', async (t) => {
+  test('the endpoint offers only the suites of --tls-cipher-suites and prefers the first', async (t) => {
     const cipherSuites = ['ECDHE-RSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES128-GCM-SHA256'];
     const endpoint = await startEndpoint(t, { tls: { cipherSuites } });
     const ciphers = cipherSuites.toReversed().join(':');
@@ -100,13 +100,13 @@ suite('the endpoint', () => {
     await assert.rejects(handshake(endpoint, other), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
   });
 
-  test('can have each of the suites that there are, as OpenSSL has them', () => {
+  test('the endpoint can be limited to each single supported suite', () => {
     const names = parseCipherSuites(cipherSuiteNames.join()) ?? [];
     assert.equal(names.length, cipherSuiteNames.length);
     for (const name of names) assert.ok(tls.getCiphers().includes(name.toLowerCase()), name);
   });
 
-  test('does not answer plain HTTP, and serves on', async (t) => {
+  test('the endpoint does not respond to plain HTTP and continues to serve', async (t) => {
     const endpoint = await startEndpoint(t);
     const call = request({ host: '127.0.0.1', port: endpoint.port, method: 'POST' });
     call.end('{}');
@@ -114,7 +114,7 @@ suite('the endpoint', () => {
     await assertServes(endpoint);
   });
 
-  test('closes a connection on which bytes come that are neither', async (t) => {
+  test('the endpoint closes a connection with bytes that are neither TLS nor HTTP', async (t) => {
     const endpoint = await startEndpoint(t);
     const socket = connectPlainly(endpoint.port, '127.0.0.1').on('error', () => {});
     socket.write('\0'.repeat(10_000));

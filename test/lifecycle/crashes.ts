@@ -21,7 +21,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 
   describe('a rotation whose writer is killed', () => {
     for (const moment of ['before', 'after'] as const) {
-      test(`${moment} each of its writes is ended by the others`, async (t) => {
+      test(`a rotation whose writer is killed ${moment} each of its writes is completed by other replicas`, async (t) => {
         const stage = await startStage(cluster(), t, { replicas: 0 });
         const victims = await startVictims(stage, t, moment);
         for (const [index, what] of WRITES.entries()) {
@@ -46,7 +46,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   });
 
   describe('replicas', () => {
-    test('one of three killed: the others go on', async (t) => {
+    test('one replica of three is killed: the others serve', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const act = async (killed: (kill: Span) => void) => {
         killed(await timeKill(() => stage.end(stage.replicas[0] as Replica, 'SIGKILL')));
@@ -55,7 +55,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       unharmed(await play(stage, t, { scenario: 'one of three killed', act }));
     });
 
-    test('five started at once beside one that serves: one CA', async (t) => {
+    test('five replicas start beside a serving one: one CA', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 1 });
       const act = async () => {
         await Promise.all(Array.from({ length: 5 }, () => stage.add()));
@@ -63,7 +63,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       unharmed(await play(stage, t, { scenario: 'five more started at once', act }));
     });
 
-    test('all killed, and all killed with the caBundle emptied: capped again as soon as one is back', async (t) => {
+    test('all replicas are killed, once with an emptied caBundle: Jobs are capped as soon as one is back', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 2 });
       const endAll = () => Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
       const restart = () => Promise.all([stage.add(), stage.add()]);

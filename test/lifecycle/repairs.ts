@@ -26,7 +26,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   }
 
   describe('damage to the Secret, with three replicas', () => {
-    test('is mended before anything else notices', async (t) => {
+    test('damage to the Secret is repaired, and no Job is affected', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       for (const { name, inflict } of secretDamages) {
         const isHealed = ({ secret }: Moment) => isSound(secret);
@@ -39,7 +39,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   });
 
   describe('damage to the registration, with three replicas', () => {
-    test('is mended within its bounds, and no Job is lost', async (t) => {
+    test('damage to the registration is repaired within its bounds, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const wanted = entryOf(stage.timeline.moments().at(-1)?.registration);
       const isHealed = ({ registration }: Moment) => JSON.stringify(entryOf(registration)) === JSON.stringify(wanted);
@@ -52,7 +52,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       }
     });
 
-    test('leaves what others have added, an entry and selectors of ours', async (t) => {
+    test('repairs keep the entry and the selectors that others have added', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const selector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
       const inflict = (one: Cluster) =>

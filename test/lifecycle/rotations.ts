@@ -12,7 +12,7 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       assert.deepEqual([row.lost, row.unmutated, row.inFlightAtKill], [0, 0, 0]);
     };
 
-    it('three replicas, nothing wrong: nothing is written', async (t) => {
+    it('three replicas without a fault write nothing', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const since = new Date();
       const quiet: Act = {
@@ -27,7 +27,7 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       assert.deepEqual(new Set(writes.map(versions)).size <= 1, true, 'somebody has written');
     });
 
-    it('rolling restart of three replicas: a new one is ready before an old one goes', async (t) => {
+    it('a rolling restart of three replicas loses no Job', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const restart = async () => {
         for (const replica of [...stage.replicas]) {
@@ -38,13 +38,13 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       perfect(await play(stage, t, { scenario: 'rolling restart, 3 replicas', act: restart }));
     });
 
-    it('serving certificate asked for by annotation', async (t) => {
+    it('a serving certificate requested by annotation is renewed, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const act = () => ask(stage, 'serving');
       perfect(await play(stage, t, { scenario: 'serving certificate asked for', act, isHealed: isAnswered }));
     });
 
-    it('certificate authority asked for by annotation', async (t) => {
+    it('a CA requested by annotation is rotated, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const before = (await cluster().secret())?.data?.['ca.crt'];
       const act = () => ask(stage, 'ca');
@@ -54,7 +54,7 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       assert.ok(row.healedMs >= 2 * SETTLE_MS, 'the new CA settles, and the old one retires');
     });
 
-    it('short lifetimes: serving certificates and CAs come due again and again', async (t) => {
+    it('with short lifetimes certificates and CAs are rotated repeatedly, and no Job is lost', async (t) => {
       const flags = ['--ca-lifetime=36s', '--cert-lifetime=12s'];
       const stage = await startStage(cluster(), t, { replicas: 3, flags });
       const authorities = () => new Set(stage.timeline.moments().map(({ secret }) => secret?.data?.['ca.key']));

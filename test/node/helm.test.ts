@@ -45,14 +45,14 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     return { secret, registration };
   };
 
-  it('has three blocks: install, upgrade, uninstall', () => {
+  it('docs/how-to/install-with-helm.md has three blocks: install, upgrade, uninstall', () => {
     assert.match(install?.commands ?? '', /^helm install /);
     assert.match(upgrade?.commands ?? '', /^helm upgrade /);
     assert.match(uninstall?.commands ?? '', /^helm uninstall /);
     assert.deepEqual(others, []);
   });
 
-  it('is ready when --wait is over, and caps Jobs', async (t) => {
+  it('a chart install is ready after --wait and caps Jobs', async (t) => {
     const start = performance.now();
     await run(install?.commands);
     t.diagnostic(`${Math.round(performance.now() - start)} ms for helm install --wait`);
@@ -61,7 +61,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
-  it('leaves Secret and registration as they are on an upgrade that restarts no Pod', async () => {
+  it('an upgrade without a restart of Pods does not change Secret and registration', async () => {
     const before = await written();
     const values = { podDisruptionBudget: { enabled: false } };
     await helm(
@@ -71,7 +71,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     assert.deepEqual(await written(), before);
   });
 
-  it('keeps the certificate authority on one that restarts all', async () => {
+  it('an upgrade that restarts all Pods keeps the CA', async () => {
     const before = await written();
     await run(upgrade?.commands);
     const { secret, registration } = await written();
@@ -80,7 +80,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
-  it('leaves nothing behind', async () => {
+  it('helm uninstall leaves no object of the install', async () => {
     await run(uninstall?.commands);
     const kinds =
       'pod,deployment,service,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,networkpolicy,pdb';

@@ -43,7 +43,7 @@ describe('the image', () => {
     return promisify(execFile)(file, rest);
   }
 
-  it('says what it is and from which commit', () => {
+  it('the labels of the image name the version and the commit', () => {
     const revision = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
     const label = (name: string) => image.config.Labels[`org.opencontainers.image.${name}`];
     assert.equal(label('version'), packageJson.version);
@@ -52,14 +52,14 @@ describe('the image', () => {
     assert.match(label('base.name') ?? '', /^localhost\/node-run:/);
   });
 
-  it('runs the daemon as a user of its own, who is a number', () => {
+  it('the image runs as a numeric non-root user', () => {
     assert.equal(image.config.User, `${DAEMON_UID}:${DAEMON_UID}`);
     const flags = ['--min-semi-space-size=2', '--max-semi-space-size=2'];
     assert.deepEqual(image.config.Entrypoint, ['/nodejs/bin/node', ...flags, '/app/terraform-daemon.mjs']);
     assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
   });
 
-  it('adds the bundle, its compiled code, SBOM and licences to the base, and nothing else', async () => {
+  it('the image adds only bundle, compiled code, SBOM and licences to the base', async () => {
     const had = new Set(await filesOf(base.root));
     const added = (await filesOf(image.root)).filter((file) => !had.has(file));
     const named = added.map((file) => file.replace(/^app\/cache\/v24\.[^/]+-65532\/[0-9a-f]+$/, 'app/cache/…'));
@@ -73,32 +73,32 @@ describe('the image', () => {
     ]);
   });
 
-  it('has no file that the daemon could change', async () => {
+  it('the user of the image owns none of its files', async () => {
     for (const file of await filesOf(join(image.root, 'app'))) {
       const { uid, gid, mode } = await stat(join(image.root, 'app', file));
       assert.deepEqual([uid, gid, mode & 0o222], [0, 0, 0], file);
     }
   });
 
-  it('is small', async (t) => {
+  it('the image adds less than its size limit to the base', async (t) => {
     const added = await bytesIn(join(image.root, 'app'));
     const { size } = await stat(archive);
     t.diagnostic(`${inMiB(added)} MiB on top of the base; ${inMiB(size)} MiB packed, with the stand-in for the base`);
     assert.ok(added < 10 * MiB);
   });
 
-  it('runs on a read-only file system without rights, and complains of nothing', async () => {
+  it('the image runs on a read-only file system without capabilities and logs no warning', async () => {
     assert.deepEqual(await run(['--version']), { stdout: `${packageJson.version}\n`, stderr: '' });
     const { stdout } = await run(['--help']);
     assert.match(stdout, /^Usage: terraform-daemon/);
   });
 
-  it('has the daemon as a command, as "kubectl exec" asks for it', async () => {
+  it('the image has the command terraform-daemon for kubectl exec', async () => {
     const { stdout, stderr } = await run(['--version'], { entrypoint: ['terraform-daemon'] });
     assert.deepEqual([stdout, stderr], [`${packageJson.version}\n`, '']);
   });
 
-  it('uses the code that was compiled when it was built', async (t) => {
+  it('the daemon in the image uses the compiled code of the build', async (t) => {
     const { stderr } = await run(['--version'], { env: [TELL_OF_CACHE] });
     assert.match(stderr, /V8 code cache for ESM file:\/\/\/app\/terraform-daemon\.mjs was accepted/);
     const withCache = await medianMs(() => run(['policy']));
@@ -106,13 +106,13 @@ describe('the image', () => {
     t.diagnostic(`start to end of a command: ${withCache} ms, without compiled code ${without} ms`);
   });
 
-  it('does without that code, and without a word, as another user', async () => {
+  it('as another user the daemon runs without the compiled code and without a warning', async () => {
     const { stderr: told } = await run(['--version'], { uid: OTHER_UID, env: [TELL_OF_CACHE] });
     assert.match(told, /Cannot create cache directory/);
     assert.deepEqual(await run(['--version'], { uid: OTHER_UID }), { stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
-  it('starts the daemon, which caps a Job and ends in order', async (t) => {
+  it('the image starts a daemon that caps a Job and exits cleanly', async (t) => {
     const cluster = await startCluster();
     t.after(() => cluster.stop());
     const kubeconfig = await copyFor(DAEMON_UID, cluster.daemonKubeconfig, t);

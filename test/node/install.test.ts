@@ -38,7 +38,7 @@ describe('one kubectl apply on a real node', () => {
   });
   after(() => stage?.stop());
 
-  it('caps Jobs through the ClusterIP of its Service in less than half a minute', async (t) => {
+  it('one kubectl apply caps Jobs through the ClusterIP within half a minute', async (t) => {
     const tookMs = await install(stage);
     t.diagnostic(`${tookMs} ms from kubectl apply to the first Job that was capped`);
     assert.ok(tookMs < INSTALL_MS);
@@ -69,7 +69,7 @@ describe('one kubectl apply on a real node', () => {
     assert.match(answer, /must be application\/json/);
   });
 
-  it('runs as the restricted Pod Security Standard asks, and with what that leaves alone', async () => {
+  it('the Pods meet the restricted Pod Security Standard and use seccomp and a read-only root file system', async () => {
     const { metadata } = await stage.core.readNamespace({ name: NAMESPACE });
     assert.equal(metadata?.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
     const status = await stage.kubectl('-n', NAMESPACE, 'exec', DEPLOYMENT, '--', 'cat', '/proc/1/status');
@@ -81,7 +81,7 @@ describe('one kubectl apply on a real node', () => {
     await assert.rejects(write, /Read-only file system/);
   });
 
-  it('takes its API server, namespace and identity from the Pod, and a token again when the kubelet has changed it', async (t) => {
+  it('the daemon takes API server, namespace and identity from its Pod and reads a renewed token', async (t) => {
     const uses = async () => {
       const lines = (await readFile(stage.node.layout.auditLog, 'utf8')).trim().split('\n');
       return lines
@@ -121,7 +121,7 @@ describe('one kubectl apply on a real node', () => {
     assert.deepEqual(restarts, [0, 0]);
   });
 
-  it('changes nothing and empties nothing when it is applied again', async () => {
+  it('a second kubectl apply changes no object', async () => {
     // kubectl always prints "configured" for a PodDisruptionBudget, so the test compares the objects.
     const state = async () => {
       const lists = await Promise.all([
@@ -141,7 +141,7 @@ describe('one kubectl apply on a real node', () => {
     assert.deepEqual(await state(), before);
   });
 
-  it('does what the documents tell to do on a cluster', async (t) => {
+  it('the commands of the documents work on a real node', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
     t.after(() => rm(folder, { recursive: true }));
     await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));
@@ -154,7 +154,7 @@ describe('one kubectl apply on a real node', () => {
     }
   });
 
-  it('leaves no object of ours behind after kubectl delete', async (t) => {
+  it('kubectl delete leaves no object of the install', async (t) => {
     const kinds = (await stage.kubectl('api-resources', '--verbs=list,delete', '-o', 'name')).trim().split('\n');
     // Events expire by themselves, and metrics of Pods do not belong to the install.
     const listed = kinds.filter((kind) => !/^(events|.*metrics)\b/.test(kind)).join();
@@ -180,7 +180,7 @@ describe('one kubectl apply on a real node', () => {
     assert.equal(stored.spec?.backoffLimit, job.spec?.backoffLimit);
   });
 
-  it('leaves no process, mount or cgroup of the node behind', async () => {
+  it('the stopped node leaves no process, mount or cgroup', async () => {
     const { folder } = stage.node.layout;
     await stage.stop();
     assert.deepEqual(await podCgroups(), cgroupsBefore);

@@ -82,22 +82,22 @@ describe('under a stream of Jobs, through the real Service', () => {
     status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   const namesOf = async () => (await stage.pods()).map(({ metadata }) => metadata?.name ?? '');
 
-  it('a steady minute loses nothing', () => assertAllMutated('steady', () => delay(10_000)));
+  it('one minute without a change loses no Job', () => assertAllMutated('steady', () => delay(10_000)));
 
-  it('a rolling restart loses nothing', () =>
+  it('a rolling restart of the Deployment loses no Job', () =>
     assertAllMutated('kubectl rollout restart', async () => {
       await rollout('restart');
       await untilRolledOut();
     }));
 
-  it('a deleted Pod loses nothing', () =>
+  it('a deleted Pod loses no Job', () =>
     assertAllMutated('kubectl delete pod', async () => {
       const [name = ''] = await namesOf();
       await stage.kubectl('-n', NAMESPACE, 'delete', 'pod', name);
       await untilReady(2);
     }));
 
-  it('scaling from 2 to 5 and back loses nothing', () =>
+  it('scaling from 2 to 5 replicas and back loses no Job', () =>
     assertAllMutated('scale 2, 5, 2', async () => {
       await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=5');
       await untilReady(5);
@@ -105,7 +105,7 @@ describe('under a stream of Jobs, through the real Service', () => {
       await untilReady(2);
     }));
 
-  it('another image loses nothing', () =>
+  it('a change of the image loses no Job', () =>
     assertAllMutated('image upgrade', async () => {
       await stage.kubectl('-n', NAMESPACE, 'set', 'image', DEPLOYMENT, `terraform-daemon=${UPGRADE}`);
       await untilRolledOut();
@@ -113,7 +113,7 @@ describe('under a stream of Jobs, through the real Service', () => {
       assert.deepEqual(images, [UPGRADE, UPGRADE]);
     }));
 
-  it('a drained node keeps one replica until there is room for another: nothing is lost', () =>
+  it('draining the node keeps one replica, so that no Job is lost', () =>
     assertAllMutated('node drain', async () => {
       // There is one node only: the Pod that is evicted has nowhere to go, so its twin has to stay.
       const drain = stage.kubectl('drain', 'n1', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=15s');
@@ -145,7 +145,7 @@ describe('under a stream of Jobs, through the real Service', () => {
 
   // The API server keeps to one of them for minutes, so that each is killed once.
   for (const nth of [0, 1]) {
-    it(`container ${nth + 1} of 2, when it is killed, is made up for within five seconds`, async () => {
+    it(`after a kill of container ${nth + 1} of 2 Jobs are capped again within five seconds`, async () => {
       await scenario(`kill -9 of container ${nth + 1} of 2`, async () => {
         const pod = (await stage.pods()).toSorted(byName)[nth];
         assert.ok(pod);
