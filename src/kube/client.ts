@@ -10,7 +10,7 @@ const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** The clients for one API server. */
 export interface Clients extends JsonCalls {
-  /** Where the API server is. */
+  /** The URL of the API server. */
   readonly server: string;
 }
 
@@ -45,15 +45,15 @@ export function connect(kubeconfig: string | undefined, stop: AbortSignal): Clie
 }
 
 /**
- * What is wrong with the kubeconfig that `connect` would use, a line for each problem. Reads the files that it names too, as
- * the client does at every call.
+ * Returns the problems of the kubeconfig that `connect` would use, one line each. Also reads the files that the
+ * kubeconfig names, because the client reads them at every call.
  *
  * @param label names the option in each line.
  */
 export function kubeconfigProblems(label: string, kubeconfig: string | undefined): string[] {
   const value = kubeconfig === undefined ? 'not set' : `invalid value ${JSON.stringify(kubeconfig)}`;
   return configProblems(kubeconfig).map(([problem, allowed]) => {
-    // A YAML parser quotes lines of the file below its message, and a token may be in one of them.
+    // Keep only the first line: below it the YAML parser quotes lines of the file, which can contain a token.
     const [line = ''] = problem.trim().split('\n');
     return `${label}: ${value}: ${oneLine(truncate(line, LONGEST_PROBLEM))}: must be ${allowed}`;
   });

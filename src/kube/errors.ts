@@ -18,7 +18,10 @@ export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolea
     },
   );
 
-/** Waits for a conditional write that answers the object. An object that was deleted since it was read is a conflict. */
+/**
+ * Waits for a conditional write and returns the written object. Throws KUBE_CONFLICT if the object was deleted since it
+ * was read.
+ */
 export const orConflict = <T>(call: Promise<T>, what: string): Promise<T> =>
   call.catch((error) => {
     const failure = kubeError(what, error);
@@ -31,10 +34,10 @@ export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
     throw kubeError(what, error);
   });
 
-/** Whether the API server has forgotten the version that a list or a watch must continue from. */
+/** Returns whether the resourceVersion or continue token of a list or watch has expired (410 Gone). */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
-/** Whether a call took longer than it may, or a watch was quiet for too long. */
+/** Returns whether a call or a quiet watch exceeded its timeout. */
 export const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError';
 
 /**
@@ -44,12 +47,14 @@ export const isTimeout = (error: unknown): boolean => error instanceof DOMExcept
 export const isOwnerRefused = (error: unknown): boolean =>
   error instanceof OperatorError && !!messageIn(error.cause)?.includes('cannot set an ownerRef');
 
-/** The error of a failed call: the API server's message, our code, and the next step. */
+/**
+ * Returns the error of a failed call, with an error code, the API server's message and, if there is one, a next step.
+ */
 export function kubeError(what: string, error: unknown): OperatorError {
   const status = statusOf(error);
   const message = messageIn(error);
   const found = status === undefined ? networkMessage(error) : (message ?? `HTTP ${status}`);
-  // The API server refuses an apply with an unknown field with 500. A retry gets the same answer.
+  // The API server answers 500 to an apply with an unknown field. A retry would get the same answer.
   const isTooOld = !!message?.includes('field not declared in schema');
   const code = isTooOld ? 'KUBE_REJECTED' : kubeCode(status);
   const step = isTooOld ? TOO_OLD : nextStep(status, message);
@@ -68,33 +73,39 @@ function nextStep(status: number | undefined, message: string | undefined): stri
 }
 
 /**
- * Whether a right is missing. Admission refuses with 403 too (a quota, a policy, a namespace that is being deleted), and no right
- * would help then. The messages are in apiserver, pkg/endpoints/handlers/responsewriters/errors.go.
+ * Returns whether a 403 comes from authorization. Admission also answers 403 (a quota, a policy, a namespace that is
+ * being deleted), which no RBAC rule can fix. Messages: apiserver, pkg/endpoints/handlers/responsewriters/errors.go.
  */
 const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
 
-/** Whether the object does not exist. Other 404s mean a missing namespace, or a wrong path in the kubeconfig's server. */
+/**
+ * Returns whether the object does not exist. Other 404s mean a missing namespace, or a wrong path in the kubeconfig's
+ * server.
+ */
 function isNotFound(error: unknown): boolean {
   const { reason, details } = statusBody(error);
   const isObjectMissing = reason === 'NotFound' && details?.name !== undefined && details.kind !== 'namespaces';
   return statusOf(error) === 404 && isObjectMissing;
 }
 
-/** The HTTP status of an error of the client: `code` for a call, `statusCode` for a watch. */
+/** Returns the HTTP status of a client error: `code` for a call, `statusCode` for a watch. */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, statusCode } = error as Partial<ApiException<unknown>> & { statusCode?: unknown };
-  // The code of a DOMException is a number of two digits.
+  // The code of a DOMException is below 100, so it is not an HTTP status.
   return [code, statusCode].find((status): status is number => typeof status === 'number' && status >= 100);
 }
 
-/** The API server's message. The message of the exception would have every header, and the body twice. */
+/** Returns the API server's message. The exception's own message would contain all headers, and the body twice. */
 function messageIn(error: unknown): string | undefined {
   const { message }: { readonly message?: unknown } = statusBody(error);
   return typeof message === 'string' ? message : undefined;
 }
 
-/** The answer as a Status (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), if it is one. */
+/**
+ * Returns the response body as a Status, or an empty object.
+ * https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+ */
 function statusBody(error: unknown): Partial<V1Status> {
   const body = error instanceof Error ? (error as Partial<ApiException<unknown>>).body : undefined;
   const parsed = typeof body === 'string' ? parseJson(body) : body;
@@ -109,7 +120,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The message of fetch is "fetch failed"; its cause says why. */
+/** Adds the cause, because the message of fetch is only "fetch failed". */
 function networkMessage(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;

@@ -1,6 +1,6 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
 
-/** undici's connector reads it; the types of the client do not have it. */
+/** undici's connector reads `allowH2`; the client's types lack it, hence the type `object`. */
 const HTTP1: object = { allowH2: false };
 
 /**
@@ -16,7 +16,7 @@ export function overHttp1(options: DispatcherOptions): DispatcherOptions {
     // Without TLS options the client would use the agent that all of Node.js shares.
     case 'none':
       return { type: 'agent', connect: { ...HTTP1 } };
-    // Offers no protocol in the handshake, so it speaks HTTP/1.1.
+    // The SOCKS agent offers no ALPN protocol in the TLS handshake, so it uses HTTP/1.1.
     case 'socks':
       return options;
   }

@@ -1,7 +1,7 @@
 import type { V1ManagedFieldsEntry, V1ObjectMeta } from '@kubernetes/client-node';
 import { asObject } from '../lib/json.ts';
 
-/** Who the daemon is in `managedFields`; what creates the Secret adds the replica after a slash. */
+/** The daemon's name in `managedFields`. The creation of the Secret adds a slash and the replica. */
 export const FIELD_MANAGER = 'terraform-daemon';
 
 const isOfDaemon = ({ manager }: V1ManagedFieldsEntry): boolean => manager?.split('/')[0] === FIELD_MANAGER;

@@ -14,11 +14,11 @@ export interface CallOptions {
   readonly query?: Readonly<Record<string, string>>;
   readonly patch?: keyof typeof contentTypes;
   readonly body?: object;
-  /** A longer answer is an `AnswerTooLong`. */
+  /** Maximum size of the response in bytes. A longer response is an `AnswerTooLong` error. */
   readonly mostBytes?: number | undefined;
 }
 
-/** A call with plain JSON: the models of the client would cost memory and drop fields that they do not know. */
+/** Calls the API server with plain JSON. The client's model classes would cost memory and drop unknown fields. */
 export type CallJson = (
   method: 'GET' | 'PATCH' | 'POST' | 'DELETE',
   path: string,
@@ -33,13 +33,13 @@ export interface JsonCalls {
 }
 
 /**
- * Calls share connections for so long; new ones use a client certificate or CA that has changed on disk. The client makes new
- * connections for each request; the handshakes of 500 patches took longer than the patches.
+ * How long calls share connections. New connections use a client certificate or CA that has changed on disk. The client
+ * itself opens a new connection for each request; the handshakes of 500 patches took longer than the patches.
  */
 const CONNECTIONS_MS = 60_000;
 
 /**
- * The calls reject with errors that `kubeError` understands.
+ * Returns the call function. Its promise rejects with an error that `kubeError` can convert.
  *
  * @param stop aborts every call that is under way.
  */

@@ -2,7 +2,10 @@ import { exponentialBackoffMs } from '../lib/backoff.ts';
 import { errorFields, type OperatorError } from '../lib/errors.ts';
 import { timings } from '../lib/timings.ts';
 
-/** An API server that shuts down ends its watches, and a proxy may do so once more: only the third early end is logged. */
+/**
+ * Only the third early end in a row is logged: an API server that shuts down ends its watches, and a proxy can end them
+ * once more.
+ */
 const LOGGED_EARLY_END = 3;
 
 /** Counts the failures of a watch since it last worked. */
@@ -24,7 +27,7 @@ export function createWatchBackoff() {
       const code = error?.code;
       const timesOfCode = (times.get(code) ?? 0) + 1;
       times.set(code, timesOfCode);
-      // Another kind of failure is another state of the API server, which may have just come back: start with a short pause.
+      // A different error code means that the API server's state has changed, so the pause starts short again.
       failures = timesOfCode === 1 ? 1 : failures + 1;
       const isLasting = code === 'KUBE_FORBIDDEN' && failures > forbiddenTries;
       const pauseMs = exponentialBackoffMs(failures, {

@@ -9,11 +9,11 @@ import { createWatchBackoff } from './watch-backoff.ts';
 
 export type OnWatchEvent = (type: string, object: unknown) => void;
 
-/** What `keepWatching` calls again and again. `list` and `watch` reject with an OperatorError of the `KUBE_…` codes. */
+/** The calls that `keepWatching` repeats. `list` and `watch` reject with an OperatorError that has a `KUBE_…` code. */
 export interface WatchSource {
   /**
-   * Reads all objects. Resolves with the version to watch from, or `undefined` when the list has expired halfway. A source
-   * without `list` starts each watch at the present state.
+   * Reads all objects. Resolves with the resourceVersion to watch from, or with `undefined` if the list expired between
+   * two pages. A source without `list` starts each watch at the current state.
    */
   list?(): Promise<string | undefined>;
   /** Reports each change since `from`. Resolves with `expired` when the next step must be a list, not a watch. */
@@ -31,7 +31,7 @@ export interface WatchOptions {
 
 /** A watch that ends sooner and without an event has failed, so that a proxy that closes each watch causes no busy loop. */
 const SHORTEST_WATCH_MS = 1_000;
-/** After every so many failures in a row the source is listed again: the version may be the cause. */
+/** Number of failures in a row after which the source is listed again, because the resourceVersion can be the cause. */
 const FAILURES_PER_LIST = 5;
 
 /**
@@ -45,7 +45,7 @@ export async function keepWatching(source: WatchSource, { warning, log, signal }
     const { outcome, next, error } = await listOrWatch(source, from, signal);
     if (signal.aborted) return;
     from = next;
-    // A list that succeeds does not end a series of failures: the watches may be what fails.
+    // A successful list does not reset the backoff, because the watches can still fail.
     if (outcome === 'watched') backoff.reset();
     if (outcome !== 'failed') continue;
     const { failures, pauseMs, logFields } = backoff.onFailure(error);
@@ -57,7 +57,7 @@ export async function keepWatching(source: WatchSource, { warning, log, signal }
 
 interface WatchStep {
   readonly outcome: 'listed' | 'watched' | 'failed';
-  /** The version to watch from; absent: list first. */
+  /** The resourceVersion to watch from. If absent, list first. */
   readonly next: string | undefined;
   readonly error?: OperatorError;
 }
@@ -116,7 +116,7 @@ export const watchObject =
 export interface WatchRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
-  /** Names the objects in an error. */
+  /** The name of the objects in error messages. */
   readonly what: string;
   /** Called once the API server has accepted the watch: from then on it reports every change. */
   readonly onOpen?: () => void;
@@ -155,9 +155,9 @@ export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
   };
 }
 
-/** An error after the start of a watch comes as an event. */
+/** After a watch has started, the API server reports errors as ERROR events. */
 const statusError = (status: unknown): Error =>
   Object.assign(new Error('the watch has ended'), { code: asObject(status).code, body: status });
 
-/** A watch ends when the server closes it, or when the client finds it quiet. */
+/** Returns whether a watch ended normally: the server closed it, or the client's idle timeout ended it. */
 const isOrdinary = (error: unknown): boolean => error === null || error === undefined || isTimeout(error);

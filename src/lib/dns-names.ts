@@ -1,4 +1,4 @@
-/** Which texts are valid. `allowed` says so in an error message. */
+/** A rule for valid texts. `allowed` describes the rule in error messages. */
 export interface TextRule {
   readonly pattern: RegExp;
   readonly longest: number;

@@ -17,7 +17,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** The same call may succeed a moment later. */
+/** Codes after which the same call can succeed later. */
 const retryableCodes: readonly ErrorCode[] = ['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE'];
 
 /** An expected failure. Callers branch on `code` and `retryable`, never on the text. */
@@ -35,12 +35,12 @@ export class OperatorError extends Error {
   }
 }
 
-/** The text of anything that was thrown. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** An error as log fields. An unexpected error is a bug, so it has its stack. */
+/** Returns an error as log fields. An unexpected error is a bug, so its stack is included. */
 export function errorFields(error: unknown): object {
   if (error instanceof OperatorError) return { code: error.code, error: error.message };
   return { error: messageOf(error), ...(error instanceof Error ? { stack: error.stack } : {}) };

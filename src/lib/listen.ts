@@ -3,9 +3,9 @@ import type { AddressInfo, Server } from 'node:net';
 import { messageOf, OperatorError } from './errors.ts';
 
 export interface ListenOptions {
-  /** 0 for any free port. */
+  /** The port to listen on; 0 selects any free port. */
   readonly port: number;
-  /** `undefined` for all addresses. */
+  /** The address to listen on; `undefined` means all addresses. */
   readonly address: string | undefined;
 }
 

@@ -4,7 +4,7 @@ import { fstatSync, writeSync } from 'node:fs';
 export interface LineSink {
   /** Throws when the line cannot be written. */
   write(line: string): void;
-  /** Bytes that the reader has not taken yet. */
+  /** Returns the number of buffered bytes that the reader has not read yet. */
   waitingBytes(): number;
 }
 
@@ -12,9 +12,10 @@ export interface LineSink {
 export const MOST_WAITING_BYTES = 2 ** 20;
 
 /**
- * An output that never fails and has bounded memory: a full disk or a reader that has stopped costs lines of the log only.
+ * Creates an output that does not throw and limits its buffer: if the disk is full or the reader has stopped, log lines
+ * are dropped.
  *
- * @param onLost called with the number of lost lines, after the next line was written.
+ * @param onLost called with the number of dropped lines, after the next line was written.
  */
 export function createLogOutput(sink: LineSink, onLost: (lines: number) => void): (line: string) => void {
   let lostLines = 0;
@@ -23,7 +24,7 @@ export function createLogOutput(sink: LineSink, onLost: (lines: number) => void)
     lostLines += 1;
     if (sink.waitingBytes() > MOST_WAITING_BYTES) return;
     try {
-      // The sink may have taken a part of the last lost line.
+      // Start with a line break, because the sink can have written part of the last lost line.
       sink.write(lost > 0 ? `\n${line}` : line);
     } catch {
       return;

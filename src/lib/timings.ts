@@ -67,8 +67,8 @@ export const timings = {
    * because the roles of a new install may not be in force yet. Less than `start.forbiddenMs`, after which the daemon exits.
    */
   owner: { forbiddenMs: 5_000 },
-  /** Each call to the API server fails with KUBE_UNAVAILABLE after so long, so that a hung API server hangs nothing. */
+  /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */
   call: { timeoutMs: 10_000 },
-  /** /livez fails when no pass has begun for so long: a loop that begins one every minute hangs. */
+  /** /livez fails if no pass has begun for this time. A working loop begins a pass at least every minute. */
   liveness: { longestMs: 5 * 60_000 },
 } as const;

@@ -1,10 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import { messageOf } from './errors.ts';
 
-/** The content of a file, or why it cannot be used: what was found, and what is allowed. */
+/** The content of a file, or the reason why it cannot be used. */
 export type FileRead = { readonly content: Buffer } | { readonly problem: string };
 
-/** Reads the file of an option. @param most the largest size, in bytes. */
+/**
+ * Reads the file of an option.
+ *
+ * @param most the maximum size in bytes.
+ */
 export function readSmallFile(file: string, most: number): FileRead {
   try {
     const found = statSync(file);
@@ -17,7 +21,7 @@ export function readSmallFile(file: string, most: number): FileRead {
   }
 }
 
-/** The checked content of an option's file, or what is wrong with the file: a line for each problem. */
+/** The checked content of an option's file, or the problems of the file, one line each. */
 export type FileContent<T> = { readonly value: T } | { readonly problems: readonly string[] };
 
 /** The file of an option, which is read again while the daemon runs. */

@@ -9,7 +9,7 @@ export interface YamlText {
   lineOf(path: Path): number;
 }
 
-/** Why a text cannot be read, and in which line. */
+/** A syntax problem of a YAML text, and its line. */
 export interface YamlProblem {
   readonly line: number;
   readonly problem: string;
@@ -42,7 +42,7 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
     const value = document.contents === null ? undefined : document.toJS();
     return { value, lineOf: (path) => lineAt(offsetOf(document.contents, path)) };
   } catch (error) {
-    // Too many aliases that refer to each other.
+    // The YAML library throws if aliases expand to too many nodes.
     return { problems: [{ line: 1, problem: (error as Error).message }] };
   }
 }
@@ -59,6 +59,6 @@ function offsetOf(root: unknown, path: Path): number | undefined {
   return offset;
 }
 
-/** Objects as `kubectl apply -f -` reads them. */
+/** Returns the objects as YAML documents for `kubectl apply -f -`. */
 export const writeYaml = (objects: readonly object[]): string =>
   objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n');
