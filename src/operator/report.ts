@@ -191,12 +191,12 @@ const stepNotes: Readonly<Record<Step, string>> = {
   renew: 'A serving certificate was issued',
   announce: 'A new CA was issued and added to the CA bundle',
   replace: 'A new CA and a new serving certificate were issued',
-  adopt: 'The CAs of the presented certificate were added to the CA bundle',
+  adopt: 'The usable CAs of the live CA bundle were added to the CA bundle of the Secret',
   mend: 'The CA bundle in the Secret was repaired',
   recreate: 'The Secret was recreated',
   publish: 'The new CA is published again',
   settle: 'The new CA was read back from the API server, and its settle time has begun',
-  switch: 'The new CA has replaced the old CA as the signing CA',
+  switch: 'The new CA is the signing CA, and the old CA is being retired',
   retire: 'The old CA was removed from the CA bundle',
 };
 
