@@ -40,7 +40,7 @@ const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean 
 
 describe('a step', () => {
   for (const [what, before] of Object.entries({ 'a stable set': set, 'a rotation': announced })) {
-    test(`renew of ${what} changes the serving certificate alone`, async () => {
+    test(`the step renew with ${what} changes only the serving certificate`, async () => {
       const after = await take(before, { action: 'renew', reason: 'expired' });
       assert.deepEqual({ ...after, serving: before.serving }, before);
       assert.notEqual(after.serving.certificate, before.serving.certificate);
@@ -48,7 +48,7 @@ describe('a step', () => {
     });
   }
 
-  test('announce adds a next CA to the set and to the bundle, after the current one, and changes nothing else', async () => {
+  test('the step announce adds a next CA to the set and to the end of the bundle, and changes nothing else', async () => {
     const after = await take(set, { action: 'announce', reason: 'asked' }, bundleOf(own));
     const { nextCa } = after;
     assert.ok(nextCa && signed(nextCa, nextCa));
@@ -57,7 +57,7 @@ describe('a step', () => {
     assert.deepEqual(after, { ...set, nextCa, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test('announce of another next CA keeps what is trusted, and publishes from the beginning', async () => {
+  test('the step announce with a different next CA keeps all trusted CAs and starts publishing again', async () => {
     const after = await take(announced, { action: 'announce', reason: 'ca-lost' });
     const { nextCa } = after;
     assert.notEqual(nextCa?.certificate, next.certificate);
@@ -65,43 +65,43 @@ describe('a step', () => {
     assert.deepEqual([after.phase, after.phaseSince], ['publishing', now]);
   });
 
-  test('adopt adds the authorities of ours that are live, and publishes them', async () => {
+  test('the step adopt adds our CAs of the live bundle to the set and publishes them', async () => {
     const liveBundle = bundleOf(third.certificate, foreign.certificate, other.ca.certificate, own);
     const after = await take(set, { action: 'adopt', reason: 'swapped' }, liveBundle);
     const caBundle = bundleOf(own, third.certificate, other.ca.certificate);
     assert.deepEqual(after, { ...set, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test('adopt keeps the next CA that is announced', async () => {
+  test('the step adopt keeps an announced next CA', async () => {
     const after = await take(announced, { action: 'adopt', reason: 'swapped' }, third.certificate);
     const caBundle = bundleOf(own, next.certificate, other.ca.certificate, third.certificate);
     assert.deepEqual(after, { ...announced, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test('mend leaves the authorities of ours in the bundle, each once, and the phase as it is', async () => {
+  test('the step mend keeps each of our CAs once in the bundle and does not change the phase', async () => {
     const text = [foreign.certificate, other.ca.certificate, own, 'junk', own, next.certificate].join('') as Pem;
     const after = await take({ ...announced, caBundle: text }, { action: 'mend', reason: 'foreign-ca' });
     assert.deepEqual(after, announced);
   });
 
-  test('mend brings the next CA back into the bundle', async () => {
+  test('the step mend adds a missing next CA to the bundle', async () => {
     const after = await take({ ...announced, caBundle: own }, { action: 'mend', reason: 'ca-lost' });
     assert.deepEqual(bundle(after), [own, next.certificate]);
   });
 
-  test('mend of a rotation takes back what is live, of a stable set it does not', async () => {
+  test('the step mend adds CAs of the live bundle during a rotation, but not to a stable set', async () => {
     const mend: SetStep = { action: 'mend', reason: 'unparsable-bundle' };
     assert.deepEqual(bundle(await take(announced, mend, third.certificate)).at(-1), third.certificate);
     assert.deepEqual(bundle(await take(set, mend, third.certificate)), [own]);
   });
 
-  test('settle changes the phase alone', async () => {
+  test('the step settle changes only the phase', async () => {
     const publishing = { ...announced, phase: 'publishing' } as const;
     const after = await take(publishing, { action: 'settle' });
     assert.deepEqual(after, { ...publishing, phase: 'settling', phaseSince: now });
   });
 
-  test('switch lets the next CA sign and stand first in the bundle, where all others stay', async () => {
+  test('the step switch makes the next CA the signing CA and the first in the bundle, and keeps all other CAs', async () => {
     const after = await take(announced, { action: 'switch' });
     const { serving } = after;
     assert.ok(signed(next, serving));
@@ -115,13 +115,13 @@ describe('a step', () => {
     });
   });
 
-  test('switch without a next CA changes the phase alone: the current one is new', async () => {
+  test('the step switch without a next CA changes only the phase, because the current CA is new', async () => {
     const inPlace = { ...announced, nextCa: undefined };
     const after = await take(inPlace, { action: 'switch' });
     assert.deepEqual(after, { ...inPlace, phase: 'retiring', phaseSince: now });
   });
 
-  test('retire leaves the current CA alone in the bundle', async () => {
+  test('the step retire keeps only the current CA in the bundle', async () => {
     const retiring = { ...announced, nextCa: undefined, phase: 'retiring' } as const;
     const after = await take(retiring, { action: 'retire' }, retiring.caBundle);
     assert.deepEqual(after, { ...set, caBundle: own, phase: 'stable', phaseSince: undefined });
@@ -131,7 +131,7 @@ describe('a step', () => {
 describe('a set in the place of one that cannot be used', () => {
   const replace = (before: CertificateSet | undefined, liveBundle?: Pem) => logic.replace(before, { now, liveBundle });
 
-  test('is stable where nothing was trusted before', async () => {
+  test('a replacement set is stable if no CA was trusted before', async () => {
     for (const liveBundle of [undefined, '' as Pem, foreign.certificate]) {
       const after = await replace(undefined, liveBundle);
       assert.ok(signed(after.ca, after.serving));
@@ -140,7 +140,7 @@ describe('a set in the place of one that cannot be used', () => {
     }
   });
 
-  test('trusts all that was trusted, after its own CA, and publishes that', async () => {
+  test('a replacement set publishes its own CA first and then all CAs that were trusted', async () => {
     const after = await replace(announced, bundleOf(third.certificate, foreign.certificate, own));
     assert.deepEqual(bundle(after), [
       after.ca.certificate,

@@ -33,18 +33,18 @@ const authorities = await Promise.all(
 describe('the authorities of a bundle that can still verify something', () => {
   const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), { now: after(10) });
 
-  test('are those of our names that are valid, in the order of the bundle', () => {
+  test('usable CAs are the valid CAs for our names, in the order of the bundle', () => {
     const bundle = [other.ca.certificate, set.ca.certificate];
     assert.deepEqual(usable(...bundle), bundle);
   });
 
-  test('are the first four, where there are more, whatever their dates say', () => {
+  test('usable CAs are limited to the first four of a bundle', () => {
     const pems = authorities.map(({ certificate }) => certificate);
     assert.deepEqual(usable(...pems), pems.slice(0, 4));
     assert.deepEqual(usable(...pems.toReversed()), pems.slice(1).reverse());
   });
 
-  test('include that of what is presented, however far behind it is', async () => {
+  test('usable CAs include the issuer of the presented certificate, even beyond the first four', async () => {
     const pems = authorities.map(({ certificate }) => certificate);
     const last = authorities.at(-1) as CertificatePair;
     const { certificate: presented } = await issueServingCertificate(options, last, after(5));
@@ -52,30 +52,30 @@ describe('the authorities of a bundle that can still verify something', () => {
     assert.deepEqual(kept, [...pems.slice(0, 3), last.certificate]);
   });
 
-  test('are none in an empty bundle', () => {
+  test('an empty bundle has no usable CAs', () => {
     assert.deepEqual(usable(), []);
   });
 
-  test('do not include one that has expired or is not yet valid', async () => {
+  test('usable CAs exclude expired and not yet valid CAs', async () => {
     const expired = await aCertificateAuthority({ options: { ...options, caLifetimeMs: 10 * DAY_MS } });
     const future = await aCertificateAuthority({ options, issuedAt: after(11) });
     assert.deepEqual(usable(expired.certificate, future.certificate, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('do not include one for other names, or for any', async () => {
+  test('usable CAs exclude CAs for other names or without name constraints', async () => {
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const any = altered(set.ca, { change: hasExtension('nameConstraints', undefined) });
     assert.deepEqual(usable(foreign.certificate, any.certificate, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('do not include what is no CA, or a block that cannot be read', () => {
+  test('usable CAs exclude other certificates and unreadable blocks', () => {
     const demoted = altered(set.ca, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
     assert.deepEqual(usable(demoted.certificate, set.ca.certificate), [set.ca.certificate]);
     const unreadable = set.serving.certificate.replace(/\n.{20}/, `\n${'A'.repeat(20)}`);
     assert.deepEqual(usable(set.serving.certificate, unreadable, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('do not include one with a key of another kind', () => {
+  test('usable CAs exclude CAs with another kind of key', () => {
     for (const { certificate } of [ec, rsaPss]) {
       const bundle = joinCertificates([certificate, set.ca.certificate]);
       assert.doesNotThrow(() => usableAuthorities(bundle, { now: today }));
@@ -99,12 +99,12 @@ describe('a bundle', () => {
     'where the live one is cut off': { live: own + before.slice(0, -10), is: false },
   };
   for (const [what, { live, is }] of Object.entries(published)) {
-    test(`is ${is ? '' : 'not '}published ${what}`, () => {
+    test(`a bundle is ${is ? '' : 'not '}published ${what}`, () => {
       assert.equal(isPublished(joinCertificates([own, before]), live as Pem | undefined), is);
     });
   }
 
-  test('is left in the order that it is published in, and is as wanted where anything else differs', () => {
+  test('a bundle with the wanted CAs keeps its live order; any other bundle becomes the wanted one', () => {
     const wanted = joinCertificates([own, before]);
     const turned = joinCertificates([before, own]);
     assert.equal(asPublished(wanted, turned), turned);
@@ -113,14 +113,14 @@ describe('a bundle', () => {
     }
   });
 
-  test('has no problem with what the daemon writes: its own CA, the next one, those before', () => {
+  test('a bundle with the current, the next and former CAs has no problem', () => {
     const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };
     assert.equal(bundleProblem(written, ISSUED_AT), undefined);
     assert.equal(bundleProblem({ ...written, nextCa: undefined }, ISSUED_AT), undefined);
     assert.equal(bundleProblem(set, ISSUED_AT), undefined);
   });
 
-  test('may hold the next CA in other white space than it has itself', () => {
+  test('a bundle can have the next CA with different white space', () => {
     const nextCa = { ...other.ca, certificate: `\n${before.trim()}` as Pem };
     const caBundle = joinCertificates([own, before]);
     assert.equal(bundleProblem({ ...set, nextCa, caBundle }, ISSUED_AT), undefined);

@@ -16,14 +16,14 @@ const byAddresses = new X509Certificate(ofAddresses.serving.certificate);
 const junk = 'junk' as Pem;
 
 describe('a serving certificate is issued for', () => {
-  test('exactly its own names, in any order and notation', () => {
+  test('a serving certificate is issued for exactly its names, in any order and notation', () => {
     const certificate = new X509Certificate(set.serving.certificate);
     assert.equal(isIssuedFor(certificate, names), true);
     assert.equal(isIssuedFor(certificate, { ...names, dns: names.dns.toReversed() }), true);
     assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['0:0:0:0:0:0:0:1', '127.0.0.1'] }), true);
   });
 
-  test('no other set of names: one name more, one name less, one name changed', () => {
+  test('a serving certificate with one name more, less or changed is not for these names', () => {
     const certificate = new X509Certificate(set.serving.certificate);
     for (const dns of [names.dns.slice(1), [...names.dns, 'x.y'], ['x.y', ...names.dns.slice(1)]]) {
       assert.equal(isIssuedFor(certificate, { dns, ip: [] }), false);
@@ -31,14 +31,14 @@ describe('a serving certificate is issued for', () => {
     assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['127.0.0.1', '::2'] }), false);
   });
 
-  test('no name that only a wildcard covers, which its CA may not sign for', () => {
+  test('a serving certificate with a wildcard is not for the names, because the CA cannot sign wildcards', () => {
     const wildcard = ['*.vela-system.svc', ...names.dns.slice(1)];
     const { certificate } = altered(set.serving, { signer: set.ca, change: isForNames(wildcard) });
     assert.equal(isIssuedFor(new X509Certificate(certificate), names), false);
   });
 });
 
-test('a CA is constrained to the names that it was issued for, and to no others', () => {
+test('the name constraints of a CA match only the names that it was issued for', () => {
   assert.equal(isConstrainedTo(set.ca.certificate, names), true);
   assert.equal(isConstrainedTo(ofAddresses.ca.certificate, byAddress), true);
   assert.equal(isConstrainedTo(set.ca.certificate, byAddress), false);
@@ -46,7 +46,7 @@ test('a CA is constrained to the names that it was issued for, and to no others'
   for (const pem of [set.serving.certificate, junk]) assert.equal(isConstrainedTo(pem, names), false);
 });
 
-test('a certificate is of our kind if it has no other extensions than those that are issued', () => {
+test('a certificate has our profile only if it has no further extensions', () => {
   for (const { certificate } of [set.ca, set.serving]) assert.equal(isOfOurKind(certificate), true);
   const { certificate } = altered(set.serving, {
     signer: set.ca,

@@ -26,22 +26,22 @@ const rsaPss = await opensslAuthority('rsa-pss');
 const today = new Date();
 
 describe('a set that is kept', () => {
-  test('is kept until its serving certificate is due', () => {
+  test('a healthy set is kept until its serving certificate is due', () => {
     assert.deepEqual(decide(set, { now: after(10) }), { action: 'keep', until: after(60) });
   });
 
-  test('is kept until its CA is due where that comes first', async () => {
+  test('a healthy set is kept until its CA is due, if that is earlier', async () => {
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, after(590)) };
     assert.deepEqual(decide(late, { now: after(591) }), { action: 'keep', until: after(600) });
   });
 
-  test('is kept until the rotation goes on where that comes first', () => {
+  test('a healthy set is kept until the next step of its rotation, if that is earlier', () => {
     const retiring = { ...set, phase: 'retiring', phaseSince: after(10) } as const;
     const end = new Date(after(10).getTime() + options.settleMs);
     assert.deepEqual(decide(retiring, { now: after(10) }), { action: 'keep', until: end });
   });
 
-  test('is not kept until a moment that is over, as that at which its CA was due is while the next one settles', async () => {
+  test('a set is never kept until a past moment, such as the due time of a CA during its rotation', async () => {
     const now = after(601);
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, now) };
     const next = await aCertificateAuthority({ options, nth: 3, issuedAt: now });
@@ -56,7 +56,7 @@ describe('a set that is kept', () => {
 });
 
 describe('a set of any content', () => {
-  test('is judged without an error, and no damaged part is kept', () => {
+  test('a set with any content gets a decision without an error, and no damaged part is kept', () => {
     const parts = [set, other, { ca: ec, serving: rsaPss }].flatMap(({ ca, serving }) =>
       [ca, serving].flatMap(({ certificate, privateKey }) => [certificate, privateKey]),
     );
@@ -90,7 +90,7 @@ describe('a set of any content', () => {
     );
   });
 
-  test('is replaced where its CA has an RSA-PSS key, which the daemon cannot sign with', () => {
+  test('a set whose CA has an RSA-PSS key is replaced, because the daemon cannot sign with it', () => {
     const decision = decide({ ...set, ca: rsaPss }, { now: today });
     assert.deepEqual(decision, { action: 'replace', reason: 'weak-key' });
   });

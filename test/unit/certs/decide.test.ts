@@ -38,7 +38,7 @@ for (const [subject, rows] of Object.entries(tables)) {
   });
 }
 
-test('the tables above have a row for every reason', () => {
+test('the decision tables have a row for each reason', () => {
   const covered = new Set(Object.values(tables).flatMap((rows) => rows.map(({ expected }) => expected.split(' ')[1])));
   assert.deepEqual(
     Object.keys(reasons).filter((reason) => !covered.has(reason)),
@@ -46,7 +46,7 @@ test('the tables above have a row for every reason', () => {
   );
 });
 
-test('no two rows are called the same', () => {
+test('each row of the decision tables has a unique name', () => {
   const names = Object.values(tables).flatMap((rows) => rows.map(({ what }) => what));
   assert.equal(new Set(names).size, names.length);
 });

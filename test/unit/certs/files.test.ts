@@ -50,21 +50,21 @@ async function assertRefused(t: TestContext, brought: Brought, file: string, tex
 }
 
 describe('a folder with certificate files', () => {
-  test('is served as it is', async (t) => {
+  test('certificate files are served unchanged', async (t) => {
     const { read } = await bring(t, { files: good });
     assert.deepEqual(await read(), { serving: set.serving, caBundle: set.caBundle });
   });
 
-  test('pins the certificate itself where there is no ca.pem, whoever has signed it', async (t) => {
+  test('without ca.pem the CA bundle has the certificate itself', async (t) => {
     const { read } = await bring(t, { files: pinned });
     assert.deepEqual(await read(), { serving: set.serving, caBundle: set.serving.certificate });
   });
 
-  test('refuses an empty ca.pem: it was meant to hold something', async (t) => {
+  test('an empty ca.pem is refused', async (t) => {
     await assertRefused(t, { files: { ...pinned, 'ca.pem': '' } }, 'ca.pem', /does not verify cert.pem/);
   });
 
-  test('may have intermediates after the certificate', async (t) => {
+  test('cert.pem can have intermediate certificates after the certificate', async (t) => {
     const intermediate = altered(set.ca, { signer: other.ca, change: isCalled('intermediate') });
     const leaf = altered(set.serving, { signer: intermediate });
     const chain = leaf.certificate + intermediate.certificate;
@@ -74,19 +74,19 @@ describe('a folder with certificate files', () => {
     await assertRefused(t, { files: { ...files, 'cert.pem': leaf.certificate } }, 'ca.pem', /does not verify cert.pem/);
   });
 
-  test('may have several authorities in ca.pem', async (t) => {
+  test('ca.pem can have several CAs', async (t) => {
     const { read } = await bring(t, { files: { ...good, 'ca.pem': other.caBundle + set.caBundle } });
     assert.equal((await read()).caBundle, other.caBundle + set.caBundle);
   });
 
-  test('may have a key of any kind', async (t) => {
+  test('certificate files can have an EC key', async (t) => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
     // It is a CA without a name, but it is the key that counts: the complaint is about something else.
     await assertRefused(t, { files, now: new Date() }, 'cert.pem', /lacks a name/);
   });
 
-  test('needs the first name only: others are the business of its owner', async (t) => {
+  test('a user-provided certificate must have only the first name of the Service', async (t) => {
     const { certificate } = altered(set.serving, {
       signer: set.ca,
       change: isForNames([SERVER_NAME]),
@@ -95,7 +95,7 @@ describe('a folder with certificate files', () => {
     assert.equal((await read()).serving.certificate, certificate);
   });
 
-  test('needs the address where that is what is asked for', async (t) => {
+  test('a user-provided certificate must have the IP address of the URL', async (t) => {
     const wanted = { dns: [], ip: ['127.0.0.1'] };
     const byAddress = await aCertificateSet({ options: { names: wanted } });
     const files = { 'cert.pem': byAddress.serving.certificate, 'key.pem': byAddress.serving.privateKey };
@@ -112,27 +112,27 @@ describe('a folder with certificate files', () => {
 
 describe('a problem names its file', () => {
   for (const file of ['cert.pem', 'key.pem'] as const) {
-    test(`where ${file} is missing`, async (t) => {
+    test(`the error names ${file} if it is missing`, async (t) => {
       const { [file]: _missing, ...files } = good;
       await assertRefused(t, { files }, file, /there is no such file/);
     });
 
-    test(`where ${file} holds something else`, async (t) => {
+    test(`the error names ${file} if it has other content`, async (t) => {
       await assertRefused(t, { files: { ...good, [file]: 'junk' } }, file, /holds no .* in PEM form/);
     });
 
-    test(`where ${file} is empty`, async (t) => {
+    test(`the error names ${file} if it is empty`, async (t) => {
       await assertRefused(t, { files: { ...good, [file]: '' } }, file, /holds no .* in PEM form/);
     });
   }
 
-  test('where ca.pem is there but cannot be read', async (t) => {
+  test('the error names ca.pem if it exists and cannot be read', async (t) => {
     const { folder, read } = await bring(t, { files: pinned });
     await mkdir(join(folder, 'ca.pem'));
     await assert.rejects(read, { code: 'CERTIFICATE_FILES_INVALID', message: /ca\.pem: EISDIR/ });
   });
 
-  test('where the key needs a passphrase', async (t) => {
+  test('the error names key.pem if it needs a passphrase', async (t) => {
     const encrypted = createPrivateKey(set.serving.privateKey).export({
       ...{ type: 'pkcs8', format: 'pem' },
       ...{ cipher: 'aes-256-cbc', passphrase: 'secret' },
@@ -140,25 +140,25 @@ describe('a problem names its file', () => {
     await assertRefused(t, { files: { ...good, 'key.pem': String(encrypted) } }, 'key.pem', /without a passphrase/);
   });
 
-  test('where the key belongs to another certificate', async (t) => {
+  test('the error names key.pem if it belongs to another certificate', async (t) => {
     const files = { ...good, 'key.pem': other.serving.privateKey };
     await assertRefused(t, { files }, 'key.pem', /is not the key of cert\.pem/);
   });
 
-  test('where the certificate is for another name, and tells both', async (t) => {
+  test('the error names cert.pem, the required name and the found names if they differ', async (t) => {
     const wanted = { dns: ['job-webhook.ops.svc', SERVER_NAME], ip: [] };
     const text = new RegExp(`wanted: job-webhook\\.ops\\.svc; found: DNS:${SERVER_NAME}`);
     await assertRefused(t, { files: good, names: wanted }, 'cert.pem', text);
   });
 
-  test('where the certificate has expired or is not yet valid', async (t) => {
+  test('the error names cert.pem if it has expired or is not valid yet', async (t) => {
     const late = new Date(ISSUED_AT.getTime() + 90 * DAY_MS);
     await assertRefused(t, { files: good, now: late }, 'cert.pem', /no longer valid/);
     const early = new Date(ISSUED_AT.getTime() - DAY_MS);
     await assertRefused(t, { files: good, now: early }, 'cert.pem', /is not valid yet/);
   });
 
-  test('where ca.pem does not verify the certificate', async (t) => {
+  test('the error names ca.pem if it does not verify the certificate', async (t) => {
     await assertRefused(t, { files: { ...good, 'ca.pem': other.caBundle } }, 'ca.pem', /does not verify cert\.pem/);
   });
 });

@@ -24,31 +24,31 @@ const byAddress = await aCertificateSet({ options: { names: { dns: [], ip: addre
 
 describe('openssl verifies', () => {
   for (const hostname of names.dns) {
-    test(`the serving certificate for ${hostname}`, async () => {
+    test(`openssl verifies the serving certificate for ${hostname}`, async () => {
       assert.equal(await opensslVerify(set.serving.certificate, { ca: set.caBundle, at: ISSUED_AT, hostname }), 'OK');
     });
   }
 
   for (const ip of addresses) {
-    test(`the serving certificate for the address ${ip}`, async () => {
+    test(`openssl verifies the serving certificate for the address ${ip}`, async () => {
       const { serving, caBundle } = byAddress;
       assert.equal(await opensslVerify(serving.certificate, { ca: caBundle, at: ISSUED_AT, ip }), 'OK');
     });
   }
 
-  test('the serving certificate by a bundle in which another CA of the same subject comes first', async () => {
+  test('openssl verifies the serving certificate with a bundle in which another CA with the same subject comes first', async () => {
     const other = await aCertificateSet({ nth: 2 });
     const ca = joinCertificates([other.caBundle, set.caBundle]);
     const answer = await opensslVerify(set.serving.certificate, { ca, at: ISSUED_AT, hostname: SERVER_NAME });
     assert.equal(answer, 'OK');
   });
 
-  test('the serving certificate of a clock that is almost one hour behind', async () => {
+  test('openssl verifies the serving certificate with a clock that is almost one hour behind', async () => {
     const at = new Date(ISSUED_AT.getTime() - HOUR_MS + 1000);
     assert.equal(await opensslVerify(set.serving.certificate, { ca: set.caBundle, at, hostname: SERVER_NAME }), 'OK');
   });
 
-  test('a certificate that is valid beyond 2050, in 2055', async () => {
+  test('openssl verifies in 2055 a certificate that is valid beyond 2050', async () => {
     const lifetimeMs = 40 * 365 * 24 * HOUR_MS;
     const { serving, caBundle } = await aCertificateSet({
       options: { caLifetimeMs: lifetimeMs, servingLifetimeMs: lifetimeMs },
@@ -57,7 +57,7 @@ describe('openssl verifies', () => {
     assert.equal(await opensslVerify(serving.certificate, { ca: caBundle, at, hostname: SERVER_NAME }), 'OK');
   });
 
-  test('a certificate whose subjects are not ASCII', async () => {
+  test('openssl verifies a certificate with non-ASCII subjects', async () => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü');
     const { serving, caBundle } = await aCertificateSet({ options: { caSubject } });
     const answer = await opensslVerify(serving.certificate, { ca: caBundle, at: ISSUED_AT, hostname: SERVER_NAME });
@@ -71,38 +71,38 @@ describe('openssl refuses', () => {
     return opensslVerify(certificate, { ca: caBundle, at: ISSUED_AT });
   };
 
-  test('a certificate of our CA for a name that we do not serve', async () => {
+  test('openssl refuses a certificate of our CA for another name', async () => {
     const answer = await signedBy(set, { dns: ['kubernetes.default.svc'], ip: [] });
     assert.match(answer, /permitted subtree violation/);
   });
 
-  test('a certificate of our CA for a name that we serve and one that we do not', async () => {
+  test('openssl refuses a certificate of our CA for our name and another name', async () => {
     const answer = await signedBy(set, { dns: [SERVER_NAME, 'kubernetes.default.svc'], ip: [] });
     assert.match(answer, /permitted subtree violation/);
   });
 
   for (const ip of addresses) {
-    test(`a certificate of our CA for the address ${ip} where names are served`, async () => {
+    test(`openssl refuses a certificate of our CA for the address ${ip} if the CA is for names`, async () => {
       assert.match(await signedBy(set, { dns: [], ip: [ip] }), /excluded subtree violation/);
     });
   }
 
-  test('a certificate of our CA for a name where addresses are served', async () => {
+  test('openssl refuses a certificate of our CA for a name if the CA is for addresses', async () => {
     assert.match(await signedBy(byAddress, { dns: ['kubernetes.default.svc'], ip: [] }), /excluded subtree violation/);
   });
 
-  test('a certificate of our CA for another address than those served', async () => {
+  test('openssl refuses a certificate of our CA for another address', async () => {
     assert.match(await signedBy(byAddress, { dns: [], ip: ['127.0.0.2'] }), /permitted subtree violation/);
   });
 
-  test('a certificate that an authority below ours has signed', async () => {
+  test('openssl refuses a certificate of an intermediate CA below our CA', async () => {
     const below = await issueServingCertificate(certificateOptions(), set.ca, ISSUED_AT);
     const { certificate } = await issueServingCertificate(certificateOptions(), below, ISSUED_AT);
     const ca = joinCertificates([set.caBundle, below.certificate]);
     assert.match(await opensslVerify(certificate, { ca, at: ISSUED_AT }), /error \d+ at \d depth lookup/);
   });
 
-  test('our serving certificate for another name', async () => {
+  test('openssl refuses our serving certificate for another name', async () => {
     const request = { ca: set.caBundle, at: ISSUED_AT, hostname: 'other.vela-system.svc' };
     assert.match(await opensslVerify(set.serving.certificate, request), /hostname mismatch/);
   });
@@ -114,7 +114,7 @@ describe('a TLS client that trusts the CA bundle only', () => {
   const today = new Date();
 
   for (const name of names.dns) {
-    test(`connects by the name ${name}`, async (t) => {
+    test(`a TLS client connects by the name ${name}`, async (t) => {
       const { serving, caBundle } = await fresh();
       const port = await listen(t, { serving });
       const { serialNumber } = await presentedCertificate(port, { ca: caBundle, servername: name });
@@ -122,21 +122,21 @@ describe('a TLS client that trusts the CA bundle only', () => {
     });
   }
 
-  test('does not connect by another name', async (t) => {
+  test('a TLS client does not connect by another name', async (t) => {
     const { serving, caBundle } = await fresh();
     const port = await listen(t, { serving });
     const client = presentedCertificate(port, { ca: caBundle, servername: 'other.vela-system.svc' });
     await assert.rejects(client, { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   });
 
-  test('does not connect where it trusts another CA of the same subject', async (t) => {
+  test('a TLS client that trusts another CA with the same subject does not connect', async (t) => {
     const { serving } = await fresh();
     const { caBundle } = await aCertificateSet({ issuedAt: today, nth: 2 });
     const port = await listen(t, { serving });
     await assert.rejects(presentedCertificate(port, { ca: caBundle, servername: SERVER_NAME }), /./);
   });
 
-  test('connects by a subject that is not ASCII', async (t) => {
+  test('a TLS client connects to a certificate with a non-ASCII subject', async (t) => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü');
     const { serving, caBundle } = await fresh({ caSubject });
     const port = await listen(t, { serving });
@@ -157,7 +157,7 @@ async function listen(t: TestContext, { serving }: Pick<CertificateSet, 'serving
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-test('issuing leaves the event loop free: the key is not made in it', async () => {
+test('issuing does not block the event loop, because keys are generated in a thread', async () => {
   const attempts = 3;
   const shares: number[] = [];
   while (shares.length < attempts && !shares.some((share) => share < 1 / 4)) {

@@ -25,7 +25,7 @@ const serving = new X509Certificate(set.serving.certificate);
 
 describe('every certificate', () => {
   for (const [name, certificate] of Object.entries({ ca, serving })) {
-    test(`is signed with SHA-256 (${name})`, async () => {
+    test(`each certificate is signed with SHA-256 (${name})`, async () => {
       const { output } = await openssl(['x509', '-noout', '-text'], certificate.toString());
       assert.deepEqual(
         new Set(output.match(/Signature Algorithm: \S+/g)),
@@ -33,17 +33,17 @@ describe('every certificate', () => {
       );
     });
 
-    test(`is valid from one hour before its issue (${name})`, () => {
+    test(`each certificate is valid from one hour before its issue (${name})`, () => {
       assert.deepEqual(certificate.validFromDate, after(-HOUR_MS));
     });
   }
 
-  test('ends when its own lifetime after the issue is over', () => {
+  test('each certificate expires its lifetime after the issue', () => {
     assert.deepEqual(ca.validToDate, after(87_600 * HOUR_MS));
     assert.deepEqual(serving.validToDate, after(2160 * HOUR_MS));
   });
 
-  test('has a key of the size asked for', async () => {
+  test('each certificate has a key of --key-size', async () => {
     const small = await aCertificateSet({ options: { keySize: 1024 } });
     for (const [pem, size] of [
       [set.ca.certificate, 2048],
@@ -55,7 +55,7 @@ describe('every certificate', () => {
     }
   });
 
-  test('has a serial number of its own: positive, of 127 bits and no two alike', async () => {
+  test('each certificate has a unique positive serial number of 127 bits', async () => {
     const options = certificateOptions({ keySize: 512 });
     const authority = await issueCertificateAuthority(options, ISSUED_AT);
     const pairs = await Promise.all(
@@ -69,7 +69,7 @@ describe('every certificate', () => {
     assert.equal(new Set(serials).size, serials.length);
   });
 
-  test('is written with Unix line ends', () => {
+  test('each certificate is written with Unix line ends', () => {
     for (const { certificate, privateKey } of [set.ca, set.serving]) {
       assert.doesNotMatch(certificate + privateKey, /\r/);
       assert.match(certificate, /-----END CERTIFICATE-----\n$/);
@@ -81,7 +81,7 @@ describe('every certificate', () => {
 const SHA_256 = 'sha256WithRSAEncryption';
 
 describe('the subject', () => {
-  test('is what the manual set-up had, unless told otherwise', () => {
+  test('the default subject equals the subject of the manual set-up', () => {
     const common = 'C=US\nST=Oregon\nL=Portland\nO=Kubernetes\n';
     assert.equal(ca.subject, `${common}OU=CA\nCN=Kubernetes`);
     assert.equal(ca.issuer, ca.subject);
@@ -89,7 +89,7 @@ describe('the subject', () => {
     assert.equal(serving.issuer, ca.subject);
   });
 
-  test('may be of any script, and the issuer is the same to the byte', async () => {
+  test('a subject can have any script, and the issuer has the same bytes', async () => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü').map((attribute) =>
       attribute.type === 'L' ? { ...attribute, value: 'São Paulo' } : attribute,
     );
@@ -106,7 +106,7 @@ describe('the subject', () => {
 });
 
 describe('the certificate authority', () => {
-  test('may sign certificates and nothing else, and no further authority', async () => {
+  test('the CA can sign only end-entity certificates', async () => {
     const extensions = await extensionsOf(set.ca.certificate);
     assert.equal(extensions['Basic Constraints'], 'critical\nCA:TRUE, pathlen:0');
     assert.equal(extensions['Key Usage'], 'critical\nCertificate Sign, CRL Sign');
@@ -118,7 +118,7 @@ describe('the certificate authority', () => {
     ]);
   });
 
-  test('may sign for the names served, and for no address', async () => {
+  test('the CA for names can sign for these names and for no address', async () => {
     const { 'Name Constraints': constraints } = await extensionsOf(set.ca.certificate);
     const [permitted, excluded] = constraintsOf(constraints);
     assert.deepEqual(
@@ -129,7 +129,7 @@ describe('the certificate authority', () => {
     assert.match(constraints ?? '', /^critical\n/);
   });
 
-  test('may sign for the addresses served, and for no name', async () => {
+  test('the CA for addresses can sign for these addresses and for no name', async () => {
     const authority = await aCertificateAuthority({ options: { names: { dns: [], ip: ['127.0.0.1', '::1'] } } });
     const { 'Name Constraints': constraints } = await extensionsOf(authority.certificate);
     const [permitted, excluded] = constraintsOf(constraints);
@@ -145,7 +145,7 @@ const constraintsOf = (text = '') => {
 };
 
 describe('the serving certificate', () => {
-  test('is for TLS servers and clients of the names served', async () => {
+  test('the serving certificate is for TLS server and client authentication with the served names', async () => {
     const {
       'Subject Key Identifier': _own,
       'Authority Key Identifier': _ca,
@@ -161,7 +161,7 @@ describe('the serving certificate', () => {
     });
   });
 
-  test('names the key of its CA, so that two authorities of one subject can be told apart', async () => {
+  test('the serving certificate has an authority key identifier, so that CAs with one subject are distinguishable', async () => {
     const other = await aCertificateSet({ nth: 2 });
     const [first, second, leaf] = await Promise.all(
       [set.ca.certificate, other.ca.certificate, set.serving.certificate].map(extensionsOf),
@@ -172,14 +172,14 @@ describe('the serving certificate', () => {
     assert.notEqual(leaf?.['Subject Key Identifier'], first?.['Subject Key Identifier']);
   });
 
-  test('never outlives its CA', async () => {
+  test('the serving certificate never outlives its CA', async () => {
     const late = await issueServingCertificate(certificateOptions(), set.ca, after(87_500 * HOUR_MS));
     assert.deepEqual(new X509Certificate(late.certificate).validToDate, ca.validToDate);
   });
 });
 
 describe('a lifetime', () => {
-  test('may go beyond 2050, where ASN.1 writes dates in another form', async () => {
+  test('a lifetime can end after 2050, where ASN.1 uses GeneralizedTime', async () => {
     const options = certificateOptions({ caLifetimeMs: 40 * YEAR_MS, servingLifetimeMs: 30 * YEAR_MS });
     const issued = await aCertificateSet({ options });
     assert.deepEqual(new X509Certificate(issued.ca.certificate).validToDate, after(40 * YEAR_MS));
@@ -189,7 +189,7 @@ describe('a lifetime', () => {
     assert.equal(createCertificateLogic(options).decide(issued, { now: after(HOUR_MS) }).action, 'keep');
   });
 
-  test('may begin after 2050', async () => {
+  test('a lifetime can begin after 2050', async () => {
     const issuedAt = new Date('2051-01-01T00:00:00Z');
     const issued = await aCertificateSet({ issuedAt });
     assert.deepEqual(new X509Certificate(issued.serving.certificate).validFromDate, new Date('2050-12-31T23:00:00Z'));
@@ -206,7 +206,7 @@ describe('a failure to issue', () => {
     'a key with a changed line': set.ca.privateKey.replace(/\n.{64}/, `\n${'A'.repeat(64)}`),
   };
   for (const [what, privateKey] of Object.entries(damaged)) {
-    test(`has a code and says what was to be issued, and tells no line of the key (${what})`, async () => {
+    test(`an issue error has a code and the name of the certificate, and no line of the key (${what})`, async () => {
       const issue = issueServingCertificate(
         certificateOptions({ keySize: 512 }),
         { ...set.ca, privateKey: privateKey as Pem },

@@ -46,13 +46,13 @@ const rows: readonly Row[] = [
 
 describe('the phase that is read from a Secret', () => {
   for (const { form, word, phase } of rows) {
-    test(`with ${form} that says ${word}: ${phase}`, () => {
+    test(`a Secret with ${form} and phase ${word} is read as ${phase}`, () => {
       const secret = stored(forms[form], { annotations: word === undefined ? {} : { [annotation('phase')]: word } });
       assert.equal(fromSecret(secret).phase, phase);
     });
   }
 
-  test('knows of a next CA of which one half is left', () => {
+  test('the phase takes a next CA into account if only its key or certificate is left', () => {
     const { data } = stored(set);
     for (const key of ['next-ca.crt', 'next-ca.key']) {
       const read = fromSecret(stored(set, { data: { ...data, [key]: toBase64('half') } }));
@@ -61,7 +61,7 @@ describe('the phase that is read from a Secret', () => {
     }
   });
 
-  test('has begun when the Secret says, or nobody knows when', () => {
+  test('the start of the phase comes from the Secret, or is unknown', () => {
     const since = (text: string) => fromSecret(stored(set, { annotations: { [annotation('phase-since')]: text } }));
     assert.deepEqual(since('2026-03-02T12:00:00Z').phaseSince, new Date('2026-03-02T12:00:00Z'));
     assert.equal(since('yesterday').phaseSince, undefined);
@@ -73,7 +73,7 @@ describe('the phase that is read from a Secret', () => {
 describe('what a person says on the Secret', () => {
   const annotated = (name: string, word: string) => stored(set, { annotations: { [annotation(name)]: word } });
 
-  test('is to rotate the serving certificate or the CA; any other word says nothing', () => {
+  test('the annotation rotate requests serving or ca; any other word requests nothing', () => {
     assert.equal(askedFor(annotated('rotate', 'serving')), 'serving');
     assert.equal(askedFor(annotated('rotate', 'ca')), 'ca');
     for (const word of ['CA', ' ca', 'Ca ']) assert.equal(askedFor(annotated('rotate', word)), 'ca');
@@ -85,13 +85,13 @@ describe('what a person says on the Secret', () => {
     assert.equal(askedFor(stored(set)), undefined);
   });
 
-  test('is to pause with any word but a no: to go on writing would be the worse mistake', () => {
+  test('the annotation paused pauses writes for any value except empty and false', () => {
     for (const word of ['true', 'True', 'yes', '1', 'x']) assert.equal(isPaused(annotated('paused', word)), true);
     for (const word of ['', 'false', 'False', ' ']) assert.equal(isPaused(annotated('paused', word)), false);
     assert.equal(isPaused(stored(set)), false);
   });
 
-  test('is nothing about the phase: one that does not fit what is stored is known', () => {
+  test('a phase annotation that does not match the data is detected', () => {
     assert.equal(isPhaseWrong(stored(set)), false);
     assert.equal(isPhaseWrong(stored(set, { annotations: {} })), false);
     for (const word of ['publishing', 'settling', 'retiring', 'junk']) {
@@ -99,7 +99,7 @@ describe('what a person says on the Secret', () => {
     }
   });
 
-  test('is by the label whose Secret it is', () => {
+  test('the managed-by label decides whether the Secret belongs to the daemon', () => {
     assert.equal(isOurs(stored(set)), true);
     assert.equal(isOurs(stored(set, { labels: {} })), false);
     assert.equal(isOurs(stored(set, { labels: { 'app.kubernetes.io/managed-by': 'Helm' } })), false);

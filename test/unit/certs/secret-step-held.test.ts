@@ -42,7 +42,7 @@ const ordinary = {
 } as const;
 
 for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
-  test(`${what} is made at once, however often the Secret was repaired before`, async () => {
+  test(`${what} is written at once, even after many repairs`, async () => {
     const store = createFakeSecretStore(secret);
     const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, MANY);
     assert.deepEqual([ensured.decision.action, ensured.held, store.writes()], [action, undefined, 1]);
@@ -56,7 +56,7 @@ const ways = {
 } as const;
 
 for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
-  describe(`a write that is held back: ${held}`, () => {
+  describe(`a write that is delayed by ${held}`, () => {
     const harmless = {
       ...(holdsOrdinary ? ordinary : {}),
       'a bundle to be mended': { secret: twice, action: 'mend' },
@@ -64,7 +64,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };
     for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
-      test(`${what}: the set is used as it is`, async () => {
+      test(`${what}: the set is used unchanged`, async () => {
         const store = createFakeSecretStore(hold(secret));
         const before = store.current();
         const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, repairs);
@@ -87,7 +87,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       },
     };
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
-      test(`${what}: there is nothing to use, and the error says why`, async () => {
+      test(`${what}: no set is usable, and the error names the reason`, async () => {
         const store = createFakeSecretStore(hold(secret));
         await assert.rejects(ensure(store, rest, repairs), (error: Error & { code?: string; retryable?: boolean }) => {
           assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);
@@ -104,18 +104,18 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
 }
 
 describe('a pause', () => {
-  test('is told also where there is nothing to write', async () => {
+  test('a pause is reported even if no write is pending', async () => {
     const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
     const ensured = await ensure(store);
     assert.deepEqual([ensured.decision.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
   });
 
-  test('is the reason that is given where a repair is rate-limited as well', async () => {
+  test('a pause is reported rather than a rate limit', async () => {
     const store = createFakeSecretStore(annotated(twice, { [PAUSED]: 'true' }));
     assert.equal((await ensure(store, {}, MANY)).held, 'paused');
   });
 
-  test('that a person sets just before the write keeps it from being made', async () => {
+  test('a pause that is set just before a write prevents the write', async () => {
     const store = createFakeSecretStore(stored(set));
     store.beforeNextWrite(() => store.put(annotated(stored(set), { [PAUSED]: 'true' })));
     const ensured = await ensure(store, { now: after(60) });
@@ -141,7 +141,7 @@ describe('a Secret that can never be changed', () => {
       data: { ...healthy.data, note: toBase64('x') },
     };
 
-    test(`is made anew with the same content, and that of others: ${reason}`, async () => {
+    test(`an unchangeable Secret is recreated with all its content: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       const uid = store.current()?.uid;
       const ensured = await ensure(store);
@@ -160,7 +160,7 @@ describe('a Secret that can never be changed', () => {
 
     // A start presents what it is answered: the chaos run has seen one end there.
     for (const [what, spoilt] of Object.entries({ damaged, lost, empty })) {
-      test(`is made anew with what can be presented where it is ${what} as well: ${reason}`, async () => {
+      test(`an unchangeable Secret that is also ${what} is recreated with a presentable set: ${reason}`, async () => {
         const store = createFakeSecretStore({ ...spoilt, ...flaw });
         const ensured = await ensure(store);
         assert.deepEqual([ensured.decision, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
@@ -170,14 +170,14 @@ describe('a Secret that can never be changed', () => {
       });
     }
 
-    test(`is not deleted once somebody has changed it: ${reason}`, async () => {
+    test(`an unchangeable Secret that was changed meanwhile is not deleted: ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       store.beforeNextWrite(() => store.put(stored(other)));
       const ensured = await ensure(store);
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
     });
 
-    test(`is used as it is where it belongs to somebody else: ${reason}`, async () => {
+    test(`an unchangeable Secret of another owner is used unchanged: ${reason}`, async () => {
       const store = createFakeSecretStore({ ...secret, labels: {} });
       const ensured = await ensure(store, { liveBundle: caBundle });
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [announced, 'keep', 0]);

@@ -35,7 +35,7 @@ const seen = (steps: readonly Step[]) =>
   steps.map(({ set, now }) => [now, set.phase, splitCertificates(set.caBundle).length, signed(set.ca, set.serving)]);
 
 describe('a rotation that is asked for', () => {
-  test('is announced, settles, switches and retires, with its predecessor trusted to the end', async () => {
+  test('a requested rotation announces, settles, switches and retires, and the old CA is trusted until the end', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
     assert.deepEqual(actionsOf(steps), rotation);
@@ -53,7 +53,7 @@ describe('a rotation that is asked for', () => {
     assert.equal(retired?.caBundle, next?.certificate);
   });
 
-  test('loses its annotation when it is done, not before, and no other one', async () => {
+  test('a finished rotation removes only its own annotation', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const asked: unknown[] = [];
     const beforeStep = () => asked.push(store.current()?.annotations[ROTATE]);
@@ -63,7 +63,7 @@ describe('a rotation that is asked for', () => {
     assert.equal(store.current()?.annotations['example.com/note'], 'keep me');
   });
 
-  test('says why in the Secret: first of the next CA, then of what it has replaced', async () => {
+  test('a requested rotation writes its reason to the Secret for the next CA and then for the new CA', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const because = (part: string) => store.current()?.annotations[`terraform.job.kb.io/${part}-issued-because`];
     const told: unknown[] = [];
@@ -73,7 +73,7 @@ describe('a rotation that is asked for', () => {
   });
 });
 
-test('a serving certificate that is asked for is renewed once, and the annotation goes', async () => {
+test('a requested serving certificate is renewed once, and the annotation is removed', async () => {
   const store = createFakeSecretStore(askingFor('serving'));
   const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
   assert.deepEqual(actionsOf(steps), ['renew']);
@@ -82,7 +82,7 @@ test('a serving certificate that is asked for is renewed once, and the annotatio
   assert.notDeepEqual(content(store).serving, set.serving);
 });
 
-test('a word that asks for nothing stays, and nothing is written', async () => {
+test('an invalid value of the annotation rotate stays, and nothing is written', async () => {
   const store = createFakeSecretStore(askingFor('everything'));
   assert.deepEqual(await ensureUntilStable(store, options, ISSUED_AT), []);
   assert.equal(store.current()?.annotations[ROTATE], 'everything');
@@ -91,7 +91,7 @@ test('a word that asks for nothing stays, and nothing is written', async () => {
 const due = after(2440 * DAY_MS);
 const servingAtDue = await issueServingCertificate(options, set.ca, due);
 
-describe('a rotation from any beginning ends stable, with one authority', () => {
+describe('a rotation from any start ends stable with one CA', () => {
   const nextCa = other.ca;
   const caBundle = joinCertificates([set.caBundle, other.caBundle]);
   const rotating = { ...set, nextCa, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
@@ -146,7 +146,7 @@ describe('a rotation from any beginning ends stable, with one authority', () => 
 
 describe('a rotation goes on', () => {
   for (const nth of [0, 1, 2, 3]) {
-    test(`where somebody else writes first, at step ${nth + 1}`, async () => {
+    test(`a rotation continues if another writer is first at step ${nth + 1}`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = (taken) => {
         if (taken === nth) store.beforeNextWrite(() => store.put(store.current()));
@@ -157,7 +157,7 @@ describe('a rotation goes on', () => {
       assert.equal(content(store).caBundle, content(store).ca.certificate);
     });
 
-    test(`where another replica takes the same step first, at step ${nth + 1}: theirs is used`, async () => {
+    test(`a rotation uses the result of another replica that is first at step ${nth + 1}`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = async (taken, circumstances) => {
         if (taken !== nth || theirs.current() !== undefined) return;
@@ -177,7 +177,7 @@ describe('a rotation goes on', () => {
   }
 
   for (const nth of [1, 2, 3]) {
-    test(`from what is stored alone, with the Secret deleted at step ${nth + 1}: the live bundle is kept`, async () => {
+    test(`a rotation keeps the live bundle if the Secret is deleted at step ${nth + 1}`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = (taken) => {
         if (taken === nth) store.beforeNextWrite(() => store.put(undefined));

@@ -38,7 +38,7 @@ const annotation = (store: FakeSecretStore, name: string) =>
   store.current()?.annotations[`terraform.job.kb.io/${name}`];
 
 describe('where there is no Secret', () => {
-  test('a set is issued, stored and answered', async () => {
+  test('without a Secret a set is issued, stored and returned', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store);
     assert.deepEqual(ensured.decision, { action: 'replace', reason: 'absent' });
@@ -51,7 +51,7 @@ describe('where there is no Secret', () => {
     assert.equal(splitCertificates(ensured.set.caBundle).length, 1);
   });
 
-  test('the CA that the API server still trusts stays in the bundle, after the new one', async () => {
+  test('without a Secret a CA of the live bundle stays in the new bundle, after the new CA', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store, { liveBundle: other.caBundle });
     const [first, ...rest] = splitCertificates(ensured.set.caBundle);
@@ -62,7 +62,7 @@ describe('where there is no Secret', () => {
 });
 
 describe('where the Secret holds a healthy set', () => {
-  test('it is answered and nothing is written', async () => {
+  test('a healthy Secret is returned and nothing is written', async () => {
     const store = createFakeSecretStore(stored(set));
     const before = store.current();
     const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
@@ -71,7 +71,7 @@ describe('where the Secret holds a healthy set', () => {
     assert.deepEqual(store.current(), before);
   });
 
-  test('it is used also where somebody else has made the Secret', async () => {
+  test('a healthy Secret of another owner is used', async () => {
     const store = createFakeSecretStore(stored(set, { labels: {} }));
     assert.deepEqual((await ensure(store)).set, set);
     assert.equal(store.writes(), 0);
@@ -90,7 +90,7 @@ describe('where only the serving certificate is to be replaced', () => {
     'wrong-chain': { secret: stored({ ...set, serving: other.serving }) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`it is renewed by the same CA, and the Secret says why: ${reason}`, async () => {
+    test(`the serving certificate is renewed by the same CA, and the Secret has the reason ${reason}`, async () => {
       const store = createFakeSecretStore({
         ...secret,
         annotations: { ...secret.annotations, 'terraform.job.kb.io/ca-issued-because': 'ca-lost' },
@@ -107,7 +107,7 @@ describe('where only the serving certificate is to be replaced', () => {
     });
   }
 
-  test('the bundle stays as it is', async () => {
+  test('a renewal of the serving certificate does not change the bundle', async () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const retiring = { ...set, caBundle, phase: 'retiring', phaseSince: after(60) } as const;
     const store = createFakeSecretStore(stored(retiring));
@@ -127,7 +127,7 @@ describe('where the CA cannot be used', () => {
     expired: { secret: stored(set), now: after(3650) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`both certificates are issued anew, and the Secret says why: ${reason}`, async () => {
+    test(`with an unusable CA both certificates are issued again, and the Secret has the reason ${reason}`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
       assert.deepEqual(ensured.decision, { action: 'replace', reason });
@@ -141,7 +141,7 @@ describe('where the CA cannot be used', () => {
     });
   }
 
-  test('the previous authorities of the Secret and of the live bundle stay in the bundle, each once', async () => {
+  test('with an unusable CA the former CAs of Secret and live bundle stay in the bundle, each once', async () => {
     const third = await aCertificateAuthority({ nth: 3 });
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const store = createFakeSecretStore(stored({ ...set, caBundle, ca: { ...set.ca, privateKey: '' as Pem } }));
@@ -155,7 +155,7 @@ describe('where the CA cannot be used', () => {
     ]);
   });
 
-  test('authorities that have expired or are not ours leave the bundle', async () => {
+  test('expired and foreign CAs are removed from the bundle', async () => {
     const expired = await aCertificateAuthority({ options: { caLifetimeMs: DAY_MS } });
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const ofOtherKind = await opensslAuthority('ec');
@@ -171,7 +171,7 @@ describe('where the CA cannot be used', () => {
 const authorityOf = ({ ca }: CertificateSet): X509Certificate => new X509Certificate(ca.certificate);
 
 describe('what others have put on the Secret', () => {
-  test('survives a renewal, an announcement and a new CA', async () => {
+  test('labels and annotations of others survive a renewal, an announcement and a new CA', async () => {
     const healthy = stored(set);
     const store = createFakeSecretStore({
       ...healthy,
@@ -191,7 +191,7 @@ describe('what others have put on the Secret', () => {
     assert.equal(store.writes(), 4);
   });
 
-  test('keeps the Secret from being overwritten where it is not marked as ours, and the error says what to run', async () => {
+  test('a Secret without the managed-by label is not overwritten, and the error has the command to run', async () => {
     for (const labels of [{}, { 'app.kubernetes.io/managed-by': 'Helm' }]) {
       const store = createFakeSecretStore(stored(set, { labels }));
       const before = store.current();

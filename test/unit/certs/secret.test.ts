@@ -17,11 +17,11 @@ const announced = {
 const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
 describe('the content of the Secret', () => {
-  test('is read back as it was written', () => {
+  test('the Secret is read back as it was written', () => {
     for (const one of [set, announced]) assert.deepEqual(fromSecret(stored(one)), one);
   });
 
-  test('has the keys of a TLS Secret, and the CA beside them, in base64 of PEM', () => {
+  test('the Secret has the keys of a TLS Secret and of the CA, as base64 of PEM', () => {
     const { data } = toSecret(set, certificateOptions());
     assert.deepEqual(data, {
       'tls.crt': Buffer.from(set.serving.certificate).toString('base64'),
@@ -33,18 +33,18 @@ describe('the content of the Secret', () => {
     });
   });
 
-  test('has the next CA beside that while there is one', () => {
+  test('the Secret has the next CA while there is one', () => {
     const { data } = toSecret(announced, certificateOptions());
     assert.equal(data['next-ca.crt'], Buffer.from(other.ca.certificate).toString('base64'));
     assert.equal(data['next-ca.key'], Buffer.from(other.ca.privateKey).toString('base64'));
   });
 
-  test('is marked as the work of the daemon, and by no other label', () => {
+  test('the Secret has only the managed-by label', () => {
     const { labels } = toSecret(set, certificateOptions());
     assert.deepEqual(labels, { 'app.kubernetes.io/managed-by': 'terraform-daemon' });
   });
 
-  test('tells a person what is in there, and nothing that is secret', () => {
+  test('the annotations describe the certificates and reveal no key', () => {
     const { annotations } = toSecret(set, certificateOptions());
     assert.deepEqual(annotations, {
       'terraform.job.kb.io/ca-not-after': '2036-02-27T12:00:00Z',
@@ -65,7 +65,7 @@ describe('the content of the Secret', () => {
     });
   });
 
-  test('tells where a rotation stands, and of the next CA what it tells of the others', () => {
+  test('the annotations show the phase of a rotation and describe the next CA', () => {
     const { annotations } = toSecret(announced, certificateOptions());
     assert.equal(annotations[annotation('phase')], 'settling');
     assert.equal(annotations[annotation('phase-since')], '2026-03-02T12:00:00.250Z');
@@ -77,7 +77,7 @@ describe('the content of the Secret', () => {
     assert.equal(annotations[annotation('next-ca-issued-at')], '2026-03-01T12:00:00Z');
   });
 
-  test('tells the addresses that it is for', () => {
+  test('the annotations list the IP addresses of the certificate', () => {
     const options = certificateOptions({ names: { dns: [], ip: ['127.0.0.1', '::1'] } });
     const { annotations } = toSecret(set, options);
     assert.equal(annotations['terraform.job.kb.io/names'], '127.0.0.1, ::1');
@@ -85,7 +85,7 @@ describe('the content of the Secret', () => {
 });
 
 describe('reading a Secret', () => {
-  test('takes the first certificate of the bundle for the CA that signs', () => {
+  test('the first certificate of the bundle is read as the signing CA', () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const read = fromSecret(stored({ ...set, caBundle }));
     // Several CAs without a next CA mean the end of a rotation, even if the annotations name another phase.
@@ -93,7 +93,7 @@ describe('reading a Secret', () => {
     assert.equal(read.ca.certificate, set.ca.certificate);
   });
 
-  test('answers empty text for what is missing', () => {
+  test('missing keys of the Secret are read as empty text', () => {
     assert.deepEqual(fromSecret(stored(set, { data: {} })), {
       ca: { certificate: '', privateKey: '' },
       caBundle: '',
@@ -104,13 +104,13 @@ describe('reading a Secret', () => {
     });
   });
 
-  test('answers junk as it is: decide() finds out', () => {
+  test('invalid content of the Secret is returned unchanged for decide()', () => {
     const read = fromSecret(stored(set, { data: { 'ca.crt': toBase64('junk'), 'tls.crt': toBase64('more junk') } }));
     assert.deepEqual([read.ca.certificate, read.caBundle, read.serving.certificate], ['junk', 'junk', 'more junk']);
   });
 });
 
-test('a part that cannot be read loses its annotations', () => {
+test('an unreadable certificate has no descriptive annotations', () => {
   const damaged = { ...set, ca: { ...set.ca, certificate: 'junk' as Pem } };
   const { annotations } = toSecret(damaged, certificateOptions());
   const ofCa = Object.entries(annotations).filter(([name]) => name.startsWith(annotation('ca-')));

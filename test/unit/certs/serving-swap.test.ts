@@ -98,7 +98,7 @@ describe('the decision whether to present', () => {
   }
 });
 
-test('presents any certificate at once while none is presented, because no API server is told to call yet', () => {
+test('the first certificate is presented at once, because no API server calls yet', () => {
   const { decidePresentation } = createServingSwap(options);
   const candidate = { serving: fresh.serving, waiting: fresh.ca.certificate };
   for (const liveBundle of [undefined, old.caBundle]) {
@@ -109,7 +109,7 @@ test('presents any certificate at once while none is presented, because no API s
 describe('the authority that waits', () => {
   const waits = { stable: false, publishing: true, settling: true, retiring: false } as const;
   for (const [phase, isWaiting] of Object.entries(waits) as [keyof typeof waits, boolean][]) {
-    test(`${phase}: ${isWaiting ? 'the current one, unless it is announced as the next' : 'none'}`, () => {
+    test(`in the phase ${phase} the waiting CA is ${isWaiting ? 'the current one, unless it is announced as the next' : 'none'}`, () => {
       assert.equal(waitingAuthority({ ...fresh, phase }), isWaiting ? fresh.ca.certificate : undefined);
       assert.equal(waitingAuthority({ ...old, nextCa: fresh.ca, phase }), undefined);
     });

@@ -30,12 +30,12 @@ const serving = new X509Certificate(set.serving.certificate);
 const { names } = certificateOptions();
 
 describe('the moments of a certificate', () => {
-  test('are its issue, one hour after it begins to be valid, and its renewal, at two thirds from there', () => {
+  test('the issue of a certificate is one hour after notBefore, and its renewal at two thirds of its lifetime', () => {
     assert.deepEqual(issuedAt(serving), ISSUED_AT);
     assert.deepEqual(renewalMoment(serving), after(60));
   });
 
-  test('are, for who has brought it, that at which a tenth of its time is left, or two weeks where that is less', () => {
+  test('the renewal of a user-provided certificate is due at a tenth of its lifetime, at most two weeks before its end', () => {
     const leftDays = ({ validToDate, ...dates }: Pick<X509Certificate, 'validFromDate' | 'validToDate'>) => {
       const moment = replacementMoment({ ...dates, validToDate } as X509Certificate);
       return (validToDate.getTime() - moment.getTime()) / 86_400_000;
@@ -44,7 +44,7 @@ describe('the moments of a certificate', () => {
     assert.deepEqual([1, 90, 140, 3650].map(valid).map(leftDays), [0.1, 9, 14, 14]);
   });
 
-  test('bound its validity: the first one is in, the last one is not', () => {
+  test('a certificate is valid at notBefore and invalid at notAfter', () => {
     const { validFromDate: from, validToDate: to } = serving;
     assert.equal(validityProblem(serving, new Date(from.getTime() - 1)), 'not-yet-valid');
     assert.equal(validityProblem(serving, from), undefined);
@@ -59,14 +59,14 @@ describe('a serving certificate', () => {
     return new X509Certificate(certificate);
   };
 
-  test('is good for the first of the names, which is the one that the API server asks for', () => {
+  test('a serving certificate must be valid for the first name, which the API server verifies', () => {
     for (const name of names.dns) assert.equal(servingProblem(serving, { dns: [name], ip: [] }), undefined, name);
     assert.equal(servingProblem(serving, { dns: [SERVER_NAME, 'other.ops.svc'], ip: ['127.0.0.1'] }), undefined);
     assert.equal(servingProblem(serving, { dns: ['other.ops.svc', SERVER_NAME], ip: [] }), 'missing-name');
     assert.equal(servingProblem(serving, { dns: [], ip: ['127.0.0.1'] }), 'missing-name');
   });
 
-  test('is good for an address that it was issued for, in any notation', async () => {
+  test('a serving certificate is valid for its IP address in any notation', async () => {
     const byAddress = await aCertificateSet({ options: { names: { dns: [], ip: ['127.0.0.1', '::1'] } } });
     const certificate = new X509Certificate(byAddress.serving.certificate);
     const problem = (address: string) => servingProblem(certificate, { dns: [], ip: [address] });
@@ -74,13 +74,13 @@ describe('a serving certificate', () => {
     assert.deepEqual(['::2', 'not an address'].map(problem), ['missing-name', 'missing-name']);
   });
 
-  test('is good for the names that its wildcard covers', () => {
+  test('a serving certificate is valid for names that its wildcard covers', () => {
     const wildcard = changed(isForNames(['*.vela-system.svc']));
     assert.equal(servingProblem(wildcard, { dns: [SERVER_NAME], ip: [] }), undefined);
     assert.equal(servingProblem(wildcard, { dns: ['vela-system.svc'], ip: [] }), 'missing-name');
   });
 
-  test('does not serve the name in its subject, which no client looks at', () => {
+  test('a serving certificate is not valid for the common name of its subject', () => {
     const { certificate } = altered(set.serving, {
       signer: set.ca,
       change: both(isCalled(SERVER_NAME), hasExtension('subjectAltName', undefined)),
@@ -88,18 +88,18 @@ describe('a serving certificate', () => {
     assert.equal(servingProblem(new X509Certificate(certificate), { dns: [SERVER_NAME], ip: [] }), 'missing-name');
   });
 
-  test('may be for any usage where it names none, but not for clients alone', () => {
+  test('a serving certificate can have no extended key usage, but not client authentication only', () => {
     assert.equal(servingProblem(changed(hasExtension('extKeyUsage', undefined)), names), undefined);
     assert.equal(servingProblem(changed(hasExtension('extKeyUsage', { clientAuth: true })), names), 'wrong-usage');
   });
 
-  test('can be a CA, which Go accepts and a plain openssl req -x509 makes', () => {
+  test('a serving certificate can be a CA, as openssl req -x509 creates it and Go accepts it', () => {
     const ca = changed(hasExtension('basicConstraints', { cA: true, critical: true }));
     assert.equal(servingProblem(ca, names), undefined);
   });
 });
 
-test('the API server asks for the first name, or the first address where there is no name', () => {
+test('the API server verifies the first name, or the first address if there is no name', () => {
   assert.deepEqual(askedName({ dns: ['a', 'b'], ip: [] }), { dns: ['a'], ip: [] });
   assert.deepEqual(askedName({ dns: ['a', 'b'], ip: ['::1'] }), { dns: ['a'], ip: [] });
   assert.deepEqual(askedName({ dns: [], ip: ['::1', '127.0.0.1'] }), { dns: [], ip: ['::1'] });
@@ -108,43 +108,43 @@ test('the API server asks for the first name, or the first address where there i
 describe('trust', () => {
   const trusts = (bundle: readonly string[], now = ISSUED_AT) => isTrusted([serving], bundle as readonly Pem[], now);
 
-  test('comes from the CA that has signed, wherever it is in the bundle', () => {
+  test('a certificate is trusted if its issuer is anywhere in the bundle', () => {
     assert.ok(trusts([set.ca.certificate]));
     assert.ok(trusts([other.ca.certificate, 'junk', set.ca.certificate]));
   });
 
-  test('does not come from another CA with the same subject, nor from nothing', () => {
+  test('a certificate is not trusted by another CA with the same subject or an empty bundle', () => {
     assert.equal(trusts([other.ca.certificate]), false);
     assert.equal(trusts([]), false);
   });
 
-  test('does not come from a certificate with the subject, the key identifier, but not the key of the CA', () => {
+  test('a certificate is not trusted by a CA with the same subject and key identifier but another key', () => {
     const impostor = altered(set.ca, { privateKey: other.ca.privateKey });
     assert.equal(trusts([impostor.certificate]), false);
   });
 
-  test('does not come from a CA of another name, though it has the key', () => {
+  test('a certificate is not trusted by a CA with the same key but another subject', () => {
     const renamed = altered(set.ca, {
       change: both(isCalled('other'), (one) => one.setIssuer(one.subject.attributes)),
     });
     assert.equal(trusts([renamed.certificate]), false);
   });
 
-  test('does not come from a CA outside of its own validity', async () => {
+  test('a certificate is not trusted by an expired CA', async () => {
     const { ca, serving: late } = await aCertificateSet({ options: { caLifetimeMs: 10 * DAY_MS } });
     const certificate = new X509Certificate(late.certificate);
     assert.ok(isTrusted([certificate], [ca.certificate], new Date(after(10).getTime() - 1)));
     assert.equal(isTrusted([certificate], [ca.certificate], after(10)), false);
   });
 
-  test('does not come from what is no CA, though it has the key', () => {
+  test('a certificate is not trusted by a non-CA certificate with the same key', () => {
     const demoted = altered(set.ca, {
       change: hasExtension('basicConstraints', { cA: false, critical: true }),
     });
     assert.equal(trusts([demoted.certificate]), false);
   });
 
-  test('comes from the certificate itself', () => {
+  test('a certificate is trusted if the bundle has the certificate itself', () => {
     assert.ok(trusts([set.serving.certificate]));
   });
 });
@@ -157,11 +157,11 @@ describe('trust over intermediates', async () => {
   const between = new X509Certificate(intermediate.certificate);
   const bystander = new X509Certificate(altered(other.ca, signedAs('bystander')).certificate);
 
-  test('follows them to the bundle, whatever else is sent', () => {
+  test('trust follows an intermediate to the bundle, with unrelated certificates in the chain', () => {
     assert.ok(isTrusted([leaf, bystander, between], [root.certificate], ISSUED_AT));
   });
 
-  test('follows several of them, in any order', () => {
+  test('trust follows several intermediates in any order', () => {
     const lower = altered(other.ca, { signer: intermediate, change: isCalled('lower') });
     const below = new X509Certificate(lower.certificate);
     const lowest = new X509Certificate(altered(other.serving, { signer: lower }).certificate);
@@ -169,20 +169,20 @@ describe('trust over intermediates', async () => {
     assert.ok(isTrusted([lowest, between, below], [root.certificate], ISSUED_AT));
   });
 
-  test('ends where one is missing', () => {
+  test('a missing intermediate breaks trust', () => {
     assert.equal(isTrusted([leaf], [root.certificate], ISSUED_AT), false);
     assert.equal(isTrusted([leaf, bystander], [root.certificate], ISSUED_AT), false);
   });
 
-  test('ends where the bundle does not know the last one', () => {
+  test('a chain whose last issuer is not in the bundle is not trusted', () => {
     assert.equal(isTrusted([leaf, between], [other.ca.certificate], ISSUED_AT), false);
   });
 
-  test('starts at an intermediate that is itself in the bundle', () => {
+  test('a chain is trusted if an intermediate is in the bundle', () => {
     assert.ok(isTrusted([leaf], [intermediate.certificate], ISSUED_AT));
   });
 
-  test('ends with authorities that sign each other', () => {
+  test('a chain with CAs that sign each other terminates', () => {
     const first = altered(set.ca, { signer: other.ca });
     const second = altered(other.ca, { signer: set.ca });
     const circle = [first, second].map(({ certificate }) => new X509Certificate(certificate));

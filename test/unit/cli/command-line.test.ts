@@ -50,7 +50,7 @@ describe('the command line', () => {
     });
   });
 
-  describe('a command line that cannot be understood ends with 2, and says where help is', () => {
+  describe('an invalid command line exits with code 2 and names --help', () => {
     const cases = {
       'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
       'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
@@ -82,8 +82,8 @@ describe('the command line', () => {
     }
   });
 
-  describe('options that cannot be used end with 2', () => {
-    test('and all problems are told at once', async () => {
+  describe('invalid options exit with code 2', () => {
+    test('all invalid options are reported at once', async () => {
       const args = ['run', '--key-size=1024', '--namespace=A', '--log-level', 'loud', '--kubeconfig=/no/such "file"'];
       const { exitCode, stdout, stderr } = await callCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
@@ -113,7 +113,7 @@ describe('the command line', () => {
       ],
     ];
     for (const [what, cluster, problem] of kubeconfigs) {
-      test(`also a kubeconfig with ${what}`, async (t) => {
+      test(`a kubeconfig with ${what} is reported with the other invalid options`, async (t) => {
         const { exitCode, stdout, stderr } = await callCommand([`--kubeconfig=${await aKubeconfig(t, cluster)}`]);
         assert.deepEqual([exitCode, stdout], [2, '']);
         assert.match(stderr, problem);
@@ -121,14 +121,14 @@ describe('the command line', () => {
       });
     }
 
-    test('also a kubeconfig that is none, in one line', async (t) => {
+    test('a file that is no kubeconfig is reported in one line', async (t) => {
       const folder = await aFolder(t, { kubeconfig: '{\n  a: [\n' });
       const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
       assert.equal(stderr.trim().split('\n').length, 3);
     });
 
-    test('and of a kubeconfig that cannot be read never tells what is in it, as a token may be', async (t) => {
+    test('the error about an unreadable kubeconfig shows none of its content', async (t) => {
       const folder = await aFolder(t, { kubeconfig: 'users:\n- name: me\n  user: {token: "S3CRET\n' });
       const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
@@ -137,7 +137,7 @@ describe('the command line', () => {
     });
   });
 
-  test('a flag wins over its variable, which wins over the default', async () => {
+  test('a flag overrides its variable, and the variable overrides the default', async () => {
     const env = { TERRAFORM_DAEMON_SERVICE_PORT: '0', TERRAFORM_DAEMON_KEY_SIZE: '1', TERRAFORM_DAEMON_LOG_LEVEL: '' };
     const { exitCode, stderr } = await callCommand(['--service-port=8443'], env);
     assert.equal(exitCode, 2);

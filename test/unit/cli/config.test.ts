@@ -52,7 +52,7 @@ const everyOption: Required<RawOptions> = {
 };
 
 describe('the configuration', () => {
-  test('is this where nothing is said', () => {
+  test('the configuration without options has the documented defaults', () => {
     assert.deepEqual(readConfig({}), {
       kubeconfig: undefined,
       namespace: 'vela-system',
@@ -113,7 +113,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('is this where everything is said', () => {
+  test('the configuration has the value of each option', () => {
     assert.deepEqual(readConfig(everyOption, 'of-the-pod'), {
       kubeconfig: '/etc/kubeconfig',
       namespace: 'ops',
@@ -156,14 +156,14 @@ describe('the configuration', () => {
   });
 
   for (const name of optionNames) {
-    test(`depends on the option --${name}`, () => {
+    test(`the configuration depends on the option --${name}`, () => {
       const { [name]: value, ...others } = everyOption;
       const isRead = differs(everyOption, others) || differs({ [name]: value }, {});
       assert.ok(isRead, `toConfig does not read ${name}`);
     });
   }
 
-  test('takes an empty text for nothing said, as a variable in a manifest may be', () => {
+  test('an empty option value counts as absent', () => {
     const empty = Object.fromEntries(Object.keys(rawDefaults).map((name) => [name, ''])) as RawOptions;
     assert.deepEqual(readConfig(empty, 'of-the-pod'), readConfig({}, 'of-the-pod'));
   });
@@ -181,16 +181,16 @@ function differs(one: RawOptions, other: RawOptions): boolean {
 const rawDefaults = { kubeconfig: '', namespace: '', 'service-port': '', 'webhook-url': '', 'log-level': '' };
 
 describe('the namespace', () => {
-  test('is the one asked for, also in a Pod', () => {
+  test('--namespace overrides the namespace of the Pod', () => {
     assert.equal(readConfig({ namespace: 'asked-for' }, 'of-the-pod').namespace, 'asked-for');
   });
 
-  test('else that of the Pod, else vela-system', () => {
+  test('the default namespace is the one of the Pod, else vela-system', () => {
     assert.equal(readConfig({}, 'of-the-pod').namespace, 'of-the-pod');
     assert.equal(readConfig({}).namespace, 'vela-system');
   });
 
-  test('is in the names of the certificate and in the registration', () => {
+  test('the namespace is part of the certificate names and of the registration', () => {
     const { certificates, registration } = readConfig({ 'service-name': 'job-webhook' }, 'ops');
     assert.deepEqual(certificates.names, {
       dns: ['job-webhook.ops.svc', 'job-webhook.ops.svc.cluster.local', 'job-webhook.ops', 'job-webhook'],
@@ -225,14 +225,14 @@ describe('a webhook URL', () => {
     },
   };
   for (const [url, { names, registered }] of Object.entries(cases)) {
-    test(`${url} is registered with the path, and the certificate is for its host alone`, () => {
+    test(`the URL ${url} is registered with the path, and the certificate is for its host only`, () => {
       const { certificates, registration } = readConfig({ 'webhook-url': url });
       assert.deepEqual(certificates.names, names);
       assert.deepEqual(registration.target, { url: registered });
     });
   }
 
-  test('may not have another path', () => {
+  test('a webhook URL with another path is refused', () => {
     assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
       code: 'CONFIG_INVALID',
       message:
@@ -242,7 +242,7 @@ describe('a webhook URL', () => {
 });
 
 describe('options that contradict each other', () => {
-  test('are a serving certificate that is to live longer than its CA', () => {
+  test('a --cert-lifetime longer than --ca-lifetime is refused', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '61m' }), {
       code: 'CONFIG_INVALID',
       message: /^ {2}--cert-lifetime \(TERRAFORM_DAEMON_CERT_LIFETIME\): must not be longer than --ca-lifetime/,
@@ -250,7 +250,7 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '60m' }));
   });
 
-  test('are a settle time of more than a sixth of the lifetime of the CA', () => {
+  test('a --settle-time longer than a sixth of --ca-lifetime is refused', () => {
     assert.throws(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '601s' }), {
       code: 'CONFIG_INVALID',
       message:
@@ -260,7 +260,7 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'ca-lifetime': '1h', 'cert-lifetime': '1h', 'settle-time': '10m' }));
   });
 
-  test('are names of clients without an authority that vouches for them', () => {
+  test('--client-name without --client-ca-file is refused', () => {
     assert.throws(() => readConfig({ 'client-name': 'a' }), {
       code: 'CONFIG_INVALID',
       message: /^ {2}--client-name \(TERRAFORM_DAEMON_CLIENT_NAME\): requires --client-ca-file/,
@@ -268,7 +268,7 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'client-name': 'a', 'client-ca-file': '/ca.pem' }));
   });
 
-  test('are TLS 1.3 alone and no cipher suite of it', () => {
+  test('--tls-min-version=TLSv1.3 without a TLS 1.3 cipher suite is refused', () => {
     const suites = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256';
     assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
       code: 'CONFIG_INVALID',
@@ -279,7 +279,7 @@ describe('options that contradict each other', () => {
     assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
   });
 
-  test('are two servers on one port, unless both take a free one', () => {
+  test('equal ports of webhook and metrics are refused, unless both are 0', () => {
     assert.throws(() => readConfig({ 'webhook-bind-port': '8080' }), {
       code: 'CONFIG_INVALID',
       message:
@@ -299,19 +299,19 @@ describe('problems', () => {
     }
   };
 
-  test('are told all at once, a line for each', () => {
+  test('option errors are reported at once, one line each', () => {
     const raw = { namespace: 'A', 'key-size': '1', 'ca-lifetime': '1h', 'webhook-bind-port': '8080', 'log-level': 'x' };
     assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
   });
 
-  test('that were found elsewhere are told with them', () => {
+  test('problems of option files are reported with the option errors', () => {
     assert.throws(() => readConfig({ 'timeout-seconds': '0' }, undefined, ['elsewhere']), {
       code: 'CONFIG_INVALID',
       message: /^ {2}--timeout-seconds .*\n {2}elsewhere$/,
     });
   });
 
-  test('of values that cannot be read are not told as contradictions as well', () => {
+  test('an invalid value is not reported as a contradiction too', () => {
     assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
     assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
     assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);
@@ -321,7 +321,7 @@ describe('problems', () => {
     ]);
   });
 
-  test('do not let a value with a line break write lines of its own', () => {
+  test('a value with line breaks stays on one line of the error', () => {
     assert.deepEqual(linesOf({ 'log-level': 'x\n  --namespace: found nothing' }), ['log-level']);
   });
 });

@@ -20,19 +20,19 @@ describe('a duration', () => {
     '2160h': 7_776_000_000,
   };
   for (const [text, ms] of Object.entries(known)) {
-    test(`${text} is ${ms} ms`, () => {
+    test(`the duration ${text} is ${ms} ms`, () => {
       assert.equal(parseDuration(text), ms);
     });
   }
 
   const refused = ['', ' ', '0', '1', 'h', '1d', '1w', '1y', '1H', '1 h', ' 1h', '1h ', '-1h', '+1h', '1.h', '.5h'];
   for (const text of [...refused, '1,5h', '1e3s', '1us', '1µs', '1ns', '1hm', '1h30', '1h\n', '１h', 'Infinityh']) {
-    test(`${JSON.stringify(text)} is none`, () => {
+    test(`${JSON.stringify(text)} is not a duration`, () => {
       assert.equal(parseDuration(text), undefined);
     });
   }
 
-  test('is read back as it is written by Go, for any length', () => {
+  test('a duration that Go prints is parsed to the same length', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 * 365 * 24 * 3_600_000 }), (ms) => {
         assert.equal(parseDuration(writtenByGo(ms)), ms);
@@ -40,7 +40,7 @@ describe('a duration', () => {
     );
   });
 
-  test('is the sum of its parts, in any order', () => {
+  test('a duration is the sum of its parts in any order', () => {
     const part = fc.tuple(fc.nat(10_000), fc.constantFrom(['ms', 1], ['s', 1000], ['m', 60_000], ['h', 3_600_000]));
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), (parts) => {
@@ -51,7 +51,7 @@ describe('a duration', () => {
     );
   });
 
-  test('of any text is a number that is not negative, or nothing', () => {
+  test('any text is parsed as a duration of at least 0 or refused', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'0123456789.hms -+') }), (text) => {
         const ms = parseDuration(text);

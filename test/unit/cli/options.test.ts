@@ -206,7 +206,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
   'log-format': { default: 'json', variable: 'TERRAFORM_DAEMON_LOG_FORMAT', ...words('json', 'pretty') },
 };
 
-test('the table below has a row for every option, in the order of --help', () => {
+test('the samples have a row for each option in the order of --help', () => {
   assert.deepEqual(Object.keys(rows), optionNames);
 });
 
@@ -217,13 +217,13 @@ for (const [name, row] of Object.entries(rows) as [OptionName, Row][]) {
       assert.equal(definition.default, row.default);
     });
 
-    test('takes what is allowed', () => {
+    test('the option accepts its allowed values', () => {
       for (const [text, value] of Object.entries(row.good)) {
         assert.deepEqual(options[name].parse(text), { value }, text);
       }
     });
 
-    test('refuses anything else, and names flag, variable, what was found and what is allowed', () => {
+    test('the option refuses other values and names flag, variable, given value and allowed values', () => {
       for (const text of row.bad) {
         assert.throws(() => readConfig({ [name]: text }), {
           code: 'CONFIG_INVALID',

@@ -7,7 +7,7 @@ import { callCommand } from '../../support/command-in-process.ts';
 
 describe('the subcommands', () => {
   for (const [name, { shared, own }] of Object.entries(subcommands)) {
-    test(`${name} --help has every option, those of run with their variables, and the exit codes`, async () => {
+    test(`${name} --help lists each option and the exit codes`, async () => {
       const { exitCode, stdout, stderr } = await callCommand([name, '--help']);
       assert.deepEqual([exitCode, stderr], [0, '']);
       const text = stdout.replaceAll(/\s+/g, ' ');
@@ -21,7 +21,7 @@ describe('the subcommands', () => {
     });
   }
 
-  test('are listed by --help', async () => {
+  test('--help lists each subcommand', async () => {
     const { stdout } = await callCommand(['--help']);
     for (const name of ['run', ...Object.keys(subcommands)])
       assert.match(stdout, new RegExp(`\n {2}${name} \\[options\\] `));
@@ -47,7 +47,7 @@ describe('the subcommands', () => {
     'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /invalid value "\/no\/file"/],
   };
   for (const [what, [args, problem]] of Object.entries(wrong)) {
-    test(`end with 2 for ${what}`, async () => {
+    test(`a subcommand exits with code 2 for ${what}`, async () => {
       const { exitCode, stdout, stderr } = await callCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.match(stderr, problem);
@@ -55,7 +55,7 @@ describe('the subcommands', () => {
     });
   }
 
-  test('read the variables of run', async () => {
+  test('subcommands read the environment variables of run', async () => {
     const env = { TERRAFORM_DAEMON_SETTLE_TIME: '0s', TERRAFORM_DAEMON_DRAIN_TIME: 'not looked at' };
     const { exitCode, stderr } = await callCommand(['rotate'], env);
     assert.equal(exitCode, 2);
@@ -65,7 +65,7 @@ describe('the subcommands', () => {
 
   const calling = Object.entries(subcommands).filter(([, { shared }]) => shared.some((name) => name === 'kubeconfig'));
   for (const [name] of calling) {
-    test(`${name} ends with 1 and a line where the API server is not there`, async (t) => {
+    test(`${name} exits with code 1 and one line if the API server is unavailable`, async (t) => {
       const { exitCode, stdout, stderr } = await callCommand([name, `--kubeconfig=${await aKubeconfig(t)}`]);
       assert.deepEqual([exitCode, stdout], [1, '']);
       assert.match(stderr, /^terraform-daemon: KUBE_UNAVAILABLE: cannot read .*\n$/);
@@ -73,7 +73,7 @@ describe('the subcommands', () => {
   }
 });
 
-test('an address is a host and a port', () => {
+test('--address must be a host and a port', () => {
   const good = { 'a.b:443': ['a.b', 443], '127.0.0.1:1': ['127.0.0.1', 1], '[::1]:65535': ['::1', 65535] };
   for (const [text, [host, port]] of Object.entries(good)) {
     assert.deepEqual(hostAndPort(text), { value: { host, port } });

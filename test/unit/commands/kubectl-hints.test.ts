@@ -25,7 +25,7 @@ const names = {
 
 describe('a command that mends something', () => {
   for (const [what, name] of Object.entries(names)) {
-    test(`is taken word for word by a shell: ${what}`, async () => {
+    test(`a suggested command is quoted for the shell: ${what}`, async () => {
       const commands = repairCommands({ namespace: name, secretName: name, ownerClusterRole: name });
       const service = { namespace: name, name, port: 443 };
       const expected = [
@@ -42,7 +42,7 @@ describe('a command that mends something', () => {
     });
   }
 
-  test('cannot make a line of its own', () => {
+  test('a suggested command stays on one line', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
     assert.equal(
       commandColumns(restart),

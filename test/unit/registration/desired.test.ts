@@ -7,7 +7,7 @@ const caBundle = aBundle('first');
 const condition = { name: 'not-deleting', expression: 'oldObject == null' };
 
 describe('the desired registration', () => {
-  test('is this, as a whole', () => {
+  test('the desired registration equals the expected object', () => {
     assert.deepEqual(desiredRegistration(registrationOptions(), { caBundle, matchConditions: [condition] }), {
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'MutatingWebhookConfiguration',
@@ -51,7 +51,7 @@ describe('the desired registration', () => {
     });
   });
 
-  test('asks for a URL where one is given, and for no Service then', () => {
+  test('the desired registration has a URL instead of a Service if one is given', () => {
     const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
     const [entry] = desiredRegistration(registrationOptions({ target }), { caBundle, matchConditions: [] }).webhooks;
     assert.deepEqual(entry.clientConfig, {
@@ -61,14 +61,14 @@ describe('the desired registration', () => {
     });
   });
 
-  test('has the name, the failure policy and the patience asked for', () => {
+  test('the desired registration has name, failurePolicy and timeoutSeconds of the options', () => {
     const options = registrationOptions({ name: 'other', failurePolicy: 'Fail', timeoutSeconds: 17 });
     const { metadata, webhooks } = desiredRegistration(options, { caBundle, matchConditions: [] });
     assert.equal(metadata?.name, 'other');
     assert.deepEqual([webhooks[0].failurePolicy, webhooks[0].timeoutSeconds], ['Fail', 17]);
   });
 
-  test('names the state that it was made for, so that a write on a later one is refused', () => {
+  test('the desired registration has the resourceVersion that was read, so that a later state is not overwritten', () => {
     const live = { metadata: { resourceVersion: '42' } };
     assert.equal(
       desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }, live).metadata?.resourceVersion,
@@ -76,7 +76,7 @@ describe('the desired registration', () => {
     );
   });
 
-  test('keeps the selectors that a platform has put into our entry, and no other entry’s', () => {
+  test('the desired registration keeps selectors of a platform in our entry', () => {
     const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
     const objectSelector = { matchLabels: { team: 'a' } };
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
@@ -91,7 +91,7 @@ describe('the desired registration', () => {
     assert.deepEqual(webhooks[0], { ...own, namespaceSelector, objectSelector });
   });
 
-  test('takes nothing else over from the live one', () => {
+  test('the desired registration takes no other field from the live one', () => {
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     const live = {
       metadata: { labels: { team: 'a' }, annotations: { note: 'x' }, uid: 'y' },
@@ -106,12 +106,12 @@ describe('the desired registration', () => {
 });
 
 describe('our entry', () => {
-  test('is found by its name, wherever it is', () => {
+  test('our entry is found by its name at any position', () => {
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     assert.equal(ownWebhook({ webhooks: [foreignEntry(), own] })?.name, WEBHOOK_NAME);
   });
 
-  test('is not there among those of others, or in nothing', () => {
+  test('our entry is absent among entries of others and in an empty registration', () => {
     assert.equal(ownWebhook({ webhooks: [foreignEntry()] }), undefined);
     assert.equal(ownWebhook({}), undefined);
     assert.equal(ownWebhook(undefined), undefined);

@@ -65,25 +65,25 @@ const changes: Readonly<Record<string, readonly Partial<V1MutatingWebhook>[]>> =
 const notOwned = ['name', 'namespaceSelector', 'objectSelector'];
 
 describe('drift', () => {
-  test('is not there where all is as it should be', () => {
+  test('there is no drift in a correct registration', () => {
     assert.deepEqual(drift(live(), desired), []);
   });
 
   for (const [field, variants] of Object.entries(changes)) {
     variants.forEach((variant, index) => {
-      test(`names ${field} where that alone differs (${index + 1})`, () => {
+      test(`drift names ${field} if only this field differs (${index + 1})`, () => {
         assert.deepEqual(drift(live(variant), desired), [field]);
       });
     });
   }
 
   for (const field of Object.keys(changes).filter((field) => !field.includes('.'))) {
-    test(`names ${field} where it is missing`, () => {
+    test(`drift names ${field} if it is missing`, () => {
       assert.deepEqual(drift(without(field as keyof V1MutatingWebhook), desired), [field]);
     });
   }
 
-  test('is looked for in every field of our entry', () => {
+  test('drift is checked in each field of our entry', () => {
     const tested = new Set(Object.keys(changes).map((field) => field.replace(/\..*$/, '')));
     assert.deepEqual(
       Object.keys(own)
@@ -93,7 +93,7 @@ describe('drift', () => {
     );
   });
 
-  test('names both ways to find the endpoint where one is in the place of the other', () => {
+  test('drift names url and service if one replaces the other', () => {
     const byUrl = { url, caBundle: caBundle ?? '' };
     assert.deepEqual(drift(live({ clientConfig: byUrl }), desired), ['clientConfig.service', 'clientConfig.url']);
     const wanted = desiredRegistration(registrationOptions({ target: { url } }), {
@@ -104,7 +104,7 @@ describe('drift', () => {
     assert.deepEqual(drift(live({ clientConfig: byUrl }), wanted), []);
   });
 
-  test('names all that differs, in alphabetical order', () => {
+  test('drift names all differing fields in alphabetical order', () => {
     const differing = { timeoutSeconds: 30, failurePolicy: 'Fail', clientConfig: { service } };
     const unlabelled = { ...live(differing), metadata: {} };
     assert.deepEqual(drift(unlabelled, desired), [
@@ -115,7 +115,7 @@ describe('drift', () => {
     ]);
   });
 
-  test('is not the label of another manager', () => {
+  test('a managed-by label of another manager is no drift', () => {
     const taken = { ...live(), metadata: { labels: { 'app.kubernetes.io/managed-by': 'Helm' } } };
     const wanted = desiredRegistration(
       registrationOptions(),
@@ -125,12 +125,12 @@ describe('drift', () => {
     assert.deepEqual(drift(taken, wanted), []);
   });
 
-  test('is that the whole entry is missing', () => {
+  test('a missing entry is drift', () => {
     assert.deepEqual(drift({ ...live(), webhooks: [foreignEntry()] }, desired), ['webhook']);
     assert.deepEqual(drift({ metadata: {} }, desired), ['webhook']);
   });
 
-  test('is not looked for in the entries, labels and annotations of others', () => {
+  test('entries, labels and annotations of others are no drift', () => {
     const shared = live();
     const labels = { ...shared.metadata?.labels, team: 'platform' };
     const metadata = { ...shared.metadata, labels, annotations: { note: 'x' } };
@@ -138,7 +138,7 @@ describe('drift', () => {
     assert.deepEqual(drift({ ...shared, metadata, webhooks }, desired), []);
   });
 
-  test('is not seen in selectors that the desired registration has taken over', () => {
+  test('adopted selectors are no drift', () => {
     const own = live({ namespaceSelector: { matchLabels: { a: 'b' } }, objectSelector: { matchLabels: { c: 'd' } } });
     const wanted = desiredRegistration(
       registrationOptions(),
@@ -148,7 +148,7 @@ describe('drift', () => {
     assert.deepEqual(drift(own, wanted), []);
   });
 
-  test('is not seen in the order of fields, nor in fields that are there as undefined', () => {
+  test('the order of fields and undefined fields are no drift', () => {
     const reversed = Object.fromEntries(Object.entries(own).reverse()) as unknown as V1MutatingWebhook;
     const clientConfig = { caBundle, service, url: undefined };
     const webhooks = [{ ...reversed, clientConfig }] as unknown as V1MutatingWebhook[];
@@ -166,12 +166,12 @@ describe('the reason for which a registration is written', () => {
     { fields: ['timeoutSeconds'], reason: 'drift' },
   ] as const;
   for (const { fields, reason } of rows) {
-    test(`is ${reason} where these differ: ${fields.join(', ') || 'nothing, as there is none'}`, () => {
+    test(`the reason for a write is ${reason} if these fields differ: ${fields.join(', ') || 'all, as there is no registration'}`, () => {
       assert.equal(driftReason(fields), reason);
     });
   }
 
-  test('is one of the list, each of which there is', () => {
+  test('each reason for a write is in the list of reasons', () => {
     assert.deepEqual([...new Set(rows.map(({ reason }) => reason))].sort(), Object.keys(registrationReasons).sort());
   });
 });

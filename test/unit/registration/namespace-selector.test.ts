@@ -32,17 +32,17 @@ const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1Label
 const selectorOf = (registration: V1MutatingWebhookConfiguration) => ownWebhook(registration)?.namespaceSelector;
 
 describe('the namespaceSelector of our entry', () => {
-  test('is empty without one in the policy, and nothing is recorded', () => {
+  test('without namespaceSelector in the policy the selector is empty and nothing is recorded', () => {
     assert.deepEqual(selectorOf(desired()), {});
     assert.equal(desired().metadata?.annotations, undefined);
   });
 
-  test('asks for what the policy asks for, which is recorded', () => {
+  test('the selector has the requirements of the policy, and they are recorded', () => {
     assert.deepEqual(selectorOf(desired(production)), { matchExpressions: [inProduction] });
     assert.deepEqual(publishedSelector(desired(production)), production);
   });
 
-  test('is no drift once it is published, also when a platform adds requirements', () => {
+  test('a published selector is no drift, even if a platform adds requirements', () => {
     const live = stored(desired(production));
     assert.deepEqual(drift(live, desired(production, live)), []);
     const added = stored(live, {
@@ -52,14 +52,14 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(added, desired(production, added)), []);
   });
 
-  test('is put back when somebody takes it out, beside what a platform has added', () => {
+  test('a removed requirement of the policy is restored beside requirements of a platform', () => {
     const live = stored(desired(production), { matchExpressions: ofPlatform });
     const wanted = desired(production, live);
     assert.deepEqual(drift(live, wanted), ['namespaceSelector']);
     assert.deepEqual(selectorOf(wanted), { matchExpressions: [...ofPlatform, inProduction] });
   });
 
-  test('follows the policy: only what was recorded for the policy before is taken out', () => {
+  test('a changed policy removes only the recorded requirements of the former policy', () => {
     const live = stored(desired(production), {
       matchLabels: { zone: 'a' },
       matchExpressions: [inProduction, ...ofPlatform],
@@ -74,7 +74,7 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(after, desired(teams, after)), []);
   });
 
-  test('is what a platform has added when the policy has none any more', () => {
+  test('without a selector in the policy only requirements of a platform remain', () => {
     const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
     const wanted = desired(undefined, live);
     assert.deepEqual(selectorOf(wanted), { matchExpressions: ofPlatform });
@@ -84,7 +84,7 @@ describe('the namespaceSelector of our entry', () => {
   });
 
   for (const text of ['', 'no JSON', '[]', '7', '{"matchExpressions":[{"key":1}]}', '{"matchLabels":{"a b":"c"}}']) {
-    test(`takes nothing out where somebody has written ${text || 'nothing'} into the record`, () => {
+    test(`a record with ${text || 'nothing'} removes no requirement`, () => {
       const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
       live.metadata = { ...live.metadata, annotations: { [SELECTOR_ANNOTATION]: text } };
       const wanted = desired(teams, live);

@@ -55,14 +55,14 @@ async function registered(): Promise<FakeRegistrationStore> {
 }
 
 describe('reconciling the registration', () => {
-  test('creates it where there is none, and reads the CA bundle back', async () => {
+  test('a missing registration is created, and its CA bundle is read back', async () => {
     const store = createFakeRegistrationStore();
     assert.deepEqual(await reconcile(store), { result: 'created', drift: [], liveBundle: first });
     assert.deepEqual(ownWebhook(store.current())?.matchConditions, matchConditions);
     assert.equal(liveBundle(store.current()), first);
   });
 
-  test('writes nothing the second time', async () => {
+  test('a second reconciliation writes nothing', async () => {
     const store = await registered();
     const before = store.current();
     assert.deepEqual(await reconcile(store), { result: 'unchanged', drift: [], liveBundle: first });
@@ -70,7 +70,7 @@ describe('reconciling the registration', () => {
     assert.equal(store.writes(), 1);
   });
 
-  test('publishes another CA bundle, and answers what the API server has now', async () => {
+  test('a different CA bundle is published, and the live bundle is returned', async () => {
     const store = await registered();
     const both = joinCertificates([second, first]);
     assert.deepEqual(await reconcile(store, { caBundle: both }), {
@@ -81,7 +81,7 @@ describe('reconciling the registration', () => {
     assert.equal(liveBundle(store.current()), both);
   });
 
-  test('answers the CA bundle that came back, which need not be the one it asked for', async () => {
+  test('reconciliation returns the CA bundle that the API server returned', async () => {
     const store = await registered();
     const apply = async (caBundle: string | undefined) => {
       const live = store.current();
@@ -108,7 +108,7 @@ describe('reconciling the registration', () => {
     'a dropped condition': (entry: object) => Object.assign(entry, { matchConditions: [] }),
   };
   for (const [what, damage] of Object.entries(vandalism)) {
-    test(`repairs ${what}, and then writes nothing more`, async () => {
+    test(`reconciliation repairs ${what} and then writes nothing more`, async () => {
       const store = await registered();
       const healthy = ownWebhook(store.current());
       store.edit((live) => damage(ownWebhook(live) ?? {}));
@@ -120,7 +120,7 @@ describe('reconciling the registration', () => {
     });
   }
 
-  test('puts its entry back beside those of others', async () => {
+  test('a missing entry is added beside the entries of others', async () => {
     const store = await registered();
     store.edit((live) => {
       live.webhooks = [foreignEntry()];
@@ -132,7 +132,7 @@ describe('reconciling the registration', () => {
     );
   });
 
-  test('keeps what others have added: entries, labels, annotations, and selectors in our entry', async () => {
+  test('reconciliation keeps entries, labels, annotations and selectors of others', async () => {
     const store = await registered();
     const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
     store.edit((live) => {
@@ -150,7 +150,7 @@ describe('reconciling the registration', () => {
     assert.deepEqual([live?.metadata?.labels?.team, live?.metadata?.annotations?.note], ['platform', 'keep me']);
   });
 
-  test('does not overwrite a state that it has not seen', async () => {
+  test('reconciliation does not overwrite a state that it has not read', async () => {
     const store = await registered();
     const seen = await store.read();
     const touched = { timeoutSeconds: 9 };
@@ -160,7 +160,7 @@ describe('reconciling the registration', () => {
     assert.equal(ownWebhook(store.current())?.timeoutSeconds, 9);
   });
 
-  test('makes one of two replicas that start at once try again, and then nothing is left to do', async () => {
+  test('of two replicas that create the registration at once, one retries and then changes nothing', async () => {
     const store = await registered();
     const results = await Promise.allSettled([
       reconcile(store, { timeoutSeconds: 17 }),
@@ -178,14 +178,14 @@ describe('a replica without the Lease', () => {
     return decideRegistration(live, wanted(live, options), false);
   };
 
-  test('leaves the spec of the holder, and names the fields that differ from its own', async () => {
+  test('a replica without the Lease keeps the spec of the holder and names the differing fields', async () => {
     const store = await registered();
     const findings = await withoutLease(store, { failurePolicy: 'Fail', timeoutSeconds: 17 });
     assert.deepEqual([findings.scope, findings.isDrifted, findings.drift], ['trust', false, []]);
     assert.deepEqual(findings.leftToHolder, ['failurePolicy', 'timeoutSeconds']);
   });
 
-  test('repairs the CA bundle alone', async () => {
+  test('a replica without the Lease repairs only the CA bundle', async () => {
     const store = await registered();
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { failurePolicy: 'Fail' }));
     const findings = await withoutLease(store, { caBundle: second, timeoutSeconds: 17 });
@@ -197,14 +197,14 @@ describe('a replica without the Lease', () => {
     assert.equal((await withoutLease(store, { caBundle: second })).isDrifted, false);
   });
 
-  test('does not write the CA bundle on a state that it has not seen', async () => {
+  test('a replica without the Lease does not write the CA bundle on a state that it has not read', async () => {
     const store = await registered();
     const findings = await withoutLease(store, { caBundle: second });
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 9 }));
     await assert.rejects(writeRegistration(store, findings), { code: 'KUBE_CONFLICT' });
   });
 
-  test('restores an entry without rules whole', async () => {
+  test('a replica without the Lease restores an entry without rules completely', async () => {
     const store = await registered();
     const healthy = ownWebhook(store.current());
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { rules: [] }));
@@ -212,7 +212,7 @@ describe('a replica without the Lease', () => {
     assert.deepEqual(ownWebhook(store.current()), healthy);
   });
 
-  test('creates a missing registration and a missing entry whole', async () => {
+  test('a replica without the Lease creates a missing registration or entry completely', async () => {
     const store = createFakeRegistrationStore();
     const created = await withoutLease(store, {});
     assert.deepEqual([created.scope, created.isDrifted], ['whole', true]);
@@ -229,13 +229,13 @@ describe('a replica without the Lease', () => {
 });
 
 describe('the live CA bundle', () => {
-  test('is that of our entry, as PEM', async () => {
+  test('the live CA bundle is read from our entry as PEM', async () => {
     const store = await registered();
     store.edit((live) => live.webhooks?.unshift({ ...foreignEntry(), clientConfig: { caBundle: 'bm90IG91cnM=' } }));
     assert.equal(liveBundle(store.current()), first);
   });
 
-  test('is nothing where there is no registration, no entry of ours, or no bundle in it', () => {
+  test('the live CA bundle is undefined without a registration, an entry or a bundle', () => {
     assert.equal(liveBundle(undefined), undefined);
     assert.equal(liveBundle({ webhooks: [foreignEntry()] }), undefined);
     assert.equal(liveBundle({ webhooks: [{ ...foreignEntry(), name: 'modify.terraform.job.kb.io' }] }), undefined);

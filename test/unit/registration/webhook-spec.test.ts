@@ -64,7 +64,7 @@ function edited(field: keyof V1MutatingWebhook, value: unknown, manager = 'kubec
 }
 
 describe('the spec of an entry', () => {
-  test('differs by options, and not by the CA bundle or the selectors', () => {
+  test('the spec of an entry depends on the options, not on the CA bundle or the selectors', () => {
     const [entry] = own.webhooks;
     assert.deepEqual(specOf(wanted({}, second).webhooks[0]), specOf(entry));
     assert.deepEqual(specOf({ ...entry, namespaceSelector: { matchLabels: { a: 'b' } } }), specOf(entry));
@@ -74,19 +74,19 @@ describe('the spec of an entry', () => {
 });
 
 describe('who has written last', () => {
-  test('is the daemon of another install, by its Service or URL', () => {
+  test('the last writer is another install if Service or URL differ', () => {
     const live = written({ target: { service: { namespace: 'other', name: 'hook', port: 443, path: '/' } } });
     assert.equal(lastWriter(live, own), 'terraform-daemon of Service other/hook');
     const url = 'https://a.example.com/x';
     assert.equal(lastWriter(written({ target: { url } }), own), `terraform-daemon of ${url}`);
   });
 
-  test('is never our own install', () => {
+  test('the last writer is never the same install', () => {
     assert.equal(lastWriter(written(), own), undefined);
     assert.equal(lastWriter(written({ failurePolicy: 'Fail' }), own), undefined);
   });
 
-  test('is the other field manager where a field is not', () => {
+  test('the last writer is the field manager that owns the changed field', () => {
     assert.equal(lastWriter(edited('failurePolicy', 'Ignore', 'argocd'), own), 'argocd');
     assert.equal(lastWriter(edited('rules', undefined), own), undefined);
     assert.equal(lastWriter(undefined, own), undefined);

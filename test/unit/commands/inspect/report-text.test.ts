@@ -29,7 +29,7 @@ const sights: Readonly<Record<string, Partial<Sight>>> = {
 
 describe('the text of an inspection', () => {
   for (const [what, sight] of Object.entries(sights)) {
-    test(`fits on a screen: ${what}`, () => {
+    test(`the report of inspect fits on a screen: ${what}`, () => {
       const lines = fullText(sight).trimEnd().split('\n');
       // Each problem has its lines below everything else.
       const facts = lines.findIndex((line) => line.startsWith('verdict:'));
@@ -41,7 +41,7 @@ describe('the text of an inspection', () => {
     });
   }
 
-  test('has what matters, in lines that a person finds', () => {
+  test('the report of inspect has labelled lines for each fact', () => {
     const text = fullText({ afterMs: 29 * DAY_MS });
     for (const line of [
       'terraform-daemon, as of 2026-03-30 12:00:00Z',
@@ -60,7 +60,7 @@ describe('the text of an inspection', () => {
     assert.match(text, /\n {2}trusts {7}ours: (..:){3}..…(..:){3}.. until 2036-02-27 12:00:00Z \(CN=Kubernetes\)\n/);
   });
 
-  test('has what is wrong with its reason, and what mends several of them once', () => {
+  test('the report of inspect lists each problem with its reason and each command once', () => {
     const text = fullText({ afterMs: 90 * DAY_MS, liveBundle: '' as Pem });
     const [, problems] = text.split('verdict: ');
     assert.equal(
@@ -74,7 +74,7 @@ describe('the text of an inspection', () => {
     );
   });
 
-  test('claims nothing of an endpoint that was not called, and says why it was not', () => {
+  test('the report of inspect says why the endpoint was not called, and claims nothing about it', () => {
     const why = 'terraform-job-webhook-service.vela-system.svc does not resolve from here';
     const how = ['terraform-daemon inspect --address 127.0.0.1:8443'];
     const text = fullText({ facts: { endpoint: { outcome: 'not-dialled', why, how } } });
@@ -88,7 +88,7 @@ describe('the text of an inspection', () => {
     );
   });
 
-  test('has each command on one line, so that it can be pasted', () => {
+  test('the report of inspect has each command on one line', () => {
     assert.ok(
       fullText({ secret: { labels: {} } }).endsWith(`
      kubectl -n vela-system label --overwrite secret terraform-job-webhook-cert app.kubernetes.io/managed-by=terraform-daemon
@@ -98,7 +98,7 @@ describe('the text of an inspection', () => {
 });
 
 describe('the screen', () => {
-  test('shows what is left of a time', () => {
+  test('the terminal shows the remaining lifetime as a bar', () => {
     assert.equal(bar(90 * DAY_MS, 90 * DAY_MS), `[${'#'.repeat(20)}] 90 of 90 days`);
     assert.equal(bar(1, 90 * DAY_MS), `[#${'-'.repeat(19)}] 0 of 90 days`);
     assert.equal(bar(0, 90 * DAY_MS), `[${'-'.repeat(20)}] 0 of 90 days`);
@@ -106,14 +106,14 @@ describe('the screen', () => {
     assert.equal(bar(0, 0), `[${'-'.repeat(20)}] 0 of 0 seconds`);
   });
 
-  test('shows how far away a moment is, in the unit of which there are two', () => {
+  test('the terminal shows a distance in time in the largest unit of which there are at least two', () => {
     const now = new Date(0);
     assert.equal(relativeTime(new Date(2 * DAY_MS), now), 'in 2 days');
     assert.equal(relativeTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
     assert.equal(relativeTime(new Date(-90_000), now), '90 seconds ago');
   });
 
-  test('breaks a text at spaces, and keeps a word that is longer than a line', () => {
+  test('the terminal wraps text at spaces and keeps longer words whole', () => {
     const long = 'x'.repeat(250);
     assert.deepEqual(wrapped(`a ${long} b c`, '  name ', '       '), ['  name a', `       ${long}`, '       b c']);
     assert.deepEqual(
@@ -122,7 +122,7 @@ describe('the screen', () => {
     );
   });
 
-  test('obeys nobody', () => {
+  test('the terminal output has no control characters of inspected objects', () => {
     const [line, ...others] = columns('name', 'a\u001b[31mb\u0007\n\u202ec');
     assert.deepEqual([line, others], ['  name         a\\u001b[31mb\\u0007 \\u202ec', []]);
   });

@@ -233,7 +233,7 @@ describe('an inspection finds', () => {
     { expected, verdict = expected.length === 0 ? 'healthy' : 'unhealthy', ...sight },
   ] of Object.entries(rows)) {
     const words = expected.map(([reason]) => reason).join(' and ') || 'nothing wrong';
-    test(`${words} with ${what}`, () => {
+    test(`inspect finds ${words} with ${what}`, () => {
       const { verdict: found, problems } = anInspection({ set, ...sight });
       assert.deepEqual(
         problems.map(({ reason, where }) => [reason, where]),
@@ -248,7 +248,7 @@ describe('an inspection finds', () => {
 });
 
 describe('an inspection tells', () => {
-  test('the chain, and when it is renewed', () => {
+  test('inspect shows the chain and its renewal', () => {
     const { certificateAuthority, serving, next } = anInspection({ set });
     assert.equal(certificateAuthority?.subject, 'C=US, ST=Oregon, L=Portland, O=Kubernetes, OU=CA, CN=Kubernetes');
     assert.equal(serving?.dnsNames[0], 'terraform-job-webhook-service.vela-system.svc');
@@ -257,7 +257,7 @@ describe('an inspection tells', () => {
     assert.deepEqual(next.renewal, after(60 * DAY_MS));
   });
 
-  test('whose the authorities are that the API server trusts', () => {
+  test('inspect shows the owner of each trusted CA', () => {
     const { registration } = anInspection({ set, liveBundle: joinCertificates([set.caBundle, other.caBundle]) });
     assert.deepEqual(
       registration.trusts.map(({ isOurs }) => isOurs),
@@ -270,20 +270,20 @@ describe('an inspection tells', () => {
     );
   });
 
-  test('what a rotation waits for, and until when', () => {
+  test('inspect shows what a rotation waits for and until when', () => {
     const since = after(DAY_MS - 1000);
     const { phase, until, waitsFor } = anInspection({ set: rotating('settling', since) }).rotation ?? {};
     assert.deepEqual([phase, until], ['settling', new Date(since.getTime() + MINUTE_MS)]);
     assert.match(waitsFor ?? '', /every API server/);
   });
 
-  test('which options to look at where the API server calls somebody else', () => {
+  test('inspect names the options to check if the API server calls another endpoint', () => {
     const [problem] = anInspection({ set, facts: { registration: atOtherPort() } }).problems;
     assert.equal(problem?.reason, 'drift');
     assert.match(problem?.message ?? '', /clientConfig\.service \(does this command have the same --service-…/);
   });
 
-  test('no key', () => {
+  test('inspect prints no private key', () => {
     const text = JSON.stringify(anInspection({ set: rotating('publishing', after(0)) }));
     assert.doesNotMatch(text, /PRIVATE KEY/);
     for (const { privateKey } of [set.ca, set.serving, other.ca]) {

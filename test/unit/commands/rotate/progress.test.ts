@@ -37,7 +37,7 @@ const aSecret = (content: CertificateSet, asked?: string, fields: Partial<Stored
   return { ...secret, annotations: { ...secret.annotations, ...request } };
 };
 
-test('commands are about the Deployment of the install', () => {
+test('suggested commands name the Deployment of the install', () => {
   const commands = repairCommands(readConfig({ namespace: 'ops', 'owner-cluster-role': 'job-cap' }));
   assert.deepEqual(
     [commands.restart, commands.logs],
@@ -62,14 +62,14 @@ describe('a request is', () => {
     });
   }
 
-  test('not made smaller than the one that is there', () => {
+  test('a request for serving does not replace a pending request for ca', () => {
     assert.deepEqual(
       [combineRequests('serving', 'ca'), combineRequests('ca', 'serving'), combineRequests('serving', undefined)],
       ['ca', 'ca', 'serving'],
     );
   });
 
-  test('refused where nobody would take it, with the command that mends it', () => {
+  test('a request that no daemon would handle is refused with the command to run', () => {
     const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
     assert.equal(obstacle(stored(set), config), undefined);
     assert.match(obstacle(undefined, config) ?? '', /^Secret .* does not exist: .*\n {2}terraform-daemon run/);
@@ -88,7 +88,7 @@ describe('one poll', () => {
     timeoutMs = 600_000,
   ) => poll(from, secret, { config, timeoutMs, now: after(afterMs) });
 
-  test('tells each phase once, with what it waits for and until when', () => {
+  test('rotate prints each phase once with its end', () => {
     const first = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
     assert.deepEqual(first.lines, [
       'settling: waits for every API server to see the new CA bundle, until 2026-03-01T12:01:00Z',
@@ -96,7 +96,7 @@ describe('one poll', () => {
     assert.deepEqual(pollOnce(first.pending, aSecret(rotating('settling'), 'ca'), 2000).lines, []);
   });
 
-  test('ends with what there is then', () => {
+  test('rotate ends with the new fingerprints', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('retiring', other), 'ca'));
     const { lines, exitCode } = pollOnce(later, aSecret(other));
     assert.equal(exitCode, 0);
@@ -105,44 +105,44 @@ describe('one poll', () => {
     assert.match(lines[3] ?? '', /^certificate authority: SHA-256 /);
   });
 
-  test('goes on where the API server is away', () => {
+  test('rotate continues while the API server is unavailable', () => {
     const { lines, exitCode } = pollOnce(pending, 'unreachable', 1000);
     assert.deepEqual([lines, exitCode], [[], undefined]);
   });
 
-  test('gives up once nothing has happened for 90 s', () => {
+  test('rotate gives up after 90 s without progress', () => {
     assert.equal(pollOnce(pending, aSecret(set, 'ca'), 89_999).exitCode, undefined);
     const { lines, exitCode } = pollOnce(pending, aSecret(set, 'ca'), 90_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /^not done: no progress for 90 s: is a daemon running\?/);
   });
 
-  test('does not count the time that a phase takes', () => {
+  test('rotate does not count the time of a phase as lack of progress', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
     assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 149_999).exitCode, undefined);
     assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 150_000).exitCode, 1);
   });
 
-  test('gives up at the time-out, and says that the rotation goes on', () => {
+  test('rotate gives up at --timeout and prints that the rotation continues', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
     const { lines, exitCode } = pollOnce(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /it has not finished within 5 s; the daemon continues/);
   });
 
-  test('gives up where the Secret is paused or goes away in between', () => {
+  test('rotate gives up if writes are paused or the Secret is deleted', () => {
     const paused = aSecret(set, 'ca', { annotations: { 'terraform.job.kb.io/paused': 'true' } });
     assert.match(pollOnce(pending, paused).lines[0] ?? '', /all writes .* are paused/);
     assert.equal(pollOnce(pending, undefined).exitCode, 1);
   });
 
-  test('gives up where the annotation was taken back', () => {
+  test('rotate gives up if the annotation was removed', () => {
     assert.deepEqual(pollOnce(pending, aSecret(set)).lines, ['not done: another writer removed the annotation']);
   });
 });
 
 describe('a rotation', () => {
-  test('has an end of its phase where that depends on time alone', () => {
+  test('a phase of a rotation has an end if only time is missing', () => {
     const until = (phase: CertificateSet['phase']) => rotationFacts(rotating(phase), config.certificates).until;
     assert.deepEqual(
       [until('publishing'), until('settling'), until('retiring')],
@@ -150,7 +150,7 @@ describe('a rotation', () => {
     );
   });
 
-  test('is stuck two minutes after its step was due', () => {
+  test('a rotation is stuck two minutes after its step was due', () => {
     const stuck = (phase: CertificateSet['phase'], ms: number) =>
       isStuck(rotating(phase), config.certificates, after(ms));
     assert.deepEqual([stuck('publishing', 120_000), stuck('publishing', 120_001)], [false, true]);
