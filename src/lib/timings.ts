@@ -3,7 +3,7 @@
  *
  * Only a daemon that has never been ready exits: at once after an error that no retry can fix (exit code 1; 2 for an invalid
  * option), and after 15 s of missing rights. A daemon that was ready keeps its certificate and its policy and never exits by
- * itself. The kubelet restarts it when /livez fails. The times of the Lease are in operator/lease.ts.
+ * itself. The kubelet restarts it when /healthz fails. The times of the Lease are in operator/lease.ts.
  */
 export const timings = {
   /** The first pass, until the daemon is ready. It tries until it succeeds, and replicas spread their tries. */
@@ -69,6 +69,6 @@ export const timings = {
   owner: { forbiddenMs: 5_000 },
   /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */
   call: { timeoutMs: 10_000 },
-  /** /livez fails if no pass has begun for this time. A working loop begins a pass at least every minute. */
+  /** /healthz fails if no pass has begun for this time. A working loop begins a pass at least every minute. */
   liveness: { longestMs: 5 * 60_000 },
 } as const;

@@ -83,7 +83,7 @@ describe('a folder with certificate files', () => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
     // It is a CA without a name, but it is the key that counts: the complaint is about something else.
-    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /lacks a name/);
+    await assertRefused(t, { files, now: new Date() }, 'cert.pem', /not for the required names/);
   });
 
   test('a user-provided certificate must have only the first name of the Service', async (t) => {
@@ -105,7 +105,7 @@ describe('a folder with certificate files', () => {
       t,
       { files: good, names: wanted },
       'cert.pem',
-      /lacks a name.*wanted: 127\.0\.0\.1; found: DNS:/,
+      /not for the required names.*wanted: 127\.0\.0\.1; found: DNS:/,
     );
   });
 });

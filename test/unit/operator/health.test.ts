@@ -62,7 +62,7 @@ describe('readiness', () => {
     const wanted = { dns: [names.dns[0] ?? '', 'never.asked.for'], ip: [] };
     assert.deepEqual(problems(running, { wanted }), {});
     assert.deepEqual(problems(running, { wanted: { dns: ['other.ops.svc', ...names.dns], ip: [] } }), {
-      certificate: 'the certificate lacks a name that the API server verifies',
+      certificate: 'the certificate is not for the required names',
     });
     assert.deepEqual(Object.keys(problems(running, { wanted: { dns: [], ip: ['127.0.0.1'] } })), ['certificate']);
   });
