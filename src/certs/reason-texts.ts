@@ -2,7 +2,7 @@
 export const reasons = {
   absent: 'the Secret does not exist or is empty',
   'ca-lost': 'the CA or its key is missing, or the CA bundle lacks a CA of the Secret',
-  unparsable: 'a certificate or a key cannot be read',
+  unparsable: 'a certificate or a key cannot be parsed',
   'key-mismatch': 'the private key does not belong to the certificate',
   'wrong-chain': 'the serving certificate is not signed by the certificate authority',
   'wrong-usage': 'the certificate does not have the usages of its purpose, CA or serving certificate',
@@ -16,7 +16,7 @@ export const reasons = {
   'outlives-ca': 'the serving certificate is valid for longer than its certificate authority',
   'foreign-ca': 'the CA bundle has a certificate that is not a valid CA for the server names',
   'duplicate-ca': 'the CA bundle has the same certificate twice',
-  'unparsable-bundle': 'the CA bundle has a block that cannot be read',
+  'unparsable-bundle': 'the CA bundle has a block that cannot be parsed',
   swapped:
     'another writer has replaced the certificates in the Secret, and the new CA bundle does not verify the presented certificate',
   'wrong-type': 'the Secret is not of the type kubernetes.io/tls',

@@ -3,7 +3,7 @@ import { timings } from '../lib/timings.ts';
 
 /** The input of `nextResyncMs`. */
 export interface ResyncInputs {
-  /** When the next step is due, by the last pass. */
+  /** When the next step is due, as the last pass computed it. */
   readonly until: Date | undefined;
   readonly now: Date;
   /** Number of passes that failed in a row. */

@@ -26,7 +26,7 @@ const MOST_BYTES = 20 * MIB;
  */
 const MOST_VALUES = 400_000;
 
-/** The most memory of all bodies that are being received, in bytes: three of the largest bodies. */
+/** The most memory of all incomplete bodies, in bytes: room for three of the largest bodies. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
 /** A body that is being received: the first `length` bytes of `bytes`. */

@@ -5,7 +5,7 @@ export type LogTo = 'reader' | 'full-disk' | 'unread-pipe';
 
 export type Signal = 'SIGTERM' | 'SIGKILL';
 
-/** Something that is done at random. Replicas and API servers are numbered from 0. */
+/** One random fault of the chaos test. Replicas and API servers are numbered from 0. */
 export type Fault =
   | { readonly kind: 'replica-end'; readonly replica: number; readonly signal: Signal; readonly log: LogTo }
   | { readonly kind: 'all-replicas-end'; readonly signal: Signal; readonly log: LogTo }

@@ -110,7 +110,7 @@ const OTHER: Written = {
   lease: 'my-registration-backstop',
 };
 const DEPLOYMENT = 'deployment/terraform-daemon';
-/** The garbage collector has to see what was deleted, and to make sure. */
+/** Time limit for the garbage collector, which deletes dependents some time after their owner. */
 const COLLECTED_MS = 60_000;
 /** All kinds of the chart, and what the Deployment makes. */
 const KINDS =

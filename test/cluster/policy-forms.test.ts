@@ -184,7 +184,7 @@ describe('the three forms of a policy', async () => {
     return daemon;
   };
 
-  it('the comparison of policy forms has created Jobs and updated Jobs', async () => {
+  it('setup: the Jobs for the comparison of policy forms are created and updated', async () => {
     const jobs = someJobs(JOBS);
     trials.push(...jobs.map(creation));
     const stored = new Map<string, Json>();

@@ -144,7 +144,7 @@ describe('starting and stopping', () => {
     assert.match(String(failure.error), /manifests\/base\/rbac\.yaml/);
   });
 
-  it('each right of the daemon on the reviewed kinds is limited to a name, except for Events and Jobs', async () => {
+  it('by SubjectAccessReview, each right of the daemon is limited to a resource name, except for Events and Jobs', async () => {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);

@@ -39,7 +39,7 @@ suite('a certificate that plain openssl has made', () => {
     return folder;
   }
 
-  test('a self-signed certificate of plain openssl is a CA, and is accepted, presented and ready', async (t) => {
+  test('a self-signed openssl certificate is accepted as its own CA and presented, and the daemon is ready', async (t) => {
     const later = new Date(Date.now() + 60_000); // it is valid from the second in which it was made
     const { serving, caBundle } = await readCertificateFiles(await selfSigned(t), names, later);
     assert.equal(caBundle, serving.certificate);

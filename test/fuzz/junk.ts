@@ -116,10 +116,10 @@ const hostileJson = [
   `"${'x'.repeat(300_000)}"`,
 ];
 
-/** The text of a JSON value that is to hurt. */
+/** Generates the text of a hostile JSON value. */
 export const anyHostileJson = fc.oneof(anyJson, fc.constantFrom(...hostileJson));
 
-/** The same texts as parsed values, without the invalid texts. */
+/** JSON values, among them the hostile texts of less than 1,000 characters. */
 export const anyHostileValue = fc
   .oneof(anyJson, fc.constantFrom(...hostileJson.filter((text) => text.length < 1000)))
   .map((text): unknown => JSON.parse(text));

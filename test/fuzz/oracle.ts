@@ -52,7 +52,7 @@ function isOurs({ metadata, spec }: Json): boolean {
   );
 }
 
-/** As far as anything is read of it. */
+/** Returns whether the object is a Job, by the fields that a decision reads. */
 function isJob(object: Json): boolean {
   const podSpec = object?.spec?.template?.spec;
   return (

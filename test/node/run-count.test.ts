@@ -109,7 +109,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
     );
   });
 
-  it('the table of tickets in the README equals the measured runs', async () => {
+  it('the README table of tickets equals the measured number of runs', async () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
     const lines = rows.map(({ how, tickets, pods, hasLog }) => {
       const afterwards = pods > 0 && hasLog ? 'kept' : 'deleted';

@@ -10,7 +10,7 @@ export const rotateCommand = {
     { flags: '--ca', description: 'rotate the CA and the serving certificate' },
     {
       flags: '--timeout <duration>',
-      description: 'maximum wait for the daemon',
+      description: 'maximum wait for the end of the rotation',
       default: 600_000,
       defaultText: '10m',
       parse: duration('1s', '876000h'),

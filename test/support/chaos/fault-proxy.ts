@@ -28,9 +28,9 @@ type Fate = 'kill' | undefined;
 
 /** Hooks for each write, numbered from 1. The write waits for the result of the hook. */
 export interface FaultHooks {
-  /** Called before the write. With `kill` the write does not reach the API server. */
+  /** The proxy calls this before it forwards a write. For `kill` it drops the write. */
   beforeWrite?(n: number, write: Write): Fate | Promise<Fate>;
-  /** Called after the write. With `kill` the response does not reach the daemon. */
+  /** The proxy calls this after the API server has executed the write. For `kill` it then drops the response. */
   afterWrite?(n: number, answer: WriteAnswer): Fate | Promise<Fate>;
   /** Kills the daemon. Its connection is cut afterwards, so that the daemon cannot react to the cut. */
   onKill?(): unknown;

@@ -22,7 +22,7 @@ import type { RegistrationStore } from '../../../src/registration/registration-s
 export interface Ensured {
   /** The certificate set in the Secret. */
   readonly set: CertificateSet;
-  /** The decision. Its step was executed, unless it was held. */
+  /** The decision. Its step was executed, unless writes are paused or rate-limited. */
   readonly decision: CertificateDecision;
   readonly held: WriteHold['by'] | undefined;
   readonly isPaused: boolean;

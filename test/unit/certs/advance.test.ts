@@ -78,7 +78,7 @@ describe('a step', () => {
     assert.deepEqual(after, { ...announced, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test('the step mend keeps each of our CAs once in the bundle and does not change the phase', async () => {
+  test("the step mend keeps only the daemon's own CAs in the bundle, each once, and does not change the phase", async () => {
     const text = [foreign.certificate, other.ca.certificate, own, 'junk', own, next.certificate].join('') as Pem;
     const after = await take({ ...announced, caBundle: text }, { action: 'mend', reason: 'foreign-ca' });
     assert.deepEqual(after, announced);

@@ -43,7 +43,7 @@ describe('every certificate', () => {
     assert.deepEqual(serving.validToDate, after(2160 * HOUR_MS));
   });
 
-  test('each certificate has a key of --key-size', async () => {
+  test('CA and serving certificate have a key of --key-size bits', async () => {
     const small = await aCertificateSet({ options: { keySize: 1024 } });
     for (const [pem, size] of [
       [set.ca.certificate, 2048],

@@ -91,7 +91,7 @@ describe('what a person says on the Secret', () => {
     assert.equal(isPaused(stored(set)), false);
   });
 
-  test('a phase annotation that does not match the data is detected', () => {
+  test('an absent phase annotation is valid; a phase that does not fit the stored CAs is wrong', () => {
     assert.equal(isPhaseWrong(stored(set)), false);
     assert.equal(isPhaseWrong(stored(set, { annotations: {} })), false);
     for (const word of ['publishing', 'settling', 'retiring', 'junk']) {

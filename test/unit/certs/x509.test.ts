@@ -35,7 +35,7 @@ describe('the moments of a certificate', () => {
     assert.deepEqual(renewalMoment(serving), after(60));
   });
 
-  test('the renewal of a user-provided certificate is due at a tenth of its lifetime, at most two weeks before its end', () => {
+  test('the renewal of a user-provided certificate is due when a tenth of its lifetime is left, at most two weeks', () => {
     const leftDays = ({ validToDate, ...dates }: Pick<X509Certificate, 'validFromDate' | 'validToDate'>) => {
       const moment = replacementMoment({ ...dates, validToDate } as X509Certificate);
       return (validToDate.getTime() - moment.getTime()) / 86_400_000;
@@ -59,7 +59,7 @@ describe('a serving certificate', () => {
     return new X509Certificate(certificate);
   };
 
-  test('a serving certificate must be valid for the first name, which the API server verifies', () => {
+  test('a serving certificate needs only the first DNS name, which the API server verifies', () => {
     for (const name of names.dns) assert.equal(servingProblem(serving, { dns: [name], ip: [] }), undefined, name);
     assert.equal(servingProblem(serving, { dns: [SERVER_NAME, 'other.ops.svc'], ip: ['127.0.0.1'] }), undefined);
     assert.equal(servingProblem(serving, { dns: ['other.ops.svc', SERVER_NAME], ip: [] }), 'missing-name');
@@ -157,7 +157,7 @@ describe('trust over intermediates', async () => {
   const between = new X509Certificate(intermediate.certificate);
   const bystander = new X509Certificate(altered(other.ca, signedAs('bystander')).certificate);
 
-  test('trust follows an intermediate to the bundle, with unrelated certificates in the chain', () => {
+  test('a certificate is trusted through an intermediate CA, and unrelated certificates in the chain are ignored', () => {
     assert.ok(isTrusted([leaf, bystander, between], [root.certificate], ISSUED_AT));
   });
 

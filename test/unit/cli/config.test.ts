@@ -163,7 +163,7 @@ describe('the configuration', () => {
     });
   }
 
-  test('an empty option value counts as absent', () => {
+  test('an empty option or variable counts as not set', () => {
     const empty = Object.fromEntries(Object.keys(rawDefaults).map((name) => [name, ''])) as RawOptions;
     assert.deepEqual(readConfig(empty, 'of-the-pod'), readConfig({}, 'of-the-pod'));
   });
@@ -299,7 +299,7 @@ describe('problems', () => {
     }
   };
 
-  test('option errors are reported at once, one line each', () => {
+  test('all invalid options are reported in one error, one line each', () => {
     const raw = { namespace: 'A', 'key-size': '1', 'ca-lifetime': '1h', 'webhook-bind-port': '8080', 'log-level': 'x' };
     assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
   });

@@ -58,7 +58,7 @@ describe('the policy in force', () => {
     const { folder, file } = await start(t);
     await writeFile(file, ' '.repeat(65_537));
     assert.deepEqual(readPolicyFile(file), { problems: ['65537 bytes: must be at most 65536 bytes'] });
-    // As PowerShell writes it.
+    // UTF-16LE with a byte order mark, as Windows PowerShell writes text.
     await writeFile(file, `\ufeff${text(1)}`, 'utf16le');
     const isText = 'must be text in UTF-8';
     assert.deepEqual(readPolicyFile(file), { problems: [isText] });

@@ -9,25 +9,25 @@ import { chartsOwn } from '../../../tools/chart/values.ts';
 import { readDocument } from '../../support/docs.ts';
 
 describe('the Helm chart', () => {
-  it('has the generated files as they are made', async () => {
+  it('the chart has its generated files up to date', async () => {
     for (const [file, content] of Object.entries(await chartFiles())) {
       const isCurrent = (await readFile(join(CHART, file), 'utf8')) === content;
       assert.ok(isCurrent, `${file}: run "npm run manifests"`);
     }
   });
 
-  it('has the version of the package, and of the image that it installs', async () => {
+  it('the chart has the version of the package and of its image', async () => {
     const { version } = JSON.parse(await readDocument('package.json'));
     const chart = loadYaml<Record<string, string>>(await readDocument('manifests/helm/Chart.yaml'));
     assert.deepEqual([chart.version, chart.appVersion], [version, version]);
   });
 
-  it('has a row for each value in docs/reference/chart-values.md, and no other', async () => {
+  it('docs/reference/chart-values.md has exactly one row for each chart value', async () => {
     const document = await readDocument('docs/reference/chart-values.md');
     assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
   });
 
-  it('gives for each option that is its own the advice that the schema gives', async () => {
+  it('for each option that the chart sets itself, template and schema give the same advice', async () => {
     const checks = await readDocument('manifests/helm/templates/_checks.tpl');
     const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
     assert.deepEqual(Object.fromEntries(advice), chartsOwn);
@@ -46,13 +46,13 @@ describe('the Helm chart', () => {
     assert.deepEqual(Object.fromEntries(checked), Object.fromEntries(durations));
   });
 
-  it('begins each template with the defaults, for values that are null', async () => {
+  it('each template begins with the include that replaces null values by their defaults', async () => {
     for (const [file, text] of await templates(/^[^_]/)) {
       assert.ok(text.startsWith('{{- include "terraform-daemon.defaults" . -}}\n'), file);
     }
   });
 
-  it('writes nothing into YAML but quoted texts, whole numbers, and what is YAML already', async () => {
+  it('the templates render only quoted texts, integers and YAML', async () => {
     const isSafe = /\| (quote|int|int64)$|^(include|toYaml|\.Files\.Get) .+ \| nindent \d+$|^toYaml \$object$/;
     const writesNothing = /^(if|else|end|with|range) ?|^\$\w+ :?= |^\/\*/;
     const own = ['include "terraform-daemon.defaults" .', 'include "terraform-daemon.checks" .', '. | nindent 12'];

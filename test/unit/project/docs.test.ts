@@ -42,7 +42,7 @@ describe('a block of shell commands', () => {
     });
   }
 
-  it('is told with its place, and what is to become of it', () => {
+  it('a block of shell commands is returned with its place and the test that runs it', () => {
     const text = '```sh\na\nb\n```\n\n```yaml\nc\n```\n```sh unrun: it takes hours\nd\n```\n';
     assert.deepEqual(shellBlocks('a.md', text), [
       { file: 'a.md', line: 1, runBy: 'checkout', reason: '', commands: 'a\nb' },

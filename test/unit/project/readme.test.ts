@@ -21,7 +21,7 @@ import { readDocument, shellBlocks, TRANSLATION } from '../../support/docs.ts';
 import { policyTable, readReadme, shellCommands } from '../../support/readme.ts';
 
 describe('the README', () => {
-  it('starts with the two commands, of which CI runs the second', async () => {
+  it('the README starts with the demo and test commands, and CI runs npm test', async () => {
     const commands = shellCommands(await readReadme());
     assert.deepEqual(commands.slice(0, 2), ['npm ci && npm run demo', 'npm ci && npm test']);
     const ci = await readFile(new URL('../../../.ci/run', import.meta.url), 'utf8');
@@ -40,13 +40,13 @@ describe('the README', () => {
     }
   });
 
-  it('has at most 150 lines and 9 KB', async () => {
+  it('the README has at most 150 lines and 9 KB', async () => {
     const readme = await readReadme();
     assert.ok(readme.split('\n').length <= 151, `${readme.split('\n').length} lines`);
     assert.ok(Buffer.byteLength(readme) <= 9 * 1024, `${Buffer.byteLength(readme)} bytes`);
   });
 
-  it('names only scripts that there are', async () => {
+  it('README and CONTRIBUTING name only existing npm scripts', async () => {
     const { scripts } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
     const texts = await Promise.all(
       ['README.md', 'CONTRIBUTING.md'].map((file) => readFile(new URL(`../../../${file}`, import.meta.url), 'utf8')),
@@ -85,7 +85,7 @@ it('README.zh-CN.md has the shell blocks, headings, links, table rows and versio
 });
 
 describe('docs/reference/policy-file.md', () => {
-  it('has the fields of the schema, and an example that is a valid policy', async () => {
+  it('the page of the policy file has the fields of the schema and a valid example', async () => {
     const page = await readDocument('docs/reference/policy-file.md');
     assert.ok(page.includes(`\n\n${policyTable()}\n\n`), `the table should be:\n${policyTable()}`);
     const [, example = ''] = /```yaml\n(.*?)```/s.exec(page) ?? [];
@@ -94,7 +94,7 @@ describe('docs/reference/policy-file.md', () => {
     assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
   });
 
-  it('has the limits of the code', async () => {
+  it('the page of the policy file has the limits of the code', async () => {
     const cel = LONGEST_EXPRESSION.toLocaleString('en');
     const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
     assert.ok((await readDocument('docs/reference/policy-file.md')).includes(limits), `it should say: ${limits}`);
@@ -113,7 +113,7 @@ describe('docs/how-to/troubleshoot.md', () => {
     ...errorCodes,
   ];
 
-  it('has a row for each reason and code of the code, and no other', async () => {
+  it('troubleshoot has exactly one entry for each reason and code', async () => {
     const rows = (await readDocument('docs/how-to/troubleshoot.md')).matchAll(/^\| ((?:`[^`]+`(?:, )?)+) \|/gm);
     const named = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
     assert.deepEqual(named.toSorted(), [...new Set<string>(words)].toSorted());

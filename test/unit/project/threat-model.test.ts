@@ -20,7 +20,7 @@ const testsOf = (cell: string) =>
 describe('the threat model', () => {
   const threats = rows('Threats');
 
-  it('has a test for each threat', () => {
+  it('the threat model has a test for each threat', () => {
     assert.ok(threats.length > 20, `${threats.length}`);
     for (const [threat, , heldBy = ''] of threats) assert.notDeepEqual(testsOf(heldBy), [], threat);
   });

@@ -8,16 +8,16 @@ import { supportDocument, supportedIn, supportSentence, withSentence } from '../
 const document = await readDocument('docs/reference/versions.md');
 
 describe('docs/reference/versions.md', () => {
-  it('has a row for each Kubernetes that the cluster tests can be run against', async () => {
+  it('the page of versions has a row for each tested Kubernetes version', async () => {
     const rows = supportedIn(document).map(([minor]) => minor);
     assert.deepEqual(rows, [...(await allVersions()).keys()]);
   });
 
-  it('is as `npm run test:versions` writes it', async () => {
+  it('docs/reference/versions.md equals the output of `npm run test:versions`', async () => {
     assert.equal(supportDocument([], document, await allVersions()), document);
   });
 
-  it('is what the README claims, and no more', async () => {
+  it('the README names exactly the versions of the page', async () => {
     const sentence = supportSentence(document, await allVersions());
     const readme = await readDocument('README.md');
     assert.ok(readme.split('\n').includes(sentence), `it should say: ${sentence}`);

@@ -93,7 +93,7 @@ describe('drift', () => {
     );
   });
 
-  test('drift names url and service if one replaces the other', () => {
+  test('drift names clientConfig.service and clientConfig.url if one replaces the other', () => {
     const byUrl = { url, caBundle: caBundle ?? '' };
     assert.deepEqual(drift(live({ clientConfig: byUrl }), desired), ['clientConfig.service', 'clientConfig.url']);
     const wanted = desiredRegistration(registrationOptions({ target: { url } }), {
@@ -171,7 +171,7 @@ describe('the reason for which a registration is written', () => {
     });
   }
 
-  test('each reason for a write is in the list of reasons', () => {
+  test('the rows cover each reason in registrationReasons', () => {
     assert.deepEqual([...new Set(rows.map(({ reason }) => reason))].sort(), Object.keys(registrationReasons).sort());
   });
 });

@@ -197,7 +197,7 @@ describe('a replica without the Lease', () => {
     assert.equal((await withoutLease(store, { caBundle: second })).isDrifted, false);
   });
 
-  test('a replica without the Lease does not write the CA bundle on a state that it has not read', async () => {
+  test('without the Lease, writing the CA bundle conflicts if the configuration changed since it was read', async () => {
     const store = await registered();
     const findings = await withoutLease(store, { caBundle: second });
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 9 }));

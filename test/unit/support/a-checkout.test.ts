@@ -41,7 +41,7 @@ describe('a copy of the project', { concurrency: 3 }, () => {
     });
   }
 
-  test('goes when it is removed, and tells what a command has written that has failed', async (t) => {
+  test('a removed checkout is gone, and a failed command rejects with its output', async (t) => {
     const checkout = await aCheckout();
     t.after(() => checkout.remove());
     await checkout.run('test -f package.json');

@@ -80,7 +80,7 @@ describe('the outcomes of a stream', () => {
     });
   }
 
-  test('are counted also where they are those of hours: more than a call takes as arguments', () => {
+  test('requests of hours are counted, more than a call can have arguments', () => {
     const requests = requestsOf(Array.from({ length: 400_000 }, (_, nth) => [nth * 20, nth * 20 + 5]));
     assert.deepEqual(countOutcomes(requests), { sent: 400_000, lost: 0, unmutated: 0, longestGapMs: 20 });
   });

@@ -41,7 +41,7 @@ describe('the text of an inspection', () => {
     });
   }
 
-  test('the report of inspect has labelled lines for each fact', () => {
+  test('the text report of inspect has the date, the time left, the validity and the state of the Secret', () => {
     const text = fullText({ afterMs: 29 * DAY_MS });
     for (const line of [
       'terraform-daemon, as of 2026-03-30 12:00:00Z',
