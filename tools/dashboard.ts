@@ -24,20 +24,24 @@ const panels: readonly Panel[] = [
   { kind: 'stat', title: 'Trusted by the API server', expr: 'min(terraform_daemon_bundle_trusts_serving)' },
   {
     kind: 'stat',
-    title: 'Left of the certificates',
+    title: 'Remaining lifetime of the certificates',
     expr: 'min by (certificate) (terraform_daemon_certificate_not_after_timestamp_seconds - time())',
     legend: '{{certificate}}',
     unit: 's',
   },
   {
     kind: 'stat',
-    title: 'Until renewal',
+    title: 'Time until renewal',
     expr: 'min by (certificate) (terraform_daemon_certificate_renewal_due_timestamp_seconds - time())',
     legend: '{{certificate}}',
     unit: 's',
   },
-  { kind: 'stat', title: 'Jobs missed in a day', expr: 'sum(increase(terraform_daemon_missed_jobs_total[1d]))' },
-  { kind: 'stat', title: 'Policy file in force', expr: 'min(terraform_daemon_policy_valid)' },
+  {
+    kind: 'stat',
+    title: 'Jobs stored uncapped in a day',
+    expr: 'sum(increase(terraform_daemon_missed_jobs_total[1d]))',
+  },
+  { kind: 'stat', title: 'Policy file valid', expr: 'min(terraform_daemon_policy_valid)' },
   {
     title: 'Admission requests',
     expr: 'sum by (outcome) (rate(terraform_daemon_admission_requests_total[5m]))',
@@ -45,12 +49,12 @@ const panels: readonly Panel[] = [
     unit: 'reqps',
   },
   {
-    title: 'Time to answer, 99 of 100',
+    title: 'Response time, p99',
     expr: 'histogram_quantile(0.99, sum by (le) (rate(terraform_daemon_admission_duration_seconds_bucket[5m])))',
     unit: 's',
   },
   {
-    title: 'Let through by the API server without an answer',
+    title: 'Admitted by the API server without a response',
     expr: 'sum(increase(apiserver_admission_webhook_fail_open_count{name="modify.terraform.job.kb.io"}[5m]))',
   },
   {
@@ -58,7 +62,7 @@ const panels: readonly Panel[] = [
     expr: 'sum(increase(terraform_daemon_ran_once_jobs_total[1h]))',
   },
   {
-    title: 'Steps with certificates',
+    title: 'Certificate steps',
     expr: 'sum by (action, reason) (increase(terraform_daemon_certificate_steps_total[1h]))',
     legend: '{{action}}: {{reason}}',
   },
@@ -68,7 +72,7 @@ const panels: readonly Panel[] = [
     legend: '{{result}}: {{reason}}',
   },
   {
-    title: 'Repairs held back',
+    title: 'Repairs rate-limited',
     expr: 'sum by (object) (increase(terraform_daemon_fights_total[1h]))',
     legend: '{{object}}',
   },
@@ -79,13 +83,13 @@ const panels: readonly Panel[] = [
     unit: 'cps',
   },
   {
-    title: 'Looks at Secret and registration',
+    title: 'Checks of Secret and registration',
     expr: 'sum by (result) (rate(terraform_daemon_reconcile_duration_seconds_count[5m]))',
     legend: '{{result}}',
     unit: 'ops',
   },
   {
-    title: 'Since the registration was last read',
+    title: 'Time since the registration was read',
     expr: 'time() - terraform_daemon_registration_read_timestamp_seconds',
     legend: '{{pod}}',
     unit: 's',
@@ -97,7 +101,7 @@ const panels: readonly Panel[] = [
     unit: 'bytes',
   },
   {
-    title: 'Processor',
+    title: 'CPU',
     expr: 'rate(process_cpu_seconds_total{container="terraform-daemon"}[5m])',
     legend: '{{pod}}',
   },

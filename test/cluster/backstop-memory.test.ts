@@ -10,7 +10,7 @@ const MANY = 10_000;
 const MOST = 1.5;
 
 describe('the memory of the first list', () => {
-  it(`grows by at most half with ${MANY} Jobs`, async (t) => {
+  it(`the peak memory of the daemon grows by at most half with ${MANY} Jobs`, async (t) => {
     const cluster = await startCluster();
     t.after(() => cluster.stop());
     const namespace = 'crowd';

@@ -82,7 +82,7 @@ describe('under a stream of Jobs, through the real Service', () => {
     status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   const namesOf = async () => (await stage.pods()).map(({ metadata }) => metadata?.name ?? '');
 
-  it('one minute without a change loses no Job', () => assertAllMutated('steady', () => delay(10_000)));
+  it('16 seconds without a change lose no Job', () => assertAllMutated('steady', () => delay(10_000)));
 
   it('a rolling restart of the Deployment loses no Job', () =>
     assertAllMutated('kubectl rollout restart', async () => {

@@ -160,7 +160,7 @@ const values = group({
   },
   image: group({
     repository: {
-      ...text('where the image is', 'terraform-daemon'),
+      ...text('repository of the image', 'terraform-daemon'),
       pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template checks the rest; one pattern for all would be unreadable
       maxLength: 255,
     },
@@ -174,7 +174,7 @@ const values = group({
       pattern: '^(sha256:[0-9a-f]{64})?$',
     },
     pullPolicy: {
-      ...text("empty: Kubernetes' default, which for a tag is IfNotPresent"),
+      ...text('imagePullPolicy. Empty: the default of Kubernetes, which is IfNotPresent for a tag'),
       enum: ['', 'Always', 'IfNotPresent', 'Never'],
     },
     pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain(253)),
@@ -184,7 +184,7 @@ const values = group({
     minimum: 0,
     maximum: LARGEST_INTEGER,
     default: 2,
-    description: 'how many Pods; any number works, two are enough',
+    description: 'number of replicas; two are enough',
   },
   options: optionValues(),
   policy: policyValue(),
@@ -192,15 +192,18 @@ const values = group({
     secretName: name(
       'a Secret in the namespace with user-provided certificates, as cert-manager creates it; the daemon then issues none. Empty: the daemon issues its own',
     ),
-    certificateKey: key('key of the certificate in it', 'tls.crt'),
-    privateKeyKey: key('key of the private key in it', 'tls.key'),
+    certificateKey: key('key of the certificate in that Secret', 'tls.crt'),
+    privateKeyKey: key('key of the private key in that Secret', 'tls.key'),
     caKey: {
-      ...key('key of the CA bundle in it; empty: there is none, and the certificate itself is trusted', 'ca.crt'),
+      ...key(
+        'key of the CA bundle in that Secret. Empty: there is no CA bundle, and the certificate itself is trusted',
+        'ca.crt',
+      ),
       pattern: `^(${SECRET_KEY})?$`,
     },
   }),
   backstop: group({
-    enabled: flag(true, 'give the rights to cap Jobs that the endpoint has missed'),
+    enabled: flag(true, 'grant the rights of the backstop, which caps Jobs that were stored uncapped'),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
   labels: labels('labels of all objects beside `app`'),
@@ -209,23 +212,23 @@ const values = group({
   resources: {
     type: 'object',
     default: resources,
-    description: 'of the container; measured, see docs/how-to/sizing.md',
+    description: 'requests and limits of the container, measured in docs/how-to/sizing.md',
   },
   priorityClassName: name('PriorityClass of the Pods'),
   nodeSelector: labels('labels that a node must have'),
   tolerations: list('taints that are put up with'),
   affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
   topologySpread: group({
-    enabled: flag(true, 'keep replicas apart'),
+    enabled: flag(true, 'spread the replicas over nodes or zones (topologySpreadConstraints)'),
     topologyKey: {
-      ...text('label of nodes by which they are kept apart', 'kubernetes.io/hostname'),
+      ...text('topologyKey: the node label to spread over', 'kubernetes.io/hostname'),
       pattern: `^(${SUBDOMAIN}/)?${LABEL}$`,
       maxLength: 317,
     },
     whenUnsatisfiable: {
       ...oneOf('ScheduleAnyway', 'DoNotSchedule'),
       default: 'ScheduleAnyway',
-      description: 'what to do where they cannot be; a cluster of one node gets all of them by the default',
+      description: 'whenUnsatisfiable: ScheduleAnyway also starts all replicas on a cluster with one node',
     },
   }),
   terminationGracePeriodSeconds: {
@@ -236,7 +239,7 @@ const values = group({
     description:
       'more than `options.drain-time`; 0: that and ten seconds to end what was begun, which is 15 by default',
   },
-  podDisruptionBudget: group({ enabled: flag(true, 'let one replica be evicted at a time') }),
+  podDisruptionBudget: group({ enabled: flag(true, 'a PodDisruptionBudget: one replica can be evicted at a time') }),
   networkPolicy: group({
     enabled: flag(
       true,
@@ -253,14 +256,14 @@ const values = group({
       ),
       pattern: `^${URL_WITHOUT_FRAGMENT}$`,
     },
-    dashboard: flag(true, "with them, a dashboard in a ConfigMap for Grafana's sidecar"),
+    dashboard: flag(true, "also a ConfigMap with a dashboard for Grafana's sidecar"),
   }),
 });
 
 /** Helm sets these two values if the chart is a subchart. */
 const parents = {
-  enabled: { type: 'boolean', description: 'for a chart that has this one as a part; read by Helm alone' },
-  global: { type: 'object', description: 'what a chart that has this one as a part gives to all its parts; not used' },
+  enabled: { type: 'boolean', description: 'condition of a parent chart; only Helm reads it' },
+  global: { type: 'object', description: 'global values of a parent chart; not used' },
 };
 
 export const chartValues: Group = values;
