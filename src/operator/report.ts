@@ -167,7 +167,7 @@ const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
 };
 
 const ISSUED = 'certificates issued';
-const MENDED = 'certificates repaired';
+const REPAIRED = 'certificates repaired';
 const ADVANCED = 'rotation advanced';
 
 type Step = Exclude<CertificateDecision['action'], 'keep'>;
@@ -177,9 +177,9 @@ const stepMessages = {
   renew: ISSUED,
   announce: ISSUED,
   replace: ISSUED,
-  adopt: MENDED,
-  mend: MENDED,
-  recreate: MENDED,
+  adopt: REPAIRED,
+  mend: REPAIRED,
+  recreate: REPAIRED,
   publish: ADVANCED,
   settle: ADVANCED,
   switch: ADVANCED,
