@@ -1,4 +1,3 @@
-import { OperatorError } from '../lib/errors.ts';
 import { fromBase64, type Pem, splitCertificates, toBase64 } from '../lib/pem.ts';
 import {
   type CertificateOptions,
@@ -8,11 +7,8 @@ import {
   phases,
 } from './certificate-set.ts';
 import { type Asked, askedFor, PREFIX } from './secret-annotations.ts';
+import { isOurs, MANAGED_BY } from './secret-ownership.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
-
-/** The label whose value MANAGED_BY permits the daemon to overwrite an object. */
-export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
-export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
 /** The Secret type for which the API server requires the keys `tls.crt` and `tls.key`. The type is immutable. */
 export const SECRET_TYPE = 'kubernetes.io/tls';
@@ -115,22 +111,6 @@ export function issuedBecause(
     ...annotation('next-ca', set?.nextCa, next.nextCa),
     ...annotation('serving', set?.serving, next.serving),
   };
-}
-
-/** Whether the label permits the daemon to overwrite the Secret. */
-export const isOurs = ({ labels }: StoredSecret): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
-
-/** Returns the error that forbids a write to a Secret without the daemon's label; `undefined` if a write is allowed. */
-export function foreignProblem(stored: StoredSecret | undefined, reference: string): OperatorError | undefined {
-  if (stored === undefined || isOurs(stored)) return undefined;
-  const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
-  const [namespace, name] = reference.split('/');
-  return new OperatorError(
-    'SECRET_NOT_OURS',
-    `Secret ${reference} has no label ${label}, so it is not overwritten. ` +
-      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}. ` +
-      'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
-  );
 }
 
 /** Whether the phase annotation contradicts the stored certificates. */

@@ -1,5 +1,5 @@
-import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret.ts';
 import { PAUSED, ROTATE } from '../certs/secret-annotations.ts';
+import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import type { Config } from '../cli/config.ts';
 
 /** The Deployment has the name of the ClusterRole: both have the name of the install. */

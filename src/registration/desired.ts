@@ -3,7 +3,7 @@ import type {
   V1MutatingWebhook,
   V1MutatingWebhookConfiguration,
 } from '@kubernetes/client-node';
-import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret.ts';
+import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
 import type { LabelSelector } from '../policy/policy.ts';

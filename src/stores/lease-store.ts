@@ -1,5 +1,5 @@
 import type { V1Lease } from '@kubernetes/client-node';
-import { MANAGED_BY } from '../certs/secret.ts';
+import { MANAGED_BY } from '../certs/secret-ownership.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';

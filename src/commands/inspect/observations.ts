@@ -1,8 +1,9 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { createCertificateLogic } from '../../certs/certificate-logic.ts';
 import type { CertificateSet } from '../../certs/certificate-set.ts';
-import { fromSecret, isOurs, type StoredSecret, traitsOf } from '../../certs/secret.ts';
+import { fromSecret, type StoredSecret, traitsOf } from '../../certs/secret.ts';
 import { isPaused, misunderstood } from '../../certs/secret-annotations.ts';
+import { isOurs } from '../../certs/secret-ownership.ts';
 import type { Situation } from '../../certs/situation.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';

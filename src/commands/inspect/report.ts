@@ -1,6 +1,6 @@
 import { rotationFacts } from '../../certs/rotation-status.ts';
-import { MANAGED_BY_LABEL } from '../../certs/secret.ts';
 import { askedFor } from '../../certs/secret-annotations.ts';
+import { MANAGED_BY_LABEL } from '../../certs/secret-ownership.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';

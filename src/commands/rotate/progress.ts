@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CertificateOptions, CertificatePair, CertificateSet } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
-import { fromSecret, isOurs, type StoredSecret } from '../../certs/secret.ts';
+import { fromSecret, type StoredSecret } from '../../certs/secret.ts';
 import { type Asked, askedFor, isPaused } from '../../certs/secret-annotations.ts';
+import { isOurs } from '../../certs/secret-ownership.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';

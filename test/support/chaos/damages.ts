@@ -5,7 +5,7 @@ import {
   type V1MutatingWebhook,
   type V1MutatingWebhookConfiguration,
 } from '@kubernetes/client-node';
-import { MANAGED_BY } from '../../../src/certs/secret.ts';
+import { MANAGED_BY } from '../../../src/certs/secret-ownership.ts';
 import { aCertificateSet, type CertificateSetFields } from '../builders/a-certificate-set.ts';
 import { type Cluster, NAMESPACE, OWN, REGISTRATION, SECRET } from '../cluster/cluster.ts';
 import { opensslAuthority } from '../cluster/openssl.ts';

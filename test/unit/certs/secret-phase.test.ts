@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Phase } from '../../../src/certs/certificate-set.ts';
-import { fromSecret, isOurs, isPhaseWrong } from '../../../src/certs/secret.ts';
+import { fromSecret, isPhaseWrong } from '../../../src/certs/secret.ts';
 import { askedFor, isPaused, misunderstood } from '../../../src/certs/secret-annotations.ts';
+import { isOurs } from '../../../src/certs/secret-ownership.ts';
 import { joinCertificates, toBase64 } from '../../../src/lib/pem.ts';
 import { aCertificateSet, stored } from '../../support/builders/a-certificate-set.ts';
 

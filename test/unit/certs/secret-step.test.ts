@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { CertificateOptions, CertificateSet } from '../../../src/certs/certificate-set.ts';
-import { fromSecret, MANAGED_BY } from '../../../src/certs/secret.ts';
+import { fromSecret } from '../../../src/certs/secret.ts';
+import { MANAGED_BY } from '../../../src/certs/secret-ownership.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
 import { joinCertificates, type Pem, splitCertificates, toBase64 } from '../../../src/lib/pem.ts';
 import {
