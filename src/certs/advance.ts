@@ -19,7 +19,7 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
     return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
   }
 
-  /** Returns the certificate set after one step. */
+  /** Returns the changed certificate set. Does not write it to the Secret. */
   async function advance(set: CertificateSet, { action }: SetStep, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
     switch (action) {
@@ -59,11 +59,15 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   return { advance, replace };
 }
 
-/** Makes the next CA the current one. The previous CA stays in the bundle, because replicas may still need it. */
+/**
+ * Makes the next CA the current one. The previous CA stays in the CA bundle, because other replicas may still present
+ * certificates that it has signed.
+ */
 async function takeOver(set: CertificateSet, options: CertificateOptions, now: Date): Promise<CertificateSet> {
   const { nextCa } = set;
   const retiring = { ...set, nextCa: undefined, phase: 'retiring', phaseSince: now } as const;
-  // Without a next CA, the current CA is already the new one: it was issued or adopted without an announcement.
+  // Without a next CA, the current CA is already the new CA: the daemon replaced the certificates at once, or another
+  // writer stored a new set.
   if (nextCa === undefined) return retiring;
   const serving = await issueServingCertificate(options, nextCa, now);
   return { ...retiring, ca: nextCa, serving, caBundle: joinCertificates([nextCa.certificate, set.caBundle]) };

@@ -22,9 +22,10 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Returns the CAs of a bundle that can still verify a serving certificate for the server names, at most four, so that
-   * the bundle cannot outgrow the object that holds it. If there are more, the issuer of the certificate that this
-   * replica presents is kept, then the first CAs, because a new CA is put first. Dates are not compared: clocks differ.
+   * Returns the CAs of a bundle that can still verify a serving certificate for the server names. It returns at most
+   * four, so that the bundle cannot outgrow the object that holds it. If there are more, it keeps the issuer of the
+   * certificate that this replica presents, and then the first CAs of the bundle, because the daemon puts a new CA
+   * first. It does not prefer the CA with the latest date, because the clocks of the replicas differ.
    *
    * @param own CAs that the caller adds to the bundle itself; they are neither returned nor counted.
    */
@@ -40,7 +41,10 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
     return usable.filter((pem) => kept.includes(pem));
   }
 
-  /** Returns the problem of the CA bundle in a certificate set whose current CA has no problem. */
+  /**
+   * Returns why the CA bundle must be repaired; `undefined` if it is valid. The current CA of the set must have no
+   * problem.
+   */
   function bundleProblem({ ca, caBundle, nextCa }: CertificateSet, now: Date): Reason | undefined {
     const certificates = splitCertificates(caBundle);
     if (certificates.length !== countPemBlocks(caBundle) || !certificates.every(parseCertificate)) {
@@ -53,7 +57,10 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
     return others.some((pem) => !isUsable(pem, now)) ? 'foreign-ca' : undefined;
   }
 
-  /** Whether a CA of the live bundle, but none of the set's bundle, verifies what this replica presents. */
+  /**
+   * Whether a usable CA of the live bundle verifies the certificate that this replica presents, and no CA of the set
+   * does.
+   */
   function isLeftBehind({ caBundle }: CertificateSet, { now, liveBundle, presented }: Situation): boolean {
     if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
     return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, { now, presented })), now);
@@ -68,7 +75,10 @@ export function isPublished(caBundle: Pem, liveBundle: Pem | undefined): boolean
   return splitCertificates(caBundle).every((pem) => live.includes(pem));
 }
 
-/** Returns the live bundle if it holds the same CAs as `caBundle` in any order; otherwise `caBundle`. */
+/**
+ * Returns the live bundle if it has the same CAs as `caBundle` in any order, so that another order causes no write;
+ * otherwise returns `caBundle`.
+ */
 export function asPublished(caBundle: Pem, liveBundle: Pem | undefined): Pem {
   const wanted = joinCertificates([caBundle]);
   const live = joinCertificates([liveBundle ?? '']);

@@ -27,11 +27,12 @@ export function nextRotationStep(
   if (phase === 'publishing') return isRead ? { action: 'settle' } : { action: 'wait' };
   if (phase === 'settling' && !isRead) return { action: 'publish' };
   const end = phaseEnd(phaseSince, settleMs);
-  // A phase whose start is unknown starts again.
+  // If the start of the phase is unknown, the phase starts again now.
   if (end === undefined) return { action: phase === 'settling' ? 'settle' : 'switch' };
-  // The settle time must pass by two clocks: the clock of the replica that wrote the start, and the clock of this
-  // process. In a test with the written start alone, a replica whose clock was two minutes ahead switched too early,
-  // and calls failed. A start in the future is ignored.
+  // The settle time must pass by two clocks: the clock of the replica that wrote the start of the phase, and the clock
+  // of this process. In a test that used only the written start, a replica whose clock was two minutes ahead switched
+  // the CA too early, and calls of the webhook failed. If the written start is in the future, only the clock of this
+  // process counts.
   const writtenMs = isAhead(phaseSince, now) ? 0 : end.getTime() - now.getTime();
   const leftMs = Math.max(settleMs - phaseSeenMs, writtenMs);
   if (leftMs > 0) return { action: 'wait', until: new Date(now.getTime() + leftMs) };

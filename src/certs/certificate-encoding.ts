@@ -45,12 +45,14 @@ const contentOf = ({ signatureOid, siginfo, extensions }: forge.pki.Certificate)
 /**
  * Parses the PEM text with OpenSSL, because the PEM parser of forge is slow.
  *
- * @throws Error if the text is no certificate or its bytes are not DER, which OpenSSL silently corrects and Go refuses.
+ * @throws Error if the text is no certificate, or if its bytes are not DER. OpenSSL silently corrects such bytes, and
+ * Go refuses them.
  */
 function fromPem(pem: Pem): forge.pki.Certificate {
   const [block = ''] = splitCertificates(pem);
   const { raw } = new X509Certificate(block);
-  if (!raw.equals(Buffer.from(block.replace(/-----[^-]+-----/g, ''), 'base64'))) throw new Error('it is not in DER');
+  if (!raw.equals(Buffer.from(block.replace(/-----[^-]+-----/g, ''), 'base64')))
+    throw new Error('the certificate is not encoded in DER');
   return pki.certificateFromAsn1(fromBytes(raw));
 }
 
@@ -122,9 +124,9 @@ export const subjectAltName = ({ dns, ip }: ServerNames): object => ({
 });
 
 /**
- * Returns the DER of name constraints that permit the server names (RFC 5280 §4.2.1.10). A kind of name without any
- * constraint would be allowed. So with DNS names, every IP address is excluded by a zero mask; without DNS names, every
- * DNS name is excluded by the empty name.
+ * Returns the DER of name constraints that permit the server names (RFC 5280 §4.2.1.10). Without a constraint for a
+ * kind of name, the CA could sign for every name of that kind. So if there are DNS names, a zero mask excludes every IP
+ * address that is not permitted. If there are no DNS names, the empty name excludes every DNS name.
  */
 export function nameConstraints({ dns, ip }: ServerNames): string {
   const permitted = [
@@ -141,6 +143,6 @@ const tagged = (tag: number, value: string | forge.asn1.Asn1[]) =>
   asn1.create(asn1.Class.CONTEXT_SPECIFIC, tag as forge.asn1.Type, Array.isArray(value), value);
 const subtree = (tag: number, value: string) => sequence([tagged(tag, value)]);
 
-/** Appends the mask for one single address: in a constraint, the mask follows the address. */
+/** Appends a mask that matches one address, because in a name constraint the mask follows the address. */
 const exactly = (address: string): string => address + '\xff'.repeat(address.length);
 const everyAddress = ['\0'.repeat(8), '\0'.repeat(32)]; // 0.0.0.0/0 and ::/0

@@ -4,7 +4,10 @@ import { readContent } from './certificate-encoding.ts';
 import type { ServerNames } from './certificate-set.ts';
 import { isForNames } from './x509.ts';
 
-/** Whether the subjectAltName holds exactly the given names, without a wildcard: the CA may sign for no other name. */
+/**
+ * Whether the subjectAltName has exactly the given names, without wildcards. Go refuses a certificate with a name that
+ * the name constraints of its CA do not permit.
+ */
 export function isIssuedFor(serving: X509Certificate, names: ServerNames): boolean {
   const found = serving.subjectAltName?.split(', ') ?? [];
   const isEach = isForNames(serving, names, { wildcards: false });

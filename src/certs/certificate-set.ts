@@ -9,18 +9,18 @@ export interface CertificatePair {
 /** The certificate and key that the endpoint presents, and the CA bundle that verifies the certificate. */
 export interface ServingCertificates {
   readonly serving: CertificatePair;
-  /** Every trusted CA. The daemon puts the CA that signs first. */
+  /** Every trusted CA. In a bundle that the daemon wrote, the first CA signs the serving certificates. */
   readonly caBundle: Pem;
 }
 
 /**
- * The phases of a CA rotation. Any replica can take the next step, also after a crash, because the step depends only on
- * the Secret, the live webhook configuration and the clock.
+ * The phases of a CA rotation. Any replica can take the next step, also after a crash, because the Secret holds the
+ * phase and its start.
  *
  * - `stable`: no rotation is under way.
  * - `publishing`: a new CA is in the Secret, and must be added to the live CA bundle.
  * - `settling`: the live CA bundle holds the new CA; every API server needs time to load that bundle.
- * - `retiring`: the new CA has signed the serving certificate; the old CA leaves the bundle after the settle time.
+ * - `retiring`: the new CA signs the serving certificates; the old CA leaves the bundle after the settle time.
  */
 export const phases = ['stable', 'publishing', 'settling', 'retiring'] as const;
 
@@ -62,7 +62,7 @@ export interface CertificateOptions {
   /**
    * The time allowed for every API server to load a published CA bundle, and how long the previous CA stays trusted
    * after the switch. The default is 60 s. In a test with a connection that was half-open for 33 s, 13 of 6,142 Jobs
-   * were stored uncapped with 10 s, and none with 30 s.
+   * were stored uncapped with a settle time of 10 s, and none with 30 s.
    */
   readonly settleMs: number;
 }

@@ -90,7 +90,7 @@ const isEmpty = ({ ca, serving }: CertificateSet): boolean =>
 function decideOnRotation(set: CertificateSet, options: CertificateOptions, situation: Situation): CertificateDecision {
   const step = nextRotationStep(set, options, situation);
   if (step.action !== 'wait') return step;
-  // During a rotation the renewal moment of the current CA may be in the past.
+  // A moment in the past is ignored: during a rotation the renewal of the current CA may already be due.
   const moments = [renewalOf(set.ca), renewalOf(set.serving), step.until ?? []].flat();
   const later = moments.map((moment) => moment.getTime()).filter((ms) => ms > situation.now.getTime());
   return { action: 'keep', until: new Date(Math.min(...later)) };

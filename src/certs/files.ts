@@ -35,7 +35,7 @@ export async function readCertificateFiles(
 async function readOnce(directory: string, names: ServerNames, now: Date): Promise<ServingCertificates> {
   const certificate = await readPem(join(directory, 'cert.pem'));
   const privateKey = await readPem(join(directory, 'key.pem'));
-  // An empty ca.pem is an error, because another process may still be writing it; only a missing one is optional.
+  // A missing ca.pem is allowed. An empty ca.pem is an error, because another process may still be writing the file.
   const caBundle = await readPem(join(directory, 'ca.pem'), certificate);
   const files = { serving: { certificate, privateKey }, caBundle };
   const problem = problemOf(files, names, now);
@@ -50,7 +50,7 @@ async function readPem(path: string, fallback?: Pem): Promise<Pem> {
   } catch (error) {
     const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT';
     if (isAbsent && fallback !== undefined) return fallback;
-    throw invalid(path, isAbsent ? 'there is no such file' : messageOf(error), error);
+    throw invalid(path, isAbsent ? 'file not found' : messageOf(error), error);
   }
 }
 
@@ -59,15 +59,16 @@ type Problem = readonly [file: string, text: string];
 function problemOf({ serving, caBundle }: ServingCertificates, names: ServerNames, now: Date): Problem | undefined {
   const [certificate] = splitCertificates(serving.certificate).flatMap((pem) => parseCertificate(pem) ?? []);
   const key = parsePrivateKey(serving.privateKey);
-  if (certificate === undefined) return ['cert.pem', 'holds no certificate in PEM form'];
-  if (key === undefined) return ['key.pem', 'holds no private key in PEM form without a passphrase'];
-  if (!certificate.checkPrivateKey(key)) return ['key.pem', 'is not the key of cert.pem'];
+  if (certificate === undefined) return ['cert.pem', 'must have a certificate in PEM format'];
+  if (key === undefined) return ['key.pem', 'must have a private key in PEM format without a passphrase'];
+  if (!certificate.checkPrivateKey(key))
+    return ['key.pem', 'must be the private key of the first certificate in cert.pem'];
   const unfit = servingProblem(certificate, names) ?? validityProblem(certificate, now);
-  if (unfit) return ['cert.pem', `${reasons[unfit]} (${found(unfit, certificate, names)})`];
+  if (unfit) return ['cert.pem', `${reasons[unfit]}: ${invalidField(unfit, certificate, names)}`];
   const unloadable = loadProblem(serving);
-  if (unloadable) return ['cert.pem', `cannot be loaded: ${unloadable}`];
+  if (unloadable) return ['cert.pem', `the certificate and key cannot be loaded: ${unloadable}`];
   const isVerified = isTrustedBy(serving.certificate, caBundle, now);
-  return isVerified ? undefined : ['ca.pem', 'does not verify cert.pem'];
+  return isVerified ? undefined : ['ca.pem', 'must have a valid CA that verifies the certificate in cert.pem'];
 }
 
 /** Returns why OpenSSL refuses to load the pair, for example a truncated PEM block or a key that is too small. */
@@ -80,15 +81,17 @@ function loadProblem({ certificate, privateKey }: ServingCertificates['serving']
   }
 }
 
-/** Returns the value in the certificate that is invalid and, for usage and names, the value that is required. */
-function found(unfit: Reason, certificate: X509Certificate, names: ServerNames): string {
-  if (unfit === 'expired') return `notAfter: ${certificate.validToDate.toISOString()}`;
-  if (unfit === 'not-yet-valid') return `notBefore: ${certificate.validFromDate.toISOString()}`;
+/** Returns the invalid field of the certificate with its value and the allowed values. */
+function invalidField(unfit: Reason, certificate: X509Certificate, names: ServerNames): string {
+  const { validFromDate, validToDate, keyUsage = [], subjectAltName } = certificate;
+  if (unfit === 'expired') return `notAfter: invalid value ${validToDate.toISOString()}: must be in the future`;
+  if (unfit === 'not-yet-valid') return `notBefore: invalid value ${validFromDate.toISOString()}: must be in the past`;
   if (unfit === 'wrong-usage') {
-    return `wanted: serverAuth; found: ${(certificate.keyUsage ?? []).map(nameOfOid).join(', ')}`;
+    return `extKeyUsage: invalid value "${keyUsage.map(nameOfOid).join(', ')}": must include serverAuth`;
   }
   const { dns, ip } = askedName(names);
-  return `wanted: ${[...dns, ...ip]}; found: ${certificate.subjectAltName ?? 'no name'}`;
+  const value = subjectAltName === undefined ? 'required' : `invalid value "${subjectAltName}"`;
+  return `subjectAltName: ${value}: must include ${[...dns, ...ip].join()}`;
 }
 
 const invalid = (path: string, text: string, cause?: unknown): OperatorError =>

@@ -60,7 +60,7 @@ async function issue(keySize: number, template: Template, ca?: CertificatePair):
     const { publicKey, privateKey } = await generateRsaKeys(keySize);
     const certificate = encodeCertificate(
       { ...template, publicKey, serialNumber: serialNumber(), issuer: ca?.certificate },
-      // OpenSSL signs, because signing in JavaScript would block the event loop for about 0.1 s.
+      // Sign with OpenSSL, because a signature in JavaScript would block the event loop for about 0.1 s.
       (bytes) => sign('sha256', bytes, ca?.privateKey ?? privateKey),
     );
     return { certificate, privateKey: privateKey as Pem };

@@ -64,7 +64,8 @@ function chainProblem(serving: X509Certificate, { certificate }: CertificatePair
 
 function ageProblem(serving: X509Certificate, { now, restartedAt }: Situation): Reason | undefined {
   if (now >= renewalMoment(serving)) return 'due';
-  // If the clock was set back after the restart, every new certificate would look older than the restart.
+  // A restart in the future is ignored: if the clock was set back, every new certificate would look older than the
+  // restart.
   const isRestarted = restartedAt !== undefined && restartedAt <= now;
   return isRestarted && issuedAt(serving) < wholeSecond(restartedAt) ? 'restart' : undefined;
 }

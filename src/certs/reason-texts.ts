@@ -5,7 +5,7 @@ export const reasons = {
   unparsable: 'a certificate or a key cannot be parsed',
   'key-mismatch': 'the private key does not belong to the certificate',
   'wrong-chain': 'the serving certificate is not signed by the certificate authority',
-  'wrong-usage': 'the certificate does not have the usages of its purpose, CA or serving certificate',
+  'wrong-usage': 'the certificate lacks a property that a CA or a serving certificate needs, such as a key usage',
   'missing-name': 'the certificate is not for the required names',
   'not-yet-valid': 'the certificate is not valid yet',
   expired: 'the certificate is no longer valid',
@@ -21,9 +21,9 @@ export const reasons = {
     'another writer has replaced the certificates in the Secret, and the new CA bundle does not verify the presented certificate',
   'wrong-type': 'the Secret is not of the type kubernetes.io/tls',
   immutable: 'the Secret is immutable, so no certificate in it can be renewed',
-  'wrong-phase': 'the annotations name a different phase of the rotation than the data of the Secret has',
+  'wrong-phase': 'the phase annotation of the Secret contradicts its certificates',
   restart: 'the daemon has started, and --rotate-on-start is true',
-  asked: 'the annotation terraform.job.kb.io/rotate requests it',
+  asked: 'a user requested it with the annotation terraform.job.kb.io/rotate',
 } as const;
 
 export type Reason = keyof typeof reasons;

@@ -1,7 +1,7 @@
 import { phaseEnd } from './ca-rotation.ts';
 import type { CertificateOptions, CertificateSet, Phase } from './certificate-set.ts';
 
-/** What each phase of a CA rotation waits for, as commands print it. */
+/** The event that each phase of a CA rotation waits for, as commands print it. */
 const waitsFor: Readonly<Record<Phase, string | undefined>> = {
   stable: undefined,
   publishing: 'the live CA bundle to hold the new certificate authority',
@@ -21,7 +21,7 @@ export function rotationFacts({ phase, phaseSince }: CertificateSet, { settleMs 
   };
 }
 
-/** How long a rotation step may be overdue. A running daemon reconciles every minute. */
+/** How long a step of a CA rotation may be overdue. A running daemon normally reconciles at least once a minute. */
 const GRACE_MS = 120_000;
 
 /** Whether the next step of a CA rotation is overdue by more than two minutes. */

@@ -9,7 +9,10 @@ export type Asked = 'serving' | 'ca';
 
 type Annotated = { readonly annotations: Readonly<Record<string, string>> };
 
-/** Any value other than empty or "false" pauses writes: in doubt, stop. */
+/**
+ * Whether the annotation `paused` forbids writes. Every value except empty and "false" does: in doubt, the daemon must
+ * not write.
+ */
 export const isPaused = ({ annotations }: Annotated): boolean =>
   !['', 'false'].includes((annotations[PAUSED] ?? '').trim().toLowerCase());
 

@@ -1,6 +1,6 @@
 import { OperatorError } from '../lib/errors.ts';
 
-/** The label whose value MANAGED_BY permits the daemon to overwrite an object. */
+/** The label that permits the daemon to overwrite a Secret, if its value is `terraform-daemon`. */
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
@@ -18,8 +18,8 @@ export function foreignProblem(stored: Labelled | undefined, reference: string):
   const [namespace, name] = reference.split('/');
   return new OperatorError(
     'SECRET_NOT_OURS',
-    `Secret ${reference} has no label ${label}, so it is not overwritten. ` +
-      `To hand it over: kubectl -n ${namespace} label secret ${name} ${label}. ` +
-      'To leave it alone: choose another name with --secret-name, or bring your own certificate with --webhook-cert-path.',
+    `Secret ${reference} has no label ${label}, so it must not be overwritten. ` +
+      `To let the daemon manage this Secret: kubectl -n ${namespace} label secret ${name} ${label}. ` +
+      'To keep this Secret unchanged: set --secret-name to another name, or use your own certificate with --webhook-cert-path.',
   );
 }

@@ -7,7 +7,9 @@ import { type Asked, askedFor, ROTATE } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
 import { parseCertificate, parsePrivateKey } from './x509.ts';
 
-/** Access to the Secret of the daemon. A write resolves `false`, instead of throwing, if another writer came first. */
+/**
+ * Access to the Secret of the daemon. If another writer came first, a write resolves with `false` and does not throw.
+ */
 export interface SecretStore {
   /** `namespace/name`, for messages. */
   readonly reference: string;
@@ -49,7 +51,8 @@ function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic
 }
 
 /**
- * Takes the decided step and writes the Secret if it is unchanged since it was read. Replicas may do so concurrently.
+ * Takes the decided step and writes the Secret if it has not changed since it was read. Several replicas can do so
+ * concurrently.
  *
  * @returns the written certificate set; `undefined` if the Secret has changed since it was read.
  * @throws OperatorError `CERTIFICATE_ISSUE_FAILED`; the `KUBE_…` codes.
@@ -72,7 +75,8 @@ async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promi
   if (set === undefined || decision.action === 'replace') return logic.replace(set, situation);
   if (decision.action === 'keep') return set;
   if (decision.action !== 'recreate') return logic.advance(set, decision, situation);
-  // The stored set may also need new certificates, because the endpoint presents the recreated Secret.
+  // The stored certificates may also be invalid. They are then replaced in the same write, because the endpoint
+  // presents the certificates of the recreated Secret.
   const inner = logic.decide(set, situation);
   const isFit = inner.action !== 'replace' && inner.action !== 'renew';
   return isFit ? set : nextSet(logic, { ...findings, decision: inner });

@@ -21,8 +21,8 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
 
   /**
    * Decides whether the endpoint presents the stored serving certificate. The live CA bundle must verify it. A
-   * certificate of a new CA also waits for the settle time while the live bundle verifies the presented one. If the
-   * endpoint presents no certificate yet, it presents the stored one at once.
+   * certificate of a new CA also waits for the settle time, as long as the live bundle verifies the presented
+   * certificate. If the endpoint presents no certificate yet, it presents the stored certificate at once.
    *
    * @param candidate the stored serving certificate, and its CA while API servers may not trust that CA yet.
    */

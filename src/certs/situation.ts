@@ -10,8 +10,8 @@ export interface Situation {
   /** The certificate that the endpoint of this replica presents. */
   readonly presented?: Pem | undefined;
   /**
-   * How long this process has seen the set in its current phase. Another machine may have written `phaseSince`, with a
-   * clock that is ahead or behind. Without this value, only `phaseSince` counts.
+   * Milliseconds since this process first read the set in its current phase. Another machine may have written
+   * `phaseSince`, with a clock that is ahead or behind. Without this value, only `phaseSince` counts.
    */
   readonly phaseSeenMs?: number | undefined;
 }

@@ -55,8 +55,8 @@ export const askedName = ({ dns, ip }: ServerNames): ServerNames =>
   dns.length > 0 ? { dns: dns.slice(0, 1), ip: [] } : { dns: [], ip: ip.slice(0, 1) };
 
 /**
- * Returns why the API server would refuse the serving certificate because of its key usage or name. A CA certificate is
- * accepted, as Go's TLS client does: `openssl req -x509` creates one by default.
+ * Returns why the API server would refuse the serving certificate because of its key usage or name. Like Go's TLS
+ * client, it accepts a CA certificate, because `openssl req -x509` creates one by default.
  */
 export function servingProblem(certificate: X509Certificate, names: ServerNames): Reason | undefined {
   if (certificate.keyUsage?.includes(SERVER_AUTH) === false) return 'wrong-usage';

@@ -14,7 +14,7 @@ export interface Clients extends JsonCalls {
   readonly server: string;
 }
 
-/** The namespace of the Pod that this process runs in, or `undefined` outside of a cluster. */
+/** Returns the namespace of the Pod that this process runs in; `undefined` outside of a cluster. */
 export function podNamespace(): string | undefined {
   try {
     return readFileSync(`${SERVICE_ACCOUNT}/namespace`, 'utf8').trim() || undefined;
@@ -24,8 +24,9 @@ export function podNamespace(): string | undefined {
 }
 
 /**
- * Connects to the API server: by the kubeconfig given, else as the Pod's service account, else by `$KUBECONFIG` or
- * `~/.kube/config`. Calls nothing yet. Check it with `kubeconfigProblems` first.
+ * Returns the clients for the API server. The credentials come from the given kubeconfig, else from the ServiceAccount
+ * of the Pod, else from `$KUBECONFIG` or `~/.kube/config`. Sends no request. Call `kubeconfigProblems` first, because
+ * an invalid kubeconfig makes this function throw.
  *
  * @param stop aborts every call that is under way.
  */
@@ -73,9 +74,9 @@ function configProblems(kubeconfig: string | undefined): ConfigProblem[] {
   }
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
-  if (!cluster) return [['its current context names no cluster', context]];
+  if (!cluster) return [['the current context names no cluster', context]];
   const isHttps = URL.parse(cluster.server)?.protocol === 'https:';
-  const server: ConfigProblem = [`its server is ${describeValue(cluster.server)}`, 'an https URL'];
+  const server: ConfigProblem = [`the server is ${describeValue(cluster.server)}`, 'an https URL'];
   const files = [cluster.caFile, user?.certFile, user?.keyFile].flatMap((file) => (file ? fileProblems(file) : []));
   return isHttps ? files : [server, ...files];
 }

@@ -1,14 +1,14 @@
 import type { ApiException, V1Status } from '@kubernetes/client-node';
 import { type ErrorCode, messageOf, OperatorError } from '../lib/errors.ts';
 
-/** Waits for a read of one object. Resolves with `undefined` when the object does not exist. */
+/** Resolves with the result of a read of one object, or with `undefined` if the object does not exist. */
 export const orAbsent = <T>(call: Promise<T>, what: string): Promise<T | undefined> =>
   call.catch((error) => {
     if (isNotFound(error)) return undefined;
     throw kubeError(what, error);
   });
 
-/** Waits for a conditional write. Resolves with `false` when the object has changed or was deleted since it was read. */
+/** Waits for a conditional write. Resolves with `false` if the object was changed or deleted since it was read. */
 export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolean> =>
   call.then(
     () => true,
@@ -19,8 +19,8 @@ export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolea
   );
 
 /**
- * Waits for a conditional write and returns the written object. Throws KUBE_CONFLICT if the object was deleted since it
- * was read.
+ * Resolves with the object of a conditional write. Rejects with KUBE_CONFLICT if the object was changed or deleted
+ * since it was read.
  */
 export const orConflict = <T>(call: Promise<T>, what: string): Promise<T> =>
   call.catch((error) => {
@@ -28,7 +28,10 @@ export const orConflict = <T>(call: Promise<T>, what: string): Promise<T> =>
     throw isNotFound(error) ? new OperatorError('KUBE_CONFLICT', failure.message, { cause: error }) : failure;
   });
 
-/** Waits for a call that must succeed. */
+/**
+ * Resolves with the result of a call. Rejects with an OperatorError if the call fails, also if the object does not
+ * exist.
+ */
 export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
   call.catch((error) => {
     throw kubeError(what, error);
@@ -61,11 +64,12 @@ export function kubeError(what: string, error: unknown): OperatorError {
   return new OperatorError(code, `cannot ${what}: ${found}${step}`, { cause: error });
 }
 
-const TOO_OLD = ' (this Kubernetes does not know what the daemon needs: 1.30 is the oldest that is supported)';
+const TOO_OLD =
+  ' (this Kubernetes is too old: the daemon needs version 1.30 or later; to see the version: kubectl version)';
 const UNKNOWN_USER =
-  ' (the API server does not know this user: look at the credentials in the kubeconfig; a Pod whose ServiceAccount was made anew has to be made anew too: kubectl rollout restart)';
+  ' (the API server does not accept the credentials: correct the user in the kubeconfig; in a Pod, the ServiceAccount may have been created again: kubectl rollout restart deployment/terraform-daemon)';
 const NO_RIGHT =
-  ' (compare the rights of this user with manifests/base/rbac.yaml, for Jobs with manifests/base/rbac-backstop.yaml)';
+  ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
 
 function nextStep(status: number | undefined, message: string | undefined): string {
   if (status === 401) return UNKNOWN_USER;

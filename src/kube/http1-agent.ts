@@ -1,11 +1,15 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
 
-/** undici's connector reads `allowH2`; the client's types lack it, hence the type `object`. */
+/**
+ * The connector of undici reads `allowH2`. The type is `object`, because the types of the Kubernetes client lack this
+ * field.
+ */
 const HTTP1: object = { allowH2: false };
 
 /**
- * The client's connection options, limited to HTTP/1.1. The client would choose HTTP/2, over which Node.js 24.21 once wrote empty
- * DATA frames without end: the process answered no request and grew by 50 MB a second (docs/adr/0014).
+ * Returns the connection options of the Kubernetes client, limited to HTTP/1.1. By default the client would use HTTP/2,
+ * over which Node.js 24.21 once wrote empty DATA frames without end: the process answered no request and its memory
+ * grew by 50 MB a second (docs/adr/0014).
  */
 export function overHttp1(options: DispatcherOptions): DispatcherOptions {
   switch (options.type) {

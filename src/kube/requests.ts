@@ -33,8 +33,9 @@ export interface JsonCalls {
 }
 
 /**
- * How long calls share connections. New connections use a client certificate or CA that has changed on disk. The client
- * itself opens a new connection for each request; the handshakes of 500 patches took longer than the patches.
+ * How long calls share connections. After it, new connections use a client certificate or CA that has changed on disk.
+ * Without sharing, the client opens a new connection for each request, and the handshakes of 500 patches took longer
+ * than the patches.
  */
 const CONNECTIONS_MS = 60_000;
 
@@ -61,7 +62,7 @@ export function createCallJson(configuration: Configuration, config: KubeConfig,
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    // Reads the token again, because the kubelet replaces it every hour.
+    // Add the token again, because the kubelet replaces it regularly.
     await config.applySecurityAuthentication(request);
     share(request);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));
@@ -76,7 +77,7 @@ async function boundedText({ stream }: ResponseBody, mostBytes: number): Promise
   let bytes = 0;
   for await (const piece of stream() ?? []) {
     bytes += piece.length;
-    if (bytes > mostBytes) throw new AnswerTooLong(`the answer has more than ${mostBytes} bytes`);
+    if (bytes > mostBytes) throw new AnswerTooLong(`the response has more than ${mostBytes} bytes`);
     pieces.push(piece);
   }
   return Buffer.concat(pieces).toString();

@@ -3,8 +3,8 @@ import { errorFields, type OperatorError } from '../lib/errors.ts';
 import { timings } from '../lib/timings.ts';
 
 /**
- * Only the third early end in a row is logged: an API server that shuts down ends its watches, and a proxy can end them
- * once more.
+ * Only the third early end in a row is logged, because two are normal: an API server that shuts down ends its watches,
+ * and a proxy can end them once more.
  */
 const LOGGED_EARLY_END = 3;
 
@@ -21,13 +21,13 @@ export function createWatchBackoff() {
     /**
      * Returns the failures in a row, the pause, and the fields of a warning if this failure must be logged.
      *
-     * @param error absent if the watch ended by itself, but too early.
+     * @param error absent if the watch ended early without an error, or if the list expired between two pages.
      */
     onFailure(error: OperatorError | undefined) {
       const code = error?.code;
       const timesOfCode = (times.get(code) ?? 0) + 1;
       times.set(code, timesOfCode);
-      // A different error code means that the API server's state has changed, so the pause starts short again.
+      // A new error code suggests that the state of the API server has changed, so the pause starts short again.
       failures = timesOfCode === 1 ? 1 : failures + 1;
       const isLasting = code === 'KUBE_FORBIDDEN' && failures > forbiddenTries;
       const pauseMs = exponentialBackoffMs(failures, {
@@ -41,4 +41,4 @@ export function createWatchBackoff() {
 }
 
 const logFieldsOf = (error: OperatorError | undefined): object =>
-  error ? errorFields(error) : { error: 'it ends as soon as it has begun' };
+  error ? errorFields(error) : { error: 'the watch ended within a second, or the list expired' };

@@ -25,11 +25,16 @@ export interface WatchSource {
 export interface WatchOptions {
   /** The log message for a failure. */
   readonly warning: string;
+  /** The name of the watched object, for the log; absent for a watch of many objects. */
+  readonly name?: string;
   readonly log: Log;
   readonly signal: AbortSignal;
 }
 
-/** A watch that ends sooner and without an event has failed, so that a proxy that closes each watch causes no busy loop. */
+/**
+ * A watch that ends sooner without an event counts as failed, so that a proxy that closes each watch causes no busy
+ * loop.
+ */
 const SHORTEST_WATCH_MS = 1_000;
 /** Number of failures in a row after which the source is listed again, because the resourceVersion can be the cause. */
 const FAILURES_PER_LIST = 5;
@@ -38,7 +43,7 @@ const FAILURES_PER_LIST = 5;
  * Lists, watches, and resumes each watch that has ended from the last version seen, until the signal is aborted. Retries
  * failures with exponential backoff and logs the first one of a series.
  */
-export async function keepWatching(source: WatchSource, { warning, log, signal }: WatchOptions): Promise<void> {
+export async function keepWatching(source: WatchSource, { warning, name, log, signal }: WatchOptions): Promise<void> {
   const backoff = createWatchBackoff();
   let from: string | undefined;
   while (!signal.aborted) {
@@ -50,7 +55,7 @@ export async function keepWatching(source: WatchSource, { warning, log, signal }
     if (outcome !== 'failed') continue;
     const { failures, pauseMs, logFields } = backoff.onFailure(error);
     if (failures % FAILURES_PER_LIST === 0) from = undefined;
-    if (logFields) log.warn(warning, logFields);
+    if (logFields) log.warn(warning, { ...(name !== undefined && { name }), ...logFields });
     await delay(pauseMs, undefined, { signal }).catch(() => {});
   }
 }
@@ -110,7 +115,12 @@ export const watchObject =
         if (type !== 'BOOKMARK') onChange();
       },
     };
-    return keepWatching(source, { warning: 'watch failed, looking every minute meanwhile', log, signal });
+    return keepWatching(source, {
+      warning: 'watch failed, reconciling periodically until it recovers',
+      name,
+      log,
+      signal,
+    });
   };
 
 export interface WatchRequest {
@@ -124,8 +134,9 @@ export interface WatchRequest {
 }
 
 /**
- * Follows one watch. Resolves when it has ended, or at once when the signal is aborted: a connection that is still being
- * made cannot be called off. The client ends a watch that was quiet for 30 s, so that a dead connection is noticed.
+ * Follows one watch. Resolves when the watch has ended, and at once when the signal is aborted, because the client
+ * cannot abort a connection that is still being opened. The client ends a watch without traffic for 30 s, so that a
+ * dead connection is noticed.
  *
  * @throws OperatorError the `KUBE_…` codes.
  */
@@ -143,7 +154,7 @@ export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
       type === 'ERROR' ? end(statusError(object)) : onEvent(type, object);
     const opened = client.watch(path, query, onWatchEvent, end);
     const open = () => {
-      // The client also returns when the API server has refused the watch.
+      // The promise also resolves if the API server has refused the watch.
       if (!isEnded && !signal.aborted) onOpen?.();
     };
     opened.then(open).catch(end);

@@ -1,4 +1,7 @@
-/** Every expected failure. docs/how-to/troubleshoot.md has a row for each one; a test compares the two lists. */
+/**
+ * The codes of the expected failures. docs/how-to/troubleshoot.md has a row for each code; a test compares the two
+ * lists.
+ */
 export const errorCodes = [
   'CONFIG_INVALID',
   'CERTIFICATE_ISSUE_FAILED',

@@ -1,4 +1,4 @@
-/** A JSON object as it was read: fields that this program does not know stay untouched. */
+/** A JSON object whose fields have not been checked. */
 export type JsonObject = { readonly [field: string]: unknown };
 
 export const isObject = (value: unknown): value is JsonObject =>

@@ -10,9 +10,9 @@ export interface ListenOptions {
 }
 
 /**
- * Starts to listen, and returns the port.
+ * Makes the server listen, and resolves with the port.
  *
- * @param flags names the options of the port in an error.
+ * @param flags the options to name in an error.
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function listen(server: Server, { port, address }: ListenOptions, flags: string): Promise<number> {
@@ -20,7 +20,7 @@ export async function listen(server: Server, { port, address }: ListenOptions, f
   try {
     await once(server, 'listening');
   } catch (error) {
-    // The message of Node.js names the address and the port.
+    // The message of the Node.js error has the address and the port.
     throw new OperatorError('SERVER_LISTEN_FAILED', `cannot listen (${flags}): ${messageOf(error)}`, { cause: error });
   }
   return (server.address() as AddressInfo).port;

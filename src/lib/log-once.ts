@@ -29,8 +29,8 @@ export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = ()
 }
 
 /**
- * Counts keys, and returns the count of a key once a minute: `undefined` in between. For messages that a client can cause as
- * often as it likes.
+ * Returns a function that counts its calls for each key. It returns the number of calls since its last result, at most
+ * once a minute for each key, and `undefined` otherwise. For messages that a client can cause without limit.
  */
 export function countPerMinute<Key>(): (key: Key) => number | undefined {
   const counts = new Map<Key, { readonly reportedAtMs: number; readonly count: number }>();

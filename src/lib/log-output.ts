@@ -1,6 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 
-/** The destination of lines. */
+/** The destination of log lines. */
 export interface LineSink {
   /** Throws when the line cannot be written. */
   write(line: string): void;
@@ -12,8 +12,8 @@ export interface LineSink {
 export const MOST_WAITING_BYTES = 2 ** 20;
 
 /**
- * Creates an output that does not throw and limits its buffer: if the disk is full or the reader has stopped, log lines
- * are dropped.
+ * Returns a function that writes log lines and does not throw. It drops lines if the disk is full, or if the reader has
+ * stopped and the buffer is full.
  *
  * @param onLost called with the number of dropped lines, after the next line was written.
  */
@@ -24,7 +24,7 @@ export function createLogOutput(sink: LineSink, onLost: (lines: number) => void)
     lostLines += 1;
     if (sink.waitingBytes() > MOST_WAITING_BYTES) return;
     try {
-      // Start with a line break, because the sink can have written part of the last lost line.
+      // Start with a line break, because the sink may have written a part of the last dropped line.
       sink.write(lost > 0 ? `\n${line}` : line);
     } catch {
       return;
@@ -37,8 +37,8 @@ export function createLogOutput(sink: LineSink, onLost: (lines: number) => void)
 const STDOUT = 1;
 
 /**
- * Standard output. A file is written directly, because a stream of Node.js that has failed on a full disk does not recover when
- * there is room again.
+ * Returns the sink that writes to standard output. It writes a file directly, because a stream of Node.js that has
+ * failed on a full disk does not recover when the disk has space again.
  */
 export function standardOutput(): LineSink {
   const { stdout } = process;
@@ -50,8 +50,8 @@ export function standardOutput(): LineSink {
 }
 
 /**
- * Writes the lines of one turn of the event loop at once, because a write costs more than the rest of a line. The exit of the
- * process writes what is left.
+ * Returns a sink that joins the lines of one turn of the event loop to one write, because the write is the most
+ * expensive part of a log line. When the process exits, the sink writes the remaining lines.
  */
 export function inBatches(sink: LineSink): LineSink {
   let batch = '';

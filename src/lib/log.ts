@@ -3,7 +3,7 @@ import winston from 'winston';
 import { createLogOutput, standardOutput } from './log-output.ts';
 import { printable } from './text.ts';
 
-/** One event: a constant lower-case message, and all that varies in fields. */
+/** A structured log. The message of a line is constant and lower case; all values that vary are in fields. */
 export interface Log {
   error(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;
@@ -16,7 +16,10 @@ export interface LogOptions {
   readonly format: 'json' | 'pretty';
 }
 
-/** A log on standard output. Lines that cannot be written are lost; a later line says how many. */
+/**
+ * Returns a log that writes to standard output. It drops lines that cannot be written; a later line reports their
+ * number.
+ */
 export function createLog({ level, format }: LogOptions): Log {
   const toLine = format === 'json' ? toJson : prettyLine;
   const output = createLogOutput(standardOutput(), (lines) => log.warn('log lines lost', { lines }));
@@ -34,7 +37,7 @@ export function createLog({ level, format }: LogOptions): Log {
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
   const at = (own: LogOptions['level']): Log['info'] => {
-    // Decided once, because winston formats an event before it checks the level.
+    // Check the level here once, because winston formats each event before it checks the level.
     if (!logger.isLevelEnabled(own)) return () => {};
     return (message, fields) => {
       logger.log({ timestamp: new Date().toISOString(), level: own, message, ...fields });
@@ -53,7 +56,7 @@ interface Event {
 
 const toJson = (value: unknown): string => printable(String(JSON.stringify(value)));
 
-/** Values are JSON, so that a name with a line break in it stays on its line. */
+/** Returns an event as one line of text. The values are JSON, so that a value with a line break stays on the line. */
 function prettyLine({ timestamp, level, message, ...fields }: Event): string {
   const values = Object.entries(fields).map(([name, value]) => `${name}=${toJson(value)}`);
   return [timestamp.slice(11, 23), level.toUpperCase().padEnd(5), message, ...values].join(' ');

@@ -10,7 +10,7 @@ export const fromBase64 = (base64: string): string => Buffer.from(base64, 'base6
 
 const certificateBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
-/** The single certificates of a PEM text, in order; text around them is ignored as RFC 7468 §2 allows. */
+/** Returns each certificate block of a PEM text, in order. Ignores other text, as RFC 7468 §2 allows. */
 export function splitCertificates(text: string): Pem[] {
   return (text.match(certificateBlock) ?? []).map((block) => `${block}\n` as Pem);
 }
@@ -18,7 +18,7 @@ export function splitCertificates(text: string): Pem[] {
 /** Returns how many PEM blocks begin in the text, with any label, including truncated blocks. */
 export const countPemBlocks = (text: string): number => text.match(/-----BEGIN /g)?.length ?? 0;
 
-/** One PEM text of several, without repeats and in the order given. */
+/** Returns one PEM text with the certificates of several texts, in the given order and without duplicates. */
 export function joinCertificates(texts: readonly string[]): Pem {
   return [...new Set(texts.flatMap(splitCertificates))].join('') as Pem;
 }

@@ -9,7 +9,10 @@ export interface RepairHistory {
 
 const { repair } = timings;
 
-/** Milliseconds until the object may be repaired again, so that two writers do not drive each other on; 0 if it may be now. */
+/**
+ * Returns the milliseconds until the object may be repaired again; 0 if it may be repaired now. The delay grows, so
+ * that two writers that revert each other do not overload the API server.
+ */
 export function repairDelayMs(history: RepairHistory | undefined, now: Date): number {
   if (history === undefined || history.repairs < repair.immediateTries) return 0;
   const sinceMs = now.getTime() - history.lastAt.getTime();
@@ -26,7 +29,12 @@ export function withRepair(history: RepairHistory | undefined, now: Date): Repai
 
 export type RepairLimiter = ReturnType<typeof createRepairLimiter>;
 
-/** The repairs of many objects. @param remembered how many objects are remembered at the most: the latest ones. */
+/**
+ * Returns the rate limiter for repairs of many objects.
+ *
+ * @param remembered maximum number of objects in memory. Beyond it, the limiter forgets the object whose last repair is
+ * the oldest.
+ */
 export function createRepairLimiter(remembered: number) {
   const histories = new Map<string, RepairHistory>();
   return {

@@ -5,10 +5,10 @@ import type { Log } from './log.ts';
 import { timings } from './timings.ts';
 
 /**
- * Calls `attempt` until it succeeds or fails with an error that no retry can fix. Missing rights are such an error once they
- * have lasted for `forbiddenMs`.
+ * Calls `attempt` until it succeeds or fails with an error that no retry can fix. Missing rights become such an error
+ * after `forbiddenMs`.
  *
- * @throws what `attempt` throws; the signal's reason once that is aborted.
+ * @throws the last error of `attempt`; after an abort, the reason of the signal.
  */
 export async function withRetries<T>(
   attempt: () => Promise<T>,
@@ -28,9 +28,10 @@ export async function withRetries<T>(
       return await attempt();
     } catch (error) {
       if (!(error instanceof OperatorError) || !mayPass(error)) throw error;
-      // Between half and all of the backoff, so that replicas which failed together do not come back together.
+      // A random time between half and all of the backoff, so that replicas that failed together do not retry
+      // together.
       const delayMs = Math.round(exponentialBackoffMs(failures, timings.start) * (0.5 + Math.random() / 2));
-      log.warn('will try again', { attempt: failures, delayMs, ...errorFields(error) });
+      log.warn('start failed, will try again', { attempt: failures, delayMs, ...errorFields(error) });
       await delay(delayMs, undefined, { signal }).catch(() => {});
     }
   }

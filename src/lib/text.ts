@@ -1,9 +1,9 @@
-/** The longest text in an error message: enough to recognize a value, and short enough for a line. */
+/** Maximum length of a value in an error message: enough to recognize the value, and short enough for one line. */
 const LONGEST_VALUE = 80;
-/** Longer than any name that Kubernetes accepts. */
+/** Maximum length of a text in a log field. The longest name that Kubernetes accepts has 253 characters. */
 const LONGEST_FIELD = 256;
 
-/** A value in an error message: short, on one line, and cheap however large the value is. */
+/** Returns a short description of a value on one line, for an error message. It costs the same for a large value. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(value.slice(0, LONGEST_VALUE));
@@ -13,22 +13,28 @@ export function describeValue(value: unknown): string {
   return 'an empty object';
 }
 
-/** The text of an error about a value of a field: it is missing or invalid. `allowed` continues "must be …". */
+/**
+ * Returns the text of an error about a missing or invalid field, for example `invalid value "x": must be a number`.
+ * `allowed` is the text after "must be".
+ */
 export const invalidValue = (value: unknown, allowed: string): string =>
   `${value === undefined ? 'required' : `invalid value ${describeValue(value)}`}: must be ${allowed}`;
 
-/** The beginning of a text that a client wrote. The API server checks most lengths only after admission. */
+/**
+ * Returns the beginning of a text. A text in an admission request can be long, because the API server checks most
+ * lengths only after admission.
+ */
 export const truncate = (text: string, most = LONGEST_FIELD): string => text.slice(0, most);
 
-/** The fields of a log line, with long texts truncated. */
+/** Returns the fields of a log line with each long text truncated. */
 export const truncateFields = (fields: { readonly [name: string]: unknown }): object =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? truncate(value) : value]),
   );
 
 /**
- * A text with a JSON escape in place of each character that a terminal obeys or hides. Line breaks stay, and JSON keeps its
- * meaning.
+ * Replaces each control character and invisible character of a text by its JSON escape, because a terminal would obey
+ * or hide it. Line feeds stay. A JSON text keeps its meaning.
  */
 export const printable = (text: string): string =>
   text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) =>
@@ -37,5 +43,5 @@ export const printable = (text: string): string =>
 
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** A printable text without line breaks. */
+/** Returns a printable text on one line, with each run of white space as one space. */
 export const oneLine = (text: string): string => printable(text.replaceAll(/\s+/g, ' ')).trim();

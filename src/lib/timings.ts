@@ -1,74 +1,96 @@
 /**
- * Who tries again after a failure, how long it waits, and what happens when it gives up.
+ * The retries of the daemon: which action is retried, how long the pauses are, and what happens after the last try.
  *
- * Only a daemon that has never been ready exits: at once after an error that no retry can fix (exit code 1; 2 for an invalid
- * option), and after 15 s of missing rights. A daemon that was ready keeps its certificate and its policy and never exits by
- * itself. The kubelet restarts it when /healthz fails. The times of the Lease are in operator/lease.ts.
+ * A daemon that has not been ready yet exits at once after an error that no retry can fix (exit code 1; 2 for an
+ * invalid option), and after 15 s of missing rights. A daemon that was ready does not exit after an expected failure:
+ * it keeps its certificate and its policy, and retries. The kubelet restarts the container if /healthz fails. The times
+ * of the Lease are in operator/lease.ts.
  */
 export const timings = {
-  /** The first pass, until the daemon is ready. It tries until it succeeds, and replicas spread their tries. */
+  /**
+   * The first pass of the start. The daemon retries it until it succeeds. A random part of each pause spreads the
+   * replicas.
+   */
   start: {
     firstMs: 400,
-    // Jobs are stored uncapped until one replica is ready.
+    // Short, because Jobs are stored uncapped until one replica is ready.
     longestMs: 5_000,
-    // The process exits after this time of missing rights. It is not shorter, because an API server that has just
-    // started refuses all users until it has read its roles.
+    // The process exits after this time of missing rights. A shorter time would not do, because an API server that has
+    // just started refuses all users until it has loaded the RBAC rules.
     forbiddenMs: 15_000,
   },
-  /** Each later pass. It logs the failure, emits an Event, and tries until it succeeds. */
+  /** Each pass after the start. The daemon logs a failure, emits an Event, and retries the pass until it succeeds. */
   reconcile: {
     firstMs: 250,
-    // The wall clock is checked this often, so that no timer is longer and a clock that jumps is noticed.
+    // Maximum time between two passes, so that a change of the system clock is noticed within a minute.
     longestMs: 60_000,
     // Not every file system reports changes of user-provided certificates.
     longestForFilesMs: 10_000,
   },
-  /** A write that another replica has overtaken. It reads again at once; then the pass fails and `reconcile` applies. */
+  /**
+   * A write of the Secret that met a conflict. The daemon reads the Secret again and retries at once. After the last
+   * try the pass fails, and the times of `reconcile` apply.
+   */
   lostRace: {
-    // Each lost race is a step of another replica, and a rotation of the CA has six of them.
+    // More than the six steps of a CA rotation, because another replica can take each of these steps first.
     tries: 10,
   },
-  /** A repair that another writer keeps reverting. It logs the other writer and goes on less and less often. */
+  /** A repair that another writer keeps reverting. The daemon logs the other writer and repairs less and less often. */
   repair: {
-    // Damage by hand or by a script is repaired at once; only a controller reverts more often than this.
+    // So many repairs have no delay. A change by hand or by a script is thus repaired at once; a controller reverts
+    // more often.
     immediateTries: 20,
     firstMs: 1_000,
     longestMs: 5 * 60_000,
-    // Two of the longest delays without a repair: the conflict is over.
+    // Without a repair for twice the longest delay, the conflict has ended and the count starts again.
     forgetMs: 10 * 60_000,
   },
-  /** A watch, or the list before it. It logs the first failure of each kind and tries for ever. */
+  /**
+   * A watch, or the list before it. The daemon retries without limit. It logs the first failure with each error code
+   * since the watch last worked.
+   */
   watch: {
     firstMs: 100,
     longestMs: 5_000,
-    // About half a minute of tries, because an API server that has just started refuses all users until it has read
-    // its roles.
+    // About half a minute of retries, because an API server that has just started refuses all users until it has
+    // loaded the RBAC rules.
     forbiddenTries: 10,
-    // Missing rights do not return by themselves. After an administrator has added them the watch starts within a minute.
+    // Longer pauses, because only an administrator can add missing rights. After that the watch starts within a
+    // minute.
     longestForbiddenMs: 60_000,
   },
-  /** A page of the list of Jobs. It tries again without a log line; then the list fails and `watch` applies. */
+  /**
+   * A page of the list of Jobs. The daemon retries it without a log line. After the last try the list fails, and the
+   * times of `watch` apply.
+   */
   jobPage: {
     firstMs: 100,
     longestMs: 5_000,
-    // 5,000 Jobs have 50 pages: with one try each, 3 % of failed calls would end four lists of five.
+    // 5,000 Jobs have 50 pages. With one try for each page, a failure rate of 3 % would end four of five lists.
     tries: 3,
   },
-  /** A Job that could not be capped. It logs the first failure and tries until the Job is capped, changed or deleted. */
+  /** A Job that could not be capped. The daemon logs the first failure of an outage and retries. */
   job: {
     firstMs: 5_000,
-    // Also the wait after a refusal, which lasts until a person changes something.
+    // Also the pause after an error that no retry can fix, because such an error lasts until a user changes something.
     longestMs: 3 * 60_000,
   },
-  /** An Event about a Job: 62 s of tries. Then it logs that and drops the Event, because Events are best effort. */
+  /**
+   * An Event about a Job: about 62 s of retries. Then the daemon logs the loss and drops the Event, because Events are
+   * best effort.
+   */
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
   /**
-   * The owner of a new object. While the process is younger than this, a missing right to read the owner fails the pass,
-   * because the roles of a new install may not be in force yet. Less than `start.forbiddenMs`, after which the daemon exits.
+   * The read of the owner, the ClusterRole, before an object is created. During this time since the start of the
+   * process, a missing right to read the owner fails the pass, because the RBAC rules of a new install may not be in
+   * force yet. The time is less than `start.forbiddenMs`, after which the daemon exits.
    */
   owner: { forbiddenMs: 5_000 },
   /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */
   call: { timeoutMs: 10_000 },
-  /** /healthz fails if no pass has begun for this time. A working loop begins a pass at least every minute. */
+  /**
+   * /healthz fails if no pass has begun for this time. A working reconcile loop normally begins a pass at least once a
+   * minute.
+   */
   liveness: { longestMs: 5 * 60_000 },
 } as const;

@@ -5,7 +5,7 @@ import { messageOf } from './errors.ts';
 export type FileRead = { readonly content: Buffer } | { readonly problem: string };
 
 /**
- * Reads the file of an option.
+ * Reads a file that an option names.
  *
  * @param most the maximum size in bytes.
  */
@@ -35,7 +35,9 @@ export interface WatchedFile<T> {
 }
 
 /**
- * @param file `undefined` never changes.
+ * Returns the content of a file that can be read again.
+ *
+ * @param file the path; if `undefined`, the content never changes.
  * @param first the content that was read at the start.
  */
 export function createWatchedFile<T>(

@@ -22,7 +22,7 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
   const lineAt = (offset = 0) => lines.linePos(offset).line;
   const problems = document.errors.map(({ code, message, pos }) => ({
     line: lineAt(pos[0]),
-    problem: code === 'MULTIPLE_DOCS' ? 'a second document begins' : message,
+    problem: code === 'MULTIPLE_DOCS' ? 'a second document begins: must be one document' : message,
   }));
   const anchors = new Set<string>();
   visit(document, {
@@ -34,7 +34,7 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
       problems.push({ line: lineAt(node.range?.[0]), problem });
     },
   });
-  // Code that copies objects drops this field silently.
+  // Code that copies objects would silently drop a field __proto__.
   const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
   if (proto) problems.push({ line: lineAt(proto.index), problem: 'unknown field __proto__' });
   if (problems.length > 0) return { problems };

@@ -10,7 +10,7 @@ import type { Planned } from './plan.ts';
 
 /**
  * The result of a planned step. `held`: a user has paused writes, or the repair is rate-limited. `lost`: the object has
- * changed since it was read. `skipped`: the Secret was written first.
+ * changed since it was read. `skipped`: the Secret was written or has changed, so everything is observed again first.
  */
 export interface StepOutcome<Value> {
   readonly result: 'none' | 'held' | 'skipped' | 'written' | 'lost' | 'failed';
@@ -26,7 +26,7 @@ export interface PassOutcome {
   readonly registration: StepOutcome<V1MutatingWebhookConfiguration>;
   /** The certificate that the endpoint presents since this pass; `undefined` if the pass changed nothing there. */
   readonly presented: Pem | undefined;
-  /** Why a needed step cannot be tried or has failed. */
+  /** Why a needed step could not be tried, or why it failed. */
   readonly failure: OperatorError | undefined;
   /** Whether a write succeeded or hit a conflict. The reconciler must then observe everything again. */
   readonly isChanged: boolean;
@@ -42,9 +42,9 @@ export interface Targets {
 /**
  * Takes the steps of the plan that are not held, each with a conditional write, and returns their results.
  *
- * Trust is published before it is used: a write to the Secret postpones the registration to the next observation, and
- * a write to either object postpones the swap of the certificate until the CA bundle was read back. A step that fails
- * does not prevent the next step.
+ * The CA bundle must be in force before the endpoint presents a certificate that depends on it. So a write to the
+ * Secret postpones the write to the registration until the next observation, and a write to either object postpones the
+ * swap of the certificate until the CA bundle was read back. A step that fails does not prevent the next step.
  */
 export async function apply(
   plan: LimitedPlan,

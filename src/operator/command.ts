@@ -90,8 +90,8 @@ function openStores(
 }
 
 /**
- * Returns a signal that the first SIGTERM or SIGINT aborts, and also an error on stdout, such as a closed pipe. The
- * second SIGTERM or SIGINT ends the process at once.
+ * Returns a signal that is aborted by the first SIGTERM or SIGINT, or by an error on stdout such as a closed pipe. A
+ * SIGTERM or SIGINT after that ends the process at once.
  */
 function stopSignal(log: Log): AbortSignal {
   const controller = new AbortController();

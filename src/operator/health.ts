@@ -23,8 +23,8 @@ const STALE_MS = timings.liveness.longestMs;
 
 /**
  * Returns the checks that decide whether the replica may receive admission requests. An expired certificate fails its
- * check. The age of the last read of the registration is not checked: an API server that is down for reads sends no
- * requests.
+ * check. The age of the last read of the registration is not checked, because a replica that cannot reach the API
+ * server can still answer admission requests.
  */
 export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
   return [

@@ -6,22 +6,22 @@ import type { Lease, LeaseStore } from '../stores/lease-store.ts';
 import { reading } from './observe.ts';
 
 /**
- * The times of the Lease in milliseconds. A replica that can neither read nor write the Lease acts as its holder after
- * `validMs`, so that missing RBAC rights do not stop its work.
+ * The times of the Lease in milliseconds. A replica that cannot read or cannot write the Lease for `validMs` acts as
+ * its holder, so that missing RBAC rights do not stop its work.
  */
 export const leaseTimings = {
   // Lease duration: a holder that has not renewed the Lease for this time loses it. Two failed renewals are tolerated.
   validMs: 12_000,
   renewMs: 4_000,
-  // How often replicas without the Lease check it, and the pause before a failed check is retried.
+  // Interval at which a replica without the Lease checks it, and the pause before a failed check is retried.
   retryMs: 2_000,
   // Timeout of the read of the Lease before the holder publishes the webhook spec.
   readMs: 1_000,
-  // How long the start, and with it renewals and repairs, waits for the first check.
+  // How long the start waits for the first check of the Lease. The reconcile loop begins only after it.
   firstCheckMs: 2_000,
-  // The pause before a check that failed for missing RBAC rights is retried.
+  // The pause before the next check, if this replica acts as the holder because of an error that a retry does not fix.
   forbiddenMs: 3 * 60_000,
-  // How often a write of the Lease is tried if each try meets a conflict.
+  // Maximum number of tries to write the Lease, if each try meets a conflict.
   tries: 3,
   // How long a stopping process waits for the release of the Lease.
   releaseMs: 1_500,
@@ -32,7 +32,9 @@ const { validMs, renewMs, retryMs, readMs, forbiddenMs, releaseMs, tries: mostTr
 /** The input of `decideLease`. */
 export interface LeaseFindings {
   readonly lease: Lease | undefined;
-  /** `host/start`: the host name and a random suffix. A restarted container has the same host name. */
+  /**
+   * `host/start`: the host name and a random suffix. A restarted container has the same host name and another suffix.
+   */
   readonly identity: string;
   readonly isFirstCheck: boolean;
   /** For how many milliseconds this process has read the Lease unchanged, on its own clock. */
@@ -68,8 +70,8 @@ export interface LeaseOptions {
 /**
  * Acquires the Lease whenever it is free and renews it, until the signal is aborted; then releases it.
  *
- * The Lease only saves replicas from doing the same work twice. A replica that can neither read nor write the Lease
- * acts as the holder.
+ * The Lease only prevents that replicas do the same work twice. So a replica that has failed to read or write the Lease
+ * for `validMs`, or fails with an error that no retry can fix, acts as its holder.
  */
 export async function holdLease(store: LeaseStore, options: LeaseOptions): Promise<void> {
   const { signal, log, onChange } = options;
@@ -84,7 +86,8 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
     mayHold = seen.isHolder;
-    // Another replica held the Lease between two checks, so its published spec must be observed again.
+    // Another replica may have held the Lease between two checks, so the spec that it published must be observed
+    // again.
     if (isHolder && seen.isTaken) {
       isHolder = false;
       await onChange(false);
@@ -148,13 +151,13 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
     const lease = await store.read();
     if (lease?.holder === identity) await store.write(undefined, lease.resourceVersion, now());
   } catch (error) {
-    log.debug('lease not released', errorFields(error));
+    log.debug('lease not released', { lease: store.reference, ...errorFields(error) });
   }
 }
 
 type LeaseCheck = () => Promise<{
   readonly isHolder: boolean;
-  /** Whether this check took the Lease over from another holder or a free Lease. */
+  /** Whether this check acquired a Lease that was free or had another holder. */
   readonly isTaken: boolean;
   readonly againMs: number;
 }>;
@@ -191,7 +194,9 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
     const mayPass = error.retryable || error.code === 'KUBE_FORBIDDEN';
     const isPassing = mayPass && performance.now() - failedAtMs < validMs;
     if (isPassing || signal.aborted) return retryMs;
-    if (!isLogged) log.warn('lease unavailable, watching jobs without it', errorFields(error));
+    if (!isLogged) {
+      log.warn('lease unavailable, watching jobs without it', { lease: store.reference, ...errorFields(error) });
+    }
     isLogged = true;
     isHolder = true;
     return error.retryable ? retryMs : forbiddenMs;

@@ -21,7 +21,7 @@ export function limit(plan: Plan, { repairs }: Memory, reference: string): Limit
     return delayMs > 0 ? { by: 'conflict', delayMs } : undefined;
   };
   const held = { secret: hold(plan.secret, 'secret'), registration: hold(plan.registration, 'registration') };
-  // The stored certificates cannot be presented, and the Secret cannot be repaired now.
+  // Fail the pass if the stored certificates cannot be presented and the write of the Secret is held.
   const isStuck = plan.secret.findings?.isUsable === false;
   const failure = held.secret && isStuck ? heldProblem(plan.secret.reason, held.secret.by, reference) : undefined;
   return { ...plan, held, failure: plan.failure ?? failure };
@@ -33,5 +33,5 @@ function heldProblem(reason: string, by: WriteHold['by'], reference: string): Op
       ? 'its annotation terraform.job.kb.io/paused=true forbids writes. ' +
         `To allow writes: kubectl -n ${reference.replace('/', ' annotate secret ')} terraform.job.kb.io/paused-`
       : 'the repair is rate-limited, because another writer keeps reverting it';
-  return new OperatorError('WRITES_PAUSED', `Secret ${reference} has to be written (${reason}), but ${why}`);
+  return new OperatorError('WRITES_PAUSED', `Secret ${reference} must be written (${reason}), but ${why}`);
 }

@@ -10,9 +10,8 @@ import type { RegistrationStore } from '../registration/registration-step.ts';
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /**
- * `starting`: no pass has succeeded, and the replica is not ready. `serving`: the first pass has succeeded. `running`:
- * the Lease was checked once or the check timed out; a new serving certificate for `--rotate-on-start` waits for this
- * phase.
+ * `starting`: no pass has succeeded yet. `serving`: the first pass has succeeded. `running`: the first check of the
+ * Lease has finished or timed out; a new serving certificate for `--rotate-on-start` waits for this phase.
  */
 export type DaemonPhase = 'starting' | 'serving' | 'running';
 

@@ -69,7 +69,8 @@ export async function runOperator(config: Config, dependencies: Dependencies, si
   const operator = createOperator(config, dependencies, signal);
   const probes = await openProbes(operator);
   try {
-    // 1. Listen before certificates are issued: a restart loop on a used port must not issue a certificate each time.
+    // 1. Listen before certificates are issued: if the port is in use, the container restarts again and again, and
+    // must not issue a certificate each time.
     const server = await openEndpoint(operator);
     await serve(operator, server, probes);
   } catch (error) {
@@ -120,7 +121,7 @@ async function serve(operator: Operator, server: EndpointServer, probes: ProbeSe
     watchEverything(listening);
 
     // 4. Lease: its holder publishes the webhook spec and caps Jobs that were stored uncapped. If this step fails or
-    // times out, the reconciles of step 5 do its work.
+    // times out, the passes of step 5 publish the spec.
     lease = startLease(listening);
     await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(leaseTimings.firstCheckMs)]));
     if (state.isLeaseHolder) await reading(start());
@@ -187,7 +188,7 @@ function watchEverything({ config, dependencies, triggers, reloads, stopped }: L
   if (clientCaFile !== undefined) watchFolder(dirname(clientCaFile), reloads.reloadClientCa, stopped);
 }
 
-/** Runs a pass at each trigger until the triggers end. If a pass fails, the endpoint keeps its certificate. */
+/** Runs a pass at each trigger until the triggers end. After a failed pass, the endpoint still answers requests. */
 async function keepReconciling(operator: ListeningOperator): Promise<void> {
   const { config, dependencies, reconciler, server, reloads, triggers, signal, state } = operator;
   const { now, log, metrics } = dependencies;

@@ -52,10 +52,12 @@ export interface Plan {
   readonly failure?: OperatorError | undefined;
 }
 
-/** Reasons of steps that time or a request causes. A step with any other reason is a repair. */
+/**
+ * Reasons of steps that time or a request causes. A step with any other reason is a repair, except the first Secret.
+ */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
 
-/** Actions during which the stored certificates can be published and presented. */
+/** Actions that leave the stored serving certificate usable, so that it is published and presented meanwhile. */
 const sound: ReadonlySet<string> = new Set(['adopt', 'publish', 'settle', 'switch', 'retire']);
 
 /** Plans the steps of one pass for the Secret, the registration and the endpoint. Pure. */
@@ -120,7 +122,7 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
   if (decision.action === 'keep') {
     return { ...pause, read: current, certificates: current, secret: { reason: 'keep', findings } };
   }
-  // A step that only time causes has no reason of its own, so its action is the reason.
+  // A step of a CA rotation has no reason of its own, so its action is the reason.
   const reason = 'reason' in decision ? decision.reason : decision.action;
   // The first Secret of an install is created, not repaired.
   const isFirst = stored === undefined && memory.lastGood === undefined;
@@ -133,8 +135,10 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
 }
 
 /**
- * Returns whether the daemon uses the stored certificates although the Secret needs a step. If the step should replace
- * them and fails, they must be neither published nor presented. While the step is delayed, all replicas use the Secret.
+ * Returns whether the daemon publishes and presents the stored certificates although the Secret needs a step. It does
+ * so if the step leaves them usable, or if the write is paused or rate-limited, because all replicas must then use the
+ * same certificates. Otherwise it uses the last valid certificates until the step is written, because the step can
+ * fail.
  */
 function isUsedMeanwhile(
   { memory, observed }: Sight,
@@ -172,10 +176,10 @@ function situationOf({ observed, memory, live }: Sight, stored: StoredSecret | u
   const sinceMs = key === memory.phaseSeen?.key ? memory.phaseSeen?.sinceMs : undefined;
   return {
     now,
-    // The start must not wait for a new key, so `--rotate-on-start` applies after it.
+    // `--rotate-on-start` applies after the start, because the start must not wait for a new key.
     restartedAt: phase === 'running' ? memory.restartedAt : undefined,
     liveBundle: liveBundle(live),
-    // No API server calls a replica that starts, so the CA of its certificate need not stay trusted.
+    // A replica without a successful pass is not relied on yet, so the CA of its certificate need not stay trusted.
     presented: isServing ? memory.presented : undefined,
     phaseSeenMs: key === undefined ? undefined : uptimeMs - (sinceMs ?? uptimeMs),
   };
@@ -198,7 +202,7 @@ function planRegistration(
   return {
     reason: findings.isDrifted ? driftReason(findings.drift) : 'unchanged',
     step: findings.isDrifted ? findings : undefined,
-    // This replica has already published the same settings, so another writer has changed them since.
+    // If this replica has published the same settings before, another writer has changed them since.
     isRepair: memory.published[findings.scope] === fingerprint,
     writer: lastWriter(live, desired),
     findings,
@@ -210,7 +214,7 @@ function planPresentation(
   { logic, observed: { now, phase }, memory: { presented }, live }: Sight,
   { serving, waiting }: CurrentCertificates,
 ): Plan['presentation'] {
-  // No API server calls a replica that starts, so the replica need not wait until the API servers trust the CA.
+  // A replica without a successful pass is not relied on yet, so it need not wait until the API servers trust the CA.
   const candidate = { serving, waiting: phase === 'starting' ? undefined : waiting };
   const reason = logic.decidePresentation(candidate, { now, presented, liveBundle: liveBundle(live) });
   return { reason, step: reason === 'present' ? serving : undefined, isFirst: presented === undefined };

@@ -21,7 +21,10 @@ export interface ProbeServer {
   close(): Promise<void>;
 }
 
-/** Open connections at most: any Pod can connect. Beyond the limit the longest-idle connection is closed. */
+/**
+ * Maximum number of open connections, because any Pod can connect. Beyond the limit the server closes one, idle
+ * connections first.
+ */
 const MOST_CONNECTIONS = 100;
 /** A connection without traffic is closed after this time. */
 const IDLE_MS = 60_000;

@@ -31,7 +31,7 @@ export interface Reconciler {
   memory(): Memory;
 }
 
-/** Writes in one pass at most. A whole CA rotation with a conflict at each step needs fewer; more indicates a bug. */
+/** Maximum number of rounds with a write in one pass. A whole CA rotation with a conflict at each step needs fewer. */
 const MOST_WRITES = 20;
 
 export function createReconciler(config: Config, dependencies: ReconcilerDependencies): Reconciler {
@@ -75,7 +75,10 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
       if (!isChanged) return dueAt(plan);
       lost += secret.result === 'lost' ? 1 : 0;
     }
-    throw new OperatorError('KUBE_CONFLICT', 'the Secret or the registration changed before each write');
+    throw new OperatorError(
+      'KUBE_CONFLICT',
+      'the Secret or the webhook configuration kept changing during the reconcile',
+    );
   }
   return { pass, memory: () => memory };
 }

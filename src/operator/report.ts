@@ -29,6 +29,7 @@ export type Report = (outcome: PassOutcome, memory: Memory) => void;
 export function createReport(telemetry: Telemetry, config: Config, logic: CertificateLogic): Report {
   const { log, metrics } = telemetry;
   const { name } = config.registration;
+  const secret = `${config.namespace}/${config.secretName}`;
   let left = '';
 
   /** Logs the differing fields once, not in every pass: a difference can last as long as a rollout. */
@@ -42,7 +43,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
   return (outcome, memory) => {
     const { plan, presented } = outcome;
     if ('value' in plan.observed.registration) metrics.registrationRead(plan.observed.now);
-    reportSecret(telemetry, outcome);
+    reportSecret(telemetry, outcome, secret);
     reportRegistration(telemetry, outcome, name);
     for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
     reportSpecOfHolder(plan);
@@ -53,32 +54,38 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
   };
 }
 
-function reportSecret(telemetry: Telemetry, { plan, secret }: PassOutcome): void {
+function reportSecret(
+  telemetry: Telemetry,
+  { plan, secret: { result, value: written } }: PassOutcome,
+  secret: string,
+): void {
   const { findings } = plan.secret;
   if (findings === undefined) return;
   const { log, events } = telemetry;
   const { stored, set, decision, isUsable } = findings;
   const word = stored && misunderstood(stored);
-  if (word !== undefined) reportMisunderstood(telemetry, word);
-  const written = secret.value;
+  if (word !== undefined) reportMisunderstood(telemetry, word, secret);
   const current = written ?? set;
   if (current && (written || isUsable)) reportClocks(telemetry, current, plan.observed.now);
-  if (written) reportDecision(telemetry, decision, written);
-  else if (set && decision.action === 'keep') reportDecision(telemetry, decision, set);
+  if (current && (written || decision.action === 'keep')) reportDecision(telemetry, decision, { secret, set: current });
   const by = plan.held.secret?.by;
-  if (secret.result !== 'held' || by === undefined || !isUsable) return;
+  if (result !== 'held' || by === undefined || !isUsable) return;
   const { action } = decision;
   const { reason } = plan.secret;
-  log.warn('secret write delayed', { held: by, action, reason });
+  log.warn('secret write delayed', { secret, held: by, action, reason });
   const note = `the Secret needs a write (${action}, ${reason}), but the write is delayed: ${heldNotes[by]}`;
   events.emit({ type: 'Warning', action, reason: by, note });
 }
 
-function reportDecision({ log, metrics, events }: Telemetry, decision: CertificateDecision, set: CertificateSet): void {
+function reportDecision(
+  { log, metrics, events }: Telemetry,
+  decision: CertificateDecision,
+  { secret, set }: { readonly secret: string; readonly set: CertificateSet },
+): void {
   metrics.certificatesDecided(decision);
   const { action, ...why } = decision;
   const { notAfter, fingerprint } = describeCertificate(set.serving.certificate);
-  const fields = { action, phase: set.phase, ...why, notAfter, fingerprint };
+  const fields = { secret, action, phase: set.phase, ...why, notAfter, fingerprint };
   if (action === 'keep') {
     log.debug('certificates kept', fields);
     return;
@@ -90,10 +97,10 @@ function reportDecision({ log, metrics, events }: Telemetry, decision: Certifica
   events.emit({ type: 'Normal', action, reason, note });
 }
 
-function reportMisunderstood({ log, events }: Telemetry, found: string): void {
-  // The value is shortened, because an annotation can have 256 KiB and every pass logs it.
+function reportMisunderstood({ log, events }: Telemetry, found: string, secret: string): void {
+  // Shorten the value, because an annotation can have 256 KiB and every pass logs it.
   const shown = describeValue(found);
-  log.warn('invalid value in the rotate annotation', { found: shown, allowed: ['serving', 'ca'] });
+  log.warn('invalid value in the rotate annotation', { secret, found: shown, allowed: ['serving', 'ca'] });
   const note = `annotation terraform.job.kb.io/rotate: invalid value ${shown}: must be serving or ca`;
   events.emit({ type: 'Warning', action: 'rotate', reason: 'invalid-annotation', note });
 }
@@ -163,7 +170,7 @@ function recordCertificates(
 
 const heldNotes: Readonly<Record<WriteHold['by'], string>> = {
   paused: 'the annotation terraform.job.kb.io/paused=true forbids writes',
-  conflict: 'another writer keeps reverting it',
+  conflict: 'another writer keeps reverting the repair',
 };
 
 const ISSUED = 'certificates issued';

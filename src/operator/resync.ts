@@ -13,7 +13,7 @@ export interface ResyncInputs {
 }
 
 const { firstMs, longestMs, longestForFilesMs } = timings.reconcile;
-/** Shortest pause: a step that is due now was tried in the pass that just ended. */
+/** Shortest pause, because the pass that just ended has already tried each step that is due now. */
 const SHORTEST_MS = 100;
 
 /** Returns the milliseconds until the next resync. Pure. */

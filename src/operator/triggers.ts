@@ -9,7 +9,7 @@ export type Trigger =
   | 'policy-changed'
   | 'lease-changed';
 
-/** Yields the triggers for each pass. Triggers that arrive during a pass are merged into the next one. */
+/** Yields the triggers for each pass. Triggers that arrive during a pass are merged and start one further pass. */
 export interface Triggers extends AsyncIterable<readonly Trigger[]> {
   wake(reason: Trigger): void;
   /** Triggers a resync after `ms`. Replaces the timer of an earlier call. */

@@ -15,6 +15,7 @@ export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
 /** The address at which the API server calls the endpoint. */
 export type Target = { readonly url: string } | { readonly service: Required<AdmissionregistrationV1ServiceReference> };
 
+/** The options that decide the desired webhook configuration. */
 export interface RegistrationOptions {
   readonly name: string;
   readonly target: Target;

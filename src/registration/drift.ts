@@ -21,9 +21,9 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
 
 /** Why the daemon writes the webhook configuration: the reason in logs and metrics, with its text in messages. */
 export const registrationReasons = {
-  'no-registration': 'it did not exist',
+  'no-registration': 'the webhook configuration did not exist',
   'entry-removed': 'the webhook of terraform-daemon was missing',
-  'ca-bundle': 'the CA bundle differed',
+  'ca-bundle': 'the CA bundle of the webhook differed from the desired one',
   drift: 'fields of the webhook differed from the desired ones',
 } as const;
 

@@ -9,8 +9,9 @@ import { parseSelector } from '../policy/parse.ts';
 import type { LabelSelector } from '../policy/policy.ts';
 
 /**
- * The annotation with the namespace selector of the policy, as JSON. When the policy changes, the daemon removes only the
- * requirements that this annotation lists. `managedFields` tracks a label selector as one field, not its parts.
+ * The annotation with the namespace selector of the policy, as JSON. When the policy changes, the daemon removes from
+ * the webhook only the requirements that this annotation lists. `managedFields` cannot replace the annotation, because
+ * it tracks a label selector as one field and does not show who wrote a requirement.
  */
 export const SELECTOR_ANNOTATION = 'terraform.job.kb.io/namespace-selector';
 

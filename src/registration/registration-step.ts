@@ -13,9 +13,10 @@ export interface RegistrationStore {
    */
   apply(desired: DesiredRegistration, live?: V1MutatingWebhookConfiguration): Promise<V1MutatingWebhookConfiguration>;
   /**
-   * Replaces the whole webhook at an index of `webhooks`, with values that an apply cannot remove.
+   * Replaces the whole webhook at an index of `webhooks`, including values that a server-side apply cannot remove.
    *
-   * @throws OperatorError `KUBE_CONFLICT` if the object was changed or deleted since; the other `KUBE_…` codes.
+   * @throws OperatorError `KUBE_CONFLICT` if the object was changed or deleted since it was read; the other `KUBE_…`
+   * codes.
    */
   replaceEntry(
     live: V1MutatingWebhookConfiguration,

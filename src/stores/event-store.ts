@@ -12,7 +12,7 @@ const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}
 
 /**
  * Returns a function that writes an Event about the Secret `namespace/name`. Each pair of action and reason has one
- * Event; each occurrence on any replica increases its count.
+ * Event, which all replicas share. Each write adds the new occurrences to its count.
  */
 export const createEventPublisher =
   (callJson: CallJson, { namespace, name }: { readonly namespace: string; readonly name: string }): PublishEvent =>

@@ -6,14 +6,16 @@ import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 /** The fields of the Lease that the daemon reads. */
 export interface Lease {
-  /** `undefined` after a release. */
+  /** The identity of the replica that holds the Lease; `undefined` after a release. */
   readonly holder: string | undefined;
   readonly renewedAt: Date | undefined;
   readonly resourceVersion: string;
 }
 
-/** Each function throws an OperatorError with a `KUBE_…` code. */
+/** Access to the Lease. Each function rejects with an OperatorError that has a `KUBE_…` code. */
 export interface LeaseStore {
+  /** `namespace/name`, for messages. */
+  readonly reference: string;
   /** Resolves with `undefined` if the Lease does not exist. */
   read(): Promise<Lease | undefined>;
   /** Creates the Lease. Resolves with `false` if another replica created it first. */
@@ -37,7 +39,8 @@ export function createLeaseStore(
   { namespace, name, validMs }: { readonly namespace: string; readonly name: string; readonly validMs: number },
 ): LeaseStore {
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-  const what = `Lease ${namespace}/${name}`;
+  const reference = `${namespace}/${name}`;
+  const what = `Lease ${reference}`;
   const spec = (holder: string | undefined, now: Date) => ({
     holderIdentity: holder ?? null,
     leaseDurationSeconds: validMs / 1000,
@@ -45,6 +48,7 @@ export function createLeaseStore(
     renewTime: now.toISOString().replace('Z', '000Z'),
   });
   return {
+    reference,
     async read() {
       const lease = (await orAbsent(call('GET', path), `read ${what}`)) as V1Lease | undefined;
       if (lease === undefined) return undefined;
@@ -56,8 +60,8 @@ export function createLeaseStore(
       };
     },
     create(holder, now) {
-      // Apply without force and with a field manager per process, so that the second creator gets a 409. RBAC cannot
-      // limit a POST to a name.
+      // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would
+      // do the same, but RBAC cannot limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${holder}`, force: 'false' };
       return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {

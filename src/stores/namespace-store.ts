@@ -20,7 +20,8 @@ export const readNamespaceLabels =
   };
 
 /**
- * Lifetime of cached labels: long enough for a list of Jobs, short enough for a user who has just labeled a namespace.
+ * Lifetime of cached labels: long enough for many Jobs of one list, and short enough for a user who has just labeled a
+ * namespace.
  */
 const KEPT_MS = 5_000;
 

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import { timings } from '../lib/timings.ts';
 
-/** The object for which owner references are decided. */
+/** The object whose owner references are decided before the write. */
 export interface OwnedObject {
   /** Kind, namespace and name, for log messages. */
   readonly reference: string;
@@ -97,6 +97,6 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
   };
 }
 
-const NOT_OWNED = 'no owner: an uninstall will not delete the objects of the daemon';
+const NOT_OWNED = 'cannot read the owner: an uninstall may not delete the objects of the daemon';
 const NEXT =
   'set --owner-cluster-role to the ClusterRole of the install; docs/how-to/uninstall.md explains how to delete the objects';

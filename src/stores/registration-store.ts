@@ -18,9 +18,9 @@ export function createRegistrationStore(
   return {
     read: () => orAbsent(typed(callJson('GET', path)), `read ${what}`),
     apply(desired, live) {
-      // Force takes over the fields of our webhook entry that another field manager, such as kubectl edit, has changed.
+      // Force takes over fields of the daemon's webhook that another field manager, such as kubectl edit, has changed.
       const query = { fieldManager: FIELD_MANAGER, force: 'true' };
-      // An apply that omits our owner reference would remove it from the live object.
+      // An apply without the daemon's owner reference would remove that reference from the live object.
       const liveOwners = live && (live.metadata?.ownerReferences ?? []);
       return writeOwned({ reference: what, isShared: isShared(live), liveOwners }, (ownerReferences) => {
         const body = { ...desired, metadata: { ...desired.metadata, ownerReferences } };

@@ -30,8 +30,8 @@ export function createSecretStore(
       return secret === undefined ? undefined : toStored(secret as V1Secret);
     },
     create({ labels, annotations, data }) {
-      // Apply without force and with a field manager per process, so that the second creator gets a 409. RBAC cannot
-      // limit a POST to a name.
+      // Apply without force and with a field manager per process, so that the second creator gets a 409. A POST would
+      // do the same, but RBAC cannot limit a POST to a name.
       const query = { fieldManager: `${FIELD_MANAGER}/${replica}`, force: 'false' };
       return writeOwned({ reference: what }, (ownerReferences) => {
         const body = {

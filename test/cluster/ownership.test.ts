@@ -184,7 +184,7 @@ describe('what the daemon makes', () => {
 
   it('without the ClusterRole or the right to read it, objects have no owner, and one line is logged', async () => {
     const daemon = await start({ flags: ['--owner-cluster-role=another'] });
-    const said = await daemon.line('no owner: an uninstall will not delete the objects of the daemon');
+    const said = await daemon.line('cannot read the owner: an uninstall may not delete the objects of the daemon');
     assert.deepEqual([said.level, said.clusterRole], ['warn', 'another']);
     await eventually(async () => assert.ok((await lease()) !== undefined));
     await kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'annotate', 'secret', SECRET, 'touched=true']);

@@ -72,9 +72,9 @@ suite('the log as JSON', () => {
   test('an expected error is logged with its code and without a stack', async () => {
     const text = await printed(`
       const error = new OperatorError('KUBE_CONFLICT', 'somebody was faster', { cause: new Error('409') });
-      log.warn('will try again', { attempt: 1, ...errorFields(error) });`);
+      log.warn('start failed, will try again', { attempt: 1, ...errorFields(error) });`);
     const [{ timestamp, ...event }] = eventsOf(text);
-    const message = 'will try again';
+    const message = 'start failed, will try again';
     assert.deepEqual(event, {
       level: 'warn',
       message,

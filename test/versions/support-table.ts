@@ -47,7 +47,7 @@ Not tested; this follows from the Kubernetes documentation.
 | --- | --- |
 | 1.28, 1.29 | Match conditions are a beta, on by default, and work. \`kubectl apply -f manifests/install.yaml\` refuses the two ValidatingAdmissionPolicy objects (\`no matches for kind\`) and makes the rest: leave \`secret-type.yaml\` out of the kustomization. |
 | 1.27 | The API server drops \`matchConditions\`. Every Job of the cluster is sent to the endpoint, which checks it again and changes only Jobs of the policy: correct, but one call for each Job. Each check of the daemon finds the conditions missing and writes them again, less and less often: \`terraform_daemon_fights_total\` grows. |
-| 1.26 and older | The API server refuses the registration, as the field is not in its schema. The daemon ends with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and that 1.30 is the oldest that is supported. |
+| 1.26 and older | The API server refuses the registration, as the field is not in its schema. The daemon ends with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and that the daemon needs version 1.30 or later. |
 `;
 
 const POLICIES = {

@@ -91,7 +91,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
         const store = createFakeSecretStore(hold(secret));
         await assert.rejects(ensure(store, rest, repairs), (error: Error & { code?: string; retryable?: boolean }) => {
           assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);
-          assert.ok(error.message.includes(`has to be written (${named})`), error.message);
+          assert.ok(error.message.includes(`must be written (${named})`), error.message);
           const command =
             'kubectl -n vela-system annotate secret terraform-job-webhook-cert terraform.job.kb.io/paused-';
           assert.equal(error.message.includes(command), held === 'paused');

@@ -200,9 +200,10 @@ describe('what others have put on the Secret', () => {
         code: 'SECRET_NOT_OURS',
         message:
           'Secret vela-system/terraform-job-webhook-cert has no label app.kubernetes.io/managed-by=terraform-daemon, ' +
-          'so it is not overwritten. To hand it over: kubectl -n vela-system label secret terraform-job-webhook-cert ' +
-          'app.kubernetes.io/managed-by=terraform-daemon. To leave it alone: choose another name with --secret-name, ' +
-          'or bring your own certificate with --webhook-cert-path.',
+          'so it must not be overwritten. To let the daemon manage this Secret: ' +
+          'kubectl -n vela-system label secret terraform-job-webhook-cert ' +
+          'app.kubernetes.io/managed-by=terraform-daemon. To keep this Secret unchanged: set --secret-name to another ' +
+          'name, or use your own certificate with --webhook-cert-path.',
       });
       assert.deepEqual(store.current(), before);
     }

@@ -103,9 +103,9 @@ describe('the command line', () => {
       [
         'a server that is not asked by TLS',
         { server: 'http://127.0.0.1:8001' },
-        /: invalid value ".*": its server is "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
+        /: invalid value ".*": the server is "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
       ],
-      ['a server that is no URL', { server: 'api server' }, /: its server is "api server": must be an https URL$/m],
+      ['a server that is no URL', { server: 'api server' }, /: the server is "api server": must be an https URL$/m],
       [
         'a certificate authority that is not there',
         { server: 'https://127.0.0.1:1', 'certificate-authority': 'no-ca.pem' },

@@ -89,7 +89,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     for (const nth of [0, 1, 2]) (await standing(nth)).end(refused(503));
     await standing(3);
     assert.deepEqual(told, [
-      '["watch failed, looking every minute meanwhile",{"code":"KUBE_UNAVAILABLE","error":"cannot watch cert: HTTP 503"}]',
+      '["watch failed, reconciling periodically until it recovers",{"name":"cert","code":"KUBE_UNAVAILABLE","error":"cannot watch cert: HTTP 503"}]',
     ]);
   });
 
@@ -101,7 +101,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     for (const nth of [2, 3]) (await standing(nth)).end();
     await standing(4);
     assert.deepEqual(told, [
-      '["watch failed, looking every minute meanwhile",{"error":"it ends as soon as it has begun"}]',
+      '["watch failed, reconciling periodically until it recovers",{"name":"cert","error":"the watch ended within a second, or the list expired"}]',
     ]);
   });
 

@@ -46,9 +46,15 @@ describe('retrying', () => {
     const [first, second] = lines as { delayMs: number }[];
     const delays = [first?.delayMs ?? 0, second?.delayMs ?? 0] as const;
     assert.deepEqual(lines, [
-      { message: 'will try again', attempt: 1, delayMs: delays[0], code: 'KUBE_CONFLICT', error: 'was KUBE_CONFLICT' },
       {
-        message: 'will try again',
+        message: 'start failed, will try again',
+        attempt: 1,
+        delayMs: delays[0],
+        code: 'KUBE_CONFLICT',
+        error: 'was KUBE_CONFLICT',
+      },
+      {
+        message: 'start failed, will try again',
         attempt: 2,
         delayMs: delays[1],
         code: 'KUBE_UNAVAILABLE',

@@ -71,6 +71,7 @@ function start(
     return true;
   };
   const store = {
+    reference: 'ops/lease',
     async read() {
       const problem = error();
       if (problem) throw problem;
@@ -207,7 +208,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
 
 describe('stillHolds', () => {
   const holds = (read: () => Promise<Lease | undefined>) => {
-    const store = { read, create: assert.fail, write: assert.fail };
+    const store = { reference: 'ops/lease', read, create: assert.fail, write: assert.fail };
     return stillHolds(store, { identity: 'pod/2', now: () => now, signal: new AbortController().signal });
   };
   const rows: Readonly<Record<string, [Lease | undefined, boolean]>> = {

@@ -141,7 +141,7 @@ describe('a policy file', () => {
         /^line 5: Alias cannot be an empty string$/,
       ],
     ],
-    'two documents': ['rules: []\n---\nrules: []', [/^line \d: a second document begins$/]],
+    'two documents': ['rules: []\n---\nrules: []', [/^line \d: a second document begins: must be one document$/]],
     'a mistyped field': [
       file({ match: { jobNmae: '*' } }),
       [

@@ -25,6 +25,8 @@ const levels: Readonly<Record<string, string>> = {
 const logs = /^(log|once|outages?)$/;
 /** Functions that return log fields. */
 const knownFields: Readonly<Record<string, readonly string[]>> = { errorFields: ['code', 'error', 'stack'] };
+/** Fields that a wrapper of the log adds: in this file, `warn` is the result of `warnQuietly`. */
+const wrapperFields: Readonly<Record<string, readonly string[]>> = { 'src/webhook/app.ts': ['count'] };
 /** Files that log a message that their caller gives. */
 const forwarders = new Set(['src/kube/watch.ts', 'src/webhook/refused-connections.ts']);
 
@@ -90,6 +92,13 @@ function logged(node: Node): readonly [level: string, message: Node, fields: Nod
   return message && [level, message, fields];
 }
 
+/** Returns the fields that the wrapper of a log adds to a call. */
+function wrapperFieldsOf(call: Node, file: string): readonly string[] {
+  const callee = child(call, 'callee');
+  const isWrapper = callee.type === 'Identifier' && nameOf(callee) === 'warn';
+  return (isWrapper && wrapperFields[file]) || [];
+}
+
 /** Returns each text that a file logs, with its level and its fields. */
 function* callsIn(file: string): Generator<readonly [text: string, level: string, fields: readonly string[]]> {
   const nodes = [...nodesIn(parseSync(readFileSync(file, 'utf8'), { syntax: 'typescript' }))];
@@ -105,7 +114,8 @@ function* callsIn(file: string): Generator<readonly [text: string, level: string
     if (level === undefined || message === undefined) continue;
     const texts = textsOf(message, constants);
     assert.ok(texts.length > 0 || forwarders.has(file), `${file}: a log message is not a constant`);
-    for (const text of texts) yield [text, level, fields ? fieldsOf(fields, constants) : []];
+    for (const text of texts)
+      yield [text, level, [...(fields ? fieldsOf(fields, constants) : []), ...wrapperFieldsOf(node, file)]];
   }
 }
 

@@ -53,7 +53,7 @@ describe('the owner reference of objects of the daemon', () => {
       const { uid, warnings } = anOwner(error, error, 'first');
       assert.equal(await uid(), undefined);
       assert.equal(await uid(), undefined);
-      assert.deepEqual(warnings, ['no owner: an uninstall will not delete the objects of the daemon']);
+      assert.deepEqual(warnings, ['cannot read the owner: an uninstall may not delete the objects of the daemon']);
       assert.deepEqual(await uid(), ['first']);
     });
   }
