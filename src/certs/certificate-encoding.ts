@@ -16,7 +16,7 @@ const { bytesFromIP } = util as unknown as { bytesFromIP(address: string): strin
 /** The parts of a certificate that node:crypto does not expose. */
 export interface CertificateContent {
   readonly isSha256: boolean;
-  /** DER values by the name of the extension, or by its OID if forge has no name for it. */
+  /** The DER value of each extension, by the name of the extension, or by its OID if forge has no name for it. */
   readonly extensions: ReadonlyMap<string, string>;
 }
 
@@ -65,7 +65,7 @@ export interface CertificateTemplate {
   readonly subject: Subject;
   /** The certificate of the signing CA; `undefined` for a self-signed certificate. */
   readonly issuer: Pem | undefined;
-  /** In forge's format, without the two key identifiers, which encodeCertificate adds. */
+  /** The extensions in forge's format. The function encodeCertificate adds the two key identifiers. */
   readonly extensions: readonly object[];
 }
 

@@ -70,7 +70,7 @@ function ageProblem(serving: X509Certificate, { now, restartedAt }: Situation): 
   return isRestarted && issuedAt(serving) < wholeSecond(restartedAt) ? 'restart' : undefined;
 }
 
-/** Returns the problem that a CA and a serving certificate can both have. */
+/** Returns why a certificate and its private key cannot be used, either as a CA or for serving. */
 function pairProblem({ certificate: pem, privateKey }: CertificatePair, now: Date): Reason | undefined {
   const certificate = parseCertificate(pem);
   const key = parsePrivateKey(privateKey);

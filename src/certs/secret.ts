@@ -96,8 +96,8 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
 }
 
 /**
- * Returns the `…-issued-because` annotations of the certificates that a step has changed. The default reason is the one
- * stored for the next CA, because the switch makes that CA the current one.
+ * Returns the `…-issued-because` annotations of the certificates that a step has changed. Without a reason of the step,
+ * the reason of the next CA is used, because the switch makes that CA the current one.
  */
 export function issuedBecause(
   { set, stored }: { readonly set: CertificateSet | undefined; readonly stored: StoredSecret | undefined },

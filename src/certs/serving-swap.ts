@@ -3,7 +3,7 @@ import type { CertificateOptions, CertificatePair, CertificateSet } from './cert
 import type { Situation } from './situation.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './x509.ts';
 
-/** Whether the endpoint presents the stored serving certificate now (`present`), or the reason why not. */
+/** `present` if the endpoint must present the stored serving certificate now; otherwise the reason why not. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
 
 /** Returns the CA of the serving certificate while API servers may not trust it yet; otherwise `undefined`. */

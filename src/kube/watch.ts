@@ -40,8 +40,8 @@ const SHORTEST_WATCH_MS = 1_000;
 const FAILURES_PER_LIST = 5;
 
 /**
- * Lists, watches, and resumes each watch that has ended from the last version seen, until the signal is aborted. Retries
- * failures with exponential backoff and logs the first one of a series.
+ * Lists and watches until the signal is aborted. Resumes a watch that has ended at the last resourceVersion. Retries
+ * failures with exponential backoff, and logs the first failure of a series with the same error code.
  */
 export async function keepWatching(source: WatchSource, { warning, name, log, signal }: WatchOptions): Promise<void> {
   const backoff = createWatchBackoff();

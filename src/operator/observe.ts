@@ -30,7 +30,7 @@ export interface Observed {
   readonly policy: Policy;
 }
 
-/** Where a pass reads its input. */
+/** The sources from which a pass reads its input. */
 export interface Sources {
   readonly registrations: RegistrationStore;
   readonly secrets: SecretStore;

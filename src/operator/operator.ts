@@ -51,7 +51,7 @@ interface Operator {
   readonly state: { phase: DaemonPhase; isLeaseHolder?: boolean; beatAt?: Date };
 }
 
-/** An operator whose endpoint listens. */
+/** The shared state and dependencies after the endpoint has begun to listen. */
 interface ListeningOperator extends Operator {
   readonly server: EndpointServer;
   readonly reloads: Reloads;

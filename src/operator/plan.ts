@@ -63,7 +63,7 @@ const sound: ReadonlySet<string> = new Set(['adopt', 'publish', 'settle', 'switc
 /** Plans the steps of one pass for the Secret, the registration and the endpoint. Pure. */
 export type Decide = (observed: Observed, memory: Memory) => Plan;
 
-/** The input of the functions that plan a step. */
+/** The input of the functions that plan the steps of one pass. */
 interface Sight {
   readonly config: Config;
   readonly logic: CertificateLogic;

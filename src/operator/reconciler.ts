@@ -48,9 +48,10 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
   /**
-   * Plans the steps, and plans again without the Lease if another replica has acquired it. The Lease is read only
-   * before a write of the spec, so that CA updates never wait for it, and after the registration, because a new holder
-   * first acquires the Lease and then publishes its spec.
+   * Returns the plan. If the plan writes the webhook spec, reads the Lease first; if another replica has acquired the
+   * Lease, plans again without it. Other plans do not read the Lease, so that an update of the CA bundle does not wait
+   * for it. The Lease is read after the registration, because a new holder first acquires the Lease and then publishes
+   * its spec.
    */
   async function plan(observed: Observed): Promise<Plan> {
     const planned = decide(observed, memory);

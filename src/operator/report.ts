@@ -16,7 +16,7 @@ import type { PassOutcome } from './apply.ts';
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Memory } from './memory.ts';
 
-/** Where the daemon reports decisions and writes. */
+/** The log, metrics and Events to which the daemon reports. */
 export interface Telemetry {
   readonly log: Log;
   readonly metrics: Metrics;
@@ -34,7 +34,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
 
   /** Logs the differing fields once, not in every pass: a difference can last as long as a rollout. */
   function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
-    // Before the first check of the Lease, this replica may turn out to be the holder.
+    // Nothing is logged before the first check of the Lease, because this replica may become the holder.
     const fields = observed.isLeaseHolder === false ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
       log.info('webhook settings differ from this replica, left to the lease holder', { name, fields });
@@ -47,7 +47,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
     reportRegistration(telemetry, outcome, name);
     for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
     reportSpecOfHolder(plan);
-    // The first certificate replaces none, so it is not logged as a swap.
+    // The first certificate of the endpoint replaces no other certificate, so it is not logged as a swap.
     if (presented !== undefined && !plan.presentation.isFirst)
       log.info('serving certificate swapped', describeCertificate(presented));
     recordCertificates(telemetry, memory, { config, logic, now: plan.observed.now });

@@ -43,7 +43,8 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       return followJson({ path: JOBS, query, what: 'Jobs', onEvent }, signal);
     },
     async read({ namespace, name, uid }) {
-      // A list with a field selector needs only the RBAC verbs of the watch; a GET would need `get`.
+      // A list with a field selector needs only the RBAC verb `list`, which the daemon already has; a GET would need
+      // the verb `get`.
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
       const query = { fieldSelector: `metadata.name=${name}` };
       const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as JobList;

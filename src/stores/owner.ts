@@ -10,7 +10,10 @@ import { timings } from '../lib/timings.ts';
 export interface OwnedObject {
   /** Kind, namespace and name, for log messages. */
   readonly reference: string;
-  /** Whether others use the object too. A shared object gets no owner reference, so an uninstall does not delete it. */
+  /**
+   * Whether other writers use the object too. A shared object gets no owner reference, so an uninstall does not delete
+   * it.
+   */
   readonly isShared?: boolean;
   /** The owner references of the live object; absent if the write creates the object. */
   readonly liveOwners?: readonly V1OwnerReference[] | undefined;
@@ -32,7 +35,7 @@ export type WriteOwned = <T>(
 /** Writes without an owner reference. For subcommands, which create no objects. */
 export const withoutOwner: WriteOwned = (_object, write) => write(undefined);
 
-/** Calls that a store of owned objects needs. */
+/** The functions that a store needs to write objects with an owner reference. */
 export interface OwnerCalls {
   readonly callJson: CallJson;
   readonly writeOwned?: WriteOwned;

@@ -9,7 +9,7 @@ import { type OwnerCalls, withoutOwner } from './owner.ts';
 export interface SecretPlace {
   readonly namespace: string;
   readonly name: string;
-  /** Part of the field manager of this process. */
+  /** The name of this process. The field manager of the create has it as its second part. */
   readonly replica: string;
 }
 
