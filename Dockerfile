@@ -1,21 +1,21 @@
-# The daemon on a base without shell and package manager: "npm run image" builds it, with buildah, podman or Docker 23 and up.
-# Tags move. To pin for good, give the digests that your registry tells ("skopeo inspect" or "docker buildx imagetools
-# inspect"): npm run image -- --build-base docker.io/library/node@sha256:… --run-base gcr.io/distroless/…@sha256:…
+# The image of the daemon. "npm run image" builds it with buildah, podman or Docker 23 and later. The default base has no shell and no
+# package manager. A tag can be moved to another image. To pin the bases, give their digests ("skopeo inspect" or "docker buildx
+# imagetools inspect" prints them): npm run image -- --build-base docker.io/library/node@sha256:… --run-base gcr.io/distroless/…@sha256:…
 ARG BUILD_BASE=docker.io/library/node:24.21.0-trixie-slim
 ARG RUN_BASE=gcr.io/distroless/nodejs24-debian13:nonroot
 
 FROM ${BUILD_BASE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-# Behind a proxy or with a registry of one's own npm needs settings; a secret is there for this one command alone.
-# The scripts of dependencies have nothing to do here: esbuild has its binary for this platform as a package.
+# Behind a proxy or with a private registry, npm needs a settings file or a CA. Only this command can read the two secrets.
+# No install script of a dependency is needed: npm installs the esbuild binary of this platform as a package.
 RUN --mount=type=secret,id=npmrc --mount=type=secret,id=ca \
     if [ -f /run/secrets/npmrc ]; then export NPM_CONFIG_USERCONFIG=/run/secrets/npmrc; fi; \
     if [ -f /run/secrets/ca ]; then export NODE_EXTRA_CA_CERTS=/run/secrets/ca; fi; \
     npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node tools/bundle/build.ts && node tools/bundle/sbom.ts
-# A command of its own for "kubectl exec": in the base below, node is not on the PATH.
+# "kubectl exec … terraform-daemon" needs an executable on the PATH. The run base has no node on its PATH, so line 1 names it.
 RUN mkdir -p /image/app/cache /image/usr/local/bin \
  && sed '1s|^#!.*|#!/nodejs/bin/node|' dist/terraform-daemon.js > /image/app/terraform-daemon.mjs \
  && chmod 0755 /image/app/terraform-daemon.mjs \
@@ -23,7 +23,7 @@ RUN mkdir -p /image/app/cache /image/usr/local/bin \
  && cp LICENSE dist/sbom.cdx.json dist/third-party-licenses.txt /image/app/ \
  && chown -R 65532:65532 /image/app
 
-# Compiled code is good only for the very same Node.js, its flags, path and user id, so it is made by those that run it.
+# Node.js uses compiled code only with the same Node.js version, flags, path and user id. So this stage compiles on the run base.
 FROM ${RUN_BASE} AS warm
 COPY --from=build /image/ /
 ENV NODE_COMPILE_CACHE=/app/cache
@@ -43,10 +43,10 @@ LABEL org.opencontainers.image.title="terraform-daemon" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.base.name="${RUN_BASE}"
 COPY --from=build /image/usr/local/bin/ /usr/local/bin/
-# Owned by root and not writable: what the daemon runs it cannot change, also where the file system is not read-only.
+# Root owns the files and nobody can write them: the daemon cannot change its own program, even on a writable file system.
 COPY --from=warm --chown=0:0 --chmod=0555 /app /app
-# Less memory, together with V8's flags below: glibc would keep a pool for each thread, and what was given back to it, V8's
-# blocks of 32 KiB among it.
+# These variables lower the memory use. By default glibc keeps an arena for each thread, and keeps freed blocks, among them the
+# 32 KiB blocks of V8.
 ENV NODE_ENV=production \
     NODE_COMPILE_CACHE=/app/cache \
     MALLOC_ARENA_MAX=1 \

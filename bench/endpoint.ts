@@ -12,7 +12,10 @@ import type { Stage } from './stage.ts';
 /** Stands for the concurrent calls of an API server in a busy cluster. */
 const CONNECTIONS = 16;
 
-/** Turns in a round. Short turns spread a change of the machine's speed over all servers; a shared machine changes by a fifth. */
+/**
+ * Number of turns of each server in a round. Short turns spread a change of the machine's speed over all servers. The
+ * speed of a shared machine changes by a fifth.
+ */
 const SLICES = 3;
 const SLICE_SECONDS = 2;
 /** Duration of a turn with bodies of 1 MiB. The Go peer needs up to two seconds for one answer. */

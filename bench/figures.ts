@@ -1,4 +1,4 @@
-/** Median, minimum and maximum of several rounds. */
+/** The median, minimum and maximum of one figure over all rounds. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -19,7 +19,7 @@ export function quantile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
 }
 
-/** Rotates the list to the left by that many places, so that each element comes first in turn. */
+/** Returns the list rotated to the left by `by` places. With `by` from 0 on, each element comes first in turn. */
 export const rotated = <T>(list: readonly T[], by: number): T[] => {
   const start = by % list.length;
   return [...list.slice(start), ...list.slice(0, start)];

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { parseArgs } from 'node:util';
 
-/** The floor: `node:https` with a constant answer. It discards the body, so it shows the cost of Node.js alone. */
+/**
+ * The server "the floor" of the benchmark: `node:https` with a constant answer. It discards the body, so it shows the
+ * cost of Node.js alone.
+ */
 
 const { values } = parseArgs({ options: { port: { type: 'string' }, certificates: { type: 'string' } } });
 const read = (file: string) => readFileSync(`${values.certificates}/${file}`);

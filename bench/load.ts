@@ -22,8 +22,9 @@ export interface Measured {
 const SCRIPT = fileURLToPath(new URL('load.lua', import.meta.url));
 
 /**
- * Sends requests to a server with wrk and returns the figures. Each connection stays open and has one request at a time.
- * If no request was answered in the time, `measure` repeats with twice the time. Throws if any call fails.
+ * Sends requests to a server with wrk and returns the figures. Each connection stays open and has one request at a
+ * time. If the server answers no request in `seconds`, `measure` tries again with twice the time. Throws if any call
+ * fails.
  */
 export async function measure(server: Server, load: Load): Promise<Measured> {
   const { bodyFile, connections, seconds } = load;
@@ -52,7 +53,7 @@ export async function measure(server: Server, load: Load): Promise<Measured> {
   };
 }
 
-/** Node.js compiles code that runs often. The figures of a long-running process begin after that. */
+/** Number of requests before a measurement. Node.js optimizes code that runs often, so a process is slower at first. */
 const WARM_REQUESTS = 15_000;
 const WARM_TRIES = 5;
 

@@ -9,7 +9,7 @@ export const LOAD_CORE = '1';
 /** Pins this process, and each process that it starts, to the core of the load. Throws if there is only one core. */
 export function pinToLoadCore(): void {
   if (availableParallelism() < 2)
-    throw new Error('the benchmark needs two cores: one for the server, one for the load');
+    throw new Error('the benchmark needs two cores: one for the server and one for the load');
   execFileSync('taskset', ['--all-tasks', '--pid', '--cpu-list', LOAD_CORE, String(process.pid)], { stdio: 'ignore' });
 }
 
@@ -46,7 +46,10 @@ export function describeMachine(): string {
 
 const SAMPLE_MS = 5_000;
 
-/** Returns how many cores are busy now. Call it before any measured process starts. A load average would also count finished work. */
+/**
+ * Returns how many cores are busy during one measurement, for example 0.3. Call it before any measured process starts.
+ * The load average is not used, because it also counts finished work.
+ */
 export async function othersLoad(): Promise<number> {
   const before = cpuTimes();
   await delay(SAMPLE_MS);

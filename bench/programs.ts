@@ -11,7 +11,7 @@ import type { Progress } from '../tools/control-plane/progress.ts';
 
 const run = promisify(execFile);
 
-/** The programs to measure: command lines without port and certificates, and the sizes of their files. */
+/** The programs to measure, as command lines without port and certificates, and the files that they need. */
 export interface Programs {
   readonly daemon: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> };
   readonly go: readonly string[];

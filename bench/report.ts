@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { type Plot, plotsOf, writePlots } from './plots.ts';
 import { RESULTS, type Results } from './results.ts';
-import { apiTable, loadTable, memoryTable, startTable, table, targetTable } from './tables.ts';
+import { apiTable, loadTable, memoryTable, startTable, targetTable } from './tables.ts';
 
 const REPORT = fileURLToPath(new URL('../docs/explanation/benchmarks.md', import.meta.url));
 
@@ -82,7 +83,7 @@ const images = (plots: readonly Plot[], files: readonly string[]): string =>
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<Results['sizes']>): string =>
-  table(
+  markdownTable(
     ['file', 'size'],
     [
       ['the bundle', megabytes(bundleBytes)],
@@ -104,7 +105,7 @@ const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<R
   );
 
 const jobTable = (jobs: NonNullable<Results['jobs']>): string =>
-  table(
+  markdownTable(
     ['Jobs in the cluster', 'ten uncapped Jobs capped after, s', 'CPU of the daemon, s', 'peak memory, MiB'],
     jobs.map(({ jobs, seconds, cpuSeconds, peakMib }) => [
       jobs.toLocaleString('en'),
@@ -115,7 +116,7 @@ const jobTable = (jobs: NonNullable<Results['jobs']>): string =>
   );
 
 const replicaTable = (replicas: NonNullable<Results['replicas']>): string =>
-  table(
+  markdownTable(
     ['replicas that start at once', 'last replica ready after, ms'],
     replicas.map(({ replicas, readyMs }) => [String(replicas), readyMs.toFixed(0)]),
   );

@@ -33,7 +33,10 @@ export type Way = (typeof ways)[number];
 export interface ApiResults {
   readonly creates: number;
   readonly total: Readonly<Record<Way, { readonly p50Ms: number; readonly p99Ms: number }>>;
-  /** Median of the differences to a creation without webhook or policy, made in the same turn. */
+  /**
+   * Added latency: the median difference between a creation with this way and a creation without webhook or policy in
+   * the same turn.
+   */
   readonly added: Readonly<Record<Exclude<Way, 'nothing'>, number>>;
   /** Plain Jobs that were created, and how many calls the endpoint received for them. */
   readonly plain: { readonly created: number; readonly reached: number };
@@ -55,21 +58,21 @@ export interface SizeResults {
   /** Absent if this machine cannot build the image. */
   readonly image?: {
     readonly addedBytes: number;
-    /** Size of the image archive. The tests build its base from Debian packages, in place of the distroless base. */
+    /** Size of the image archive. The base of this image is built from Debian packages instead of distroless. */
     readonly packedBytes: number;
   };
 }
 
 export interface CurveResults {
   readonly connections: readonly ({ readonly connections: number } & ByServer<Pick<Measured, 'perSecond' | 'p99Ms'>>)[];
-  /** Time from "ready" until ten uncapped Jobs among so many Jobs are capped. */
+  /** For each number of Jobs in the cluster: the time from "ready" until ten uncapped Jobs among them are capped. */
   readonly jobs: readonly {
     readonly jobs: number;
     readonly seconds: number;
     readonly cpuSeconds: number;
     readonly peakMib: number;
   }[];
-  /** Time until the last replica is ready. */
+  /** For each number of replicas that start at once: the time until the last replica is ready. */
   readonly replicas: readonly { readonly replicas: number; readonly readyMs: number }[];
 }
 
@@ -106,7 +109,7 @@ export async function readResults(): Promise<Results> {
 
 export async function writeResults(results: Results): Promise<void> {
   await mkdir(dirname(RESULTS), { recursive: true });
-  // A repetition of the run agrees in fewer than four digits.
+  // Rounds each figure to four digits, because a second run gives other digits after them.
   const digits = (_key: string, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
   await writeFile(RESULTS, `${JSON.stringify(results, digits, 2)}\n`);

@@ -67,7 +67,7 @@ function start(command: readonly string[], env: Readonly<Record<string, string>>
 }
 
 async function untilReady({ stdout }: ChildProcess): Promise<void> {
-  if (stdout === null) throw new Error('the daemon has no output');
+  if (stdout === null) throw new Error('the daemon has no stdout');
   const lines = createInterface({ input: stdout });
   for await (const line of lines) {
     if (JSON.parse(line).message === 'ready') break;

@@ -10,7 +10,7 @@ export interface Stage {
   /** A temporary folder. The run removes it at the end. */
   readonly folder: string;
   readonly rounds: number;
-  /** Measures for a few seconds only, for use during development. */
+  /** Whether each measurement takes only a few seconds. The figures are then too noisy to publish. */
   readonly isQuick: boolean;
   readonly progress: Progress;
 }

@@ -1,3 +1,4 @@
+import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { bodyNames, bodyTexts } from './bodies.ts';
 import type { Spread } from './figures.ts';
 import type { ApiResults, EndpointResults, Results, Way } from './results.ts';
@@ -11,12 +12,8 @@ const digits = (value: number): string => (value >= 100 ? count(value) : String(
 /** Formats a median with the minimum and the maximum in parentheses. */
 const spread = ({ median, least, most }: Spread): string => `${digits(median)} (${digits(least)}–${digits(most)})`;
 
-/** Returns a Markdown table. */
-export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-
 export const targetTable = (results: Results): string =>
-  table(
+  markdownTable(
     ['figure', 'target', 'measured', 'result'],
     targetsOf(results).map((target) => [
       target.text,
@@ -27,7 +24,7 @@ export const targetTable = (results: Results): string =>
   );
 
 export const loadTable = ({ load }: EndpointResults): string =>
-  table(
+  markdownTable(
     ['body', 'server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms per 1,000', 'requests/s relative to the Go peer'],
     bodyNames.flatMap((body) =>
       serverNames.map((name) => {
@@ -40,7 +37,7 @@ export const loadTable = ({ load }: EndpointResults): string =>
   );
 
 export const memoryTable = ({ memory }: EndpointResults): string =>
-  table(
+  markdownTable(
     ['memory (RSS), MiB', 'idle', 'after the recorded reviews', 'after Jobs of 1 MiB', 'peak'],
     serverNames.map((name) => {
       const { rest, loaded, large, peak } = memory[name];
@@ -56,7 +53,7 @@ const wayTexts: Readonly<Record<Way, string>> = {
 };
 
 export const apiTable = ({ total, added }: ApiResults): string =>
-  table(
+  markdownTable(
     ['creation of a Job with', 'p50 ms', 'p99 ms', 'added latency, ms'],
     ways.map((way) => {
       const { p50Ms, p99Ms } = total[way];
@@ -79,7 +76,7 @@ export function summaryOf(results: Results): string {
 }
 
 export const startTable = (starts: Required<Results>['starts']): string =>
-  table(
+  markdownTable(
     ['start to ready, ms', 'median', 'minimum', 'maximum'],
     Object.entries({
       [`${serverTexts.ours}, without a Secret`]: starts.fresh,

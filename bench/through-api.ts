@@ -14,11 +14,14 @@ import { installWays, jobsOf, removeWays } from './ways.ts';
 
 const WARM_UP = 60;
 
-/** Creates terraform-controller's Jobs at the API server in each way in turn, then plain Jobs, and returns the latencies. */
+/**
+ * Creates Jobs of terraform-controller at the API server, capped in each way in turn, then plain Jobs. Returns the
+ * latencies.
+ */
 export async function measureThroughApi({ programs, cluster, isQuick, progress }: Stage): Promise<ApiResults> {
   await cluster.forgetDaemon();
   const probesPort = await freePort();
-  // Without --heal=off the backstop would cap the Jobs of the other ways and use CPU time of the daemon.
+  // With the backstop on, the daemon would also cap the Jobs of the other ways, and use CPU time for it.
   const ours = await startOurs(programs, cluster.daemonKubeconfig, ['--heal=off', `--metrics-bind-port=${probesPort}`]);
   const go = await startPeer('go', programs);
   const api = await rawApi(cluster.kubeconfig);
@@ -52,7 +55,10 @@ const eachWay = <T>(value: (way: Way) => T): Readonly<Record<Way, T>> => ({
 const differences = (some: readonly number[], others: readonly number[]): number[] =>
   some.map((ms, nth) => ms - (others[nth] ?? Number.NaN));
 
-/** Throws unless each way is in force. The API server learns of new webhooks and policies with a delay. */
+/**
+ * Throws unless each way changes a new Job as it should. Call it with `eventually`, because the API server applies new
+ * webhooks and policies with a delay.
+ */
 async function assertWays(api: RawApi): Promise<void> {
   for (const way of ways) {
     const { body } = await create(api, way, await aJob(way, `trial-${Math.random().toString(36).slice(2)}`));
@@ -77,7 +83,7 @@ interface Creates {
   readonly prefix: string;
 }
 
-/** Creates `count` Jobs in each way and returns the latency of each creation in ms. */
+/** Creates `count` Jobs with each way of capping, and returns the latency of each creation in ms. */
 async function createInTurn(api: RawApi, { count, prefix }: Creates, progress: Progress) {
   const seen = eachWay((): number[] => []);
   for (let nth = 0; nth < count; nth++) {

@@ -20,7 +20,10 @@ const selectorOf = (way: Way): object => ({ matchLabels: { [LABEL]: way } });
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const GO_PEER = 'go-peer.bench.example.com';
 
-/** Limits the daemon's webhook to its namespace. Creates a webhook for the Go peer and a MutatingAdmissionPolicy in theirs. */
+/**
+ * Limits the webhook of the daemon to one namespace. Creates a webhook for the Go peer and a MutatingAdmissionPolicy,
+ * each for its own namespace.
+ */
 export async function installWays(
   api: RawApi,
   go: { readonly port: number; readonly caBundle: string },
@@ -36,7 +39,8 @@ export async function installWays(
   const service = { namespace: NAMESPACE, name: SERVICE, port: go.port, path: ENDPOINT };
   await write(api, ['POST', `${ADMISSION}/mutatingwebhookconfigurations`], {
     metadata: { name: GO_PEER },
-    // All other fields equal the daemon's entry, so that the API server does the same work.
+    // All other fields equal the webhook entry of the daemon, so that the API server does the same work for both
+    // webhooks.
     webhooks: [
       {
         ...entry,
@@ -61,7 +65,7 @@ interface Manifest {
   readonly spec: object;
 }
 
-/** Deletes the policy and the webhook of the Go peer, and the Jobs. The daemon's webhook stays. */
+/** Deletes the MutatingAdmissionPolicy, the webhook of the Go peer and all Jobs. The webhook of the daemon stays. */
 export async function removeWays(api: RawApi): Promise<void> {
   for (const { metadata } of admissionPolicy(terraformPolicy, 'v1') as readonly Manifest[]) {
     await api.call('DELETE', `${ADMISSION}/mutatingadmissionpolicies/${metadata.name}`);

@@ -11,14 +11,14 @@ const PREFIX = 'terraform_daemon_';
 
 interface Panel {
   readonly title: string;
-  /** A PromQL expression. The help text of its first metric becomes the description of the panel. */
+  /** The PromQL expression of the panel. The help text of its first metric becomes the description of the panel. */
   readonly expr: string;
   readonly legend?: string;
   readonly unit?: string;
   readonly kind?: 'stat' | 'timeseries';
 }
 
-/** In the order in which an operator on call needs the panels. */
+/** The panels of the dashboard. First come the panels that an operator on call needs first. */
 const panels: readonly Panel[] = [
   { kind: 'stat', title: 'Replicas', expr: 'count(terraform_daemon_build_info)' },
   { kind: 'stat', title: 'Trusted by the API server', expr: 'min(terraform_daemon_bundle_trusts_serving)' },
@@ -143,7 +143,8 @@ function toPanel(
 ) {
   const [metric = ''] = /terraform_daemon_\w+/.exec(expr) ?? [];
   const description = help.get(metric) ?? help.get(metric.replace(/_(bucket|count|sum)$/, ''));
-  if (metric !== '' && description === undefined) throw new Error(`${title}: there is no metric ${metric}`);
+  if (metric !== '' && description === undefined)
+    throw new Error(`panel ${JSON.stringify(title)}: unknown metric ${metric}`);
   const perRow = kind === 'stat' ? 6 : 2;
   const stats = panels.filter((panel) => panel.kind === 'stat').length;
   const nth = kind === 'stat' ? index : index - stats;

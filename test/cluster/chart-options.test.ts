@@ -32,7 +32,7 @@ describe('the values of the chart', () => {
   it('for an option that the chart sets itself, the error names the chart value to use', async () => {
     const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
     for (const [name, advice] of Object.entries(chartsOwn))
-      assert.ok(message.includes(`options.${name} is not for the chart; ${advice}`), message);
+      assert.ok(message.includes(`options.${name}: must not be set in the chart: ${advice}`), message);
   });
 
   const refusals: readonly (readonly [object, RegExp])[] = [

@@ -27,36 +27,42 @@ function daemonRefusal(options: Options): string | undefined {
 const CONTRADICTIONS: readonly (readonly [Options, RegExp])[] = [
   [
     { 'webhook-bind-port': 8080 },
-    /options\.metrics-bind-port: found 8080, which options\.webhook-bind-port has; allowed is any other port/,
+    /options\.metrics-bind-port: invalid value 8080: must differ from options\.webhook-bind-port/,
   ],
-  [{ 'metrics-bind-port': 8090 }, /options\.metrics-bind-port: found 8090, which options\.webhook-bind-port has/],
-  [{ 'webhook-bind-port': 65535, 'metrics-bind-port': 65535 }, /options\.metrics-bind-port: found 65535/],
+  [
+    { 'metrics-bind-port': 8090 },
+    /options\.metrics-bind-port: invalid value 8090: must differ from options\.webhook-bind-port/,
+  ],
+  [{ 'webhook-bind-port': 65535, 'metrics-bind-port': 65535 }, /options\.metrics-bind-port: invalid value 65535/],
   [
     { 'drain-time': '1h1ms' },
-    /options\.drain-time: found "1h1ms"; allowed is a duration from 0s to 1h, written like 87600h, 90m or 60s/,
+    /options\.drain-time: invalid value "1h1ms": must be a duration from 0s to 1h, such as 87600h, 90m or 60s/,
   ],
-  [{ 'drain-time': '99999999999h' }, /options\.drain-time: found "99999999999h"; allowed is/],
-  [{ 'drain-time': '100000000000000000000000000000000000ms' }, /options\.drain-time: found/],
-  [{ 'settle-time': '999ms' }, /options\.settle-time: found "999ms"; allowed is a duration from 1s to 24h/],
-  [{ 'settle-time': '24h1s' }, /options\.settle-time: found "24h1s"/],
-  [{ 'ca-lifetime': '876001h' }, /options\.ca-lifetime: found "876001h"; allowed is a duration from 10s to 876000h/],
-  [{ 'cert-lifetime': '9.9s' }, /options\.cert-lifetime: found "9.9s"; allowed is a duration from 10s to 876000h/],
+  [{ 'drain-time': '99999999999h' }, /options\.drain-time: invalid value "99999999999h": must be/],
+  [{ 'drain-time': '100000000000000000000000000000000000ms' }, /options\.drain-time: invalid value/],
+  [{ 'settle-time': '999ms' }, /options\.settle-time: invalid value "999ms": must be a duration from 1s to 24h/],
+  [{ 'settle-time': '24h1s' }, /options\.settle-time: invalid value "24h1s"/],
+  [
+    { 'ca-lifetime': '876001h' },
+    /options\.ca-lifetime: invalid value "876001h": must be a duration from 10s to 876000h/,
+  ],
+  [{ 'cert-lifetime': '9.9s' }, /options\.cert-lifetime: invalid value "9.9s": must be a duration from 10s to 876000h/],
   [
     { 'ca-lifetime': '1h' },
-    /options\.cert-lifetime: found 2160h, which is more than options\.ca-lifetime \(1h\); allowed is at most that/,
+    /options\.cert-lifetime: invalid value "2160h": must not be longer than options\.ca-lifetime \(1h\)/,
   ],
   [
     { 'cert-lifetime': '87600h1ms' },
-    /options\.cert-lifetime: found 87600h1ms, which is more than options\.ca-lifetime \(87600h\)/,
+    /options\.cert-lifetime: invalid value "87600h1ms": must not be longer than options\.ca-lifetime \(87600h\)/,
   ],
   [
     { 'ca-lifetime': '359s', 'cert-lifetime': '1m' },
-    /options\.settle-time: found 60s, which is more than a sixth of options\.ca-lifetime \(359s\); allowed is at most that/,
+    /options\.settle-time: invalid value "60s": must not be longer than a sixth of options\.ca-lifetime \(359s\)/,
   ],
   [
     { 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' },
     new RegExp(
-      `options\\.tls-cipher-suites: found none of TLS 1\\.3, which options\\.tls-min-version asks for; allowed is at least one of ${tls13Names.join(', ')}`,
+      `options\\.tls-cipher-suites: invalid value "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": must contain one of ${tls13Names.join(', ')}, because options\\.tls-min-version is TLSv1\\.3`,
     ),
   ],
 ];
@@ -187,14 +193,20 @@ describe('the values of the chart', () => {
     const refused = [
       [
         { terminationGracePeriodSeconds: 5 },
-        /terminationGracePeriodSeconds: found 5, .* options\.drain-time \(5s\); allowed is at least 6, or 0 for 15/,
+        /terminationGracePeriodSeconds: invalid value 5: must be at least 6, .* options\.drain-time \(5s\), or 0, which means 15/,
       ],
       [
         { terminationGracePeriodSeconds: 29, options: { 'drain-time': '30s' } },
-        /terminationGracePeriodSeconds: found 29, .* options\.drain-time \(30s\); allowed is at least 31, or 0 for 40/,
+        /terminationGracePeriodSeconds: invalid value 29: must be at least 31, .* options\.drain-time \(30s\), or 0, which means 40/,
       ],
-      [{ terminationGracePeriodSeconds: 1, options: { 'drain-time': '1s1ms' } }, /at least 2, or 0 for 12/],
-      [{ terminationGracePeriodSeconds: 3600, options: { 'drain-time': '1h' } }, /at least 3601, or 0 for 3610/],
+      [
+        { terminationGracePeriodSeconds: 1, options: { 'drain-time': '1s1ms' } },
+        /must be at least 2, .*, or 0, which means 12/,
+      ],
+      [
+        { terminationGracePeriodSeconds: 3600, options: { 'drain-time': '1h' } },
+        /must be at least 3601, .*, or 0, which means 3610/,
+      ],
     ] as const;
     for (const [values, message] of refused) assert.match(await refusal(values), message);
     assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 6 })), 6);
@@ -250,9 +262,12 @@ describe('the values of the chart', () => {
     it(`the chart refuses a value that Kubernetes refuses: ${path}`, async () => {
       for (const text of texts) {
         const message = await refusal(at(path, text));
-        const found = [`at '/${path.replaceAll('.', '/')}': `, `${path}: found ${JSON.stringify(text)}; allowed is `];
+        const beginnings = [
+          `at '/${path.replaceAll('.', '/')}': `,
+          `${path}: invalid value ${JSON.stringify(text)}: must be `,
+        ];
         assert.ok(
-          found.some((beginning) => message.includes(beginning)),
+          beginnings.some((beginning) => message.includes(beginning)),
           `${JSON.stringify(text)}: ${message}`,
         );
       }
@@ -264,7 +279,7 @@ describe('the values of the chart', () => {
       const given = Object.fromEntries(names.map((name) => [name, 'a']));
       const message = await refusal(path.split('.').reduceRight<object>((value, field) => ({ [field]: value }), given));
       for (const name of names) {
-        assert.ok(message.includes(`${path}: found ${JSON.stringify(name)}; allowed is `), `${name}: ${message}`);
+        assert.ok(message.includes(`${path}: invalid value ${JSON.stringify(name)}: must be `), `${name}: ${message}`);
       }
     });
   }

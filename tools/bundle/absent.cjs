@@ -1,4 +1,4 @@
-// Stands in for a package that the daemon never calls: see slim.ts.
+// Replaces a package in the bundle that the daemon does not call (see slim.ts). A call of one of its functions throws.
 module.exports = new Proxy(
   {},
   {

@@ -7,7 +7,8 @@ import { alias, assertRulesInUse, plugins } from './slim.ts';
 
 const [lowest = ''] = packageJson.engines.node.match(/\d+/) ?? [];
 
-// This check must be the first statement: on an older Node.js a dependency would throw and hide the reason.
+// The check of the Node.js version must be the first statement: on an older Node.js a dependency would throw before
+// it.
 const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
   console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version + '. After npm ci there is one: npx node dist/terraform-daemon.js');
   process.exit(2);
@@ -26,8 +27,8 @@ const { metafile } = await build({
   target: `node${lowest}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
-  // The package debug loads supports-color if it is installed. A development tool installs it; the image does not have
-  // it.
+  // The package debug loads supports-color only if it is installed. The image does not have it, so the bundle must not
+  // contain it.
   external: ['supports-color'],
   alias,
   plugins,

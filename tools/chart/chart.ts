@@ -7,7 +7,7 @@ import { chartValues, type Group, type Value, valuesSchema } from './values.ts';
 export const CHART = fileURLToPath(new URL('../../manifests/helm/', import.meta.url));
 
 const HEADER =
-  '# Made from tools/chart/values.ts by "npm run manifests": change it there.\n# null is the default, but of resources none.\n\n';
+  '# Generated from tools/chart/values.ts by "npm run manifests".\n# A value of null means the default, except for resources: null, which gives no requests and limits.\n\n';
 const LINE = 120;
 /** Files that kustomize and the chart share. They are copied because a chart can read only files of its own folder. */
 const COPIED = ['pod-monitor.yaml', 'prometheus-rule.yaml', 'dashboard.json'];
@@ -26,9 +26,9 @@ export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
 
 const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
 
-/** Returns the default values. In Helm a value of null removes the default, so null is not written to values.yaml. */
+/** Returns the content of files/defaults.json: the defaults that the templates use for null and missing values. */
 function defaults({ properties }: Group): object {
-  // `resources: null` is allowed: a container without requests and limits.
+  // `resources` is left out, because `resources: null` removes the requests and limits of the container.
   const { resources: _, ...others } = properties;
   const entries = Object.entries(others).map(([name, value]) => [
     name,

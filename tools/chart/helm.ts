@@ -9,11 +9,11 @@ import { parseAllDocuments } from 'yaml';
 import { ensureTool, type Helm } from '../control-plane/binaries.ts';
 import { CHART } from './chart.ts';
 
-/** One run of Helm: the version, the cluster and the values. */
+/** The settings of one run of Helm: its version, the cluster and the values. */
 export interface HelmRun {
   /** Default: Helm 4. */
   readonly helm?: Helm;
-  /** Default: none. A command that only renders needs no cluster. */
+  /** Default: no cluster, which is enough for a command that only renders. */
   readonly kubeconfig?: string;
   /** Values that override the defaults of the chart. */
   readonly values?: object;
@@ -66,12 +66,12 @@ export async function chartObjects(
 /** Returns the error with which Helm refuses the values. Rejects if Helm accepts them. */
 export const chartRefusal = (run: HelmRun): Promise<string> =>
   chartObjects(run).then(
-    () => Promise.reject(new Error(`Helm took ${JSON.stringify(run.values)}`)),
+    () => Promise.reject(new Error(`Helm accepted the values ${JSON.stringify(run.values)}`)),
     (error: { readonly stderr: string }) => error.stderr,
   );
 
 /**
- * Parses YAML documents and keeps every field; the reader of client-node drops fields that it does not know.
+ * Parses YAML documents and keeps every field. (`loadAllYaml` of client-node drops unknown fields.)
  *
  * @throws Error if the text is not YAML, or if YAML 1.1 (Kubernetes, Helm) and YAML 1.2 read different values from it.
  */
@@ -107,6 +107,6 @@ const key = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadat
  */
 export function byName(objects: readonly KubernetesObject[]): Readonly<Record<string, KubernetesObject>> {
   const named = Object.fromEntries(objects.map((object) => [key(object), object]));
-  if (Object.keys(named).length !== objects.length) throw new Error('two objects of one kind have one name');
+  if (Object.keys(named).length !== objects.length) throw new Error('two objects have the same kind and name');
   return named;
 }

@@ -17,7 +17,7 @@ export interface Group extends Value {
   readonly properties: Readonly<Record<string, Value>>;
 }
 
-/** Returns the pattern without `^` and `$`, to be embedded in a longer pattern. */
+/** Returns the source of the pattern without `^` and `$`, to be a part of a longer pattern. */
 const inside = ({ source }: RegExp): string => source.slice(1, -1);
 const DNS_LABEL = inside(dnsLabel.pattern);
 /** Cipher suites have two names: the IANA name and the OpenSSL name. Both are accepted. */
@@ -25,7 +25,7 @@ const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|'
 const SUBDOMAIN = inside(dnsSubdomain().pattern);
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
-/** Excludes "." and names that begin with "..", because a key becomes a file name. */
+/** Key of a Secret. It excludes "." and names that begin with "..", because the kubelet makes a file of that name. */
 const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
 /**
  * A URL (RFC 3986) without "#", because the name of the alert is appended as the fragment, and without "{{", because
@@ -40,18 +40,18 @@ const LARGEST_INTEGER = 2_147_483_647;
  * print a better error.
  */
 export const chartsOwn = {
-  kubeconfig: 'leave it out: the Pod has an account of its own',
+  kubeconfig: 'the daemon uses the ServiceAccount of its Pod',
   namespace: 'use helm --namespace',
-  'owner-cluster-role': 'it follows the value name',
-  'client-ca-file': 'the chart mounts no such file: install with kustomize',
-  'client-name': 'it needs client-ca-file',
+  'owner-cluster-role': 'the chart sets it to the value name',
+  'client-ca-file': 'the chart cannot mount this file; install with kustomize',
+  'client-name': 'it needs client-ca-file, which the chart cannot mount',
   'webhook-cert-path': 'use the value ownCertificates',
-  'webhook-url': 'leave it out: the API server calls the Service',
+  'webhook-url': 'the API server calls the Service of the chart',
   'policy-file': 'use the value policy',
 } as const satisfies Partial<Record<OptionName, string>>;
 
 const port: Value = { type: 'integer', minimum: 1, maximum: 65535 };
-/** A template checks the bounds, and it can parse numbers of this length. */
+/** The form of a duration. `_checks.tpl` checks its bounds, and can parse a text of at most 64 characters. */
 const duration: Value = { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$', maxLength: 64 };
 const subdomain = (longest: number): Value => ({ type: 'string', pattern: `^${SUBDOMAIN}$`, maxLength: longest });
 const oneOf = (...words: readonly string[]): Value => ({ type: 'string', enum: words });
@@ -97,7 +97,7 @@ const key = (description: string, value: string): Value => ({
   maxLength: 253,
 });
 const flag = (value: boolean, description: string): Value => ({ type: 'boolean', default: value, description });
-/** A template validates the keys, because Helm reports an error of `propertyNames` for the wrong field. */
+/** Returns a map without a rule for its keys: `_checks.tpl` checks them, because Helm reports an error of `propertyNames` at the wrong field. */
 const map = (description: string, values: object = {}): Value => ({
   type: 'object',
   default: {},
@@ -109,7 +109,8 @@ const labels = (description: string): Value => map(description, { pattern: `^(${
 function optionValues(): Value {
   const described = optionNames.map((name) => {
     const { description, details, defaultText, default: value }: OptionDefinition<unknown> = options[name];
-    if (name in chartsOwn) return [name, { description: `Refused: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
+    if (name in chartsOwn)
+      return [name, { description: `Must not be set in the chart: ${chartsOwn[name as keyof typeof chartsOwn]}` }];
     const meaning = `${description} (default: ${value ?? defaultText})${details ? `. ${details}` : ''}`;
     return [name, { ...forms[name as keyof typeof forms], description: meaning }];
   });
@@ -117,11 +118,11 @@ function optionValues(): Value {
     ...group(Object.fromEntries(described)),
     default: {},
     description:
-      'options of the daemon by the names that `terraform-daemon run --help` has, without the two dashes, as `{heal: new}`. The Service, the roles and the ports follow',
+      'options of the daemon: names as in `terraform-daemon run --help` without the two dashes, for example `{heal: new}`. The Service, the roles and the ports of the chart use the same names and ports',
   };
 }
 
-/** Returns the schema without `propertyNames`: Helm reports its errors for the wrong field. */
+/** Returns the schema with `patternProperties` instead of `propertyNames`, whose errors Helm reports at the wrong field. */
 function withPatterns(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withPatterns);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -140,7 +141,7 @@ function policyValue(): Value {
     type: 'object',
     default: {},
     description:
-      "which Jobs are capped, as a policy file has it: `rules: […]`. Empty: terraform-controller's Jobs run once. A change is read without a restart",
+      'content of the policy file: which Jobs are capped, for example `{rules: […]}`. Empty: the Jobs of terraform-controller run once. The daemon reads a change without a restart',
   };
 }
 
@@ -161,67 +162,69 @@ const values = group({
   image: group({
     repository: {
       ...text('repository of the image', 'terraform-daemon'),
-      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // a template checks the rest; one pattern for all would be unreadable
+      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // _checks.tpl checks the whole name
       maxLength: 255,
     },
     tag: {
-      ...text('tag of the image; empty: the version of the daemon that the chart is for'),
+      ...text('tag of the image. Empty: the appVersion of the chart'),
       pattern: '^([A-Za-z0-9_][-A-Za-z0-9_.]*)?$',
       maxLength: 128,
     },
     digest: {
-      ...text('digest of the image, `sha256:…`; the tag is then only informative'),
+      ...text('digest of the image, `sha256:…`. With a digest, the container runtime ignores the tag'),
       pattern: '^(sha256:[0-9a-f]{64})?$',
     },
     pullPolicy: {
-      ...text('imagePullPolicy. Empty: the default of Kubernetes, which is IfNotPresent for a tag'),
+      ...text(
+        'imagePullPolicy of the container. Empty: the default of Kubernetes, which is Always for the tag `latest` and IfNotPresent for others',
+      ),
       enum: ['', 'Always', 'IfNotPresent', 'Never'],
     },
-    pullSecrets: list('names of Secrets of the namespace to pull the image with', subdomain(253)),
+    pullSecrets: list('names of the Secrets with registry credentials (imagePullSecrets)', subdomain(253)),
   }),
   replicas: {
     type: 'integer',
     minimum: 0,
     maximum: LARGEST_INTEGER,
     default: 2,
-    description: 'number of replicas; two are enough',
+    description: 'number of replicas. Two are enough, because each replica can serve all calls',
   },
   options: optionValues(),
   policy: policyValue(),
   ownCertificates: group({
     secretName: name(
-      'a Secret in the namespace with user-provided certificates, as cert-manager creates it; the daemon then issues none. Empty: the daemon issues its own',
+      'name of a Secret with user-provided certificates in the namespace of the release, for example a Secret of cert-manager. Empty: the daemon issues its own certificates',
     ),
-    certificateKey: key('key of the certificate in that Secret', 'tls.crt'),
-    privateKeyKey: key('key of the private key in that Secret', 'tls.key'),
+    certificateKey: key('key of the certificate in the Secret `ownCertificates.secretName`', 'tls.crt'),
+    privateKeyKey: key('key of the private key in the Secret `ownCertificates.secretName`', 'tls.key'),
     caKey: {
       ...key(
-        'key of the CA bundle in that Secret. Empty: there is no CA bundle, and the certificate itself is trusted',
+        'key of the CA bundle in the Secret `ownCertificates.secretName`. Empty: the CA bundle is the certificate itself',
         'ca.crt',
       ),
       pattern: `^(${SECRET_KEY})?$`,
     },
   }),
   backstop: group({
-    enabled: flag(true, 'grant the rights of the backstop, which caps Jobs that were stored uncapped'),
+    enabled: flag(true, 'create the RBAC of the backstop, which caps Jobs that were stored uncapped'),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
-  labels: labels('labels of all objects beside `app`'),
-  podLabels: labels('labels of the Pods beside `app`'),
+  labels: labels('labels of all objects, in addition to `app`'),
+  podLabels: labels('labels of the Pods, in addition to `app`'),
   podAnnotations: map('annotations of the Pods'),
   resources: {
     type: 'object',
     default: resources,
-    description: 'requests and limits of the container, measured in docs/how-to/sizing.md',
+    description: 'resource requests and limits of the container. docs/how-to/sizing.md has the measurements',
   },
   priorityClassName: name('PriorityClass of the Pods'),
-  nodeSelector: labels('labels that a node must have'),
-  tolerations: list('taints that are put up with'),
+  nodeSelector: labels('nodeSelector of the Pods: labels that a node must have'),
+  tolerations: list('tolerations of the Pods'),
   affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
   topologySpread: group({
     enabled: flag(true, 'spread the replicas over nodes or zones (topologySpreadConstraints)'),
     topologyKey: {
-      ...text('topologyKey: the node label to spread over', 'kubernetes.io/hostname'),
+      ...text('topologyKey: node label by which the replicas are spread', 'kubernetes.io/hostname'),
       pattern: `^(${SUBDOMAIN}/)?${LABEL}$`,
       maxLength: 317,
     },
@@ -237,33 +240,34 @@ const values = group({
     maximum: LARGEST_INTEGER,
     default: 0,
     description:
-      'more than `options.drain-time`; 0: that and ten seconds to end what was begun, which is 15 by default',
+      'terminationGracePeriodSeconds of the Pods; must be longer than `options.drain-time`. 0: ten seconds longer than `options.drain-time`, 15 by default',
   },
-  podDisruptionBudget: group({ enabled: flag(true, 'a PodDisruptionBudget: one replica can be evicted at a time') }),
+  podDisruptionBudget: group({
+    enabled: flag(true, 'create a PodDisruptionBudget that allows the eviction of one replica at a time'),
+  }),
   networkPolicy: group({
     enabled: flag(
       true,
-      'a NetworkPolicy that admits connections to the webhook port from anywhere and to the metrics port from Pods of all namespaces',
+      'create a NetworkPolicy that admits connections to the webhook port from anywhere, and to the metrics port from Pods of all namespaces',
     ),
   }),
   monitoring: group({
-    enabled: flag(false, 'PodMonitor and PrometheusRule; needs the Prometheus Operator'),
-    labels: labels('labels of these two by which your Prometheus finds them'),
+    enabled: flag(false, 'create a PodMonitor and a PrometheusRule. Needs the Prometheus Operator'),
+    labels: labels(
+      'labels of the PodMonitor and the PrometheusRule, in addition to `app`. Your Prometheus must select these labels',
+    ),
     runbookUrl: {
-      ...text(
-        'what the links of the alerts begin with: where your people read docs/how-to/runbook.md',
-        'docs/how-to/runbook.md',
-      ),
+      ...text('URL of your copy of docs/how-to/runbook.md. The alerts link to it', 'docs/how-to/runbook.md'),
       pattern: `^${URL_WITHOUT_FRAGMENT}$`,
     },
-    dashboard: flag(true, "also a ConfigMap with a dashboard for Grafana's sidecar"),
+    dashboard: flag(true, 'also create a ConfigMap with the dashboard, for the sidecar of Grafana'),
   }),
 });
 
-/** Helm sets these two values if the chart is a subchart. */
+/** A parent chart can set these two values. The templates do not use them. */
 const parents = {
-  enabled: { type: 'boolean', description: 'condition of a parent chart; only Helm reads it' },
-  global: { type: 'object', description: 'global values of a parent chart; not used' },
+  enabled: { type: 'boolean', description: 'for the condition of a parent chart. The templates do not use it' },
+  global: { type: 'object', description: 'global values of a parent chart. The templates do not use them' },
 };
 
 export const chartValues: Group = values;

@@ -15,15 +15,18 @@ export type Binary =
   | 'kube-scheduler'
   | 'kubelet';
 
-/** Helm 3 has had no support since November 2026 and is still in use: one test compares what both render. */
+/**
+ * The two versions of Helm. The support of Helm 3 ended in November 2026, but users still have it: one test compares
+ * the output of both.
+ */
 export type Helm = 'helm3' | 'helm4';
 
-/** A program that has its own go.mod. */
+/** A program that is built from its own go.mod, not from the go.mod of Kubernetes. */
 export type Tool = Helm | 'vale';
 
 interface Command {
   readonly package: string;
-  /** The file name that `go build` gives it. */
+  /** The name that `go build` gives the executable. */
   readonly file: string;
 }
 
@@ -43,7 +46,9 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
-/** Each group is one `go build`. Small groups let a test start as soon as the binaries that it needs are there. */
+/**
+ * The binaries that one `go build` makes together. With small groups a test can start when its own binaries are built.
+ */
 const GROUPS: readonly { readonly names: readonly Binary[]; readonly minutes: string }[] = [
   { names: ['etcd', 'kube-apiserver'], minutes: '5 to 10' },
   { names: ['kube-controller-manager', 'kubectl'], minutes: '2 to 5' },
@@ -109,7 +114,7 @@ const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly ma
   vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
 };
 
-/** Returns the absolute path of a tool. Like the control plane, it is built once, if it is not there. */
+/** Returns the absolute path of a tool. A tool that is missing is built once, into the cache folder of the user. */
 export async function ensureTool(name: Tool, progress: Progress = stderrProgress()): Promise<string> {
   const assets = await assetsFolder();
   if (assets !== undefined && (await missing(assets, [name])).length === 0) return join(assets, name);
@@ -133,17 +138,18 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
   if ((await missing(cache, wanted)).length === 0) return;
   await checkGo(module, wanted);
   const onWait = (seconds: number) =>
-    progress(`another process builds the test control plane: waiting for it, ${seconds} s`, true);
+    progress(`waiting ${seconds} s for another process that builds the same binaries`, true);
   await inBuildFolder(cache, { onWait, signal }, async (outputFolder) => {
-    const names = await missing(cache, wanted); // again: the former owner of the folder can have built them
+    // Checked again, because the process that had the folder before can have built the binaries.
+    const names = await missing(cache, wanted);
     if (names.length === 0) return;
     progress(
-      `building ${names.join(' and ')} ${module.kubernetesVersion} for tests, because ${cache} does not have them; ` +
-        `takes ${minutes} minutes on two cores the first time`,
+      `building ${names.join(' and ')} ${module.kubernetesVersion}, because ${cache} does not have them; ` +
+        `the first build takes ${minutes} minutes on two cores`,
     );
     const startedAt = performance.now();
     const packages = names.map((name) => COMMANDS[name].package);
-    // Vale reads comments with parsers that are written in C.
+    // Only Vale needs C: its parsers of comments are written in C.
     await goBuild({ module, packages, outputFolder, needsC: names.includes('vale'), progress, signal });
     for (const name of names) await rename(join(outputFolder, COMMANDS[name].file), join(cache, name));
     progress(`built ${names.join(' and ')} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
@@ -168,7 +174,7 @@ async function assetsFolder(): Promise<string | undefined> {
     (found) => found.isDirectory(),
     () => false,
   );
-  if (!isFolder) throw new Error(`KUBEBUILDER_ASSETS is set to ${value}, which is not a folder`);
+  if (!isFolder) throw new Error(`KUBEBUILDER_ASSETS: invalid value ${JSON.stringify(value)}: must be a folder`);
   return folder;
 }
 

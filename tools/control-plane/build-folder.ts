@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const BEAT_MS = 2_000;
-const ABANDONED_MS = 20_000; // ten heartbeats without a touch: the owner was killed
+const ABANDONED_MS = 20_000; // ten times the interval at which a running owner touches the folder
 const ASK_AGAIN_MS = 1_000;
 
 export interface BuildFolderOptions {
@@ -15,10 +15,10 @@ export interface BuildFolderOptions {
 /**
  * Runs `work` in an empty folder below `parent` that one process at a time can own, and removes the folder afterwards.
  * The folder is the lock: mkdir is atomic, and the owner touches the folder while it runs. This also works between
- * containers that share a cache, where process ids are not comparable.
+ * containers that share a cache, in which process ids are not comparable.
  *
- * Two processes that find the same abandoned folder at the same moment can break each other's build. The next run
- * repairs that, because binaries are renamed into place only when they are complete.
+ * If two processes find the same abandoned folder at the same moment, their builds can fail. No incomplete binary
+ * remains, because a binary is renamed into place after it is complete. The next run builds again.
  */
 export async function inBuildFolder(
   parent: string,
@@ -51,7 +51,8 @@ async function isClaimed(folder: string): Promise<boolean> {
     const { mtimeMs } = await stat(folder);
     if (Date.now() - mtimeMs > ABANDONED_MS) await removeAbandoned(folder);
   } catch (error) {
-    // ENOENT: the owner has finished, or another waiting process has removed the folder.
+    // The folder is missing (ENOENT) if its owner has finished, or if another waiting process has removed it as
+    // abandoned.
     if (!hasCode(error, 'ENOENT')) throw error;
   }
   return false;

@@ -7,7 +7,7 @@ export interface Layout {
   /** etcd listens on a Unix socket: no port can conflict, and no other user of the machine can connect. */
   readonly etcdUrl: string;
   readonly certFolder: string;
-  /** The API server creates the file when it starts. */
+  /** Certificate of the API server in PEM. The API server creates the file when it starts. */
   readonly caFile: string;
   readonly tokenFile: string;
   readonly serviceAccountKeyFile: string;
@@ -29,7 +29,7 @@ export function etcdArgs({ folder, etcdUrl }: Layout): readonly string[] {
   const peerUrl = `unix://${join(folder, 'etcd-peer.sock')}`;
   return [
     `--data-dir=${join(folder, 'etcd')}`,
-    '--unsafe-no-fsync', // test data need not survive a power cut
+    '--unsafe-no-fsync', // fsync is slow, and test data need not survive a power cut
     `--listen-client-urls=${etcdUrl}`,
     `--advertise-client-urls=${etcdUrl}`,
     `--listen-peer-urls=${peerUrl}`,
@@ -41,9 +41,9 @@ export function etcdArgs({ folder, etcdUrl }: Layout): readonly string[] {
 export interface ApiServerChoices {
   readonly port: number;
   readonly hasControllerManager: boolean;
-  /** Of kube-apiserver, e.g. `v1.30.14`. */
+  /** The version of kube-apiserver, e.g. `v1.30.14`. */
   readonly version: string;
-  /** Appended last, because kube-apiserver uses the last value of a repeated flag. */
+  /** Flags after all other flags: kube-apiserver uses the last value of a repeated flag. */
   readonly extraArgs: readonly string[];
 }
 
@@ -65,8 +65,8 @@ export function apiServerArgs(
     '--service-cluster-ip-range=10.0.0.0/24',
     '--endpoint-reconciler-type=none', // the reconciler rejects a loopback address
     '--allow-privileged=true',
-    // The ServiceAccount plugin rejects Pods until their service account exists, and only kube-controller-manager
-    // creates it.
+    // Without kube-controller-manager no service account is created, and the admission plugin ServiceAccount would
+    // reject each Pod.
     ...(hasControllerManager ? [] : ['--disable-admission-plugins=ServiceAccount']),
     ...policyArgs(version),
     ...extraArgs,
@@ -81,9 +81,10 @@ export function controllerManagerArgs(
     `--kubeconfig=${kubeconfig}`,
     `--root-ca-file=${caFile}`,
     `--service-account-private-key-file=${serviceAccountKeyFile}`,
-    // The user of kube-controller-manager cannot create Pods, the accounts of its controllers can.
+    // The user of kube-controller-manager has no right to create Pods. The service accounts of its controllers have
+    // it.
     '--use-service-account-credentials=true',
     '--leader-elect=false',
-    '--secure-port=0', // no port: untilReady checks an object that its controllers create
+    '--secure-port=0', // no port is needed: untilReady checks an object that the controllers create
   ];
 }

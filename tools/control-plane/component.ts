@@ -11,9 +11,9 @@ const QUOTED_LINES = 12;
 export interface Component {
   readonly name: string;
   readonly pid: number;
-  /** Path of the file that gets its output. */
+  /** Path of the file with the output of the process. */
   readonly log: string;
-  /** Resolves with how it ended, e.g. `exit code 1`. Never rejects. */
+  /** Resolves when the process has ended, with the way it ended, e.g. `exit code 1`. Never rejects. */
   readonly ended: Promise<string>;
   readonly hasEnded: () => boolean;
   /** Sends SIGTERM, later SIGKILL. Resolves when the process has ended. */

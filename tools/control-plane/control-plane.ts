@@ -20,7 +20,7 @@ export interface StartOptions {
   readonly apiServerArgs?: readonly string[];
   /** Receives the progress if binaries must be built. Default: lines on stderr. */
   readonly progress?: Progress;
-  /** If it is aborted before the control plane is ready, the started components are stopped and the call rejects. */
+  /** An abort before the control plane is ready stops the started components and rejects the call. */
   readonly signal?: AbortSignal;
 }
 
@@ -52,8 +52,8 @@ const API_SERVER_READY = ['/readyz', '/api/v1/namespaces/default', '/api/v1/name
 const CONTROLLER_MANAGER_READY = ['/api/v1/namespaces/default/serviceaccounts/default'];
 
 /**
- * Starts etcd and kube-apiserver on 127.0.0.1 and resolves when they serve. Each start is a new, empty cluster. Missing
- * binaries are built first. The components end with this process, even if it is killed.
+ * Starts etcd and kube-apiserver on 127.0.0.1, and resolves when both serve. Each call starts a new, empty cluster.
+ * Missing binaries are built first. When this process ends, even by SIGKILL, the components are killed.
  */
 export async function startControlPlane(options: StartOptions = {}): Promise<ControlPlane> {
   const optional = options.controllerManager ? (['kube-controller-manager'] as const) : [];
@@ -70,7 +70,7 @@ export async function startControlPlane(options: StartOptions = {}): Promise<Con
   }
 }
 
-/** The path of kube-controller-manager is set only if the component is started. */
+/** The paths of the executables. The path of kube-controller-manager is absent if that component is not started. */
 type Binaries = Readonly<
   Record<'etcd' | 'kube-apiserver', string> & Partial<Record<'kube-controller-manager', string>>
 >;
@@ -102,7 +102,8 @@ async function startIn(group: ProcessGroup, binaries: Binaries, options: StartOp
     kubeconfig: admin.kubeconfig,
     kubeconfigFor: (name) => {
       const user = others.find((other) => other.name === name);
-      if (user === undefined) throw new Error(`${name} is not among the users that the control plane was started with`);
+      if (user === undefined)
+        throw new Error(`unknown user ${JSON.stringify(name)}; the control plane was started without this user`);
       return user.kubeconfig;
     },
     log: Object.fromEntries(group.components.map(({ name, log }) => [name, log])),

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * Below the range from which the kernel takes ports for outgoing connections and for `listen(0)` (ip_local_port_range,
- * by default from 32768): a port of that range could be in use again before the caller listens.
+ * The range of the returned ports. It is below the ports that the kernel assigns to outgoing connections and to
+ * `listen(0)` (ip_local_port_range, by default from 32768). The kernel could assign such a port before the caller
+ * listens on it.
  */
 const [LOWEST, HIGHEST] = [20_000, 32_767];
 

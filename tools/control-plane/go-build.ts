@@ -25,20 +25,20 @@ export interface GoBuild {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Rejects with advice if Go is missing or too old to build the module. */
+/** Rejects if Go is missing or too old to build the module. The error says what to install. */
 export async function checkGo(module: GoModule, wanted: readonly string[]): Promise<void> {
   const advice =
-    `Install Go ${module.goVersion} or newer, or set KUBEBUILDER_ASSETS to a folder ` +
-    `that has the executables (needed from Go now: ${wanted.join(', ')}).`;
+    `Install Go ${module.goVersion} or newer to build ${wanted.join(', ')}, ` +
+    'or set KUBEBUILDER_ASSETS to a folder with these executables.';
   const found = await run(module, ['env', 'GOVERSION']).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new Error(`The test control plane is built with Go, and PATH has no "go". ${advice}`);
+      throw new Error(`PATH has no "go". ${advice}`);
     }
     throw error;
   });
   const version = found.trim().replace(/^go/, '');
   if (version.localeCompare(module.goVersion, 'en', { numeric: true }) < 0) {
-    throw new Error(`The test control plane cannot be built with Go ${version}. ${advice}`);
+    throw new Error(`Go ${version} is too old. ${advice}`);
   }
 }
 
@@ -51,9 +51,9 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
   const report = () => {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const elapsed = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-    // "At most", because Go skips packages that are in its build cache.
+    // Go skips packages that are in its build cache, so the count can end below the total.
     const done =
-      total === undefined ? `${downloaded} modules downloaded` : `${compiled} packages compiled of at most ${total}`;
+      total === undefined ? `${downloaded} modules downloaded` : `${compiled} of at most ${total} packages compiled`;
     progress(`building, ${elapsed} min: ${done}`, true);
   };
   const timer = setInterval(report, REPORT_MS);
@@ -75,7 +75,8 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
       '-mod=readonly',
       '-buildvcs=false',
       '-trimpath',
-      '-gcflags=all=-dwarf=false', // the linker drops DWARF anyway (-s -w); saves a tenth of the compile time
+      // No DWARF, because the linker drops it anyway (-s -w); saves a tenth of the compile time.
+      '-gcflags=all=-dwarf=false',
       `-ldflags=${versionFlags(module.kubernetesVersion)}`,
     ];
     await run(module, ['build', '-v', ...flags, '-o', `${outputFolder}/`, ...packages], {
@@ -118,7 +119,7 @@ async function run({ folder }: GoModule, args: readonly string[], options: RunOp
     const [stdout, lastLines] = await Promise.all([text(child.stdout), follow(child.stderr, onLine), ended]);
     signal?.throwIfAborted();
     if (child.exitCode === 0) return stdout;
-    throw new Error(`"go ${args[0]}" of the test control plane failed:\n${lastLines.join('\n')}`);
+    throw new Error(`"go ${args[0]}" failed:\n${lastLines.join('\n')}`);
   } finally {
     signal?.removeEventListener('abort', interrupt);
   }

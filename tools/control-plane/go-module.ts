@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What a go.mod says about the binaries to build. */
+/** The content of a go.mod that a build needs. */
 export interface GoModule {
   readonly folder: string;
   /** The oldest Go version that can build the module, e.g. `1.26.0`. */
@@ -14,10 +14,10 @@ export interface GoModule {
 }
 
 /**
- * Reads go.mod and go.sum, the only files that contain the versions.
+ * Reads go.mod and go.sum. No other file has the versions.
  *
- * @param folder of the go.mod. Default: the newest Kubernetes, with all components.
- * @param main the required module whose version counts.
+ * @param folder the folder of the go.mod. Default: the folder of the newest Kubernetes, with all components.
+ * @param main the required module whose version is returned as `kubernetesVersion`.
  */
 export async function readGoModule(
   folder: string = import.meta.dirname,
@@ -34,8 +34,8 @@ export async function readGoModule(
 export const minorOf = (version: string): string => /^v(\d+\.\d+)\./.exec(version)?.[1] ?? version;
 
 /**
- * Returns linker flags that set the version. Without them a plain `go build` of Kubernetes reports `v0.0.0-master`.
- * They have no effect on a tool, because Go ignores `-X` for a variable that does not exist.
+ * Returns linker flags that set the version of Kubernetes binaries: without these flags a binary reports
+ * `v0.0.0-master`. The flags have no effect on a tool, because Go ignores `-X` for a variable that does not exist.
  */
 export function versionFlags(kubernetesVersion: string): string {
   const [major, minor] = kubernetesVersion.slice(1).split('.');

@@ -14,12 +14,13 @@ export async function kubectl(kubeconfig: string, args: readonly string[], input
     env: {
       ...process.env,
       KUBECONFIG: kubeconfig,
-      KUBERC: 'off', // the kubectl preferences of the user must not change a test
+      KUBERC: 'off', // ignores the kubectl preferences of the user, which could change a test
       // kubectl caches discovery by host and port, and an earlier control plane can have used the same port.
       KUBECACHEDIR: join(dirname(kubeconfig), 'kubectl-cache'),
     },
   });
-  child.stdin.on('error', () => {}); // kubectl can end before it reads its input; then its stderr has the reason
+  // EPIPE if kubectl ends before it reads its input; the error below has the stderr of kubectl.
+  child.stdin.on('error', () => {});
   child.stdin.end(input);
   const closed = once(child, 'close');
   const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray()]);

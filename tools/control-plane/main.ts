@@ -13,9 +13,9 @@ async function main(progress: Progress, signal: AbortSignal): Promise<void> {
   const controlPlane = await startControlPlane({ controllerManager: true, progress, signal });
   try {
     process.stdout.write(`export KUBECONFIG=${controlPlane.kubeconfig}\n`);
-    progress(`The control plane serves at ${controlPlane.url}; its logs are in ${dirname(controlPlane.kubeconfig)}.`);
-    progress(`Paste the line above into another shell, and look around with ${kubectl}`);
-    progress('Ctrl-C stops it and removes all of it.');
+    progress(`The API server listens on ${controlPlane.url}. The logs are in ${dirname(controlPlane.kubeconfig)}.`);
+    progress(`Run the export line above in another shell. kubectl: ${kubectl}`);
+    progress('Ctrl-C stops the control plane and deletes its data.');
     await until(signal, controlPlane.failed);
   } finally {
     await controlPlane.stop();
@@ -24,7 +24,7 @@ async function main(progress: Progress, signal: AbortSignal): Promise<void> {
 
 /** Resolves when the signal is aborted; rejects when the control plane fails. */
 async function until(signal: AbortSignal, failed: Promise<string>): Promise<void> {
-  const keepAlive = setInterval(() => {}, 60_000); // components and signal handlers do not keep Node.js alive
+  const keepAlive = setInterval(() => {}, 60_000); // a timer, because child processes and signal handlers do not keep this process alive
   try {
     const interrupted = new Promise<undefined>((resolve) => {
       if (signal.aborted) resolve(undefined);
@@ -40,8 +40,8 @@ async function until(signal: AbortSignal, failed: Promise<string>): Promise<void
 const progress = stderrProgress();
 const given = process.argv.slice(2);
 if (given.length > 0) {
-  progress(`npm run control-plane: found ${given.join(' ')}; it takes no arguments`);
-  progress('It starts etcd, kube-apiserver and kube-controller-manager, prints KUBECONFIG, and ends with Ctrl-C.');
+  progress(`npm run control-plane: unknown argument ${JSON.stringify(given.join(' '))}; the command has no arguments`);
+  progress('It starts etcd, kube-apiserver and kube-controller-manager, and prints an export line for KUBECONFIG.');
   process.exit(2);
 }
 const interruption = new AbortController();

@@ -33,7 +33,8 @@ export async function createProcessGroup(): Promise<ProcessGroup> {
     // One after the other: the API server stops slowly if etcd has stopped before it.
     for (const component of components.toReversed()) await component.stop();
     await watchdog.end();
-    await rm(folder, { recursive: true, force: true }); // in case the watchdog was killed
+    // Removes the folder also if the watchdog was killed before it could.
+    await rm(folder, { recursive: true, force: true });
   };
   return {
     folder,

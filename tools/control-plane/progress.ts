@@ -1,16 +1,20 @@
 /**
- * Receives one line about long work.
+ * Receives one line of progress.
  *
- * @param passing whether the next line replaces this line on a terminal. A log can omit it.
+ * @param passing whether the next line replaces this line on a terminal. Elsewhere a passing line can be left out.
  */
 export type Progress = (line: string, passing?: boolean) => void;
 
-const SPARSE_MS = 20_000; // a build of six minutes writes about 20 lines to a log
+// Minimum time between two passing lines in a log: a build of six minutes writes about 20 lines.
+const SPARSE_MS = 20_000;
 
-/** Writes progress to stderr, so that stdout has only the output of the program. */
+/** Returns a function that writes progress to stderr, so that stdout has only the output of the program. */
 export const stderrProgress = (): Progress => progressOn(process.stderr);
 
-/** On a terminal, one line that is rewritten; elsewhere, a plain line every 20 seconds. */
+/**
+ * Returns a function that writes progress. On a terminal each line replaces the passing line before it. Elsewhere it
+ * writes at most one passing line in 20 seconds.
+ */
 export const progressOn = (stream: NodeJS.WriteStream): Progress =>
   stream.isTTY ? rewriteOneLine(stream) : printSparsely(stream);
 

@@ -3,9 +3,9 @@ import { type ApiAccess, apiGet } from './api-request.ts';
 import { type Component, lastLogLines } from './component.ts';
 
 const POLL_MS = 100;
-const DEADLINE_MS = 120_000; // a start takes 5 s, and many times that on a busy machine
+const DEADLINE_MS = 120_000; // a start takes 5 s on a quiet machine, and much longer on a busy machine
 
-/** Another process took the port of the API server after it was chosen and before it was used. */
+/** Thrown if another process listens on the port that was chosen for the API server. */
 export class PortTakenError extends Error {}
 
 /**
@@ -26,7 +26,7 @@ export async function untilReady(
       const answer = await ask(access, path);
       await throwIfEnded(components);
       if (answer === 'ok') break;
-      if (performance.now() > deadline) throw await notReady(components, `${path} says: ${answer}`);
+      if (performance.now() > deadline) throw await notReady(components, `GET ${path}: ${answer}`);
       await sleep(POLL_MS, undefined, signal && { signal });
     }
   }

@@ -30,7 +30,7 @@ export function tokenFile(users: readonly UserToken[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Writes the kubeconfig of a user as JSON, which is YAML. */
+/** Writes the kubeconfig of a user as JSON. kubectl reads it, because every JSON text is YAML. */
 export async function writeKubeconfig(user: UserToken, server: string, caFile: string): Promise<void> {
   const name = 'control-plane';
   const kubeconfig = {

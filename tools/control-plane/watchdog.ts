@@ -15,9 +15,9 @@ export interface Watchdog {
   end(): Promise<void>;
 }
 
-// The stdin of the watchdog is a pipe from this process. The kernel closes the pipe however this process ends. Each
-// line is the complete list of process ids. Removing the folder can need several tries, because killed processes take
-// a moment to end.
+// The program of the watchdog. Its stdin is a pipe from the parent, and the kernel closes the pipe when the parent
+// ends in any way. Each line on the pipe is the complete list of process ids. The removal of the folder is tried
+// several times, because killed processes take a moment to end.
 const SCRIPT = `
 trap '' HUP INT TERM
 pids=
@@ -39,9 +39,9 @@ export function startWatchdog(folder: string): Watchdog {
     child.once('exit', () => resolve());
     child.once('error', () => resolve());
   });
-  // If the watchdog was killed, this process goes on without it.
+  // Ignores write errors, so that this process continues if the watchdog was killed.
   child.stdin.on('error', () => {});
-  // The watchdog waits for the end of this process, so it must not keep it alive.
+  // The watchdog waits for this process to end, so the watchdog must not keep this process alive.
   child.unref();
   (child.stdin as Socket).unref();
   return {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { FOLDER, pages } from './pages.ts';
 
-/** `npm run docs`: the pages of docs/reference/ that are made from the code. */
+/** `npm run docs`: writes the pages of docs/reference/ that are generated from the code. */
 for (const [name, text] of pages()) await writeFile(new URL(name, FOLDER), text);

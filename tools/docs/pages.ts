@@ -6,9 +6,10 @@ import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { eventReasons } from '../../src/telemetry/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { markdownTable } from './markdown-table.ts';
 import { exitCodeTexts, reasonTexts } from './texts.ts';
 
-/** The folder of the generated pages. */
+/** The folder docs/reference/, to which the generated pages are written. */
 export const FOLDER = new URL('../../docs/reference/', import.meta.url);
 
 const GENERATED = '<!-- Generated from the code by `npm run docs`. -->';
@@ -25,11 +26,6 @@ export const pages = (): ReadonlyMap<string, string> =>
 const page = (title: string, ...blocks: readonly string[]): string =>
   [`# ${title}`, GENERATED, ...blocks, ''].join('\n\n').trimEnd().concat('\n');
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = [head, head.map(() => '---'), ...rows];
-  return cells.map((row) => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
-}
-
 const code = (text: string): string => `\`${text}\``;
 
 const OPTIONS_HEAD = ['option', 'environment variable', 'default', 'meaning'];
@@ -37,12 +33,12 @@ const OPTIONS_HEAD = ['option', 'environment variable', 'default', 'meaning'];
 function optionsPage(): string {
   const groups = Object.entries(optionGroups).flatMap(([heading, group]) => [
     `### ${heading}`,
-    table(OPTIONS_HEAD, Object.entries(group).map(sharedRow)),
+    markdownTable(OPTIONS_HEAD, Object.entries(group).map(sharedRow)),
   ]);
   const own = Object.entries(subcommands).flatMap(([name, command]) => [
     `## Options of ${name}`,
     `The command also has these options of \`run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
-    table(OPTIONS_HEAD, command.own.map(ownRow)),
+    markdownTable(OPTIONS_HEAD, command.own.map(ownRow)),
   ]);
   const rule = 'An option on the command line overrides its environment variable.';
   return page('Options', rule, '## Options of run', ...groups, ...own);
@@ -77,7 +73,7 @@ function metricsPage(): string {
   return page(
     'Metrics',
     'The daemon serves its metrics at `/metrics` of `--metrics-bind-port`, beside the default metrics of Node.js.',
-    table(['name', 'type', 'labels', 'unit', 'meaning'], rows),
+    markdownTable(['name', 'type', 'labels', 'unit', 'meaning'], rows),
   );
 }
 
@@ -96,9 +92,9 @@ function reasonsPage(): string {
     'Reasons',
     'The daemon gives a reason in its log, in the labels of its metrics and in its Events. An Event has the same words in UpperCamelCase. What to do about a reason: [troubleshooting](../how-to/troubleshoot.md).',
     '## Events about the Secret and the webhook configuration',
-    table(['log and metrics', 'Event reason', 'meaning'], rows),
+    markdownTable(['log and metrics', 'Event reason', 'meaning'], rows),
     '## Events about Jobs',
-    table(
+    markdownTable(
       ['log message', 'Event reason', 'meaning'],
       [
         [
@@ -121,5 +117,5 @@ function exitCodesPage(): string {
     `${value}`,
     exitCodeTexts[name as keyof typeof exitCodes],
   ]);
-  return page('Exit codes', table(['code', 'meaning'], rows));
+  return page('Exit codes', markdownTable(['code', 'meaning'], rows));
 }

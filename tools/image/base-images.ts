@@ -7,7 +7,8 @@ import type { Progress } from '../control-plane/progress.ts';
 import { buildah, hasImage, IMAGE_CACHE, run } from './buildah.ts';
 
 /**
- * Local replacements for the two base images of the Dockerfile, for machines that cannot reach a container registry.
+ * The names of local replacements for the two base images of the Dockerfile. A machine without access to a container
+ * registry can build on them.
  */
 export interface BaseImages {
   readonly build: string;

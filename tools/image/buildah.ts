@@ -24,7 +24,7 @@ export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Receives each line that the command prints, as a passing line. */
+  /** Receives each line of the command's output, as a passing line. */
   readonly progress?: Progress;
 }
 
@@ -42,13 +42,13 @@ export async function run(
   }
   const [stdout, stderr] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')]);
   if (child.exitCode === 0) return Buffer.concat(stdout).toString().trim();
-  const told = Buffer.concat([...stdout, ...stderr])
+  const output = Buffer.concat([...stdout, ...stderr])
     .toString()
     .trimEnd()
     .split('\n')
     .slice(-25)
     .join('\n');
-  throw new Error(`"${command} ${args.join(' ')}" failed (${child.exitCode ?? child.signalCode}):\n${told}`);
+  throw new Error(`"${command} ${args.join(' ')}" failed (${child.exitCode ?? child.signalCode}):\n${output}`);
 }
 
 /** Runs buildah with the images of the tests. */

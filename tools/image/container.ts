@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { buildah } from './buildah.ts';
 
 export interface ContainerOptions {
-  /** Default: the user of the image. */
+  /** User id of the process. Default: the user of the image. */
   readonly uid?: number;
   /** Variables added to the environment of the image, each as `NAME=value`. */
   readonly env?: readonly string[];
   /** Files and folders of this machine to mount read-only under the same path. */
   readonly mounts?: readonly string[];
-  /** Default: the entrypoint of the image. */
+  /** Command before the arguments. Default: the entrypoint of the image. */
   readonly entrypoint?: readonly string[];
 }
 
@@ -43,7 +43,8 @@ const MOUNTS = [
   { destination: '/proc', type: 'proc', source: 'proc' },
   { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755'] },
 ];
-// No network namespace, so that the container reaches the API server on loopback and tests reach its probes.
+// The namespaces of the container. There is no network namespace, so that the container reaches the API server on
+// loopback and tests reach the probes.
 const NAMESPACES = [{ type: 'pid' }, { type: 'mount' }, { type: 'ipc' }, { type: 'uts' }];
 
 export async function openImage(name: string): Promise<OpenImage> {

@@ -89,7 +89,7 @@ sleep 3
 exit 1
 `;
 
-/** Builds images with a stand-in for terraform: each start of `terraform apply` files a ticket and fails. */
+/** Builds images whose `terraform` is a stand-in: each start of `terraform apply` files a ticket and fails. */
 export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
   const { run: base } = await ensureBaseImages(progress);
   const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;

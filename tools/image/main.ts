@@ -7,20 +7,20 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 const { name, version } = packageJson;
 
-/** Tried in this order. */
+/** The programs that can build the image, in the order in which this script tries them. */
 const ENGINES = ['buildah', 'podman', 'docker'];
 
 const USAGE = `npm run image -- [OPTION…] [-- ARGUMENT…]
 
-  --tag NAME          name of the image; may be given several times (default: ${name}:${version})
-  --engine ENGINE     ${ENGINES.join(', ')} (default: the first of these that works)
-  --build-base IMAGE  the image to build in: Node.js with npm and a shell
-  --run-base IMAGE    the image to run on: Node.js at /nodejs/bin/node
-  --npmrc FILE        npm's settings for the build: a registry of your own, its token
-  --ca FILE           PEM of further authorities that npm is to trust, e.g. that of a proxy
-  --source URL        where the source is, for the label org.opencontainers.image.source
+  --tag NAME          name of the image; can be repeated (default: ${name}:${version})
+  --engine ENGINE     ${ENGINES.join(', ')} (default: the first that works)
+  --build-base IMAGE  base image of the build: Node.js with npm and a shell
+  --run-base IMAGE    base image of the result: Node.js at /nodejs/bin/node
+  --npmrc FILE        npm settings for the build, for example a private registry with its token
+  --ca FILE           PEM file of additional CAs that npm trusts, for example the CA of a proxy
+  --source URL        URL of the source code, for the label org.opencontainers.image.source
 
-Arguments after -- go to "ENGINE build". Neither of the two files gets into the image.
+Arguments after -- go to "ENGINE build". The image does not contain the files of --npmrc and --ca.
 `;
 
 function fail(problem: string): never {
@@ -52,9 +52,10 @@ const [end] = tokens.filter(({ kind }) => kind === 'option-terminator');
 const stray = tokens.flatMap((token) =>
   token.kind === 'positional' && token.index < (end?.index ?? Number.POSITIVE_INFINITY) ? token.value : [],
 );
-if (stray.length > 0) fail(`found ${stray.join(' ')}; allowed there are options alone\n\n${USAGE}`);
+if (stray.length > 0)
+  fail(`unknown argument ${JSON.stringify(stray.join(' '))}; arguments for ENGINE come after --\n\n${USAGE}`);
 
-/** The docker client can be installed without a running engine; `info` fails then. */
+/** Reports whether the engine works. A docker client without a running engine is installed, but its `info` fails. */
 const works = (engine: string) => spawnSync(engine, ['info'], { stdio: 'ignore' }).status === 0;
 
 function findEngine(): string {
@@ -62,30 +63,29 @@ function findEngine(): string {
   if (engine === undefined) {
     const found = ENGINES.find(works);
     if (found === undefined) {
-      fail(
-        `needs one of ${ENGINES.join(', ')}, and none of them works here. Debian and Ubuntu: apt-get install buildah`,
-      );
+      fail(`no working engine: install one of ${ENGINES.join(', ')}. On Debian and Ubuntu: apt-get install buildah`);
     }
     return found;
   }
-  if (!ENGINES.includes(engine)) fail(`--engine ${engine} is none of ${ENGINES.join(', ')}`);
-  if (!works(engine)) fail(`--engine ${engine}: "${engine} info" fails, so it is not installed or not started`);
+  if (!ENGINES.includes(engine))
+    fail(`--engine: invalid value ${JSON.stringify(engine)}: must be one of ${ENGINES.join(', ')}`);
+  if (!works(engine)) fail(`--engine: "${engine} info" fails: ${engine} is not installed or not running`);
   return engine;
 }
 
-/** Returns the flags for a build secret: the build can read the file, and the image does not contain it. */
+/** Returns the flags that make the file a build secret, which the image does not contain. Exits if the file is unreadable. */
 function secret(id: 'npmrc' | 'ca'): readonly string[] {
   const file = values[id];
   if (file === undefined) return [];
   try {
     accessSync(file, constants.R_OK);
   } catch {
-    fail(`--${id} ${file}: there is no such file, or it cannot be read`);
+    fail(`--${id}: invalid value ${JSON.stringify(file)}: must be a readable file`);
   }
   return [`--secret=id=${id},src=${file}`];
 }
 
-/** Returns the commit hash, with `-dirty` if files were changed since the commit. */
+/** Returns the commit hash, with `-dirty` if tracked files have uncommitted changes, or `unknown` without git. */
 function revision(): string {
   const args = ['describe', '--always', '--abbrev=40', '--exclude=*', '--dirty'];
   try {

@@ -7,7 +7,7 @@ import { kubectl } from '../control-plane/kubectl.ts';
 
 const manifests = fileURLToPath(new URL('../../manifests/', import.meta.url));
 
-/** The path of the single file that users apply. */
+/** The path of manifests/install.yaml, the single file that users apply. */
 export const INSTALL = `${manifests}install.yaml`;
 
 const HEADER = '# Made from manifests/base by "npm run manifests": change it there.\n';
@@ -16,8 +16,8 @@ const HEADER = '# Made from manifests/base by "npm run manifests": change it the
 export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
 
 /**
- * kustomize sets a namespace on kinds that it does not know, even cluster-scoped ones. kubectl ignores it; other
- * clients can fail.
+ * Matches the namespace that kustomize sets on two kinds, because it does not know that they are cluster-scoped. The API
+ * server drops this namespace, but other clients can fail on it.
  */
 const NAMESPACED_BY_MISTAKE =
   /^(kind: ValidatingAdmissionPolicy(?:Binding)?\nmetadata:\n(?: {2}.*\n)*?) {2}namespace: .*\n/gm;
@@ -40,7 +40,7 @@ export const renderKustomization = (kustomization: Kustomization, beside: Kustom
     return yaml.replace(NAMESPACED_BY_MISTAKE, '$1');
   });
 
-/** Further folders of a kustomization, outside of `manifests/`: file content by folder and file name. */
+/** Folders beside a kustomization and outside of `manifests/`. The content of each file, by folder and file name. */
 export type KustomizationFiles = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** Writes the kustomization to a temporary folder, calls `use` with it and removes the folder. */
@@ -69,7 +69,7 @@ export async function inKustomization<T>(
 /** Returns the content that `manifests/install.yaml` must have. */
 export const installManifest = async (): Promise<string> => HEADER + (await renderOverlay('default'));
 
-/** Returns the objects of `manifests/install.yaml` in their order. */
+/** Returns the objects of `manifests/install.yaml` in the order of the file. */
 export const installObjects = async (): Promise<readonly KubernetesObject[]> =>
   loadAllYaml(await readFile(INSTALL, 'utf8')) as KubernetesObject[];
 

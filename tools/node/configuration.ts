@@ -1,6 +1,8 @@
 import { NODE_IP, NODE_NAME, type NodeLayout, POD_RANGE } from './layout.ts';
 
-/** The configuration files of a node, by name. JSON, where its readers take YAML. */
+/**
+ * Returns the configuration files of a node, by name. Most are JSON, because programs that read YAML also read JSON.
+ */
 export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Readonly<Record<string, string>> {
   const { file } = layout;
   return {
@@ -72,7 +74,10 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
 
 const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** `restrict_oom_score_adj`, because root inside of a container cannot lower the OOM score. */
+/**
+ * Returns the configuration of containerd. It sets `restrict_oom_score_adj`, because the root user of a container
+ * cannot lower an OOM score.
+ */
 const containerd = ({ file, containerdSocket }: NodeLayout, pauseImage: string): string => `version = 2
 root = ${JSON.stringify(file('containerd'))}
 state = "/run/containerd"

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** Names and addresses of the node. Its network is isolated: no packet leaves it. */
+/** The name of the node. The network of the node is isolated: no packet leaves the machine. */
 export const NODE_NAME = 'n1';
 export const NODE_IP = '10.89.0.2';
 export const API_PORT = 6443;
@@ -11,11 +11,11 @@ export const POD_RANGE = '10.244.0.0/24';
 export interface NodeLayout {
   readonly folder: string;
   readonly apiServerCertFolder: string;
-  /** The API server creates the file when it starts. */
+  /** Certificate of the API server in PEM. The API server creates the file when it starts. */
   readonly caFile: string;
   readonly tokenFile: string;
   readonly serviceAccountKeyFile: string;
-  /** Signs the serving certificate of the kubelet and the client certificates of its callers. */
+  /** The CA that signs the serving certificate of the kubelet and the client certificates of its callers. */
   readonly kubeletCa: string;
   readonly containerdSocket: string;
   /** The audit log of the API server: each call of a service account as one line of JSON. */

@@ -17,7 +17,8 @@ export async function rememberMachine(): Promise<() => Promise<void>> {
   return async () => {
     for (const [name, value = ''] of values) await writeFile(`/proc/sys/${name}`, value);
     const added = (await podCgroups()).filter((folder) => !before.includes(folder));
-    // The deepest first. An ending process can keep a cgroup busy for a moment.
+    // Child cgroups first, because a cgroup with children cannot be removed. A process that ends can keep its cgroup
+    // busy for a moment.
     for (const folder of added.toReversed()) await removeCgroup(folder);
   };
 }

@@ -32,7 +32,7 @@ export interface NodeCluster {
 }
 
 export interface NodeOptions {
-  /** The pause image of Pod sandboxes, imported first. */
+  /** The image of the pause container that each Pod sandbox runs. containerd imports it before any other image. */
   readonly pause: ImageFile;
   readonly apiServerArgs?: readonly string[];
   readonly progress?: Progress;
@@ -114,7 +114,10 @@ async function writeFiles(layout: NodeLayout, outside: string, pauseImage: strin
   return admin;
 }
 
-/** Returns the PID of the child of `unshare`: the child is PID 1 of the new namespace, `unshare` itself is outside. */
+/**
+ * Returns the PID of the only child of the process. The child of `unshare` is PID 1 of the new namespace; `unshare`
+ * itself is outside of it.
+ */
 async function childOf(pid: number): Promise<number> {
   const { stdout } = await promisify(execFile)('pgrep', ['-P', String(pid)]);
   return Number(stdout.trim().split('\n')[0]);

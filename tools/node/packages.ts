@@ -1,7 +1,10 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** Debian packages that a node needs, each with a program by which its presence is checked. */
+/**
+ * The Debian packages that a node needs. The value is a program of the package: if the program is missing, so is the
+ * package.
+ */
 export const PACKAGES: Readonly<Record<string, string>> = {
   buildah: 'buildah',
   conntrack: 'conntrack',
@@ -21,15 +24,15 @@ const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin'
 /** Rejects with the command to run if this machine cannot start a node. */
 export async function checkMachine(): Promise<void> {
   const problems: string[] = [];
-  if (process.getuid?.() !== 0) problems.push('it needs root: containers, namespaces and a network of their own');
+  if (process.getuid?.() !== 0) problems.push('run it as root: a node needs containers, namespaces and networks');
   const checked = await Promise.all(
     Object.entries(PACKAGES).map(async ([name, program]) => ((await isThere(program)) ? undefined : name)),
   );
   const missing = checked.filter((name) => name !== undefined);
   if (missing.length > 0) {
-    problems.push(`programs are missing: apt-get install --no-install-recommends ${missing.join(' ')}`);
+    problems.push(`missing programs: apt-get install --no-install-recommends ${missing.join(' ')}`);
   }
-  if (problems.length > 0) throw new Error(`A node cannot be started here:\n  ${problems.join('\n  ')}`);
+  if (problems.length > 0) throw new Error(`this machine cannot start a node:\n  ${problems.join('\n  ')}`);
 }
 
 async function isThere(program: string): Promise<boolean> {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { ensureTool } from '../control-plane/binaries.ts';
 
 /**
- * `npm run prose`: checks the comments and the documents against the words in styles/Plain. A word that is out is an
- * error; a long sentence is a warning. Arguments go to Vale, for example `--output=line`.
+ * `npm run prose`: checks the words of comments and documents with Vale and the rules in styles/Plain. A forbidden word
+ * is an error, and a long sentence is a warning. Arguments are passed to Vale, for example `--output=line`.
  */
 
 const root = join(import.meta.dirname, '..', '..');

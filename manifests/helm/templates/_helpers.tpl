@@ -1,6 +1,6 @@
 {{/*
-Puts the defaults where there is nothing: Helm takes a default away for a null, and `--reuse-values` has none of a newer chart.
-Each template begins with it.
+Sets each missing value to its default. A value is missing if the user has set it to null, or if `--reuse-values` has the values of an
+older chart. Each template begins with this include.
 */}}
 {{- define "terraform-daemon.defaults" -}}
 {{- range $name, $default := .Files.Get "files/defaults.json" | fromJson }}
@@ -16,7 +16,7 @@ Each template begins with it.
 {{- end }}
 {{- end }}
 
-{{/* Lines of YAML from a list of maps of texts. Of two with one name the first counts. */}}
+{{/* Renders a list of maps of texts as one YAML map. If two maps have the same key, the first map decides. */}}
 {{- define "terraform-daemon.texts" -}}
 {{- $texts := dict }}
 {{- range . }}
@@ -35,17 +35,17 @@ Each template begins with it.
 {{ include "terraform-daemon.texts" (list (dict "app" .Values.name) .Values.labels) }}
 {{- end }}
 
-{{/* A number or a word as text: a number of a values file is a float, which would be written as 1e+06. */}}
+{{/* Renders a number or a text. Helm reads a number of a values file as a float, and would render a large one as 1e+06. */}}
 {{- define "terraform-daemon.text" -}}
 {{ if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
-{{/* An option of the daemon that other objects follow. Takes the context, the option and its default, as src/cli/options.ts has it. */}}
+{{/* Renders an option of the daemon, or its default. Takes a list: the context, the name of the option, and the default of src/cli/options.ts. */}}
 {{- define "terraform-daemon.option" -}}
 {{ include "terraform-daemon.text" (get (index . 0).Values.options (index . 1) | default (index . 2)) }}
 {{- end }}
 
-{{/* A duration in milliseconds. There is no function for Go's durations, so their parts are added up. */}}
+{{/* Renders a Go duration in milliseconds. Helm has no function for this, so the parts of the duration are added up. */}}
 {{- define "terraform-daemon.milliseconds" -}}
 {{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 }}
 {{- $milliseconds := 0 }}
@@ -60,7 +60,7 @@ Each template begins with it.
 {{ include "terraform-daemon.milliseconds" (include "terraform-daemon.option" (list . "drain-time" "5s")) }}
 {{- end }}
 
-{{/* The drain time and ten seconds, in whole seconds. */}}
+{{/* Renders the drain time plus ten seconds, rounded up to whole seconds: the default of terminationGracePeriodSeconds. */}}
 {{- define "terraform-daemon.gracePeriod" -}}
 {{ divf (include "terraform-daemon.drainMilliseconds" .) 1000 | ceil | add 10 }}
 {{- end }}
@@ -73,8 +73,8 @@ Each template begins with it.
 {{- end }}
 
 {{/*
-The options, and those that the chart says itself. In the environment, so that "terraform-daemon inspect" has them too when it
-is run beside the daemon.
+Renders the options of the user and the options that the chart sets. They are environment variables, so that "terraform-daemon inspect"
+has the same options when it runs in the Pod.
 */}}
 {{- define "terraform-daemon.env" -}}
 {{- $options := deepCopy .Values.options }}
@@ -95,7 +95,7 @@ is run beside the daemon.
 {{- join "\n" $lines }}
 {{- end }}
 
-{{/* Not empty if the policy selects namespaces by their labels. */}}
+{{/* Renders "yes" if the policy has a namespaceSelector, else nothing. */}}
 {{- define "terraform-daemon.readsNamespaces" -}}
 {{- if .Values.policy.namespaceSelector }}yes{{ end }}
 {{- end }}

@@ -73,18 +73,22 @@ export const ALLOWED: readonly Attempt[] = [
   {
     what: "create the daemon's Secret, or replace its fields (apply)",
     call: ['APPLY', applied(secret(SECRET)), aSecret(SECRET)],
-    note: 'the thief chooses the certificates until the next check of the daemon, which replaces invalid ones',
+    note: 'the daemon uses the certificates of the thief if they pass its checks, and replaces the others',
   },
   {
     what: "read the daemon's Secret",
     call: ['GET', secret(SECRET)],
-    note: 'the thief has the private keys of the certificate authority and of the endpoint',
+    note: 'the thief has the private keys of the CA and of the serving certificate',
   },
-  { what: "watch the daemon's Secret", call: ['GET', named(secrets, SECRET)], note: 'the same, after each rotation' },
+  {
+    what: "watch the daemon's Secret",
+    call: ['GET', named(secrets, SECRET)],
+    note: 'the thief gets the new private keys after each rotation',
+  },
   {
     what: "patch the daemon's Secret",
     call: ['PATCH', secret(SECRET), { metadata: { annotations: { 'terraform.job.kb.io/paused': 'true' } } }],
-    note: 'rotations are paused or requested',
+    note: 'the thief pauses the writes of the daemon, or requests rotations',
   },
   {
     what: "delete the daemon's Secret",
@@ -99,19 +103,23 @@ export const ALLOWED: readonly Attempt[] = [
   {
     what: "read and watch the daemon's registration",
     call: ['GET', named(registrations, REGISTRATION)],
-    note: 'nothing: a CA bundle is public',
+    note: 'none: the registration contains no secret',
   },
   {
     what: "patch the daemon's registration",
     call: ['PATCH', `${registrations}/${REGISTRATION}`, { webhooks: [] }],
-    note: 'as with an apply; the daemon repairs its own entry at once, an added entry stays',
+    note: 'the same as with an apply: the daemon repairs its own entry, but an entry that the thief adds stays',
   },
   {
     what: 'list Jobs of all namespaces',
     call: ['GET', `${batch}/jobs`],
-    note: 'the thief reads all Jobs, with environment variables in plain text',
+    note: 'the thief reads all Jobs, including plain-text values of environment variables',
   },
-  { what: 'watch Jobs of all namespaces', call: ['GET', `${batch}/jobs?watch=true`], note: 'the same' },
+  {
+    what: 'watch Jobs of all namespaces',
+    call: ['GET', `${batch}/jobs?watch=true`],
+    note: 'the thief reads each new or changed Job',
+  },
   {
     what: 'stop a Job (`suspend`, `activeDeadlineSeconds`), raise its `backoffLimit` or `parallelism`',
     call: [
@@ -133,17 +141,17 @@ export const ALLOWED: readonly Attempt[] = [
   {
     what: 'give a Job a finalizer',
     call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: ['example.com/thief'] } }],
-    note: 'after a deletion the Job and its namespace stay until a person removes the finalizer, and terraform-controller cannot create the Job again',
+    note: 'a deletion of the Job or of its namespace does not finish until a person removes the finalizer, so terraform-controller cannot create the Job again',
   },
   {
     what: 'remove the finalizers of a Job',
     call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: null } }],
-    note: 'a deletion does not wait for its cleanup: Pods can be left behind',
+    note: 'Kubernetes deletes the Job without the cleanup that the finalizer waits for: Pods can be left behind',
   },
   {
     what: 'send the Pods of a suspended Job to other nodes (`nodeSelector`, `tolerations`, node affinity), and change their labels and annotations',
     call: ['PATCH', `${jobs}/${WAITING}`, { spec: { template: { metadata: marks, spec: moved } } }],
-    note: 'the same Pod elsewhere: **on a node that the thief holds, with all that it mounts**; what injects sidecars by annotation may be made to',
+    note: 'the Pod runs **on a node of the thief, with all volumes and Secrets that it mounts**. A webhook that injects sidecars by annotation can be made to inject one',
   },
   {
     what: 'add `schedulingGates` to the Pods of a suspended Job',
@@ -157,13 +165,13 @@ export const ALLOWED: readonly Attempt[] = [
     since: 36,
   },
   {
-    what: 'do the last three to a Job that has run and is suspended',
+    what: 'change the nodes, scheduling gates or resources of a Job that has run and is suspended',
     call: [
       'PATCH',
       `${jobs}/${STOPPED}`,
       template({ ...moved, ...starved, schedulingGates: [{ name: 'example.com/thief' }] }),
     ],
-    note: 'the same for each Job, because the thief can suspend it first',
+    note: 'the thief can do this to each Job, because the thief can suspend the Job first',
     since: 36,
   },
   {
@@ -174,22 +182,22 @@ export const ALLOWED: readonly Attempt[] = [
   {
     what: "create and change Events in the daemon's namespace",
     call: ['APPLY', applied(`${inNamespace(core, 'events')}/thief`), anEvent(NAMESPACE)],
-    note: 'as said',
+    note: 'the thief can falsify the Events of the daemon',
   },
   {
     what: 'take the Lease',
     call: ['APPLY', applied(`${leases}/${LEASE}`), aLease(LEASE)],
-    note: "the backstop and changes of the webhook's settings stop as long as the thief renews the Lease; the endpoint works, and trust is repaired",
+    note: 'the backstop does not run, and no replica publishes changed options or a changed policy, while the thief renews the Lease. The endpoint works, and the CA bundle is repaired',
   },
   {
     what: 'read its own ClusterRole',
     call: ['GET', `${rbac}/clusterroles/${DAEMON}`],
-    note: 'nothing: it is in the manifests',
+    note: 'none: the ClusterRole is in the manifests',
   },
   {
     what: 'ask for its own rights, as every account can',
     call: ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', access],
-    note: 'nothing',
+    note: 'none',
   },
 ];
 
@@ -214,7 +222,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     { what: 'watch another Secret', call: ['GET', named(secrets, OTHER)] },
     { what: 'create another Secret by POST', call: ['POST', secrets, aSecret('thief')] },
     {
-      what: 'create its own Secret by POST, for which RBAC cannot check the name',
+      what: 'create its own Secret by POST (RBAC cannot check the name of a POST)',
       call: ['POST', secrets, aSecret(SECRET)],
     },
     { what: 'create another Secret by apply', call: ['APPLY', applied(secret('thief')), aSecret('thief')] },
@@ -256,11 +264,11 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       call: ['POST', `${admission}/mutatingadmissionpolicies`, anObject('v1', 'MutatingAdmissionPolicy', 'thief')],
     },
     {
-      what: 'delete the policy about the type of its Secret',
+      what: 'delete the binding of the policy `terraform-daemon-secret-type`',
       call: ['DELETE', `${admission}/validatingadmissionpolicybindings/terraform-daemon-secret-type`],
     },
     {
-      what: 'change the policy about the type of its Secret',
+      what: 'change the policy `terraform-daemon-secret-type`',
       call: ['PATCH', `${admission}/validatingadmissionpolicies/terraform-daemon-secret-type`, { spec: {} }],
     },
   ],
@@ -275,12 +283,12 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     {
       what: 'change the containers of a Job',
       call: ['PATCH', `${jobs}/${RUNNING}`, template(podSpec)],
-      note: 'a Pod template is immutable',
+      note: 'the API server: these fields of a Pod template are immutable',
     },
     {
       what: 'change the containers or the service account of a suspended Job',
       call: ['PATCH', `${jobs}/${WAITING}`, template({ ...podSpec, serviceAccountName: OTHER })],
-      note: 'the same',
+      note: 'the API server: these fields of a Pod template are immutable',
     },
     { what: 'create a CronJob', call: ['POST', inNamespace(batch, 'cronjobs', TEAM), {}] },
     { what: 'patch a CronJob', call: ['PATCH', `${inNamespace(batch, 'cronjobs', TEAM)}/a`, {}] },

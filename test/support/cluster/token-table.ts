@@ -1,3 +1,4 @@
+import { markdownTable } from '../../../tools/docs/markdown-table.ts';
 import { ALLOWED, REFUSED } from './token-attempts.ts';
 
 /** A line of `kubectl auth can-i --list`. */
@@ -10,38 +11,32 @@ export interface Right {
 
 const HEAD = `# What a stolen token of the daemon can do
 
-\`test/cluster/token-rights.test.ts\` writes this page (\`WRITE_DOCS=1\`). It takes a token of the ServiceAccount with the rights of
-\`manifests/install.yaml\`, and tries each line on a real API server. The consequences are in the
-[threat model](../explanation/threat-model.md#a-stolen-token).
-`;
+\`test/cluster/token-rights.test.ts\` writes this page (\`WRITE_DOCS=1\`). The test has a token of the ServiceAccount with the rights of
+\`manifests/install.yaml\`, and sends each call of the last two tables to a real API server. "The thief" has stolen such a token. The
+[threat model](../explanation/threat-model.md#a-stolen-token) describes the three largest risks.`;
 
-/** Returns the complete document about the rights. */
+/** Returns the page docs/reference/token-rights.md. */
 export function rightsTable(rights: readonly Right[]): string {
-  return [
+  const blocks = [
     HEAD,
-    '## The rights as kubectl lists them\n',
-    '`kubectl auth can-i --list`, without the rights of every ServiceAccount:\n',
-    table(
+    '## The rights as kubectl lists them',
+    'The output of `kubectl auth can-i --list` in two namespaces. Rights that every ServiceAccount has are left out.',
+    markdownTable(
       ['namespace', 'resource', 'names', 'verbs'],
       rights.map(({ namespace, resource, names, verbs }) => [namespace, `\`${resource}\``, names || 'all', verbs]),
     ),
-    '## Calls that succeed\n',
-    table(
+    '## Calls that succeed',
+    markdownTable(
       ['the thief can', 'consequence'],
       ALLOWED.map(({ what, note = '', since }) => [what, since ? `${note} (Kubernetes 1.${since} and later)` : note]),
     ),
-    '## Calls that are refused\n',
-    table(
+    '## Calls that are refused',
+    markdownTable(
       ['kind', 'the thief cannot', 'refused by'],
       Object.entries(REFUSED).flatMap(([kind, attempts]) =>
         attempts.map(({ what, note }) => [kind, what, note ?? 'RBAC (403)']),
       ),
-    ).trimEnd(),
-    '',
-  ].join('\n');
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return `${[head, head.map(() => '---'), ...rows].map(line).join('\n')}\n`;
+    ),
+  ];
+  return `${blocks.join('\n\n')}\n`;
 }
