@@ -106,7 +106,8 @@ const shown = (text: string) =>
 describe('the three forms of a policy', async () => {
   const version = await kubernetesVersion();
   const served = servedPolicyVersion(version);
-  const skip = served === undefined && `Kubernetes ${minorOf(version)} has no MutatingAdmissionPolicy, or an alpha`;
+  const skip =
+    served === undefined && `Kubernetes ${minorOf(version)} does not serve MutatingAdmissionPolicy as v1beta1 or v1`;
   let cluster: Cluster;
   let api: RawApi;
   let folder: string;

@@ -21,19 +21,19 @@ export const README = projectFile('README.md');
 const HEAD = `# Kubernetes versions
 
 Made for Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster tests against kube-apiserver and
-kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest is part of
-\`npm test\`. A test is skipped only where the version does not have what it is about, and then the table says so. A
-file that failed is run once more, and counts by that: some bounds are in seconds, and the machine may be busy.
+kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest version is part of
+\`npm test\`. A test is skipped only if the version lacks the tested feature, and the table gives the reason. A test
+file that fails runs a second time, and the second result counts, because a busy machine can exceed a bound of seconds.
 
 | Kubernetes | cluster tests | MutatingAdmissionPolicy |
 | --- | --- | --- |
 `;
 
 const TAIL = `
-What differs between them:
+Differences between the versions:
 
-- **Match conditions** are stable since 1.30: the API server itself picks the Jobs that it asks about.
-- **MutatingAdmissionPolicy** is for \`terraform-daemon policy\` alone. With 1.34 and 1.35 it is v1beta1
+- **Match conditions** are stable since 1.30. The API server evaluates them, and calls the endpoint only for matching Jobs.
+- **MutatingAdmissionPolicy** is needed only for the output of \`terraform-daemon policy\`. With 1.34 and 1.35 it is v1beta1
   (\`--api-version v1beta1\`), and only where the API server was started with
   \`--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true\`.
 - **ValidatingAdmissionPolicy**, with which the install limits what its own ServiceAccount may write
@@ -46,14 +46,14 @@ Not tested; this follows from the Kubernetes documentation.
 | Kubernetes | what to expect |
 | --- | --- |
 | 1.28, 1.29 | Match conditions are a beta, on by default, and work. \`kubectl apply -f manifests/install.yaml\` refuses the two ValidatingAdmissionPolicy objects (\`no matches for kind\`) and makes the rest: leave \`secret-type.yaml\` out of the kustomization. |
-| 1.27 | The API server drops \`matchConditions\`. Every Job of the cluster is sent to the endpoint, which checks it again and changes only Jobs of the policy: correct, but one call for each Job. Each check of the daemon finds the conditions missing and writes them again, less and less often: \`terraform_daemon_fights_total\` grows. |
-| 1.26 and older | The API server refuses the registration, as the field is not in its schema. The daemon ends with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and that the daemon needs version 1.30 or later. |
+| 1.27 | The API server drops \`matchConditions\` and sends every Job of the cluster to the endpoint, and the endpoint changes only Jobs of the policy. Each pass of the daemon finds the conditions missing and writes them again, less and less often: \`terraform_daemon_fights_total\` grows. |
+| 1.26 and older | The API server refuses the registration, because the field is not in its schema. The daemon exits with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and says that the daemon needs version 1.30 or later. |
 `;
 
 const POLICIES = {
-  v1: 'v1, always there',
+  v1: 'v1, on by default',
   v1beta1: 'v1beta1, behind a feature gate and `--runtime-config`',
-  none: 'none, or an alpha: not tried',
+  none: 'none, or alpha: not tested',
 };
 
 function rowText({ version, passed, failed, skipped, retried }: SupportRow): string {
@@ -61,7 +61,7 @@ function rowText({ version, passed, failed, skipped, retried }: SupportRow): str
   const counts = [
     `${passed} passed`,
     ...(failed > 0 ? [`**${failed} failed**`] : []),
-    ...(retried > 0 ? [`${retried} of the files at the second try`] : []),
+    ...(retried > 0 ? [`${retried} of the test files in the second run`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} skipped: ${reasons}`] : []),
   ];
   return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;

@@ -2,6 +2,7 @@ import { reasons } from '../../src/certs/reason-texts.ts';
 import type { OwnOption } from '../../src/cli/command-line.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionGroups } from '../../src/cli/options.ts';
+import { verdicts } from '../../src/commands/inspect/report.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { eventReasons } from '../../src/telemetry/events.ts';
@@ -117,5 +118,14 @@ function exitCodesPage(): string {
     `${value}`,
     exitCodeTexts[name as keyof typeof exitCodes],
   ]);
-  return page('Exit codes', markdownTable(['code', 'meaning'], rows));
+  const results = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [`${exitCode}`, code(word), meaning]);
+  return page(
+    'Exit codes',
+    markdownTable(['code', 'meaning'], rows),
+    '## Results of inspect',
+    markdownTable(
+      ['code', 'result', 'meaning'],
+      results.toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
+    ),
+  );
 }

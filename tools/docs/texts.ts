@@ -31,8 +31,8 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
 };
 
 export const exitCodeTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'The command has finished. For `inspect`: healthy.',
-  failed: 'The command failed. For `inspect`: unhealthy.',
+  done: 'The command has succeeded. `inspect` found no problem.',
+  failed: 'The command has failed, or `inspect` found a problem.',
   usageError: 'The command, an option, or a value is invalid.',
   incomplete: '`inspect` found no problem, but it did not call the endpoint.',
   interrupted: 'SIGINT ended `rotate`, or a second SIGINT ended the daemon at once.',

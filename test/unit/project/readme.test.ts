@@ -6,7 +6,6 @@ import { jobEventReasons } from '../../../src/backstop/job-events.ts';
 import { reasons } from '../../../src/certs/reason-texts.ts';
 import { type OptionDefinition, type OptionName, oftenChanged, options } from '../../../src/cli/options.ts';
 import { otherFindings } from '../../../src/commands/inspect/findings.ts';
-import { verdicts } from '../../../src/commands/inspect/report.ts';
 import { errorCodes } from '../../../src/lib/errors.ts';
 import { LONGEST_EXPRESSION } from '../../../src/policy/cel.ts';
 import { allowReasons } from '../../../src/policy/decide.ts';
@@ -118,20 +117,6 @@ describe('docs/how-to/troubleshoot.md', () => {
     const named = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
     assert.deepEqual(named.toSorted(), [...new Set<string>(words)].toSorted());
   });
-});
-
-test('docs/how-to/monitor.md has the exit codes of inspect that the code has', async () => {
-  const rows = [...(await readDocument('docs/how-to/monitor.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
-  const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
-    `${exitCode}`,
-    `\`${word}\``,
-    meaning,
-  ]);
-  const misused = ['2', 'none', 'usage error'];
-  assert.deepEqual(
-    rows.map(([, ...cells]) => cells),
-    [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
-  );
 });
 
 test('docs/explanation/failure-modes.md names only tests that there are', async () => {

@@ -63,7 +63,7 @@ describe('a row', () => {
       supportedIn(second).map(([, line]) => line.split(' | ').slice(0, 2)),
       [
         ['| v1.9.0', '1 passed'],
-        ['| v1.30.2', '8 passed, **1 failed**, 2 of the files at the second try, 2 skipped: why'],
+        ['| v1.30.2', '8 passed, **1 failed**, 2 of the test files in the second run, 2 skipped: why'],
         ['| v1.31.0', 'not tried yet'],
       ],
     );
