@@ -10,7 +10,7 @@ const manifests = fileURLToPath(new URL('../../manifests/', import.meta.url));
 /** The path of manifests/install.yaml, the single file that users apply. */
 export const INSTALL = `${manifests}install.yaml`;
 
-const HEADER = '# Made from manifests/base by "npm run manifests": change it there.\n';
+const HEADER = '# Generated from manifests/base by "npm run manifests".\n';
 
 /** The folder of an overlay of `manifests/overlays`. */
 export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
