@@ -73,7 +73,7 @@ function metricsPage(): string {
   ]);
   return page(
     'Metrics',
-    'The daemon serves its metrics at `/metrics` of `--metrics-bind-port`, beside the default metrics of Node.js.',
+    'The daemon serves these metrics and the default metrics of Node.js at `/metrics`, on the port of `--metrics-bind-port`.',
     markdownTable(['name', 'type', 'labels', 'unit', 'meaning'], rows),
   );
 }
@@ -91,7 +91,7 @@ function reasonsPage(): string {
   ]);
   return page(
     'Reasons',
-    'The daemon gives a reason in its log, in the labels of its metrics and in its Events. An Event has the same words in UpperCamelCase. What to do about a reason: [troubleshooting](../how-to/troubleshoot.md).',
+    'The log and the labels of the metrics contain a reason as in the first column. Events have the reason of the second column. The actions of an operator are in [troubleshooting](../how-to/troubleshoot.md).',
     '## Events about the Secret and the webhook configuration',
     markdownTable(['log and metrics', 'Event reason', 'meaning'], rows),
     '## Events about Jobs',
@@ -101,7 +101,7 @@ function reasonsPage(): string {
         [
           code('uncapped job capped'),
           code('Missed'),
-          'the API server stored the Job without calling the webhook; the backstop capped the Job',
+          'the Job was stored uncapped, for example because the API server did not call the webhook, and the backstop capped it',
         ],
         [
           code('job failed, not retried by policy'),
