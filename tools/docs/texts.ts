@@ -7,12 +7,12 @@ import type { EventReason } from '../../src/telemetry/events.ts';
 export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | RegistrationReason>, string>> = {
   publish: 'the new CA was missing from the live CA bundle and is published again',
   settle: 'the new CA was read back from the live CA bundle, and the settle time begins',
-  switch: 'the new CA has replaced the old CA as the issuer',
+  switch: 'the new CA has signed the serving certificate',
   retire: 'the old CA was removed from the CA bundle, and the rotation has finished',
   paused: 'a write is necessary, but the annotation `terraform.job.kb.io/paused` prevents it',
   conflict: 'another writer keeps reverting the repairs of the daemon, so the daemon waits before the next repair',
   'invalid-annotation': 'the annotation `terraform.job.kb.io/rotate` is neither `serving` nor `ca`',
-  'clocks-differ': 'a phase of the rotation has a start time in the future of this replica',
+  'clocks-differ': 'a phase of the rotation begins in the future by the clock of this replica',
   'policy-loaded': 'the changed policy file is in force',
   'client-ca-loaded': 'the changed file of `--client-ca-file` is in force',
   CONFIG_INVALID: 'an option or the kubeconfig is invalid',
@@ -23,11 +23,11 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   SECRET_NOT_OURS: 'the Secret lacks the managed-by label, so the daemon does not write it',
   WRITES_PAUSED:
     'a write of the Secret is necessary, but the pause annotation or the rate limit of repairs prevents it',
-  KUBE_FORBIDDEN: 'the API server answered with 401 or 403: a right is missing, or the token is invalid',
-  KUBE_REJECTED: 'the API server refused the content of a request',
-  KUBE_CONFLICT: 'another writer changed the object between the read and the write of the daemon',
-  KUBE_UNAVAILABLE: 'the API server did not answer, or not in time',
-  REVIEW_MALFORMED: 'a request to the webhook was not an AdmissionReview v1',
+  KUBE_FORBIDDEN: 'the API server answered with 401 or 403, for example because a right is missing',
+  KUBE_REJECTED: 'the API server refused a request with another 4xx error, for example because the namespace is missing',
+  KUBE_CONFLICT: 'the API server answered with 409, because another writer has changed or created the object',
+  KUBE_UNAVAILABLE: 'the API server did not answer in time, or answered with 429 or 5xx',
+  REVIEW_MALFORMED: 'the body of a request to the webhook was not a valid AdmissionReview v1',
   SERVER_LISTEN_FAILED: 'the daemon could not listen on a port',
 };
 
