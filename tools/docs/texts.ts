@@ -24,7 +24,8 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   WRITES_PAUSED:
     'a write of the Secret is necessary, but the pause annotation or the rate limit of repairs prevents it',
   KUBE_FORBIDDEN: 'the API server answered with 401 or 403, for example because a right is missing',
-  KUBE_REJECTED: 'the API server refused a request with another 4xx error, for example because the namespace is missing',
+  KUBE_REJECTED:
+    'the API server refused a request with another 4xx error, for example because the namespace is missing',
   KUBE_CONFLICT: 'the API server answered with 409, because another writer has changed or created the object',
   KUBE_UNAVAILABLE: 'the API server did not answer in time, or answered with 429 or 5xx',
   REVIEW_MALFORMED: 'the body of a request to the webhook was not a valid AdmissionReview v1',
