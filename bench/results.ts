@@ -18,9 +18,9 @@ export interface EndpointResults {
   readonly load: Readonly<Record<BodyName, ByServer<BySpread<Measured>>>>;
   readonly memory: ByServer<{
     readonly rest: number;
-    /** After the load with recorded reviews. */
+    /** Memory after the load with recorded reviews. */
     readonly loaded: number;
-    /** After the load with Jobs of 1 MiB. */
+    /** Memory after the load with Jobs of 1 MiB. */
     readonly large: number;
     readonly peak: number;
   }>;
