@@ -148,7 +148,7 @@ describe('the fault proxy', () => {
         return undefined;
       },
     });
-    const failure = await daemon.line('will try again');
+    const failure = await daemon.line('start failed, will try again');
     assert.equal(failure.code, 'KUBE_UNAVAILABLE');
     assert.equal(await cluster.secret(), undefined);
     await proxy.restore();

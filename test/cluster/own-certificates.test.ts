@@ -160,7 +160,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     assert.equal(await daemon.ended, 1);
     const failure = await daemon.line('exiting on fatal error');
     assert.equal(failure.code, 'CERTIFICATE_FILES_INVALID');
-    assert.match(String(failure.error), /\/cert\.pem: there is no such file$/);
+    assert.match(String(failure.error), /\/cert\.pem: file not found$/);
   });
 
   for (const host of ['127.0.0.1', 'localhost']) {

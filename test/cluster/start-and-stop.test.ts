@@ -56,7 +56,7 @@ describe('starting and stopping', () => {
   it('the daemon exits with code 0 on a signal before it is ready', async (t) => {
     const { kubeconfig } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
-    await daemon.line('will try again');
+    await daemon.line('start failed, will try again');
     assert.equal(await daemon.stop(), 0);
   });
 
@@ -80,7 +80,7 @@ describe('starting and stopping', () => {
     const { kubeconfig, open } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
     t.after(() => daemon.stop());
-    const attempt = await daemon.line('will try again');
+    const attempt = await daemon.line('start failed, will try again');
     assert.equal(attempt.code, 'KUBE_UNAVAILABLE');
     assert.match(String(attempt.error), /ECONNREFUSED/);
     await open();
