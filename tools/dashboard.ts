@@ -73,7 +73,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: 'Repairs rate-limited',
-    expr: 'sum by (object) (increase(terraform_daemon_fights_total[1h]))',
+    expr: 'sum by (object) (increase(terraform_daemon_conflicts_total[1h]))',
     legend: '{{object}}',
   },
   {

@@ -31,7 +31,7 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
       }
       case 'adopt':
         return withBundle({ ...set, phase: 'publishing', phaseSince: now }, situation);
-      case 'mend':
+      case 'repair':
         return withBundle(set, situation);
       case 'publish':
         return { ...set, phase: 'publishing', phaseSince: now };

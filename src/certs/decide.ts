@@ -22,7 +22,7 @@ export type CertificateDecision =
   /** Add the live CAs to the bundle, because another writer has put a different certificate set into the Secret. */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */
-  | { readonly action: 'mend'; readonly reason: Reason }
+  | { readonly action: 'repair'; readonly reason: Reason }
   /** Delete the Secret and create it again, because it is immutable or has the wrong type. */
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;
@@ -52,7 +52,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
 
   function decideOnBundle(set: CertificateSet, situation: Situation): CertificateDecision | undefined {
     const reason = bundles.bundleProblem(set, situation.now);
-    if (reason !== undefined) return { action: 'mend', reason };
+    if (reason !== undefined) return { action: 'repair', reason };
     return bundles.isLeftBehind(set, situation) ? { action: 'adopt', reason: 'swapped' } : undefined;
   }
 
@@ -80,7 +80,7 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
 }
 
 function decideOnTraits({ asked, isPhaseWrong }: SecretTraits): CertificateDecision | undefined {
-  if (isPhaseWrong) return { action: 'mend', reason: 'wrong-phase' };
+  if (isPhaseWrong) return { action: 'repair', reason: 'wrong-phase' };
   return asked === 'serving' ? { action: 'renew', reason: 'asked' } : undefined;
 }
 

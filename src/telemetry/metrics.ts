@@ -15,7 +15,7 @@ const help = {
     'When the MutatingWebhookConfiguration was last read, in seconds since the epoch. bundle_trusts_serving is as old.',
   policy_valid:
     '1 if the policy file was valid when last read, 0 if it was invalid and the last valid policy stays in force.',
-  fights_total: 'Repairs that were rate-limited because another writer keeps reverting them, by object.',
+  conflicts_total: 'Repairs that were rate-limited because another writer keeps reverting them, by object.',
   reconcile_duration_seconds: 'Duration of reconciles in seconds, by result.',
   admission_requests_total: 'Admission requests by outcome.',
   admission_duration_seconds: 'Seconds from the parsed admission request to its response.',
@@ -43,7 +43,7 @@ export function createMetrics(version: string) {
   const trusts = new Gauge(as('bundle_trusts_serving'));
   const registrationRead = new Gauge(as('registration_read_timestamp_seconds'));
   const policyValid = new Gauge(as('policy_valid'));
-  const fights = new Counter(as('fights_total', 'object'));
+  const conflicts = new Counter(as('conflicts_total', 'object'));
   const reconciles = new Histogram({ ...as('reconcile_duration_seconds', 'result'), buckets: reconcileBuckets });
   const admissions = new Counter(as('admission_requests_total', 'outcome'));
   const admissionSeconds = new Histogram({ ...as('admission_duration_seconds'), buckets: admissionBuckets });
@@ -53,7 +53,7 @@ export function createMetrics(version: string) {
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // Start at 0, because increase() in Prometheus misses the first increment of a counter that starts at 1.
-  for (const object of ['secret', 'registration']) fights.inc({ object }, 0);
+  for (const object of ['secret', 'registration']) conflicts.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
   return {
     admissionAnswered(outcome: Outcome, seconds?: number): void {
@@ -71,7 +71,7 @@ export function createMetrics(version: string) {
       registrations.inc({ result, reason }),
     registrationRead: (at: Date) => registrationRead.set(seconds(at)),
     policyRead: (isValid: boolean) => policyValid.set(Number(isValid)),
-    repairThrottled: (object: string) => fights.inc({ object }),
+    repairThrottled: (object: string) => conflicts.inc({ object }),
     jobMissed: () => missed.inc(),
     jobRanOnce: () => ranOnce.inc(),
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),

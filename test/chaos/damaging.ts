@@ -36,22 +36,22 @@ export async function damageRegistration(stage: Stage, repairs: Repair[], name: 
       throw failure;
     }
     inflictedAt = new Date();
-    const untilMended = async (sight: Sight, nth: number) => {
-      await eventually(() => assertMended(sight, before, name), { withinMs: REPAIR_PATIENCE_MS });
+    const untilRepaired = async (sight: Sight, nth: number) => {
+      await eventually(() => assertRepaired(sight, before, name), { withinMs: REPAIR_PATIENCE_MS });
       repairedAt ??= new Date();
       await delay(SLACK_MS);
       closes[nth]?.();
     };
-    await Promise.all(stage.sights.map(untilMended));
+    await Promise.all(stage.sights.map(untilRepaired));
   } finally {
     for (const close of closes) close();
     if (inflictedAt !== undefined) repairs.push({ damage: name, inflictedAt, repairedAt });
   }
 }
 
-function assertMended(sight: Sight, before: bigint, damage: string): void {
+function assertRepaired(sight: Sight, before: bigint, damage: string): void {
   const seen = sight.latest();
-  if (!seen?.isIntact || seen.resourceVersion <= before) throw new Error(`${damage}: not mended in time`);
+  if (!seen?.isIntact || seen.resourceVersion <= before) throw new Error(`${damage}: not repaired in time`);
 }
 
 const versionOf = async (cluster: Cluster): Promise<bigint> =>

@@ -71,19 +71,22 @@ describe('what a person or another program does to a running daemon', () => {
     const repairs = () => timeline.moments().filter(({ registration }) => isHealthy(registration)).length;
     const isHealthy = (live: V1MutatingWebhookConfiguration | undefined) =>
       ![undefined, SPOILT].includes(bundleOf(live));
-    const isFighting = () => daemon.lines.some(({ message }) => message === FIGHT);
-    while (!isFighting()) {
-      await eventually(async () => assert.ok(isFighting() || isHealthy(await cluster.registration())));
-      if (!isFighting()) await spoilBundle('grumpy-controller').catch(() => {}); // it is just being written
+    const isRateLimited = () => daemon.lines.some(({ message }) => message === RATE_LIMITED);
+    while (!isRateLimited()) {
+      await eventually(async () => assert.ok(isRateLimited() || isHealthy(await cluster.registration())));
+      if (!isRateLimited()) await spoilBundle('grumpy-controller').catch(() => {}); // it is just being written
     }
-    const { object, writer, waitMs } = await daemon.line(FIGHT);
+    const { object, writer, waitMs } = await daemon.line(RATE_LIMITED);
     assert.deepEqual([object, writer], ['registration', 'grumpy-controller']);
     assert.ok(Number(waitMs) > 0);
     const before = repairs();
-    assert.ok(before >= 20, `${before} repairs before it is a fight`);
+    assert.ok(before >= 20, `${before} repairs before the first delay`);
     await eventually(() => assert.equal(repairs() > before, true), { withinMs: 60_000 });
     assert.equal(repairs(), before + 1, 'it is repaired again, once');
-    assert.match((await daemon.probe('/metrics')).text, /terraform_daemon_fights_total\{object="registration"\} [1-9]/);
+    assert.match(
+      (await daemon.probe('/metrics')).text,
+      /terraform_daemon_conflicts_total\{object="registration"\} [1-9]/,
+    );
     const event = await cluster.core.readNamespacedEvent({
       namespace: NAMESPACE,
       name: `${SECRET}.repair-registration.conflict`,
@@ -91,7 +94,7 @@ describe('what a person or another program does to a running daemon', () => {
     assert.deepEqual([event.type, event.reason], ['Warning', 'RepairConflict']);
     assert.match(event.message ?? '', /grumpy-controller/);
   });
-  const FIGHT = 'repair rate-limited: another writer keeps reverting it';
+  const RATE_LIMITED = 'repair rate-limited: another writer keeps reverting it';
 
   it('a Secret that loses its label is used and never written', async (t) => {
     const daemon = await start(t);
@@ -103,7 +106,7 @@ describe('what a person or another program does to a running daemon', () => {
     assert.equal(failure.code, 'SECRET_NOT_OURS');
     assert.match(String(failure.error), /kubectl -n vela-system label secret terraform-job-webhook-cert/);
     await emptyBundle('admin');
-    await eventually(async () => assert.ok(bundleOf(await cluster.registration()), 'the registration is mended'));
+    await eventually(async () => assert.ok(bundleOf(await cluster.registration()), 'the registration is repaired'));
     const secret = await cluster.secret();
     assert.equal(Buffer.from(secret?.data?.['tls.key'] ?? '', 'base64').toString(), 'theirs');
     assert.equal((await daemon.probe('/readyz')).status, 200);

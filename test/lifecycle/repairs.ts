@@ -16,7 +16,7 @@ const SECRET_MS = promisedMs(2_000);
 
 export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
   /** The machine may be busy for a moment: what takes too long is done twice more, and then the median counts. */
-  async function mendedWithin(boundMs: number, inflict: () => Promise<LifecycleRow>): Promise<void> {
+  async function repairedWithin(boundMs: number, inflict: () => Promise<LifecycleRow>): Promise<void> {
     const rows = [add(await inflict())];
     if ((rows[0]?.healedMs ?? 0) > boundMs) rows.push(add(await inflict()), add(await inflict()));
     for (const { scenario, lost } of rows) assert.deepEqual([scenario, lost], [scenario, 0]);
@@ -44,11 +44,11 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       const wanted = entryOf(stage.timeline.moments().at(-1)?.registration);
       const isHealed = ({ registration }: Moment) => JSON.stringify(entryOf(registration)) === JSON.stringify(wanted);
       for (const { name, inflict } of bundleDamages) {
-        await mendedWithin(BUNDLE_MS, () => damage(stage, t, { scenario: `caBundle ${name}`, inflict, isHealed }));
+        await repairedWithin(BUNDLE_MS, () => damage(stage, t, { scenario: `caBundle ${name}`, inflict, isHealed }));
       }
       for (const { name, inflict } of entryDamages) {
         const scenario = `registration ${name}`;
-        await mendedWithin(REGISTRATION_MS, () => damage(stage, t, { scenario, inflict, isHealed }));
+        await repairedWithin(REGISTRATION_MS, () => damage(stage, t, { scenario, inflict, isHealed }));
       }
     });
 

@@ -78,21 +78,21 @@ describe('a step', () => {
     assert.deepEqual(after, { ...announced, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test("the step mend keeps only the daemon's own CAs in the bundle, each once, and does not change the phase", async () => {
+  test("the step repair keeps only the daemon's own CAs in the bundle, each once, and does not change the phase", async () => {
     const text = [foreign.certificate, other.ca.certificate, own, 'junk', own, next.certificate].join('') as Pem;
-    const after = await take({ ...announced, caBundle: text }, { action: 'mend', reason: 'foreign-ca' });
+    const after = await take({ ...announced, caBundle: text }, { action: 'repair', reason: 'foreign-ca' });
     assert.deepEqual(after, announced);
   });
 
-  test('the step mend adds a missing next CA to the bundle', async () => {
-    const after = await take({ ...announced, caBundle: own }, { action: 'mend', reason: 'ca-lost' });
+  test('the step repair adds a missing next CA to the bundle', async () => {
+    const after = await take({ ...announced, caBundle: own }, { action: 'repair', reason: 'ca-lost' });
     assert.deepEqual(bundle(after), [own, next.certificate]);
   });
 
-  test('the step mend adds CAs of the live bundle during a rotation, but not to a stable set', async () => {
-    const mend: SetStep = { action: 'mend', reason: 'unparsable-bundle' };
-    assert.deepEqual(bundle(await take(announced, mend, third.certificate)).at(-1), third.certificate);
-    assert.deepEqual(bundle(await take(set, mend, third.certificate)), [own]);
+  test('the step repair adds CAs of the live bundle during a rotation, but not to a stable set', async () => {
+    const repair: SetStep = { action: 'repair', reason: 'unparsable-bundle' };
+    assert.deepEqual(bundle(await take(announced, repair, third.certificate)).at(-1), third.certificate);
+    assert.deepEqual(bundle(await take(set, repair, third.certificate)), [own]);
   });
 
   test('the step settle changes only the phase', async () => {

@@ -59,7 +59,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
   describe(`a write that is delayed by ${held}`, () => {
     const harmless = {
       ...(holdsOrdinary ? ordinary : {}),
-      'a bundle to be mended': { secret: twice, action: 'mend' },
+      'a bundle that must be repaired': { secret: twice, action: 'repair' },
       'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },
       'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };

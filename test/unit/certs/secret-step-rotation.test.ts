@@ -115,7 +115,7 @@ describe('a rotation from any start ends stable with one CA', () => {
     },
     'a next CA that is not in the bundle': {
       set: { ...rotating, caBundle: set.caBundle },
-      actions: ['mend', 'switch', 'retire'],
+      actions: ['repair', 'switch', 'retire'],
     },
     'a phase without a beginning': {
       set: { ...rotating, phaseSince: undefined },
@@ -127,7 +127,7 @@ describe('a rotation from any start ends stable with one CA', () => {
     },
     'a bundle with its CA twice': {
       set: { ...set, caBundle: (set.caBundle + set.caBundle) as Pem },
-      actions: ['mend'],
+      actions: ['repair'],
     },
   };
   for (const [what, { set: beginning, actions, ...at }] of Object.entries(beginnings)) {

@@ -23,7 +23,7 @@ const names = {
   'with quotes': `it's "quoted" \\' and '' more`,
 };
 
-describe('a command that mends something', () => {
+describe('a command that repairs something', () => {
   for (const [what, name] of Object.entries(names)) {
     test(`a suggested command is quoted for the shell: ${what}`, async () => {
       const commands = repairCommands({ namespace: name, secretName: name, ownerClusterRole: name });

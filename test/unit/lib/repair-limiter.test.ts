@@ -7,10 +7,10 @@ const MINUTE_MS = 60_000;
 const at = (ms: number): Date => new Date(START + ms);
 
 /** Returns a limiter after this number of repairs at one moment. */
-function fightAfter(repairs: number, atMs = 0): RepairLimiter {
-  const fights = createRepairLimiter(1_000);
-  for (let count = 0; count < repairs; count += 1) fights.record('secret', at(atMs));
-  return fights;
+function limiterAfter(repairs: number, atMs = 0): RepairLimiter {
+  const limiter = createRepairLimiter(1_000);
+  for (let count = 0; count < repairs; count += 1) limiter.record('secret', at(atMs));
+  return limiter;
 }
 
 describe('a repair', () => {
@@ -19,62 +19,62 @@ describe('a repair', () => {
   });
 
   test('twenty repairs of an object in a row are not delayed', () => {
-    assert.equal(fightAfter(19).delayMs('secret', at(0)), 0);
-    assert.equal(fightAfter(20).delayMs('secret', at(0)), 1_000);
+    assert.equal(limiterAfter(19).delayMs('secret', at(0)), 0);
+    assert.equal(limiterAfter(20).delayMs('secret', at(0)), 1_000);
   });
 
   const waits = { 20: 1, 21: 2, 22: 4, 23: 8, 24: 16, 25: 32, 26: 64, 27: 128, 28: 256, 29: 300, 30: 300, 2000: 300 };
   for (const [repairs, seconds] of Object.entries(waits)) {
     test(`a repair after ${repairs} others is delayed by ${seconds} s`, () => {
-      assert.equal(fightAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
+      assert.equal(limiterAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
     });
   }
 
   test('the delay of a repair counts from the last repair', () => {
-    const fights = fightAfter(24);
-    assert.equal(fights.delayMs('secret', at(1)), 15_999);
-    assert.equal(fights.delayMs('secret', at(15_999)), 1);
-    assert.equal(fights.delayMs('secret', at(16_000)), 0);
-    assert.equal(fights.delayMs('secret', at(MINUTE_MS)), 0);
+    const limiter = limiterAfter(24);
+    assert.equal(limiter.delayMs('secret', at(1)), 15_999);
+    assert.equal(limiter.delayMs('secret', at(15_999)), 1);
+    assert.equal(limiter.delayMs('secret', at(16_000)), 0);
+    assert.equal(limiter.delayMs('secret', at(MINUTE_MS)), 0);
   });
 
   test('a repair is not delayed by repairs of another object', () => {
-    const fights = fightAfter(30);
-    assert.equal(fights.delayMs('registration', at(0)), 0);
-    fights.record('registration', at(0));
-    assert.equal(fights.delayMs('registration', at(0)), 0);
-    assert.equal(fights.delayMs('secret', at(0)), 5 * MINUTE_MS);
+    const limiter = limiterAfter(30);
+    assert.equal(limiter.delayMs('registration', at(0)), 0);
+    limiter.record('registration', at(0));
+    assert.equal(limiter.delayMs('registration', at(0)), 0);
+    assert.equal(limiter.delayMs('secret', at(0)), 5 * MINUTE_MS);
   });
 });
 
 describe('a conflict with another writer', () => {
   test('a repair within ten minutes of the last continues the conflict', () => {
-    const fights = fightAfter(24);
-    fights.record('secret', at(10 * MINUTE_MS - 1));
-    assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
+    const limiter = limiterAfter(24);
+    limiter.record('secret', at(10 * MINUTE_MS - 1));
+    assert.equal(limiter.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
   });
 
   test('ten minutes without a repair reset the repair delay', () => {
-    const fights = fightAfter(30);
+    const limiter = limiterAfter(30);
     for (let count = 0; count < 20; count += 1) {
-      assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 0);
-      fights.record('secret', at(10 * MINUTE_MS));
+      assert.equal(limiter.delayMs('secret', at(10 * MINUTE_MS)), 0);
+      limiter.record('secret', at(10 * MINUTE_MS));
     }
-    assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS)), 1_000);
+    assert.equal(limiter.delayMs('secret', at(10 * MINUTE_MS)), 1_000);
   });
 
   test('a clock that was set back does not delay a repair', () => {
-    const fights = fightAfter(24, MINUTE_MS);
-    assert.equal(fights.delayMs('secret', at(MINUTE_MS - 1)), 0);
-    fights.record('secret', at(0));
-    assert.equal(fights.delayMs('secret', at(0)), 32_000);
+    const limiter = limiterAfter(24, MINUTE_MS);
+    assert.equal(limiter.delayMs('secret', at(MINUTE_MS - 1)), 0);
+    limiter.record('secret', at(0));
+    assert.equal(limiter.delayMs('secret', at(0)), 32_000);
   });
 
   test('the repair limiter remembers the latest thousand objects', () => {
-    const fights = fightAfter(25);
-    for (let nth = 0; nth < 999; nth += 1) fights.record(`object-${nth}`, at(0));
-    assert.ok(fights.delayMs('secret', at(0)) > 0);
-    fights.record('one more', at(0));
-    assert.equal(fights.delayMs('secret', at(0)), 0);
+    const limiter = limiterAfter(25);
+    for (let nth = 0; nth < 999; nth += 1) limiter.record(`object-${nth}`, at(0));
+    assert.ok(limiter.delayMs('secret', at(0)) > 0);
+    limiter.record('one more', at(0));
+    assert.equal(limiter.delayMs('secret', at(0)), 0);
   });
 });

@@ -36,7 +36,7 @@ function aWorld() {
     /** Whether the replica holds the Lease. */
     isLeaseHolder: true,
     tries: 0,
-    fights: 0,
+    conflicts: 0,
     /** Whether a read of the Lease finds this replica as the holder, and the number of reads. */
     stillHolds: true,
     leaseReads: 0,
@@ -73,7 +73,7 @@ function aWorld() {
       metrics: createMetrics('test'),
       events: {
         emit({ reason }: { readonly reason: string }) {
-          if (reason === 'conflict') world.fights += 1;
+          if (reason === 'conflict') world.conflicts += 1;
         },
       },
     };
@@ -207,7 +207,7 @@ describe('replicas with user-provided certificates', () => {
       await replica.look();
     }
     assert.ok(here.registrations.writes() < 30, `${here.registrations.writes()} writes`);
-    assert.ok(here.world.fights > 200, `${here.world.fights} fights told`);
+    assert.ok(here.world.conflicts > 200, `${here.world.conflicts} conflicts reported`);
   });
 
   test('replicas with files write nothing if only the order of the CAs in the live CA bundle differs', async (t) => {
@@ -219,7 +219,7 @@ describe('replicas with user-provided certificates', () => {
     });
     const replicas = await two(t, { aReplica }, [inOrder(one, other), inOrder(other, one)]);
     for (let looks = 0; looks < 30; looks += 1) for (const { look } of replicas) await look();
-    assert.deepEqual([registrations.writes(), world.fights], [1, 0]);
+    assert.deepEqual([registrations.writes(), world.conflicts], [1, 0]);
   });
 });
 
@@ -242,14 +242,14 @@ describe('a repair that the API server refuses', () => {
       const here = aWorld();
       const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
       here.world.refuses = true;
-      const isMended = damage(here);
+      const isRepaired = damage(here);
       for (let minute = 1; minute <= 40; minute += 1) {
         here.world.ms = minute * MINUTE_MS;
         await assert.rejects(look, { code: 'KUBE_FORBIDDEN' });
       }
       here.world.refuses = false;
       await look();
-      assert.deepEqual([isMended(), here.world.fights], [true, 0]);
+      assert.deepEqual([isRepaired(), here.world.conflicts], [true, 0]);
     });
   }
 });
@@ -309,7 +309,7 @@ describe('a replica without the Lease', () => {
         await look();
       }
       assert.ok(registrations.writes() < 30, `${registrations.writes()} writes`);
-      assert.ok(world.fights > 60, `${world.fights} conflicts reported`);
+      assert.ok(world.conflicts > 60, `${world.conflicts} conflicts reported`);
     });
   }
 });
@@ -326,7 +326,7 @@ describe('a repair that another writer forestalls each time', () => {
       await look();
     }
     assert.ok(here.world.tries < 30, `${here.world.tries} tries`);
-    assert.ok(here.world.fights > 30, `${here.world.fights} fights told`);
+    assert.ok(here.world.conflicts > 30, `${here.world.conflicts} conflicts reported`);
   });
 
   test('a repair of the Secret that always loses counts as a conflict and is rate-limited', async () => {
@@ -347,7 +347,7 @@ describe('a repair that another writer forestalls each time', () => {
     }
     assert.deepEqual(outcomes.slice(0, 2), ['KUBE_CONFLICT', 'KUBE_CONFLICT']);
     assert.ok(here.world.tries <= 30, `${here.world.tries} tries, ten to a look`);
-    assert.ok(here.world.fights > 5, `${here.world.fights} fights told`);
+    assert.ok(here.world.conflicts > 5, `${here.world.conflicts} conflicts reported`);
   });
 });
 

@@ -40,7 +40,7 @@ export type Outcome =
   | 'settle'
   | 'switch'
   | 'retire'
-  | `${'renew' | 'replace' | 'announce' | 'adopt' | 'mend' | 'recreate'} ${Reason}`;
+  | `${'renew' | 'replace' | 'announce' | 'adopt' | 'repair' | 'recreate'} ${Reason}`;
 
 /** One row of the decision table: a set in a situation and the expected decision. */
 export interface DecisionRow extends Omit<Situation, 'now'>, SecretTraits {

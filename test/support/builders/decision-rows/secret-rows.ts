@@ -28,7 +28,7 @@ const bundleRows: readonly DecisionRow[] = [
     what: 'a phase in the annotations that is not the one stored',
     set,
     isPhaseWrong: true,
-    expected: 'mend wrong-phase',
+    expected: 'repair wrong-phase',
   },
   {
     what: 'a next CA that is the current one',
@@ -46,40 +46,44 @@ const bundleRows: readonly DecisionRow[] = [
     what: 'a bundle with a CA at its end',
     set: withBundle(own, shortLived.ca.certificate),
     at: after(DAY_MS),
-    expected: 'mend foreign-ca',
+    expected: 'repair foreign-ca',
   },
   {
     what: 'a bundle with a CA for other names',
     set: withBundle(own, forOtherNames.certificate),
-    expected: 'mend foreign-ca',
+    expected: 'repair foreign-ca',
   },
-  { what: 'a bundle with a CA of another kind', set: withBundle(own, ec.certificate), expected: 'mend foreign-ca' },
+  { what: 'a bundle with a CA of another kind', set: withBundle(own, ec.certificate), expected: 'repair foreign-ca' },
   {
     what: 'a bundle with a certificate that is no CA',
     set: withBundle(own, set.serving.certificate),
-    expected: 'mend foreign-ca',
+    expected: 'repair foreign-ca',
   },
-  { what: 'a bundle with its CA twice', set: withBundle(own, own), expected: 'mend duplicate-ca' },
+  { what: 'a bundle with its CA twice', set: withBundle(own, own), expected: 'repair duplicate-ca' },
   {
     what: 'a bundle with the CA before twice',
     set: withBundle(own, other.ca.certificate, other.ca.certificate),
-    expected: 'mend duplicate-ca',
+    expected: 'repair duplicate-ca',
   },
   {
     what: 'a bundle with a block that is no certificate',
     set: withBundle(own, junk),
-    expected: 'mend unparsable-bundle',
+    expected: 'repair unparsable-bundle',
   },
   {
     what: 'a bundle that is cut off',
     set: withBundle(own, other.ca.certificate.slice(0, -20)),
-    expected: 'mend unparsable-bundle',
+    expected: 'repair unparsable-bundle',
   },
-  { what: 'a bundle with a private key', set: withBundle(own, set.ca.privateKey), expected: 'mend unparsable-bundle' },
+  {
+    what: 'a bundle with a private key',
+    set: withBundle(own, set.ca.privateKey),
+    expected: 'repair unparsable-bundle',
+  },
   {
     what: 'a bundle without the next CA',
     set: { ...set, nextCa: next, phase: 'publishing', phaseSince: ISSUED_AT },
-    expected: 'mend ca-lost',
+    expected: 'repair ca-lost',
   },
 ];
 
@@ -141,7 +145,7 @@ const swappedRows: readonly DecisionRow[] = [
     what: 'a set with a damaged bundle that does not trust what is presented',
     set: withBundle(own, own),
     ...presentedByOther,
-    expected: 'mend duplicate-ca',
+    expected: 'repair duplicate-ca',
   },
 ];
 
