@@ -4,12 +4,13 @@ import { subcommands } from './commands/subcommands.ts';
 import { runCommand } from './operator/command.ts';
 
 /**
- * Time that the process waits for its last output before it exits. The process does not wait for open sockets, because
- * Node.js cannot cancel a connection attempt.
+ * Time between the result and the exit of the process, in which the last output is written. The process does not wait
+ * for open sockets, because Node.js cannot cancel a connection attempt.
  */
 const LINGER_MS = 50;
 
-// In `--help | head`, `head` closes the pipe early. Without this handler, Node.js prints a stack trace.
+// A reader of the output, such as `head`, can close the pipe early. Without this handler, the process would then end
+// with a stack trace.
 for (const output of [process.stdout, process.stderr]) {
   output.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

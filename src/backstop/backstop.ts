@@ -12,16 +12,17 @@ export interface BackstopDependencies
   readonly jobs: JobStore;
   /** Milliseconds since the process started. */
   readonly uptimeMs: () => number;
-  /** Registers a callback for a new policy, after which all Jobs are listed again. */
+  /** Registers a callback that is called after each change of the policy. The backstop then lists all Jobs again. */
   readonly onPolicyChange: (changed: () => void) => void;
   readonly heal: Heal;
 }
 
 /**
- * Returns a function that caps Jobs stored uncapped, and writes Events about Jobs that failed and are not retried by
- * policy, until its `running` signal is aborted.
+ * Returns the function that runs the backstop until the signal `running` is aborted. The backstop caps Jobs that were
+ * stored uncapped, and writes Events about these Jobs and about failed Jobs that the policy does not retry.
  *
- * @param signal stops the writes of Events, which continue after `running` is aborted because the Lease was lost.
+ * @param signal stops the writes of Events. If only `running` is aborted, because the Lease was lost, queued Events are
+ * still written.
  */
 export function createBackstop(
   dependencies: BackstopDependencies,
@@ -36,12 +37,12 @@ export function createBackstop(
 
   function decide(job: unknown, namespaceLabels?: Labels): JobDecision {
     const at = now();
-    // Computed from the current time at each call, because a wrong clock may be corrected long after the start.
+    // Compute the start time at each call, because a wrong clock can be corrected long after the start.
     const startedAt = new Date(at.getTime() - uptimeMs());
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels, now: at });
   }
   return async (running) => {
-    // Another list finds the Jobs that the full queue has dropped.
+    // The queue was full and dropped a Job. Only another list finds this Job again.
     const onOverflow = () => watch.listSoon();
     const worker = createJobWorker({ ...dependencies, writeEvent, outages, limiter, decide }, onOverflow, running);
     const watch = watchJobs(jobs, worker, { log, signal: running });

@@ -18,12 +18,15 @@ export interface JobReference {
 
 export type JobDecision =
   | { readonly action: 'leave' }
-  /** The labels of the namespace are needed for the decision. */
+  /** The decision needs the labels of the Job's namespace. */
   | { readonly action: 'ask' }
   | CapDecision
   | ExplainDecision;
 
-/** The Job must be capped: its backoffLimit is higher than the policy allows. */
+/**
+ * The Job must be capped, because its backoffLimit is higher than the policy allows. `from` is `undefined` if none is
+ * set.
+ */
 export interface CapDecision {
   readonly action: 'cap';
   readonly job: JobReference;
@@ -59,19 +62,22 @@ export interface JobContext {
 const NEWS_MS = 10 * 60_000;
 
 /**
- * Tolerated difference between the clock of the API server, which sets the creation time of a Job in whole seconds,
- * and the clock of this machine, which gives the start of the daemon.
+ * Tolerated clock difference between the API server, which sets the creation time of a Job in whole seconds, and this
+ * machine, whose clock gives the start time of the daemon.
  */
 const CLOCKS_MS = 5_000;
 
-/** https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy */
+/**
+ * The reason of a Failed condition after the last allowed retry:
+ * https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy
+ */
 const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 
 const leave: JobDecision = { action: 'leave' };
 
 /**
- * Decides whether a stored Job must be capped, explained in an Event, or left alone. Pure. An object without the
- * metadata of a stored object is left alone.
+ * Decides whether a stored Job must be capped, explained in an Event, or left alone, or whether the decision needs the
+ * labels of the namespace. Pure. Leaves alone an object without namespace, name, uid or resourceVersion.
  */
 export function decideJob(stored: unknown, context: JobContext): JobDecision {
   const decision = decideByRules(stored, context);
@@ -103,7 +109,8 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
     .find(({ type, status }) => type === 'Failed' && status === 'True');
   const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
   if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
-  // backoffLimit 0 comes from the policy if the policy would also lower the highest possible limit to 0.
+  // The Job does not show who set backoffLimit 0. Attribute it to the policy if the policy lowers the highest possible
+  // limit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
   return { action: 'explain', job, ...endOf(spec, failure.reason) };
@@ -115,14 +122,14 @@ function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision,
 }
 
 /**
- * Returns the change of backoffLimit that the endpoint would make at an UPDATE of the Job without status, or
- * `undefined`. The operation is UPDATE, because the restartPolicy of a stored Job is immutable.
+ * Returns the change of backoffLimit that the endpoint would make on an UPDATE of an unfinished Job with this spec, or
+ * `undefined` if none. The operation is UPDATE, because the restartPolicy of a stored Job is immutable.
  */
 function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
   const metadata = asObject(stored.metadata);
-  // The API server generates the name after admission, so the endpoint saw an empty name at the CREATE.
+  // The API server generates the name after admission, so on CREATE the endpoint saw an empty name.
   const name = isGenerated(metadata) ? '' : metadata.name;
-  // The items of a list have no apiVersion and no kind.
+  // The API server omits apiVersion and kind from the items of a list.
   const object = { ...stored, apiVersion: 'batch/v1', kind: 'Job', metadata: { ...metadata, name }, status: {} };
   const namespace = String(metadata.namespace);
   const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };

@@ -17,12 +17,18 @@ interface PendingEvent {
   readonly onCreated: (() => void) | undefined;
 }
 
-/** Two writes at once, because patches of Jobs matter more. A queued Event takes about 1 kB of memory. */
+/**
+ * Limits of the queue. Only two Events are written at once, because patches of Jobs are more urgent. A queued Event
+ * takes about 1 kB of memory.
+ */
 const EVENTS = { concurrency: 2, most: 5_000 };
 
 const NOT_WRITTEN = 'cannot write a job event';
 
-/** Returns a best-effort queue: it retries an Event for about a minute, then logs the loss. */
+/**
+ * Returns a queue that writes Events about Jobs. It retries a retryable failure for about a minute, then logs a warning
+ * and drops the Event, because Events are best effort.
+ */
 export function createJobEventQueue(
   jobs: Pick<JobStore, 'writeEvent'>,
   { log, outages }: { readonly log: Log; readonly outages: OutageLog },
@@ -46,7 +52,7 @@ export function createJobEventQueue(
       if (!(error instanceof OperatorError)) throw error;
       const failures = tries + 1;
       if (error.retryable && failures < backoff.tries) return exponentialBackoffMs(failures, backoff);
-      // A stop aborts the calls that are under way.
+      // The stop of the daemon aborts running calls. Such a failure needs no log line.
       if (!signal.aborted) logLost(pending, errorFields(error));
     }
     return undefined;

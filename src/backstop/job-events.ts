@@ -3,7 +3,7 @@ import type { CapDecision, ExplainDecision } from './decide.ts';
 /** Reasons of Events about Jobs. */
 export const jobEventReasons = ['Missed', 'RanOnce'] as const;
 
-/** A warning about a Job. Two Events with the same name report the same fact. */
+/** A Kubernetes Event about a Job. Two Events with the same name report the same fact, so only the first is stored. */
 export interface JobEvent {
   readonly name: string;
   readonly reason: (typeof jobEventReasons)[number];
@@ -13,8 +13,8 @@ export interface JobEvent {
 }
 
 /**
- * Returns the Event for a Job that was capped after it was stored. The name contains the resourceVersion, because a
- * Job can be capped again.
+ * Returns the Event for a Job that the API server stored uncapped and the backstop then capped. The name contains the
+ * resourceVersion, so that each cap of a Job has its own Event.
  */
 export function missedEvent({ job, from, to }: CapDecision): JobEvent {
   return {
@@ -38,21 +38,22 @@ export function ranOnceEvent(decision: ExplainDecision): JobEvent {
     note:
       `${howItFailed(decision, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
       `To run the Job again after fixing the cause, delete it: kubectl -n ${namespace} delete job ${name}. ` +
-      'terraform-controller then creates it again. A change of the Configuration has the same effect.',
+      'If it belongs to a KubeVela Configuration, terraform-controller then creates it again; ' +
+      'a change of the Configuration has the same effect.',
   };
 }
 
 function howItFailed({ isLogKept, reason }: ExplainDecision, log: string): string {
   if (reason !== undefined) {
     const shown = reason.slice(0, LONGEST_REASON);
-    return `This Job failed with ${shown} and is not retried. Its log (${log}) may no longer exist.`;
+    return `This Job failed with ${shown} and is not retried. Its log may no longer exist: ${log}.`;
   }
   if (isLogKept) return `This Job ran once and failed. The policy allows no retry. Its log: ${log}.`;
   return (
     'This Job failed, and the policy allows no retry. Its restartPolicy is OnFailure, so it may have run twice, ' +
-    `and its log (${log}) may no longer exist.`
+    `and its log may no longer exist: ${log}.`
   );
 }
 
-/** Characters of a condition's reason in the note, which must stay below the 1,024 characters of an Event. */
+/** Maximum characters of the condition's reason in the message. The message of an Event can have at most 1,024. */
 const LONGEST_REASON = 100;

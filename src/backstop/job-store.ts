@@ -10,13 +10,16 @@ export interface JobPage {
   readonly next: string | undefined;
 }
 
-/** The Jobs of all namespaces, as JSON. Each function rejects with an OperatorError with a `KUBE_…` code. */
+/**
+ * Reads and writes Jobs of all namespaces. Jobs are plain JSON. Each function rejects with an OperatorError with a
+ * `KUBE_…` code.
+ */
 export interface JobStore {
   /** Calls `onJob` for each Job of one page. Resolves with `expired` if the continue token has expired. */
   page(next: string | undefined, onJob: (job: unknown) => void): Promise<JobPage | 'expired'>;
   /** Reports each change since `resourceVersion`; see `WatchSource`. */
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
-  /** Reads the live Job. Resolves with `undefined` if it was deleted, even if a new Job has its name. */
+  /** Reads the live Job. Resolves with `undefined` if the Job was deleted, even if a new Job has the same name. */
   read(job: JobReference): Promise<unknown>;
   /**
    * Lowers `spec.backoffLimit` of this version of the Job. `lost`: the Job has changed or was deleted. `undone`: the

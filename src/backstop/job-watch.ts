@@ -12,7 +12,7 @@ export interface JobHandlers {
   onJob(job: unknown): void;
   /** Called with the last known state of a Job that was deleted. */
   onDeleted(job: unknown): void;
-  /** Called after each page of a list. The next page is read once the promise has resolved. */
+  /** Called after each page of a list. The next page is read after the returned promise has resolved. */
   pageDone(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function watchJobs(
     isListDue = false;
     let count = 0;
     const onListed = (job: unknown) => {
-      // The response can arrive after the abort.
+      // The page can arrive after the abort. Its Jobs are then ignored.
       if (signal.aborted) return;
       count += 1;
       onJob(job);
@@ -58,7 +58,7 @@ export function watchJobs(
     log.info('jobs listed', { jobs: count });
     return page.resourceVersion;
   }
-  /** Reads one page and retries a failure, because a new list would start at the first Job. */
+  /** Reads one page of a list. Retries a failed read, because a new list would start at the first Job. */
   async function readPage(next: string | undefined, onListed: (job: unknown) => void): Promise<JobPage | 'expired'> {
     for (let failures = 1; ; failures += 1) {
       try {

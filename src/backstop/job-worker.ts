@@ -21,7 +21,7 @@ export interface JobWorkerDependencies {
   readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
   readonly writeEvent: WriteJobEvent;
   readonly outages: OutageLog;
-  /** Rate-limits the caps of each Job, because another writer may keep raising its limit. */
+  /** Rate-limits the caps of each Job, because another writer can keep raising its backoffLimit. */
   readonly limiter: RepairLimiter;
   readonly now: () => Date;
   /** The policy in force. */
@@ -38,24 +38,24 @@ interface Attempt {
 }
 
 /**
- * Limits of the queue. Eight calls at once leave capacity of the API server to other clients. 5,000 queued Jobs take a
- * few megabytes, because the queue holds only references.
+ * Limits of the queue of Jobs. At most eight Jobs are processed at once, so that the API server keeps capacity for
+ * other clients. 5,000 queued Jobs take a few megabytes, because the queue holds only references.
  */
 export const JOB_CALLS = { concurrency: 8, most: 5_000 };
 /**
- * Time that the next page of a list waits at most for the Jobs of the last page. A continue token can expire after five
- * minutes: if all patches hang, the daemon can read 150 pages in that time.
+ * Maximum time to process the Jobs of one page before the next page is read. A continue token can expire after five
+ * minutes. With this limit, a list of up to 150 pages takes less time, even if all patches hang.
  */
 const PAGE_MS = 2_000;
 
 const NOT_CAPPED = 'job not capped';
-const RAISED = 'backoffLimit keeps being raised';
+const RAISED = 'cap rate-limited: another writer keeps raising backoffLimit';
 
 /**
  * Returns handlers that decide about each reported Job and act on the decision. Failures are retried with exponential
  * backoff.
  *
- * @param onOverflow called when the full queue has dropped a Job, which only another list can find again.
+ * @param onOverflow called when the queue is full and has dropped a Job. Only another list finds this Job again.
  */
 export function createJobWorker(
   dependencies: JobWorkerDependencies,
@@ -69,7 +69,7 @@ export function createJobWorker(
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
     try {
       const decision = await decideNow(attempt, tries);
-      // Another replica may hold the Lease now, with another policy.
+      // This replica can have lost the Lease during the read. The new holder can have another policy.
       if (signal.aborted) return undefined;
       explain(decision);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
@@ -79,9 +79,9 @@ export function createJobWorker(
     }
   }
   function afterFailure({ job: { namespace, name } }: Attempt, error: OperatorError, failures: number): number {
-    // A stop aborts the calls that are under way.
+    // The stop of the daemon aborts running calls. Such a failure needs no log line.
     if (!signal.aborted) outages.failed(NOT_CAPPED, { namespace, name, ...errorFields(error) });
-    // An error that is not retryable lasts until a user changes something.
+    // An error that is not retryable, such as a missing right, lasts until a user fixes the cause.
     return error.retryable ? exponentialBackoffMs(failures, backoff) : backoff.longestMs;
   }
   async function decideNow({ job, decision: first, policy: ofFirst }: Attempt, tries: number): Promise<JobDecision> {
@@ -110,7 +110,8 @@ export function createJobWorker(
     queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
   /**
-   * Returns whether this version of the Job is queued for the current policy; it then keeps the time of its next try.
+   * Returns whether the queue has this version of the Job with the current policy. The Job is then not queued again, so
+   * that the time of its next try stays the same.
    */
   function isQueued({ uid, resourceVersion }: JobReference): boolean {
     const attempt = queue.get(uid);
@@ -140,13 +141,14 @@ async function capJob(
     return delayMs;
   }
   const result = await jobs.cap(job, to);
-  // The watch reports the changed Job, which is then decided again.
+  // Another writer has changed the Job. The watch reports the change, and the worker then decides again.
   if (result === 'lost') return undefined;
   limiter.record(job.uid, now());
   if (result === 'undone') {
     const error = 'the API server stored a higher backoffLimit than the patch sets';
     outages.failed(NOT_CAPPED, { namespace, name, error });
-    // The watch reports no change if another webhook raised the limit within the same patch.
+    // If another webhook raised the limit in the same request, the Job may be unchanged. The watch then reports
+    // nothing, so the queue must try again.
     return timings.job.longestMs;
   }
   for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);

@@ -1,7 +1,10 @@
 export interface RetryQueueOptions<Item> {
   /** Maximum number of items that are processed at once. */
   readonly concurrency: number;
-  /** Maximum number of items that wait for processing, and of further items that wait for their next try. */
+  /**
+   * Maximum number of items that wait for processing. Also the maximum number of further items that wait for their next
+   * try.
+   */
   readonly most: number;
   /**
    * Processes an item; `tries` is the number of earlier tries. Resolves with the milliseconds until the next try, or
@@ -57,7 +60,10 @@ export function createRetryQueue<Item>(
     remove(key);
     onOverflow(item);
   }
-  /** A removed or replaced entry stays in its lane and is skipped there. */
+  /**
+   * Returns whether the entry was neither removed nor replaced. An outdated entry stays in its lane, and the queue
+   * skips it.
+   */
   const isCurrent = (entry: Entry<Item>): boolean => entries.get(entry.key) === entry;
 
   async function work(entry: Entry<Item>): Promise<void> {
@@ -105,7 +111,7 @@ export function createRetryQueue<Item>(
 
 /** Returns lanes that are served round-robin. */
 function createLanes<Value>() {
-  /** Non-empty lanes only. The first lane is served next. */
+  /** Only lanes with values, by name. The first lane is served next. */
   const lanes = new Map<string, Value[]>();
   let size = 0;
   return {

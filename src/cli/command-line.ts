@@ -15,7 +15,7 @@ import {
 
 /** An option that only one subcommand has, without an environment variable. */
 export interface OwnOption {
-  /** In the form that commander reads: `-o, --output <format>`. */
+  /** The flags in the syntax of commander, such as `-o, --output <format>`. */
   readonly flags: string;
   readonly description: string;
   readonly default?: unknown;
@@ -36,7 +36,7 @@ export interface Subcommand {
   readonly own: readonly OwnOption[];
   /** The text below the options in `--help`. */
   readonly help: string;
-  /** Returns the exit code. The definitions in `own` decide the type of the second argument. */
+  /** Runs the subcommand and resolves with the exit code. The second argument has the parsed options of `own`. */
   run(raw: RawOptions, own: never, output: Output): Promise<number>;
 }
 
@@ -52,10 +52,10 @@ underscores. An option overrides its variable.
 const HELP_WIDTH = 100;
 
 /**
- * Runs the subcommand that the arguments name and returns its exit code. A flag overrides its environment variable. The
- * subcommand gets shared options as text, because `readConfig` checks all of them at once.
+ * Runs the subcommand that the arguments name, and returns its exit code. A flag overrides its environment variable.
+ * The subcommand gets shared options as text, because `readConfig` checks all of them at once.
  *
- * @param subcommands the first one is the default.
+ * @param subcommands the subcommands by name. The first one is the default.
  */
 export async function parseCommandLine(
   args: readonly string[],
@@ -86,7 +86,7 @@ export async function parseCommandLine(
   if (defaultCommand) program.addHelpText('after', () => optionsHelp(defaultCommand));
   const isForProgram = args[0] !== undefined && /^([^-]|-h$|--help$|-V$|--version$)/.test(args[0]);
   try {
-    // The default command of commander would treat a mistyped command as an argument.
+    // Commander has a default command too, but it would treat a mistyped subcommand as an argument.
     await program.parseAsync(isForProgram ? args : [defaultCommand?.name() ?? '', ...args], { from: 'user' });
     return exitCode;
   } catch (error) {

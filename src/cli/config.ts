@@ -21,7 +21,10 @@ export const WEBHOOK_PATH = '/modify-terraform-job';
 
 export const DEFAULT_NAMESPACE = 'vela-system';
 
-/** The user's texts by option name. An empty text means the default, because a manifest can set an empty variable. */
+/**
+ * The option values as text, by option name. An empty text means the default, because a manifest can set an environment
+ * variable to an empty text.
+ */
 export type RawOptions = Partial<Record<OptionName, string>>;
 
 /**
@@ -53,10 +56,16 @@ function readOption(name: OptionName, raw: string | undefined, problems: string[
   return undefined;
 }
 
-/** A CA rotation starts in the last third of the CA's lifetime and waits the settle time twice. */
+/**
+ * A CA lifetime must have at least this many settle times: a CA rotation starts when a third of the lifetime is left,
+ * and waits the settle time twice.
+ */
 const SETTLES_IN_A_LIFETIME = 6;
 
-/** Returns the problems of values that are valid alone but not together. A value that did not parse is `undefined` here. */
+/**
+ * Returns the problems that the parser of one option cannot find, such as two options that contradict each other. The
+ * value of an invalid option is `undefined` here.
+ */
 function contradictions(values: Partial<OptionValues>): string[] {
   const url = values['webhook-url'];
   const { 'ca-lifetime': caMs = Infinity, 'cert-lifetime': servingMs = 0, 'settle-time': settleMs = 0 } = values;
@@ -86,7 +95,7 @@ function contradictions(values: Partial<OptionValues>): string[] {
     [
       values['tls-min-version'] === 'TLSv1.3' && suites && !suites.some(isOfTls13),
       'tls-cipher-suites',
-      `no suite of TLS 1.3, which --tls-min-version requires: must have at least one of ${tls13Names.join(', ')}`,
+      `must include at least one of ${tls13Names.join(', ')}, because --tls-min-version is TLSv1.3`,
     ],
     [
       port !== undefined && port !== 0 && port === values['metrics-bind-port'],
@@ -125,7 +134,9 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
     /** The ClusterRole that owns the objects which the daemon creates. */
     ownerClusterRole: values['owner-cluster-role'],
     certificates,
-    /** Folder of user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret. */
+    /**
+     * Directory of a user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret.
+     */
     certificateDirectory: values['webhook-cert-path'],
     /** Without a file the daemon uses the built-in policy. */
     policyFile: values['policy-file'],
@@ -143,14 +154,20 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
       maxConnections: values['max-connections'],
       clientNames: values['client-name'],
     },
-    /** CA certificates of clients. Without a file the endpoint requests no client certificate. */
+    /**
+     * File with the CA certificates that verify client certificates. Without it, the endpoint requests no client
+     * certificate.
+     */
     clientCaFile: values['client-ca-file'],
     probes: { port: values['metrics-bind-port'], address },
     log: { level: values['log-level'], format: values['log-format'] },
   } as const;
 }
 
-/** Returns the DNS names of the Service. The API server verifies the first; the others are for curl inside the cluster. */
+/**
+ * Returns the DNS names of the Service. The API server verifies the first name. The other names are for clients in the
+ * cluster, such as curl.
+ */
 function serviceNames(name: string, namespace: string): CertificateOptions['names'] {
   const full = `${name}.${namespace}.svc`;
   return { dns: [full, `${full}.cluster.local`, `${name}.${namespace}`, name], ip: [] };

@@ -1,7 +1,10 @@
 import type { Subject, SubjectAttribute } from '../certs/certificate-set.ts';
 import type { Parsed } from './option-parsers.ts';
 
-/** RFC 4514 §2.4: a special character, or a byte of UTF-8 that is no control character. */
+/**
+ * A backslash escape (RFC 4514 §2.4): of a special character, or of a UTF-8 byte in hexadecimal. ASCII control
+ * characters are not allowed.
+ */
 const ESCAPE = '\\\\(?:[ "#+,;<=>\\\\]|[2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])';
 const SPECIAL = '\\x00-\\x1f\\x7f"+,;<>\\\\';
 const FIRST = `(?:[^ #${SPECIAL}]|${ESCAPE})`;
@@ -13,7 +16,9 @@ const characters = (most: number) => ({
   allowed: `1 to ${most} printable characters, with a backslash before each of , + " \\ < > ; and before a space or # at an end`,
 });
 
-/** Upper bounds as X.520 has them (RFC 5280 appendix A.1). */
+/**
+ * Pattern and description of the value of each attribute. The maximum lengths are from X.520 (RFC 5280 appendix A.1).
+ */
 const values: Readonly<Record<SubjectAttribute['type'], { readonly pattern: string; readonly allowed: string }>> = {
   CN: characters(64),
   OU: characters(64),
@@ -33,8 +38,8 @@ export const DISTINGUISHED_NAME_PATTERN = `^${ATTRIBUTE}(?:, ?${ATTRIBUTE})*$`;
 const SEPARATOR = /(?<=(?:^|[^\\])(?:\\\\)*), ?/;
 
 /**
- * Parses a distinguished name in the string form of RFC 4514, which begins with the last attribute of the certificate.
- * Several values for one attribute (`+`) and values in hexadecimal (`#…`) are not supported.
+ * Parses a distinguished name in the string form of RFC 4514, which lists the attributes in the reverse order of the
+ * certificate. Multi-valued attributes (`+`) and hexadecimal values (`#…`) are not supported.
  */
 export function distinguishedName(text: string): Parsed<Subject> {
   const subject: SubjectAttribute[] = [];
@@ -53,7 +58,7 @@ export function distinguishedName(text: string): Parsed<Subject> {
   return { value: subject };
 }
 
-/** Returns `undefined` if escaped bytes are not UTF-8. */
+/** Returns the text without its backslash escapes, or `undefined` if the escaped bytes are not UTF-8. */
 function unescaped(text: string): string | undefined {
   const encoded = text.replace(/\\([0-9A-F]{2})|\\?(.)/giu, (_, byte, character) =>
     byte === undefined ? encodeURIComponent(character) : `%${byte}`,

@@ -1,15 +1,16 @@
 /** The exit codes of the process. */
 export const exitCodes = {
+  /** The command has finished; `inspect` found no problem and called the endpoint. */
   done: 0,
   /** The command failed, or `inspect` found a problem. */
   failed: 1,
-  /** An unknown command or option, or an invalid value. */
+  /** The command line has an unknown command or option, or an invalid value. */
   usageError: 2,
-  /** `inspect` found no problem, but the endpoint was not called. */
+  /** `inspect` found no problem, but did not call the endpoint. */
   incomplete: 3,
-  /** SIGINT ended the command: 128 + 2, as in a shell. */
+  /** SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon: 128 + 2 (SIGINT), as in a shell. */
   interrupted: 130,
-  /** A second SIGTERM ended the daemon: 128 + 15. */
+  /** A second SIGTERM ended the daemon at once: 128 + 15 (SIGTERM), as in a shell. */
   terminated: 143,
 } as const;
 

@@ -6,7 +6,10 @@ import { readClientCaFile } from '../webhook/client-certificates.ts';
 import type { RawOptions } from './config.ts';
 import { type OptionName, optionLabel } from './options.ts';
 
-/** Each problem names the option, so that it can be reported together with the problems of `readConfig`. */
+/**
+ * The content of a file that an option names, and the problems of the file. Each problem text begins with the option,
+ * so that `readConfig` can report all problems in one error.
+ */
 interface OptionFile<T> {
   readonly content: T;
   readonly problems: readonly string[];

@@ -3,7 +3,7 @@ import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { cipherSuiteNames, parseCipherSuites } from '../webhook/cipher-suites.ts';
 import { parseDuration } from './durations.ts';
 
-/** The value, or the end of the error `must be …`. */
+/** The parsed value, or the description of the allowed values, which ends the error text `must be <allowed>`. */
 export type Parsed<T> = { readonly value: T } | { readonly allowed: string };
 
 export const integer =
@@ -43,7 +43,7 @@ export const serviceLabel = matching({
   allowed: 'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
 });
 export const subdomain = matching(dnsSubdomain());
-/** The name of the Lease is this name with the suffix `-backstop`, so the name must leave room for it. */
+/** At most 244 characters: the name of the Lease is this name plus `-backstop`, and Kubernetes allows 253. */
 export const registrationName = matching(dnsSubdomain(244));
 
 export const text = (text: string): Parsed<string> => ({ value: text });

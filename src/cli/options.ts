@@ -21,13 +21,16 @@ import {
 export interface OptionDefinition<T> {
   /** The name of the value in `--help`. */
   readonly placeholder: string;
-  /** At most one line of `--help`. */
+  /** The text in `--help`, short enough for one line. */
   readonly description: string;
-  /** Whole sentences that follow the description in the reference and in the chart. */
+  /** Further sentences, which follow the description in the reference and in the chart. */
   readonly details?: string;
-  /** In the form of the user. Without a default the option is off, or `defaultText` gives the source of its value. */
+  /**
+   * The default, as a user would write it. An option without a default is off, or `defaultText` names where its value
+   * comes from.
+   */
   readonly default?: string;
-  /** Replaces `default` in `--help`. */
+  /** The text that `--help` shows as the default, instead of `default`. */
   readonly defaultText?: string;
   readonly parse: (text: string) => Parsed<T>;
 }
@@ -43,7 +46,7 @@ const connection = {
     ...file,
     description: 'kubeconfig',
     details:
-      "Without this option: the Pod's service account in a Pod, else the files that $KUBECONFIG names, else ~/.kube/config.",
+      'Without this option the daemon uses the service account of its Pod. Outside of a Pod it uses the files in $KUBECONFIG, else ~/.kube/config.',
     defaultText: 'in-cluster, $KUBECONFIG, ~/.kube/config',
   },
 } as const satisfies Definitions;
@@ -58,7 +61,7 @@ const names = {
   },
   'service-name': {
     placeholder: 'name',
-    description: 'webhook Service',
+    description: 'the webhook Service',
     details: 'The API server calls the endpoint through this Service. The serving certificate is for its DNS name.',
     default: 'terraform-job-webhook-service',
     parse: serviceLabel,
@@ -79,7 +82,7 @@ const names = {
   },
   'owner-cluster-role': {
     placeholder: 'name',
-    description: 'owner of the created objects',
+    description: 'ClusterRole that owns the objects',
     details:
       'The daemon sets this ClusterRole as the owner of the Secret, the Lease and the MutatingWebhookConfiguration, so that Kubernetes deletes them with the ClusterRole. The kubectl commands in messages use the same name for the Deployment.',
     default: 'terraform-daemon',
@@ -135,7 +138,7 @@ const webhook = {
     placeholder: 'suites',
     description: 'cipher suites',
     details:
-      'A list with commas, the preferred suite first, TLS 1.3 suites included. The list must be a subset of the default.',
+      'A comma-separated list, the preferred suite first. It includes the TLS 1.3 suites, and must be a subset of the default.',
     defaultText: 'all with AEAD and forward secrecy',
     parse: cipherSuites,
   },
@@ -148,7 +151,7 @@ const webhook = {
   },
   'client-name': {
     placeholder: 'names',
-    description: 'allowed client CNs, with commas',
+    description: 'allowed client common names, comma-separated',
     details: 'The endpoint then serves only clients with one of these common names. Needs --client-ca-file.',
     defaultText: 'any',
     parse: clientNames,
@@ -157,7 +160,7 @@ const webhook = {
     placeholder: 'number',
     description: 'maximum number of open connections',
     details:
-      'For one more connection the endpoint closes an open one: first a connection without a served request or a verified client certificate, and of these the connection with the longest idle time.',
+      'At this number, each new connection closes an open one: first a connection that has neither served a request nor has a verified client certificate, and of these the connection with the longest idle time.',
     default: '1000',
     parse: integer('a number', 10, 100_000),
   },

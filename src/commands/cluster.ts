@@ -5,11 +5,11 @@ import { connect, podNamespace } from '../kube/client.ts';
 import { createRegistrationStore } from '../stores/registration-store.ts';
 import { createSecretStore } from '../stores/secret-store.ts';
 
-/** For calls that nothing aborts: each one ends by its own timeout. */
+/** A signal that is never aborted. Each call to the API server ends by its own timeout. */
 const never = new AbortController().signal;
 
 /**
- * Checks the options, and opens the stores that the commands need.
+ * Checks the options. Returns the configuration, and the stores of the Secret and of the MutatingWebhookConfiguration.
  *
  * @throws OperatorError `CONFIG_INVALID`
  */

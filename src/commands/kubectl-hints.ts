@@ -2,13 +2,18 @@ import { PAUSED, ROTATE } from '../certs/secret-annotations.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import type { Config } from '../cli/config.ts';
 
-/** The Deployment has the name of the ClusterRole: both have the name of the install. */
+/**
+ * The names in the proposed commands. In the manifests and the chart, the Deployment has the same name as the
+ * ClusterRole.
+ */
 export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClusterRole'>;
 
-/** Quotes a text for a shell if needed: names in a live object may hold anything. */
+/**
+ * Quotes a text for a shell if needed, because the text can come from a live object, which can contain any characters.
+ */
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** Commands for a shell, each of which repairs something. */
+/** Returns the shell commands that messages propose to the user, with the names of this install. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
   const kubectlIn = (where: string) => `kubectl -n ${word(where)}`;
   const kubectl = kubectlIn(namespace);

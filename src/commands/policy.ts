@@ -12,15 +12,16 @@ export const policyCommand = {
   own: [
     {
       flags: '--api-version <version>',
-      description: 'of the printed objects: v1 for Kubernetes 1.36 and later, v1beta1 for 1.34, 1.35',
+      description: 'API version of the objects: v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
       default: 'v1',
       parse: oneOf(...admissionPolicyVersions),
     },
   ],
   help: `
-Makes no API call. With these two objects the API server caps the Jobs itself. The daemon can run
-too; the API server then does not call it. On 1.34 and 1.35 the API server needs the feature gate
-MutatingAdmissionPolicy and --runtime-config=admissionregistration.k8s.io/v1beta1=true.
+The command makes no API call. With the two printed objects the API server caps the Jobs itself. If
+the daemon runs too, the API server does not call it for these Jobs. On Kubernetes 1.34 and 1.35 the
+API server needs the feature gate MutatingAdmissionPolicy and
+--runtime-config=admissionregistration.k8s.io/v1beta1=true.
 
 Exit code: 0 printed, 2 usage error or invalid policy file.
 

@@ -9,13 +9,14 @@ export type AdmissionPolicyVersion = (typeof admissionPolicyVersions)[number];
 export const ADMISSION_POLICY_NAME = 'run-once.terraform.job.kb.io';
 
 /**
- * Returns the policy as a MutatingAdmissionPolicy and its binding. With them an API server caps Jobs without a
- * webhook.
+ * Returns the policy as a MutatingAdmissionPolicy and its binding. With these two objects the API server caps Jobs
+ * without a webhook.
  *
- * The failurePolicy is Fail, because no webhook can be unavailable, and no expression reads a field before `has()`.
+ * The failurePolicy is Fail. The API server evaluates the policy itself, so no endpoint can be unavailable, and each
+ * expression checks an optional field with `has()` before it reads the field.
  *
- * @param version v1 since Kubernetes 1.36; v1beta1 for 1.34 and 1.35, where it is switched on by a feature gate and
- *   `--runtime-config`.
+ * @param version v1 for Kubernetes 1.36 and later; v1beta1 for 1.34 and 1.35, which need a feature gate and
+ * `--runtime-config`.
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/
  */
 export function admissionPolicy(policy: Policy, version: AdmissionPolicyVersion): readonly [object, object] {

@@ -11,7 +11,7 @@ export interface MatchCondition {
 }
 
 /**
- * The longest CEL expression that a policy may become, in characters. The API server refuses more than 100,000 code
+ * Maximum length of a CEL expression made from a policy, in characters. The API server refuses more than 100,000 code
  * points.
  */
 export const LONGEST_EXPRESSION = 60_000;
@@ -20,20 +20,23 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
 
 /**
  * Returns the policy as match conditions, so that the API server calls the webhook only for Jobs that need a change.
- * They use only functions of the oldest supported CEL environment, and read no field before `has()`: after an error
- * the API server skips the webhook (failurePolicy Ignore) or denies the Job (Fail).
+ * The conditions use only functions of the oldest supported CEL environment, and check an optional field with `has()`
+ * before they read it. After an error in CEL, the API server skips the webhook (failurePolicy Ignore) or denies the Job
+ * (Fail).
  *
- * The conditions read from `oldObject` whether a Job has finished or is being deleted. On CREATE the API server
- * clears the status only after admission, so a condition on `object` would miss a Job that is created as "Failed".
+ * The conditions read from `oldObject` whether a Job has finished or is being deleted. On CREATE, `object` has the
+ * status that the client sent, which the API server clears only after admission. A condition on it would leave a new
+ * Job with the status "Failed" uncapped.
  *
- * The name of the last condition ends with a digest of its expression. A condition that a replica published has the
- * right digest; one that a user edited by hand has not.
+ * The name of the last condition ends with a digest of its expression. The digest shows whether the daemon wrote the
+ * expression or a user edited it by hand.
  *
- * @see https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
+ * @see
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-matchconditions
  */
 export const matchConditions = (policy: Policy): MatchCondition[] => conditionsWith(needsAChange(policy));
 
-/** Returns whether a daemon could have written these match conditions for any policy. */
+/** Returns whether a daemon with some policy could have written these match conditions. */
 export function areSound(conditions: readonly MatchCondition[]): boolean {
   const ofRules = conditions.find(({ name }) => name.startsWith(`${RULE_CONDITION}.`));
   const sound = conditionsWith(ofRules?.expression ?? '');
@@ -69,8 +72,8 @@ const needsAChange = ({ rules }: Policy): string =>
   [...rules.map(({ match, set }) => `${matchesCel(match)} ? (${isNeededCel(set)}) :`), 'false'].join('\n');
 
 /**
- * Returns the JSON Patch of a MutatingAdmissionPolicy as CEL. Like the patch of the endpoint it has only `add`
- * operations.
+ * Returns the JSON Patch of a MutatingAdmissionPolicy as a CEL expression. The patch has only `add` operations, as the
+ * patch of the endpoint has.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/#patch-type-json-patch
  */

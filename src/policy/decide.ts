@@ -39,8 +39,9 @@ export interface JobWrite {
 }
 
 /**
- * Decides whether a write is allowed, capped or refused. Repeats every match condition of the webhook. Does not check
- * the namespace selector: the API server sends only Jobs in selected namespaces.
+ * Decides whether the write of a Job is allowed, capped or refused. Checks the match conditions of the webhook again,
+ * because an API server can ignore them (Kubernetes 1.27). Does not check the namespace selector, because the API
+ * server sends only Jobs in selected namespaces.
  */
 export function decide(write: JobWrite, policy: Policy): Decision {
   if (write.resource !== 'batch/v1/jobs') return allow('not-a-job');
@@ -49,7 +50,8 @@ export function decide(write: JobWrite, policy: Policy): Decision {
   const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
   if (hasEntries(job.annotations, { [OPT_OUT_ANNOTATION]: 'true' })) return allow('opted-out');
-  // On UPDATE the client wrote the status in `object`; the API server replaces it only after admission.
+  // On UPDATE, `object` has the status that the client sent. The API server restores the stored status only after
+  // admission.
   if (isOver(write.oldObject)) return allow('is-over');
   const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));
   if (rule === undefined) return allow('no-rule');

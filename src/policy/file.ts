@@ -4,8 +4,7 @@ import { parsePolicy } from './parse.ts';
 import { type Policy, terraformPolicy } from './policy.ts';
 
 /**
- * The largest policy file, in bytes. A larger one could block the process that answers admission requests for
- * seconds.
+ * Maximum size of a policy file, in bytes. The parser of a larger file could block all admission requests for seconds.
  */
 export const MOST_BYTES = 64 * 1024;
 

@@ -4,7 +4,7 @@ import { invalidValue } from '../lib/text.ts';
 /** The API server's default for a Job that has no `backoffLimit` (batch/v1). */
 export const DEFAULT_BACKOFF_LIMIT = 6;
 
-/** `backoffLimit` is an int32. */
+/** The largest `backoffLimit`, which is an int32. */
 export const LARGEST_BACKOFF_LIMIT = 2_147_483_647;
 
 /** The parts of a batch/v1 Job that a decision reads. */
@@ -37,7 +37,7 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   const podSpec = template.spec;
   if (!isObject(podSpec)) return unreadable(POD, podSpec, 'an object');
   const { serviceAccountName, restartPolicy } = podSpec;
-  // Go writes null for an empty list. The API server itself refuses a Job without containers.
+  // Go encodes a nil slice as null. The API server itself refuses a Job without containers.
   const containers = podSpec.containers === null ? [] : podSpec.containers;
   if (!Array.isArray(containers) || !containers.every(isObject)) {
     return unreadable(`${POD}.containers`, containers, 'a list of objects');
@@ -47,7 +47,7 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   }
   if (!isAbsentOr('string', restartPolicy)) return unreadable(`${POD}.restartPolicy`, restartPolicy, 'a string');
   if (!isAbsentOr('number', backoffLimit)) return unreadable('object.spec.backoffLimit', backoffLimit, 'a number');
-  // The API server refuses a malformed name, label or annotation itself. No rule with such a field matches it.
+  // A malformed name, label or annotation counts as absent here. The API server refuses it after admission.
   const { name, labels, annotations } = asObject(object.metadata);
   return {
     containers,
@@ -60,7 +60,7 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   };
 }
 
-/** To the API server a null field is an absent field. */
+/** Returns whether a field is absent or has the type. A null field is absent for the API server. */
 const isAbsentOr = (type: 'string' | 'number', value: unknown): boolean =>
   value === undefined || value === null || typeof value === type;
 
@@ -68,7 +68,7 @@ const unreadable = (field: string, found: unknown, allowed: string) => ({
   problem: `${field}: ${invalidValue(found, allowed)}`,
 });
 
-/** Returns whether a stored Job has finished or is being deleted, so that a change would have no effect. */
+/** Returns whether a stored Job has finished or is being deleted. A change of such a Job would have no effect. */
 export function isOver(stored: unknown): boolean {
   const { metadata, status } = asObject(stored);
   if (typeof asObject(metadata).deletionTimestamp === 'string') return true;

@@ -10,11 +10,14 @@ export interface Subject {
 
 interface MatchField<Wanted> {
   readonly matches: (wanted: Wanted, subject: Subject) => boolean;
-  /** Returns the same check as a CEL expression, which reads no field before `has()`. */
+  /** Returns the same check as a CEL expression, which checks an optional field with `has()` before it reads it. */
   readonly cel: (wanted: Wanted) => string;
 }
 
-/** How the endpoint and CEL check each field of `match`. Both check the fields in this order, the cheapest first. */
+/**
+ * The check of each field of `match`, for the endpoint and in CEL. Both check the fields in this order, the cheapest
+ * first.
+ */
 const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Match[Name]>> } = {
   serviceAccountName: {
     matches: (name, { job }) => job.serviceAccountName === name,
@@ -34,7 +37,7 @@ const matchFields: { readonly [Name in keyof Match]-?: MatchField<NonNullable<Ma
   },
   containerName: {
     matches: (wanted, { job }) => job.containers.some(({ name }) => name === wanted),
-    // Go writes null for an empty list.
+    // Go encodes a nil slice as null.
     cel: (wanted) =>
       `has(${POD}.containers) && ${POD}.containers != null && ${POD}.containers.exists(c, c.name == ${celString(wanted)})`,
   },

@@ -18,7 +18,7 @@ export const isSelected = (selector: LabelSelector, labels: Labels): boolean =>
   requirementsOf(selector).every((requirement) => holds(requirement, labels));
 
 function holds({ key, operator, values = [] }: Requirement, labels: Labels): boolean {
-  // Own properties only: a label may be called "constructor".
+  // Read own properties only, because a label can have the name "constructor".
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   if (operator === 'Exists') return value !== undefined;
   if (operator === 'DoesNotExist') return value === undefined;

@@ -7,16 +7,16 @@ import { jsonPatch, LONGEST_EXPRESSION, matchConditions } from './cel.ts';
 import type { LabelSelector, Policy } from './policy.ts';
 import { policySchema, selectorSchema } from './schema.ts';
 
-/** The most problems that are reported, because each line of an invalid file can have one. */
+/** Maximum number of reported problems, because each line of an invalid file can have one. */
 const MOST_PROBLEMS = 50;
-/** The longest problem, in characters. A message of the YAML parser may quote the whole file. */
+/** Maximum length of a reported problem, in characters. A message of the YAML parser can quote the whole file. */
 const LONGEST_PROBLEM = 600;
 
 /**
- * Reads a policy in YAML or JSON.
+ * Parses a policy in YAML or JSON.
  *
- * @returns the policy, or one text for each problem with the line, the field, the value and what is allowed. After 50
- *   problems only the number of the others follows.
+ * @returns the policy, or a text for each problem: line, field, invalid value, allowed values. After 50 problems, the
+ * last text is the number of the other problems.
  */
 export function parsePolicy(content: string): FileContent<Policy> {
   const document = readYaml(content);
@@ -31,12 +31,12 @@ export function parsePolicy(content: string): FileContent<Policy> {
     problem: `${nameOf(path)}: ${problem}`,
   }));
   if (!parsed.success || problems.length > 0) return toLines(problems);
-  // The API server compiles the policy in each of these forms.
+  // The API server compiles each of these CEL expressions, and refuses one that is too long.
   const expressions = [...matchConditions(parsed.data).map(({ expression }) => expression), jsonPatch(parsed.data)];
   const length = Math.max(...expressions.map((expression) => expression.length));
   if (length <= LONGEST_EXPRESSION) return { value: parsed.data };
   const allowed = `at most ${LONGEST_EXPRESSION}; use fewer names, labels or patterns`;
-  return { problems: [`rules: ${length} characters in CEL: must be ${allowed}`] };
+  return { problems: [`rules: too long: ${length} characters as a CEL expression: must have ${allowed}`] };
 }
 
 /** Reads a label selector in JSON. Returns `undefined` if the text is not a valid selector. */
@@ -49,12 +49,12 @@ export function parseSelector(json: string): LabelSelector | undefined {
 }
 
 function toLines(problems: readonly YamlProblem[]): { readonly problems: readonly string[] } {
-  const told = [...problems]
+  const texts = [...problems]
     .sort((one, other) => one.line - other.line)
     .map(({ line, problem }) => `line ${line}: ${oneLine(problem).slice(0, LONGEST_PROBLEM)}`);
-  const lines = [...new Set(told)];
+  const lines = [...new Set(texts)];
   const rest = lines.length - MOST_PROBLEMS;
-  return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more`] : lines };
+  return { problems: rest > 0 ? [...lines.slice(0, MOST_PROBLEMS), `and ${rest} more problems`] : lines };
 }
 
 /**

@@ -1,9 +1,15 @@
 import type { PolicyFile } from './schema.ts';
 
-/** Which Jobs are capped, and to which limit. The match conditions and the MutatingAdmissionPolicy are made from it. */
+/**
+ * Which Jobs are capped, and to which limit. The match conditions and the MutatingAdmissionPolicy are generated from
+ * the policy.
+ */
 export type Policy = DeepReadonly<PolicyFile>;
 export type Rule = Policy['rules'][number];
-/** The conditions of a rule. A Job must meet each one that is set. `match-fields.ts` checks them. */
+/**
+ * The conditions of a rule. The rule matches a Job that meets each condition that is set. `match-fields.ts` checks
+ * them.
+ */
 export type Match = Rule['match'];
 /** What a rule sets in a Job. `setting-fields.ts` applies it. */
 export type Settings = Rule['set'];
@@ -13,13 +19,13 @@ export type JobOperation = 'CREATE' | 'UPDATE';
 
 type DeepReadonly<T> = T extends object ? { readonly [Field in keyof T]: DeepReadonly<T[Field]> } : T;
 
-/** No policy changes a Job whose annotation of this name has the value "true". */
+/** The annotation with which a user opts a Job out: with the value "true", no policy changes the Job. */
 export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
 
 /**
- * The built-in policy, for the Jobs of KubeVela's terraform-controller. It also sets `restartPolicy: Never`: with
- * OnFailure the kubelet starts the container a second time before the Job controller sees the failure, and then
- * deletes the Pod and its log.
+ * The built-in policy, for the Jobs of KubeVela's terraform-controller. It also sets `restartPolicy: Never`. With
+ * OnFailure, the kubelet can start the container a second time before the Job controller sees the failure. The Job
+ * controller then deletes the Pod, and with it the log.
  */
 export const terraformPolicy: Policy = {
   rules: [

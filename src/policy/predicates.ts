@@ -4,9 +4,9 @@ import type { Labels } from './policy.ts';
 /** The checks of a policy, each as a function and as CEL. A test compares each pair on a real API server. */
 
 /**
- * Returns whether a text matches a pattern. `*` matches any text, also an empty one; no other character is special.
- * The time is proportional to the lengths, because a name can have megabytes: the endpoint sees it before the API
- * server validates it.
+ * Returns whether a text matches a pattern. `*` matches any text, also an empty one; no other character is special. The
+ * search does not backtrack, because a name can have megabytes: the endpoint gets it before the API server validates
+ * it.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
   const [first = '', ...rest] = pattern.split('*');
@@ -39,7 +39,7 @@ export function patternCel(pattern: string, text: string): string {
   if (parts.length === 2 && first === '') return `${text}.endsWith(${celString(last)})`;
   if (parts.length === 2 && last === '') return `${text}.startsWith(${celString(first)})`;
   const escaped = parts.map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-  // (?s): in RE2 "." does not match a newline otherwise.
+  // With `(?s)`, "." also matches a newline in RE2.
   return `${text}.matches(${celString(`(?s)^${escaped.join('.*')}$`)})`;
 }
 
@@ -65,7 +65,7 @@ export function hasEntriesCel(map: string, labels: Labels): string {
 export function celString(text: string): string {
   const escaped = text
     .replace(/[\\']/g, '\\$&')
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a literal of one line must not have them
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a one-line CEL literal must have no control characters
     .replace(/[\u0000-\u001f\u007f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return `'${escaped}'`;
 }

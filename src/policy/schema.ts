@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { LARGEST_BACKOFF_LIMIT } from './job.ts';
 
-// Without this, zod compiles its checks with `new Function`, which an admission webhook does not need.
+// Without `jitless`, zod generates code with `new Function` to be faster. An admission webhook does not need this
+// speed.
 z.config({ jitless: true });
 
 /**
- * Returns a schema for texts. Each error text of a schema says what is allowed; `parsePolicy` adds the invalid value.
+ * Returns a schema for strings that match the rule. The error text of a schema has only the allowed values.
+ * `parsePolicy` adds the invalid value.
  */
 const text = ({ pattern, longest, allowed }: TextRule) =>
   z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });
@@ -28,7 +30,7 @@ const pattern = text({
   allowed: 'a name or a pattern: at most 253 of a-z, 0-9, "-", "." and "*", which stands for any text',
 });
 
-/** The most items of a list, so that the expressions of 32 rules fit into a webhook configuration. */
+/** Maximum number of items in a list. `LONGEST_EXPRESSION` also limits the CEL expressions that the lists become. */
 const MOST_ITEMS = 100;
 const listOf = <Item extends z.ZodType>(item: Item, error: string, most = MOST_ITEMS) =>
   z.array(item, { error }).min(1, { error }).max(most, { error });
@@ -73,7 +75,7 @@ export const selectorSchema = object(
     'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it',
   );
 
-/** The schema of `match`. Each description is a row of the README and of the chart's schema. */
+/** The schema of `match`. The reference and the chart's schema contain the descriptions. */
 export const matchSchema = object(
   {
     namespaces: listOf(pattern, `a list of 1 to ${MOST_ITEMS} names or patterns`)

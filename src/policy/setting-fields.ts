@@ -15,7 +15,7 @@ interface SettingField<Wanted> {
   readonly current: (job: Job) => Change['from'];
   /** Whether the wanted value must be written into the Job. */
   readonly isNeeded: (wanted: Wanted, job: Job, operation: JobOperation) => boolean;
-  /** Returns the same check as a CEL expression, which reads no field before `has()`. */
+  /** Returns the same check as a CEL expression, which checks an optional field with `has()` before it reads it. */
   readonly cel: (wanted: Wanted) => string;
 }
 
@@ -25,14 +25,13 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
     isNeeded: (limit, job) => (job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > limit,
-    // The API server sends each Job with the default filled in. Other callers may leave the field out.
+    // The API server fills in the default before it calls the webhook. Other callers can omit the field.
     cel: (limit) => `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
   },
   restartPolicy: {
     path: '/spec/template/spec/restartPolicy',
     current: (job) => job.restartPolicy,
-    // The Pod template is immutable, so with a change on UPDATE the API server would refuse the user's request with
-    // 422.
+    // The Pod template is immutable. With a change on UPDATE, the API server would refuse the user's request with 422.
     isNeeded: (policy, job, operation) => policy === 'Never' && operation === 'CREATE' && job.restartPolicy !== 'Never',
     cel: (policy) =>
       policy === 'Never'
@@ -41,7 +40,7 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
   },
 };
 
-/** Returns the changes that the settings require in a Job: none if the Job has the settings already. */
+/** Returns the changes that the settings require in a Job; empty if the Job already has the settings. */
 export const changesFor = (job: Job, settings: Settings, operation: JobOperation): Change[] =>
   fieldsOf(settings)
     .filter(({ field, wanted }) => field.isNeeded(wanted, job, operation))
@@ -53,7 +52,7 @@ export const isNeededCel = (settings: Settings): string =>
     .map(({ field, wanted }) => field.cel(wanted))
     .join(' || ');
 
-/** Returns a CEL list of JSONPatch operations, which is empty if the Job has the settings already. */
+/** Returns a CEL list of JSONPatch operations, which is empty if the Job already has the settings. */
 export const changesCel = (settings: Settings): string =>
   fieldsOf(settings)
     .map(({ field, wanted }) => {
@@ -62,7 +61,10 @@ export const changesCel = (settings: Settings): string =>
     })
     .join(' + ');
 
-/** The cast is needed because a list loses the type that ties each value to its field. */
+/**
+ * Returns the fields of `set` with their wanted values. The cast is needed because a list loses the type that ties each
+ * value to its field.
+ */
 const fieldsOf = (settings: Settings) =>
   (Object.keys(settingFields) as (keyof Settings)[]).map((name) => ({
     name,

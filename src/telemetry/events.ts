@@ -84,9 +84,9 @@ export type EventReason =
 /** The content of a Kubernetes Event. */
 export interface Notice {
   readonly type: 'Normal' | 'Warning';
-  /** The step that was taken or failed. */
+  /** The step of the daemon that succeeded or failed. */
   readonly action: string;
-  /** The reason as in log and metrics; `eventReasons` gives the reason of the Event. */
+  /** The reason in the form of logs and metrics. `eventReasons` maps it to the reason of the Event. */
   readonly reason: EventReason;
   /** The message of the Event, one or two sentences. */
   readonly note: string;
@@ -113,7 +113,10 @@ const NOT_WRITTEN = 'cannot write events';
 
 /** Returns a best-effort emitter: no caller waits for the write of an Event, and a failed write is only logged. */
 export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
-  /** The occurrence since the last write of an Event, by action and reason; `undefined` if there is none. */
+  /**
+   * For each Event written in the last minute, by action and reason: the latest occurrence since that write;
+   * `undefined` if there is none.
+   */
   const waiting = new Map<string, { readonly notice: Notice; readonly occurrence: Occurrence } | undefined>();
   const outage = logOncePerOutage(log);
 
@@ -122,11 +125,11 @@ export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
     setTimeout(() => {
       const last = waiting.get(key);
       waiting.delete(key);
-      // The last occurrence is written too, so that the Event shows the latest state.
+      // Write the Event again if it occurred in the meantime, so that it shows the latest occurrence.
       if (last) void write(key, last.notice, last.occurrence);
     }, QUIET_MS).unref();
     try {
-      // The stream option drops an incomplete last character.
+      // With `stream`, the decoder drops a last character whose bytes were cut off.
       const bytes = Buffer.from(notice.note).subarray(0, LONGEST_NOTE);
       await publish({ ...notice, note: new TextDecoder().decode(bytes, { stream: true }) }, occurrence);
       outage.recovered(NOT_WRITTEN);

@@ -12,7 +12,7 @@ const help = {
   registrations_total: 'Checks of the MutatingWebhookConfiguration, by result and reason.',
   bundle_trusts_serving: '1 if the live CA bundle verifies the presented serving certificate, else 0.',
   registration_read_timestamp_seconds:
-    'When the MutatingWebhookConfiguration was last read, in seconds since the epoch. bundle_trusts_serving is as old.',
+    'When the MutatingWebhookConfiguration was last read, in seconds since the epoch. bundle_trusts_serving is from the same read.',
   policy_valid:
     '1 if the policy file was valid when last read, 0 if it was invalid and the last valid policy stays in force.',
   conflicts_total: 'Repairs that were rate-limited because another writer keeps reverting them, by object.',
@@ -52,7 +52,8 @@ export function createMetrics(version: string) {
   const ranOnce = new Counter(as('ran_once_jobs_total'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
-  // Start at 0, because increase() in Prometheus misses the first increment of a counter that starts at 1.
+  // Create these series with the value 0. If a counter appears with the value 1, increase() in Prometheus misses the
+  // first increment.
   for (const object of ['secret', 'registration']) conflicts.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
   return {
@@ -78,7 +79,10 @@ export function createMetrics(version: string) {
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
     /** Returns the metrics in the text format of Prometheus, and its content type. */
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
-    /** The metrics for their reference page; prom-client does not declare `labelNames`. */
+    /**
+     * Returns all metrics, for docs/reference/metrics.md. The cast is needed because the types of prom-client lack
+     * `labelNames`.
+     */
     describe: () => register.getMetricsAsArray() as (MetricObject & { readonly labelNames: readonly string[] })[],
   };
 }

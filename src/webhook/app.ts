@@ -12,7 +12,7 @@ import { type AdmissionRequest, readReview, toReview } from './review.ts';
 
 const JSON_TYPE = 'application/json';
 
-/** The result of a request, as the metrics label it. */
+/** The result of an admission request: the value of the metric label `outcome`. */
 export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
 
 export interface AppDependencies {
@@ -21,7 +21,7 @@ export interface AppDependencies {
   readonly policy: () => Policy;
   readonly log: Log;
   /**
-   * Called once for each POST that may hold JSON. `seconds` is the time to decide and answer; absent if
+   * Called once for each POST request that can contain JSON. `seconds` is the time to decide and respond; absent if
    * there was no decision.
    */
   readonly observe: (outcome: Outcome, seconds?: number) => void;
@@ -34,17 +34,17 @@ export interface AppDependencies {
  * | --- | --- | --- |
  * | another path | 404 | text |
  * | another method than POST | 405 | text, `Allow: POST` |
- * | another content type than JSON | 415 | text |
- * | a body of more than 20 MiB, or of more than 400,000 values | 413 | text |
- * | a large body while there are too many of them | 503 | text, `Retry-After`: the API server comes again |
- * | no JSON object, or no AdmissionReview v1 with a uid | 400 | text |
+ * | another content type than JSON, another charset than UTF-8, or a compressed body | 415 | text |
+ * | a body of more than 20 MiB, or with more than about 400,000 JSON values | 413 | text |
+ * | a large body while the endpoint receives too many of them | 503 | text, `Retry-After`: the API server retries |
+ * | a body that is not a JSON object or not an AdmissionReview v1 with a uid | 400 | text |
  * | not a Job, or neither CREATE nor UPDATE | 200 | allowed |
  * | an object that cannot be read as a Job | 200 | not allowed, status 400, message |
  * | a Job that no rule of the policy matches, or that is opted out | 200 | allowed |
- * | a Job that has ended or is being deleted | 200 | allowed |
- * | a Job that runs once already | 200 | allowed |
- * | a Job that would be retried | 200 | allowed with JSON Patch, warning, audit annotations |
- * | our own fault | 500 | text: failurePolicy decides, we never deny a Job for a bug of ours |
+ * | a Job that has finished or is being deleted | 200 | allowed |
+ * | a Job within the limits of the policy | 200 | allowed |
+ * | a Job over the limits of the policy | 200 | allowed with JSON Patch, warning, audit annotations |
+ * | any, after an internal error | 500 | text: the API server applies the failurePolicy |
  */
 export function createApp(dependencies: AppDependencies): RequestListener {
   const endpoint = { ...dependencies, warn: warnQuietly(dependencies.log) };
@@ -52,12 +52,12 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  // Without this, express logs stack traces and puts them into its answers.
+  // Outside of `production`, express logs stack traces and sends them to the client.
   app.set('env', 'production');
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', false);
-  // One handler, because each further one costs another step of the router.
+  // One handler for all checks, because each further handler adds a step of the router to each request.
   app.all(dependencies.path, (request, response) => {
     if (request.method !== 'POST') {
       response.setHeader('Allow', 'POST');
@@ -76,7 +76,10 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   return app;
 }
 
-/** Returns whether the body can be JSON. True without a body, so that `readReview` refuses it with a better message. */
+/**
+ * Returns whether the body can be JSON. Returns true without a body, so that the body reader refuses the request with a
+ * better message.
+ */
 function mayBeJson({ headers }: IncomingMessage): boolean {
   const type = headers['content-type'] ?? '';
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
@@ -100,7 +103,7 @@ function logDecision(request: AdmissionRequest, decision: Decision, log: Log): v
   const { uid, namespace, name, operation, isDryRun } = request;
   const subject = { namespace, name, operation, uid, ...(isDryRun ? { dryRun: true } : {}) };
   if (decision.action === 'cap') {
-    // Only the values before the change: the policy has the values after it.
+    // Log only the old values, because the rule has the new ones.
     const from = Object.fromEntries(decision.changes.map((change) => [change.field, change.from ?? null]));
     log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...from }));
   } else if (decision.action === 'refuse') {
@@ -114,10 +117,10 @@ interface Endpoint extends AppDependencies {
   readonly warn: ReturnType<typeof warnQuietly>;
 }
 
-/** Answers a request for which there was no decision, because it is malformed or the endpoint is busy. */
+/** Answers a request without a decision, because the request is malformed or the endpoint is busy. */
 function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, observe }: Endpoint): void {
   if (status === 503) {
-    warn('admission request turned away', { status, error: problem });
+    warn('admission request refused: endpoint busy', { status, error: problem });
     observe('busy');
     // The API server tries again after `Retry-After`, up to ten times. It then opens a new connection, perhaps to
     // another replica.

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { messageOf } from '../lib/errors.ts';
 import { hasMoreValues, OPENING_BRACE, withoutManagedFields } from './json-scan.ts';
 
-/** The parsed body of a request, or the HTTP status and text with which the request is refused. */
+/** The parsed body of a request, or the HTTP status and the text of the refusal. */
 type Body = { readonly json: unknown } | Refusal;
 
 export interface Refusal {
@@ -13,25 +13,25 @@ export interface Refusal {
 const MIB = 1024 * 1024;
 
 /**
- * The largest body, in bytes. etcd accepts requests of up to 1.5 MiB. Go's JSON encoder writes each `<`, `>` and `&`
- * as six bytes, so such a Job has up to 9 MiB in a review. An UPDATE has two Jobs, old and new, and 2 MiB are left
- * for the rest of the review.
+ * Maximum size of a body, in bytes. etcd accepts requests of up to 1.5 MiB by default. Go's JSON encoder writes each
+ * `<`, `>` and `&` as six bytes, so a Job has up to 9 MiB in an AdmissionReview. An UPDATE has two Jobs, the old one
+ * and the new one, which leaves 2 MiB for the rest.
  */
 const MOST_BYTES = 20 * MIB;
 
 /**
- * The most JSON values in a body. A Job of terraform-controller has a few hundred; two Jobs of 1.5 MiB with ten bytes
- * a value have 300,000. Each value costs up to 200 bytes of memory: without a limit one body of `[],[],…` exhausts
- * the memory of the process.
+ * Maximum number of JSON values in a body. A Job of terraform-controller has a few hundred; two Jobs of 1.5 MiB with
+ * ten bytes a value have 300,000. Each parsed value takes up to 200 bytes of memory, so without a limit one body of
+ * `[],[],…` could exhaust the memory of the process.
  */
 const MOST_VALUES = 400_000;
 
-/** The most memory of all incomplete bodies, in bytes: room for three of the largest bodies. */
+/** Maximum memory of all incomplete bodies, in bytes: enough for three bodies of the maximum size. */
 const ALL_BODIES_BYTES = 64 * MIB;
 
 /** A body that is being received: the first `length` bytes of `bytes`. */
 interface Held {
-  /** The most bytes that the body can have: its Content-Length, or the limit. */
+  /** Maximum bytes of this body: its Content-Length, or `MOST_BYTES`. */
   readonly mostBytes: number;
   /** The first byte that is not whitespace. */
   first: number | undefined;
@@ -41,10 +41,10 @@ interface Held {
 }
 
 /**
- * Returns a function that reads the JSON object in a request. Any client can connect, so the memory of all bodies is
- * limited. It counts the bytes that were received, not the Content-Length: otherwise a few clients that announce
- * large bodies and send nothing would block all others. Beyond the limit the largest body is dropped, so that
- * ordinary bodies pass.
+ * Returns a function that reads the JSON object in the body of a request. The memory of all incomplete bodies is
+ * limited, because any client that reaches the port can send a body. The limit counts the received bytes, not the
+ * Content-Length. Otherwise a few clients that announce large bodies and send nothing would block all other clients.
+ * Beyond the limit the function drops the largest body, so that small bodies are still read.
  */
 export function createBodyReader(): (request: IncomingMessage) => Promise<Body> {
   const bodies = new Set<Held>();
@@ -67,7 +67,10 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
     body.length = length;
   }
 
-  /** Adds a chunk to a body, or returns the refusal after which the rest of the body is ignored. */
+  /**
+   * Adds a chunk to a body. Returns a refusal if the body is not a JSON object or is too large; the rest of the body is
+   * then ignored.
+   */
   function take(body: Held, chunk: Buffer): Refusal | undefined {
     body.first ??= chunk.find(isNoBlank);
     if (body.first !== undefined && body.first !== OPENING_BRACE) return noObject(body.first);
@@ -76,7 +79,9 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
     return undefined;
   }
 
-  /** Reads a body with event listeners, because an async iterator costs a tenth of the time of a whole answer. */
+  /**
+   * Reads a body with event listeners, because an async iterator would add a tenth to the time of an admission request.
+   */
   function read(request: IncomingMessage, settle: (body: Body) => void): void {
     const mostBytes = Math.min(MOST_BYTES, lengthOf(request) ?? MOST_BYTES);
     const body: Held = { mostBytes, first: undefined, bytes: NOTHING, length: 0, isDropped: false };
@@ -91,12 +96,12 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
       request.resume(); // discards the rest of the body
       end(refusal);
     };
-    // A busy endpoint answers 503 only after the last byte: a client that still writes could miss the answer and its
-    // `Retry-After`.
+    // A busy endpoint answers 503 only after the last byte, because a client that is still sending could miss the
+    // response and its `Retry-After`.
     const onEnd = (): void => end(body.isDropped ? busy : parse(body));
     request.on('data', onData);
     request.once('end', onEnd);
-    // Also emitted if the client disconnects.
+    // Node.js also emits `error` if the client disconnects.
     request.once('error', (error) => end({ status: 400, problem: messageOf(error) }));
   }
 
@@ -146,7 +151,7 @@ const tooLarge = moreThan(`${MOST_BYTES / MIB} MiB`);
 const tooManyValues = moreThan(`${MOST_VALUES} values`);
 const busy: Refusal = { status: 503, problem: 'too many large requests at once; try again' };
 
-/** https://www.rfc-editor.org/rfc/rfc8259#section-2 */
+/** Returns whether a byte is not whitespace in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2 */
 const isNoBlank = (byte: number): boolean => byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09;
 
 const nothing: Refusal = { status: 400, problem: 'body: required: must be a JSON object' };

@@ -1,7 +1,7 @@
 /**
- * The cipher suites that the endpoint can use: the name in Kubernetes components, then the name in OpenSSL. Each is
- * an AEAD suite with an ephemeral key exchange (forward secrecy), as RFC 9325 §4.2 recommends. Options can select
- * only from these.
+ * The cipher suites that the endpoint can use: the name in Kubernetes components, then the name in OpenSSL. Each is an
+ * AEAD suite with an ephemeral key exchange (forward secrecy), as RFC 9325 §4.2 recommends. --tls-cipher-suites accepts
+ * only these.
  */
 const openSslNames = {
   TLS_AES_128_GCM_SHA256: 'TLS_AES_128_GCM_SHA256',

@@ -6,18 +6,18 @@ import { countPemBlocks, type Pem, splitCertificates } from '../lib/pem.ts';
 import { type FileContent, readSmallFile } from '../lib/watched-file.ts';
 import type { Refused } from './refused-connections.ts';
 
-/** The largest CA bundle, in bytes. */
+/** Maximum size of the client CA file, in bytes. */
 const MOST_BYTES = 1024 * 1024;
 
-/** Reads the CA certificates that must have issued the certificates of clients. */
+/** Reads the CA certificates that verify client certificates. */
 export function readClientCaFile(file: string): FileContent<Pem> {
   const read = readSmallFile(file, MOST_BYTES);
   return 'problem' in read ? { problems: [read.problem] } : readBundle(read.content.toString());
 }
 
 /**
- * Returns the CA certificates, or a problem if one of the blocks is not a CA certificate: it may be the CA of the API
- * server.
+ * Returns the CA certificates, or a problem if any PEM block is not a CA certificate. Such a block is not skipped,
+ * because it can be a damaged CA of the API server.
  */
 function readBundle(text: string): FileContent<Pem> {
   const blocks = countPemBlocks(text);
@@ -29,8 +29,8 @@ function readBundle(text: string): FileContent<Pem> {
 }
 
 /**
- * Errors of handshakes that fail before a client certificate is checked: a port scan, another protocol, an old TLS
- * version, a client that does not trust the endpoint.
+ * Codes of TLS handshakes that failed for another reason than the client certificate: a port scan, another protocol, an
+ * old TLS version, a client that does not trust the endpoint. Such a failure is not reported.
  */
 const NO_REFUSAL =
   /^(ECONNRESET|EPIPE|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SSL_(.*ALERT.*|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_VERSION_NUMBER|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_EOF_WHILE_READING))$/;
@@ -43,7 +43,7 @@ export function refuseOthers(server: Server, names: readonly string[] | undefine
   });
   // Prepended, so that it runs before the HTTP parser reads the request.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
-    // Null if the socket is closed already, despite the type.
+    // `getPeerCertificate` returns null for a closed socket, contrary to its type.
     const name = socket.getPeerCertificate()?.subject?.CN;
     if (names === undefined || (typeof name === 'string' && names.includes(name))) return;
     socket.destroy();

@@ -5,26 +5,29 @@ import type { TLSSocket } from 'node:tls';
 interface Connection {
   readonly key: string;
   readonly socket: Socket;
-  /** Whether the client has a valid certificate, or has got an answer 200, which only reviews get. */
+  /** Whether the client has a verified certificate or has received a response with status 200. */
   isProven: boolean;
-  /** The answers that are not sent yet: more than one if the client sends requests without waiting. */
+  /**
+   * The responses that are not sent yet. There is more than one if the client sends requests without waiting
+   * (pipelining).
+   */
   readonly answering: ServerResponse[];
   isClosing: boolean;
-  /** When the connection was opened, or last had a request or an answer. */
+  /** When the connection was opened, or when its last request or response was. */
   activeMs: number;
 }
 
 /**
- * Limits the connections of an HTTP or HTTPS server. Beyond the limit a new connection is accepted, because it can come
- * from the API server, and an open connection is closed: unproven connections before proven ones, idle ones before
- * active ones, the longest idle first.
+ * Limits the open connections of an HTTP or HTTPS server. At the limit, a new connection is still accepted, because it
+ * can come from the API server, and an open connection is closed for it: unproven connections before proven ones, then
+ * connections without a pending response, then the connection that was idle for longest.
  *
- * Nothing is added to a Set or Map for each request: V8 chains the old tables of a Map, which keeps all former entries
- * alive until the next full garbage collection.
+ * No request adds an entry to a Set or Map, because V8 keeps removed entries of a Map alive until the next full garbage
+ * collection.
  */
 export function holdConnections(server: Server, most: number, dropped: () => void) {
   const open = new Map<string, Connection>();
-  /** By socket: the TCP socket and, once the handshake is done, its TLS socket. */
+  /** The connection by TCP socket and, after the handshake, also by TLS socket. */
   const asking = new WeakMap<Socket, Connection>();
   server.on('connection', (socket: Socket) => {
     const key = keyOf(socket);
@@ -49,19 +52,19 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
   });
 
   function evict(): void {
-    // Iterates without a copy, because a flood of connections calls this for each one.
+    // Iterate without a copy, because in a flood of connections each new one calls this function.
     const { key, socket } = open.values().reduce((one, other) => (isEvictedBefore(other, one) ? other : one));
     open.delete(key);
     socket.destroy();
     dropped();
   }
   return {
-    /** Marks each open connection, so that it is closed after its next answer. */
+    /** Marks each open connection, so that it is closed after its next response. */
     closeAfterNextResponse() {
       for (const connection of open.values()) connection.isClosing = true;
     },
     isClosing: (socket: Socket) => asking.get(socket)?.isClosing === true,
-    /** Returns the answers that are not sent yet. */
+    /** Returns the responses that are not sent yet. */
     answering: (): readonly ServerResponse[] => [...open.values()].flatMap(({ answering }) => answering),
     /** Closes all connections at once. */
     destroy() {

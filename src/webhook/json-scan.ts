@@ -1,4 +1,4 @@
-/** Scans JSON as bytes, before it is parsed. Invalid JSON does no harm here: the parser refuses it. */
+/** Scans JSON as bytes before it is parsed. These functions accept invalid JSON, which the parser then refuses. */
 
 export const OPENING_BRACE = 0x7b;
 const OPENING_BRACKET = 0x5b;
@@ -7,7 +7,10 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Returns whether JSON has more than `most` values. Counts the commas and the opening brackets and braces outside of texts. */
+/**
+ * Returns whether JSON has more than about `most` values. Counts the commas and the opening brackets and braces outside
+ * of strings.
+ */
 export function hasMoreValues(json: Buffer, most: number): boolean {
   if (json.length <= most) return false;
   let count = 0;
@@ -21,14 +24,14 @@ export function hasMoreValues(json: Buffer, most: number): boolean {
 const isOfValue = (byte = 0): boolean => byte === COMMA || byte === OPENING_BRACE || byte === OPENING_BRACKET;
 
 /**
- * As an API server writes it, without whitespace. In valid JSON these bytes are always a key and the start of its
- * list: within a text the quotation marks would be escaped.
+ * The key and the start of its list, as an API server writes them, without whitespace. In valid JSON these bytes are
+ * not part of a string, because a string would contain escaped quotation marks.
  */
 const MANAGED_FIELDS = Buffer.from('"managedFields":[');
 
 /**
- * Returns the JSON with an empty list for each `managedFields`. Overwrites the given bytes. An API server sends half
- * of an object as managed fields, no decision reads them, and the parser would create an object for each key.
+ * Returns the JSON with an empty list for each `managedFields`. Overwrites the given bytes. Managed fields can be half
+ * of an object and are slow to parse, because the parser creates an object for each key. No decision reads them.
  *
  * @see https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers
  */
@@ -45,7 +48,10 @@ export function withoutManagedFields(json: Buffer): Buffer {
   return json.subarray(0, kept + json.length - from);
 }
 
-/** Returns the index of the bracket that closes the list around `from`, or the length of the JSON if there is none. */
+/**
+ * Returns the index of the bracket that closes the list that contains `from`, or the length of the JSON if there is
+ * none.
+ */
 function endOfList(json: Buffer, from: number): number {
   let depth = 1;
   for (let at = from; at < json.length; at += 1) {
@@ -58,7 +64,7 @@ function endOfList(json: Buffer, from: number): number {
   return json.length;
 }
 
-/** Returns the index of the quotation mark that closes the text which opens at `from`. */
+/** Returns the index of the quotation mark that closes the string that starts at `from`. */
 function endOfText(json: Buffer, from: number): number {
   let at = from + 1;
   while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;

@@ -13,17 +13,17 @@ export const patchOf = (changes: readonly Change[]): Operation[] =>
   changes.map(({ field, to }) => ({ op: 'add', path: settingFields[field].path, value: to }));
 
 /**
- * Applies the patch to the received Job, in place, to check it. If a patch does not apply, the API server rejects the
- * user's request, even with failurePolicy Ignore. An error here becomes a 500 instead, so that the failurePolicy
- * decides.
+ * Applies the patch to the received Job, in place, to check that it applies. The API server would reject the user's
+ * request after a patch that does not apply, even with failurePolicy Ignore. An error of this function becomes a
+ * response 500 instead, so that the failurePolicy decides.
  *
- * @throws Error that names the rule of RFC 6902 which the patch breaks.
+ * @throws Error with the rule of RFC 6902 that the patch violates.
  */
 export function applyPatch(job: unknown, patch: readonly Operation[]): void {
   try {
     jsonpatch.applyPatch(job, patch, true);
   } catch (error) {
-    // The error of the library prints the whole Job, which may hold secrets.
+    // The error message of the library contains the whole Job, which can contain secrets.
     const rule = error instanceof jsonpatch.JsonPatchError ? error.name : messageOf(error);
     throw new Error(`the patch does not apply to the Job: ${rule}`);
   }

@@ -7,10 +7,13 @@ export const connectionReasons = ['too-many-connections', 'client-refused'] as c
 
 export type ConnectionReason = (typeof connectionReasons)[number];
 
-/** Called for each connection that is refused or closed. */
+/** Called for each connection that the server refuses or closes. */
 export type Refused = (reason: ConnectionReason, error: string) => void;
 
-/** Logs each reason at most once a minute, with the number of connections since the last line. */
+/**
+ * Returns a function that logs each reason at most once a minute, with the number of connections since the last log
+ * line.
+ */
 export function logRefused({ warn }: Pick<Log, 'warn'>): Refused {
   const countOf = countPerMinute<ConnectionReason>();
   return (reason, error) => {
@@ -20,8 +23,8 @@ export function logRefused({ warn }: Pick<Log, 'warn'>): Refused {
 }
 
 /**
- * Logs each message as a warning at most once a minute, with their number since the last warning. Logs the others at
- * `debug`.
+ * Returns a function that logs each message as a warning at most once a minute, with the number of its occurrences
+ * since the last warning. It logs the other occurrences at `debug`.
  */
 export function warnQuietly({ warn, debug }: Pick<Log, 'warn' | 'debug'>): (message: string, fields: object) => void {
   const countOf = countPerMinute<string>();

@@ -5,8 +5,8 @@ import { applyPatch, patchOf } from './patch.ts';
 import type { AdmissionRequest } from './review.ts';
 
 /**
- * Returns the decision as an AdmissionResponse. Applies the patch to the object of the request, so that a patch that
- * does not apply throws.
+ * Returns the decision as an AdmissionResponse. Applies the patch to the object of the request, and throws if it does
+ * not apply.
  *
  * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/#admission-k8s-io-v1-AdmissionResponse
  */
@@ -26,15 +26,18 @@ export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'obje
   };
 }
 
-/** A policy can leave some retries, and on UPDATE the restartPolicy of the Pod template stays. */
+/**
+ * Returns the effect of the policy for the warning. A policy can allow retries, and an UPDATE cannot change the
+ * restartPolicy.
+ */
 function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
   if (backoffLimit !== 0) return 'the retries of this Job are limited';
   return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
 }
 
 /**
- * Returns a value of the client in a form that is fit for a warning: the API server drops warnings with control
- * characters.
+ * Returns a value from the client without characters that are unsafe in a warning, because the API server drops
+ * warnings with control characters.
  */
 const printable = (value: Change['from']): string =>
   value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');

@@ -3,7 +3,7 @@ import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { invalidValue } from '../lib/text.ts';
 import type { JobWrite } from '../policy/decide.ts';
 
-/** The request of an AdmissionReview, as far as a decision reads it. */
+/** The fields of an AdmissionReview's request that the endpoint reads. */
 export interface AdmissionRequest extends JobWrite {
   readonly uid: string;
   /** Empty on a CREATE with `generateName`. */
@@ -21,9 +21,10 @@ export interface Operation {
 const API_VERSION = 'admission.k8s.io/v1';
 
 /**
- * Reads an AdmissionReview v1. A review without a uid is malformed, because an answer must repeat the uid.
+ * Returns the request of an AdmissionReview v1. A review without a uid is malformed, because the response must repeat
+ * the uid.
  *
- * @throws OperatorError `REVIEW_MALFORMED` that names the field.
+ * @throws OperatorError `REVIEW_MALFORMED` with the name of the field.
  * @see https://kubernetes.io/docs/reference/config-api/apiserver-admission.v1/
  */
 export function readReview(body: unknown): AdmissionRequest {
@@ -55,7 +56,7 @@ const textOf = (request: JsonObject, field: string): string => {
 function resourceOf(request: JsonObject): string {
   const { group, version, resource } = asObject(request.resource);
   const subResource = textOf(request, 'subResource');
-  // Joins texts only: joining an object would call its `toString`, which the client can set.
+  // Join only strings, because a join would call the `toString` of an object, which the client can set.
   return [group, version, resource, ...(subResource ? [subResource] : [])]
     .map((part) => (typeof part === 'string' ? part : ''))
     .join('/');

@@ -13,14 +13,14 @@ import { holdConnections } from './connections.ts';
 import type { Refused } from './refused-connections.ts';
 
 export interface EndpointOptions extends ListenOptions {
-  /** How long the endpoint keeps answering after `close` was called, in milliseconds. */
+  /** Milliseconds that the endpoint continues to serve after `close` is called. */
   readonly drainMs: number;
   readonly tls: {
     readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
     /** OpenSSL names, the preferred suite first. */
     readonly cipherSuites: readonly string[];
   };
-  /** The most open connections. Beyond it `holdConnections` closes one for each new one. */
+  /** Maximum number of open connections. At the limit, `holdConnections` closes an open connection for each new one. */
   readonly maxConnections: number;
   /** The allowed common names of client certificates; any name if absent. */
   readonly clientNames: readonly string[] | undefined;
@@ -28,7 +28,7 @@ export interface EndpointOptions extends ListenOptions {
   readonly idleMs?: number;
 }
 
-/** Which clients may call, and a callback for refused ones. */
+/** Which clients the endpoint accepts, and a callback for refused connections. */
 export interface Callers {
   /** PEM of the CAs of client certificates. If absent, the endpoint requests no client certificate. */
   readonly clientCa: string | undefined;
@@ -41,39 +41,44 @@ export interface EndpointServer {
   /**
    * Presents a certificate to new connections. Open connections keep their certificate.
    *
-   * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` when TLS cannot load it; what was presented before still is.
+   * @throws OperatorError `CERTIFICATE_ISSUE_FAILED` if TLS cannot load the certificate. The endpoint then keeps its
+   * certificate.
    */
   present(pair: CertificatePair): void;
   /**
-   * Accepts only client certificates of these CAs. Each open connection is closed after its next answer, so that its
-   * client must show its certificate again.
+   * Accepts only client certificates that these CAs have signed. Each open connection is closed after its next
+   * response, so that its client must present its certificate again.
    */
   trustClients(clientCa: string): void;
   /**
-   * Keeps answering for the drain time if a certificate was presented. Then refuses new connections and resolves when
-   * the last answer is sent.
+   * Continues to serve for the drain time if a certificate was presented. Then refuses new connections, and resolves
+   * when the last response is sent or after 30 s.
    */
   close(): Promise<void>;
 }
 
 /**
- * A connection is closed after this long without a byte, or without a complete request. It is longer than the 90 s for
- * which an API server keeps an idle connection, because the API server must close first: a request that it sends while
- * this side closes is lost. Node.js measures the first request from the start of the connection, and an API server can
- * have unused connections: it dials a new one when all are busy, and then uses the first free one.
+ * The endpoint closes a connection after this time without a byte, or without a complete request. The time is longer
+ * than the 90 s for which an API server keeps an idle connection, because a request would be lost if the API server
+ * sent it while the endpoint closes the connection. Node.js measures the time of the first request from the start of the
+ * connection. An API server can have a connection without any request: it opens a connection when all others are busy,
+ * but uses the first connection that is free.
  */
 const IDLE_MS = 120_000;
 
-/** How long `close` waits for answers. No `timeoutSeconds` is over 30 s, so no client waits longer. */
+/**
+ * Maximum time that `close` waits for pending responses. Kubernetes allows at most 30 as `timeoutSeconds`, so no API
+ * server waits longer.
+ */
 const CLOSE_MS = 30_000;
 const HANDSHAKE_MS = 10_000;
 /** How often Node.js checks for requests that have timed out. */
 const CHECK_MS = 1_000;
-/** The most bytes of all headers of a request. The API server sends a few hundred. */
+/** Maximum size of all headers of a request, in bytes. The API server sends a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
 
 /**
- * Starts to listen. Needs no certificate, so that a port in use is reported before one is issued.
+ * Starts the HTTPS endpoint without a certificate, so that a port in use is reported before a certificate is issued.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
@@ -131,11 +136,12 @@ export async function openServer(
       isDraining = true;
       connections.answering().forEach(closeAfter);
       if (presented) await delay(options.drainMs);
-      // On a busy machine the timer is late: requests that have arrived meanwhile are read before idle connections are closed.
+      // On a busy machine the timer can be late. Read the requests that have arrived before idle connections are
+      // closed.
       await turnOfTheLoop();
       const closed = once(server, 'close');
       server.close();
-      // Connections without a pending answer are closed at once, and the others after CLOSE_MS.
+      // `server.close` closes idle connections at once. Wait for pending responses, but at most CLOSE_MS.
       await Promise.race([
         Promise.all(connections.answering().map((response) => once(response, 'close'))),
         delay(CLOSE_MS, undefined, { ref: false }),
@@ -149,7 +155,8 @@ export async function openServer(
 function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): SecureContextOptions {
   return {
     minVersion,
-    // Without this, both sides agree on TLS 1.3 and find no cipher suite for it.
+    // Limit the version if no TLS 1.3 suite is allowed. Otherwise both sides agree on TLS 1.3 and find no common
+    // suite.
     ...(cipherSuites.some(isOfTls13) ? {} : { maxVersion: 'TLSv1.2' }),
     ciphers: cipherSuites.join(':'),
     honorCipherOrder: true,
@@ -159,8 +166,8 @@ function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): Secur
 }
 
 /**
- * Makes the client close the connection after this answer. Without it the API server keeps using its connection to a
- * Pod that is terminating.
+ * Makes the client close the connection after this response. Otherwise the API server would continue to use its
+ * connection to a terminating Pod.
  */
 function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');

@@ -39,8 +39,8 @@ describe('terraform-daemon inspect', () => {
     const { exitCode, stdout, stderr } = await asAdmin(address());
     assert.deepEqual([exitCode, stderr], [0, ''], stdout);
     assert.match(stdout, /\nverdict: healthy\n$/);
-    assert.match(stdout, /dialled {6}localhost:\d+, asked for terraform-job-webhook-service\.vela-system\.svc\n/);
-    assert.match(stdout, /presents .*, that of the Secret\n {2}verified {5}yes, with the live CA bundle\n/);
+    assert.match(stdout, /called {7}localhost:\d+, server name terraform-job-webhook-service\.vela-system\.svc\n/);
+    assert.match(stdout, /presents .*, same as in the Secret\n {2}verified {5}yes, with the live CA bundle\n/);
     assert.match(stdout, /left {9}\[#+-*\] (89|90) of 90 days\n/);
     assertFits(stdout);
     await assertKeyless(cluster, stdout);
@@ -56,7 +56,7 @@ describe('terraform-daemon inspect', () => {
       stdout,
       /\nverdict: incomplete: no problem was found, but the endpoint was not called\n {2}terraform-job-webhook-service\.vela-system\.svc does not resolve from here\n$/,
     );
-    assert.match(stdout, /dialled {6}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
+    assert.match(stdout, /called {7}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
   });
 
@@ -80,8 +80,8 @@ describe('terraform-daemon inspect', () => {
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body }, options);
     const { exitCode, stdout } = await asAdmin();
     assert.equal(exitCode, 1);
-    assert.match(stdout, /trusts {7}nobody\n/);
-    assert.match(stdout, /verdict: 1 problem\n {2}1\. untrusted \(registration\): .*\n.*: it is empty\n/);
+    assert.match(stdout, /trusts {7}no CA\n/);
+    assert.match(stdout, /verdict: 1 problem\n {2}1\. untrusted \(registration\): .*\n.*: the bundle is empty\n/);
     assert.match(stdout, / {5}kubectl -n vela-system rollout restart deployment terraform-daemon\n$/);
   });
 
@@ -90,7 +90,7 @@ describe('terraform-daemon inspect', () => {
     await daemon?.stop();
     const { exitCode, stdout } = await asAdmin(address());
     assert.equal(exitCode, 1);
-    assert.match(stdout, /1\. unreachable \(endpoint\): it does not answer at localhost:\d+: .*ECONNREFUSED/);
+    assert.match(stdout, /1\. unreachable \(endpoint\): the endpoint does not answer at localhost:\d+: .*ECONNREFUSED/);
   });
 
   it('inspect needs only the right to get the Secret and the registration', async () => {
@@ -103,8 +103,8 @@ describe('terraform-daemon inspect', () => {
     await start();
     const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(STRANGER)}`, address());
     assert.equal(exitCode, 1);
-    assert.match(stdout, /SECRET .*\n {2}holds {8}may not be read by this user\n/);
-    assert.match(stdout, /trusts {7}perhaps ours: /);
+    assert.match(stdout, /SECRET .*\n {2}state {8}the current user has no permission to read it\n/);
+    assert.match(stdout, /trusts {7}Secret not read: /);
     assert.match(stdout, /presents .*\n {2}verified {5}yes, with the live CA bundle\n/);
     assert.match(stdout, /1\. forbidden \(Secret\): the current user has no permission to read it/);
     assert.match(stdout, /kubectl auth can-i get secrets\/terraform-job-webhook-cert -n vela-system\n$/);

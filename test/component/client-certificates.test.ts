@@ -148,7 +148,7 @@ suite('with --client-ca-file', () => {
     assert.equal(failed.outcome, 'failed');
     assert.match(
       failed.outcome === 'failed' ? failed.why : '',
-      /it may require a client certificate, which this command does not have/,
+      /the endpoint may require a client certificate, which this command does not have/,
     );
   });
 });

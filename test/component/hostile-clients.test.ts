@@ -127,7 +127,10 @@ suite('many large bodies at once', () => {
     assert.deepEqual([headers?.['retry-after'], headers?.connection], ['1', 'close']);
     assert.equal(text, 'too many large requests at once; try again\n');
     assert.deepEqual(endpoint.outcomes.toSorted(), ['busy', 'busy', 'capped', 'capped', 'capped', 'capped']);
-    assert.deepEqual(endpoint.lines.find(({ level }) => level === 'warn')?.message, 'admission request turned away');
+    assert.deepEqual(
+      endpoint.lines.find(({ level }) => level === 'warn')?.message,
+      'admission request refused: endpoint busy',
+    );
     assert.equal((await endpoint.post(large)).status, 200);
   });
 

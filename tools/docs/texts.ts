@@ -37,6 +37,6 @@ export const exitCodeTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
   failed: 'The command has failed, or `inspect` found a problem.',
   usageError: 'The command, an option, or a value is invalid.',
   incomplete: '`inspect` found no problem, but it did not call the endpoint.',
-  interrupted: 'SIGINT ended `rotate`, or a second SIGINT ended the daemon at once.',
+  interrupted: 'SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon at once.',
   terminated: 'A second SIGTERM ended the daemon at once.',
 };

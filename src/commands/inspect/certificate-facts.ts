@@ -3,7 +3,10 @@ import { issuedAt, parseCertificate } from '../../certs/x509.ts';
 
 export type CertificateFacts = NonNullable<ReturnType<typeof certificateFacts>>;
 
-/** Reads the first certificate of a PEM text. Returns `undefined` if no certificate can be read. */
+/**
+ * Returns the facts that `inspect` prints about the first certificate in a PEM text, or `undefined` if it cannot be
+ * parsed.
+ */
 export function certificateFacts(pem: string | undefined, now: Date) {
   const certificate = parseCertificate(pem ?? '');
   if (certificate === undefined) return undefined;
@@ -17,13 +20,13 @@ export function certificateFacts(pem: string | undefined, now: Date) {
     sha256: certificate.fingerprint256,
     notBefore: certificate.validFromDate,
     notAfter: certificate.validToDate,
-    /** Counts from the moment of issue, which is later than `notBefore`. */
+    /** Milliseconds from issue to `notAfter`. The daemon sets `notBefore` to an hour before the issue. */
     lifetimeMs: end - issuedAt(certificate).getTime(),
     leftMs: Math.max(0, end - now.getTime()),
   } as const;
 }
 
-/** Node.js writes a line for each attribute, and `undefined` for a name without attributes. */
+/** Returns a distinguished name on one line. Node.js has one attribute per line, and `undefined` for an empty name. */
 const nameText = (name: string | undefined): string => (name ?? '').replaceAll('\n', ', ');
 
 function alternativeNames({ subjectAltName }: X509Certificate, kind: 'DNS' | 'IP Address'): string[] {

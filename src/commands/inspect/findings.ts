@@ -6,22 +6,22 @@ import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import { repairCommands } from '../kubectl-hints.ts';
 import type { Observations } from './observations.ts';
 
-/** Findings that are not about a certificate. Some of the texts go on with what was found. */
+/** The messages of the findings that are not in `reasons`. `inspect` can append an observed value to a message. */
 export const otherFindings = {
   'not-installed':
     'neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names',
-  'not-ours': 'it lacks the managed-by label: nothing in it is renewed',
-  paused: 'all writes are paused: nothing is renewed or repaired',
-  'invalid-annotation': 'its annotation rotate has an ',
-  narrowed: 'another writer has added selectors, so other Jobs are not capped: only if ',
+  'not-ours': 'the Secret lacks the managed-by label, so the daemon does not write it',
+  paused: 'the annotation paused of the Secret stops all writes, so the daemon renews and repairs nothing',
+  'invalid-annotation': 'the annotation rotate of the Secret has an ',
+  narrowed: 'another writer has added selectors, so the API server calls the webhook only for ',
   forbidden: 'the current user has no permission to read it; the other checks ignore it',
-  stuck: 'the rotation makes no progress from the phase ',
-  'not-registered': 'the webhook is not registered: no Job is capped',
-  drift: 'it differs from what the daemon writes: ',
+  stuck: 'the CA rotation makes no progress in the phase ',
+  'not-registered': 'the webhook is not registered, so the API server does not call the endpoint',
+  drift: 'these fields differ from what the daemon writes: ',
   untrusted: 'the live CA bundle does not verify the serving certificate of the Secret',
-  unreachable: 'it does not answer at ',
-  unverified: 'the API server would refuse it: ',
-  'not-swapped': 'it presents another certificate than the Secret holds',
+  unreachable: 'the endpoint does not answer at ',
+  unverified: 'the API server would refuse the certificate: ',
+  'not-swapped': 'the endpoint presents another certificate than the Secret holds',
 } as const;
 
 const texts = { ...reasons, ...otherFindings };
@@ -30,7 +30,7 @@ export interface Finding {
   readonly reason: keyof typeof texts;
   readonly where: 'Secret' | 'registration' | 'endpoint';
   readonly message: string;
-  /** The repair, for a shell. */
+  /** The shell command that repairs the problem or helps to find its cause. */
   readonly command: string;
 }
 
@@ -50,7 +50,7 @@ const inSecret = findingIn('Secret');
 const inRegistration = findingIn('registration');
 const inEndpoint = findingIn('endpoint');
 
-/** Returns everything that is wrong, a cause before its consequences. Empty if all is well. */
+/** Returns all problems of the install, each cause before its consequences; empty if there is none. */
 export function findingsOf(observations: Observations): readonly Finding[] {
   const { config, secret, registration } = observations;
   const commands = repairCommands(config);
@@ -91,7 +91,7 @@ function registrationFindings(observations: Observations, commands: Commands): F
   const repair = observations.secret.isPaused ? commands.unpause : commands.restart;
   if (state === 'refused') return [inRegistration('forbidden', commands.askRegistrationRights(name))];
   if (state === 'absent') return [inRegistration('not-registered', repair)];
-  const empty = splitCertificates(bundle ?? '').length === 0 ? ': it is empty' : '';
+  const empty = splitCertificates(bundle ?? '').length === 0 ? ': the bundle is empty' : '';
   return [
     isServingUntrusted(observations) && inRegistration('untrusted', repair, empty),
     unreadable > 0 && inRegistration('unparsable-bundle', repair),
@@ -105,7 +105,8 @@ function registrationFindings(observations: Observations, commands: Commands): F
 
 function isServingUntrusted({ config, now, secret: { set }, registration }: Observations): boolean {
   if (set === undefined) return false;
-  // A certificate of a new authority is not presented yet, so the bundle may lack that authority for a while.
+  // Early in a CA replacement, the live CA bundle may still lack the new CA. This is a problem only if the rotation is
+  // stuck.
   if (waitingAuthority(set) !== undefined && !isStuck(set, config.certificates, now)) return false;
   return !isTrustedBy(set.serving.certificate, registration.bundle ?? ('' as Pem), now);
 }
@@ -115,7 +116,10 @@ const hintOnOptions = (drift: readonly string[]): string =>
     ? ' (does this command have the same --service-… and --webhook-url options as the daemon?)'
     : '';
 
-/** A running daemon reads the Secret every minute at the latest, so it presents the new certificate by then. */
+/**
+ * Age of a certificate in the Secret after which the endpoint must present it. A running daemon reads the Secret at
+ * least once a minute.
+ */
 const SWAPPED_BY_MS = 120_000;
 
 function endpointFinding({ now, secret, endpoint, isOfSecret }: Observations, { restart, logs }: Commands) {

@@ -20,17 +20,17 @@ export interface InspectOptions {
 export interface InspectDependencies {
   readonly secrets: Pick<SecretStore, 'read'>;
   readonly registrations: Pick<RegistrationStore, 'read'>;
-  /** Decides which commands are proposed: a Pod has no kubectl and needs no port-forward. */
+  /** Whether this process runs in a Pod. The commands that probe the endpoint then contain no port-forward. */
   readonly isInPod: boolean;
   readonly write: (text: string) => void;
   readonly now: () => Date;
 }
 
 /**
- * Reads the Secret and the webhook configuration, calls the endpoint, and prints the findings.
+ * Reads the Secret and the webhook configuration, calls the endpoint, and prints the report.
  *
  * @returns the exit code.
- * @throws OperatorError the `KUBE_…` codes, except for an object that this user may not read: that is a finding.
+ * @throws OperatorError with a `KUBE_…` code. A forbidden read is a finding, not an error.
  */
 export async function inspect(
   { output, address }: InspectOptions,
@@ -48,7 +48,10 @@ export async function inspect(
   return verdicts[report.verdict].exitCode;
 }
 
-/** A user who may read only one of the two objects still gets a report on that one. */
+/**
+ * Resolves with `refused` after a forbidden read, so that a user who can read only one of the two objects still gets a
+ * report about it.
+ */
 async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>> {
   try {
     return (await reading) ?? 'absent';
@@ -68,13 +71,13 @@ async function probe(
   if (address !== undefined) return probeEndpoint(address, serverName, bundle);
   const how = isInPod ? [inspectAt(`127.0.0.1:${config.endpoint.port || '<port>'}`)] : outsideCommands(live, config);
   const notProbed = (why: string): ProbeResult => ({ outcome: 'not-dialled', why, how });
-  if (port === undefined) return notProbed('nothing that could be called is registered');
+  if (port === undefined) return notProbed('no registered endpoint was found');
   const why = await resolutionProblem(serverName);
   if (why !== undefined) return notProbed(`${serverName} ${why}`);
   return probeEndpoint({ host: serverName, port }, serverName, bundle);
 }
 
-/** Commands that probe the endpoint from outside of the cluster. */
+/** Returns commands that probe the endpoint from outside of the cluster. */
 function outsideCommands(live: V1MutatingWebhookConfiguration | undefined, config: Config): string[] {
   const { target } = config.registration;
   const service = ownWebhook(live)?.clientConfig.service ?? ('service' in target ? target.service : undefined);

@@ -17,18 +17,21 @@ import { publishedSelector } from '../../registration/namespace-selector.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
 import { readSelectors } from './selectors.ts';
 
-/** An object of the API server, or why there is none: `refused` if this user may not read it. */
+/**
+ * An object that was read from the API server, or why there is none: it does not exist, or the user has no permission
+ * to read it (`refused`).
+ */
 export type Reading<T> = T | 'absent' | 'refused';
 
 export type ProbeResult =
-  /** `how` has commands that probe the endpoint. */
+  /** The endpoint was not called. `how` has commands with which the user can call it. */
   | { readonly outcome: 'not-dialled'; readonly why: string; readonly how: readonly string[] }
   | { readonly outcome: 'failed'; readonly address: string; readonly why: string }
   | {
       readonly outcome: 'answered';
       readonly address: string;
       readonly certificate: Pem;
-      /** Why an API server would refuse the certificate, if it would. */
+      /** Why an API server would refuse the certificate; `undefined` if it would accept it. */
       readonly why: string | undefined;
     };
 
@@ -42,7 +45,9 @@ export interface Readings {
 
 export type Observations = ReturnType<typeof observe>;
 
-/** What the readings say about the install, before any of it is called wrong. */
+/**
+ * Returns the facts about the install that follow from the readings. `findingsOf` decides which of them are problems.
+ */
 export function observe({ secret: read, registration, endpoint }: Readings, config: Config, now: Date) {
   const live = objectOf(registration);
   const own = ownWebhook(live);
@@ -55,7 +60,7 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
     now,
     secret,
     registration: {
-      // An object without our entry calls no endpoint, so it counts as absent.
+      // A webhook configuration without the daemon's webhook calls no endpoint, so it counts as absent.
       state: live !== undefined && own === undefined ? 'absent' : stateOf(registration),
       live,
       bundle,
@@ -65,13 +70,14 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
       selected: readSelectors(own, publishedSelector(live)),
     },
     endpoint,
-    /** Whether the endpoint presents the certificate of the Secret. */
+    /** Whether the endpoint presents the certificate of the Secret; `undefined` if one of the two is unknown. */
     isOfSecret: presented === undefined || serving === undefined ? undefined : isSame(presented, serving),
   } as const;
 }
 
 /**
- * Returns the endpoint that the API server calls and the name that it verifies. Default: the endpoint of the options.
+ * Returns the endpoint in the webhook configuration, and the server name that the API server verifies. If no endpoint
+ * is registered, the server name comes from the options, and `port` is `undefined`.
  */
 export function registeredEndpoint(live: V1MutatingWebhookConfiguration | undefined, { certificates }: Config) {
   const { service, url } = ownWebhook(live)?.clientConfig ?? {};
@@ -93,7 +99,8 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
   const stored = objectOf(read);
   if (stored === undefined) return { state };
   const set = fromSecret(stored);
-  // A requested rotation is left out: the decision would be about it, and it is no defect.
+  // Leave out a requested rotation. It is not a problem, and it would replace the reason of a real one in the
+  // decision.
   const { flaw, isPhaseWrong } = traitsOf(stored);
   return {
     state,
@@ -102,7 +109,7 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
     decision: createCertificateLogic(certificates).decide(set, situation, { flaw, isPhaseWrong }),
     isOurs: isOurs(stored),
     isPaused: isPaused(stored),
-    /** An invalid value of the annotation `rotate`. */
+    /** The value of the annotation `rotate` if it is invalid, else `undefined`. */
     misunderstood: misunderstood(stored),
   };
 }
@@ -125,20 +132,29 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
   return {
     trusts: readable.map((pem, index) => ({
       pem,
-      /** `undefined` if the Secret could not be read. */
+      /** Whether the Secret has this CA; `undefined` if no Secret was read. */
       isOurs: own?.includes(pem),
       isDuplicate: readable.indexOf(pem) < index,
     })),
-    /** PEM blocks of the bundle that cannot be read. */
+    /**
+     * Number of PEM blocks in the bundle that are not certificates. A non-empty bundle without a PEM block counts as
+     * one.
+     */
     unreadable: blocks - readable.length + (isJunkAlone ? 1 : 0),
   };
 }
 
-/** The policy of the daemon is unknown here. Whether a daemon wrote the conditions is not: they carry a digest. */
+/**
+ * Returns the desired match conditions: the live ones if their digest shows that a daemon wrote them, because this
+ * command does not know the policy of the daemon; else the ones of the built-in policy.
+ */
 const conditionsFor = (live: readonly MatchCondition[] | undefined): readonly MatchCondition[] =>
   live !== undefined && areSound(live) ? live : matchConditions(terraformPolicy);
 
-/** Leaves out the bundle, which has findings of its own, and the fields that only the options of the daemon decide. */
+/**
+ * Returns the fields of the live webhook that differ from what the daemon writes. Ignores the CA bundle, which has its
+ * own findings, and fields whose values come from options of the daemon that this command does not have.
+ */
 function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registration }: Config): string[] {
   const own = ownWebhook(live);
   if (live === undefined || own === undefined) return [];

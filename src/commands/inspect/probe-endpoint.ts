@@ -18,8 +18,8 @@ const PROBE_TIMEOUT_MS = 5_000;
 const LOOKUP_TIMEOUT_MS = 2_000;
 
 /**
- * Returns why the name does not resolve from here, or `undefined` if it resolves. A lookup cannot be cancelled: if no name
- * server answers, it delays the exit of this process, but not the report.
+ * Returns why this machine cannot resolve the host name, or `undefined` if it can. Node.js cannot cancel a lookup:
+ * without an answer of a name server, the lookup can delay the exit of the process, but not the report.
  */
 export const resolutionProblem = (host: string): Promise<string | undefined> =>
   Promise.race([
@@ -31,8 +31,8 @@ export const resolutionProblem = (host: string): Promise<string | undefined> =>
   ]);
 
 /**
- * Gets the certificate of the endpoint and verifies it as the API server does: for the name `serverName`, with the CA
- * bundle alone.
+ * Gets the certificate of the endpoint, and verifies it as the API server does: for the name `serverName`, with only
+ * the CAs of the bundle.
  */
 export async function probeEndpoint(address: Address, serverName: string, bundle: Pem): Promise<ProbeResult> {
   const shown = address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
@@ -43,16 +43,17 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
     ca: splitCertificates(bundle).filter((pem) => parseCertificate(pem) !== undefined),
     checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
     minVersion: 'TLSv1.2',
-    // Go trusts a certificate that is itself in the bundle, even without its CA.
+    // The API server (Go) trusts a certificate that is itself in the bundle, even without its CA.
     allowPartialTrustChain: true,
   });
-  // The report shows a refused certificate too: this event comes before the verification closes the connection.
+  // Read the certificate before Node.js verifies it and closes the connection, because the report also shows a refused
+  // certificate.
   let certificate = '' as Pem;
   socket.prependListener('secure', () => {
     const { raw } = socket.getPeerCertificate(true);
     if (raw) certificate = new X509Certificate(raw).toString() as Pem;
   });
-  // Errors after the time-out need no report.
+  // Ignore errors after the timeout. Without a listener they would end the process.
   socket.on('error', () => {});
   try {
     await once(socket, 'secureConnect', { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
@@ -68,11 +69,11 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
   }
 }
 
-/** An error of a connection to several addresses has a code, but no message. */
+/** Returns the text of a connection error. For a host with several addresses, the error has a code but no message. */
 function text(error: unknown): string {
-  // TLS 1.2 sends this alert if the client shows no certificate, and if no cipher suite is common.
+  // A TLS 1.2 server sends this alert if the client sends no certificate, or if the two sides share no cipher suite.
   if ((error as NodeJS.ErrnoException).code === 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE') {
-    return 'it ends the handshake: it may require a client certificate, which this command does not have';
+    return 'TLS handshake failure: the endpoint may require a client certificate, which this command does not have';
   }
   return messageOf(error) || ((error as NodeJS.ErrnoException).code ?? 'failed');
 }

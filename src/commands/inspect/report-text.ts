@@ -3,7 +3,7 @@ import type { CertificateFacts } from './certificate-facts.ts';
 import { type InspectionReport, verdicts } from './report.ts';
 import { bar, columns, commandColumns, date, relativeTime, shortFingerprint, wrapped } from './terminal.ts';
 
-/** The report as one screen of text. */
+/** Returns the report as text for a terminal. */
 export function reportText(report: InspectionReport): string {
   const { at, certificateAuthority, serving } = report;
   const sections = [
@@ -20,7 +20,7 @@ export function reportText(report: InspectionReport): string {
   return `${texts.join('\n\n')}\n`;
 }
 
-/** A title, then rows of a name and a text. A text may take several lines. */
+/** Returns the lines of a section: the title, then a row for each name and text. A long text takes several lines. */
 const section = (title: string, rows: Readonly<Record<string, string | undefined>>): string[] => [
   title,
   ...Object.entries(rows).flatMap(([name, text]) => (text === undefined ? [] : columns(name, text))),
@@ -43,45 +43,45 @@ function secretSection({ secret }: InspectionReport): string[] {
   const { reference, state, type, managedBy, isPaused, rotateAsked } = secret;
   const contents = {
     present:
-      `type ${type}, managed by ${managedBy ?? 'nobody'}, ${isPaused ? 'paused' : 'not paused'}, ` +
-      (rotateAsked === undefined ? 'no rotation asked' : `rotation asked: ${rotateAsked}`),
-    absent: 'not there',
-    refused: 'may not be read by this user',
-    unused: 'not used: the certificates are those of --webhook-cert-path',
+      `type ${type}, ${managedBy === undefined ? 'no managed-by label' : `managed by ${managedBy}`}, ${isPaused ? 'paused' : 'not paused'}, ` +
+      (rotateAsked === undefined ? 'no rotation request' : `rotation request: ${rotateAsked}`),
+    absent: 'does not exist',
+    refused: 'the current user has no permission to read it',
+    unused: 'not used: the certificates are in the directory --webhook-cert-path',
   };
-  return section(`SECRET ${reference}`, { holds: contents[state] });
+  return section(`SECRET ${reference}`, { state: contents[state] });
 }
 
 function registrationSection({ registration }: InspectionReport): string[] {
   const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
   const title = `REGISTRATION ${name}`;
-  if (state === 'refused') return section(title, { is: 'may not be read by this user' });
-  if (state === 'absent') return section(title, { is: 'not there' });
+  if (state === 'refused') return section(title, { state: 'the current user has no permission to read it' });
+  if (state === 'absent') return section(title, { state: 'does not exist' });
   const shown = trusts.map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
-    const whose = isOurs === undefined ? 'perhaps ours' : isOurs ? 'ours' : 'unknown';
-    return `${whose}${isDuplicate ? ', again' : ''}: ${shortFingerprint(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
+    const whose = isOurs === undefined ? 'Secret not read' : isOurs ? 'in the Secret' : 'not in the Secret';
+    return `${whose}${isDuplicate ? ', duplicate' : ''}: ${shortFingerprint(sha256)} until ${date(notAfter)} (${commonName(subject)})`;
   });
-  const lines = unreadable > 0 ? [...shown, `${unreadable} that cannot be read`] : shown;
+  const lines = unreadable > 0 ? [...shown, `${unreadable} PEM blocks that cannot be parsed`] : shown;
   return [
-    ...section(title, { calls: `${calls}`, 'on failure': failurePolicy ?? 'Fail' }),
-    ...selectors.flatMap((line, index) => columns(index === 0 ? 'only where' : '', line)),
-    ...(lines.length === 0 ? ['nobody'] : lines).flatMap((line, index) => columns(index === 0 ? 'trusts' : '', line)),
+    ...section(title, { calls: calls ?? 'no endpoint', 'on failure': failurePolicy ?? 'Fail' }),
+    ...selectors.flatMap((line, index) => columns(index === 0 ? 'only for' : '', line)),
+    ...(lines.length === 0 ? ['no CA'] : lines).flatMap((line, index) => columns(index === 0 ? 'trusts' : '', line)),
   ];
 }
 
-/** The whole subject if it has no common name. */
+/** Returns the common name of a subject, or the whole subject if it has none. */
 const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
 
 function endpointSection({ endpoint }: InspectionReport): string[] {
   const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
   if (outcome === 'not-dialled') {
-    return [...section('ENDPOINT', { dialled: `no: ${why}` }), ...how.map(commandColumns)];
+    return [...section('ENDPOINT', { called: `no: ${why}` }), ...how.map(commandColumns)];
   }
-  const dialled = `${address}, asked for ${serverName}`;
-  if (outcome === 'failed') return section('ENDPOINT', { dialled, answer: `none: ${why}` });
-  const which = isOfSecret === undefined ? '' : isOfSecret ? ', that of the Secret' : ', not that of the Secret';
+  const called = `${address}, server name ${serverName}`;
+  if (outcome === 'failed') return section('ENDPOINT', { called, answer: `none: ${why}` });
+  const which = isOfSecret === undefined ? '' : isOfSecret ? ', same as in the Secret' : ', not the one in the Secret';
   return section('ENDPOINT', {
-    dialled,
+    called,
     presents: `${shortFingerprint(certificate?.sha256 ?? '')} until ${date(certificate?.notAfter)}${which}`,
     verified: isVerified ? 'yes, with the live CA bundle' : `no: ${why}`,
   });
@@ -107,7 +107,7 @@ function verdictSection({ verdict, problems, endpoint }: InspectionReport): stri
   }
   const lines = problems.flatMap(({ reason, where, message, command }, index) => [
     ...wrapped(`${index + 1}. ${reason} (${where}): ${message}`, '  ', '     '),
-    // A command that repairs several findings in a row follows the last of them.
+    // Print a command once if the next finding has the same command.
     ...(command === problems[index + 1]?.command ? [] : [`     ${oneLine(command)}`]),
   ]);
   return [`verdict: ${problems.length === 1 ? '1 problem' : `${problems.length} problems`}`, ...lines];

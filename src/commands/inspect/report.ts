@@ -17,7 +17,7 @@ export const verdicts = {
   incomplete: { exitCode: exitCodes.incomplete, meaning: 'no problem was found, but the endpoint was not called' },
 } as const;
 
-/** `-o json` prints this, with null for unknown values. It never contains a private key. */
+/** The report that `inspect -o json` prints, with null for unknown values. It contains no private key. */
 export type InspectionReport = ReturnType<typeof createReport>;
 
 export function createReport(readings: Readings, config: Config, now: Date) {
@@ -25,7 +25,7 @@ export function createReport(readings: Readings, config: Config, now: Date) {
   const { set } = observations.secret;
   const problems = findingsOf(observations);
   return {
-    /** Changes if a field is renamed or removed. */
+    /** Version of the format of `-o json`. A new version means that a field was renamed or removed. */
     format: 1,
     at: now,
     verdict: verdictOf(problems, readings.endpoint),
@@ -41,7 +41,7 @@ export function createReport(readings: Readings, config: Config, now: Date) {
   } as const;
 }
 
-/** Only an endpoint that was called can make the install healthy. */
+/** Returns `unhealthy` if there is a finding, else `incomplete` if the endpoint was not called, else `healthy`. */
 function verdictOf(findings: readonly Finding[], { outcome }: ProbeResult): keyof typeof verdicts {
   if (findings.length > 0) return 'unhealthy';
   return outcome === 'not-dialled' ? 'incomplete' : 'healthy';

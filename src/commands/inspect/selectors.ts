@@ -3,11 +3,11 @@ import { requirementsOf } from '../../policy/namespace-selector.ts';
 import type { LabelSelector } from '../../policy/policy.ts';
 
 /**
- * Reads the selectors of our entry: requirements of the policy, and requirements of other writers, which the daemon
- * keeps. The entry is narrowed if a requirement of another writer needs a label: platforms add exclusions, but such a
- * requirement leaves out every object without the label.
+ * Returns the requirements of the webhook's selectors, and whether another writer has narrowed them. The selectors are
+ * narrowed if another writer requires a label (`In`, `Exists`): the API server then skips every object without the
+ * label. Exclusions (`NotIn`, `DoesNotExist`), which platforms add, are allowed.
  *
- * @param ofPolicy the selector that the daemon has written.
+ * @param ofPolicy the namespace selector that the daemon has written.
  */
 export function readSelectors(webhook: V1MutatingWebhook | undefined, ofPolicy: LabelSelector = {}) {
   const own = readSelector('namespace', ofPolicy).map(({ text }) => text);

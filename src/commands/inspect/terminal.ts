@@ -1,28 +1,33 @@
 import { oneLine } from '../../lib/text.ts';
 
-/** Columns of a line. */
+/** Maximum characters of a line. */
 const WIDTH = 100;
 const NAMES = 13;
 const BAR = 20;
 
-/** Breaks a text at spaces. A word that is longer than a line stays whole. */
+/**
+ * Returns the text as lines that start with `first` and `rest`. Breaks at spaces; a word longer than a line stays
+ * whole.
+ */
 export function wrapped(text: string, first: string, rest: string): string[] {
   const line = new RegExp(`\\S.{0,${WIDTH - rest.length - 1}}(?= |$)|\\S+`, 'g');
   return (oneLine(text).match(line) ?? ['']).map((part, index) => `${index === 0 ? first : rest}${part}`);
 }
 
-/** A name in the first column, its text in the second. */
+/** Returns the lines of a row: the name in the first column, the text in the second. */
 export const columns = (name: string, text: string): string[] =>
   wrapped(text, `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
 
-/** A command in the second column, on one line so that it can be pasted. */
+/** Returns a command in the second column, on one line, so that a user can copy it. */
 export const commandColumns = (command: string): string => ' '.repeat(NAMES + 2) + oneLine(command);
 
-/** The two ends of a fingerprint are enough to distinguish two of them. */
+/**
+ * Shortens a SHA-256 fingerprint to its first four and last four bytes, which are enough to compare two fingerprints.
+ */
 export const shortFingerprint = (sha256: string): string =>
   sha256.length > 30 ? `${sha256.slice(0, 11)}…${sha256.slice(-11)}` : sha256;
 
-/** Down to the second, in UTC. */
+/** Formats a date in UTC, to the second. */
 export const date = (moment: Date | undefined): string =>
   moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 
@@ -33,10 +38,10 @@ const units = [
   { name: 'minutes', ms: 60_000 },
 ];
 
-/** The largest unit that fits at least twice. */
+/** Returns the largest unit that fits at least twice into the duration, or seconds if none does. */
 const unitFor = (ms: number) => units.find((unit) => ms >= 2 * unit.ms) ?? SECONDS;
 
-/** The rest of a lifetime: `[#############-------] 61 of 90 days`. */
+/** Formats the remaining part of a lifetime: `[#############-------] 61 of 90 days`. */
 export function bar(leftMs: number, wholeMs: number): string {
   const unit = unitFor(wholeMs);
   const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
@@ -45,7 +50,7 @@ export function bar(leftMs: number, wholeMs: number): string {
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${inUnit(leftMs)} of ${inUnit(wholeMs)} ${unit.name}`;
 }
 
-/** `in 31 days`, `90 seconds ago`. */
+/** Formats a date relative to now: `in 31 days`, `90 seconds ago`. */
 export function relativeTime(moment: Date, now: Date): string {
   const ms = Math.abs(moment.getTime() - now.getTime());
   const unit = unitFor(ms);

@@ -17,8 +17,9 @@ export const rotateCommand = {
     },
   ],
   help: `
-Writes the annotation terraform.job.kb.io/rotate on the Secret, which needs the rights to get and
-patch the Secret. The daemon rotates on its own, so the end of this command does not stop it.
+The command writes the annotation terraform.job.kb.io/rotate on the Secret, which needs the rights
+to get and patch the Secret. The daemon performs the rotation, and continues it if this command
+ends.
 
 Exit code: 0 done, 1 not done, 2 usage error, 130 interrupted.
 

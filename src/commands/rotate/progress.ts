@@ -9,7 +9,7 @@ import type { Config } from '../../cli/config.ts';
 import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { type Installation, repairCommands } from '../kubectl-hints.ts';
 
-/** The part of the Secret that shows how far a rotation is. */
+/** The content of the Secret that shows the progress of a rotation. */
 export interface RotationState {
   readonly set: CertificateSet;
   readonly asked: Asked | undefined;
@@ -20,7 +20,7 @@ export const rotationState = (stored: StoredSecret): RotationState => ({
   asked: askedFor(stored),
 });
 
-/** Why no daemon would carry out the request, with the next step; `undefined` if one would. */
+/** Returns why every daemon would ignore the request, and the next step; `undefined` if there is no such reason. */
 export function obstacle(stored: StoredSecret | undefined, place: Installation): string | undefined {
   const { install, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;
@@ -33,17 +33,22 @@ export function obstacle(stored: StoredSecret | undefined, place: Installation):
   return undefined;
 }
 
-/** A rotation of the CA includes a new serving certificate, so a pending request for it stays. */
+/**
+ * Returns the request to write. A pending request for a new CA stays, because it includes a new serving certificate.
+ */
 export const combineRequests = (wanted: Asked, before: Asked | undefined): Asked => (before === 'ca' ? 'ca' : wanted);
 
 export type Progress = 'waiting' | 'done' | 'withdrawn';
 
-/** The daemon removes the annotation with the step that fulfils the request. */
+/**
+ * Returns the progress of the request. The daemon removes the annotation in the same write that completes the request.
+ * If the annotation is missing and the rotation has not completed, another writer withdrew the request.
+ */
 export function progressOf(wanted: Asked, before: RotationState, now: RotationState): Progress {
   if (now.asked !== undefined) return 'waiting';
   if (wanted === 'serving') return isAnother(before.set.serving, now.set.serving) ? 'done' : 'withdrawn';
   if (now.set.phase !== 'stable') return 'withdrawn';
-  // A rotation that was in progress may have got its new CA before the request.
+  // If a rotation was in progress at the time of the request, it may already have had its new CA.
   return isAnother(before.set.ca, now.set.ca) || before.set.phase !== 'stable' ? 'done' : 'withdrawn';
 }
 
@@ -69,7 +74,7 @@ export interface PendingRotation {
   readonly before: RotationState;
   readonly last: RotationState;
   readonly startedAt: Date;
-  /** When a poll last found a change; `undefined` until then. */
+  /** When a poll last saw a change of the state; `undefined` if none has. */
   readonly changedAt: Date | undefined;
 }
 
@@ -80,7 +85,7 @@ export interface Poll {
   readonly pending: PendingRotation;
 }
 
-/** A running daemon gets the annotation from its watch at once, and reads the Secret every minute in any case. */
+/** Time without progress after which the command gives up. A running daemon reads the Secret at least once a minute. */
 const SILENCE_MS = 90_000;
 
 interface PollContext {
@@ -89,7 +94,11 @@ interface PollContext {
   readonly now: Date;
 }
 
-/** @param stored `unreachable` if the API server did not answer. */
+/**
+ * Returns the result of one poll.
+ *
+ * @param stored the Secret, `undefined` if it does not exist, or `unreachable` if the API server did not answer.
+ */
 export function poll(
   pending: PendingRotation,
   stored: StoredSecret | undefined | 'unreachable',
@@ -111,7 +120,7 @@ export function poll(
   return problem === undefined ? { lines, pending: next } : { ...fail(problem), pending: next };
 }
 
-/** Why the command gives up, with the next step; `undefined` if it goes on waiting. */
+/** Returns why the command gives up, and the next step; `undefined` if the command continues to wait. */
 function overdue(
   { last, startedAt, changedAt = startedAt }: PendingRotation,
   context: PollContext,

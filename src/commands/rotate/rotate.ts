@@ -30,7 +30,8 @@ const POLL_MS = 1_000;
  * Requests a rotation with an annotation on the Secret, and prints the progress until the rotation is done.
  *
  * @returns the exit code: 0 done, 1 not done, 130 interrupted.
- * @throws OperatorError the `KUBE_…` codes when the request cannot be written.
+ * @throws OperatorError with a `KUBE_…` code if the Secret cannot be read or written. A retryable failure of a poll
+ * does not throw.
  */
 export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster: Cluster): Promise<ExitCode> {
   const { config } = cluster;
@@ -55,7 +56,9 @@ export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster:
   return exitCodes.interrupted;
 }
 
-/** Aborted by the first SIGINT or SIGTERM. The second one ends the process, as it does without a handler. */
+/**
+ * Returns a signal that the first SIGINT or SIGTERM aborts. A second signal of the same kind ends the process at once.
+ */
 function firstSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => controller.abort());
@@ -78,7 +81,7 @@ async function ask(wanted: Asked, { config, secrets }: Cluster): Promise<Request
   return { refused: 'other writers changed the Secret during each attempt to write it; try again' };
 }
 
-/** The rotation does not need this command, so an API server that is unavailable for a moment ends nothing. */
+/** Reads the Secret. Resolves with `unreachable` after a retryable failure, so that the next poll tries again. */
 async function readAgain({ secrets }: Cluster): Promise<StoredSecret | undefined | 'unreachable'> {
   try {
     return await secrets.read();

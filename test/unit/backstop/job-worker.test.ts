@@ -16,7 +16,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     assert.deepEqual([metrics.missed, seen.pages], [20, [0]]);
     assert.deepEqual(
       lines.filter((line) => line.startsWith('warn')),
-      ['warn backoffLimit keeps being raised'],
+      ['warn cap rate-limited: another writer keeps raising backoffLimit'],
     );
     clock.ms += 1_000;
     t.mock.timers.tick(1_000);

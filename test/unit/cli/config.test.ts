@@ -273,8 +273,9 @@ describe('options that contradict each other', () => {
     assert.throws(() => readConfig({ 'tls-min-version': 'TLSv1.3', 'tls-cipher-suites': suites }), {
       code: 'CONFIG_INVALID',
       message:
-        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): no suite of TLS 1.3, which --tls-min-version requires: ' +
-        'must have at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256',
+        '  --tls-cipher-suites (TERRAFORM_DAEMON_TLS_CIPHER_SUITES): ' +
+        'must include at least one of TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256, ' +
+        'because --tls-min-version is TLSv1.3',
     });
     assert.doesNotThrow(() => readConfig({ 'tls-cipher-suites': suites }));
   });

@@ -99,7 +99,7 @@ describe('a policy file', () => {
     const parsed = parsePolicy(JSON.stringify(Object.fromEntries(fields)));
     assert.ok('problems' in parsed);
     assert.equal(parsed.problems.length, 51);
-    assert.equal(parsed.problems[50], 'and 3951 more');
+    assert.equal(parsed.problems[50], 'and 3951 more problems');
     assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: unknown field/);
   });
 
@@ -113,7 +113,10 @@ describe('a policy file', () => {
     }));
     const parsed = parsePolicy(JSON.stringify({ rules }));
     assert.ok('problems' in parsed);
-    assert.match(parsed.problems.join(), /^rules: \d+ characters in CEL: must be at most 60000/);
+    assert.match(
+      parsed.problems.join(),
+      /^rules: too long: \d+ characters as a CEL expression: must have at most 60000/,
+    );
   });
 
   test('parsePolicy resolves YAML anchors and aliases', () => {
@@ -213,7 +216,7 @@ describe('a policy file', () => {
           set: { backoffLimit: 0 },
         })),
       }),
-      [/^rules: \d+ characters in CEL: must be at most 60000/],
+      [/^rules: too long: \d+ characters as a CEL expression: must have at most 60000/],
     ],
   };
   for (const [what, [text, problems]] of Object.entries(wrong)) {

@@ -179,7 +179,7 @@ describe('an Event on a Job', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
     const events = [kept, gone, late].map((end) => ranOnce(end, long));
     for (const { note } of [...events, missed({ job: long })]) assert.ok(note.length <= 1024);
-    assert.match(ranOnce(gone).note, /may have run twice, and its log .* may no longer exist/);
+    assert.match(ranOnce(gone).note, /may have run twice, and its log may no longer exist: kubectl /);
     const { note } = ranOnce({ isLogKept: false, reason: 'DeadlineExceeded' });
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
     assert.doesNotMatch(note, /policy/, 'the policy has no part in that');

@@ -47,9 +47,9 @@ describe('the text of an inspection', () => {
       'terraform-daemon, as of 2026-03-30 12:00:00Z',
       '  left         [##############------] 61 of 90 days',
       '  valid        2026-03-01 11:00:00Z to 2026-05-30 12:00:00Z',
-      '  holds        type kubernetes.io/tls, managed by terraform-daemon, not paused, no rotation asked',
+      '  state        type kubernetes.io/tls, managed by terraform-daemon, not paused, no rotation request',
       '  calls        Service vela-system/terraform-job-webhook-service:443/modify-terraform-job',
-      '  dialled      10.0.0.1:443, asked for terraform-job-webhook-service.vela-system.svc',
+      '  called       10.0.0.1:443, server name terraform-job-webhook-service.vela-system.svc',
       '  verified     yes, with the live CA bundle',
       '  phase        stable',
       '  renewal      2026-04-30 12:00:00Z, in 31 days (serving certificate)',
@@ -57,7 +57,10 @@ describe('the text of an inspection', () => {
     ]) {
       assert.ok(text.split('\n').includes(line), `${line}\n\n${text}`);
     }
-    assert.match(text, /\n {2}trusts {7}ours: (..:){3}..…(..:){3}.. until 2036-02-27 12:00:00Z \(CN=Kubernetes\)\n/);
+    assert.match(
+      text,
+      /\n {2}trusts {7}in the Secret: (..:){3}..…(..:){3}.. until 2036-02-27 12:00:00Z \(CN=Kubernetes\)\n/,
+    );
   });
 
   test('the report of inspect lists each problem with its reason and each command once', () => {
@@ -68,7 +71,7 @@ describe('the text of an inspection', () => {
       `2 problems
   1. expired (Secret): the certificate is no longer valid
   2. untrusted (registration): the live CA bundle does not verify the serving certificate of the
-     Secret: it is empty
+     Secret: the bundle is empty
      kubectl -n vela-system rollout restart deployment terraform-daemon
 `,
     );
@@ -79,7 +82,7 @@ describe('the text of an inspection', () => {
     const how = ['terraform-daemon inspect --address 127.0.0.1:8443'];
     const text = fullText({ facts: { endpoint: { outcome: 'not-dialled', why, how } } });
     const [facts, verdict] = text.split('\nverdict: ');
-    assert.ok(facts?.includes(`\n  dialled      no: ${why}\n               ${how[0]}\n`), facts);
+    assert.ok(facts?.includes(`\n  called       no: ${why}\n               ${how[0]}\n`), facts);
     assert.equal(
       verdict,
       `incomplete: no problem was found, but the endpoint was not called
