@@ -90,7 +90,7 @@ describe('terraform-daemon inspect', () => {
     await daemon?.stop();
     const { exitCode, stdout } = await asAdmin(address());
     assert.equal(exitCode, 1);
-    assert.match(stdout, /1\. unreachable \(endpoint\): the endpoint does not answer at localhost:\d+: .*ECONNREFUSED/);
+    assert.match(stdout, /1\. unreachable \(endpoint\): cannot connect to localhost:\d+: .*ECONNREFUSED/);
   });
 
   it('inspect needs only the right to get the Secret and the registration', async () => {

@@ -19,7 +19,7 @@ export const otherFindings = {
   'not-registered': 'the webhook is not registered, so the API server does not call the endpoint',
   drift: 'these fields differ from what the daemon writes: ',
   untrusted: 'the live CA bundle does not verify the serving certificate of the Secret',
-  unreachable: 'the endpoint does not answer at ',
+  unreachable: 'cannot connect to ',
   unverified: 'the API server would refuse the certificate: ',
   'not-swapped': 'the endpoint presents another certificate than the Secret holds',
 } as const;
