@@ -196,7 +196,7 @@ const objectsOf = async (overlay: string): Promise<readonly KubernetesObject[]> 
 
 const nameOf = ({ kind, metadata }: KubernetesObject): string => `${kind} ${metadata?.name}`;
 
-// biome-ignore lint/suspicious/noExplicitAny: the rendered YAML as it is
+// biome-ignore lint/suspicious/noExplicitAny: rendered YAML has no type
 type PodSpec = any;
 
 function withPod(objects: readonly KubernetesObject[], change: (pod: PodSpec) => void): readonly KubernetesObject[] {

@@ -40,7 +40,7 @@ suite('a certificate that plain openssl has made', () => {
   }
 
   test('a self-signed openssl certificate is accepted as its own CA and presented, and the daemon is ready', async (t) => {
-    const later = new Date(Date.now() + 60_000); // it is valid from the second in which it was made
+    const later = new Date(Date.now() + 60_000); // openssl sets notBefore to the current second
     const { serving, caBundle } = await readCertificateFiles(await selfSigned(t), names, later);
     assert.equal(caBundle, serving.certificate);
     const situation = { presented: set.serving.certificate, liveBundle: caBundle, now: later };

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SOURCES = ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'tools/bundle', 'node_modules'];
-/** Large, and no part of a build. */
+/** Large files that the build of the bundle does not read. */
 const NOT_NEEDED =
   /\/node_modules\/(?:\.bin|node|typescript|@typescript|@biomejs|@swc|@types|echarts|zrender)(?:\/|$)|\.(?:map|d\.[cm]?ts)$/;
 
@@ -23,7 +23,7 @@ interface Built {
 
 describe('the bundle', () => {
   let folder: string;
-  /** Where the files of `built` were built. */
+  /** The folder of the second build. */
   let elsewhere: string;
   let first: Built;
   let built: Built;
@@ -33,7 +33,7 @@ describe('the bundle', () => {
     for (const name of SOURCES) {
       await cp(join(ROOT, name), join(one, name), {
         recursive: true,
-        dereference: true, // node_modules is a link in a worktree
+        dereference: true, // in a git worktree, node_modules can be a symbolic link
         filter: (from) => !NOT_NEEDED.test(from),
       });
     }
@@ -89,7 +89,10 @@ describe('the bundle', () => {
     readonly dependsOn: readonly string[];
   }
 
-  /** By the nearest package.json that has a name and a version, as Node.js looks for it. */
+  /**
+   * Returns `name@version` of each package with a file in the bundle. The nearest package.json with a name and a
+   * version gives both.
+   */
   async function packagesIn(inputs: Built['inputs']): Promise<readonly string[]> {
     const files = Object.keys(inputs).filter((file) => inputs[file]?.bytesInOutput && file.includes('node_modules/'));
     const refs = await Promise.all(files.map((file) => packageOf(dirname(join(elsewhere, file)))));

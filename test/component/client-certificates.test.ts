@@ -20,7 +20,7 @@ import {
 import { openssl } from '../support/cluster/openssl.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** An endpoint that asks for certificates of an authority, and two authorities. */
+/** Starts an endpoint that requires client certificates of `authority`. The CA `other` is not trusted. */
 async function start(t: TestContext, fields: EndpointFields = {}) {
   const folder = await aFolder(t, {});
   const [authority, other] = [await clientAuthority(folder), await clientAuthority(folder, 'others')];
@@ -28,7 +28,7 @@ async function start(t: TestContext, fields: EndpointFields = {}) {
   return { authority, other, endpoint };
 }
 
-/** A client that keeps its connection, with its certificate if it has one. */
+/** Returns an HTTP agent that reuses one connection and presents the client certificate, if there is one. */
 function agentWith(t: TestContext, client?: ClientCertificate): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ...(client && { cert: client.cert, key: client.key }) });
   t.after(() => agent.destroy());
@@ -37,7 +37,10 @@ function agentWith(t: TestContext, client?: ClientCertificate): Agent {
 
 const isServed = async (endpoint: Endpoint, agent: Agent): Promise<void> =>
   assert.equal((await post(endpoint, aReview(), { agent })).status, 200);
-/** In TLS 1.3 a client receives the refusal after its handshake. */
+/**
+ * Asserts that the endpoint refuses the client. In TLS 1.3 the client gets the error only after its own part of the
+ * handshake.
+ */
 const isRefused = (endpoint: Endpoint, agent: Agent): Promise<void> =>
   assert.rejects(post(endpoint, aReview(), { agent }), (error: NodeJS.ErrnoException) =>
     /^(ECONNRESET|EPIPE|ERR_SSL_.*ALERT.*)$/.test(error.code ?? ''),
@@ -90,7 +93,7 @@ suite('with --client-ca-file', () => {
     await once(scan.resume(), 'close');
     const old = ['s_client', '-tls1_1', '-connect', `127.0.0.1:${endpoint.port}`, '-cipher', 'ALL:@SECLEVEL=0'];
     assert.equal((await openssl(old)).isOk, false);
-    // Refusals are recorded in order, so all earlier refusals are recorded after this one.
+    // The endpoint records refusals in order. After it has recorded this refusal, all earlier ones are recorded too.
     await isRefused(endpoint, agentWith(t, undefined));
     await eventually(() => assert.equal(endpoint.refusals.length, 1));
     assert.match(endpoint.refusals[0]?.error ?? '', /peer did not return a certificate/);

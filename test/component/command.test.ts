@@ -6,7 +6,8 @@ import { describe, test } from 'node:test';
 import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
 import { spawnCommand } from '../support/cluster/command.ts';
 
-// Each of these starts a process. test/unit/cli and test/unit/commands test the rest within their own process.
+// Each of these tests starts the daemon as a process. test/unit/cli and test/unit/commands call the command line
+// within the test process.
 describe('the process', { concurrency: 3 }, () => {
   test('--version prints the version of the package and exits with code 0', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -37,7 +38,7 @@ describe('the process', { concurrency: 3 }, () => {
   });
 
   describe('a daemon that has started', () => {
-    // The API server is not there: what is found out is found out before anything is asked or written.
+    // No API server is available, so the daemon must find the port in use before its first API call.
     for (const [option, other] of [
       ['metrics-bind-port', 'webhook-bind-port'],
       ['webhook-bind-port', 'metrics-bind-port'],

@@ -8,14 +8,14 @@ import { aReview } from '../support/builders/a-review.ts';
 import { connectTo, type Endpoint, patchOf, post, startEndpoint, type Target } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** A client that keeps its one connection, as the API server does. */
+/** Returns an HTTP agent that keeps one connection open for all requests, as the API server does. */
 function keepAlive(t: TestContext): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
   return agent;
 }
 
-/** Connections of a client that has nothing to say; being cut off is what they are for. */
+/** Opens connections that send no request. Errors are ignored, because the endpoint is expected to close them. */
 async function idle(t: TestContext, target: Target, count: number): Promise<Socket[]> {
   const sockets: Socket[] = [];
   for (let made = 0; made < count; made += 1) {
@@ -110,7 +110,7 @@ suite('more connections than --max-connections', () => {
 });
 
 suite('a client that takes its time', { concurrency: true }, () => {
-  /** When the server has closed the connection, in ms from now, and what it said before. */
+  /** Resolves when the server closes the connection, with the time in ms since the call and the bytes received. */
   async function closedAfter(socket: Socket): Promise<{ ms: number; answer: string }> {
     const start = performance.now();
     let answer = '';
@@ -143,7 +143,7 @@ suite('a client that takes its time', { concurrency: true }, () => {
 
   test('a client that sends its first request after 12 s gets a response', async (t) => {
     const endpoint = await startEndpoint(t);
-    // As an API server has them: it has dialled one connection more than it needed, and keeps it for later.
+    // An API server can open a connection without using it, and send its first request on it later.
     const spare = await connectTo(endpoint);
     await delay(12_000);
     const body = JSON.stringify(aReview());

@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 const cappedLimit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
 const cappedPolicy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
 
-/** An answer that allows the request as it is, and says nothing else. */
+/** Asserts that the response allows the request without patch, warnings and annotations. */
 function assertAllowed({ status, review }: Reply, uid: string): void {
   const response = { uid, allowed: true };
   assert.deepEqual(
@@ -57,7 +57,10 @@ suite('what a real API server sent is answered', () => {
   }
 });
 
-/** What the API server passes on: it drops a warning with control characters, and an annotation whose key is no name. */
+/**
+ * Asserts that the API server will not drop the warnings and annotations: it drops a warning with control characters
+ * and an annotation whose key is not a qualified name.
+ */
 function assertPresentable(warnings: readonly string[], auditAnnotations: Readonly<Record<string, string>>): void {
   assert.equal(warnings.length, 1);
   for (const warning of warnings) {
@@ -114,7 +117,8 @@ suite('a capped Job is explained', () => {
 });
 
 suite('the largest Job that etcd takes', () => {
-  // Go writes each of these in six bytes, and so does this: a review has the old Job and the new one.
+  // Returns a review of an UPDATE whose old and new Job contain `kib` KiB of `<`. Go escapes each `<` as six bytes
+  // (`\u003c`).
   const ofAngles = (kib: number) => {
     const env = [{ name: 'ANGLES', value: '<'.repeat(kib * 1024) }];
     const object = aTerraformJob({ containers: [{ ...executor, env }] });

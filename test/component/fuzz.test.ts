@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { fuzz } from '../fuzz/target.ts';
 import { targets } from '../fuzz/targets.ts';
 
-/** All of them together are to take no more than a moment: `npm run fuzz` takes as long as it is given. */
+/** Limits for a short run of each fuzz target. `npm run fuzz` runs longer. */
 const SHORT = { seed: 20_261_124, ms: 200, mostCpuMs: 5_000 };
 
 suite('hostile input', { concurrency: 2 }, () => {

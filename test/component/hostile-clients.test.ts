@@ -30,7 +30,7 @@ const wire = (headers: readonly string[], body = ''): string =>
 const length = (bytes: number): string => `Content-Length: ${bytes}`;
 const LAST = 'Connection: close';
 
-/** Sends bytes as they are, and answers all that comes back until the server closes. */
+/** Sends raw bytes and returns all bytes that the server sends until it closes the connection. */
 async function exchange(endpoint: Endpoint, bytes: string): Promise<string> {
   const socket = await connectTo(endpoint);
   socket.write(bytes);
@@ -101,7 +101,7 @@ suite('many large bodies at once', () => {
   const MIB = 1024 * 1024;
   const large = JSON.stringify(aReview({ padding: 'x'.repeat(18 * MIB) }));
 
-  /** Clients that have sent all of a large body but its last byte. */
+  /** Starts requests with a large body and sends all of it except the last byte. `finish` sends the last byte. */
   async function hold(endpoint: Endpoint, count: number) {
     const calls = Array.from({ length: count }, () =>
       startPost(endpoint, { headers: { 'Content-Type': 'application/json', 'Content-Length': String(large.length) } }),
@@ -186,7 +186,7 @@ suite('JSON that is made to hurt gets its answer', () => {
     lists: '['.repeat(levels) + ']'.repeat(levels),
     objects: `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`,
   };
-  /** A good review with JSON text in one place that `JSON.stringify` could not write. */
+  /** Returns a valid review with raw JSON text at one path, because `JSON.stringify` could not write such text. */
   const spoiled = (path: string, text: string): string =>
     JSON.stringify(withValue(aReview(), path.split('.'), '@here@')).replace('"@here@"', text);
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('../../tools/image/main.ts', import.meta.url));
 
-/** Without PATH nothing is found that could build an image. */
+/** Runs the image script without PATH, so that it finds no tool that builds images. */
 function imageScript(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT, ...args], {
     encoding: 'utf8',

@@ -19,7 +19,7 @@ interface Response {
 
 const emptyObject = (_url: string, response: Response): void => void response.end('{}');
 
-/** An API server that speaks both, and prefers HTTP/2 as Go does. */
+/** Starts a fake API server that supports HTTP/1.1 and HTTP/2. It prefers HTTP/2, as servers in Go do. */
 async function startBoth(t: TestContext, answer = emptyObject) {
   const { serving, ca } = await certificates;
   const versions: string[] = [];

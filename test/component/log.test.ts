@@ -6,7 +6,7 @@ import type { LogOptions } from '../../src/lib/log.ts';
 
 const sources = new URL('../../src/lib/', import.meta.url);
 
-/** What a process prints that logs as the script says. The script has `log`, `errorFields` and `OperatorError`. */
+/** Runs the script in a process and returns its stdout. The script can use `log`, `errorFields` and `OperatorError`. */
 async function printed(script: string, options: Partial<LogOptions> = {}): Promise<string> {
   const program = `
     import { createLog } from '${sources}log.ts';
@@ -18,7 +18,7 @@ async function printed(script: string, options: Partial<LogOptions> = {}): Promi
   return stdout;
 }
 
-/** The lines of a text that ends its last one. */
+/** Returns the lines of a text. Fails if the last line has no line break. */
 function linesOf(text: string): string[] {
   const lines = text.split('\n');
   assert.equal(lines.pop(), '');
@@ -143,7 +143,7 @@ suite('a value with line breaks stays on one log line', () => {
 });
 
 suite('a log that cannot be written', () => {
-  /** Runs a script that logs, with its standard output as the shell says. */
+  /** Runs a script that logs. `output` is the redirection of its stdout in shell syntax. */
   const run = (script: string, output: string) => {
     const program = `
       import { createLog } from '${sources}log.ts';

@@ -90,14 +90,15 @@ describe('a name', () => {
     assert.equal(await resolutionProblem('127.0.0.1'), undefined);
     assert.equal(await resolutionProblem('localhost'), undefined);
     assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
-    // From a registration anything may come.
+    // The name comes from the registration, which can contain any text.
     assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
   });
 
   test('an unresponsive name server does not delay the report', {
     skip: noNamespaces,
   }, async (t) => {
-    // Such a name server, in a network of its own. The process ends when its resolver gives up, after 5 s.
+    // Runs a name server that never responds in a separate network namespace. The process exits when the resolver
+    // gives up, after 5 s.
     const script = `
       const { createSocket } = await import('node:dgram');
       await new Promise((resolve) => createSocket('udp4').bind(53, '127.0.0.2', resolve));

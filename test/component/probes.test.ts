@@ -15,7 +15,7 @@ const LOCAL = '127.0.0.1';
 const at = (ms: number) => new Date(Date.now() + ms);
 const MINUTE = 60_000;
 
-/** The probes of a daemon in a certain status, and a client for them. */
+/** Starts the probe server of a daemon in the given status. `get` sends it requests. */
 async function startProbesOf(
   t: TestContext,
   status: Health,
@@ -41,7 +41,7 @@ async function startProbesOf(
   return { get, metrics, probes };
 }
 
-/** A client of its own kind; being cut off is what it is for. */
+/** Opens a raw TCP connection. Errors are ignored, because the server is expected to close it. */
 async function connectTo(t: TestContext, { port }: ProbeServer): Promise<Socket> {
   const socket = createConnection(port, LOCAL);
   socket.on('error', () => {}).resume();
@@ -52,7 +52,7 @@ async function connectTo(t: TestContext, { port }: ProbeServer): Promise<Socket>
 
 const TEXT = 'text/plain; charset=utf-8';
 
-/** A daemon that may receive calls. */
+/** Returns the status of a daemon that passes all readiness checks. */
 async function ready(): Promise<Health> {
   const { serving, caBundle } = await someCertificates();
   return { phase: 'running', presented: serving.certificate, liveBundle: caBundle, beatAt: at(0) };

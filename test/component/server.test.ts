@@ -20,7 +20,10 @@ import {
 } from '../support/cluster/endpoint.ts';
 import { eventually, promptly } from '../support/eventually.ts';
 
-/** A client that keeps its one connection, as the API server does. To be made before the endpoint: the first to go. */
+/**
+ * Returns an HTTP agent that keeps one connection open, as the API server does. Create it before the endpoint, so that
+ * it is closed before the endpoint is.
+ */
 function keepAlive(t: TestContext): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
@@ -116,7 +119,7 @@ suite('a new serving certificate', () => {
 });
 
 suite('to close', () => {
-  /** A request of which the endpoint has read the headers, and waits for the rest. */
+  /** Sends the headers of a request and waits until the endpoint has read them. `finish` sends the body. */
   async function startHalfARequest(endpoint: Endpoint, agent: Agent) {
     const body = JSON.stringify(aReview());
     const { request, reply } = startPost(endpoint, {
@@ -205,8 +208,9 @@ suite('to close', () => {
     test(`close does not wait for a client that ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       const socket = await connect(endpoint);
-      socket.on('error', () => {}); // being cut off is what it is for
-      await isServed(endpoint); // connections are accepted in order, so the first one was accepted
+      socket.on('error', () => {}); // the endpoint is expected to reset this connection
+      // Connections are accepted in order, so the idle connection was accepted before this one.
+      await isServed(endpoint);
       await promptly(endpoint.server.close()).finally(() => socket.destroy());
     });
   }
@@ -249,7 +253,7 @@ suite('to listen', () => {
   });
 
   test('listening on an address of another host fails', async () => {
-    // Addresses that RFC 5737 and RFC 3849 reserve for documentation: no machine has them.
+    // Addresses that RFC 5737 and RFC 3849 reserve for documentation, so that no host has them.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
     await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });
   });

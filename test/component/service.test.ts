@@ -37,7 +37,7 @@ async function startBackend(t: TestContext, name: string, { isReady = true, isLi
 async function startTestService(t: TestContext) {
   const service = await startService();
   t.after(() => service.close());
-  /** The name of the backend that takes a new connection, or the empty text where none does. */
+  /** Opens a connection and returns the name of the backend that accepts it; empty if no backend does. */
   const call = async () => {
     const { heard, socket } = await open(t, service.port);
     socket.destroy();
@@ -71,7 +71,7 @@ describe('a Service', () => {
     const backends = [await startBackend(t, 'one'), await startBackend(t, 'two')];
     for (const backend of backends) add(backend);
     await eventually(() => assert.deepEqual(ready(), backends));
-    // Each name is missing with a chance of 2^-39.
+    // The probability that one of the two names is missing is 2^-39.
     assert.deepEqual([...new Set(await calls(40))].sort(), ['one', 'two']);
   });
 

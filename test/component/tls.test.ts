@@ -51,7 +51,7 @@ suite('openssl s_client', () => {
 
   test('openssl s_client cannot renegotiate', async (t) => {
     const endpoint = await startEndpoint(t);
-    // The letter R on a line of its own asks for it.
+    // A line with only the letter R makes s_client request a renegotiation.
     const { output } = await sClient(endpoint, ['-tls1_2'], 'R\n');
     assert.match(output, /RENEGOTIATING/);
     assert.match(output, /no renegotiation|alert|error/);

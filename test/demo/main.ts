@@ -17,7 +17,8 @@ import {
 } from './report.ts';
 
 /**
- * `npm run demo`: the main job on a real API server. Exit code 0 only if all of it held; `--keep` leaves everything up.
+ * `npm run demo` shows on a real API server that the daemon caps a Job. Exits with code 0 only if every expectation
+ * held. `--keep` keeps control plane and daemon running.
  */
 
 const TEAM = 'team-a';
@@ -34,7 +35,7 @@ const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
 // Progress goes to stdout like the rest of the demo, because the first build takes minutes.
 const cluster = await startCluster({ progress: progressOn(process.stdout) }).catch((error: unknown) => {
-  // A folder that is not there, or no Go: the message says what to do, and a stack would bury it.
+  // Expected errors, such as a missing Go, have a message with the next step, so the stack is not printed.
   print(error instanceof Error ? error.message : String(error));
   process.exit(1);
 });
@@ -104,7 +105,10 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
   ];
 }
 
-/** The API server takes up a new registration a moment after it was written; until then Jobs come as they were sent. */
+/**
+ * Creates the Job when the API server calls the endpoint. It sees a new registration with a delay, and stores Jobs
+ * unchanged until then.
+ */
 async function createOnceCapped(cluster: Cluster, job: V1Job): Promise<V1Job> {
   await eventually(async () => {
     const name = `probe-${Date.now()}`;
@@ -139,6 +143,7 @@ async function keep(cluster: Cluster, daemon: Daemon): Promise<void> {
   await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
   clearInterval(timer);
   print('stopping');
-  // npm and the terminal may both pass on the same Ctrl-C.
+  // One Ctrl-C can arrive twice, from npm and from the terminal. The second must not kill the process during the
+  // clean-up.
   for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => {});
 }

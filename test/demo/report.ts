@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { styleText } from 'node:util';
 import type { V1Job, V1MutatingWebhookConfiguration, V1Secret } from '@kubernetes/client-node';
 
-/** What was expected, and whether it is so. */
+/** A statement that the demo checks, and whether it holds. */
 export interface Expectation {
   readonly text: string;
   readonly holds: boolean;

@@ -82,7 +82,10 @@ interface SecretInput {
   readonly now: Date;
 }
 
-/** Everything that is read of the Secret. What is kept is what OpenSSL, by way of Node.js, takes as well. */
+/**
+ * Reads and decides about arbitrary Secrets. If the decision is to keep the set, OpenSSL must accept its certificates
+ * and keys too.
+ */
 export async function secretTarget(): Promise<Target<SecretInput>> {
   return {
     inputs: fc.record({ secret: await anySecret(), now: anyMoment }),
@@ -100,7 +103,7 @@ export async function secretTarget(): Promise<Target<SecretInput>> {
   };
 }
 
-/** More steps than any rotation has. */
+/** A limit that is higher than the number of steps of a rotation. */
 const MOST_STEPS = 12;
 
 /** Checks that a few steps repair such a Secret, and that the daemon never overwrites the Secret of another owner. */
@@ -125,7 +128,10 @@ export async function ensureTarget(): Promise<Target<SecretInput>> {
   };
 }
 
-/** A live registration in which one text and the CA bundle hold anything: the API server checks the types of fields only. */
+/**
+ * Generates a registration with an arbitrary CA bundle and one other arbitrary text field, as another client could
+ * write it.
+ */
 export async function anyRegistration(): Promise<fc.Arbitrary<V1MutatingWebhookConfiguration>> {
   const { caBundle } = await aCertificateSet();
   const whole = JSON.parse(JSON.stringify(aRegistration(caBundle)));
@@ -166,7 +172,7 @@ const wholeJob = aTerraformJob({ deletionTimestamp: undefined, conditions: [{ ty
 Object.assign(wholeJob.metadata, { uid: 'u', resourceVersion: '1', generation: 1, creationTimestamp: ISSUED_AT });
 const storedJob = JSON.parse(JSON.stringify(wholeJob));
 
-/** Jobs as the backstop reads them from lists and watches. */
+/** Checks the backstop decision about arbitrary Jobs from lists and watches. */
 export function jobTarget(): Target<{ edits: (readonly [number, unknown])[]; policy: unknown }> {
   return {
     inputs: fc.record({

@@ -6,19 +6,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Target } from '../support/cluster/endpoint.ts';
 
-/** What Node.js takes for itself where a container has the 512 MiB of manifests/base/deployment.yaml. */
+/** The heap limit that Node.js chooses for the container memory limit of 512 MiB in manifests/base/deployment.yaml. */
 const HEAP_MIB = 256;
 
-/** A text of a client is cut before it is logged; all of them together stay below this. */
+/** Maximum length of a log line. The endpoint truncates each text of a client in it. */
 const LONGEST_LINE = 4_096;
 
-/** The endpoint in a process of its own, and how it is. */
+/** The endpoint in a separate process, with its resource usage. */
 export interface EndpointChild extends Target {
-  /** The most memory that it has had, in MiB. */
+  /** Returns the peak memory of the process in MiB. */
   maxRssMib(): number;
-  /** How much CPU time it has had, in steps of 10 ms. */
+  /** Returns the CPU time of the process in ms, in steps of 10 ms. */
   cpuMs(): number;
-  /** Throws where it has ended, or has logged what it never should. */
+  /** Throws if the process has ended or has logged an invalid line. */
   check(): void;
   stop(): Promise<void>;
 }

@@ -5,7 +5,10 @@ import { logRefused } from '../../src/webhook/refused-connections.ts';
 import { openServer } from '../../src/webhook/server.ts';
 import { ENDPOINT_PATH, endpointOptions, someCertificates } from '../support/cluster/endpoint.ts';
 
-/** The endpoint as the daemon has it, in a process that may crash. Its first line says how to call it. */
+/**
+ * Runs the endpoint of the daemon in a separate process, because a fuzz input can crash it. The first line of its
+ * output has port and CA bundle.
+ */
 const { serving, caBundle } = await someCertificates();
 const log = createLog({ level: 'debug', format: 'json' });
 const app = createApp({

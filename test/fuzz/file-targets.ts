@@ -15,7 +15,7 @@ import { readReadme } from '../support/readme.ts';
 import { anyHostileJson, damaged } from './junk.ts';
 import type { Target } from './target.ts';
 
-/** A folder for what the code is to read from the disk. */
+/** Creates a temporary folder for the files of a fuzz target, and removes it on close. */
 async function inFolder<Input>(make: (folder: string) => Promise<Target<Input>>): Promise<Target<Input>> {
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
   return { ...(await make(folder)), close: () => rm(folder, { recursive: true }) };
@@ -27,7 +27,10 @@ const aLine = (problem: string): void => {
   assert.ok(problem.length < 2_000, `a problem of ${problem.length} characters`);
 };
 
-/** A policy file is a policy that all forms can be made from, or problems in a line each. */
+/**
+ * Checks that a policy file is either accepted and can be printed in all forms, or refused with errors of one line
+ * each.
+ */
 export const policyFileTarget = (): Promise<Target<string>> =>
   inFolder(async (folder) => {
     const [, example = ''] = /## Policy.*?```yaml\n(.*?)```/s.exec(await readReadme()) ?? [];
@@ -84,7 +87,10 @@ export const kubeconfigTarget = (): Promise<Target<string>> =>
     };
   });
 
-/** Files of `--webhook-cert-path` are served, or refused with a text that names one of them. */
+/**
+ * Checks that the files of `--webhook-cert-path` are either served or refused with an error that names one of the
+ * files.
+ */
 export const certificateFilesTarget = (): Promise<Target<{ cert: string; key: string; ca: string }>> =>
   inFolder(async (folder) => {
     const [set, other] = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];

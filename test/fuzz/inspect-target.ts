@@ -14,14 +14,17 @@ interface InspectInput {
   readonly output: 'text' | 'json';
 }
 
-/** `inspect` reports on any content of the two objects, and prints neither a key nor what would steer a terminal. */
+/**
+ * Checks that `inspect` reports on any content of Secret and registration, and prints no private key and no terminal
+ * control characters.
+ */
 export async function inspectTarget(): Promise<Target<InspectInput>> {
   const set = await aCertificateSet();
   const other = await aCertificateSet({ nth: 2 });
   const keyLines = [set.ca, set.serving, other.ca, other.serving].flatMap(({ privateKey }) =>
     privateKey.split('\n').slice(1, 4),
   );
-  // Without an endpoint: no input decides which host is called.
+  // The address is fixed and no endpoint listens there, so that no input can make the test call another host.
   const address = { host: '127.0.0.1', port: 1 };
   return {
     inputs: fc.record({

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { anyJson } from '../support/builders/any-job.ts';
 
-/** What has broken parsers before, and what means something to one of ours. */
+/** Texts that are known to break parsers, and keywords of the formats that the daemon parses. */
 const snippets = [
   '',
   ' ',
@@ -57,7 +57,7 @@ const snippets = [
 const anySnippet = fc.oneof(fc.constantFrom(...snippets), fc.string({ unit: 'binary' }));
 
 interface Edit {
-  /** Where, from 0 to 1 of the text. */
+  /** Position of the edit as a fraction of the text length, from 0 to 1. */
   readonly at: number;
   readonly cut: number;
   readonly put: string;
@@ -74,7 +74,7 @@ const edited = (text: string, { at, cut, put }: Edit): string => {
   return text.slice(0, index) + put + text.slice(index + cut);
 };
 
-/** One of the texts with a few places changed, now and then none of them; or something else altogether. */
+/** Generates one of the texts with up to four edits, or sometimes an unrelated text. */
 export const damaged = (...texts: readonly string[]): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 9, arbitrary: fc.tuple(fc.constantFrom(...texts), fc.array(anyEdit, { maxLength: 4 })).map(applied) },

@@ -14,12 +14,12 @@ const HELP = `Feeds everything that reads foreign input with what is made to hur
 Ends with 1 where something was found, with 2 where it was called wrongly.
 `;
 
-/** What the API server waits for an answer by default. */
+/** Maximum CPU time for one input: the default webhook timeout of the daemon. */
 const MOST_CPU_MS = 5_000;
 const NO_END_MS = 300_000;
-/** Targets take turns, so that a run that is ended early has been everywhere. */
+/** Maximum length of a turn. Targets take turns, so that an interrupted run has tried all of them. */
 const TURN_MS = 20_000;
-/** Of the container: manifests/base/deployment.yaml. */
+/** The memory limit of the container in manifests/base/deployment.yaml. */
 const MOST_RSS_MIB = 512;
 
 interface Sum {
@@ -99,7 +99,7 @@ async function run({ ms, seed, names }: ReturnType<typeof readOptions>): Promise
     watchdog.about(`${name} --seed ${from}`);
     const tally = await turn(name, from, turnMs, watchdog.beat);
     sums.set(name, added(sums.get(name), tally));
-    // Past the batches of this turn, however many it has had.
+    // The next turn of this target starts with a seed after all batches of this turn.
     next.set(name, ((tally.finding?.seed ?? from) + Math.ceil(tally.inputs / BATCH) + 1) | 0);
   }
   await watchdog.stop();

@@ -88,7 +88,7 @@ function parsed(body: Buffer): Json {
 
 const MANAGED_FIELDS = '"managedFields":[';
 
-/** Only the end of managedFields matters. */
+/** Empties the first list of managedFields in the JSON text, which the endpoint does not check for valid JSON. */
 function withoutManagedFields(text: string): string {
   const at = text.indexOf(MANAGED_FIELDS);
   if (at === -1) return text;
@@ -106,7 +106,7 @@ function withoutManagedFields(text: string): string {
 /** The documented limits of a request body. */
 export const isTooLarge = (body: Buffer): boolean => body.length > 20 * 1024 * 1024;
 
-/** Throws where an answer is not what it should be. `text` is the body of the answer. */
+/** Throws if the response to a request body differs from the expected one. `text` is the response body. */
 export function assertAnswer(body: Buffer, { status, text }: { readonly status: number; readonly text: string }): void {
   const expected = isTooLarge(body) ? 'too large' : expectedOf(body);
   const wantedStatus = { 'too large': 413, malformed: 400 }[String(expected)] ?? 200;
@@ -121,7 +121,7 @@ export function assertAnswer(body: Buffer, { status, text }: { readonly status: 
 
 const pathsOf = (expected: Expected): readonly Path[] => (typeof expected === 'string' ? [] : [...expected].sort());
 
-/** The paths that the patch of a response sets, sorted. Throws where one is set to anything but what the rule wants. */
+/** Returns the sorted paths that the patch of a response sets. Throws if a value differs from the built-in policy. */
 export function patchIn(response: Json): readonly Path[] {
   if (response.patch === undefined) return [];
   assert.equal(response.patchType, 'JSONPatch');

@@ -12,9 +12,9 @@ import type { Target } from './target.ts';
 
 const MIB = 1024 * 1024;
 
-/** What a field of a good review is replaced with, or doubled by. */
+/** A change of one field of a valid review: another value, or a second occurrence of the field before or after it. */
 interface Spoiling {
-  /** Which field, counted through all of them. */
+  /** Index of the field among all fields, modulo their number. */
   readonly nth: number;
   readonly kind: 'replaced' | 'said before' | 'said again';
   readonly json: string;
@@ -35,7 +35,7 @@ const anySpoiling: fc.Arbitrary<Spoiling> = fc.record({
   json: anyHostileJson,
 });
 
-/** A mark stands for JSON that `JSON.stringify` could not write. */
+/** A placeholder that is replaced by raw JSON text, which `JSON.stringify` could not write. */
 const mark = (index: number): string => `@spoiled ${index}@`;
 
 function spoiled(review: Json, spoilings: readonly Spoiling[]): string {
@@ -89,7 +89,7 @@ function withByteEdit(body: Buffer, { at, cut, put }: { at: number; cut: number;
   return Buffer.concat([body.subarray(0, index), put, body.subarray(index + cut)]);
 }
 
-/** Rarely: each costs a hundred times what others do. */
+/** One body in a hundred is large, because a large body takes a hundred times as long. */
 const anyPadding = fc.oneof({ weight: 99, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(21 * MIB) });
 
 const anyBody = fc
@@ -105,7 +105,8 @@ const anyBody = fc
 /** Sends batches of arbitrary reviews. Each response must be in the decision table. */
 export async function reviewTarget(): Promise<Target<Buffer[]>> {
   const child = await startEndpointChild();
-  // Kept open, as the API server does: who closes after a refusal while it still writes may lose the answer.
+  // Connections are kept open, as the API server does. A client that closes its connection while it still sends could
+  // lose the response.
   const agent = new Agent({ keepAlive: true });
   return {
     inputs: fc.array(anyBody, { minLength: 1, maxLength: 3 }),
@@ -128,5 +129,8 @@ export async function reviewTarget(): Promise<Target<Buffer[]>> {
   };
 }
 
-/** Roughly: where the bound lies exactly is for test/component/hostile-clients.test.ts to hold. */
+/**
+ * Returns whether the body can exceed the limit of values. This is approximate; test/component/hostile-clients.test.ts
+ * checks the exact limit.
+ */
 const hasManyValues = (body: Buffer): boolean => (body.toString('latin1').match(/[,[{]/g)?.length ?? 0) > 400_000;

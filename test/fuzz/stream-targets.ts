@@ -17,7 +17,7 @@ import type { Target } from './target.ts';
 
 interface Pieces {
   readonly text: string;
-  /** Where the text is cut, from 0 to 1. */
+  /** Positions at which the text is split, as fractions of its length from 0 to 1. */
   readonly cuts: readonly number[];
 }
 
@@ -40,7 +40,10 @@ const bookmark = aLine('BOOKMARK', { kind: 'Job', metadata: { resourceVersion: '
 const lines = ['ADDED', 'MODIFIED', 'DELETED'].map((type) => aLine(type, aTerraformJob()));
 const gone = aLine('ERROR', { kind: 'Status', code: 410, reason: 'Expired' });
 
-/** What an API server answers to a list and to a watch, over a real connection: never more than an expected error. */
+/**
+ * Checks list and watch with arbitrary responses of a fake API server over a real connection. They must not throw
+ * unexpected errors.
+ */
 export async function answerTarget(): Promise<Target<Answer>> {
   let answer: Answer = { text: '', cuts: [], status: 200 };
   const server = createServer((_request, response) => {

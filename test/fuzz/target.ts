@@ -1,24 +1,24 @@
 import fc from 'fast-check';
 
-/** Something to be fed with inputs, ready for it. */
+/** A piece of code to fuzz, with a generator of its inputs. */
 export interface Target<Input> {
   readonly inputs: fc.Arbitrary<Input>;
-  /** Throws where it is not as it should be. */
+  /** Runs the code with one input. Throws if it misbehaves. */
   check(input: Input): void | Promise<void>;
   /** Returns the CPU time of the checks in ms, if a different process runs them. */
   cpuMs?(): number;
-  /** How much memory that has taken, where it is another process that takes it. */
+  /** Returns the peak memory of the checks in MiB, if a different process runs them. */
   maxRssMib?(): number;
   close?(): Promise<void>;
 }
 
 export interface FuzzOptions {
   readonly seed: number;
-  /** How many inputs are made of one seed. */
+  /** Number of inputs for each seed. Default: `BATCH`. */
   readonly batch?: number;
-  /** It ends with the first batch that ends after this. */
+  /** Duration of the run. The last batch is completed. */
   readonly ms: number;
-  /** More CPU time for one input is a finding: how long it takes depends on what else the machine does. */
+  /** Maximum CPU time for one input; more is a finding. CPU time is used because elapsed time depends on other load. */
   readonly mostCpuMs: number;
 }
 
@@ -30,14 +30,14 @@ export interface Tally {
 }
 
 export interface Finding {
-  /** A run with this seed comes upon it at once. */
+  /** A run with this seed reproduces the finding in its first batch. */
   readonly seed: number;
-  /** The smallest input that was found to show it. */
+  /** The smallest failing input that shrinking found. */
   readonly input: string;
   readonly error: string;
 }
 
-/** Small, so that a seed leads to what it has found in a moment, and large enough for inputs of all sizes. */
+/** Number of inputs for each seed: few enough to reproduce a finding quickly, and enough for inputs of all sizes. */
 export const BATCH = 50;
 
 function ownCpuMs(): number {

@@ -9,7 +9,7 @@ import { wireTarget } from './wire.ts';
 // biome-ignore lint/suspicious/noExplicitAny: each target generates and reads only its own inputs
 type AnyTarget = Target<any>;
 
-/** Everything that reads what others write: from the network, from the cluster, from the disk. */
+/** One target for each piece of code that reads foreign input from network, cluster or disk. */
 export const targets: Readonly<Record<string, () => AnyTarget | Promise<AnyTarget>>> = {
   'endpoint-reviews': reviewTarget,
   'endpoint-wire': wireTarget,

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 
 /** Detects an endless loop of the tested code from a second thread. */
 export interface Watchdog {
-  /** What follows belongs to this target. */
+  /** Sets the name of the running target for the message. */
   about(target: string): void;
   beat(): void;
   stop(): Promise<number>;
@@ -24,7 +24,7 @@ setInterval(() => {
 }, ${LOOK_MS});
 `;
 
-/** Ends the process where no beat comes for that long. */
+/** Starts the watchdog. It kills the process if `beat` is not called for `mostMs`. */
 export function startWatchdog(mostMs: number): Watchdog {
   const beats = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(program, { eval: true, workerData: { beats, mostMs } });

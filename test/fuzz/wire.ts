@@ -121,7 +121,9 @@ interface Exchange {
   /** Whether to use TLS. Without TLS the bytes go to the TLS port as they are. */
   readonly isTls: boolean;
   readonly requests: readonly string[];
-  /** Where the bytes are cut into pieces, from 0 to 1, and for how long to wait between them. */
+  /**
+   * Positions at which the bytes are split, as fractions from 0 to 1. The client waits `pauseMs` between the pieces.
+   */
   readonly cuts: readonly number[];
   readonly pauseMs: number;
   readonly noise: { readonly at: number; readonly bytes: Uint8Array } | undefined;
@@ -157,7 +159,7 @@ function piecesOf(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   return places.slice(1).map((place, index) => bytes.subarray(places[index], place));
 }
 
-/** Bytes on connections, in pieces and with pauses: what looks like requests, and what does not. */
+/** Sends bytes in pieces with pauses over a connection. Some are valid requests and some are not. */
 export async function wireTarget(): Promise<Target<Exchange>> {
   const child = await startEndpointChild();
   let count = 0;
@@ -181,7 +183,7 @@ async function exchanged(child: EndpointChild, exchange: Exchange): Promise<stri
   const socket = exchange.isTls ? await connectTo(child) : await connectPlainly(child.port);
   const answer: Buffer[] = [];
   socket.on('data', (bytes: Buffer) => answer.push(bytes));
-  // The server cuts off who sends what it cannot read.
+  // Errors are ignored, because the server resets connections with invalid bytes.
   socket.on('error', () => {});
   const closed = new Promise((resolve) => socket.once('close', resolve));
   for (const piece of piecesOf(bytesOf(exchange), exchange.cuts)) {

@@ -9,10 +9,10 @@ import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 import { ask, play, type Stage, startStage } from './stage.ts';
 
-/** What a rotation writes: announce, publish, settle, switch, retire, withdraw. */
+/** The writes of a CA rotation, in order. */
 const WRITES = ['announces', 'publishes', 'begins to settle', 'switches', 'retires', 'withdraws'] as const;
 
-/** Processes that end at the worst moment. Calls that were inside of one end with it; no other Job may notice. */
+/** Scenarios in which replicas are killed. Only calls that were in flight in a killed replica may fail. */
 export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
   const unharmed = (row: LifecycleRow) => {
     add(row);
@@ -92,13 +92,13 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
 }
 
 interface Victims {
-  /** Kills the replica that sends the n-th write from now on. */
+  /** Makes the proxies kill the replica that sends the n-th write from now on. */
   killAt(n: number, killed: (kill: Span) => void): void;
   kills(): number;
   add(): Promise<void>;
 }
 
-/** Three replicas, each behind a proxy of its own that can kill it before or after a write. */
+/** Starts three replicas. Each has its own proxy to the API server, which can kill it before or after a write. */
 async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'after'): Promise<Victims> {
   let writes = 0;
   let fatal = Number.POSITIVE_INFINITY;

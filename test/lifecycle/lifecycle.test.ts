@@ -6,7 +6,10 @@ import { repairs } from './repairs.ts';
 import { rotations } from './rotations.ts';
 import { STREAM_NAMESPACE } from './stage.ts';
 
-/** Jobs are created at 120 a second all the while, with failurePolicy Ignore: what is not capped is seen. */
+/**
+ * All scenarios run under a stream of 120 Jobs a second. failurePolicy is Ignore, so that a failed webhook call shows
+ * as an uncapped Job.
+ */
 describe('under a stream of Jobs', () => {
   let cluster: Cluster;
   const { add, print } = collectLifecycles();

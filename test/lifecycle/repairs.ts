@@ -9,13 +9,16 @@ import { type Cluster, OWN, SERVER_NAME } from '../support/cluster/cluster.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
-/** The bound from the damage to the repair, both measured by a watch on the API server. */
+/** Maximum time from the damage to the repair. A watch on the API server measures both. */
 const BUNDLE_MS = promisedMs(200);
 const REGISTRATION_MS = promisedMs(500);
 const SECRET_MS = promisedMs(2_000);
 
 export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
-  /** The machine may be busy for a moment: what takes too long is done twice more, and then the median counts. */
+  /**
+   * Asserts that a repair is in time. If it is late, the damage is repeated twice and the median counts, because the
+   * machine can be busy.
+   */
   async function repairedWithin(boundMs: number, inflict: () => Promise<LifecycleRow>): Promise<void> {
     const rows = [add(await inflict())];
     if ((rows[0]?.healedMs ?? 0) > boundMs) rows.push(add(await inflict()), add(await inflict()));
@@ -75,7 +78,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   });
 }
 
-/** Whether an endpoint could live on what the Secret holds. */
+/** Returns whether the Secret has a valid CA and a valid serving certificate with matching keys. */
 function isSound(secret: V1Secret | undefined): boolean {
   const text = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
   if (secret?.type !== 'kubernetes.io/tls' || secret.immutable) return false;

@@ -14,27 +14,33 @@ import { eventually } from '../support/eventually.ts';
 /** Where the Jobs of the stream are created. */
 export const STREAM_NAMESPACE = 'stream';
 
-/** Short, so that a rotation takes seconds; the API server of the tests is one, and learns of a bundle at once. */
+/**
+ * A short settle time, so that a rotation takes seconds. It suffices because the tests have one API server, which sees
+ * a new bundle at once.
+ */
 export const SETTLE_MS = 3_000;
 
-/** Jobs that are seen to be capped before something is done, and after it has healed. */
+/** Number of Jobs in a row that must be capped before the fault and after the recovery. */
 const STEADY_REQUESTS = 40;
-/** From then on each Job that is sent has to be capped. */
+/** Time after which each Job of the stream must be capped. */
 const STEADY_WITHIN_MS = 5_000;
-/** A busy machine may take longer to answer so many. */
+/** Time limit for STEADY_REQUESTS capped Jobs in a row on a busy machine. */
 const ANSWERED_MS = 30_000;
 
-/** Everything that a scenario plays with: replicas behind a Service, and what happens on the API server. */
+/** The replicas of a scenario behind a Service, and the recorded states of their objects. */
 export interface Stage {
   readonly cluster: Cluster;
   readonly service: Service;
   readonly timeline: Timeline;
   readonly replicas: readonly Replica[];
-  /** Starts another replica; resolves when it is ready. */
+  /** Starts another replica. Resolves when it is ready and its first reconcile has finished. */
   add(options?: { readonly kubeconfig?: string }): Promise<Replica>;
-  /** Ends a replica and takes it off the stage: with SIGTERM as a Pod ends, that the Service drops it at once. */
+  /**
+   * Ends a replica and removes it from the Service: with SIGTERM before it ends, as for a deleted Pod, otherwise
+   * afterwards.
+   */
   end(replica: Replica, signal?: NodeJS.Signals): Promise<void>;
-  /** Resolves once nothing is under way: see `assertAtRest`. */
+  /** Resolves when `assertAtRest` passes. */
   rest(options?: { readonly withinMs?: number }): Promise<void>;
 }
 
@@ -57,7 +63,7 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
       const replica = await startReplica(service, { kubeconfig, flags });
       replicas.push(replica);
       await replica.line('ready');
-      // With that the renewal of its start is over, so that the next write is what a scenario does.
+      // After this line the renewal at the start has finished, so that the next write belongs to the scenario.
       await replica.line('reconciled');
       return replica;
     },
@@ -79,7 +85,10 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
   return stage;
 }
 
-/** One CA, no rotation under way, and every replica ready with a certificate that the live bundle verifies. */
+/**
+ * Asserts that there is one CA and no rotation in progress, and that every replica is ready and presents the stored
+ * certificate, which the live bundle verifies.
+ */
 export async function assertAtRest({
   cluster,
   service,
@@ -101,16 +110,16 @@ export async function assertAtRest({
 
 export interface Act {
   readonly scenario: string;
-  /** What is done to the daemon, under the stream. */
+  /** The action on the daemon during the stream. It calls `killed` for each process that it kills. */
   readonly act: (killed: (kill: Span) => void) => Promise<unknown>;
   /**
-   * What the API server shows once it is healed, where the act was a write to the daemon's objects; without it the
-   * stage only has to come to rest.
+   * Returns whether a state of the objects is the repair, for an action that damages them. Without it, the scenario
+   * only waits for `rest`.
    */
   readonly isHealed?: (moment: Moment) => boolean;
 }
 
-/** Plays one scenario under the stream, and answers what the Jobs met. */
+/** Runs one scenario under the stream of Jobs. Returns its row of the lifecycle table. */
 export async function play(stage: Stage, t: TestContext, one: Act): Promise<LifecycleRow> {
   const since = new Date();
   const stream = await startAdmissionStream(stage.cluster, { namespace: STREAM_NAMESPACE });
@@ -148,7 +157,7 @@ interface Told {
   readonly since: Date;
 }
 
-/** What failed beside what the API server says of it: a test that does not hold has to explain itself. */
+/** Prints the failed requests of the stream together with the webhook errors in the log of the API server. */
 async function tellFailures({ cluster }: Stage, t: TestContext, { requests, since }: Told): Promise<void> {
   const failures = requests
     .filter(({ outcome }) => outcome !== 'mutated')
@@ -164,7 +173,7 @@ async function tellFailures({ cluster }: Stage, t: TestContext, { requests, sinc
   }
 }
 
-/** Waits until a good number of Jobs that were sent from now on came back capped, one after another. */
+/** Waits until the last STEADY_REQUESTS Jobs in a row, all sent after the call, were capped. */
 async function steady(stream: AdmissionStream): Promise<void> {
   const since = new Date();
   const assertSteady = () => {
@@ -180,7 +189,7 @@ async function steady(stream: AdmissionStream): Promise<void> {
 
 const isCapped = ({ outcome }: { readonly outcome: string }): boolean => outcome === 'mutated';
 
-/** Asks for a rotation as `kubectl annotate` does. */
+/** Requests a rotation with the annotation, as `kubectl annotate` does. */
 export async function ask({ cluster }: Stage, part: 'serving' | 'ca'): Promise<void> {
   const body = { metadata: { annotations: { 'terraform.job.kb.io/rotate': part } } };
   const options = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);

@@ -15,7 +15,7 @@ import { createRestrictedNamespace, NAMESPACE, type Stage, startStage, untilCapp
 const SECRET = 'secret/terraform-job-webhook-cert';
 const REGISTRATION = 'mutatingwebhookconfiguration/terraform-job-webhook-configuration';
 const LEASE = 'lease/terraform-job-webhook-backstop';
-/** Pods have to end, and the garbage collector has to see what was deleted. */
+/** Time limit for the end of Pods and for the garbage collector. */
 const GONE_MS = 90_000;
 
 describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md says', async () => {

@@ -37,7 +37,7 @@ describe('the image', () => {
     await base?.close();
   });
 
-  /** Rejects where the exit code is not 0. */
+  /** Runs the image with these arguments. Rejects if the exit code is not 0. */
   async function run(args: readonly string[], options?: ContainerOptions) {
     const [file, ...rest] = await image.command(args, options);
     return promisify(execFile)(file, rest);
@@ -129,7 +129,7 @@ describe('the image', () => {
   });
 });
 
-/** All that is not a folder, by its path below `folder`. */
+/** Returns the paths of all files below the folder, relative to it. */
 async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -147,7 +147,10 @@ async function medianMs(work: () => Promise<unknown>): Promise<number> {
   return times.sort((one, other) => one - other)[2] ?? 0;
 }
 
-/** A kubeconfig is its owner's alone, and names files that are theirs too; the copy has all in itself. */
+/**
+ * Copies a kubeconfig for another user id. The copy contains the credentials, because only the owner can read the files
+ * that the original names.
+ */
 async function copyFor(uid: number, kubeconfig: string, t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-kubeconfig-'));
   t.after(() => rm(folder, { recursive: true }));

@@ -22,14 +22,19 @@ import {
   startStage,
 } from './support.ts';
 
-/** From `kubectl apply` to the first Job that is capped, with the image on the node. */
+/** Maximum time from `kubectl apply` to the first capped Job, with the image on the node. */
 const INSTALL_MS = promisedMs(30_000);
-/** The kubelet renews tokens every ten seconds here, and the client reads its token file every minute. */
+/**
+ * Time limit for the first call with a renewed token. The kubelet of the test renews tokens every ten seconds, and the
+ * client reads its token file every minute.
+ */
 const NEW_TOKEN_MS = 150_000;
 
 describe('one kubectl apply on a real node', () => {
   let stage: Stage;
-  /** What is here before our node is not ours to remove: an earlier one that was killed, a machine that is a node itself. */
+  /**
+   * The Pod cgroups that exist before the test, for example of a node on this machine. The test must not remove them.
+   */
   let cgroupsBefore: readonly string[];
   before(async () => {
     cgroupsBefore = await podCgroups();

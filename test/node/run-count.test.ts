@@ -11,7 +11,7 @@ import { createRestrictedNamespace, install, type Stage, startStage } from './su
 const UNTOUCHED = 'without the daemon, for 60 s';
 /** How long the test observes a Job that never finishes. */
 const LOOK_MS = 60_000;
-/** A container that is started again without need is so within seconds. */
+/** Time in which a second run of the container would start. */
 const SECOND_RUN_MS = 20_000;
 
 interface Row {
@@ -50,7 +50,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
     await batch.createNamespacedJob({ namespace, body: job });
     return job.metadata?.name ?? '';
   }
-  /** A ticket has the name of its Pod, which begins with the name of the Job. */
+  /** Counts the tickets of a namespace. A ticket file is named after the Pod that filed it. */
   async function ticketsOf(namespace: string): Promise<number> {
     const script = `cat ${stage.node.layout.folder}/tickets/${namespace}-* 2>/dev/null | wc -l`;
     return Number(await stage.node.inside('sh', '-c', script));

@@ -19,14 +19,14 @@ import {
 
 const STREAM_NAMESPACE = 'stream';
 const PER_SECOND = 50;
-/** Before and after what is done: longer than kube-proxy needs to bring a change of the Service to the node. */
+/** Time of the stream before and after the action: longer than kube-proxy needs to apply a change of the Service. */
 const STEADY_MS = 3_000;
 /**
  * Until the kubelet and kube-proxy have noticed a killed container, the Service still sends calls to it. These calls
  * are refused without a retry, so they count as in flight.
  */
 const KNOWN_MS = 1_000;
-/** For a Job that was stored while the endpoint was away. */
+/** Maximum time until a Job that was stored without the endpoint is capped. */
 const HEAL_MS = promisedMs(5_000);
 const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
 
@@ -115,7 +115,8 @@ describe('under a stream of Jobs, through the real Service', () => {
 
   it('draining the node keeps one replica, so that no Job is lost', () =>
     assertAllMutated('node drain', async () => {
-      // There is one node only: the Pod that is evicted has nowhere to go, so its twin has to stay.
+      // The cluster has one node, so the evicted Pod cannot start elsewhere and the PodDisruptionBudget must protect
+      // the other Pod.
       const drain = stage.kubectl('drain', 'n1', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=15s');
       await assert.rejects(drain, /violate the pod's disruption budget|timeout|timed out/);
       const ready = (await stage.pods()).filter(isReady);
@@ -124,7 +125,10 @@ describe('under a stream of Jobs, through the real Service', () => {
       await untilReady(2);
     }));
 
-  /** Its processes are found by their cgroup, which carries the uid of the Pod. */
+  /**
+   * Kills the daemon in the container of a Pod. Its processes are found by their cgroup, whose name contains the uid of
+   * the Pod.
+   */
   async function killContainer({ metadata, status }: V1Pod): Promise<Date> {
     const restarts = status?.containerStatuses?.[0]?.restartCount ?? 0;
     const uid = metadata?.uid?.replaceAll('-', '[-_]');
@@ -143,7 +147,7 @@ describe('under a stream of Jobs, through the real Service', () => {
     return killedAt;
   }
 
-  // The API server keeps to one of them for minutes, so that each is killed once.
+  // The API server can keep its connection to one Pod for minutes, so each container is killed once.
   for (const nth of [0, 1]) {
     it(`after a kill of container ${nth + 1} of 2 Jobs are capped again within five seconds`, async () => {
       await scenario(`kill -9 of container ${nth + 1} of 2`, async () => {
@@ -151,7 +155,8 @@ describe('under a stream of Jobs, through the real Service', () => {
         assert.ok(pod);
         return killContainer(pod);
       });
-      // A call that was inside is not repeated: its Job was stored as it was.
+      // The API server does not retry a call that was in flight, so it stored its Job uncapped. The backstop must cap
+      // it.
       await eventually(
         async () => {
           const { items } = await stage.batch.listNamespacedJob({ namespace: STREAM_NAMESPACE });

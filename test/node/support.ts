@@ -11,22 +11,26 @@ import { eventually } from '../support/eventually.ts';
 export const NAMESPACE = 'vela-system';
 export const DEPLOYMENT = 'deployment/terraform-daemon';
 
-/** Pods may need to be scheduled, started, and found ready. */
+/** Time limit until all Pods of a rollout are scheduled, started and ready. */
 export const ROLLOUT_MS = 60_000;
 
-/** A node with the daemon's image on it, and the clients of a cluster admin. */
+/** A cluster of one node with the image of the daemon, and clients of a cluster admin. */
 export interface Stage {
   readonly node: NodeCluster;
   readonly kubeconfig: string;
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   readonly kubectl: (...args: readonly string[]) => Promise<string>;
-  /** The daemon's Pods that are not on their way out. */
+  /** Returns the Pods of the daemon that are not being deleted. */
   readonly pods: () => Promise<readonly V1Pod[]>;
   readonly stop: () => Promise<void>;
 }
 
-/** @param images further ones that Pods will ask for. */
+/**
+ * Starts the node and loads the image of the daemon.
+ *
+ * @param images builds further images for Pods.
+ */
 export async function startStage(
   images: (progress: Progress) => Promise<readonly ImageFile[]> = async () => [],
 ): Promise<Stage> {
@@ -56,13 +60,16 @@ export async function startStage(
   }
 }
 
-/** KubeVela's namespace, as strict as namespaces get. */
+/** Creates the namespace of KubeVela with the restricted Pod Security Standard. */
 export async function createRestrictedNamespace({ core }: Pick<Stage, 'core'>): Promise<void> {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await core.createNamespace({ body: { metadata: { name: NAMESPACE, labels } } });
 }
 
-/** Installs as the README says, and resolves when Jobs are capped. Answers how long that took, in milliseconds. */
+/**
+ * Applies `manifests/install.yaml`, as the README says, and waits for the rollout. Returns the time in ms until Jobs
+ * were capped.
+ */
 export async function install(stage: Stage): Promise<number> {
   const start = performance.now();
   await stage.kubectl('apply', '-f', INSTALL);

@@ -10,7 +10,10 @@ import { asTheImage } from '../support/cluster/image-entrypoint.ts';
 import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** `npm run sizing`: what one replica needs, as the table in docs/how-to/sizing.md has it. Takes three minutes. */
+/**
+ * `npm run sizing` prints the table of docs/how-to/sizing.md: memory and CPU of one replica. It takes about three
+ * minutes.
+ */
 
 const WINDOW_MS = 20_000;
 const SAMPLE_MS = 500;
@@ -22,9 +25,9 @@ const TICK_MS = 10;
 
 interface Row {
   readonly situation: string;
-  /** The most that was seen, in MiB. */
+  /** Peak memory (RSS) in MiB. */
   readonly rss: number;
-  /** Millicores on average. */
+  /** Average CPU usage in millicores. */
   readonly cpu: number;
 }
 
@@ -48,7 +51,7 @@ try {
 }
 
 async function withDaemon<T>(use: (daemon: Daemon) => Promise<T>): Promise<T> {
-  // What is logged at "debug" is no part of an install.
+  // The default log level of an install, because debug lines would use CPU time.
   const flags = ['--log-level=info'];
   const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, command: asTheImage });
   try {
@@ -61,7 +64,7 @@ async function withDaemon<T>(use: (daemon: Daemon) => Promise<T>): Promise<T> {
 
 function atRest(): Promise<Row[]> {
   return withDaemon(async (daemon) => {
-    // By then the process has released the memory for issuing certificates.
+    // After this time the process has released the memory that issuing certificates took.
     await delay(WINDOW_MS);
     return [{ situation: 'at rest', ...(await watch(daemon, WINDOW_MS)) }];
   });
@@ -81,7 +84,7 @@ function underLoad(): Promise<Row[]> {
   });
 }
 
-/** The API server learns of a registration a moment after it was written. */
+/** Waits until a Job is capped, because the API server sees a new registration with a delay. */
 async function untilCapped(): Promise<void> {
   const body = await recordedJob('create-terraform-apply', NAMESPACE);
   await eventually(
@@ -118,7 +121,7 @@ async function watch({ pid }: Daemon, forMs: number): Promise<Omit<Row, 'situati
   return { rss, cpu: Math.round((((await cpuMs(pid)) - before) / (performance.now() - start)) * 1000) };
 }
 
-/** From its start on. */
+/** Returns the peak memory and the average CPU usage since the start of the daemon. */
 async function highWater({ pid, lines }: Daemon): Promise<Omit<Row, 'situation'>> {
   const times = [lines.at(0), lines.at(-1)].map((line) => new Date(String(line?.timestamp)).getTime());
   const [from = 0, to = 0] = times;

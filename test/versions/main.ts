@@ -17,13 +17,14 @@ import {
 } from './support-table.ts';
 
 /**
- * `npm run test:versions`: the cluster tests against each Kubernetes that there is a go.mod for, and the table of what
- * was found, which the README sums up. `npm run test:versions -- 1.30 1.32` runs those two, and leaves the other rows as they are.
+ * `npm run test:versions` runs the cluster tests with each Kubernetes version that has a go.mod. It writes the results
+ * to docs/reference/versions.md and the tested versions to the README. `npm run test:versions -- 1.30 1.32` tests only
+ * these versions and keeps the other rows.
  */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Those about what the API server does: the rest is the same with every Kubernetes. */
+/** The tests that depend on the behaviour of the API server. */
 const TESTS = [
   'one-run',
   'replicas',
@@ -42,7 +43,7 @@ const TESTS = [
 
 const progress = stderrProgress();
 
-/** Of what a failed test says. */
+/** Number of output lines to print for each failed test. */
 const TOLD_LINES = 25;
 
 async function tryVersion(minor: string): Promise<SupportRow> {
@@ -70,7 +71,7 @@ async function runTests(version: string, variables: Readonly<Record<string, stri
   return {
     version,
     passed: sum((outcome) => outcome.passed),
-    // A file of which nothing passes may not even have started its tests.
+    // A file without a passed test counts as at least one failure, because its tests may not have started.
     failed: sum((outcome) => (outcome.passed === 0 ? Math.max(outcome.failed, 1) : outcome.failed)),
     skipped: all.flatMap(({ skipped }) => skipped),
     retried: failed.length,
@@ -118,7 +119,7 @@ for (const minor of asked.length === 0 ? all.keys() : asked) {
   const { version, passed, failed, skipped } = row;
   process.stdout.write(`${version}: ${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
   if (failed > 0 || passed === 0) process.exitCode = 1;
-  // After each: who runs them one by one, or is interrupted, keeps what was found.
+  // The documents are written after each version, so that an interrupted run keeps its results.
   const table = supportDocument([row], await existingDocument(), all);
   await writeFile(SUPPORT_TABLE, table);
   await writeFile(README, withSentence(await readFile(README, 'utf8'), supportSentence(table, all)));

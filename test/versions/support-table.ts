@@ -3,15 +3,15 @@ import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { servedPolicyVersion } from '../../tools/control-plane/kubernetes-version.ts';
 import { projectFile } from '../support/docs.ts';
 
-/** What the cluster tests say of one Kubernetes. */
+/** The results of the cluster tests with one Kubernetes version. */
 export interface SupportRow {
-  /** E.g. `v1.30.14`. */
+  /** The full version, such as `v1.30.14`. */
   readonly version: string;
   readonly passed: number;
   readonly failed: number;
   /** The reason of each test that was skipped. */
   readonly skipped: readonly string[];
-  /** How many files were run a second time, after a failure. */
+  /** Number of files that were run a second time after a failure. */
   readonly retried: number;
 }
 
@@ -88,11 +88,14 @@ export function supportDocument(
   return `${HEAD}${lines.map((line) => `${line}\n`).join('')}${TAIL}`;
 }
 
-/** The rows of the document, by minor version. */
+/** Returns minor version and text of each row of the table. */
 export const supportedIn = (text: string): readonly (readonly [minor: string, row: string])[] =>
   [...text.matchAll(/^\| v(\d+\.\d+)\..*$/gm)].map(([row, minor = '']) => [minor, row] as const);
 
-/** What the README says of all this: no more than the table. The newest is part of `npm test` anyway. */
+/**
+ * Returns the sentence for the README with the versions that passed. The newest version counts as passed without a row,
+ * because `npm test` uses it.
+ */
 export function supportSentence(table: string, versions: ReadonlyMap<string, string>): string {
   const rows = new Map(supportedIn(table));
   const newest = [...versions.values()].at(-1);

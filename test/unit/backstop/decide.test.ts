@@ -14,7 +14,7 @@ const condition = (type: string, status = 'True', lastTransitionTime = now.toISO
 });
 const failedAgo = (ms: number) => [condition('Failed', 'True', new Date(now.getTime() - ms).toISOString())];
 
-/** A Job as an item of a list, without apiVersion and kind. */
+/** Returns a Job as the items of a list have it, without apiVersion and kind. */
 function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerraformJob): Json {
   const { kind: _kind, apiVersion: _version, ...job } = build(fields);
   const stored = { uid: 'u-1', resourceVersion: '7', creationTimestamp: '2030-01-01T11:00:00Z', ...metadata };

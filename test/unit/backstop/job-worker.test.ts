@@ -99,7 +99,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
       t.mock.timers.enable({ apis: ['setTimeout'] });
       const { seen, change } = startBackstop(t, 2, { answer: () => away });
       await settled();
-      // Shortly after the list.
+      // The watch starts shortly after the list.
       await eventually(() => assert.equal(seen.watches, 1));
       change(job, type);
       t.mock.timers.tick(5_000);

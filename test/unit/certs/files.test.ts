@@ -36,7 +36,7 @@ async function bring(t: TestContext, { files, names: wanted = names, now = ISSUE
   return { folder, read: () => readCertificateFiles(folder, wanted, now) };
 }
 
-/** Rejects with the file, and what is wrong with it. */
+/** Asserts that reading the files rejects with an error that begins with the file and matches the text. */
 async function assertRefused(t: TestContext, brought: Brought, file: string, text: RegExp): Promise<void> {
   const { folder, read } = await bring(t, brought);
   await assert.rejects(read, (error) => {
@@ -92,7 +92,7 @@ describe('a folder with certificate files', () => {
   test('certificate files can have an EC key', async (t) => {
     const ec = await opensslAuthority('ec');
     const files = { 'cert.pem': ec.certificate, 'key.pem': ec.privateKey };
-    // It is a CA without a name, but it is the key that counts: the complaint is about something else.
+    // The EC key is accepted: the error is only about the missing DNS name of the certificate.
     await assertRefused(t, { files, now: new Date() }, 'cert.pem', /not for the required names/);
   });
 

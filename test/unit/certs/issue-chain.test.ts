@@ -109,7 +109,7 @@ describe('openssl refuses', () => {
 });
 
 describe('a TLS client that trusts the CA bundle only', () => {
-  /** Node has no clock to turn back: these certificates are valid today. */
+  /** Issues certificates that are valid now, because Node.js verifies with the current time. */
   const fresh = (options = {}) => aCertificateSet({ issuedAt: today, options });
   const today = new Date();
 
@@ -165,14 +165,16 @@ test('issuing does not block the event loop, because keys are generated in a thr
       await largestBlockedShare(() => issueCertificateAuthority(certificateOptions({ keySize: 3072 }), ISSUED_AT)),
     );
   }
-  // What blocks the loop takes a third of three calls at the least, every time.
+  // If key generation blocked the event loop, one call would block it for at least a third of the time of three calls.
   assert.ok(
     shares.some((share) => share < 1 / 4),
     `the event loop stood still for these shares of the time: ${shares}`,
   );
 });
 
-/** The longest time between two turns of the event loop, as a share of the time that three calls in a row take. */
+/**
+ * Makes three calls in a row. Returns the longest time without a turn of the event loop, as a share of the total time.
+ */
 async function largestBlockedShare(call: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   let [last, largest] = [start, 0];

@@ -11,7 +11,7 @@ const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
-/** How a set is written. */
+/** Certificate sets as a Secret can contain them. */
 const forms = {
   'one CA': set,
   'two CAs': { ...set, caBundle: joinCertificates([set.caBundle, other.caBundle]) },

@@ -22,14 +22,14 @@ const annotated = (secret: StoredSecret, annotations: Record<string, string>): S
   ...secret,
   annotations: { ...secret.annotations, ...annotations },
 });
-/** The next repair has to wait for five minutes. */
+/** A number of repairs after which the next repair is delayed by five minutes. */
 const MANY = 100;
 const damaged = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
 const lost = stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } });
 const twice = stored({ ...set, caBundle: (set.caBundle + set.caBundle) as Pem });
 const empty = stored(set, { data: {}, annotations: {} });
 
-/** Steps that undo nothing, and so are never rate-limited. */
+/** Planned steps. They do not revert another writer, so they are not rate-limited. */
 const ordinary = {
   'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
   'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
@@ -49,7 +49,7 @@ for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
   });
 }
 
-/** The two reasons for which a write is delayed: a pause and a conflict. */
+/** The two reasons to hold back a write: the annotation paused, and the rate limit after many repairs. */
 const ways = {
   paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
   conflict: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
@@ -158,7 +158,8 @@ describe('a Secret that can never be changed', () => {
       assert.deepEqual((await ensure(store)).decision, { action: 'renew', reason: 'asked' });
     });
 
-    // A start presents what it is answered: the chaos run has seen one end there.
+    // A starting replica presents the set of this result. A chaos run has found that a damaged set ended the process
+    // here.
     for (const [what, spoilt] of Object.entries({ damaged, lost, empty })) {
       test(`an unchangeable Secret that is also ${what} is recreated with a presentable set: ${reason}`, async () => {
         const store = createFakeSecretStore({ ...spoilt, ...flaw });

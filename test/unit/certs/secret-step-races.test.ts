@@ -6,7 +6,7 @@ import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 
 const REPLICAS = 20;
-// Small keys, as there are many of them.
+// Small keys, because the tests generate many of them.
 const options = certificateOptions({ keySize: 1024 });
 const set = await aCertificateSet({ options: { keySize: 1024 } });
 const other = await aCertificateSet({ options: { keySize: 1024 }, nth: 2 });

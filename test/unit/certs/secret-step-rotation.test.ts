@@ -11,7 +11,7 @@ import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
 import { actionsOf, type BeforeStep, ensureUntilStable, type Step } from '../../support/fakes/whole-rotation.ts';
 
-// Small keys, as there are many of them.
+// Small keys, because the tests generate many of them.
 const small = { keySize: 1024 };
 const options = certificateOptions(small);
 const set = await aCertificateSet({ options: small });
@@ -30,7 +30,9 @@ const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean 
 const askingFor = (what: string) =>
   stored(set, { annotations: { ...stored(set).annotations, [ROTATE]: what, 'example.com/note': 'keep me' } });
 
-/** What others see at each step: from when, in which phase, which authorities, who signs. */
+/**
+ * Returns for each step its time, its phase, the number of trusted CAs, and which CA signed the serving certificate.
+ */
 const seen = (steps: readonly Step[]) =>
   steps.map(({ set, now }) => [now, set.phase, splitCertificates(set.caBundle).length, signed(set.ca, set.serving)]);
 

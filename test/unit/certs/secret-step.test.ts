@@ -29,7 +29,7 @@ interface Ensure extends Partial<Situation> {
 const ensure = (store: FakeSecretStore, { options, ...circumstances }: Ensure = {}) =>
   ensureCertificates(store, certificateOptions(options), { now: ISSUED_AT, liveBundle: undefined, ...circumstances });
 
-/** What the Secret holds now. */
+/** Returns the certificate set in the Secret. */
 function content(store: FakeSecretStore): CertificateSet {
   const secret = store.current();
   assert.ok(secret, 'there is no Secret');

@@ -34,7 +34,10 @@ interface Row {
   readonly expected: Presentation;
 }
 
-/** A new certificate of a new authority, the one presented of the old, and a bundle that verifies both. */
+/**
+ * Default of each row: the stored certificate is of a new CA, the presented one of the old CA, and the live bundle
+ * verifies both.
+ */
 const rows: readonly Row[] = [
   { what: 'one of a new authority that does not wait', expected: 'present' },
   { what: 'the one that is presented', presented: fresh.serving.certificate, expected: 'already' },

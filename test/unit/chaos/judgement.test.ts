@@ -5,7 +5,7 @@ import type { Trouble, Window } from '../../chaos/windows.ts';
 
 const at = (second: number) => new Date(Date.parse('2026-03-01T12:00:00Z') + second * 1_000);
 
-/** In seconds; without an end it lasts. */
+/** Returns a window from second `from` to second `to`; without `to` the fault lasts. */
 const aWindow = (trouble: Trouble, target: number, from: number, to?: number): Window => ({
   trouble,
   target,

@@ -6,7 +6,7 @@ import { optionNames } from '../../../src/cli/options.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
-/** As it is in the certificate. */
+/** Returns the default subject as it is in a certificate. */
 const subject = (commonName: string, organizationalUnit: string) => [
   { type: 'C', value: 'US' },
   { type: 'ST', value: 'Oregon' },
@@ -169,7 +169,7 @@ describe('the configuration', () => {
   });
 });
 
-/** Whether two sets of options are both valid and make different configurations. */
+/** Returns whether two sets of options are both valid and give different configurations. */
 function differs(one: RawOptions, other: RawOptions): boolean {
   try {
     return !isDeepStrictEqual(readConfig(one), readConfig(other));

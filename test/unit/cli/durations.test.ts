@@ -61,7 +61,11 @@ describe('a duration', () => {
   });
 });
 
-/** https://pkg.go.dev/time#Duration.String for durations of whole milliseconds. */
+/**
+ * Formats a duration as Go's `Duration.String` does, for whole milliseconds.
+ *
+ * @see https://pkg.go.dev/time#Duration.String
+ */
 function writtenByGo(ms: number): string {
   if (ms > 0 && ms < 1000) return `${ms}ms`;
   const [hours, minutes, seconds] = [Math.floor(ms / 3_600_000), Math.floor(ms / 60_000) % 60, (ms % 60_000) / 1000];

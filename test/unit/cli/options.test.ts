@@ -5,10 +5,10 @@ import { type OptionDefinition, type OptionName, optionNames, options } from '..
 import { cipherSuiteNames } from '../../../src/webhook/cipher-suites.ts';
 
 interface Row {
-  /** As the user would write it; absent where the option is off. */
+  /** The default in the syntax of the command line; `undefined` if the option has no default. */
   readonly default?: string;
   readonly variable: string;
-  /** Texts and what they become. */
+  /** Valid texts with their parsed values. */
   readonly good: Readonly<Record<string, unknown>>;
   readonly bad: readonly string[];
   readonly allowed?: string;
@@ -120,7 +120,8 @@ const rows: Readonly<Record<OptionName, Row>> = {
         'ECDHE-RSA-AES256-GCM-SHA384',
       ],
     },
-    // CBC, no ephemeral exchange, no encryption, what OpenSSL takes for a set of suites, and none at all.
+    // Suites with CBC, without ephemeral key exchange or without encryption; OpenSSL aliases and commands; invalid
+    // lists and names.
     bad: [
       ...['ECDHE-RSA-AES128-SHA256', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'NULL', 'HIGH', 'DEFAULT'],
       ...['TLS_AES_128_GCM_SHA256:HIGH', 'TLS_AES_128_GCM_SHA256,', 'TLS_AES_128_GCM_SHA256,@SECLEVEL=0', 'toString'],

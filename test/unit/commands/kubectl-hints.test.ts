@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { commandColumns } from '../../../src/commands/inspect/terminal.ts';
 import { repairCommands } from '../../../src/commands/kubectl-hints.ts';
 
-/** The words that a shell hands to each program of a text. */
+/** Returns the arguments that a shell passes to each command of a text, for example kubectl. */
 async function pasted(line: string): Promise<readonly string[][]> {
   const tell =
     'tell() { printf "%s\\0" "$@"; printf "\\0"; }; kubectl() { tell kubectl "$@"; }; terraform-daemon() { tell "$@"; }';

@@ -18,7 +18,10 @@ const target = { path: '/api/v1/namespaces/ops/secrets', name: 'cert' };
 const timeout = () => new DOMException('The operation was aborted due to timeout', 'TimeoutError');
 const refused = (statusCode: number) => Object.assign(new Error('refused'), { statusCode });
 
-/** An API server that may be watched; a call that it refuses throws instead, as the client does before it connects. */
+/**
+ * Starts a watch on a fake API server with recorded calls. `refuse` makes a call throw, as the client does if it cannot
+ * connect.
+ */
 function start(t: TestContext, { refuse = () => undefined as unknown, isAborted = false } = {}) {
   const calls: Call[] = [];
   const told: string[] = [];
@@ -128,7 +131,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     const { begun, changes } = start(t, { refuse: () => moments.push(performance.now()) && refused(500) });
     await begun(3);
     const [first = 0, second = 0, third = 0, fourth = 0] = moments;
-    // Timers may be a millisecond early.
+    // Timers can fire a millisecond early.
     assert.ok(second - first >= 99 && third - second >= 199 && fourth - third >= 399, String(moments));
     assert.equal(changes(), 0, 'nothing was seen to change');
   });

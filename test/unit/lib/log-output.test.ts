@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createLogOutput, inBatches, MOST_WAITING_BYTES } from '../../../src/lib/log-output.ts';
 
-/** A sink that can be full or unread, and the output over it. */
+/** Returns a log output and its sink, which can be full or without a reader. */
 function anOutput() {
   const [lines, told]: [string[], number[]] = [[], []];
   const state = { isFull: false, waiting: 0 };
@@ -34,7 +34,7 @@ describe('the output of the log', () => {
     assert.deepEqual(told, []);
     state.isFull = false;
     output('two\n');
-    // A part of the last lost line may be there: the next one begins a line of its own.
+    // A part of the last dropped line can have been written, so the output begins the next line with a line break.
     assert.deepEqual([lines, told], [['one\n', '\ntwo\n'], [3]]);
     output('three\n');
     assert.deepEqual([lines.at(-1), told], ['three\n', [3]]);

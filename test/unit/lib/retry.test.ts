@@ -6,7 +6,7 @@ import { withRetries } from '../../../src/lib/retry.ts';
 
 const never = new AbortController().signal;
 
-/** An attempt that fails with each of these in turn and then succeeds, and a log that remembers. */
+/** Returns an attempt that fails with these errors in turn and then succeeds, and the recorded log lines. */
 function anAttempt(...failures: readonly Error[]) {
   const lines: object[] = [];
   const log = { error: assert.fail, info: assert.fail, debug: assert.fail, warn };
@@ -67,7 +67,7 @@ describe('retrying', () => {
 
   test('withRetries waits at most 5 s between attempts', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    syncBuiltinESMExports(); // an import of node:timers/promises has the mock only then
+    syncBuiltinESMExports(); // without this call, imports of node:timers/promises do not see the mock
     t.after(() => {
       t.mock.timers.reset();
       syncBuiltinESMExports();
@@ -117,7 +117,7 @@ describe('retrying', () => {
     for (const { name, failures, atMs, calls } of cases) {
       test(name, async (t) => {
         t.mock.timers.enable({ apis: ['setTimeout'] });
-        syncBuiltinESMExports(); // an import of node:timers/promises has the mock only then
+        syncBuiltinESMExports(); // without this call, imports of node:timers/promises do not see the mock
         t.after(() => {
           t.mock.timers.reset();
           syncBuiltinESMExports();

@@ -21,7 +21,7 @@ import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../su
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
 const config = { ...readConfig({}), certificates: certificateOptions() };
-/** The Secret of another issuer: a CA without name constraints, and no CA key. */
+/** A Secret of another issuer: a CA without name constraints, and no private key of the CA. */
 const unconstrained = await aCertificateSet({ nth: 3, options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const foreign = {
   ...unconstrained,

@@ -120,7 +120,7 @@ const bring = (folder: string, { caBundle, serving }: CertificateSet) =>
   );
 
 describe('replicas with user-provided certificates', () => {
-  // Without name constraints, like the CA of a company.
+  // A CA without name constraints, like the CA of a company.
   const names = { dns: [...certificateOptions().names.dns, 'other.example.com'], ip: [] };
   const sets = Promise.all([1, 2, 3].map((nth) => aCertificateSet({ nth, options: { names } }))) as Promise<
     [CertificateSet, CertificateSet, CertificateSet]
@@ -256,7 +256,7 @@ describe('a repair that the API server refuses', () => {
 
 describe('a running replica keeps its certificate and its CA bundle', () => {
   const names = { dns: ['other.ops.svc'], ip: [] };
-  /** The Secret of another issuer: a CA without name constraints, and no CA key. */
+  /** A Secret of another issuer: a CA without name constraints, and no private key of the CA. */
   async function ofAnotherIssuer(secret: StoredSecret, labels: StoredSecret['labels']): Promise<StoredSecret> {
     const { ca } = await aCertificateSet({ nth: 4, options: { names } });
     const { certificate, privateKey } = await issueServingCertificate(certificateOptions(), ca, ISSUED_AT);

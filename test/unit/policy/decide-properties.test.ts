@@ -12,7 +12,7 @@ import { anUpdate, aReview } from '../../support/builders/a-review.ts';
 import { anyJson, anySketch, jobText, pathsOf, type Sketch, withValue } from '../../support/builders/any-job.ts';
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
-/** The pure part of an answer. */
+/** Returns the patch for a review under the built-in policy. */
 function patchFor(review: unknown): Operation[] {
   const decision = decide(readReview(review), terraformPolicy);
   return decision.action === 'cap' ? patchOf(decision.changes) : [];

@@ -4,7 +4,7 @@ import { decide } from '../../../src/policy/decide.ts';
 import { policiesByField } from '../../support/builders/any-policy.ts';
 import { someJobs } from '../../support/builders/policy-jobs.ts';
 
-/** As many as the comparison of the three forms creates on a real API server. */
+/** The number of Jobs that test/cluster/policy-forms.test.ts creates. */
 const JOBS = 200;
 
 describe('the Jobs that the three forms of a policy are compared with', () => {

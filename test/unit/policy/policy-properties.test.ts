@@ -74,7 +74,7 @@ const covers = (given: Labels | null = {}, wanted: Labels = {}) => {
   return Object.entries(wanted).every(([name, value]) => all.get(name) === value);
 };
 
-/** What each field asks for, written a second time and in another way. */
+/** For each field of `match`, a second implementation that returns whether a Job matches. */
 const holds: { readonly [Name in keyof Match]-?: (wanted: NonNullable<Match[Name]>, metadata: Json) => boolean } = {
   namespaces: (patterns) => patterns.some((pattern) => like(pattern, NAMESPACE)),
   jobName: (pattern, { name }) => like(pattern, name),
@@ -90,11 +90,11 @@ function ruleOf({ metadata, policy }: Case): Rule | undefined {
   );
 }
 
-/** What each setting makes of a Job, written a second time. */
+/** For each field of `set`, a second implementation that returns the new value as JSON text. */
 const applied: { readonly [Name in keyof Settings]: (value: Settings[Name], one: Case) => string | undefined } = {
   backoffLimit(value, { sketch }) {
     const number = Number(sketch.backoffLimit);
-    // `aReview` writes JSON, in which a number that is too large is null, as one that is absent.
+    // `aReview` serializes a number that is too large as null, which counts as absent.
     const isSaid = sketch.backoffLimit !== 'null' && Number.isFinite(number);
     const limit = isSaid ? number : DEFAULT_BACKOFF_LIMIT;
     return limit > value ? String(value) : sketch.backoffLimit;

@@ -68,7 +68,7 @@ describe('the Helm chart', () => {
   });
 });
 
-/** The templates with such a name, and their texts. */
+/** Returns name and text of each template whose name matches. */
 async function templates(names: RegExp): Promise<readonly (readonly [file: string, text: string])[]> {
   const folder = join(CHART, 'templates');
   const files = (await readdir(folder)).filter((file) => names.test(file));

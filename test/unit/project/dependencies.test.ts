@@ -15,7 +15,7 @@ const dependencies = Object.entries(packages).filter(([folder]) => folder !== ''
 const packageFile = new URL('../../../package.json', import.meta.url);
 const { allowScripts }: { allowScripts: Record<string, boolean> } = JSON.parse(readFileSync(packageFile, 'utf8'));
 
-/** Licences under which a package may be part of what is shipped: none asks for more than to be named. */
+/** Licences that a shipped package can have. All of them require only attribution. */
 const ALLOWED = new Set([
   '0BSD',
   'Apache-2.0',

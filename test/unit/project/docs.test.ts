@@ -6,7 +6,7 @@ import relativeLinks, { markdownIt } from 'markdownlint-rule-relative-links';
 import { PACKAGES } from '../../../tools/node/packages.ts';
 import { documents, projectFile, readDocument, shellBlocks } from '../../support/docs.ts';
 
-/** Resolves relative links and the anchors of headings, in the way of GitHub. */
+/** Returns the links of a document to missing files or headings. Headings get the anchors that GitHub gives them. */
 const problemsOf = (file: string) => {
   const results = lint({
     files: [projectFile(file)],

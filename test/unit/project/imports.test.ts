@@ -11,7 +11,7 @@ interface Room {
   readonly floor: number;
   /** The files that use the clock, chance, the process, files, the network or the log. Every other file is pure. */
   readonly impure: readonly string[];
-  /** Packages that one file of this room alone imports at run time: the file to read when the package changes. */
+  /** The only file of this room that imports a package at run time, by package. */
   readonly doors?: Readonly<Record<string, string>>;
 }
 
@@ -68,7 +68,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
 };
 
-/** What makes the answer of a function depend on more than its arguments. */
+/** Patterns of code whose result depends on more than the arguments of a function. */
 const impurities: Readonly<Record<string, RegExp>> = {
   clock: /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b/,
   timers: /\bset(Timeout|Interval|Immediate)\b|node:timers/,
@@ -181,7 +181,7 @@ describe('pure files', () => {
 });
 
 function isImpure(file: string): boolean {
-  // What a comment says does not count.
+  // Comments are removed, because their words are not code.
   const code = readFileSync(file, 'utf8').replaceAll(/\/\*.*?\*\/|\/\/ [^\n]*/gs, '');
   return Object.values(impurities).some((pattern) => pattern.test(code));
 }

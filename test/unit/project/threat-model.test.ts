@@ -10,7 +10,7 @@ const rows = (section: string): string[][] => {
   return lines.slice(2).map((line) => line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')));
 };
 
-/** The tests that a cell names: a file in code marks, then names in italics. */
+/** Returns the tests that a table cell names: a file in backticks, then test names in italics. */
 const testsOf = (cell: string) =>
   cell.split(/(?=`test\/)/).flatMap((part) => {
     const [, file = ''] = /^`(test\/[^`]+)`/.exec(part) ?? [];
@@ -28,7 +28,8 @@ describe('the threat model', () => {
   for (const { file, name } of threats.flatMap(([, , heldBy = '']) => testsOf(heldBy))) {
     it(`names a test that there is: ${name}`, async () => {
       const source = await readFile(projectFile(file), 'utf8');
-      // As the name of a test or a suite, in either kind of quotes, and not of one that is skipped.
+      // The name must be the quoted first argument of `it`, `test`, `describe` or `suite`, not of a skipped test such
+      // as `it.skip`.
       const escaped = name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
       assert.match(source, new RegExp(`\\b(?:it|test|describe|suite)\\((['"])${escaped}\\1`), file);
     });

@@ -14,13 +14,13 @@ const [own] = desired.webhooks;
 const url = 'https://127.0.0.1:8090/modify-terraform-job';
 const { service, caBundle } = own.clientConfig;
 
-/** The desired registration as the API server has it, but for the fields of our entry that a test changes. */
+/** Returns the desired registration as the API server returns it, with changed fields of our entry. */
 const live = (changes: Partial<V1MutatingWebhook> = {}): V1MutatingWebhookConfiguration => ({
   ...desired,
   metadata: { ...desired.metadata, uid: '1', resourceVersion: '42', generation: 3 },
   webhooks: [{ ...own, ...changes }],
 });
-/** Our entry without one of its fields. */
+/** Returns the registration with our entry, which lacks one field. */
 const without = (field: keyof V1MutatingWebhook): V1MutatingWebhookConfiguration => {
   const { [field]: _gone, ...rest } = own;
   return { ...live(), webhooks: [rest as V1MutatingWebhook] };
@@ -61,7 +61,7 @@ const changes: Readonly<Record<string, readonly Partial<V1MutatingWebhook>[]>> =
   timeoutSeconds: [{ timeoutSeconds: 30 }],
 };
 
-/** The selectors are the platform's to change; the name is how our entry is found. */
+/** Fields that are never drift: platforms can change the selectors, and the entry is found by its name. */
 const notOwned = ['name', 'namespaceSelector', 'objectSelector'];
 
 describe('drift', () => {

@@ -7,7 +7,7 @@ import { drift } from '../../../src/registration/drift.ts';
 import { publishedSelector, SELECTOR_ANNOTATION } from '../../../src/registration/namespace-selector.ts';
 import { aBundle, registrationOptions } from '../../support/builders/a-registration.ts';
 
-/** AKS adds these to each webhook. */
+/** Requirements that AKS adds to the namespaceSelector of each webhook. */
 const ofPlatform = [
   { key: 'control-plane', operator: 'DoesNotExist' },
   { key: 'kubernetes.azure.com/managedby', operator: 'NotIn', values: ['aks'] },

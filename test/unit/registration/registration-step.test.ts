@@ -31,7 +31,7 @@ async function reconcile(store: FakeRegistrationStore, { caBundle = first, ...op
   return written(store, wanted(live, { caBundle, ...options }), live);
 }
 
-/** Writes what differs, as the holder of the Lease does. */
+/** Decides and writes the differences, as the holder of the Lease does. */
 async function written(
   store: RegistrationStore,
   desired: DesiredRegistration,
@@ -47,7 +47,7 @@ async function written(
 const wanted = (live: V1MutatingWebhookConfiguration | undefined, { caBundle = first, ...options }: Reconcile = {}) =>
   desiredRegistration(registrationOptions(options), { caBundle, matchConditions }, live);
 
-/** A store in which the registration is as it should be. */
+/** Returns a store with the desired registration. */
 async function registered(): Promise<FakeRegistrationStore> {
   const store = createFakeRegistrationStore();
   await reconcile(store);

@@ -12,7 +12,7 @@ const wanted = (options: Partial<RegistrationOptions> = {}, caBundle = first) =>
   desiredRegistration(registrationOptions(options), { caBundle, matchConditions: matchConditions(terraformPolicy) });
 const own = wanted();
 
-/** What the API server notes of an entry that was applied: each field, but a list that is one value as a whole. */
+/** Returns the managedFields that the API server records for an applied value. Atomic lists count as one field. */
 function fieldsOf(value: object): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(value)
@@ -38,7 +38,7 @@ const manages = (manager: string, entry: object): V1ManagedFieldsEntry => ({
   fieldsV1: { 'f:webhooks': { '.': {}, [entryName]: { '.': {}, ...fieldsOf(entry) } } },
 });
 
-/** As a daemon with these options has written it. */
+/** Returns the registration as a daemon with these options writes it. */
 function written(options: Partial<RegistrationOptions> = {}): V1MutatingWebhookConfiguration {
   const { metadata, ...rest } = wanted(options);
   return { ...rest, metadata: { ...metadata, managedFields: [manages('terraform-daemon', rest.webhooks[0])] } };

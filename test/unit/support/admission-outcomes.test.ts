@@ -11,7 +11,7 @@ import {
 const START = Date.parse('2026-03-01T12:00:00Z');
 const at = (ms: number) => new Date(START + ms);
 
-/** `[sent, answered, outcome]`, in ms; its name is when it was sent. */
+/** A request as `[sent, answered, outcome]`, with times in ms. Its name is the time at which it was sent. */
 type Sketch = readonly [sent: number, answered: number, outcome?: AdmissionOutcome];
 
 const requestsOf = (sketches: readonly Sketch[]): AdmissionRequest[] =>

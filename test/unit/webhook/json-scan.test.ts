@@ -6,7 +6,10 @@ import { recorded } from '../../support/builders/fixtures.ts';
 
 const shortened = (json: string): string => withoutManagedFields(Buffer.from(json)).toString();
 
-/** The same, the slow way: what is a list under a key that ends with the text that is looked for. */
+/**
+ * A second implementation of withoutManagedFields with a JSON parser: empties each list whose key is managedFields or
+ * ends with `"managedFields`.
+ */
 const emptied = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value), (key, field) =>
     Array.isArray(field) && (key === 'managedFields' || key.endsWith('"managedFields')) ? [] : field,
@@ -73,7 +76,8 @@ describe('JSON without managedFields', () => {
     const json = shortened(many);
     const ms = process.cpuUsage(before).user / 1_000;
     assert.equal(json, many.replaceAll('[1]', '[]'));
-    // A tenth of a second; to move the rest of the bytes for each list takes twelve.
+    // A linear algorithm takes about 0.1 s here. An algorithm that moves the rest of the bytes for each list takes
+    // about 12 s.
     assert.ok(ms < 3_000, `${Math.round(ms)} ms`);
   });
 });

@@ -94,7 +94,8 @@ suite('what is no AdmissionReview is malformed', () => {
     });
   }
 
-  // A list joins to the text of its elements, an object may have a toString that is no function.
+  // In a string template, a list with one element becomes the text of the element, and an object whose toString is not
+  // a function throws.
   for (const group of [['batch'], { toString: 1 }, 7, true]) {
     test(`a resource whose group is ${JSON.stringify(group)} is not read as batch`, () => {
       const review = aReview({ resource: { group, version: 'v1', resource: 'jobs' } });

@@ -31,7 +31,7 @@ describe('the text of an inspection', () => {
   for (const [what, sight] of Object.entries(sights)) {
     test(`the report of inspect fits on a screen: ${what}`, () => {
       const lines = fullText(sight).trimEnd().split('\n');
-      // Each problem has its lines below everything else.
+      // The problems come after the facts, from the line with the verdict.
       const facts = lines.findIndex((line) => line.startsWith('verdict:'));
       assert.ok(facts < 40, `${facts} lines of facts`);
       // A command stays on one line so that it can be pasted, and a word that is longer than a line stays whole.

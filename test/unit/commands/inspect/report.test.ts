@@ -16,7 +16,7 @@ const empty = '' as Pem;
 const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
 const asked = { ...stored(set).annotations, 'terraform.job.kb.io/rotate': 'ca' };
 const after = (ms: number): Date => new Date(ISSUED_AT.getTime() + ms);
-/** The other authority is to take over. */
+/** Returns a set during a rotation to the CA of `other`. */
 const rotating = (phase: CertificateSet['phase'], phaseSince: Date): CertificateSet => ({
   ...set,
   caBundle: joinCertificates([set.caBundle, other.caBundle]),
@@ -42,9 +42,9 @@ const atOtherPort = () => {
 
 interface Row extends Omit<Sight, 'set'> {
   readonly set?: CertificateSet;
-  /** By default what follows from the problems. */
+  /** Default: the verdict that follows from the expected problems. */
   readonly verdict?: InspectionReport['verdict'];
-  /** Reason, where, and a word of the command. */
+  /** For each expected problem: its reason, its object, and a part of the suggested command. */
   readonly expected: readonly (readonly [string, string, string])[];
 }
 
