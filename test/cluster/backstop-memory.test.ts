@@ -9,8 +9,8 @@ const FEW = 10;
 const MANY = 10_000;
 const MOST = 1.5;
 
-describe('the memory of the first list', () => {
-  it(`the peak memory of the daemon grows by at most half with ${MANY} Jobs`, async (t) => {
+describe('the peak memory of the first list of Jobs', () => {
+  it(`the peak memory of a starting daemon is at most one and a half times as high with ${MANY} Jobs as with ${FEW}`, async (t) => {
     const cluster = await startCluster();
     t.after(() => cluster.stop());
     const namespace = 'crowd';

@@ -16,7 +16,7 @@ const LEASE = { namespace: NAMESPACE, name: 'terraform-job-webhook-backstop' };
 /** How soon after it is ready a daemon has to have capped 500 Jobs: it is promised. */
 const SOON_MS = promisedMs(5_000);
 
-describe('Jobs that were stored without the endpoint', () => {
+describe('the backstop with Jobs that were stored without a webhook call', () => {
   let cluster: Cluster;
   let unique = 0;
   before(async () => {
@@ -69,7 +69,7 @@ describe('Jobs that were stored without the endpoint', () => {
     return cluster.batch.replaceNamespacedJobStatus({ namespace, name, body });
   }
 
-  it('500 uncapped Jobs are capped within 5 s of the start; finished and opted-out Jobs are unchanged', async (t) => {
+  it('the backstop caps 500 uncapped Jobs within 5 s after "ready", and leaves finished and opted-out Jobs unchanged', async (t) => {
     const namespace = await aNamespace();
     await createManyJobs(cluster.kubeconfig, { namespace, count: 500 });
     const others = [
@@ -104,7 +104,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.match(event?.message ?? '', /stored this Job uncapped.*lowered its backoffLimit from 2147483647 to 0/);
   });
 
-  it('50 uncapped Jobs are capped within 5 s of the restart after a kill of the only replica', async (t) => {
+  it('the backstop caps 50 Jobs that were stored while no replica ran within 5 s after "ready"', async (t) => {
     const namespace = await aNamespace();
     const port = await freePort();
     const killed = await start(t, { port });
@@ -138,7 +138,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal(daemon.lines.filter(({ message }) => message === 'jobs listed').length, 1);
   });
 
-  it('with --heal=new the backstop caps only Jobs that are younger than the daemon', async (t) => {
+  it('with --heal=new the backstop leaves a Job that was created more than 5 s before the daemon started', async (t) => {
     const namespace = await aNamespace();
     const old = await aStoredJob(namespace, 'old');
     // A daemon that is started within 5 s takes it for a new one: clocks differ.
@@ -151,7 +151,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal((await read(namespace, 'old')).metadata?.resourceVersion, old.metadata?.resourceVersion);
   });
 
-  it('the backstop decides about a stored Job as about an UPDATE; a generated name counts as empty', async (t) => {
+  it('the backstop decides about a stored Job as about an UPDATE; a name made from generateName counts as empty', async (t) => {
     const namespace = await aNamespace();
     const policy = {
       rules: [
@@ -201,7 +201,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.deepEqual(missedIn(namespace, daemon), []);
   });
 
-  it('with two replicas each Job is patched once; the second replica takes over when the holder of the Lease is killed', async (t) => {
+  it('of two replicas only the holder of the Lease caps Jobs, each once; the other takes over when the holder is killed', async (t) => {
     const namespace = await aNamespace();
     const servicePort = await freePort();
     const first = await startUncalled(t, { servicePort });
@@ -242,7 +242,7 @@ describe('Jobs that were stored without the endpoint', () => {
     await eventually(() => assert.equal(counts()[0], handedOver[0] + 10));
   });
 
-  it('a stopping daemon releases the Lease, so the next daemon caps Jobs at once', async (t) => {
+  it('a stopping daemon releases the Lease, so that the next daemon caps Jobs without waiting', async (t) => {
     const first = await startUncalled(t);
     await first.line('jobs listed');
     assert.equal(await first.stop('SIGTERM'), 0);
@@ -250,7 +250,7 @@ describe('Jobs that were stored without the endpoint', () => {
     assert.equal(spec?.holderIdentity, undefined);
   });
 
-  it('the daemon can patch Jobs, and no other object of another owner', async () => {
+  it('the rights of the backstop allow list, watch and patch of Jobs, and writes of one Lease by name', async () => {
     const authorization = apiClient(cluster.kubeconfig, AuthorizationV1Api);
     const review = async (resourceAttributes: object) => {
       const user = 'system:serviceaccount:vela-system:terraform-daemon';
@@ -271,7 +271,7 @@ describe('Jobs that were stored without the endpoint', () => {
   });
 });
 
-describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
+describe('a daemon without the rights of manifests/base/rbac-backstop.yaml', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster({ backstopRbac: false });
@@ -279,7 +279,7 @@ describe('without the rights of manifests/base/rbac-backstop.yaml', () => {
   });
   after(() => cluster.stop());
 
-  it('without the rights of the backstop the daemon logs one warning, and everything else works', async (t) => {
+  it('without the RBAC rules of the backstop the daemon logs one warning, the endpoint caps Jobs and /readyz is 200', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     const warning = await daemon.line('cannot watch jobs, will try again');

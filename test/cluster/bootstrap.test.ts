@@ -13,7 +13,7 @@ const text = (secret: V1Secret | undefined, key: string): string =>
 
 const base64 = (value: string): string => Buffer.from(value).toString('base64');
 
-describe('bootstrap on a real API server, with the rights of manifests/base/rbac.yaml alone', () => {
+describe('the start of a daemon on a real API server, with only the rights of manifests/base/rbac.yaml', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -33,7 +33,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(await opensslVerify(text(secret, 'tls.crt'), verification), 'OK');
   }
 
-  it('creates the Secret and the registration on an empty cluster', async (t) => {
+  it('a daemon creates the Secret and the registration on an empty cluster', async (t) => {
     const daemon = await start();
     t.after(() => daemon.stop());
     await daemon.line('ready');
@@ -63,7 +63,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(presented.fingerprint256, new X509Certificate(text(secret, 'tls.crt')).fingerprint256);
   });
 
-  it('renews the serving certificate at a restart with the same CA', async (t) => {
+  it('a restarted daemon renews the serving certificate and keeps the CA', async (t) => {
     const first = await start();
     await first.line('ready');
     const before = await cluster.secret();
@@ -84,7 +84,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.equal(after?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-because'], 'restart');
   });
 
-  it('writes nothing if Secret and registration are correct', async (t) => {
+  it('with --rotate-on-start=false a restarted daemon writes nothing if Secret and registration are correct', async (t) => {
     const first = await start();
     await first.line('ready');
     const port = first.port;
@@ -107,7 +107,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     { name: 'emptied data', reason: 'absent', data: { 'tls.crt': '', 'tls.key': '', 'ca.crt': '', 'ca.key': '' } },
   ];
   for (const { name, reason, data } of damages) {
-    it(`replaces ${name} and logs the reason ${reason}`, async (t) => {
+    it(`a restarted daemon repairs a Secret with ${name} and logs the reason ${reason}`, async (t) => {
       const first = await start();
       await first.line('ready');
       await first.stop();
@@ -131,7 +131,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     });
   }
 
-  it('never overwrites a Secret without the managed-by label, and logs the command for it', async () => {
+  it('a daemon does not overwrite a Secret without the managed-by label, and logs the command that sets the label', async () => {
     const data = { 'tls.crt': base64('theirs'), 'tls.key': base64('theirs') };
     await cluster.core.createNamespacedSecret({
       namespace: 'vela-system',
@@ -146,7 +146,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     assert.deepEqual((await cluster.secret())?.data, data);
   });
 
-  it('writes no private key to its log', async (t) => {
+  it('a daemon at log level debug logs no private key', async (t) => {
     const daemon = await start('--log-level=debug');
     t.after(() => daemon.stop());
     await daemon.line('ready');
@@ -163,7 +163,7 @@ describe('bootstrap on a real API server, with the rights of manifests/base/rbac
     }
   });
 
-  it('starts from an existing Secret to ready', async (t) => {
+  it('a daemon becomes ready with the Secret of an earlier daemon', async (t) => {
     const first = await start();
     await first.line('ready');
     await first.stop();

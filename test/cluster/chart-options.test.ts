@@ -6,10 +6,10 @@ import { chartObjects, chartRefusal, deploymentOf, optionsOf } from '../../tools
 import { chartsOwn } from '../../tools/chart/values.ts';
 import { most, SAMPLES, samples } from '../support/builders/chart-samples.ts';
 
-describe('the values of the chart', () => {
+describe('the values of the Helm chart', () => {
   const refusal = (values: object) => chartRefusal({ values });
 
-  it('the chart accepts each option value that the daemon accepts, and passes it on unchanged', async () => {
+  it('the chart accepts each sample value that the daemon accepts for an option, and passes it on unchanged', async () => {
     assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
     for (let n = 0; n < most(0); n++) {
       const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
@@ -19,7 +19,7 @@ describe('the values of the chart', () => {
     }
   });
 
-  it('the chart refuses each option value that the daemon refuses, all in one error that names the options', async () => {
+  it('the chart refuses each sample value that the daemon refuses for an option, in one error that names all options', async () => {
     for (let n = 0; n < most(1); n++) {
       const message = await refusal({ options: samples(1, n) });
       for (const [name, value] of Object.entries(samples(1, n))) {

@@ -62,7 +62,7 @@ function replaced(value: unknown, marker: string, text: string): unknown {
   );
 }
 
-describe('values of the chart that YAML could read as another type', () => {
+describe('texts in chart values that YAML could read as another type', () => {
   const rendered = async (text: string, put = text) => {
     const values = filled(chartValues, { text, put }) as { readonly image?: { repository?: string } };
     if (!REPOSITORY.test(text)) delete values.image?.repository;
@@ -71,13 +71,13 @@ describe('values of the chart that YAML could read as another type', () => {
   };
 
   for (const text of MISTAKABLE) {
-    it(`${JSON.stringify(text)} is rendered as the same text in each field that accepts it`, async () => {
+    it(`the chart renders the text ${JSON.stringify(text)} unchanged in each field that accepts it`, async () => {
       const marker = markerFor(text);
       assert.deepEqual(await rendered(text), replaced(await rendered(text, marker), marker, text));
     });
   }
 
-  it('annotations and options keep any text unchanged', async () => {
+  it('the chart renders any text in annotations and in the subject option unchanged', async () => {
     const anyText = fc.string({ unit: 'binary', maxLength: 12 });
     const anyTexts = fc.array(anyText, { minLength: 20, maxLength: 40 });
     const subject = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
@@ -99,13 +99,13 @@ describe('values of the chart that YAML could read as another type', () => {
     );
   });
 
-  it('a marker text is rendered only in the field where it is set', async () => {
+  it('no marker text of the tests is part of the default manifests', async () => {
     const objects = JSON.stringify(await rendered(' '));
     for (const marker of MISTAKABLE.map(markerFor)) assert.ok(!objects.includes(marker), marker);
   });
 });
 
-it('each text value is tested with texts that YAML could read as another type', () => {
+it('the list of untested text fields has exactly the fields that accept none of the test texts', () => {
   const isTried = ({ takes }: { readonly takes: (text: string) => boolean }) => MISTAKABLE.some(takes);
   const paths = textsOf(chartValues).filter((text) => !isTried(text));
   assert.deepEqual(paths.map(({ path }) => path).toSorted(), NEVER_TRIED);

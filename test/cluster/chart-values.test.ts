@@ -170,7 +170,7 @@ async function parentChart(t: TestContext, values: object): Promise<string> {
   return folder;
 }
 
-describe('the values of the chart', () => {
+describe('the values of the Helm chart', () => {
   const render = (values: object = {}) => chartObjects({ values });
   const refusal = (values: object) => chartRefusal({ values });
 
@@ -214,7 +214,7 @@ describe('the values of the chart', () => {
     assert.equal(graceOf(await render({ terminationGracePeriodSeconds: 1, options: none })), 1);
   });
 
-  it('numbers of the chart are rendered as int32 integers', async () => {
+  it('the chart renders number values as integers and refuses numbers beyond int32', async () => {
     const most = 2_147_483_647;
     const objects = await render({
       replicas: most,

@@ -16,7 +16,7 @@ import { kubectl } from '../../tools/control-plane/kubectl.ts';
 const MAIN = join(import.meta.dirname, '../../tools/control-plane/main.ts');
 const SERVICE_ACCOUNT = 'system:serviceaccount:some-namespace:some-account';
 
-describe('a control plane', () => {
+describe('the control plane of the tests', () => {
   let controlPlane: ControlPlane;
 
   before(async () => {
@@ -25,18 +25,18 @@ describe('a control plane', () => {
   after(() => controlPlane?.stop());
 
   const notOurs = process.env.KUBEBUILDER_ASSETS !== undefined && 'KUBEBUILDER_ASSETS may have another version';
-  test('the control plane serves the Kubernetes version of go.mod', { skip: notOurs }, async () => {
+  test('the control plane of the tests has the Kubernetes version of its go.mod', { skip: notOurs }, async () => {
     const { kubernetesVersion } = await readGoModule();
     assert.equal(await serverVersion(controlPlane.kubeconfig), kubernetesVersion);
   });
 
-  test('the control plane forbids a user without rights a call that it allows the admin', async () => {
+  test('the control plane of the tests refuses a user without rights a call that it allows the admin', async () => {
     const getSecrets = ['get', 'secrets', '--namespace=kube-system', '--output=name'];
     await kubectl(controlPlane.kubeconfig, getSecrets);
     await assert.rejects(kubectl(controlPlane.kubeconfigFor('nobody'), getSecrets), /User "nobody" cannot list/);
   });
 
-  test('the control plane gives a service account its groups', async () => {
+  test('a token for a ServiceAccount on the control plane of the tests has the groups of a ServiceAccount', async () => {
     const answer = await kubectl(controlPlane.kubeconfigFor(SERVICE_ACCOUNT), ['auth', 'whoami', '--output=json']);
     const { username, groups } = JSON.parse(answer).status.userInfo;
     assert.equal(username, SERVICE_ACCOUNT);
@@ -47,11 +47,11 @@ describe('a control plane', () => {
     ]);
   });
 
-  test('the control plane has no kubeconfig for an unknown user', () => {
-    assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown user "unknown-user"/);
+  test('the control plane of the tests throws if the kubeconfig of an unknown user is requested', () => {
+    assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown-user is not among the users/);
   });
 
-  test('a stopped control plane leaves no process and no folder, and can be stopped twice', async () => {
+  test('after its stop, even called twice, the control plane of the tests leaves no process and no folder', async () => {
     const folder = dirname(controlPlane.kubeconfig);
     assert.notDeepEqual(await processesOf(folder), []);
     await Promise.all([controlPlane.stop(), controlPlane.stop()]);
@@ -60,7 +60,7 @@ describe('a control plane', () => {
   });
 });
 
-test('a control plane that cannot start rejects with the last lines of the log', async () => {
+test('if the control plane of the tests cannot start, the error has the last lines of its log', async () => {
   const start = startControlPlane({ apiServerArgs: ['--no-such-flag'] });
   await assert.rejects(
     start,
@@ -68,8 +68,8 @@ test('a control plane that cannot start rejects with the last lines of the log',
   );
 });
 
-describe('the control plane command', () => {
-  test('the command prints a working kubeconfig and stops everything on SIGINT', async (t) => {
+describe('npm run control-plane', () => {
+  test('npm run control-plane prints a working kubeconfig, and stops all its processes on SIGINT', async (t) => {
     const command = startCommand();
     t.after(() => command.kill('SIGKILL'));
     const kubeconfig = await printedKubeconfig(command);
@@ -82,7 +82,7 @@ describe('the control plane command', () => {
     assert.equal(existsSync(dirname(kubeconfig)), false);
   });
 
-  test('a killed control-plane command leaves no process and no folder', async (t) => {
+  test('npm run control-plane leaves no process and no folder after SIGKILL', async (t) => {
     const command = startCommand();
     t.after(() => command.kill('SIGKILL'));
     const folder = dirname(await printedKubeconfig(command));
@@ -96,7 +96,7 @@ describe('the control plane command', () => {
     );
   });
 
-  test('the control-plane command names the required Go version if Go is missing', async (t) => {
+  test('npm run control-plane names the required Go version if Go is missing', async (t) => {
     const emptyFolder = await mkdtemp(join(tmpdir(), 'no-go-'));
     t.after(() => rm(emptyFolder, { recursive: true }));
     const env = { HOME: emptyFolder, PATH: emptyFolder, XDG_CACHE_HOME: emptyFolder };

@@ -34,8 +34,8 @@ async function startDemo(t: TestContext, cache: string): Promise<() => string> {
   return () => printed;
 }
 
-describe('the demo before the control plane is built', { concurrency: true }, () => {
-  it('the demo prints at once what it builds and how long it takes, and then its progress', async (t) => {
+describe('npm run demo while the control plane is built', { concurrency: true }, () => {
+  it('npm run demo prints first what it builds and how long this takes, and then its progress', async (t) => {
     const printed = await startDemo(t, await aFolder(t));
     await eventually(() => assert.match(printed(), /^building etcd and kube-apiserver .* minutes on two cores/m), {
       withinMs: 60_000,
@@ -45,7 +45,7 @@ describe('the demo before the control plane is built', { concurrency: true }, ()
     });
   });
 
-  it('the demo prints at once that it waits for another process that builds', async (t) => {
+  it('npm run demo prints that it waits while another process builds the control plane', async (t) => {
     const cache = await aFolder(t);
     const { key } = await readGoModule();
     await mkdir(join(cache, 'terraform-daemon/control-plane', key, 'building'), { recursive: true });

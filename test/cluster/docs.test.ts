@@ -17,7 +17,7 @@ const run = promisify(execFile);
 /** A short settle time: the documents ask for rotations and wait for them. */
 const FLAGS = ['--settle-time=1s'];
 
-describe('the commands of the documents that need a cluster', async () => {
+describe('the shell commands of the documents on a control plane with a daemon', async () => {
   let cluster: Cluster;
   let daemon: Daemon;
   let folder: string;
@@ -56,7 +56,7 @@ describe('the commands of the documents that need a cluster', async () => {
   });
 
   for (const { file, line, commands } of await blocksRunBy('cluster')) {
-    it(`${file}:${line}`, async (t) => {
+    it(`the commands in ${file}, line ${line}, exit with code 0`, async (t) => {
       // The document says to delete the Deployment first.
       const isByHand = commands.includes('kubectl delete mutatingwebhookconfiguration');
       if (isByHand) await daemon.stop();
@@ -69,6 +69,6 @@ describe('the commands of the documents that need a cluster', async () => {
     });
   }
 
-  it('there are commands of documents that need a cluster', async () =>
+  it('the documents have shell commands for a control plane with a daemon', async () =>
     assert.ok((await blocksRunBy('cluster')).length > 10));
 });

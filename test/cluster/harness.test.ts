@@ -23,7 +23,7 @@ before(async () => {
 after(() => cluster.stop());
 beforeEach(() => cluster.forgetDaemon());
 
-describe('the admission stream, with a daemon behind a Service', () => {
+describe('the admission stream of the tests, with a daemon behind a Service', () => {
   async function startCapping(t: TestContext) {
     const service = await startService();
     t.after(() => service.close());
@@ -46,7 +46,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
   const answers = (stream: AdmissionStream, count: number) =>
     eventually(() => assert.ok(stream.requests().length >= count), { withinMs: 60_000 });
 
-  it('the stream finds each Job capped while the daemon runs, unmutated after it stops, and none lost', async (t) => {
+  it('the admission stream reports every Job as mutated while the daemon runs, and as unmutated after it has stopped', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, 3 * PER_SECOND);
@@ -65,7 +65,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
     assert.deepEqual([counts.lost, counts.unmutated], [0, counts.sent]);
   });
 
-  it('the stream deletes all stored Jobs', async (t) => {
+  it('the admission stream deletes its stored Jobs when it stops', async (t) => {
     const jobs = async () => (await cluster.batch.listNamespacedJob({ namespace: NAMESPACE })).items.length;
     const stream = await startStream(t);
     await eventually(async () => assert.ok((await jobs()) > 2));
@@ -73,7 +73,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
     assert.equal(await jobs(), 0);
   });
 
-  it('the stream reports when Jobs are capped again after a kill', async (t) => {
+  it('the admission stream reports when Jobs are capped again after a kill of the daemon', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, PER_SECOND / 2);
@@ -92,7 +92,7 @@ describe('the admission stream, with a daemon behind a Service', () => {
   });
 });
 
-describe('the fault proxy', () => {
+describe('the fault proxy of the tests', () => {
   async function startProxied(t: TestContext, hooks: FaultHooks = {}) {
     let daemon: Daemon | undefined;
     const proxy = await startFaultProxy(cluster.daemonKubeconfig, { onKill: () => daemon?.stop('SIGKILL'), ...hooks });
@@ -120,14 +120,14 @@ describe('the fault proxy', () => {
     ]);
   });
 
-  it('a kill before the first write leaves no Secret', async (t) => {
+  it('a daemon that the fault proxy kills before its first write leaves no Secret', async (t) => {
     const { proxy, daemon } = await startProxied(t, { beforeWrite: (n) => (n === 1 ? 'kill' : undefined) });
     assert.equal(await daemon.ended, 'SIGKILL');
     assert.equal(proxy.writes().length, 1);
     assert.equal(await cluster.secret(), undefined);
   });
 
-  it('a kill after the first write leaves only the Secret', async (t) => {
+  it('a daemon that the fault proxy kills after its first write leaves the Secret and no registration', async (t) => {
     const statuses: number[] = [];
     const { daemon } = await startProxied(t, {
       afterWrite: (_, { status }) => {
@@ -141,7 +141,7 @@ describe('the fault proxy', () => {
     assert.equal(await cluster.registration(), undefined);
   });
 
-  it('a daemon without a connection tries again until the fault proxy restores it', async (t) => {
+  it('a daemon whose connections the fault proxy cuts retries until the proxy restores them', async (t) => {
     const { proxy, daemon } = await startProxied(t, {
       beforeWrite: async (n) => {
         if (n === 1) await proxy.cut();

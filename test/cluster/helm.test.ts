@@ -116,7 +116,7 @@ const COLLECTED_MS = 60_000;
 const KINDS =
   'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';
 
-describe('an install by Helm', () => {
+describe('an install of the chart with Helm', () => {
   let controlPlane: ControlPlane;
   let daemon: Daemon | undefined;
   const run = (values: object, ...args: readonly string[]) =>
@@ -190,7 +190,7 @@ describe('an install by Helm', () => {
       { withinMs: COLLECTED_MS },
     );
 
-  it('a Helm install has the rights of the daemon; upgrade and rollback do not change objects of the daemon', async () => {
+  it('a Helm install gives the daemon its rights; upgrade and rollback do not change its Secret and registration', async () => {
     await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
     const { lines } = await startAs('vela-system', 'terraform-daemon');
     const before = await written();
@@ -203,7 +203,7 @@ describe('an install by Helm', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('a Helm install adopts the objects of kubectl apply and does not change objects of the daemon', async () => {
+  it('a Helm install takes over the objects of kubectl apply and does not change Secret and registration', async () => {
     await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
     await untilNothingIsLeft('terraform-daemon');
     await admin('apply', '-f', INSTALL);
@@ -225,7 +225,7 @@ describe('an install by Helm', () => {
     assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
   });
 
-  it('a Helm install with other names has matching rights, and two installs run side by side', async () => {
+  it('a Helm install with other names gives matching rights, and runs beside an install with default names', async () => {
     await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
     const { lines, line } = await startAs('elsewhere', 'job-cap');
     await written(OTHER);
@@ -257,7 +257,7 @@ describe('an install by Helm', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('a Helm install keeps texts that YAML could read as another type', async () => {
+  it('an API server stores chart values that YAML could read as another type unchanged', async () => {
     await admin('create', 'namespace', '123');
     await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
     const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));
@@ -277,7 +277,7 @@ describe('an install by Helm', () => {
     await run({}, 'uninstall', 'mistakable', '--namespace', '123');
   });
 
-  it('an API server accepts the chart with each value at its bounds', async (t) => {
+  it('an API server accepts the objects of the chart with values at their limits', async (t) => {
     const yaml = await run(
       LARGEST,
       'template',
@@ -292,7 +292,7 @@ describe('an install by Helm', () => {
     await admin('apply', '--dry-run=server', '-f', join(folder, 'chart.yaml'));
   });
 
-  it('helm uninstall removes the install and all objects of the daemon', async () => {
+  it('helm uninstall removes the objects of the chart, and the garbage collector removes those of the daemon', async () => {
     await run({}, 'uninstall', 'td', '--namespace', 'vela-system');
     await run({}, 'uninstall', 'other', '--namespace', 'elsewhere');
     await untilNothingIsLeft('terraform-daemon');

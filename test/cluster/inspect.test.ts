@@ -46,7 +46,7 @@ describe('terraform-daemon inspect', () => {
     await assertKeyless(cluster, stdout);
   });
 
-  it('inspect reports why it did not call the endpoint and how to, and does not report healthy', async (t) => {
+  it('if the endpoint was not called, inspect says why and how to call it, and its verdict is not healthy', async (t) => {
     await start();
     const startMs = performance.now();
     const { exitCode, stdout } = await asAdmin();
@@ -60,7 +60,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
   });
 
-  it('inspect -o json prints the same facts', async () => {
+  it('inspect -o json prints the report as JSON', async () => {
     await start();
     const { exitCode, stdout } = await asAdmin(address(), '-o', 'json');
     const { format, verdict, problems, serving, secret, endpoint, rotation } = JSON.parse(stdout);
@@ -85,7 +85,7 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, / {5}kubectl -n vela-system rollout restart deployment terraform-daemon\n$/);
   });
 
-  it('inspect finds an endpoint that does not respond', async () => {
+  it('inspect reports an endpoint that does not respond', async () => {
     await start();
     await daemon?.stop();
     const { exitCode, stdout } = await asAdmin(address());
@@ -93,13 +93,13 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /1\. unreachable \(endpoint\): cannot connect to localhost:\d+: .*ECONNREFUSED/);
   });
 
-  it('inspect needs only the right to get the Secret and the registration', async () => {
+  it('inspect works for a user who can only get the Secret and the registration', async () => {
     await start();
     const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(READER)}`, address());
     assert.equal(exitCode, 0, stdout);
   });
 
-  it('inspect shows the readable object and reports the forbidden one', async () => {
+  it('inspect reports on the registration and names the missing right if the user cannot get the Secret', async () => {
     await start();
     const { exitCode, stdout } = await inspect(`--kubeconfig=${cluster.kubeconfigFor(STRANGER)}`, address());
     assert.equal(exitCode, 1);

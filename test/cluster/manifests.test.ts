@@ -67,7 +67,7 @@ describe('the kustomization of docs/how-to/install.md', () => {
   });
 });
 
-describe('the kustomization with a policy of docs/how-to/install.md', () => {
+describe('the kustomization with a policy in docs/how-to/install.md', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -135,7 +135,7 @@ const overlays: Readonly<Record<string, (objects: readonly KubernetesObject[]) =
     }),
 };
 
-describe('the overlays', () => {
+describe('the overlays in manifests/overlays', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -143,7 +143,7 @@ describe('the overlays', () => {
   after(() => cluster?.stop());
 
   for (const [name, change] of Object.entries(overlays)) {
-    it(`the overlay ${name} differs from the base only in its purpose`, async () => {
+    it(`the overlay ${name} has exactly the documented differences from the base`, async () => {
       const [base, rendered] = [await objectsOf('default'), await objectsOf(name)];
       assert.deepEqual(rendered, change(base));
       if (name !== 'default') assert.notDeepEqual(rendered, base);
@@ -184,7 +184,7 @@ describe('the overlays', () => {
     }
   });
 
-  it('the overlay critical names a PriorityClass that each cluster has', async () => {
+  it('the overlay critical names a PriorityClass that the API server creates by default', async () => {
     const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);
     assert.match(out, /system-cluster-critical/);
   });

@@ -24,7 +24,7 @@ const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 const once = ({ spec }: V1Job) => [spec?.backoffLimit, spec?.template.spec?.restartPolicy];
 
-describe('Jobs on a real API server', () => {
+describe('the webhook with Jobs on a real API server', () => {
   let cluster: Cluster;
   let daemon: Daemon;
   let folder: string;
@@ -59,12 +59,12 @@ describe('Jobs on a real API server', () => {
       return line;
     });
 
-  it('Jobs are stored unchanged while no daemon runs', async () => {
+  it('the API server stores Jobs unchanged while no daemon runs', async () => {
     const stored = await cluster.createJob(await job('create-terraform-apply', 'earlier-apply', 'before'));
     assert.deepEqual(once(stored), [2147483647, 'OnFailure']);
   });
 
-  it('Jobs run once after the daemon is ready', async () => {
+  it('the API server stores a Job of terraform-controller capped after the daemon is ready', async () => {
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     await daemon.line('ready');
     await eventually(async () => {
@@ -86,7 +86,7 @@ describe('Jobs on a real API server', () => {
     });
   }
 
-  it('a capped Job keeps all other fields', async () => {
+  it('a capped Job keeps all fields except backoffLimit and restartPolicy', async () => {
     const sent = await job('create-terraform-apply', 'whole-apply');
     const stored = await cluster.createJob(sent);
     const { containers, initContainers, volumes } = stored.spec?.template.spec ?? {};
@@ -107,7 +107,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual(once(await cluster.createJob(recorded)), [0, 'Never']);
   });
 
-  it('the API server sends no other Job to the endpoint', async () => {
+  it('the API server does not call the webhook for a Job that no rule matches', async () => {
     const plain = await cluster.createJob(await job('create-plain-job', 'plain'));
     await cluster.annotateJob(plain);
     const sent = await job('create-plain-job', 'ends-in-apply');
@@ -118,7 +118,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual([...calls('plain'), ...calls('ends-in-apply')], []);
   });
 
-  it('an UPDATE of an older Job lowers only backoffLimit', async () => {
+  it('an UPDATE of a Job that was stored uncapped lowers backoffLimit and keeps restartPolicy', async () => {
     const name = { namespace: 'before', name: 'earlier-apply' };
     const before = await cluster.batch.readNamespacedJob(name);
     const after = await cluster.annotateJob(before);
@@ -178,7 +178,7 @@ describe('Jobs on a real API server', () => {
     assert.deepEqual(once(stored), [0, 'Never']);
   });
 
-  it('the audit log names the rule that capped a Job', async () => {
+  it('the audit log of the API server has the rule and the changes of a capped Job', async () => {
     await cluster.createJob(await job('create-terraform-apply', 'audited-apply'));
     await eventually(async () => {
       const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).trim().split('\n');

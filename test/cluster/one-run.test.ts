@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts';
 
 const NAMESPACE = 'team-a';
 
-describe('a failing run, with the real Job controller', () => {
+describe('a Job that fails, with the real Job controller', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster({ controllerManager: true });
@@ -26,7 +26,7 @@ describe('a failing run, with the real Job controller', () => {
     return (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE, fieldSelector })).items;
   };
 
-  it('a failed Job ran once, keeps its Pod and log, and has one Event with the log command', async (t) => {
+  it('the Job controller starts one Pod for a failing Job, keeps it, and the daemon writes one Event with the log command', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('jobs listed');

@@ -9,7 +9,7 @@ import { promisedMs } from '../support/promised-ms.ts';
 
 const MERGE = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
-describe('replicas whose options differ, as in a rollout that changes them', () => {
+describe('replicas with different options, as during a rollout', () => {
   let cluster: Cluster;
   const daemons: Daemon[] = [];
   before(async () => {
@@ -60,7 +60,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     assert.deepEqual([writesOf(old), writesOf(young)], [0, 1]);
   });
 
-  it('replicas with different options rotate certificates', async () => {
+  it('replicas with different options publish the CA of a requested rotation, and keep the options of the Lease holder', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     const metadata = { annotations: { 'terraform.job.kb.io/rotate': 'ca' } };
     await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body: { metadata } }, MERGE);
@@ -81,7 +81,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     'a condition that was taken out': (entry) => entry.matchConditions?.pop(),
   };
   for (const [what, change] of Object.entries(edits)) {
-    it(`replicas repair ${what} at once to the options of the holder`, async () => {
+    it(`replicas with different options repair ${what} to the options of the Lease holder`, async () => {
       const before = entryOf(await cluster.registration());
       await edit(change);
       await eventually(
@@ -97,7 +97,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     });
   }
 
-  it('each replica repairs the CA bundle at once, with or without the Lease', async () => {
+  it('replicas with different options repair an emptied CA bundle, with or without the Lease', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     await edit((entry) => delete entry.clientConfig.caBundle);
     await eventually(async () => assert.equal(entryOf(await cluster.registration())?.clientConfig.caBundle, before), {
@@ -106,7 +106,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     assert.deepEqual(await live(), ['Fail', 7]);
   });
 
-  it('after the holder has stopped, the next holder publishes its options', async () => {
+  it('after the Lease holder has stopped, the next holder publishes its own options', async () => {
     const [old, young] = daemons;
     assert.ok(old && young);
     await young.stop();
@@ -118,7 +118,7 @@ describe('replicas whose options differ, as in a rollout that changes them', () 
     });
   });
 
-  it('no replica logs a conflict while options differ', () => {
+  it('no replica logs a conflict while their options differ', () => {
     for (const { lines } of daemons) {
       assert.deepEqual(
         lines.filter(({ message }) => /undoes/.test(message)),

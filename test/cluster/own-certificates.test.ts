@@ -16,7 +16,7 @@ import { eventually } from '../support/eventually.ts';
 
 const { certificates } = readConfig({});
 
-describe('certificates brought by the user, and a URL instead of the Service', () => {
+describe('user-provided certificates, and a webhook URL instead of a Service', () => {
   let cluster: Cluster;
   let folder: string;
   before(async () => {
@@ -63,7 +63,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     });
   };
 
-  it('user-provided certificates are served, trusted and reloaded, and no Secret is written', async (t) => {
+  it('user-provided certificates are presented, published as CA bundle and reloaded, and no Secret is written', async (t) => {
     const first = await bring();
     const flags = [`--webhook-cert-path=${folder}`];
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags });
@@ -98,7 +98,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     return replicas;
   }
 
-  it('with both CAs in ca.pem two replicas are trusted although they read new files at different times', async (t) => {
+  it('with both CAs in ca.pem, two replicas that read new certificate files at different times stay trusted', async (t) => {
     const old = await someFiles();
     const next = await someFiles();
     const replicas = await twoReplicas(t, old);
@@ -122,7 +122,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     await eventually(async () => assert.equal(await liveBundle(), next['ca.pem']));
   });
 
-  it('a self-signed certificate of plain openssl, which is a CA, is accepted', async (t) => {
+  it('a self-signed certificate of openssl req -x509, which is also a CA, is accepted as user-provided certificate', async (t) => {
     const { isOk, output } = await openssl([
       ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=webhook'],
       ...['-addext', `subjectAltName=DNS:${SERVER_NAME}`],
@@ -136,7 +136,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('damaged certificate files are reported, and the last valid files stay in use', async (t) => {
+  it('damaged certificate files are logged, and the last valid ones stay in use', async (t) => {
     const { ca } = await bring();
     const daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
@@ -152,7 +152,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('the daemon names certificate files that are missing at the start', async () => {
+  it('a daemon whose certificate files are missing at the start exits with code 1 and names the missing file', async () => {
     const daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
       flags: [`--webhook-cert-path=${folder}`],
@@ -164,7 +164,7 @@ describe('certificates brought by the user, and a URL instead of the Service', (
   });
 
   for (const host of ['127.0.0.1', 'localhost']) {
-    it(`a certificate is issued for the host ${host} of the URL`, async (t) => {
+    it(`with --webhook-url the daemon issues a certificate for the host ${host}, and the API server calls this URL`, async (t) => {
       const port = await freePort();
       const flags = [`--webhook-url=https://${host}:${port}`];
       const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, port });

@@ -20,7 +20,7 @@ const ROLE = 'terraform-daemon';
 const COLLECTED_MS = 90_000;
 const JSON_PATCH = setHeaderOptions('Content-Type', PatchStrategy.JsonPatch);
 
-describe('what the daemon makes', () => {
+describe('the owner reference of objects of the daemon', () => {
   let cluster: Cluster;
   let leases: CoordinationV1Api;
   let rbac: RbacAuthorizationV1Api;
@@ -65,7 +65,7 @@ describe('what the daemon makes', () => {
     await untilOwned();
   });
 
-  it('objects of the daemon stay unchanged when the manifests are applied again', async () => {
+  it('a second kubectl apply of the manifests does not change the objects of the daemon', async () => {
     await start();
     await untilOwned();
     const [registration, secret] = await objects();
@@ -76,7 +76,7 @@ describe('what the daemon makes', () => {
     assert.deepEqual(secretAfter, secret);
   });
 
-  it('"kubectl delete -f" removes the objects of a running daemon, and they are not created again', async (t) => {
+  it('kubectl delete -f removes the objects of a running daemon, and the daemon does not create them again', async (t) => {
     const daemon = await start();
     await untilOwned();
     const startMs = performance.now();
@@ -97,7 +97,7 @@ describe('what the daemon makes', () => {
     assert.doesNotMatch(left, /terraform/);
   });
 
-  it('after the ClusterRole was deleted and created again, the objects return with the new owner', async () => {
+  it('after its ClusterRole was deleted and created again, the daemon recreates its objects with the new owner', async () => {
     const daemon = await start();
     await untilOwned();
     const before = await roleUid();
@@ -113,7 +113,7 @@ describe('what the daemon makes', () => {
     );
   });
 
-  it('objects that a daemon recreates after the ClusterRole was deleted are garbage-collected', async (t) => {
+  it('objects that the daemon recreates after the deletion of its ClusterRole are garbage-collected', async (t) => {
     const daemon = await start();
     await untilOwned();
     const binding = 'everything-for-the-daemon';
@@ -130,7 +130,7 @@ describe('what the daemon makes', () => {
     });
   });
 
-  it('owners of other writers stay, and the next write sets our owner again', async () => {
+  it('the daemon keeps owner references of other writers, and adds its own with its next write', async () => {
     await start();
     await untilOwned();
     const other = await rbac.readClusterRole({ name: 'view' });
@@ -156,7 +156,7 @@ describe('what the daemon makes', () => {
     await eventually(async () => assert.deepEqual(uids(await cluster.secret()), expected));
   });
 
-  it('a registration with entries of others has no owner and stays after the install is deleted', async () => {
+  it('a registration with webhook entries of others has no owner reference, and stays after the install is deleted', async () => {
     const entry = {
       name: 'other.example.com',
       clientConfig: { url: 'https://other.example.com' },
@@ -182,7 +182,7 @@ describe('what the daemon makes', () => {
     assert.ok(left?.includes('other.example.com'));
   });
 
-  it('without the ClusterRole or the right to read it, objects have no owner, and one line is logged', async () => {
+  it('without its ClusterRole or the right to read it, the daemon writes objects without owner reference and logs this once', async () => {
     const daemon = await start({ flags: ['--owner-cluster-role=another'] });
     const said = await daemon.line('cannot read the owner: an uninstall may not delete the objects of the daemon');
     assert.deepEqual([said.level, said.clusterRole], ['warn', 'another']);
@@ -195,8 +195,8 @@ describe('what the daemon makes', () => {
   });
 });
 
-describe('what the daemon makes where only users who may delete a live object may change its owner', () => {
-  it('if the API server refuses a change of the owner, all other writes succeed', async (t) => {
+describe('the owner reference with the admission plugin OwnerReferencesPermissionEnforcement', () => {
+  it('if the API server refuses to change the owner reference, the daemon still repairs the registration', async (t) => {
     const cluster = await startCluster({
       apiServerArgs: ['--enable-admission-plugins=OwnerReferencesPermissionEnforcement'],
     });

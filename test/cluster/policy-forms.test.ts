@@ -103,7 +103,7 @@ const shown = (text: string) =>
     ? text
     : JSON.stringify([JSON.parse(text).spec.backoffLimit, JSON.parse(text).spec.template.spec.restartPolicy]);
 
-describe('the three forms of a policy', async () => {
+describe('the three forms of a policy: function, webhook and MutatingAdmissionPolicy', async () => {
   const version = await kubernetesVersion();
   const served = servedPolicyVersion(version);
   const skip =

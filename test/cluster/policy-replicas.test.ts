@@ -15,7 +15,7 @@ const policy = (backoffLimit: number): Policy => ({
   rules: [{ name: 'a', match: { jobName: 'a*' }, set: { backoffLimit, restartPolicy: 'Never' } }],
 });
 
-describe('replicas whose policies differ, as while a ConfigMap is on its way', () => {
+describe('replicas with different policy files, as during a ConfigMap update', () => {
   let cluster: Cluster;
   let folder: string;
   const daemons: Daemon[] = [];
@@ -52,7 +52,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     return daemon;
   };
 
-  it('replicas with different policies publish the policy of the holder, and the second replica does not revert it', async () => {
+  it('of replicas with different policies, only the Lease holder publishes its match conditions, and the other does not revert them', async () => {
     const first = await start(0, policy(1));
     assert.deepEqual(await live(), matchConditions(policy(1)));
     const second = await start(1, policy(2));
@@ -61,7 +61,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
   });
 
-  it('when both replicas have the same policy file, no further write follows', async () => {
+  it('after both replicas have read the same policy file, neither writes the registration again', async () => {
     const [first, second] = daemons;
     await write(0, policy(2));
     await eventually(() =>
@@ -71,7 +71,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.deepEqual([writesOf(first)?.length, writesOf(second)?.length], [0, 1]);
   });
 
-  it('a changed policy is published at once only by the holder of the Lease', async () => {
+  it('only the Lease holder publishes the match conditions of a changed policy file', async () => {
     const [first] = daemons;
     await write(0, policy(4));
     await eventually(() =>
@@ -82,7 +82,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.equal(writesOf(first)?.length, 0);
   });
 
-  it('replicas repair a foreign change at once to the policy of the holder', async () => {
+  it('replicas with different policies repair a change of the match conditions to the policy of the Lease holder', async () => {
     const registration = (await cluster.registration()) ?? assert.fail();
     const own = ownWebhook(registration) ?? assert.fail();
     own.matchConditions = [{ name: 'never', expression: 'false' }];
@@ -94,7 +94,7 @@ describe('replicas whose policies differ, as while a ConfigMap is on its way', (
     assert.equal(writesOf(daemons[0])?.length, 0);
   });
 
-  it('after the holder has stopped, the next holder publishes its policy', async () => {
+  it('after the Lease holder has stopped, the next holder publishes the match conditions of its own policy', async () => {
     await daemons[1]?.stop();
     await eventually(async () => assert.deepEqual(await live(), matchConditions(policy(4))), {
       withinMs: promisedMs(10_000),

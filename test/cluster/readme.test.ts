@@ -14,7 +14,7 @@ const pathOfUser = (): string =>
     .filter((folder) => !/node_modules|node-gyp-bin/.test(folder))
     .join(delimiter);
 
-describe('the commands of the documents, in a clean checkout', () => {
+describe('the shell commands of the documents in a clean checkout', () => {
   let checkout: Checkout;
   before(async () => {
     checkout = await aCheckout();

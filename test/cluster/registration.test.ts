@@ -12,7 +12,7 @@ const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconf
 const OWN = 'modify.terraform.job.kb.io';
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
-describe('the registration on a real API server', () => {
+describe('the webhook registration on a real API server', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -44,7 +44,7 @@ describe('the registration on a real API server', () => {
   const replace = (body: V1MutatingWebhookConfiguration) =>
     cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body });
 
-  it('the registration is written once; a second start changes nothing', async () => {
+  it('a daemon writes the registration at its first start, and not at its second', async () => {
     const { port, message } = await runOnce();
     assert.equal(message, 'webhook configuration created');
     const before = await live();
@@ -91,7 +91,7 @@ describe('the registration on a real API server', () => {
     { name: 'a timeout', field: 'timeoutSeconds', edit: { timeoutSeconds: 29 } },
   ];
   for (const { name, field, edit } of edits) {
-    it(`the registration is repaired after an edit of ${name}`, async () => {
+    it(`a restarted daemon repairs the registration after an edit of ${name}`, async () => {
       const { port } = await runOnce();
       const registration = await live();
       const before = own(registration)[field as keyof V1MutatingWebhook];
@@ -103,7 +103,7 @@ describe('the registration on a real API server', () => {
     });
   }
 
-  it('an added match condition is removed, although an apply alone does not remove it', async () => {
+  it('the daemon removes a match condition that another writer added, which an apply alone would not do', async () => {
     const { port } = await runOnce();
     const registration = await live();
     const { matchConditions = [] } = own(registration);
@@ -118,7 +118,7 @@ describe('the registration on a real API server', () => {
     assert.equal((await runOnce(port)).message, undefined);
   });
 
-  it('the registration is repaired if the CA bundle is empty or garbage, or the entry is missing', async () => {
+  it('the daemon repairs a registration with an empty or invalid CA bundle or without its entry', async () => {
     const { port } = await runOnce();
     const healthy = own(await live()).clientConfig.caBundle;
     for (const caBundle of [undefined, Buffer.from('garbage').toString('base64')]) {
@@ -134,7 +134,7 @@ describe('the registration on a real API server', () => {
     assert.equal(own(await live()).clientConfig.caBundle, healthy);
   });
 
-  it('the daemon keeps entries and selectors of others in the registration', async () => {
+  it('the daemon keeps webhook entries and selectors of other writers in the registration', async () => {
     const { port } = await runOnce();
     const registration = await live();
     const foreign = { ...own(registration), name: 'other.example.com' };
@@ -148,7 +148,7 @@ describe('the registration on a real API server', () => {
     assert.equal(own(after).timeoutSeconds, 7);
   });
 
-  it('an API server that lacks a field of the registration gives an error that names the oldest supported version', async (t) => {
+  it('if the API server does not know a field of the registration, the error names the oldest supported Kubernetes version', async (t) => {
     const api = await rawApi(cluster.kubeconfig);
     t.after(() => api.close());
     const webhook = { name: 'a.example.com', conditionsOfTomorrow: [] };

@@ -4,14 +4,14 @@ import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/clus
 import { startDaemon } from '../support/cluster/daemon.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
 
-describe('five daemons started at once on an empty namespace', () => {
+describe('five daemons that start at once on an empty namespace', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
   });
   after(() => cluster.stop());
 
-  it('five daemons started at once agree on one CA, and each serves a chain that the live CA bundle verifies', async (t) => {
+  it('five daemons that start at once agree on one CA, and each presents a chain that the live CA bundle verifies', async (t) => {
     const daemons = await Promise.all(
       Array.from({ length: 5 }, () => startDaemon({ kubeconfig: cluster.daemonKubeconfig })),
     );

@@ -34,7 +34,7 @@ describe('terraform-daemon rotate', () => {
     await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body }, options);
   }
 
-  it('rotate renews the serving certificate with the rights of the daemon', async () => {
+  it('the command rotate works with the rights of the daemon and renews the serving certificate', async () => {
     await start();
     const before = await fingerprints();
     const { exitCode, stdout, stderr } = await rotate();
@@ -72,7 +72,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), 'serving');
   });
 
-  it('rotate exits with code 1 and writes no request while writes are paused', async () => {
+  it('rotate exits with code 1 and does not set the annotation while writes are paused', async () => {
     await start();
     await annotate({ 'terraform.job.kb.io/paused': 'true' });
     const { exitCode, stdout } = await rotate();
@@ -81,7 +81,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), undefined);
   });
 
-  it('an interrupted rotate does not stop the rotation', async () => {
+  it('the daemon completes the rotation after the command rotate was interrupted', async () => {
     await start();
     await daemon.stop();
     const before = await fingerprints();

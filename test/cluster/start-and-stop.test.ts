@@ -15,7 +15,7 @@ import { samplesOf } from '../support/cluster/exposition.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 
-describe('starting and stopping', () => {
+describe('start and stop of the daemon', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -23,7 +23,7 @@ describe('starting and stopping', () => {
   after(() => cluster.stop());
   beforeEach(() => cluster.forgetDaemon());
 
-  it('the daemon is ready when each check passes, and names a failed check', async (t) => {
+  it('/readyz names the failed checks of a starting daemon, and returns 200 when all checks pass', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=60s'] });
     t.after(() => daemon.stop('SIGKILL'));
     assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
@@ -45,7 +45,7 @@ describe('starting and stopping', () => {
     }
   });
 
-  it('the daemon exits at once on a second signal', async () => {
+  it('a second signal ends the daemon at once, without waiting for the drain time', async () => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--drain-time=30m'] });
     await daemon.line('ready');
     void daemon.stop('SIGTERM');
@@ -53,7 +53,7 @@ describe('starting and stopping', () => {
     assert.equal(await daemon.stop('SIGTERM'), 128 + 15);
   });
 
-  it('the daemon exits with code 0 on a signal before it is ready', async (t) => {
+  it('the daemon exits with code 0 on a signal that arrives before it is ready', async (t) => {
     const { kubeconfig } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
     await daemon.line('start failed, will try again');
@@ -76,7 +76,7 @@ describe('starting and stopping', () => {
     assert.ok(ms < promisedMs(3_000), `${ms} ms`);
   });
 
-  it('the daemon waits for an API server and becomes ready when it is available', async (t) => {
+  it('a daemon without an API server retries, and becomes ready when the API server is available', async (t) => {
     const { kubeconfig, open } = await kubeconfigOfProxy(t);
     const daemon = await startDaemon({ kubeconfig });
     t.after(() => daemon.stop());
@@ -120,7 +120,7 @@ describe('starting and stopping', () => {
     await eventually(async () => assert.ok((await ageWhileReady()) <= 2), { withinMs: 90_000 });
   });
 
-  it('the daemon writes nothing if its port is in use', async (t) => {
+  it('a daemon whose port is in use exits without a write to the API server', async (t) => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     t.after(() => taken.close());
@@ -131,7 +131,7 @@ describe('starting and stopping', () => {
     assert.equal(await cluster.secret(), undefined);
   });
 
-  it('the log names the verb and the object of a missing right', async () => {
+  it('the error about a missing RBAC right names the verb, the object and the manifest', async () => {
     const name = 'not-allowed';
     const secretDenied = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
@@ -144,7 +144,7 @@ describe('starting and stopping', () => {
     assert.match(String(failure.error), /manifests\/base\/rbac\.yaml/);
   });
 
-  it('by SubjectAccessReview, each right of the daemon is limited to a resource name, except for Events and Jobs', async () => {
+  it('by SubjectAccessReview, the rights of the daemon on Secrets and webhook configurations are limited to its own two objects', async () => {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const authorization = config.makeApiClient(AuthorizationV1Api);

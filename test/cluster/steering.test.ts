@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts';
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
-describe('what a person or another program does to a running daemon', () => {
+describe('changes of Secret and registration by other writers while a daemon runs', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster();
@@ -41,7 +41,7 @@ describe('what a person or another program does to a running daemon', () => {
   }
   const SPOILT = Buffer.from('spoilt').toString('base64');
 
-  it('the annotation paused=true stops every write, and the daemon reports pending writes', async (t) => {
+  it('the annotation paused=true delays writes of Secret and registration until it is removed, and the log names the delayed writes', async (t) => {
     const daemon = await start(t);
     const healthy = bundleOf(await cluster.registration());
     await annotate({ 'terraform.job.kb.io/paused': 'true', 'terraform.job.kb.io/rotate': 'serving' });
@@ -64,7 +64,7 @@ describe('what a person or another program does to a running daemon', () => {
     });
   });
 
-  it('repairs that another writer keeps reverting are delayed more each time, and the log names the writer', async (t) => {
+  it('a repair that another writer keeps reverting is rate-limited, and log and Event name this writer', async (t) => {
     const daemon = await start(t);
     const timeline = await startTimeline(cluster);
     t.after(() => timeline.stop());
@@ -96,7 +96,7 @@ describe('what a person or another program does to a running daemon', () => {
   });
   const RATE_LIMITED = 'repair rate-limited: another writer keeps reverting it';
 
-  it('a Secret that loses its label is used and never written', async (t) => {
+  it('a Secret that loses the managed-by label is not overwritten, and the daemon still repairs the registration', async (t) => {
     const daemon = await start(t);
     await patchSecret({
       metadata: { labels: { 'app.kubernetes.io/managed-by': 'another-manager' } },
@@ -112,7 +112,7 @@ describe('what a person or another program does to a running daemon', () => {
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('each step on the Secret is an Event of the Secret with its reason', async (t) => {
+  it('the daemon writes an Event with the reason for each step on its Secret', async (t) => {
     await start(t);
     await annotate({ 'terraform.job.kb.io/rotate': 'serving' });
     const events = await eventually(async () => {

@@ -36,7 +36,7 @@ const OTHERS = [
 ];
 const nameOf = (san: string) => san.slice(san.indexOf(':') + 1).replace('*', 'any');
 
-describe('the key of the certificate authority, stolen', () => {
+describe('an attacker with the private key of the CA', () => {
   let cluster: Cluster;
   let folder: string;
   /** Whom the API server believes who its clients are. */
@@ -121,14 +121,14 @@ describe('the key of the certificate authority, stolen', () => {
     assert.match(message, /x509: .*not authorized to sign for this name.*not permitted by any constraint/);
   });
 
-  it('a thief of the CA key who also controls the network can impersonate the endpoint', async (t) => {
+  it('the API server accepts a certificate for our Service that a stolen CA key has signed', async (t) => {
     // It is let in, and then hangs up instead of answering: no word of the certificate.
     const message = await answer(SERVICE, await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` }), t);
     assert.match(message, /EOF|connection reset/);
     assert.doesNotMatch(message, /x509/);
   });
 
-  it('a stolen CA key cannot sign a client certificate for the API server', async () => {
+  it('the API server refuses a client certificate that a stolen CA key has signed', async () => {
     const leaf = { name: 'DNS:anyone', subject: '/O=system:masters/CN=thief' };
     assert.equal(await statusFor(await aLeaf(clientCa, leaf)), 200);
     assert.equal(await statusFor(await aLeaf(stolen, leaf)), 401);

@@ -27,7 +27,7 @@ const tokenSecret = {
   type: 'kubernetes.io/service-account-token',
 };
 
-describe('whoever has the token of the ServiceAccount', () => {
+describe('an attacker with the token of the ServiceAccount of the daemon', () => {
   let cluster: Cluster;
   let admin: RawApi;
   before(async () => {

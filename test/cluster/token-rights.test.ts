@@ -30,7 +30,7 @@ const NOBODY = 'nobody';
 const JOBS = `/apis/batch/v1/namespaces/${TEAM}/jobs`;
 const minor = Number(minorOf(await kubernetesVersion()).split('.')[1]);
 
-describe('a stolen token of the ServiceAccount', () => {
+describe('the rights of a stolen token of the ServiceAccount of the daemon', () => {
   let cluster: Cluster;
   let folder: string;
   let kubeconfig: string;
@@ -127,7 +127,7 @@ describe('a stolen token of the ServiceAccount', () => {
     }
   }
 
-  it('docs/reference/token-rights.md equals the results (WRITE_DOCS=1 writes it)', async () => {
+  it('docs/reference/token-rights.md equals the tested rights (update it with WRITE_DOCS=1)', async () => {
     const table = rightsTable([...(await rightsIn(NAMESPACE)), ...(await rightsIn(TEAM))]);
     if (process.env.WRITE_DOCS) await writeFile(TABLE, table);
     assert.equal(await readFile(TABLE, 'utf8'), table);

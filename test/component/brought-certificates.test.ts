@@ -27,7 +27,7 @@ const filesOf = ({ serving, caBundle }: Pick<CertificateSet, 'serving' | 'caBund
 const bring = async (t: TestContext, files: Readonly<Record<string, string>>) =>
   readCertificateFiles(await aFolder(t, files), names, now);
 
-suite('a certificate that plain openssl has made', () => {
+suite('a certificate that openssl has issued', () => {
   async function selfSigned(t: TestContext, extensions: readonly string[] = []) {
     const folder = await aFolder(t);
     const { isOk, output } = await openssl([
@@ -62,7 +62,7 @@ suite('a certificate that plain openssl has made', () => {
   });
 });
 
-suite('the error about certificate files names the given value', () => {
+suite('the errors about certificate files', () => {
   const leaf = (change: Parameters<typeof altered>[1]['change']) =>
     altered(set.serving, { signer: set.ca, ...(change ? { change } : {}) });
   const rows: [name: string, certificate: () => string, text: RegExp][] = [
@@ -101,8 +101,8 @@ suite('the error about certificate files names the given value', () => {
   }
 });
 
-suite('files that are being written', () => {
-  test('certificate files that do not match are read once more', async (t) => {
+suite('certificate files during a change', () => {
+  test('if key.pem does not match cert.pem, the certificate files are read a second time', async (t) => {
     const source = await aFolder(t, filesOf(other));
     const directory = await aFolder(t, { ...filesOf(set), 'key.pem': other.serving.privateKey });
     const read = readCertificateFiles(directory, names, now);
@@ -110,7 +110,7 @@ suite('files that are being written', () => {
     assert.deepEqual(await read, { serving: other.serving, caBundle: other.caBundle });
   });
 
-  test('certificate files that never match are read only twice', async (t) => {
+  test('if key.pem still does not match cert.pem after the second read, the certificate files are refused', async (t) => {
     const files = { ...filesOf(set), 'key.pem': other.serving.privateKey };
     await assert.rejects(bring(t, files), {
       code: 'CERTIFICATE_FILES_INVALID',

@@ -21,7 +21,7 @@ interface Built {
   readonly inputs: Readonly<Record<string, { readonly bytesInOutput: number }>>;
 }
 
-describe('the bundle', () => {
+describe('the bundle of the daemon', () => {
   let folder: string;
   /** The folder of the second build. */
   let elsewhere: string;
@@ -46,14 +46,14 @@ describe('the bundle', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it('the bundle is byte-for-byte equal in two build folders', () => {
+  it('two builds in different folders give the same bundle, SBOM and licence file, byte for byte', () => {
     assert.ok(first.bundle.length > 100_000);
     assert.ok(first.bundle.equals(built.bundle), 'the bundles differ');
     assert.ok(first.sbom.equals(built.sbom), 'the SBOMs differ');
     assert.equal(first.licences, built.licences);
   });
 
-  it('the SBOM lists exactly the packages in the bundle', async () => {
+  it('the SBOM lists exactly the npm packages in the bundle', async () => {
     const { components, metadata } = JSON.parse(built.sbom.toString());
     assert.equal(metadata.component.name, 'terraform-daemon');
     const listed = components.map(({ name, version }: Named) => `${name}@${version}`);
@@ -75,7 +75,7 @@ describe('the bundle', () => {
     );
   });
 
-  it('the licence file has the licence of each package in the bundle', async () => {
+  it('the licence file names each npm package in the bundle', async () => {
     for (const ref of await packagesIn(built.inputs)) assert.ok(built.licences.includes(`${ref} (`), ref);
     assert.match(built.licences, /Permission is hereby granted/);
   });

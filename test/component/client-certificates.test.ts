@@ -46,14 +46,14 @@ const isRefused = (endpoint: Endpoint, agent: Agent): Promise<void> =>
     /^(ECONNRESET|EPIPE|ERR_SSL_.*ALERT.*)$/.test(error.code ?? ''),
   );
 
-suite('with --client-ca-file', () => {
-  test('with --client-ca-file a client with a certificate of the CA is served', async (t) => {
+suite('the endpoint with --client-ca-file', () => {
+  test('with --client-ca-file the endpoint serves a client whose certificate the CA has signed', async (t) => {
     const { authority, endpoint } = await start(t);
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
     assert.deepEqual(endpoint.refusals, []);
   });
 
-  test('with --client-ca-file other clients are refused, and the reason is logged', async (t) => {
+  test('with --client-ca-file the endpoint refuses other clients and logs the reason', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const rows: [client: ClientCertificate | undefined, error: RegExp][] = [
       [undefined, /peer did not return a certificate/],
@@ -70,7 +70,7 @@ suite('with --client-ca-file', () => {
     await isServed(endpoint, agentWith(t, await authority.issue('kube-apiserver')));
   });
 
-  test('a client certificate with an unsupported key type is refused and logged', async (t) => {
+  test('the endpoint refuses a client certificate with an unsupported key type and logs it', async (t) => {
     const { endpoint } = await start(t);
     const folder = await aFolder(t);
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
@@ -84,7 +84,7 @@ suite('with --client-ca-file', () => {
     await eventually(() => assert.match(endpoint.refusals[0]?.error ?? '', /wrong curve/));
   });
 
-  test('a handshake that fails for another reason is not logged as client-refused', async (t) => {
+  test('a TLS handshake that fails for another reason than the client certificate is not logged as client-refused', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const known = await authority.issue('kube-apiserver');
     const distrusting = { ...endpoint, caBundle: other.ca };
@@ -99,7 +99,7 @@ suite('with --client-ca-file', () => {
     assert.match(endpoint.refusals[0]?.error ?? '', /peer did not return a certificate/);
   });
 
-  test('with --client-name only certificates with these CNs are served', async (t) => {
+  test('with --client-name the endpoint serves only client certificates with one of these common names', async (t) => {
     const { authority, endpoint } = await start(t, { clientNames: ['kube-apiserver', 'front-proxy'] });
     await isServed(endpoint, agentWith(t, await authority.issue('front-proxy')));
     await isRefused(endpoint, agentWith(t, await authority.issue('system:node:a')));
@@ -108,7 +108,7 @@ suite('with --client-ca-file', () => {
     assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
   });
 
-  test('openssl s_client without a certificate is refused in TLS 1.2 too', async (t) => {
+  test('with --client-ca-file the endpoint refuses openssl s_client without a certificate also in TLS 1.2', async (t) => {
     const { authority, endpoint } = await start(t);
     const { certFile, keyFile } = await authority.issue('kube-apiserver');
     const call = ['s_client', '-tls1_2', '-connect', `127.0.0.1:${endpoint.port}`, '-servername', SERVER_NAME];
@@ -118,7 +118,7 @@ suite('with --client-ca-file', () => {
     assert.match(output, /Acceptable client certificate CA names\n.*CN = clients/);
   });
 
-  test('a new client CA applies at once, also to open connections after their next response', async (t) => {
+  test('a new client CA applies to new connections at once, and to an open connection after its next response', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const [old, next] = [agentWith(t, await authority.issue('a')), agentWith(t, await other.issue('b'))];
     await isServed(endpoint, old);
@@ -135,7 +135,7 @@ suite('with --client-ca-file', () => {
     await isServed(swapped, agentWith(t, await other.issue('b')));
   });
 
-  test('inspect has no client certificate and still shows the presented certificate; with TLS 1.2 it reports why not', async (t) => {
+  test('inspect shows the certificate of an endpoint that requires client certificates in TLS 1.3, and reports why it cannot in TLS 1.2', async (t) => {
     const { endpoint } = await start(t);
     const address = { host: '127.0.0.1', port: endpoint.port };
     const { caBundle, serving } = await someCertificates();

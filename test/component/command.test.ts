@@ -8,7 +8,7 @@ import { spawnCommand } from '../support/cluster/command.ts';
 
 // Each of these tests starts the daemon as a process. test/unit/cli and test/unit/commands call the command line
 // within the test process.
-describe('the process', { concurrency: 3 }, () => {
+describe('the command terraform-daemon as a process', { concurrency: 3 }, () => {
   test('--version prints the version of the package and exits with code 0', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
     assert.deepEqual(await spawnCommand(['--version']), { exitCode: 0, stdout: `${version}\n`, stderr: '' });
@@ -20,13 +20,13 @@ describe('the process', { concurrency: 3 }, () => {
     assert.match(stderr, /--kubeconfig .*invalid value "\/no\/file"/);
   });
 
-  describe('a reader that goes away', () => {
-    test('a reader that closes the pipe during --help causes no error', async () => {
+  describe('a reader that closes the pipe', () => {
+    test('--help exits without an error if the reader closes the pipe', async () => {
       const { stderr } = await spawnCommand(['--help'], { isUnread: true });
       assert.equal(stderr, '');
     });
 
-    test('a reader that closes the log pipe stops the daemon like SIGTERM', async (t) => {
+    test('if the reader of the log closes the pipe, the daemon stops as after SIGTERM', async (t) => {
       const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
       const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
       assert.deepEqual(await spawnCommand([...flags, ...ports], { isUnread: true }), {
@@ -37,13 +37,13 @@ describe('the process', { concurrency: 3 }, () => {
     });
   });
 
-  describe('a daemon that has started', () => {
+  describe('a starting daemon', () => {
     // No API server is available, so the daemon must find the port in use before its first API call.
     for (const [option, other] of [
       ['metrics-bind-port', 'webhook-bind-port'],
       ['webhook-bind-port', 'metrics-bind-port'],
     ] as const) {
-      test(`a port of --${option} in use exits with code 1 before a certificate is issued, and is logged`, async (t) => {
+      test(`a daemon whose port of --${option} is in use logs it and exits with code 1 before it calls the API server`, async (t) => {
         const taken = createServer().listen(0, '127.0.0.1');
         await once(taken, 'listening');
         t.after(() => taken.close());
@@ -60,7 +60,7 @@ describe('the process', { concurrency: 3 }, () => {
       });
     }
 
-    test('a daemon without an API server waits and exits with code 0 on SIGTERM', async (t) => {
+    test('a daemon that waits for an API server exits with code 0 on SIGTERM', async (t) => {
       const flags = [
         `--kubeconfig=${await aKubeconfig(t)}`,
         '--webhook-bind-address=127.0.0.1',

@@ -33,8 +33,8 @@ const isReused = async (endpoint: Endpoint, agent: Agent): Promise<boolean> => {
   return reply.isConnectionReused;
 };
 
-suite('more connections than --max-connections', () => {
-  test('beyond --max-connections the longest idle connection without a request is closed, never a served one', async (t) => {
+suite('an endpoint with more connections than --max-connections', () => {
+  test('beyond --max-connections the endpoint closes the longest-idle connection without a request, and keeps connections that sent one', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
@@ -54,7 +54,7 @@ suite('more connections than --max-connections', () => {
     );
   });
 
-  test('if all connections were served, the longest idle one is closed for a new connection', async (t) => {
+  test('beyond --max-connections, if all connections have sent requests, the endpoint closes the longest-idle one', async (t) => {
     const agents = Array.from({ length: 12 }, () => keepAlive(t));
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     for (const agent of agents) await isReused(endpoint, agent);
@@ -63,7 +63,7 @@ suite('more connections than --max-connections', () => {
     assert.equal(await isReused(endpoint, agents[0] as Agent), false);
   });
 
-  test('connections without TLS or with half a request are closed before served idle ones', async (t) => {
+  test('beyond --max-connections, connections without TLS or with an incomplete first request are closed before idle ones that sent a request', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
@@ -81,7 +81,7 @@ suite('more connections than --max-connections', () => {
     assert.equal(await isReused(endpoint, agent), true);
   });
 
-  test('during a flood of connections, open and new clients are served', async (t) => {
+  test('during a flood of connections, the endpoint serves clients on open and on new connections', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 100 });
     await isReused(endpoint, agent);
@@ -109,7 +109,7 @@ suite('more connections than --max-connections', () => {
   });
 });
 
-suite('a client that takes its time', { concurrency: true }, () => {
+suite('a slow client of the endpoint', { concurrency: true }, () => {
   /** Resolves when the server closes the connection, with the time in ms since the call and the bytes received. */
   async function closedAfter(socket: Socket): Promise<{ ms: number; answer: string }> {
     const start = performance.now();
@@ -118,14 +118,14 @@ suite('a client that takes its time', { concurrency: true }, () => {
     await new Promise((resolve) => socket.once('close', resolve));
     return { ms: performance.now() - start, answer };
   }
-  test('a client without a handshake is disconnected after 10 s', async (t) => {
+  test('the endpoint closes a connection without a TLS handshake after 10 s', async (t) => {
     const endpoint = await startEndpoint(t);
     const { ms } = await closedAfter(createConnection(endpoint.port, '127.0.0.1'));
     assert.ok(ms >= 9_000, `${Math.round(ms)} ms`);
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('a client whose request is incomplete in time gets 408, even if bytes trickle in', async (t) => {
+  test('the endpoint responds 408 to a request that is not complete in time, even if bytes trickle in', async (t) => {
     const endpoint = await startEndpoint(t, { idleMs: 2_000 });
     const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n';
     const starts = ['\r\n\r\n', head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`];
@@ -141,7 +141,7 @@ suite('a client that takes its time', { concurrency: true }, () => {
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('a client that sends its first request after 12 s gets a response', async (t) => {
+  test('the endpoint serves a client that sends its first request 12 s after its TLS handshake', async (t) => {
     const endpoint = await startEndpoint(t);
     // An API server can open a connection without using it, and send its first request on it later.
     const spare = await connectTo(endpoint);

@@ -4,7 +4,7 @@ import { aJob, aTerraformJob, type Json } from '../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../support/builders/a-review.ts';
 import { startEndpoint } from '../support/cluster/endpoint.ts';
 
-suite('each response is one log line and counted in the metrics', () => {
+suite('the log line and the metric of each response', () => {
   const of = (name: string, operation: string) => ({
     namespace: 'team-a',
     name,
@@ -92,7 +92,7 @@ test('a malformed review is a warning once a minute and debug in between', async
   assert.deepEqual(outcomes, ['malformed', 'malformed', 'malformed']);
 });
 
-test('long text of a client is truncated in the log', async (t) => {
+test('the endpoint truncates long texts of a client in the log', async (t) => {
   const long = 'x'.repeat(300);
   const cut = 'x'.repeat(256);
   const { post, lines } = await startEndpoint(t);

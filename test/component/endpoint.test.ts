@@ -23,7 +23,7 @@ function assertAllowed({ status, review }: Reply, uid: string): void {
   );
 }
 
-suite('what a real API server sent is answered', () => {
+suite('the response to a recorded review of a real API server', () => {
   const patches: Readonly<Record<string, readonly object[]>> = {
     'create-generate-name': [],
     'create-plain-job': [],
@@ -33,7 +33,7 @@ suite('what a real API server sent is answered', () => {
     'update-terraform-apply-annotate': [cappedLimit],
     'update-terraform-apply-dry-run': [cappedLimit],
   };
-  test('each recorded review of a real API server gets its response', () =>
+  test('the tests below cover each recorded review of a real API server', () =>
     assert.deepEqual(
       recordedReviews.map(({ name }) => name),
       Object.keys(patches),
@@ -71,7 +71,7 @@ function assertPresentable(warnings: readonly string[], auditAnnotations: Readon
   for (const key of Object.keys(auditAnnotations)) assert.match(key, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
 }
 
-suite('a capped Job is explained', () => {
+suite('warning and audit annotations of a capped Job', () => {
   test('the warning and the audit annotations explain a capped Job', async (t) => {
     const endpoint = await startEndpoint(t);
     const { review } = await endpoint.post(aReview({ object: aTerraformJob({ backoffLimit: undefined }) }));
@@ -86,13 +86,13 @@ suite('a capped Job is explained', () => {
     return (await endpoint.post(review)).review.response.warnings;
   };
 
-  test('the warning says that a Job can run twice if restartPolicy stays OnFailure', async (t) => {
+  test('the warning of a capped UPDATE says that the Job can run twice, because restartPolicy stays OnFailure', async (t) => {
     const warning = 'terraform-daemon: this Job is not retried, but may run twice (backoffLimit 2147483647 -> 0)';
     assert.deepEqual(await told(t, anUpdate()), [warning]);
     assert.deepEqual(await told(t, aReview(), { restartPolicy: 'Keep' }), [warning]);
   });
 
-  test('the warning says that a Job runs once or is limited, depending on restartPolicy and backoffLimit', async (t) => {
+  test('the warning of a capped Job says whether the Job runs once, depending on restartPolicy and backoffLimit', async (t) => {
     const never = aTerraformJob({ restartPolicy: 'Never' });
     const once = 'terraform-daemon: this Job runs once (backoffLimit 2147483647 -> 0)';
     assert.deepEqual(await told(t, anUpdate({ object: never })), [once]);
@@ -107,7 +107,7 @@ suite('a capped Job is explained', () => {
     ['a restart policy in many words', { restartPolicy: 'this one has forty characters, and spaces' }],
   ];
   for (const [name, fields] of odd) {
-    test(`a Job with ${name} is capped and explained`, async (t) => {
+    test(`a Job with ${name} is capped, with a valid warning and valid audit annotations`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { review } = await endpoint.post(aReview({ object: aTerraformJob(fields) }));
       assertPresentable(review.response.warnings, review.response.auditAnnotations);
@@ -116,7 +116,7 @@ suite('a capped Job is explained', () => {
   }
 });
 
-suite('the largest Job that etcd takes', () => {
+suite('a review of the largest Job that etcd accepts', () => {
   // Returns a review of an UPDATE whose old and new Job contain `kib` KiB of `<`. Go escapes each `<` as six bytes
   // (`\u003c`).
   const ofAngles = (kib: number) => {
@@ -125,7 +125,7 @@ suite('the largest Job that etcd takes', () => {
     return JSON.stringify(anUpdate({ object })).replaceAll('<', '\\u003c');
   };
 
-  test('an UPDATE with the largest Job that etcd accepts gets a response', async (t) => {
+  test('the endpoint caps an UPDATE whose review is over 17 MiB, as for the largest Job that etcd accepts', async (t) => {
     const body = ofAngles(1_500);
     assert.ok(body.length > 17 * MIB);
     const reply = await (await startEndpoint(t)).post(body);
@@ -133,7 +133,7 @@ suite('the largest Job that etcd takes', () => {
   });
 });
 
-suite('a request is allowed, or refused with a reason', () => {
+suite('the response to a valid review', () => {
   const rows: [name: string, review: Json, status?: object][] = [
     ['a subresource', anUpdate({ subResource: 'status' })],
     ['a DELETE', aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() })],
@@ -155,7 +155,7 @@ suite('a request is allowed, or refused with a reason', () => {
   }
 });
 
-suite('a request that is no admission review gets a text response', () => {
+suite('the response to a request without a valid review', () => {
   const json = (type: string) => ({ headers: { 'Content-Type': type } });
   const ofSize = (bytes: number) => {
     const empty = JSON.stringify(aReview({ padding: '' })).length;
@@ -229,7 +229,7 @@ suite('a request that is no admission review gets a text response', () => {
     });
   }
 
-  test('413 for a Content-Length of one byte more than 20 MiB, before the body is sent', async (t) => {
+  test('the endpoint responds 413 to a Content-Length over 20 MiB before the body is sent', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': String(20 * MIB + 1) };
     const { request, reply } = startPost(endpoint, { headers });
@@ -239,7 +239,7 @@ suite('a request that is no admission review gets a text response', () => {
     assert.deepEqual([status, text], [413, 'body: too large: must have at most 20 MiB\n']);
   });
 
-  test('413 for a chunked body of more than 20 MiB', async (t) => {
+  test('the endpoint responds 413 to a chunked body over 20 MiB', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint);
     request.write('{"padding":"');
@@ -247,7 +247,7 @@ suite('a request that is no admission review gets a text response', () => {
     assert.equal((await reply).status, 413);
   });
 
-  test('400 for a body that does not begin with an object, without waiting for the rest', async (t) => {
+  test('the endpoint responds 400 to a body that does not begin with "{", without waiting for the rest', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint, {
       headers: { ...json('application/json').headers, 'Content-Length': '9999' },

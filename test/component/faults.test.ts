@@ -8,17 +8,17 @@ const boom = (): never => {
   throw new Error('boom');
 };
 
-suite('a fault of our own is answered with 500, so that failurePolicy decides', () => {
+suite('an internal error in the endpoint', () => {
   const faultyPolicy = (): Policy => boom();
 
-  test('an internal error is a 500 that neither denies the Job nor reveals details', async (t) => {
+  test('after an internal error the endpoint responds 500 without details, so that failurePolicy decides about the Job', async (t) => {
     const endpoint = await startEndpoint(t, { policy: faultyPolicy });
     const { status, text, headers } = await endpoint.post(aReview());
     assert.deepEqual([status, text], [500, 'internal error\n']);
     assert.equal(headers['content-type'], 'text/plain; charset=utf-8');
   });
 
-  test('an internal error is logged once with its stack', async (t) => {
+  test('the endpoint logs an internal error once, with its stack', async (t) => {
     const { post, lines, outcomes } = await startEndpoint(t, { policy: faultyPolicy });
     await post(aReview());
     const [line, ...others] = lines;
@@ -30,7 +30,7 @@ suite('a fault of our own is answered with 500, so that failurePolicy decides', 
     assert.match(line?.fields.stack, /^Error: boom\n +at /);
   });
 
-  test('after an internal error the next request gets its normal response', async (t) => {
+  test('after an internal error the endpoint serves the next request normally', async (t) => {
     let faults = 1;
     const endpoint = await startEndpoint(t, {
       policy: () => (faults-- > 0 ? boom() : terraformPolicy),
@@ -39,7 +39,7 @@ suite('a fault of our own is answered with 500, so that failurePolicy decides', 
     assert.equal((await endpoint.post(aReview())).review.response.allowed, true);
   });
 
-  test('if the log fails, the response is 500, so that no unlogged response is sent', async (t) => {
+  test('if writing the log line fails, the endpoint responds 500, so that it sends no unlogged response', async (t) => {
     const { post, outcomes } = await startEndpoint(t, { log: { info: boom } });
     assert.equal((await post(aReview())).status, 500);
     assert.deepEqual(outcomes, ['error']);

@@ -7,9 +7,9 @@ import { targets } from '../fuzz/targets.ts';
 /** Limits for a short run of each fuzz target. `npm run fuzz` runs longer. */
 const SHORT = { seed: 20_261_124, ms: 200, mostCpuMs: 5_000 };
 
-suite('hostile input', { concurrency: 2 }, () => {
+suite('a short run of each fuzz target', { concurrency: 2 }, () => {
   for (const [name, open] of Object.entries(targets)) {
-    test(`the fuzzer finds nothing in ${name}`, async () => {
+    test(`a short fuzz run of the target ${name} finds nothing`, async () => {
       const target = await open();
       try {
         const { inputs, finding } = await fuzz(target, { ...SHORT, batch: 20 });
@@ -23,7 +23,7 @@ suite('hostile input', { concurrency: 2 }, () => {
 });
 
 suite('the fuzzer', () => {
-  test('the fuzzer prints the smallest failing input and its seed', async () => {
+  test('the fuzzer returns the smallest failing input and its seed', async () => {
     const target = {
       inputs: fc.array(fc.nat(100)),
       check: (list: number[]) => assert.ok(!list.some((number) => number >= 50), 'fifty or more'),
@@ -35,7 +35,7 @@ suite('the fuzzer', () => {
     assert.deepEqual([again.finding?.input, again.finding?.seed], ['[50]', finding?.seed]);
   });
 
-  test('the fuzzer finds an input that takes too long', async () => {
+  test('the fuzzer reports an input that takes too much CPU time', async () => {
     const check = () => {
       const end = performance.now() + 30;
       while (performance.now() < end);

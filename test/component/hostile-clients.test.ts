@@ -44,7 +44,7 @@ async function assertServes(endpoint: Endpoint): Promise<void> {
   assert.equal(patchOf(await endpoint.post(good)).length, 2);
 }
 
-suite('a client that speaks odd HTTP gets its answer', () => {
+suite('the response to unusual or invalid HTTP', () => {
   const chunk = (text: string) => `${text.length.toString(16)}${CRLF}${text}${CRLF}`;
   const rows: [name: string, bytes: string, statuses: number[]][] = [
     [
@@ -74,13 +74,13 @@ suite('a client that speaks odd HTTP gets its answer', () => {
     });
   }
 
-  test('a compressed body is refused without decompression', async (t) => {
+  test('the endpoint responds 415 to a compressed body', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' };
     assert.equal((await endpoint.post(gzipSync(good), { headers })).status, 415);
   });
 
-  test('a client that disconnects during its request causes one log line', async (t) => {
+  test('a client that disconnects during its request causes one log line of the endpoint', async (t) => {
     const endpoint = await startEndpoint(t);
     const { request, reply } = startPost(endpoint);
     const isReset = assert.rejects(reply, { code: 'ECONNRESET' });
@@ -97,7 +97,7 @@ suite('a client that speaks odd HTTP gets its answer', () => {
   });
 });
 
-suite('many large bodies at once', () => {
+suite('many large request bodies at once', () => {
   const MIB = 1024 * 1024;
   const large = JSON.stringify(aReview({ padding: 'x'.repeat(18 * MIB) }));
 
@@ -116,7 +116,7 @@ suite('many large bodies at once', () => {
     return { calls, finish };
   }
 
-  test('too many large bodies get 503 with Retry-After, and ordinary requests are served', async (t) => {
+  test('beyond the limit of concurrent large bodies the endpoint responds 503 with Retry-After, and serves ordinary requests', async (t) => {
     const endpoint = await startEndpoint(t);
     const { finish } = await hold(endpoint, 5);
     await assertServes(endpoint);
@@ -134,7 +134,7 @@ suite('many large bodies at once', () => {
     assert.equal((await endpoint.post(large)).status, 200);
   });
 
-  test('large bodies release their memory when their clients disconnect', async (t) => {
+  test('the endpoint accepts new large bodies after the clients of earlier ones have disconnected', async (t) => {
     const endpoint = await startEndpoint(t);
     const { calls } = await hold(endpoint, 4);
     for (const { request, reply } of calls) {
@@ -149,7 +149,7 @@ suite('many large bodies at once', () => {
     );
   });
 
-  test('an announced large body uses no memory until it arrives', async (t) => {
+  test('a large Content-Length without a body does not count against the limit of concurrent large bodies', async (t) => {
     const endpoint = await startEndpoint(t);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': String(large.length) };
     const announced = Array.from({ length: 20 }, () => startPost(endpoint, { headers }));
@@ -162,11 +162,11 @@ suite('many large bodies at once', () => {
   });
 });
 
-suite('more values than any Job has', () => {
+suite('request bodies with very many JSON values', () => {
   const bodyOf = (json: string) => JSON.stringify(aReview({ options: '@' })).replace('"@"', () => json);
   const lists = (count: number) => `[${'[],'.repeat(count / 2 - 1)}[]]`;
 
-  test('a body with too many values is refused before it is parsed', async (t) => {
+  test('the endpoint responds 413 to a body with too many JSON values before it parses the body', async (t) => {
     const endpoint = await startEndpoint(t);
     const { status, text } = await endpoint.post(bodyOf(lists(400_000)));
     assert.deepEqual([status, text], [413, 'body: too large: must have at most 400000 values\n']);
@@ -174,13 +174,13 @@ suite('more values than any Job has', () => {
     assert.equal((await endpoint.post(bodyOf(lists(399_000)))).status, 200);
   });
 
-  test('brackets inside of a JSON string do not count as values', async (t) => {
+  test('brackets and commas in a JSON string do not count against the limit of JSON values', async (t) => {
     const endpoint = await startEndpoint(t);
     assert.equal((await endpoint.post(bodyOf(JSON.stringify('\\",[{'.repeat(400_000))))).status, 200);
   });
 });
 
-suite('JSON that is made to hurt gets its answer', () => {
+suite('the response to hostile JSON', () => {
   const levels = 100_000;
   const deep = {
     lists: '['.repeat(levels) + ']'.repeat(levels),
@@ -217,7 +217,7 @@ suite('JSON that is made to hurt gets its answer', () => {
     });
   }
 
-  test('a body with invalid UTF-8 gets a response', async (t) => {
+  test('the endpoint responds to a body with invalid UTF-8 and logs the replacement character', async (t) => {
     const endpoint = await startEndpoint(t);
     const body = Buffer.from(JSON.stringify(aReview({ name: 'a@b' })));
     body[body.indexOf('@')] = 0xff;
@@ -225,7 +225,7 @@ suite('JSON that is made to hurt gets its answer', () => {
     assert.equal(endpoint.lines[0]?.fields.name, 'a\ufffdb');
   });
 
-  test('of a repeated JSON field the last value counts, as in the API server', async (t) => {
+  test('if a JSON field of a review is repeated, the endpoint uses the last value, as the API server does', async (t) => {
     const endpoint = await startEndpoint(t);
     const { review } = await endpoint.post(
       good.replace('"operation":"CREATE"', '"operation":"CREATE","operation":"DELETE"'),

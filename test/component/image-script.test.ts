@@ -27,7 +27,7 @@ describe('npm run image', () => {
     assert.match(stderr, /--engine: invalid value "kaniko": must be one of buildah, podman, docker/);
   });
 
-  it('npm run image reports if the given engine does not work', () => {
+  it('npm run image exits with an error if the given engine does not work', () => {
     const { status, stderr } = imageScript('--engine=podman');
     assert.equal(status, 2);
     assert.match(stderr, /"podman info" fails/);
@@ -39,7 +39,7 @@ describe('npm run image', () => {
     assert.match(stderr, /--npmrc: invalid value "\/nowhere\/npmrc": must be a readable file/);
   });
 
-  it('npm run image passes only arguments after -- to the engine', () => {
+  it('npm run image passes only the arguments after -- to the engine', () => {
     const { status, stderr } = imageScript('tag', 'x');
     assert.equal(status, 2);
     assert.match(stderr, /unknown argument "tag x"; arguments for ENGINE come after --\n\n.*--tag/s);

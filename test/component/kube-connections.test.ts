@@ -55,17 +55,17 @@ async function clientsOf(t: TestContext, url: string, ca: string) {
   return connect(kubeconfig, never);
 }
 
-describe('the API server is called over HTTP/1.1, also where it would rather speak HTTP/2', {
+describe('the HTTP version of calls to the API server', {
   concurrency: true,
 }, () => {
-  test('calls to the API server use HTTP/1.1, even if it prefers HTTP/2', async (t) => {
+  test('the daemon calls the API server over HTTP/1.1, even if the server prefers HTTP/2', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { callJson } = await clientsOf(t, url, ca);
     await callJson('PATCH', '/api/v1/namespaces/vela-system', { body: { metadata: {} } });
     assert.deepEqual(versions, ['1.1']);
   });
 
-  test('watches on the API server use HTTP/1.1, even if it prefers HTTP/2', async (t) => {
+  test('the daemon watches the API server over HTTP/1.1, even if the server prefers HTTP/2', async (t) => {
     const { url, ca, versions } = await startBoth(t);
     const { followJson } = await clientsOf(t, url, ca);
     await followJson(
@@ -76,7 +76,7 @@ describe('the API server is called over HTTP/1.1, also where it would rather spe
   });
 });
 
-describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
+describe('reading a page of Jobs from the API server', { concurrency: true, timeout: 60_000 }, () => {
   const job = '{"metadata":{"name":"a"}}';
   const page = (jobs: string) => `{"metadata":{"resourceVersion":"7"},"items":[${jobs}]}`;
   const begun = page(job).slice(0, -2);
@@ -97,7 +97,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     'in its middle': (response) => void response.write(begun),
   };
   for (const [where, hang] of Object.entries(hanging)) {
-    test(`a page of Jobs that hangs ${where} is requested again with five Jobs after ten seconds`, async (t) => {
+    test(`a page of Jobs whose response hangs ${where} is requested again after ten seconds, with a limit of five Jobs`, async (t) => {
       const { limits, seen, read } = await aStore(t, ({ length }, response) => {
         if (length === 1) hang(response);
         else response.end(page(job));
@@ -107,7 +107,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     });
   }
 
-  test('a page of five that hangs fails after ten more seconds, and can be requested again', async (t) => {
+  test('if the page with a limit of five Jobs hangs too, it fails after ten more seconds with a retryable error', async (t) => {
     const { limits, read } = await aStore(t, ({ length }, response) => {
       if (length > 2) response.end(page(job));
     });
@@ -116,7 +116,7 @@ describe('a page of Jobs', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(limits, ['100', '5', '100']);
   });
 
-  test('a page of more than 8 MiB is requested again with five Jobs before any Job is handled', async (t) => {
+  test('a page of Jobs over 8 MiB is requested again with a limit of five Jobs, before any Job is handled', async (t) => {
     const large = `{"metadata":{"name":"${'x'.repeat(100_000)}"}}`;
     const { limits, seen, read } = await aStore(t, ({ length }, response) => {
       response.end(page(length === 1 ? Array(100).fill(large).join() : job));

@@ -100,7 +100,7 @@ suite('the log as JSON', () => {
   });
 });
 
-suite('the log for people', () => {
+suite('the log format pretty', () => {
   test('the pretty log has time, level, message and fields as JSON', async () => {
     const text = await printed(
       `log.info('ready', { port: 8090, name: 'a b', drift: ['x'] }); log.error('broken'); log.debug('reconciled');`,
@@ -142,7 +142,7 @@ suite('a value with line breaks stays on one log line', () => {
   }
 });
 
-suite('a log that cannot be written', () => {
+suite('a log whose output cannot be written', () => {
   /** Runs a script that logs. `output` is the redirection of its stdout in shell syntax. */
   const run = (script: string, output: string) => {
     const program = `
@@ -160,7 +160,7 @@ suite('a log that cannot be written', () => {
     assert.equal((await run(script, '>/dev/full')).stderr, 'still here');
   });
 
-  test('a log without a reader buffers a bounded amount in memory', async () => {
+  test('a log whose reader does not read buffers a bounded amount in memory', async () => {
     const script = `
       const text = 'x'.repeat(1000);
       const more = (left) => {

@@ -42,8 +42,8 @@ async function metricNames(): Promise<ReadonlySet<string>> {
   );
 }
 
-describe('the alerts', () => {
-  it('the alerts are valid rules and fire exactly when expected', { skip }, async (t) => {
+describe('the Prometheus alerts', () => {
+  it('promtool accepts the alert rules and their tests', { skip }, async (t) => {
     const rulesFile = JSON.stringify(await ruleGroups());
     const folder = await aFolder(t, {
       'rules.yaml': rulesFile,
@@ -68,7 +68,7 @@ describe('the alerts', () => {
     );
   });
 
-  it('alerts and dashboard use only existing metrics', async () => {
+  it('alerts and dashboard use only metrics that the daemon exports', async () => {
     const there = await metricNames();
     const panels = JSON.parse(await readFile(DASHBOARD, 'utf8')).panels as { targets: { expr: string }[] }[];
     const expressions = [
@@ -81,12 +81,12 @@ describe('the alerts', () => {
   });
 });
 
-describe('the dashboard', () => {
-  it('the dashboard equals the output of npm run dashboard', async () => {
+describe('the Grafana dashboard', () => {
+  it('the Grafana dashboard equals the output of npm run dashboard', async () => {
     assert.equal(await readFile(DASHBOARD, 'utf8'), await dashboard(), 'run "npm run dashboard"');
   });
 
-  it('each dashboard query is valid PromQL', { skip }, async (t) => {
+  it('each query of the Grafana dashboard is valid PromQL', { skip }, async (t) => {
     const panels = JSON.parse(await dashboard()).panels as { title: string; targets: { expr: string }[] }[];
     const rules = panels.map(({ targets }, index) => ({ record: `panel:${index}`, expr: targets[0]?.expr }));
     const folder = await aFolder(t, { 'rules.yaml': JSON.stringify({ groups: [{ name: 'dashboard', rules }] }) });

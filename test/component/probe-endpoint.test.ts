@@ -20,7 +20,7 @@ const noNamespaces =
   spawnSync('unshare', [...NAMESPACES, 'ip', 'link', 'set', 'lo', 'up']).status !== 0 &&
   'needs unshare (util-linux), ip (iproute2) and leave to make namespaces; CI has them';
 
-describe('a call of the endpoint', () => {
+describe('the probe of the endpoint by inspect', () => {
   test('a probe of the endpoint returns the presented certificate, verified with the bundle and the name', async (t) => {
     const { port, caBundle } = await startEndpoint(t);
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
@@ -39,7 +39,7 @@ describe('a call of the endpoint', () => {
     'a bundle of junk': [SERVER_NAME, () => 'junk', /unable to get/],
   };
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
-    test(`a probe of the endpoint returns the presented certificate as unverified with ${what}`, async (t) => {
+    test(`a probe of the endpoint returns the presented certificate and a reason why it is not verified with ${what}`, async (t) => {
       const { port, caBundle } = await startEndpoint(t);
       const dialled = await probeEndpoint({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
       assert.ok(dialled.outcome === 'answered');
@@ -72,7 +72,7 @@ describe('a call of the endpoint', () => {
     assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
-  test('a probe of the endpoint prints an IPv6 address in brackets', async () => {
+  test('a probe of the endpoint returns an IPv6 address in brackets', async () => {
     const dialled = await probeEndpoint({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });
@@ -85,8 +85,8 @@ async function listening(t: TestContext, server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-describe('a name', () => {
-  test('a name that does not exist in DNS is reported; an IP address is not looked up', async () => {
+describe('the DNS lookup by inspect', () => {
+  test('resolutionProblem reports a name that does not exist in DNS, and accepts an IP address without a lookup', async () => {
     assert.equal(await resolutionProblem('127.0.0.1'), undefined);
     assert.equal(await resolutionProblem('localhost'), undefined);
     assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
@@ -94,7 +94,7 @@ describe('a name', () => {
     assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
   });
 
-  test('an unresponsive name server does not delay the report', {
+  test('resolutionProblem does not wait for a name server that never responds', {
     skip: noNamespaces,
   }, async (t) => {
     // Runs a name server that never responds in a separate network namespace. The process exits when the resolver

@@ -116,7 +116,7 @@ suite('/readyz', () => {
     });
   }
 
-  test('/readyz follows the state of the daemon', async (t) => {
+  test('/readyz uses the current status of the daemon in each request', async (t) => {
     const status: { -readonly [Field in keyof Health]: Health[Field] } = await ready();
     const { get } = await startProbesOf(t, status);
     const next = await someCertificates(2);
@@ -237,14 +237,14 @@ suite('/metrics', () => {
   });
 });
 
-suite('the probes', () => {
-  test('the probes return 404 for other paths', async (t) => {
+suite('the server of probes and metrics', () => {
+  test('the probe server responds 404 to unknown paths', async (t) => {
     const { get } = await startProbesOf(t, await ready());
     const notFound = { status: 404, text: 'not found; valid paths are /healthz, /readyz and /metrics\n', type: TEXT };
     for (const path of ['/', '/readyz/x', '/metricsx']) assert.deepEqual(await get(path), notFound);
   });
 
-  test('the probes respond during a flood of connections and keep at most 100', async (t) => {
+  test('the probe server responds during a flood of connections and keeps at most 100 of them', async (t) => {
     const refusals: string[] = [];
     const refused = (...refusal: string[]) => refusals.push(refusal.join(': '));
     const { get, probes } = await startProbesOf(t, await ready(), { refused });
@@ -257,7 +257,7 @@ suite('the probes', () => {
     assert.equal((await get('/readyz')).status, 200);
   });
 
-  test('the probes wait 5 s for headers and 10 s for a request, even if bytes trickle in', async (t) => {
+  test('the probe server waits at most 5 s for headers and 10 s for a request, even if bytes trickle in', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
     const startMs = performance.now();
     const cutOff = async (head: string) => {
@@ -277,7 +277,7 @@ suite('the probes', () => {
     assert.equal((await get('/healthz')).status, 200);
   });
 
-  test('the probes close at once, even with idle keep-alive connections', async (t) => {
+  test('the probe server closes at once, even with idle keep-alive connections', async (t) => {
     const { get, probes } = await startProbesOf(t, await ready());
     await connectTo(t, probes);
     await get('/healthz');
@@ -285,7 +285,7 @@ suite('the probes', () => {
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
-  test('the probes fail on a port in use and name the port and its options', async (t) => {
+  test('the probe server rejects if its port is in use, and the error names the port and its options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
     const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3'), refused: assert.fail };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {

@@ -36,8 +36,8 @@ const isNotTrusted = (target: Target): Promise<void> =>
 const isRefused = (target: Target): Promise<void> =>
   assert.rejects(async () => (await connectTo(target)).destroy(), { code: 'ECONNREFUSED' });
 
-suite('a connection', () => {
-  test('a connection is reused and kept longer than the 90 s of the API server', async (t) => {
+suite('connections to the endpoint', () => {
+  test('the endpoint keeps idle connections longer than the 90 s of the API server, and serves several requests on one', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const replies = [await endpoint.post(aReview(), { agent }), await endpoint.post(aReview(), { agent })];
@@ -52,7 +52,7 @@ suite('a connection', () => {
     assert.ok(Number(seconds) > 90, `Keep-Alive: timeout=${seconds}`);
   });
 
-  test('TLS below 1.2 is refused, even if Node.js and OpenSSL would accept it, and after a certificate swap', async (t) => {
+  test('the endpoint refuses TLS below 1.2, even if Node.js and OpenSSL would accept it, also after a certificate swap', async (t) => {
     const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls;
     t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }));
     Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' });
@@ -71,8 +71,8 @@ suite('a connection', () => {
   });
 });
 
-suite('a new serving certificate', () => {
-  test('a new serving certificate is presented to new connections at once, while open connections continue', async (t) => {
+suite('presenting a new serving certificate', () => {
+  test('the endpoint presents a new serving certificate to new connections at once, and open connections continue', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const next = await someCertificates(2);
@@ -104,7 +104,7 @@ suite('a new serving certificate', () => {
     ['whose key cannot be read', async () => 'no key', /no start line|DECODER/],
   ];
   for (const [name, privateKey, error] of bad) {
-    test(`a serving certificate ${name} throws, and the old one is still presented`, async (t) => {
+    test(`presenting a serving certificate ${name} throws, and the endpoint keeps the old one`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { certificate } = (await someCertificates()).serving;
       const pair = { certificate, privateKey: (await privateKey()) as Pem };
@@ -118,7 +118,7 @@ suite('a new serving certificate', () => {
   }
 });
 
-suite('to close', () => {
+suite('closing the endpoint', () => {
   /** Sends the headers of a request and waits until the endpoint has read them. `finish` sends the body. */
   async function startHalfARequest(endpoint: Endpoint, agent: Agent) {
     const body = JSON.stringify(aReview());
@@ -132,7 +132,7 @@ suite('to close', () => {
     return { finish: () => request.end(body.slice(100)), reply };
   }
 
-  test('close sends the pending responses, accepts no new connection, and resolves', async (t) => {
+  test('close() of the endpoint sends the pending responses, accepts no new connection, and resolves', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const { finish, reply } = await startHalfARequest(endpoint, agent);
@@ -144,7 +144,7 @@ suite('to close', () => {
     await closed;
   });
 
-  test('close serves for the drain time and sends Connection: close to each client', async (t) => {
+  test('close() of the endpoint serves requests for the drain time and sends Connection: close in each response', async (t) => {
     const [agent, slowAgent] = [keepAlive(t), keepAlive(t)];
     const endpoint = await startEndpoint(t, { drainMs: 1_000 });
     await endpoint.post(aReview(), { agent });
@@ -168,7 +168,7 @@ suite('to close', () => {
     await isRefused(endpoint);
   });
 
-  test('close serves a request that arrives while the process is too busy to end the drain time on time', async (t) => {
+  test('close() of the endpoint serves a request that arrives after the drain time while the process was busy', async (t) => {
     const endpoint = await startEndpoint(t, { drainMs: 20 });
     const socket = await connectTo(endpoint);
     t.after(() => socket.destroy());
@@ -205,7 +205,7 @@ suite('to close', () => {
     ],
   ];
   for (const [name, connect] of idle) {
-    test(`close does not wait for a client that ${name}`, async (t) => {
+    test(`close() of the endpoint does not wait for a client that ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       const socket = await connect(endpoint);
       socket.on('error', () => {}); // the endpoint is expected to reset this connection
@@ -216,7 +216,7 @@ suite('to close', () => {
   }
 });
 
-suite('to listen', () => {
+suite('listening of the endpoint', () => {
   const open = (port: number, address: string | undefined, drainMs = 0) =>
     openServer(
       (_request, response) => void response.end(),
@@ -224,7 +224,7 @@ suite('to listen', () => {
       { clientCa: undefined, refused: () => {} },
     );
 
-  test('the server listens without a certificate, and no handshake succeeds until it has one', async (t) => {
+  test('the endpoint listens before it has a certificate, and no TLS handshake succeeds until then', async (t) => {
     const { serving, caBundle } = await someCertificates();
     const server = await open(0, '127.0.0.1');
     t.after(() => server.close());
@@ -234,12 +234,12 @@ suite('to listen', () => {
     (await connectTo(target)).destroy();
   });
 
-  test('close resolves at once if no certificate was presented', async () => {
+  test('close() of the endpoint resolves at once if it never had a certificate', async () => {
     const server = await open(0, '127.0.0.1', 3_600_000);
     await promptly(server.close());
   });
 
-  test('listening on a port in use fails with the address and the options', async (t) => {
+  test('an endpoint whose port is in use rejects with an error that names the address and the options', async (t) => {
     const { port } = await startEndpoint(t);
     const flags = '\\(--webhook-bind-port, --webhook-bind-address\\)';
     await assert.rejects(open(port, '127.0.0.1'), {
@@ -252,7 +252,7 @@ suite('to listen', () => {
     });
   });
 
-  test('listening on an address of another host fails', async () => {
+  test('an endpoint rejects if --webhook-bind-address is not an address of this host', async () => {
     // Addresses that RFC 5737 and RFC 3849 reserve for documentation, so that no host has them.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
     await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });

@@ -60,8 +60,8 @@ async function echo(socket: Socket, text: string): Promise<string> {
   return heard;
 }
 
-describe('a Service', () => {
-  test('the Service of the tests closes connections without a backend', async (t) => {
+describe('the Service of the tests', () => {
+  test('the Service of the tests closes a new connection if it has no backend', async (t) => {
     const { calls } = await startTestService(t);
     assert.deepEqual(await calls(2), ['', '']);
   });
@@ -149,7 +149,7 @@ describe('a Service', () => {
     await eventually(() => assert.deepEqual(ready(), []));
   });
 
-  test('the closed Service of the tests cuts all connections', async (t) => {
+  test('close() of the Service of the tests cuts all connections', async (t) => {
     const service = await startService();
     const backend = await startBackend(t, 'one');
     service.add(backend);

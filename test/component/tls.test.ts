@@ -19,7 +19,7 @@ async function assertServes(endpoint: Endpoint): Promise<void> {
   assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
 }
 
-suite('openssl s_client', () => {
+suite('the endpoint with openssl s_client', () => {
   // Lowers the security level of openssl, so that it offers the ciphers that the endpoint must refuse.
   const weak = ['-cipher', 'ALL:@SECLEVEL=0'];
   const refused: [what: string, flags: readonly string[]][] = [
@@ -31,7 +31,7 @@ suite('openssl s_client', () => {
     ['CCM with a short tag in TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
   ];
   for (const [what, flags] of refused) {
-    test(`openssl s_client is refused with ${what} by a TLS alert`, async (t) => {
+    test(`the endpoint refuses openssl s_client with ${what} by a TLS alert`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { isOk, output } = await sClient(endpoint, flags);
       assert.equal(isOk, false);
@@ -41,7 +41,7 @@ suite('openssl s_client', () => {
   }
 
   for (const flags of [['-tls1_2'], ['-tls1_3']]) {
-    test(`openssl s_client is served with ${flags}, AEAD and an ephemeral key exchange`, async (t) => {
+    test(`the endpoint serves openssl s_client with ${flags}, and uses AEAD and an ephemeral key exchange`, async (t) => {
       const endpoint = await startEndpoint(t);
       const { isOk, output } = await sClient(endpoint, flags);
       assert.ok(isOk, output);
@@ -49,7 +49,7 @@ suite('openssl s_client', () => {
     });
   }
 
-  test('openssl s_client cannot renegotiate', async (t) => {
+  test('the endpoint refuses a TLS renegotiation by openssl s_client', async (t) => {
     const endpoint = await startEndpoint(t);
     // A line with only the letter R makes s_client request a renegotiation.
     const { output } = await sClient(endpoint, ['-tls1_2'], 'R\n');
@@ -58,7 +58,7 @@ suite('openssl s_client', () => {
     await assertServes(endpoint);
   });
 
-  test('a client with another server name or none gets the same certificate and must refuse it', async (t) => {
+  test('the endpoint presents its certificate also to a client with another server name or none', async (t) => {
     const endpoint = await startEndpoint(t);
     for (const name of [['-servername', 'kubernetes.default.svc'], ['-noservername']]) {
       const { isOk, output } = await openssl(['s_client', '-connect', `127.0.0.1:${endpoint.port}`, ...name]);
@@ -68,7 +68,7 @@ suite('openssl s_client', () => {
   });
 });
 
-suite('the endpoint', () => {
+suite('the TLS options of the endpoint', () => {
   const handshake = async (target: Target, options: tls.ConnectionOptions) => {
     const socket = tls.connect({
       host: '127.0.0.1',
@@ -83,7 +83,7 @@ suite('the endpoint', () => {
     return found;
   };
 
-  test('with --tls-min-version=TLSv1.3 older versions are refused, also after a certificate swap', async (t) => {
+  test('with --tls-min-version=TLSv1.3 the endpoint refuses TLS 1.2, also after a certificate swap', async (t) => {
     const endpoint = await startEndpoint(t, { tls: { minVersion: 'TLSv1.3' } });
     await assert.rejects(handshake(endpoint, { maxVersion: 'TLSv1.2' }), {
       code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
@@ -100,13 +100,13 @@ suite('the endpoint', () => {
     await assert.rejects(handshake(endpoint, other), { code: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' });
   });
 
-  test('the endpoint can be limited to each single supported suite', () => {
+  test('the endpoint works with each supported cipher suite as the only one', () => {
     const names = parseCipherSuites(cipherSuiteNames.join()) ?? [];
     assert.equal(names.length, cipherSuiteNames.length);
     for (const name of names) assert.ok(tls.getCiphers().includes(name.toLowerCase()), name);
   });
 
-  test('the endpoint does not respond to plain HTTP and continues to serve', async (t) => {
+  test('the endpoint does not respond to plain HTTP, and serves TLS clients afterwards', async (t) => {
     const endpoint = await startEndpoint(t);
     const call = request({ host: '127.0.0.1', port: endpoint.port, method: 'POST' });
     call.end('{}');

@@ -19,9 +19,9 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
     assert.deepEqual([row.scenario, row.lost, row.unmutated], [row.scenario, 0, 0]);
   };
 
-  describe('a rotation whose writer is killed', () => {
+  describe('a CA rotation whose writer is killed', () => {
     for (const moment of ['before', 'after'] as const) {
-      test(`a rotation whose writer is killed ${moment} each of its writes is completed by other replicas`, async (t) => {
+      test(`a CA rotation whose writer is killed ${moment} each of its writes is completed by the other replicas`, async (t) => {
         const stage = await startStage(cluster(), t, { replicas: 0 });
         const victims = await startVictims(stage, t, moment);
         for (const [index, what] of WRITES.entries()) {
@@ -45,8 +45,8 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
     }
   });
 
-  describe('replicas', () => {
-    test('one replica of three is killed: the others serve', async (t) => {
+  describe('replicas that are killed or started at once', () => {
+    test('if one of three replicas is killed, only calls in flight in it fail', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const act = async (killed: (kill: Span) => void) => {
         killed(await timeKill(() => stage.end(stage.replicas[0] as Replica, 'SIGKILL')));
@@ -55,7 +55,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       unharmed(await play(stage, t, { scenario: 'one of three killed', act }));
     });
 
-    test('five replicas start beside a serving one: one CA', async (t) => {
+    test('five replicas that start beside a serving replica use its CA, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 1 });
       const act = async () => {
         await Promise.all(Array.from({ length: 5 }, () => stage.add()));
@@ -63,7 +63,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       unharmed(await play(stage, t, { scenario: 'five more started at once', act }));
     });
 
-    test('all replicas are killed, once with an emptied caBundle: Jobs are capped as soon as one is back', async (t) => {
+    test('after all replicas were killed, Jobs are capped within ten seconds of the restart, also if caBundle was emptied', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 2 });
       const endAll = () => Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
       const restart = () => Promise.all([stage.add(), stage.add()]);

@@ -10,7 +10,7 @@ import { STREAM_NAMESPACE } from './stage.ts';
  * All scenarios run under a stream of 120 Jobs a second. failurePolicy is Ignore, so that a failed webhook call shows
  * as an uncapped Job.
  */
-describe('under a stream of Jobs', () => {
+describe('lifecycle scenarios under a stream of Jobs', () => {
   let cluster: Cluster;
   const { add, print } = collectLifecycles();
   before(async () => {

@@ -28,8 +28,8 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
     assert.ok(median <= boundMs, `${rows[0]?.scenario}: ${inOrder.join(', ')} ms`);
   }
 
-  describe('damage to the Secret, with three replicas', () => {
-    test('damage to the Secret is repaired, and no Job is affected', async (t) => {
+  describe('damage of the Secret with three replicas', () => {
+    test('three replicas repair each damage of the Secret in time, and no Job is lost or stored uncapped', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       for (const { name, inflict } of secretDamages) {
         const isHealed = ({ secret }: Moment) => isSound(secret);
@@ -41,8 +41,8 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
     });
   });
 
-  describe('damage to the registration, with three replicas', () => {
-    test('damage to the registration is repaired within its bounds, and no Job is lost', async (t) => {
+  describe('damage of the registration with three replicas', () => {
+    test('three replicas repair each damage of the registration in time, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const wanted = entryOf(stage.timeline.moments().at(-1)?.registration);
       const isHealed = ({ registration }: Moment) => JSON.stringify(entryOf(registration)) === JSON.stringify(wanted);
@@ -55,7 +55,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       }
     });
 
-    test('repairs keep the entry and the selectors that others have added', async (t) => {
+    test('repairs of the registration keep webhook entries and selectors of other writers', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const selector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
       const inflict = (one: Cluster) =>

@@ -6,13 +6,13 @@ import { type Act, ask, play, SETTLE_MS, startStage } from './stage.ts';
 
 /** Scenarios in which certificates change without a fault: no Job may be lost. */
 export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => LifecycleRow): void {
-  describe('certificates that change by themselves or on request', () => {
+  describe('renewals and rotations without a fault', () => {
     const perfect = (row: LifecycleRow) => {
       add(row);
       assert.deepEqual([row.lost, row.unmutated, row.inFlightAtKill], [0, 0, 0]);
     };
 
-    it('three replicas without a fault write nothing', async (t) => {
+    it('three replicas without a fault write neither Secret nor registration', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const since = new Date();
       const quiet: Act = {
@@ -38,13 +38,13 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       perfect(await play(stage, t, { scenario: 'rolling restart, 3 replicas', act: restart }));
     });
 
-    it('a serving certificate requested by annotation is renewed, and no Job is lost', async (t) => {
+    it('the annotation rotate=serving renews the serving certificate, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const act = () => ask(stage, 'serving');
       perfect(await play(stage, t, { scenario: 'serving certificate asked for', act, isHealed: isAnswered }));
     });
 
-    it('a CA requested by annotation is rotated, and no Job is lost', async (t) => {
+    it('the annotation rotate=ca rotates the CA, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const before = (await cluster().secret())?.data?.['ca.crt'];
       const act = () => ask(stage, 'ca');
@@ -54,7 +54,7 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       assert.ok(row.healedMs >= 2 * SETTLE_MS, 'the new CA settles, and the old one retires');
     });
 
-    it('with short lifetimes certificates and CAs are rotated repeatedly, and no Job is lost', async (t) => {
+    it('with short lifetimes serving certificates and CAs change repeatedly, and no Job is lost', async (t) => {
       const flags = ['--ca-lifetime=36s', '--cert-lifetime=12s'];
       const stage = await startStage(cluster(), t, { replicas: 3, flags });
       const authorities = () => new Set(stage.timeline.moments().map(({ secret }) => secret?.data?.['ca.key']));

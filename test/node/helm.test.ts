@@ -52,7 +52,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     assert.deepEqual(others, []);
   });
 
-  it('a chart install is ready after --wait and caps Jobs', async (t) => {
+  it('helm install --wait ends when the daemon is ready and caps Jobs', async (t) => {
     const start = performance.now();
     await run(install?.commands);
     t.diagnostic(`${Math.round(performance.now() - start)} ms for helm install --wait`);
@@ -61,7 +61,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
-  it('an upgrade without a restart of Pods does not change Secret and registration', async () => {
+  it('a helm upgrade that restarts no Pod does not change Secret and registration', async () => {
     const before = await written();
     const values = { podDisruptionBudget: { enabled: false } };
     await helm(
@@ -71,7 +71,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     assert.deepEqual(await written(), before);
   });
 
-  it('an upgrade that restarts all Pods keeps the CA', async () => {
+  it('a helm upgrade that restarts all Pods keeps the CA', async () => {
     const before = await written();
     await run(upgrade?.commands);
     const { secret, registration } = await written();
@@ -80,7 +80,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
-  it('helm uninstall leaves no object of the install', async () => {
+  it('helm uninstall leaves no object of the install on a real cluster', async () => {
     await run(uninstall?.commands);
     const kinds =
       'pod,deployment,service,serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,networkpolicy,pdb';

@@ -22,7 +22,7 @@ const DAEMON_UID = 65532;
 const OTHER_UID = 1234;
 const TELL_OF_CACHE = 'NODE_DEBUG_NATIVE=COMPILE_CACHE';
 
-describe('the image', () => {
+describe('the container image', () => {
   let image: OpenImage;
   let base: OpenImage;
   let archive: string;
@@ -59,7 +59,7 @@ describe('the image', () => {
     assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
   });
 
-  it('the image adds only bundle, compiled code, SBOM and licences to the base', async () => {
+  it('the image adds only bundle, compiled code, SBOM and licences to its base image', async () => {
     const had = new Set(await filesOf(base.root));
     const added = (await filesOf(image.root)).filter((file) => !had.has(file));
     const named = added.map((file) => file.replace(/^app\/cache\/v24\.[^/]+-65532\/[0-9a-f]+$/, 'app/cache/…'));
@@ -73,14 +73,14 @@ describe('the image', () => {
     ]);
   });
 
-  it('the user of the image owns none of its files', async () => {
+  it('the user of the image owns no file in the image', async () => {
     for (const file of await filesOf(join(image.root, 'app'))) {
       const { uid, gid, mode } = await stat(join(image.root, 'app', file));
       assert.deepEqual([uid, gid, mode & 0o222], [0, 0, 0], file);
     }
   });
 
-  it('the image adds less than its size limit to the base', async (t) => {
+  it('the image adds at most its size limit to its base image', async (t) => {
     const added = await bytesIn(join(image.root, 'app'));
     const { size } = await stat(archive);
     t.diagnostic(`${inMiB(added)} MiB on top of the base; ${inMiB(size)} MiB packed, with the stand-in for the base`);
@@ -93,7 +93,7 @@ describe('the image', () => {
     assert.match(stdout, /^Usage: terraform-daemon/);
   });
 
-  it('the image has the command terraform-daemon for kubectl exec', async () => {
+  it('the image has the command terraform-daemon in its PATH, for kubectl exec', async () => {
     const { stdout, stderr } = await run(['--version'], { entrypoint: ['terraform-daemon'] });
     assert.deepEqual([stdout, stderr], [`${packageJson.version}\n`, '']);
   });
@@ -106,7 +106,7 @@ describe('the image', () => {
     t.diagnostic(`start to end of a command: ${withCache} ms, without compiled code ${without} ms`);
   });
 
-  it('as another user the daemon runs without the compiled code and without a warning', async () => {
+  it('the image also runs as another user, without the compiled code and without a warning', async () => {
     const { stderr: told } = await run(['--version'], { uid: OTHER_UID, env: [TELL_OF_CACHE] });
     assert.match(told, /Cannot create cache directory/);
     assert.deepEqual(await run(['--version'], { uid: OTHER_UID }), { stdout: `${packageJson.version}\n`, stderr: '' });

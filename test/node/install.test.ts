@@ -30,7 +30,7 @@ const INSTALL_MS = promisedMs(30_000);
  */
 const NEW_TOKEN_MS = 150_000;
 
-describe('one kubectl apply on a real node', () => {
+describe('an install with kubectl apply on a real node', () => {
   let stage: Stage;
   /**
    * The Pod cgroups that exist before the test, for example of a node on this machine. The test must not remove them.
@@ -43,7 +43,7 @@ describe('one kubectl apply on a real node', () => {
   });
   after(() => stage?.stop());
 
-  it('one kubectl apply caps Jobs through the ClusterIP within half a minute', async (t) => {
+  it('Jobs are capped through the ClusterIP within 30 s after one kubectl apply', async (t) => {
     const tookMs = await install(stage);
     t.diagnostic(`${tookMs} ms from kubectl apply to the first Job that was capped`);
     assert.ok(tookMs < INSTALL_MS);
@@ -86,7 +86,7 @@ describe('one kubectl apply on a real node', () => {
     await assert.rejects(write, /Read-only file system/);
   });
 
-  it('the daemon takes API server, namespace and identity from its Pod and reads a renewed token', async (t) => {
+  it('the daemon reads API server, namespace and identity from its Pod, and uses a renewed token', async (t) => {
     const uses = async () => {
       const lines = (await readFile(stage.node.layout.auditLog, 'utf8')).trim().split('\n');
       return lines
@@ -159,7 +159,7 @@ describe('one kubectl apply on a real node', () => {
     }
   });
 
-  it('kubectl delete leaves no object of the install', async (t) => {
+  it('kubectl delete -f leaves no object of the install', async (t) => {
     const kinds = (await stage.kubectl('api-resources', '--verbs=list,delete', '-o', 'name')).trim().split('\n');
     // Events expire by themselves, and metrics of Pods do not belong to the install.
     const listed = kinds.filter((kind) => !/^(events|.*metrics)\b/.test(kind)).join();
@@ -185,7 +185,7 @@ describe('one kubectl apply on a real node', () => {
     assert.equal(stored.spec?.backoffLimit, job.spec?.backoffLimit);
   });
 
-  it('the stopped node leaves no process, mount or cgroup', async () => {
+  it('the node of the tests leaves no process, mount or cgroup after its stop', async () => {
     const { folder } = stage.node.layout;
     await stage.stop();
     assert.deepEqual(await podCgroups(), cgroupsBefore);

@@ -22,7 +22,7 @@ interface Row {
   readonly hasLog: boolean;
 }
 
-describe('an apply that fails and files a ticket, in a Job as terraform-controller makes it', () => {
+describe('the number of runs of a failing terraform apply in a Job of terraform-controller', () => {
   let stage: Stage;
   const rows: Row[] = [];
   before(async () => {
@@ -79,7 +79,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
       { withinMs: 90_000 },
     );
 
-  it('a failing apply runs repeatedly without the daemon and twice with backoffLimit 0 alone', async () => {
+  it('without the daemon a failing apply runs repeatedly, and with backoffLimit 0 alone it runs twice', async () => {
     const rename = (name: string) => (job: V1Job) => ({ ...job, metadata: { ...job.metadata, name } });
     const untouched = await createJob('untouched', rename('untouched-apply'));
     const limited = await createJob('limited', (job) => {
@@ -96,7 +96,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
     await stage.kubectl('delete', 'namespace', 'untouched', 'limited', '--wait=false');
   });
 
-  it('a failing apply runs once with the daemon and keeps its Pod and log', async () => {
+  it('with the daemon a failing apply runs once, and its Pod and log remain', async () => {
     await createRestrictedNamespace(stage);
     await install(stage);
     const name = await createJob('capped', (job) => ({ ...job, metadata: { ...job.metadata, name: 'capped-apply' } }));
@@ -109,7 +109,7 @@ describe('an apply that fails and files a ticket, in a Job as terraform-controll
     );
   });
 
-  it('the README table of tickets equals the measured number of runs', async () => {
+  it('the table of tickets in the README equals the measured runs', async () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
     const lines = rows.map(({ how, tickets, pods, hasLog }) => {
       const afterwards = pods > 0 && hasLog ? 'kept' : 'deleted';

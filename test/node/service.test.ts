@@ -30,7 +30,7 @@ const KNOWN_MS = 1_000;
 const HEAL_MS = promisedMs(5_000);
 const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
 
-describe('under a stream of Jobs, through the real Service', () => {
+describe('changes of the Deployment under a stream of Jobs through the real Service', () => {
   let stage: Stage;
   let stream: AdmissionStream;
   const table = collectLifecycles();
@@ -82,7 +82,7 @@ describe('under a stream of Jobs, through the real Service', () => {
     status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
   const namesOf = async () => (await stage.pods()).map(({ metadata }) => metadata?.name ?? '');
 
-  it('16 seconds without a change lose no Job', () => assertAllMutated('steady', () => delay(10_000)));
+  it('no Job is lost in 16 seconds without a change', () => assertAllMutated('steady', () => delay(10_000)));
 
   it('a rolling restart of the Deployment loses no Job', () =>
     assertAllMutated('kubectl rollout restart', async () => {
@@ -113,7 +113,7 @@ describe('under a stream of Jobs, through the real Service', () => {
       assert.deepEqual(images, [UPGRADE, UPGRADE]);
     }));
 
-  it('draining the node keeps one replica, so that no Job is lost', () =>
+  it('a drain of the node keeps one replica, so that no Job is lost', () =>
     assertAllMutated('node drain', async () => {
       // The cluster has one node, so the evicted Pod cannot start elsewhere and the PodDisruptionBudget must protect
       // the other Pod.
@@ -149,7 +149,7 @@ describe('under a stream of Jobs, through the real Service', () => {
 
   // The API server can keep its connection to one Pod for minutes, so each container is killed once.
   for (const nth of [0, 1]) {
-    it(`after a kill of container ${nth + 1} of 2 Jobs are capped again within five seconds`, async () => {
+    it(`after a kill of container ${nth + 1} of 2, only Jobs in flight are stored uncapped, and they are capped within five seconds`, async () => {
       await scenario(`kill -9 of container ${nth + 1} of 2`, async () => {
         const pod = (await stage.pods()).toSorted(byName)[nth];
         assert.ok(pod);

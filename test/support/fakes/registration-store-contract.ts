@@ -26,13 +26,13 @@ export function registrationStoreContract(
   name: string,
   make: (t: TestContext) => Promise<RegistrationUnderTest>,
 ): void {
-  describe(`the registration store of ${name}`, () => {
-    test('reads nothing where there is no registration', async (t) => {
+  describe(`RegistrationStore contract: ${name}`, () => {
+    test('read() of the registration store returns undefined if there is no registration', async (t) => {
       const { store } = await make(t);
       assert.equal(await store.read(), undefined);
     });
 
-    test('creates what is applied, and answers it as it is read afterwards', async (t) => {
+    test('apply() of the registration store creates the object and returns it as a later read does', async (t) => {
       const { name, store } = await make(t);
       const wanted = await desired(name);
       const stored = await store.apply(wanted);
@@ -41,7 +41,7 @@ export function registrationStoreContract(
       assert.deepEqual(plain(stored), plain(await store.read()));
     });
 
-    test('leaves the resourceVersion alone when the same is applied again', async (t) => {
+    test('apply() of an unchanged registration keeps its resourceVersion', async (t) => {
       const { name, store } = await make(t);
       const first = await store.apply(await desired(name));
       const second = await store.apply(await desired(name));
@@ -49,7 +49,7 @@ export function registrationStoreContract(
       assert.equal(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
     });
 
-    test('changes a field of our entry, under another resourceVersion', async (t) => {
+    test('apply() changes a field of our webhook entry and the resourceVersion', async (t) => {
       const { name, store } = await make(t);
       const first = await store.apply(await desired(name));
       const second = await store.apply(await desired(name, { timeoutSeconds: 17 }));
@@ -57,7 +57,7 @@ export function registrationStoreContract(
       assert.notEqual(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
     });
 
-    test('leaves no Service behind where a URL is wanted, and no URL where a Service is', async (t) => {
+    test('apply() replaces the Service of our entry by a URL, and a URL by a Service', async (t) => {
       const { name, store } = await make(t);
       const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
       await store.apply(await desired(name));
@@ -68,7 +68,7 @@ export function registrationStoreContract(
       assert.equal(byService?.service?.port, 443);
     });
 
-    test('keeps the entries, labels and annotations of others', async (t) => {
+    test('apply() of the registration store keeps webhook entries, labels and annotations of other managers', async (t) => {
       const { name, store, edit } = await make(t);
       await store.apply(await desired(name));
       await edit((live) => {
@@ -83,7 +83,7 @@ export function registrationStoreContract(
       assert.equal(stored.metadata?.annotations?.note, 'keep me');
     });
 
-    test('takes back a field of our entry that somebody else has changed', async (t) => {
+    test('apply() restores a field of our entry that another manager has changed', async (t) => {
       const { name, store, edit } = await make(t);
       const first = await store.apply(await desired(name));
       await edit((live) => {
@@ -93,7 +93,7 @@ export function registrationStoreContract(
       assert.deepEqual(plain(ownWebhook(stored)), plain(ownWebhook(first)));
     });
 
-    test('reads who else has written the object', async (t) => {
+    test('read() of the registration store returns the managedFields with other managers', async (t) => {
       const { name, store, edit } = await make(t);
       assert.equal(otherWriter((await store.apply(await desired(name))).metadata), undefined);
       await edit((live) => {
@@ -102,14 +102,14 @@ export function registrationStoreContract(
       assert.equal(otherWriter((await store.read())?.metadata), 'another-manager');
     });
 
-    test('writes on the state that the body names by its resourceVersion', async (t) => {
+    test('the registration store writes if the resourceVersion in the body is the current one', async (t) => {
       const { name, store } = await make(t);
       const live = await store.apply(await desired(name));
       const stored = await store.apply(await desired(name, { timeoutSeconds: 17 }, live));
       assert.equal(ownWebhook(stored)?.timeoutSeconds, 17);
     });
 
-    test('replaces an entry as a whole, with the match conditions that somebody else has added', async (t) => {
+    test('replaceEntry() replaces the whole entry and removes match conditions of other managers', async (t) => {
       const { name, store, edit } = await make(t);
       await store.apply(await desired(name));
       await edit((live) => {
@@ -124,7 +124,7 @@ export function registrationStoreContract(
       await assert.rejects(store.replaceEntry(live, 1, entry), isConflict);
     });
 
-    test('throws KUBE_CONFLICT on a resourceVersion that is no longer there, and changes nothing', async (t) => {
+    test('the registration store throws KUBE_CONFLICT for an old resourceVersion, and changes nothing', async (t) => {
       const { name, store, edit } = await make(t);
       const live = await store.apply(await desired(name));
       await edit((now) => {

@@ -45,18 +45,18 @@ const replicaNames = ['a', 'b', 'c', 'd', 'e'];
 
 /** Contract tests of SecretStore, for the fake and for the store on an API server. */
 export function secretStoreContract(name: string, make: (t: TestContext) => Promise<SecretUnderTest>): void {
-  describe(`the Secret store of ${name}`, () => {
-    test('names the Secret as namespace/name', async (t) => {
+  describe(`SecretStore contract: ${name}`, () => {
+    test('the reference of a Secret store is namespace/name', async (t) => {
       const { replica } = await make(t);
       assert.match(replica('a').reference, /^[a-z0-9-]+\/[a-z0-9.-]+$/);
     });
 
-    test('reads nothing where there is no Secret', async (t) => {
+    test('read() of the Secret store returns undefined if there is no Secret', async (t) => {
       const { replica } = await make(t);
       assert.equal(await replica('a').read(), undefined);
     });
 
-    test('reads what was created, also as another replica', async (t) => {
+    test('read() of the Secret store returns the created content, also to another replica', async (t) => {
       const { replica } = await make(t);
       assert.equal(await replica('a').create(content('first')), true);
       const { resourceVersion, uid, ...read } = await existing(replica('b'));
@@ -66,21 +66,21 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.match(uid, /./);
     });
 
-    test('reads of which type a Secret is that somebody else has made', async (t) => {
+    test('read() of the Secret store returns the type of a Secret that another client created', async (t) => {
       const { replica, createAs } = await make(t);
       await createAs('Opaque', { note: toBase64('x') });
       const { type, labels, data, isImmutable } = await existing(replica('a'));
       assert.deepEqual([type, labels, data, isImmutable], ['Opaque', {}, { note: toBase64('x') }, false]);
     });
 
-    test('reads whether the Secret can never be changed', async (t) => {
+    test('read() of the Secret store returns whether the Secret is immutable', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
       await editAs('another-manager', { isImmutable: true });
       assert.equal((await existing(replica('a'))).isImmutable, true);
     });
 
-    test('reads who else has written the Secret, also after an update of its own', async (t) => {
+    test('read() of the Secret store returns the last other field manager, also after an update by the daemon', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
       await editAs('another-manager', { annotations: { 'example.com/note': '1' } });
@@ -90,14 +90,14 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.equal((await existing(replica('b'))).otherWriter, 'another-manager');
     });
 
-    test('creates without what is null', async (t) => {
+    test('create() of the Secret store omits fields that are null', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(withNull(content('first')));
       const { annotations, data } = await existing(replica('a'));
       assert.deepEqual({ annotations, data }, fieldsOf(content('first')));
     });
 
-    test('tells a replica that comes second to create, and keeps what the first one wrote', async (t) => {
+    test('create() returns false if another replica has created the Secret, and does not change it', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const before = await existing(replica('a'));
@@ -105,7 +105,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual(await existing(replica('a')), before);
     });
 
-    test('lets exactly one of several replicas create', async (t) => {
+    test('of several concurrent create() calls for one Secret exactly one returns true', async (t) => {
       const { replica } = await make(t);
       const outcomes = await Promise.all(replicaNames.map((one) => replica(one).create(content(one))));
       assert.deepEqual(outcomes.filter((isCreated) => isCreated).length, 1);
@@ -113,7 +113,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual((await existing(replica('a'))).data, content(winner).data);
     });
 
-    test('updates what was read, under another resourceVersion', async (t) => {
+    test('update() changes the Secret that was read, and its resourceVersion', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const before = await existing(replica('b'));
@@ -124,7 +124,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.notEqual(resourceVersion, versionBefore);
     });
 
-    test('takes out with an update what is null, also where it is not there', async (t) => {
+    test('update() of the Secret store removes fields that are null, and ignores absent ones', async (t) => {
       const { replica } = await make(t);
       const { labels, annotations, data } = content('first');
       await replica('a').create({
@@ -139,7 +139,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       }
     });
 
-    test('keeps the labels, annotations and data that an update does not name', async (t) => {
+    test('update() of the Secret store keeps labels, annotations and data that it does not name', async (t) => {
       const { replica } = await make(t);
       const others = {
         labels: { team: 'platform' },
@@ -160,7 +160,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual(after.data, { ...wanted.data, ...others.data });
     });
 
-    test('refuses an update of a state that is no longer there, and changes nothing', async (t) => {
+    test('update() returns false if the Secret was changed since the read, and changes nothing', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const stale = await existing(replica('a'));
@@ -170,13 +170,13 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual(await existing(replica('a')), before);
     });
 
-    test('refuses an update where there is no Secret, and creates none', async (t) => {
+    test('update() returns false if there is no Secret, and creates none', async (t) => {
       const { replica } = await make(t);
       assert.equal(await replica('a').update(content('first'), '1'), false);
       assert.equal(await replica('a').read(), undefined);
     });
 
-    test('lets exactly one of several replicas update the same state', async (t) => {
+    test('of several concurrent update() calls on one resourceVersion exactly one returns true', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const { resourceVersion } = await existing(replica('a'));
@@ -186,7 +186,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual((await existing(replica('a'))).data, content(winner).data);
     });
 
-    test('deletes exactly what was read', async (t) => {
+    test('delete() of the Secret store deletes the Secret that was read', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const read = await existing(replica('b'));
@@ -195,7 +195,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.equal(await replica('b').delete(read), false);
     });
 
-    test('does not delete what was changed since it was read', async (t) => {
+    test('delete() returns false if the Secret was changed since the read, and keeps it', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const stale = await existing(replica('a'));
@@ -205,7 +205,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual(await existing(replica('a')), before);
     });
 
-    test('does not delete what has come in the place of what was read', async (t) => {
+    test('delete() returns false if the Secret was deleted and created again since the read, and keeps it', async (t) => {
       const { replica } = await make(t);
       await replica('a').create(content('first'));
       const gone = await existing(replica('a'));

@@ -95,7 +95,7 @@ describe('a Job', () => {
   });
 });
 
-describe('a page of Jobs', () => {
+describe('reading a page of Jobs from the API server', () => {
   test('requests the next page of Jobs with the continue token', async () => {
     const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
     assert.deepEqual(await store.page('from', () => {}), { resourceVersion: '7', next: 'more' });
