@@ -31,11 +31,13 @@ export function readFlags<const F extends Flags>(flags: F, argv: readonly string
     if (token.kind === 'positional') return [token.value];
     return token.kind === 'option' && !(token.name in flags) ? [token.rawName] : [];
   });
-  const problems = unknown.map((found) => `found ${found}; allowed are ${describeFlags(flags)}`);
+  const problems = unknown.map((found) => `${found}: unknown flag; valid flags are ${describeFlags(flags)}`);
   const read = Object.entries(flags).map(([name, flag]) => {
     const text = values[name] ?? String(flag.default);
     const value = 'allowed' in flag ? textOf(flag, text) : numberOf(flag, text);
-    if (value === undefined) problems.push(`--${name}: found ${JSON.stringify(text)}; allowed is ${allowedOf(flag)}`);
+    if (value === undefined) {
+      problems.push(`--${name}: invalid value ${JSON.stringify(text)}: must be ${allowedOf(flag)}`);
+    }
     return [name, value];
   });
   if (problems.length > 0) throw new Error(problems.join('\n'));

@@ -100,11 +100,15 @@ describe('the start of a daemon on a real API server, with only the rights of ma
   });
 
   const damages: { name: string; reason: string; data: Record<string, string> }[] = [
-    { name: 'a serving certificate of junk', reason: 'unparsable', data: { 'tls.crt': base64('junk') } },
+    { name: 'an unparsable serving certificate', reason: 'unparsable', data: { 'tls.crt': base64('junk') } },
     { name: 'an emptied serving certificate', reason: 'unparsable', data: { 'tls.crt': '', 'tls.key': '' } },
-    { name: 'a lost CA key', reason: 'ca-lost', data: { 'ca.key': '' } },
-    { name: 'a CA of junk', reason: 'unparsable', data: { 'ca.crt': base64('junk') } },
-    { name: 'emptied data', reason: 'absent', data: { 'tls.crt': '', 'tls.key': '', 'ca.crt': '', 'ca.key': '' } },
+    { name: 'no CA key', reason: 'ca-lost', data: { 'ca.key': '' } },
+    { name: 'an unparsable CA', reason: 'unparsable', data: { 'ca.crt': base64('junk') } },
+    {
+      name: 'empty certificates and keys',
+      reason: 'absent',
+      data: { 'tls.crt': '', 'tls.key': '', 'ca.crt': '', 'ca.key': '' },
+    },
   ];
   for (const { name, reason, data } of damages) {
     it(`a restarted daemon repairs a Secret with ${name} and logs the reason ${reason}`, async (t) => {

@@ -72,13 +72,13 @@ describe('replicas with different options, as during a rollout', () => {
   });
 
   const edits: Readonly<Record<string, (entry: V1MutatingWebhook) => unknown>> = {
-    'an edited failure policy': (entry) => (entry.failurePolicy = 'Ignore'),
-    'another timeout': (entry) => (entry.timeoutSeconds = 29),
-    'a path that was taken out': ({ clientConfig: { service } }) => delete service?.path,
-    'rules that were taken out': (entry) => (entry.rules = []),
-    'a condition that is never true': (entry) =>
+    'an edited failurePolicy': (entry) => (entry.failurePolicy = 'Ignore'),
+    'an edited timeoutSeconds': (entry) => (entry.timeoutSeconds = 29),
+    'a removed path': ({ clientConfig: { service } }) => delete service?.path,
+    'removed rules': (entry) => (entry.rules = []),
+    'an added match condition that is never true': (entry) =>
       (entry.matchConditions = [...(entry.matchConditions ?? []), { name: 'never', expression: 'false' }]),
-    'a condition that was taken out': (entry) => entry.matchConditions?.pop(),
+    'a removed match condition': (entry) => entry.matchConditions?.pop(),
   };
   for (const [what, change] of Object.entries(edits)) {
     it(`replicas with different options repair ${what} to the options of the Lease holder`, async () => {

@@ -85,10 +85,10 @@ describe('the webhook registration on a real API server', () => {
   });
 
   const edits: { name: string; field: string; edit: Partial<V1MutatingWebhook> }[] = [
-    { name: 'rules', field: 'rules', edit: { rules: [] } },
-    { name: 'a failure policy', field: 'failurePolicy', edit: { failurePolicy: 'Fail' } },
-    { name: 'match conditions', field: 'matchConditions', edit: { matchConditions: [] } },
-    { name: 'a timeout', field: 'timeoutSeconds', edit: { timeoutSeconds: 29 } },
+    { name: 'the rules', field: 'rules', edit: { rules: [] } },
+    { name: 'the failurePolicy', field: 'failurePolicy', edit: { failurePolicy: 'Fail' } },
+    { name: 'the matchConditions', field: 'matchConditions', edit: { matchConditions: [] } },
+    { name: 'timeoutSeconds', field: 'timeoutSeconds', edit: { timeoutSeconds: 29 } },
   ];
   for (const { name, field, edit } of edits) {
     it(`a restarted daemon repairs the registration after an edit of ${name}`, async () => {

@@ -109,7 +109,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
 
   for (const one of ALLOWED) {
     const { since = 0 } = one;
-    it(`can ${one.what}${since > minor ? `, but not before 1.${since}` : ''}`, async () => {
+    it(`a stolen token of the daemon can ${one.what}${since > minor ? `, but not before Kubernetes 1.${since}` : ''}`, async () => {
       const reply = await attempt(one);
       assert.ok(since > minor ? reply.status === 422 : reply.status < 300, told(one, reply));
     });
@@ -117,7 +117,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
 
   for (const [kind, attempts] of Object.entries(REFUSED)) {
     for (const one of attempts) {
-      it(`cannot ${one.what} (${kind})`, async () => {
+      it(`a stolen token of the daemon cannot ${one.what} (${kind})`, async () => {
         // A policy is in force a moment after it was made.
         await eventually(async () => {
           const reply = await attempt(one);

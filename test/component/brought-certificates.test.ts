@@ -67,30 +67,30 @@ suite('the errors about certificate files', () => {
     altered(set.serving, { signer: set.ca, ...(change ? { change } : {}) });
   const rows: [name: string, certificate: () => string, text: RegExp][] = [
     [
-      'the end of the validity',
+      'the time at which it expired',
       () => leaf(endsAt(new Date('2026-01-02T03:04:05Z'))).certificate,
       /^the certificate is no longer valid: notAfter: invalid value 2026-01-02T03:04:05\.000Z: must be in the future$/,
     ],
     [
-      'the names',
+      'the required and the found names',
       () => leaf(hasExtension('subjectAltName', { altNames: [{ type: 2, value: 'other.example' }] })).certificate,
       new RegExp(
         `: subjectAltName: invalid value "DNS:other\\.example": must include ${SERVER_NAME.replaceAll('.', '\\.')}$`,
       ),
     ],
     [
-      'what TLS says of a second block that is cut off',
+      'the message of OpenSSL about a second PEM block that is cut off',
       () => set.serving.certificate + set.ca.certificate.slice(0, 200),
       /^the certificate and key cannot be loaded: \S/,
     ],
     [
-      'what TLS says of a second block that is no certificate',
+      'the message of OpenSSL about a second PEM block that is not a certificate',
       () => `${set.serving.certificate}-----BEGIN CERTIFICATE-----\nanVuaw==\n-----END CERTIFICATE-----\n`,
       /^the certificate and key cannot be loaded: \S/,
     ],
   ];
   for (const [name, certificate, text] of rows) {
-    test(name, async (t) => {
+    test(`the error about a user-provided certificate has ${name}`, async (t) => {
       const files = { ...filesOf(set), 'cert.pem': certificate() };
       await assert.rejects(bring(t, files), ({ code, message }: NodeJS.ErrnoException) => {
         assert.equal(code, 'CERTIFICATE_FILES_INVALID');

@@ -13,7 +13,7 @@ suite('the log line and the metric of each response', () => {
   });
   const rows: [name: string, review: Json, outcome: string, line: object][] = [
     [
-      'a Job that is capped',
+      'the review of a terraform Job',
       aReview(),
       'capped',
       {
@@ -28,7 +28,7 @@ suite('the log line and the metric of each response', () => {
       },
     ],
     [
-      'a Job that is capped in a dry run',
+      'a dry run for a terraform Job',
       anUpdate({ dryRun: true, object: aTerraformJob({ backoffLimit: undefined }) }),
       'capped',
       {
@@ -38,13 +38,13 @@ suite('the log line and the metric of each response', () => {
       },
     ],
     [
-      'a Job that is let through',
+      'the review of a Job that no rule matches',
       aReview({ object: aJob() }),
       'allowed',
       { level: 'debug', message: 'job allowed', fields: { ...of('report', 'CREATE'), reason: 'no-rule' } },
     ],
     [
-      'a Job that cannot be read',
+      'the review of an invalid Job',
       aReview({ object: aJob({ backoffLimit: '6' }) }),
       'refused',
       {
@@ -54,7 +54,7 @@ suite('the log line and the metric of each response', () => {
       },
     ],
     [
-      'no review at all',
+      'a body that is not a review',
       {},
       'malformed',
       {
@@ -70,7 +70,7 @@ suite('the log line and the metric of each response', () => {
     ],
   ];
   for (const [name, review, outcome, line] of rows) {
-    test(name, async (t) => {
+    test(`the endpoint logs and counts ${name} as ${outcome}`, async (t) => {
       const { post, lines, outcomes } = await startEndpoint(t);
       await post(review);
       assert.deepEqual({ lines, outcomes }, { lines: [line], outcomes: [outcome] });

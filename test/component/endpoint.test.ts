@@ -40,7 +40,7 @@ suite('the response to a recorded review of a real API server', () => {
     ));
 
   for (const { name, text, review } of recordedReviews) {
-    test(name, async (t) => {
+    test(`the endpoint responds to the recorded review ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       const reply = await endpoint.post(text);
       const expected = patches[name] ?? [];
@@ -103,8 +103,8 @@ suite('warning and audit annotations of a capped Job', () => {
   // The API server validates a Job only after admission, so these values reach the endpoint.
   const odd: [name: string, fields: JobFields][] = [
     ['a restart policy with control characters', { restartPolicy: 'Always\n\u0007\u0085' }],
-    ['a restart policy without end', { restartPolicy: 'x'.repeat(5_000) }],
-    ['a restart policy in many words', { restartPolicy: 'this one has forty characters, and spaces' }],
+    ['a restart policy of 5,000 characters', { restartPolicy: 'x'.repeat(5_000) }],
+    ['a restart policy with spaces', { restartPolicy: 'this one has forty characters, and spaces' }],
   ];
   for (const [name, fields] of odd) {
     test(`a Job with ${name} is capped, with a valid warning and valid audit annotations`, async (t) => {
@@ -135,18 +135,18 @@ suite('a review of the largest Job that etcd accepts', () => {
 
 suite('the response to a valid review', () => {
   const rows: [name: string, review: Json, status?: object][] = [
-    ['a subresource', anUpdate({ subResource: 'status' })],
+    ['the subresource status', anUpdate({ subResource: 'status' })],
     ['a DELETE', aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() })],
-    ['a Job of somebody else', aReview({ object: aJob({ name: 'oss-bucket-apply' }) })],
+    ['a Job that no rule matches', aReview({ object: aJob({ name: 'oss-bucket-apply' }) })],
     [
-      'a Job that has failed',
+      'an UPDATE of a failed Job',
       anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'True' }] }) }),
     ],
-    ['a Job that runs once', aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) })],
-    ['no object', aReview({ object: null }), { code: 400, message: 'object: invalid value null: must be a Job' }],
+    ['a Job that is capped already', aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) })],
+    ['a null object', aReview({ object: null }), { code: 400, message: 'object: invalid value null: must be a Job' }],
   ];
   for (const [name, review, status] of rows) {
-    test(name, async (t) => {
+    test(`the endpoint ${status ? 'refuses' : 'allows'} a review of ${name}${status ? '' : ' without a change'}`, async (t) => {
       const reply = await (await startEndpoint(t)).post(review);
       if (status === undefined) return assertAllowed(reply, review.request.uid);
       assert.equal(reply.status, 200);
@@ -162,25 +162,31 @@ suite('the response to a request without a valid review', () => {
     return aReview({ padding: 'x'.repeat(bytes - empty) });
   };
   const rows: [name: string, body: unknown, options: object, status: number, text: RegExp][] = [
-    ['another path', aReview(), { path: '/' }, 404, /^the endpoint is \/modify-terraform-job$/],
-    ['a path below', aReview(), { path: `${ENDPOINT_PATH}/x` }, 404, /^the endpoint is/],
+    ['a POST to another path', aReview(), { path: '/' }, 404, /^the endpoint is \/modify-terraform-job$/],
+    ['a POST to a path below its own', aReview(), { path: `${ENDPOINT_PATH}/x` }, 404, /^the endpoint is/],
     ['a GET', '', { method: 'GET' }, 405, /^method: invalid value GET: must be POST$/],
     ['a PUT', aReview(), { method: 'PUT' }, 405, /^method: invalid value PUT: must be POST$/],
     [
-      'another content type',
+      'the content type text/plain',
       aReview(),
       json('text/plain'),
       415,
       /^Content-Type: invalid value text\/plain: must be application\/json$/,
     ],
     [
-      'a content type that is like JSON',
+      'the content type application/json-patch+json',
       aReview(),
       json('application/json-patch+json'),
       415,
       /^Content-Type: invalid value /,
     ],
-    ['no content type', aReview(), { headers: {} }, 415, /^Content-Type: required: must be application\/json$/],
+    [
+      'a request without content type',
+      aReview(),
+      { headers: {} },
+      415,
+      /^Content-Type: required: must be application\/json$/,
+    ],
     [
       'an unknown charset',
       aReview(),
@@ -189,14 +195,20 @@ suite('the response to a request without a valid review', () => {
       /^charset: invalid value klingon: must be utf-8$/,
     ],
     ['an empty body', '', {}, 400, /must be/],
-    ['half a body', JSON.stringify(aReview()).slice(0, 500), {}, 400, /JSON/],
-    ['what is not JSON', 'apiVersion: admission.k8s.io/v1', {}, 400, /^body: invalid first character "a": /],
-    ['blanks', ' \t\r\n', {}, 400, /^body: required: must be a JSON object$/],
-    ['JSON that is no object', 'null', {}, 400, /^body: invalid first character "n": must be a JSON object$/],
-    ['JSON that is no review', aJob(), {}, 400, /^kind: invalid value "Job": must be "AdmissionReview"$/],
+    ['an incomplete JSON body', JSON.stringify(aReview()).slice(0, 500), {}, 400, /JSON/],
+    ['a body that is not JSON', 'apiVersion: admission.k8s.io/v1', {}, 400, /^body: invalid first character "a": /],
+    ['a body of white space', ' \t\r\n', {}, 400, /^body: required: must be a JSON object$/],
+    [
+      'a JSON body that is not an object',
+      'null',
+      {},
+      400,
+      /^body: invalid first character "n": must be a JSON object$/,
+    ],
+    ['a Job instead of a review', aJob(), {}, 400, /^kind: invalid value "Job": must be "AdmissionReview"$/],
     ['a review without uid', aReview({ uid: undefined }), {}, 400, /^request\.uid: required: must be a string$/],
     [
-      'v1beta1',
+      'a review of version v1beta1',
       { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' },
       {},
       400,
@@ -204,7 +216,7 @@ suite('the response to a request without a valid review', () => {
     ],
   ];
   for (const [name, body, options, status, text] of rows) {
-    test(`${status}: ${name}`, async (t) => {
+    test(`the endpoint responds ${status} to ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       const reply = await endpoint.post(body, options);
       assert.equal(reply.status, status);
@@ -215,15 +227,19 @@ suite('the response to a request without a valid review', () => {
   }
 
   const accepted: [name: string, body: unknown, options: object][] = [
-    ['exactly 20 MiB', ofSize(20 * MIB), {}],
-    ['blanks before it', ` \n${JSON.stringify(aReview())}`, {}],
-    ['a charset', aReview(), json('application/json; charset=utf-8')],
-    ['no query string', aReview(), { path: ENDPOINT_PATH }],
+    ['a body of exactly 20 MiB', ofSize(20 * MIB), {}],
+    ['white space before the JSON', ` \n${JSON.stringify(aReview())}`, {}],
+    ['the charset utf-8', aReview(), json('application/json; charset=utf-8')],
+    ['a request without query string', aReview(), { path: ENDPOINT_PATH }],
     ['the query string of the API server', aReview(), { path: `${ENDPOINT_PATH}?timeout=5s` }],
-    ['a query string of many parts', aReview(), { path: `${ENDPOINT_PATH}?timeout=5s&timeout=6s&__proto__[a]=b&x` }],
+    [
+      'a query string with several parameters',
+      aReview(),
+      { path: `${ENDPOINT_PATH}?timeout=5s&timeout=6s&__proto__[a]=b&x` },
+    ],
   ];
   for (const [name, body, options] of accepted) {
-    test(`but not: ${name}`, async (t) => {
+    test(`the endpoint accepts ${name}`, async (t) => {
       const reply = await (await startEndpoint(t)).post(body, options);
       assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedLimit, cappedPolicy]]);
     });

@@ -48,26 +48,30 @@ suite('the response to unusual or invalid HTTP', () => {
   const chunk = (text: string) => `${text.length.toString(16)}${CRLF}${text}${CRLF}`;
   const rows: [name: string, bytes: string, statuses: number[]][] = [
     [
-      'a body in chunks',
+      'a chunked body',
       wire(['Transfer-Encoding: chunked', LAST], `${chunk(good.slice(0, 9))}${chunk(good.slice(9))}${chunk('')}`),
       [200],
     ],
     [
-      'three requests at once',
+      'three pipelined requests',
       wire([length(good.length)], good).repeat(2) + wire([length(good.length), LAST], good),
       [200, 200, 200],
     ],
     ['Expect: 100-continue', wire(['Expect: 100-continue', length(good.length), LAST], good), [100, 200]],
-    ['a body shorter than its length, then the end', wire([length(3), LAST], good), [400]],
-    ['two lengths that differ', wire([length(3), length(good.length)], good), [400]],
-    ['a length and chunks', wire([length(3), 'Transfer-Encoding: chunked'], chunk(good)), [400]],
+    ['a Content-Length of three bytes with a longer body', wire([length(3), LAST], good), [400]],
+    ['two different Content-Length headers', wire([length(3), length(good.length)], good), [400]],
+    [
+      'Content-Length together with Transfer-Encoding',
+      wire([length(3), 'Transfer-Encoding: chunked'], chunk(good)),
+      [400],
+    ],
     ['headers of 20 kB', wire([`X-Padding: ${'x'.repeat(20_000)}`, length(good.length)], good), [431]],
-    ['neither a length nor chunks', wire([LAST]), [400]],
-    ['a length of nothing', wire([length(0), LAST]), [400]],
-    ['no HTTP', `hello${CRLF}${CRLF}`, [400]],
+    ['a POST without Content-Length and Transfer-Encoding', wire([LAST]), [400]],
+    ['a POST with Content-Length 0', wire([length(0), LAST]), [400]],
+    ['bytes that are not HTTP', `hello${CRLF}${CRLF}`, [400]],
   ];
   for (const [name, bytes, statuses] of rows) {
-    test(name, async (t) => {
+    test(`the endpoint responds ${statuses.join(', ')} to ${name}`, async (t) => {
       const endpoint = await startEndpoint(t);
       assert.deepEqual(statusesIn(await exchange(endpoint, bytes)), statuses);
       await assertServes(endpoint);
@@ -203,14 +207,14 @@ suite('the response to hostile JSON', () => {
   ];
   for (const [kind, text] of Object.entries(deep)) {
     for (const [path, outcome] of rows) {
-      test(`${kind} within ${kind} at ${path}`, async (t) => {
+      test(`a review with 100,000 nested ${kind} at ${path} is ${outcome}`, async (t) => {
         const endpoint = await startEndpoint(t);
         await endpoint.post(spoiled(path, text));
         assert.deepEqual(endpoint.outcomes, [outcome]);
       });
     }
 
-    test(`${kind} within ${kind} at request.resource.group, which is no fault of ours`, async (t) => {
+    test(`a review with 100,000 nested ${kind} at request.resource.group causes no internal error`, async (t) => {
       const endpoint = await startEndpoint(t);
       await endpoint.post(spoiled('request.resource.group', text));
       assert.notDeepEqual(endpoint.outcomes, ['error']);

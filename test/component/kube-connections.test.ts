@@ -93,7 +93,7 @@ describe('reading a page of Jobs from the API server', { concurrency: true, time
   }
 
   const hanging: Readonly<Record<string, (response: Response) => void>> = {
-    'before it has begun': () => {},
+    'before its first byte': () => {},
     'in its middle': (response) => void response.write(begun),
   };
   for (const [where, hang] of Object.entries(hanging)) {

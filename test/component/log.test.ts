@@ -129,7 +129,7 @@ suite('a value with line breaks stays on one log line', () => {
     '\ud800',
   ];
   for (const format of ['json', 'pretty'] as const) {
-    test(`as ${format}`, async () => {
+    test(`in the ${format} log format a value with line breaks stays on one line`, async () => {
       const script = `for (const name of ${JSON.stringify(values)}) log.info('x', { name });`;
       const lines = linesOf(await printed(script, { format }));
       assert.equal(lines.length, values.length);

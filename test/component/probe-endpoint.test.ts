@@ -32,11 +32,19 @@ describe('the probe of the endpoint by inspect', () => {
   });
 
   const refused: Readonly<Record<string, readonly [string, (own: string) => string, RegExp]>> = {
-    'another name': ['other.vela-system.svc', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
-    'an address that it is not for': ['10.0.0.1', (own) => own, /ERR_TLS_CERT_ALTNAME_INVALID|does not match/],
-    'another authority': [SERVER_NAME, () => other.caBundle, /unable to|signature|issuer/],
+    'a name that is not in the certificate': [
+      'other.vela-system.svc',
+      (own) => own,
+      /ERR_TLS_CERT_ALTNAME_INVALID|does not match/,
+    ],
+    'an address that is not in the certificate': [
+      '10.0.0.1',
+      (own) => own,
+      /ERR_TLS_CERT_ALTNAME_INVALID|does not match/,
+    ],
+    'the bundle of another CA': [SERVER_NAME, () => other.caBundle, /unable to|signature|issuer/],
     'an empty bundle': [SERVER_NAME, () => '', /unable to get/],
-    'a bundle of junk': [SERVER_NAME, () => 'junk', /unable to get/],
+    'an unparsable bundle': [SERVER_NAME, () => 'junk', /unable to get/],
   };
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
     test(`a probe of the endpoint returns the presented certificate and a reason why it is not verified with ${what}`, async (t) => {

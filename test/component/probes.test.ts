@@ -83,32 +83,32 @@ suite('/readyz', () => {
 
   const rows: [name: string, change: () => Promise<Partial<Health>>, now: Date, line: RegExp][] = [
     [
-      'while it drains',
+      'the replica is shutting down',
       async () => ({ phase: 'draining' }),
       at(0),
       /^\[-\]shutdown failed: the replica is shutting down$/m,
     ],
     [
-      'with a certificate that has expired',
+      'the presented certificate has expired',
       async () => ({}),
       at(100 * 365 * 24 * 60 * MINUTE),
       /^\[-\]certificate failed: the certificate is no longer valid$/m,
     ],
     [
-      'with a certificate that the live CA bundle does not verify',
+      'the live CA bundle does not verify the presented certificate',
       async () => ({ liveBundle: (await someCertificates(2)).caBundle }),
       at(0),
       /^\[-\]registration failed: the live CA bundle does not verify the serving certificate$/m,
     ],
     [
-      'with a certificate that is not for the endpoint',
+      'the presented certificate is not for the name of the endpoint',
       async () => ({ presented: (await someCertificates()).ca.certificate }),
       at(0),
       /^\[-\]certificate failed: /m,
     ],
   ];
   for (const [name, change, now, line] of rows) {
-    test(`/readyz fails ${name}`, async (t) => {
+    test(`/readyz fails if ${name}`, async (t) => {
       const { get } = await startProbesOf(t, { ...(await ready()), ...(await change()) }, { now });
       const { status, text } = await get('/readyz');
       assert.equal(status, 503);
@@ -129,17 +129,17 @@ suite('/readyz', () => {
 
 suite('/healthz', () => {
   const rows: [name: string, beatAt: Date | undefined, status: number, text: RegExp][] = [
-    ['is ok before the loop began', undefined, 200, /^ok\n$/],
-    ['is ok while the loop is awake now and then', at(-4 * MINUTE), 200, /^ok\n$/],
+    ['is ok before the first reconcile', undefined, 200, /^ok\n$/],
+    ['is ok four minutes after the last reconcile began', at(-4 * MINUTE), 200, /^ok\n$/],
     [
-      'fails when the loop hangs',
+      'fails six minutes after the last reconcile began',
       at(-6 * MINUTE),
       503,
       /^\[-\]reconcile-loop failed: the last reconcile began 36\d s ago\n$/,
     ],
   ];
   for (const [name, beatAt, status, text] of rows) {
-    test(name, async (t) => {
+    test(`/healthz ${name}`, async (t) => {
       const { get } = await startProbesOf(t, { phase: 'running', ...(beatAt ? { beatAt } : {}) });
       const answer = await get('/healthz');
       assert.deepEqual([answer.status, answer.type], [status, TEXT]);

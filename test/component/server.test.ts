@@ -100,8 +100,12 @@ suite('presenting a new serving certificate', () => {
   });
 
   const bad: [name: string, privateKey: () => Promise<string>, error: RegExp][] = [
-    ['whose key is another’s', async () => (await someCertificates(2)).serving.privateKey, /key values mismatch/],
-    ['whose key cannot be read', async () => 'no key', /no start line|DECODER/],
+    [
+      'with the key of another certificate',
+      async () => (await someCertificates(2)).serving.privateKey,
+      /key values mismatch/,
+    ],
+    ['with an unreadable key', async () => 'no key', /no start line|DECODER/],
   ];
   for (const [name, privateKey, error] of bad) {
     test(`presenting a serving certificate ${name} throws, and the endpoint keeps the old one`, async (t) => {
@@ -186,7 +190,7 @@ suite('closing the endpoint', () => {
 
   const idle: [name: string, connect: (target: Target) => Promise<Socket>][] = [
     [
-      'keeps its connection',
+      'keeps its connection open after a response',
       async (target) => {
         const socket = await connectTo(target);
         socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -194,9 +198,9 @@ suite('closing the endpoint', () => {
         return socket;
       },
     ],
-    ['has connected and asks for nothing', connectTo],
+    ['has sent no request after the TLS handshake', connectTo],
     [
-      'has connected and does not even begin with TLS',
+      'has not started the TLS handshake',
       async ({ port }) => {
         const socket = createConnection(port, '127.0.0.1');
         await once(socket, 'connect');

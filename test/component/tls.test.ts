@@ -25,10 +25,13 @@ suite('the endpoint with openssl s_client', () => {
   const refused: [what: string, flags: readonly string[]][] = [
     ['TLS 1.0', ['-tls1', ...weak]],
     ['TLS 1.1', ['-tls1_1', ...weak]],
-    ['CBC in TLS 1.2', ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES128-SHA']],
-    ['no ephemeral key exchange', ['-tls1_2', '-cipher', 'AES128-GCM-SHA256:AES256-GCM-SHA384']],
-    ['no authentication', ['-tls1_2', '-cipher', 'ADH-AES128-GCM-SHA256:@SECLEVEL=0']],
-    ['CCM with a short tag in TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
+    [
+      'a CBC suite in TLS 1.2',
+      ['-tls1_2', '-cipher', 'ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES128-SHA'],
+    ],
+    ['a suite without ephemeral key exchange', ['-tls1_2', '-cipher', 'AES128-GCM-SHA256:AES256-GCM-SHA384']],
+    ['a suite without authentication', ['-tls1_2', '-cipher', 'ADH-AES128-GCM-SHA256:@SECLEVEL=0']],
+    ['a CCM_8 suite in TLS 1.3', ['-tls1_3', '-ciphersuites', 'TLS_AES_128_CCM_8_SHA256']],
   ];
   for (const [what, flags] of refused) {
     test(`the endpoint refuses openssl s_client with ${what} by a TLS alert`, async (t) => {

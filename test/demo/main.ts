@@ -27,7 +27,7 @@ const print = (...lines: string[]) => process.stdout.write(`${lines.join('\n')}\
 const isKept = process.argv.includes('--keep');
 const unknown = process.argv.slice(2).filter((argument) => argument !== '--keep');
 if (unknown.length > 0) {
-  print(`npm run demo: found ${unknown.join(' ')}; allowed is --keep (as in: npm run demo -- --keep)`);
+  print(`npm run demo: ${unknown.join(' ')}: unknown argument; the only argument is --keep (npm run demo -- --keep)`);
   process.exit(2);
 }
 

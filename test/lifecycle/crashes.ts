@@ -63,7 +63,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
       unharmed(await play(stage, t, { scenario: 'five more started at once', act }));
     });
 
-    test('after all replicas were killed, Jobs are capped within ten seconds of the restart, also if caBundle was emptied', async (t) => {
+    test('after a kill and restart of all replicas, Jobs are capped again within ten seconds, also if caBundle was emptied', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 2 });
       const endAll = () => Promise.all([...stage.replicas].map((replica) => stage.end(replica, 'SIGKILL')));
       const restart = () => Promise.all([stage.add(), stage.add()]);

@@ -87,7 +87,7 @@ describe('the container image', () => {
     assert.ok(added < 10 * MiB);
   });
 
-  it('the image runs on a read-only file system without capabilities and logs no warning', async () => {
+  it('the image prints its version and help on a read-only file system without capabilities, and no warning', async () => {
     assert.deepEqual(await run(['--version']), { stdout: `${packageJson.version}\n`, stderr: '' });
     const { stdout } = await run(['--help']);
     assert.match(stdout, /^Usage: terraform-daemon/);

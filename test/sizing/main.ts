@@ -33,7 +33,7 @@ interface Row {
 
 const given = process.argv.slice(2);
 if (given.length > 0) {
-  process.stderr.write(`npm run sizing: found ${given.join(' ')}; it takes no arguments\n`);
+  process.stderr.write(`npm run sizing: ${given.join(' ')}: unknown argument; npm run sizing has no arguments\n`);
   process.exit(2);
 }
 

@@ -63,8 +63,8 @@ export function shellBlocks(file: string, text: string): readonly ShellBlock[] {
 function fate(place: string, fence: string): Pick<ShellBlock, 'runBy' | 'reason'> {
   const [, runBy, reason = ''] = /^sh (cluster|node|helm|unrun|)(?:: (\S.*))?$/.exec(fence) ?? [];
   if (runBy === undefined || (runBy === 'unrun') !== (reason !== '')) {
-    const found = `found the fence ${JSON.stringify(fence)}`;
-    throw new Error(`${place}: ${found}; allowed are "sh", "sh cluster", "sh node", "sh helm" and "sh unrun: why"`);
+    const valid = '"sh", "sh cluster", "sh node", "sh helm" or "sh unrun: <reason>"';
+    throw new Error(`${place}: invalid fence ${JSON.stringify(fence)}: must be ${valid}`);
   }
   return { runBy: runBy === '' ? 'checkout' : (runBy as RunBy), reason };
 }

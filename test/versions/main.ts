@@ -111,7 +111,9 @@ const asked = process.argv.slice(2);
 const unknown = asked.filter((minor) => !all.has(minor));
 if (unknown.length > 0) {
   const allowed = [...all.keys()].join(', ');
-  process.stderr.write(`npm run test:versions: found ${unknown.join(' ')}; allowed are ${allowed}, or none for all\n`);
+  process.stderr.write(
+    `npm run test:versions: invalid version ${unknown.join(' ')}: must be one of ${allowed}; no argument tests all\n`,
+  );
   process.exit(2);
 }
 for (const minor of asked.length === 0 ? all.keys() : asked) {

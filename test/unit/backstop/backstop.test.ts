@@ -5,7 +5,7 @@ import { away, type Result, settled, startBackstop } from '../../support/builder
 import { eventually, promptly } from '../../support/eventually.ts';
 
 describe('the backstop', { timeout: 30_000 }, () => {
-  test('patches each uncapped Job once, at most eight at a time, and writes an Event about each', async (t) => {
+  test('the backstop patches each uncapped Job once, at most eight at a time, and writes an Event about each', async (t) => {
     const { seen, lines, metrics, stop, ended } = startBackstop(t, 100);
     await eventually(() => assert.equal(seen.events.length, 100));
     assert.deepEqual([seen.mostRunning, new Set(seen.patched).size, seen.patched.length], [8, 100, 100]);
@@ -20,7 +20,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     ['a', 3],
     ['b', 0],
   ] as const) {
-    test(`reads the labels of a namespace if the policy has a namespaceSelector: team ${team}, ${patched} Jobs capped`, async (t) => {
+    test(`with a policy for namespaces of team a, the backstop caps ${patched} of 3 Jobs in a namespace of team ${team}`, async (t) => {
       const [rule] = terraformPolicy.rules;
       assert.ok(rule);
       const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
@@ -31,14 +31,14 @@ describe('the backstop', { timeout: 30_000 }, () => {
     });
   }
 
-  test('lists all Jobs again after a new policy has come into force', async (t) => {
+  test('the backstop lists all Jobs again when a new policy comes into force', async (t) => {
     const { seen, lines, changePolicy } = startBackstop(t, 1);
     await eventually(() => assert.ok(lines.includes('info jobs listed')));
     changePolicy();
     await eventually(() => assert.deepEqual(seen.pages, [0, 0]));
   });
 
-  test('retries a waiting Job at once after a new policy has come into force', async (t) => {
+  test('the backstop retries a delayed Job at once when a new policy comes into force', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let result: Result = away;
     const { seen, changePolicy } = startBackstop(t, 1, { answer: () => result });
@@ -48,7 +48,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     await eventually(() => assert.equal(seen.patched.length, 2));
   });
 
-  test('does not retry a Job that has changed or was deleted, because the watch reports it', async (t) => {
+  test('the backstop does not retry the patch of a Job that has changed or was deleted, because the watch reports it', async (t) => {
     const { seen, lines, metrics } = startBackstop(t, 3, { answer: () => 'lost' });
     await eventually(() => assert.equal(seen.patched.length, 3));
     await new Promise(setImmediate);
@@ -56,13 +56,13 @@ describe('the backstop', { timeout: 30_000 }, () => {
     assert.deepEqual(lines, ['info jobs listed']);
   });
 
-  test('warns if the API server stores a higher backoffLimit than the patch sets, and does not count the cap', async (t) => {
+  test('the backstop warns if the API server stores a higher backoffLimit than the patch sets, and does not count a cap', async (t) => {
     const { lines, metrics } = startBackstop(t, 2, { answer: () => 'undone' });
     await eventually(() => assert.ok(lines.includes('debug job not capped')));
     assert.deepEqual([lines.filter((line) => line === 'warn job not capped').length, metrics.missed], [1, 0]);
   });
 
-  test('reads the next page of Jobs after the patches of the last page, or after 2 s if they hang', async (t) => {
+  test('the backstop reads the next page of Jobs after the patches of the last page, or after 2 s if they hang', async (t) => {
     // The types of mock timers lack this argument.
     t.mock.timers.enable({ apis: ['setTimeout', 'AbortSignal.timeout' as 'setTimeout'] });
     const hanging = Promise.withResolvers<Result>();
@@ -82,7 +82,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     assert.equal(new Set(seen.patched).size, 20, 'none is lost');
   });
 
-  test('registers one policy callback, however often the backstop runs', async (t) => {
+  test('the backstop registers one policy callback, however often it is started', async (t) => {
     const { seen, listeners, changePolicy, ended, endRun, run } = startBackstop(t, 1);
     await eventually(() => assert.equal(seen.watches, 1));
     endRun();
@@ -94,7 +94,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     assert.equal(listeners.length, 1);
   });
 
-  test('ends at once while a read of a namespace hangs', async (t) => {
+  test('the backstop ends at once while a read of a namespace hangs', async (t) => {
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
     const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };

@@ -27,8 +27,8 @@ const decide = (job: unknown, context: Partial<JobContext> = {}) =>
 const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
 const leave = { action: 'leave' };
 
-describe('a Job that has not finished', () => {
-  test('a Job is capped if its backoffLimit exceeds the policy, by a decision with its resourceVersion', () => {
+describe('the decision about a Job that has not finished', () => {
+  test('decideJob caps a Job whose backoffLimit exceeds the policy, and returns its resourceVersion', () => {
     assert.deepEqual(decide(aStoredJob()), cap);
     assert.deepEqual(decide({ ...aStoredJob(), kind: 'Job' }), cap);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
@@ -45,19 +45,19 @@ describe('a Job that has not finished', () => {
     'has no spec': { ...aStoredJob(), spec: null },
   };
   for (const [what, job] of Object.entries(left)) {
-    test(`a Job is left alone if it ${what}`, () => assert.deepEqual(decide(job), leave));
+    test(`decideJob leaves a Job unchanged if it ${what}`, () => assert.deepEqual(decide(job), leave));
   }
 
-  test('a Job is capped if the annotation keep-retries is not true, or a finishing condition is not True', () => {
+  test('decideJob caps a Job if its annotation keep-retries is false, or its condition Failed is False', () => {
     const annotations = { 'terraform.job.kb.io/keep-retries': 'false' };
     assert.deepEqual(decide(aStoredJob({}, { annotations })), cap);
     assert.deepEqual(decide(aStoredJob({ conditions: [condition('Failed', 'False'), condition('Suspended')] })), cap);
   });
 
-  test('an uncapped Job is left alone with --heal=off', () =>
+  test('decideJob leaves an uncapped Job unchanged with --heal=off', () =>
     assert.deepEqual(decide(aStoredJob(), { heal: 'off' }), leave));
 
-  test('a Job is capped with --heal=new if it was created at most 5 s before the daemon started', () => {
+  test('with --heal=new decideJob caps only Jobs that were created less than 5 s before the daemon started, or later', () => {
     const created = (creationTimestamp?: string) => decide(aStoredJob({}, { creationTimestamp }), { heal: 'new' });
     assert.deepEqual(created('2030-01-01T11:59:55Z'), leave);
     assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
@@ -66,7 +66,7 @@ describe('a Job that has not finished', () => {
   });
 });
 
-describe('the decision about a stored Job equals the decision about an UPDATE', () => {
+describe('decideJob decides about a stored Job as the webhook decides about an UPDATE', () => {
   const only = (match: Partial<Match>, backoffLimit = 0): Policy => ({
     rules: [
       {
@@ -76,13 +76,13 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
       },
     ],
   });
-  test('the decision ignores the generation of the Job', () => {
+  test('decideJob ignores the generation of a Job', () => {
     for (const metadata of [{ generation: 1 }, { generation: 2 }, {}]) {
       assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), cap);
     }
   });
 
-  test('does not change the immutable restartPolicy', () => {
+  test('decideJob does not change restartPolicy, which is immutable', () => {
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, restartPolicy: 'OnFailure' }, { generation: 1 })), leave);
   });
 
@@ -90,9 +90,9 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
   const named = only({ jobName: 'oss-*' }, 3);
   const long = `oss-${'a'.repeat(60)}`;
   const rows: readonly [string, object, number | undefined][] = [
-    ['takes a Job with a generated name as one without a name', generated, 0],
+    ['treats a Job with a generated name as a Job without a name', generated, 0],
     [
-      'takes a Job with a generated name of 63 characters as one without a name',
+      'treats a Job with a generated name of 63 characters as a Job without a name',
       { generateName: long, name: `${long.slice(0, 58)}x7b2k` },
       0,
     ],
@@ -106,14 +106,14 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
     ['reads the name of a Job without generateName', { name: 'oss-bucket-x7b2k' }, 3],
   ];
   for (const [what, metadata, to] of rows) {
-    test(what, () => {
+    test(`decideJob ${what}`, () => {
       const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
       const decision = decide(aStoredJob({}, metadata), { policy });
       assert.equal(decision.action === 'cap' && decision.to, to);
     });
   }
 
-  test('decides about the limit of a failed Job as about a running Job', () => {
+  test('decideJob reports the limit that the policy gives a failed Job', () => {
     const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
     const action = (policy: Policy, generation: number) =>
       decide(aStoredJob(failed, { generation }), { policy }).action;
@@ -121,7 +121,7 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
     assert.equal(action(only({}, 3), 1), 'leave', 'another client set 0');
   });
 
-  test('needs the labels of the namespace if a rule depends on them, and only then', () => {
+  test('decideJob asks for the labels of the namespace only if the decision depends on them', () => {
     const policy = {
       ...only({ labels: { tier: 'gold' }, jobName: 'oss-*' }),
       namespaceSelector: { matchLabels: { team: 'a' } },
@@ -141,11 +141,11 @@ describe('the decision about a stored Job equals the decision about an UPDATE', 
   });
 });
 
-describe('a Job that has failed', () => {
+describe('the decision about a failed Job', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
   const explain = { action: 'explain', job: reference, isLogKept: true, reason: undefined };
 
-  test('a failed Job is explained for ten minutes after the failure, even with --heal=off', () => {
+  test('decideJob explains a failed Job for ten minutes after its failure, even with --heal=off', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
       assert.deepEqual(decide(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
     }
@@ -153,19 +153,19 @@ describe('a Job that has failed', () => {
     assert.deepEqual(decide(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
   });
 
-  test('a failed Job has isLogKept false with restartPolicy OnFailure', () => {
+  test('decideJob returns isLogKept false for a failed Job with restartPolicy OnFailure', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
     assert.deepEqual(decision, { ...explain, isLogKept: false });
   });
 
-  test('a failed Job has isLogKept false and the reason if the reason is not BackoffLimitExceeded', () => {
+  test('decideJob returns isLogKept false and the reason for a Job that failed for another reason than BackoffLimitExceeded', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
   });
 
-  test('a failed Job is not explained if it is complete, was retried, is being deleted, or matches no rule', () => {
+  test('decideJob does not explain a Job that is complete, was retried, is being deleted, or matches no rule', () => {
     assert.deepEqual(decide(ran({ conditions: [condition('Complete')] })), leave);
     assert.deepEqual(decide(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);
@@ -174,7 +174,7 @@ describe('a Job that has failed', () => {
   });
 });
 
-test('decideJob does not throw for any JSON, and leaves alone any value that is not a Job', () => {
+test('decideJob does not throw for any JSON, and leaves any value that is not a Job', () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(decide(value), leave)));
   const damaged = fc.dictionary(fc.constantFrom('metadata', 'spec', 'status'), fc.jsonValue());
   fc.assert(fc.property(damaged, (fields) => assert.ok(decide({ ...aStoredJob(), ...fields }).action)));

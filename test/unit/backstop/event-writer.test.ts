@@ -5,7 +5,7 @@ import { away, settled, startBackstop } from '../../support/builders/a-backstop.
 import { eventually } from '../../support/eventually.ts';
 
 describe('the writer of Job Events', { timeout: 30_000 }, () => {
-  test('retries an Event, even after another replica has taken the Lease', async (t) => {
+  test('the Event writer retries an Event, even after another replica has taken the Lease', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let refusals = 3;
     const writeEvent = async () => {
@@ -31,7 +31,7 @@ describe('the writer of Job Events', { timeout: 30_000 }, () => {
     );
   });
 
-  test('gives up an Event after about a minute and logs a warning', async (t) => {
+  test('the Event writer gives up an Event after about a minute and logs a warning', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let tries = 0;
     const writeEvent = async () => {
@@ -50,7 +50,7 @@ describe('the writer of Job Events', { timeout: 30_000 }, () => {
     );
   });
 
-  test('does not retry an Event that the API server refuses', async (t) => {
+  test('the Event writer does not retry an Event that the API server refuses', async (t) => {
     let tries = 0;
     const writeEvent = async () => {
       tries += 1;

@@ -60,14 +60,14 @@ function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   return { steps, warnings, standing, stop: () => stop.abort(), ended, listNow, listSoon };
 }
 
-describe('watching Jobs', { timeout: 30_000 }, () => {
-  test('lists Jobs page by page, waits until each page is processed, and watches from the listed version', async (t) => {
+describe('the watch of Jobs', { timeout: 30_000 }, () => {
+  test('watchJobs lists Jobs page by page, waits until each page is processed, and watches from the listed resourceVersion', async (t) => {
     const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
     await standing(0);
     assert.deepEqual(steps, ['page undefined', 'saw a', 'saw b', 'seen', 'page next', 'saw c', 'seen', 'watch 10']);
   });
 
-  test('reports created, changed and deleted Jobs, but no bookmarks', async (t) => {
+  test('watchJobs reports created, changed and deleted Jobs, but no bookmarks', async (t) => {
     const { steps, standing } = start(t);
     const { tell } = await standing(0);
     for (const type of ['ADDED', 'BOOKMARK', 'MODIFIED', 'DELETED']) tell(type, { ...version('11'), type });
@@ -77,7 +77,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(told, ['saw ADDED', 'saw MODIFIED', 'gone DELETED']);
   });
 
-  test('resumes the watch from the last seen resourceVersion without a list or a log line', async (t) => {
+  test('after a regular end, the watch of Jobs resumes from the last seen resourceVersion without a list or a log line', async (t) => {
     const { steps, warnings, standing } = start(t);
     const first = await standing(0);
     first.tell('MODIFIED', version('11'));
@@ -96,7 +96,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('lists Jobs again if the resourceVersion is too old', async (t) => {
+  test('the watch of Jobs lists Jobs again if its resourceVersion is too old', async (t) => {
     const { steps, warnings, standing } = start(t);
     (await standing(0)).end('expired');
     await standing(1);
@@ -107,7 +107,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('listNow ends a watch and lists Jobs at once, without a warning', async (t) => {
+  test('listNow ends the watch of Jobs and lists Jobs at once, without a warning', async (t) => {
     const { steps, warnings, standing, listNow } = start(t);
     await standing(0);
     listNow();
@@ -119,7 +119,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('listSoon lists Jobs again after the watch has ended', async (t) => {
+  test('listSoon lists Jobs again after the watch of Jobs has ended', async (t) => {
     const { steps, standing, listSoon } = start(t);
     const first = await standing(0);
     listSoon();
@@ -132,7 +132,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('listNow during a list starts another list after it', async (t) => {
+  test('listNow during a list of Jobs starts another list after it', async (t) => {
     const { steps, standing, listNow } = start(t, page(['a'], 'next'), page(['b']));
     listNow();
     await standing(0);
@@ -142,7 +142,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('resumes the watch from the last seen resourceVersion after an error', async (t) => {
+  test('after an error, the watch of Jobs resumes from the last seen resourceVersion', async (t) => {
     const { steps, standing } = start(t);
     const first = await standing(0);
     first.tell('BOOKMARK', version('12'));
@@ -151,7 +151,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 1);
   });
 
-  test('lists Jobs again after five failed watches from one resourceVersion, with growing pauses', async (t) => {
+  test('after five failed watches from one resourceVersion, with growing pauses, Jobs are listed again', async (t) => {
     const { steps, warnings, standing } = start(t);
     const moments: number[] = [];
     for (let nth = 0; nth < 6; nth += 1) {
@@ -164,7 +164,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('warns about an error even if the previous watch ended early without an error', async (t) => {
+  test('the watch of Jobs warns about an error even if the previous watch ended early without an error', async (t) => {
     const { warnings, standing } = start(t);
     (await standing(0)).end();
     (await standing(1)).end(error('KUBE_UNAVAILABLE'));
@@ -172,14 +172,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('warns if watches keep ending early without an error', async (t) => {
+  test('the watch of Jobs warns if watches keep ending early without an error', async (t) => {
     const { warnings, standing } = start(t);
     for (const nth of [0, 1, 2]) (await standing(nth)).end();
     await standing(3);
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('starts the list again if the continue token has expired', async (t) => {
+  test('the list of Jobs starts again if its continue token has expired', async (t) => {
     const { steps, standing } = start(t, page(['a'], 'next'), 'expired', page(['a']));
     await standing(0);
     assert.deepEqual(
@@ -188,7 +188,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     );
   });
 
-  test('reads a page again with its continue token after two failures, without a log line', async (t) => {
+  test('a page of Jobs that fails twice is read again with its continue token, without a log line', async (t) => {
     const failed = error('KUBE_UNAVAILABLE');
     const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, page(['b']));
     await standing(0);
@@ -200,7 +200,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, []);
   });
 
-  test('starts the list again with one warning after a page has failed three times', async (t) => {
+  test('the list of Jobs starts again, with one warning, after a page has failed three times', async (t) => {
     const failed = error('KUBE_UNAVAILABLE');
     const { steps, warnings, standing } = start(t, page(['a'], 'next'), failed, failed, failed);
     await standing(0);
@@ -211,7 +211,7 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
   });
 
-  test('ends a hanging list at the abort, and ignores the Jobs of a late response', async (t) => {
+  test('an abort ends a hanging list of Jobs, and Jobs of a late response are ignored', async (t) => {
     const late = Promise.withResolvers<Page>();
     const { steps, stop, ended } = start(t, late.promise);
     stop();
@@ -221,14 +221,14 @@ describe('watching Jobs', { timeout: 30_000 }, () => {
     assert.deepEqual(steps, ['page undefined']);
   });
 
-  test('warns once about missing RBAC rights, and keeps retrying', async (t) => {
+  test('the watch of Jobs warns once about missing RBAC rights, and keeps retrying', async (t) => {
     const { warnings, steps, standing } = start(t, error('KUBE_FORBIDDEN'), error('KUBE_FORBIDDEN'), page([]));
     await standing(0);
     assert.deepEqual(warnings, ['cannot watch jobs, will try again']);
     assert.equal(steps.filter((step) => step.startsWith('page')).length, 3);
   });
 
-  test('ends the watch of Jobs when the signal is aborted', async (t) => {
+  test('an abort of the signal ends the watch of Jobs', async (t) => {
     const { standing, stop, ended } = start(t);
     await standing(0);
     stop();

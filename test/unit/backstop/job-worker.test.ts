@@ -4,8 +4,8 @@ import { type Labels, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, () => {
-  test('rate-limits the caps of a Job that another writer keeps raising, and then caps its latest version', async (t) => {
+describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, () => {
+  test('the backstop rate-limits the caps of a Job whose backoffLimit another writer keeps raising, and then caps its latest version', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { seen, lines, metrics, change, clock } = startBackstop(t, 1);
     for (let version = 2; version < 30; version += 1) {
@@ -24,7 +24,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     assert.deepEqual([metrics.missed, seen.pages, seen.lastVersion], [21, [0], '29']);
   });
 
-  test('retries only the Job whose patch failed, with growing pauses', async (t) => {
+  test('the backstop retries only the Job whose patch failed, with growing pauses', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { seen, lines, metrics, clock } = startBackstop(t, 6, {
       pageSize: 2,
@@ -48,7 +48,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
   });
 
-  test('lists all Jobs again after the watch if the queue overflowed, and retries only the dropped Jobs', async (t) => {
+  test('after an overflow of its queue the backstop lists all Jobs when the watch ends, and retries only the dropped Jobs', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let isAway = true;
     const { seen, endWatch } = startBackstop(t, 5_002, {
@@ -73,7 +73,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     await eventually(() => assert.equal(new Set(seen.patched.slice(failed)).size, 5_002));
   });
 
-  test('retries a Job whose backoffLimit another webhook raised within the patch', async (t) => {
+  test('the backstop retries a Job whose backoffLimit another webhook raised during the patch', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let result: Result = 'undone';
     const { seen, metrics } = startBackstop(t, 1, { answer: () => result });
@@ -95,7 +95,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
       { ...aMissedJob('job-0', '2'), status: { conditions: [{ type: 'Complete', status: 'True' }] } },
     ],
   ] as const) {
-    test(`drops a queued Job that ${what}`, async (t) => {
+    test(`the backstop drops a queued Job that ${what}`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       const { seen, change } = startBackstop(t, 2, { answer: () => away });
       await settled();
@@ -108,7 +108,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     });
   }
 
-  test('retries the latest version of a Job, even if an older version fails later', async (t) => {
+  test('the backstop retries the latest version of a Job, even if the patch of an older version fails later', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const older = Promise.withResolvers<Result>();
     let answer: Result = away;
@@ -129,7 +129,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     assert.deepEqual([metrics.missed, seen.lastVersion], [1, '2']);
   });
 
-  test('does not patch a Job if the Lease was lost during the attempt', async (t) => {
+  test('the backstop does not patch a Job if the replica lost the Lease before the patch', async (t) => {
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);
     const policy = { namespaceSelector: { matchLabels: { team: 'a' } }, rules: [rule] };
@@ -143,7 +143,7 @@ describe('the backstop, if a cap fails or is reverted,', { timeout: 30_000 }, ()
     assert.deepEqual(seen.patched, []);
   });
 
-  test('retries a failed read of a namespace, and warns again if a read fails after a minute', async (t) => {
+  test('the backstop retries a failed read of a namespace, and warns again if a read fails a minute later', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);

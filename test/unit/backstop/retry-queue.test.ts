@@ -26,7 +26,7 @@ describe('a retry queue', () => {
   }
   const mockTimers = (t: TestContext) => t.mock.timers.enable({ apis: ['setTimeout'] });
 
-  test('drops an item if too many items wait for processing, and is idle when empty', async () => {
+  test('the retry queue drops an item if too many wait for processing, and is idle when empty', async () => {
     const { queue, begun, dropped, end } = aQueue();
     await promptly(queue.idle());
     for (const item of ['1', '2', '3', '4']) queue.add(item, '', item);
@@ -37,7 +37,7 @@ describe('a retry queue', () => {
     assert.deepEqual([begun, dropped], [['1', '2', '3'], ['4']]);
   });
 
-  test('serves lanes round-robin, so that a hanging lane does not delay the other lanes', async () => {
+  test('the retry queue serves its lanes round-robin, so that a hanging lane does not delay the others', async () => {
     const begun: string[] = [];
     const ends: (() => void)[] = [];
     const run = async (item: string) => {
@@ -54,7 +54,7 @@ describe('a retry queue', () => {
     assert.deepEqual(begun.slice(-1), ['b2']);
   });
 
-  test('retries an item after its pause, and is idle during the pause', async (t) => {
+  test('the retry queue retries an item after its pause, and is idle during the pause', async (t) => {
     mockTimers(t);
     const { queue, begun, end } = aQueue();
     queue.add('key', '', 'item');
@@ -69,7 +69,7 @@ describe('a retry queue', () => {
     assert.equal(queue.get('key'), undefined);
   });
 
-  test('drops an item if too many items wait for their next try', async (t) => {
+  test('the retry queue drops an item if too many wait for their next try', async (t) => {
     mockTimers(t);
     const { queue, begun, dropped, end } = aQueue({ most: 3 });
     for (const item of ['1', '2', '3', '4']) queue.add(item, '', item);
@@ -77,7 +77,7 @@ describe('a retry queue', () => {
     assert.deepEqual([begun, dropped], [['1', '2', '3', '4'], ['4']]);
   });
 
-  test('processes only the latest item of a key', async (t) => {
+  test('the retry queue processes only the latest item of a key', async (t) => {
     mockTimers(t);
     const { queue, begun, end } = aQueue({ most: 10 });
     queue.add('running', '', 'running 1');
@@ -93,7 +93,7 @@ describe('a retry queue', () => {
     assert.deepEqual(begun, ['running 1', 'running 2', 'waiting 2', 'running 4']);
   });
 
-  test('does not process a removed item', async (t) => {
+  test('the retry queue does not process a removed item', async (t) => {
     mockTimers(t);
     const { queue, begun, end } = aQueue({ most: 10 });
     for (const item of ['1', '2', '3']) queue.add(item, '', item);
@@ -106,7 +106,7 @@ describe('a retry queue', () => {
     assert.deepEqual(begun, ['1', '3']);
   });
 
-  test('processes no further item after the abort, and is idle after the running items', async (t) => {
+  test('after an abort the retry queue starts no item, and is idle when the running items have ended', async (t) => {
     mockTimers(t);
     const stop = new AbortController();
     const { queue, begun, dropped, end } = aQueue({ concurrency: 2 }, stop.signal);

@@ -38,7 +38,7 @@ const bundle = ({ caBundle }: CertificateSet) => splitCertificates(caBundle);
 const signed = (ca: CertificatePair, { certificate }: CertificatePair): boolean =>
   new X509Certificate(certificate).verify(new X509Certificate(ca.certificate).publicKey);
 
-describe('a step', () => {
+describe('a step of a CA rotation or repair', () => {
   for (const [what, before] of Object.entries({ 'a stable set': set, 'a rotation': announced })) {
     test(`the step renew with ${what} changes only the serving certificate`, async () => {
       const after = await take(before, { action: 'renew', reason: 'expired' });
@@ -128,10 +128,10 @@ describe('a step', () => {
   });
 });
 
-describe('a set in the place of one that cannot be used', () => {
+describe('a certificate set that replaces an unusable one', () => {
   const replace = (before: CertificateSet | undefined, liveBundle?: Pem) => logic.replace(before, { now, liveBundle });
 
-  test('a replacement set is stable if no CA was trusted before', async () => {
+  test('a replacement certificate set is in the phase stable if no CA was trusted before', async () => {
     for (const liveBundle of [undefined, '' as Pem, foreign.certificate]) {
       const after = await replace(undefined, liveBundle);
       assert.ok(signed(after.ca, after.serving));
@@ -140,7 +140,7 @@ describe('a set in the place of one that cannot be used', () => {
     }
   });
 
-  test('a replacement set publishes its own CA first and then all CAs that were trusted', async () => {
+  test('the bundle of a replacement certificate set has its own CA first and then all trusted CAs', async () => {
     const after = await replace(announced, bundleOf(third.certificate, foreign.certificate, own));
     assert.deepEqual(bundle(after), [
       after.ca.certificate,

@@ -30,21 +30,21 @@ const authorities = await Promise.all(
   [0, 1, 2, 3, 4].map((days) => aCertificateAuthority({ options, issuedAt: after(days) })),
 );
 
-describe('the authorities of a bundle that can still verify something', () => {
+describe('the usable CAs of a bundle', () => {
   const usable = (...certificates: string[]) => usableAuthorities(joinCertificates(certificates), { now: after(10) });
 
-  test('usable CAs are the valid CAs for our names, in the order of the bundle', () => {
+  test('usable CAs of a bundle are the valid CAs for our names, in the order of the bundle', () => {
     const bundle = [other.ca.certificate, set.ca.certificate];
     assert.deepEqual(usable(...bundle), bundle);
   });
 
-  test('usable CAs are limited to the first four of a bundle', () => {
+  test('of many usable CAs of a bundle only the first four are kept', () => {
     const pems = authorities.map(({ certificate }) => certificate);
     assert.deepEqual(usable(...pems), pems.slice(0, 4));
     assert.deepEqual(usable(...pems.toReversed()), pems.slice(1).reverse());
   });
 
-  test('usable CAs include the issuer of the presented certificate, even beyond the first four', async () => {
+  test('usable CAs of a bundle include the issuer of the presented certificate, even beyond the first four', async () => {
     const pems = authorities.map(({ certificate }) => certificate);
     const last = authorities.at(-1) as CertificatePair;
     const { certificate: presented } = await issueServingCertificate(options, last, after(5));
@@ -56,26 +56,26 @@ describe('the authorities of a bundle that can still verify something', () => {
     assert.deepEqual(usable(), []);
   });
 
-  test('usable CAs exclude expired and not yet valid CAs', async () => {
+  test('usable CAs of a bundle exclude expired and not yet valid CAs', async () => {
     const expired = await aCertificateAuthority({ options: { ...options, caLifetimeMs: 10 * DAY_MS } });
     const future = await aCertificateAuthority({ options, issuedAt: after(11) });
     assert.deepEqual(usable(expired.certificate, future.certificate, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('usable CAs exclude CAs for other names or without name constraints', async () => {
+  test('usable CAs of a bundle exclude CAs for other names or without name constraints', async () => {
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const any = altered(set.ca, { change: hasExtension('nameConstraints', undefined) });
     assert.deepEqual(usable(foreign.certificate, any.certificate, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('usable CAs exclude other certificates and unreadable blocks', () => {
+  test('usable CAs of a bundle exclude certificates that are not CAs, and unreadable blocks', () => {
     const demoted = altered(set.ca, { change: hasExtension('basicConstraints', { cA: false, critical: true }) });
     assert.deepEqual(usable(demoted.certificate, set.ca.certificate), [set.ca.certificate]);
     const unreadable = set.serving.certificate.replace(/\n.{20}/, `\n${'A'.repeat(20)}`);
     assert.deepEqual(usable(set.serving.certificate, unreadable, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('usable CAs exclude CAs with another kind of key', () => {
+  test('usable CAs of a bundle exclude CAs with another type of key than RSA', () => {
     for (const { certificate } of [ec, rsaPss]) {
       const bundle = joinCertificates([certificate, set.ca.certificate]);
       assert.doesNotThrow(() => usableAuthorities(bundle, { now: today }));
@@ -84,27 +84,27 @@ describe('the authorities of a bundle that can still verify something', () => {
   });
 });
 
-describe('a bundle', () => {
+describe('the CA bundle', () => {
   const own = set.ca.certificate;
   const before = other.ca.certificate;
   const published: Readonly<Record<string, { live: string | undefined; is: boolean }>> = {
-    'where there is no live one': { live: undefined, is: false },
-    'where the live one is empty': { live: '', is: false },
-    'where the live one is the same': { live: own + before, is: true },
-    'where the live one has another order': { live: before + own, is: true },
-    'where the live one has more': { live: before + set.serving.certificate + own, is: true },
-    'where the live one has text around': { live: `# mine\n${own}\n\n${before}`, is: true },
-    'where the live one lacks the first': { live: before, is: false },
-    'where the live one lacks the second': { live: own, is: false },
-    'where the live one is cut off': { live: own + before.slice(0, -10), is: false },
+    'is undefined': { live: undefined, is: false },
+    'is empty': { live: '', is: false },
+    'equals the wanted bundle': { live: own + before, is: true },
+    'has the wanted CAs in another order': { live: before + own, is: true },
+    'has the wanted CAs and others': { live: before + set.serving.certificate + own, is: true },
+    'has the wanted CAs with text around them': { live: `# mine\n${own}\n\n${before}`, is: true },
+    'lacks the first wanted CA': { live: before, is: false },
+    'lacks the second wanted CA': { live: own, is: false },
+    'is cut off': { live: own + before.slice(0, -10), is: false },
   };
   for (const [what, { live, is }] of Object.entries(published)) {
-    test(`a bundle is ${is ? '' : 'not '}published ${what}`, () => {
+    test(`isPublished is ${is} if the live bundle ${what}`, () => {
       assert.equal(isPublished(joinCertificates([own, before]), live as Pem | undefined), is);
     });
   }
 
-  test('a bundle with the wanted CAs keeps its live order; any other bundle becomes the wanted one', () => {
+  test('asPublished keeps the order of a live bundle with the wanted CAs, and replaces any other bundle', () => {
     const wanted = joinCertificates([own, before]);
     const turned = joinCertificates([before, own]);
     assert.equal(asPublished(wanted, turned), turned);
@@ -113,14 +113,14 @@ describe('a bundle', () => {
     }
   });
 
-  test('a bundle with the current, the next and former CAs has no problem', () => {
+  test('a CA bundle with the current, the next and former CAs has no problem', () => {
     const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };
     assert.equal(bundleProblem(written, ISSUED_AT), undefined);
     assert.equal(bundleProblem({ ...written, nextCa: undefined }, ISSUED_AT), undefined);
     assert.equal(bundleProblem(set, ISSUED_AT), undefined);
   });
 
-  test('a bundle can have the next CA with different white space', () => {
+  test('a CA bundle can have the next CA with different white space', () => {
     const nextCa = { ...other.ca, certificate: `\n${before.trim()}` as Pem };
     const caBundle = joinCertificates([own, before]);
     assert.equal(bundleProblem({ ...set, nextCa, caBundle }, ISSUED_AT), undefined);

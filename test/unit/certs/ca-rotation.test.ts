@@ -17,35 +17,38 @@ const step = (phase: Phase, ms: number, { isBack = true, since = ISSUED_AT as Da
     liveBundle: isBack ? caBundle : set.caBundle,
   });
 
-describe('a rotation waits', () => {
+describe('the end of the wait of a CA rotation', () => {
   const end = after(90_000);
   const waits = {
-    'without an end while nothing is under way': [step('stable', 1e9), undefined],
-    'without an end for the live bundle, while it publishes': [step('publishing', 1e9, { isBack: false }), undefined],
-    'until the settle time is over, while it settles': [step('settling', 1), end],
-    'until the settle time is over, while it retires': [step('retiring', 1), end],
-    'until the settle time is over, also where the live bundle is another one': [
+    'without an end in the phase stable': [step('stable', 1e9), undefined],
+    'without an end in the phase publishing while the live bundle lacks a CA': [
+      step('publishing', 1e9, { isBack: false }),
+      undefined,
+    ],
+    'until the settle time is over in the phase settling': [step('settling', 1), end],
+    'until the settle time is over in the phase retiring': [step('retiring', 1), end],
+    'until the settle time is over in the phase retiring, even if the live bundle lacks a CA': [
       step('retiring', 1, { isBack: false }),
       end,
     ],
   } as const;
   for (const [what, [found, until]] of Object.entries(waits)) {
-    test(what, () => {
+    test(`nextRotationStep waits ${what}`, () => {
       assert.deepEqual(found, until === undefined ? { action: 'wait' } : { action: 'wait', until });
     });
   }
 });
 
-test('a rotation takes one step in each phase, once its time is over, and then the next phase begins', () => {
+test('when the settle time of a phase is over, the CA rotation takes the step into the next phase', () => {
   const actions = phases.map((phase) => step(phase, 90_000).action);
   assert.deepEqual(actions, ['wait', 'settle', 'switch', 'retire']);
 });
 
-test('a rotation publishes again what was taken out of the live bundle while it settles, however long it has', () => {
+test('in the phase settling, a CA that was removed from the live bundle is published again', () => {
   for (const ms of [1, 90_000, 1e9]) assert.deepEqual(step('settling', ms, { isBack: false }), { action: 'publish' });
 });
 
-test('a rotation waits for both clocks: the one that has written its beginning, and that of the process', () => {
+test('a CA rotation waits until the settle time is over by the phase-since annotation and by the clock of this process', () => {
   const wait = (ms: number, phaseSeenMs: number, since: Date) =>
     nextRotationStep({ ...set, caBundle, phase: 'retiring', phaseSince: since }, options, {
       now: after(ms),

@@ -15,15 +15,15 @@ const ofAddresses = await aCertificateSet({ options: { names: byAddress } });
 const byAddresses = new X509Certificate(ofAddresses.serving.certificate);
 const junk = 'junk' as Pem;
 
-describe('a serving certificate is issued for', () => {
-  test('a serving certificate is issued for exactly its names, in any order and notation', () => {
+describe('comparison of certificates with the configured names', () => {
+  test('isIssuedFor accepts a serving certificate with exactly the names, in any order and notation', () => {
     const certificate = new X509Certificate(set.serving.certificate);
     assert.equal(isIssuedFor(certificate, names), true);
     assert.equal(isIssuedFor(certificate, { ...names, dns: names.dns.toReversed() }), true);
     assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['0:0:0:0:0:0:0:1', '127.0.0.1'] }), true);
   });
 
-  test('a serving certificate with one name more, less or changed is not for these names', () => {
+  test('isIssuedFor refuses a serving certificate with one name more, less or changed', () => {
     const certificate = new X509Certificate(set.serving.certificate);
     for (const dns of [names.dns.slice(1), [...names.dns, 'x.y'], ['x.y', ...names.dns.slice(1)]]) {
       assert.equal(isIssuedFor(certificate, { dns, ip: [] }), false);
@@ -31,14 +31,14 @@ describe('a serving certificate is issued for', () => {
     assert.equal(isIssuedFor(byAddresses, { dns: [], ip: ['127.0.0.1', '::2'] }), false);
   });
 
-  test('a serving certificate with a wildcard is not for the names, because the CA cannot sign wildcards', () => {
+  test('isIssuedFor refuses a serving certificate with a wildcard, because the daemon issues none', () => {
     const wildcard = ['*.vela-system.svc', ...names.dns.slice(1)];
     const { certificate } = altered(set.serving, { signer: set.ca, change: isForNames(wildcard) });
     assert.equal(isIssuedFor(new X509Certificate(certificate), names), false);
   });
 });
 
-test('the name constraints of a CA match only the names that it was issued for', () => {
+test('isConstrainedTo accepts only the names that the CA was issued for', () => {
   assert.equal(isConstrainedTo(set.ca.certificate, names), true);
   assert.equal(isConstrainedTo(ofAddresses.ca.certificate, byAddress), true);
   assert.equal(isConstrainedTo(set.ca.certificate, byAddress), false);
@@ -46,7 +46,7 @@ test('the name constraints of a CA match only the names that it was issued for',
   for (const pem of [set.serving.certificate, junk]) assert.equal(isConstrainedTo(pem, names), false);
 });
 
-test('a certificate has our profile only if it has no further extensions', () => {
+test('a certificate with a further extension does not have the profile of the daemon', () => {
   for (const { certificate } of [set.ca, set.serving]) assert.equal(isOfOurKind(certificate), true);
   const { certificate } = altered(set.serving, {
     signer: set.ca,

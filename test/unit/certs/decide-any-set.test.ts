@@ -25,23 +25,23 @@ const rsaPss = await opensslAuthority('rsa-pss');
 /** openssl sets notBefore to the time of the test. */
 const today = new Date();
 
-describe('a set that is kept', () => {
-  test('a healthy set is kept until its serving certificate is due', () => {
+describe('the time until which a certificate set is kept', () => {
+  test('decide() keeps a healthy certificate set until the renewal of its serving certificate is due', () => {
     assert.deepEqual(decide(set, { now: after(10) }), { action: 'keep', until: after(60) });
   });
 
-  test('a healthy set is kept until its CA is due, if that is earlier', async () => {
+  test('decide() keeps a healthy certificate set until the rotation of its CA is due, if this is before the renewal', async () => {
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, after(590)) };
     assert.deepEqual(decide(late, { now: after(591) }), { action: 'keep', until: after(600) });
   });
 
-  test('a healthy set is kept until the next step of its rotation, if that is earlier', () => {
+  test('decide() keeps a rotating certificate set until the next step of the rotation is due, if this is before the renewal', () => {
     const retiring = { ...set, phase: 'retiring', phaseSince: after(10) } as const;
     const end = new Date(after(10).getTime() + options.settleMs);
     assert.deepEqual(decide(retiring, { now: after(10) }), { action: 'keep', until: end });
   });
 
-  test('a set is never kept until a past moment, such as the due time of a CA during its rotation', async () => {
+  test('decide() does not keep a rotating certificate set until the past due time of its CA', async () => {
     const now = after(601);
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, now) };
     const next = await aCertificateAuthority({ options, nth: 3, issuedAt: now });
@@ -55,8 +55,8 @@ describe('a set that is kept', () => {
   });
 });
 
-describe('a set of any content', () => {
-  test('a set with any content gets a decision without an error, and no damaged part is kept', () => {
+describe('decisions about arbitrary certificate sets', () => {
+  test('decide() does not throw for arbitrary certificate sets, and keeps none with a damaged certificate or key', () => {
     const parts = [set, other, { ca: ec, serving: rsaPss }].flatMap(({ ca, serving }) =>
       [ca, serving].flatMap(({ certificate, privateKey }) => [certificate, privateKey]),
     );
@@ -90,7 +90,7 @@ describe('a set of any content', () => {
     );
   });
 
-  test('a set whose CA has an RSA-PSS key is replaced, because the daemon cannot sign with it', () => {
+  test('decide() replaces a certificate set whose CA has an RSA-PSS key, with which the daemon cannot sign', () => {
     const decision = decide({ ...set, ca: rsaPss }, { now: today });
     assert.deepEqual(decision, { action: 'replace', reason: 'weak-key' });
   });

@@ -12,7 +12,7 @@ import { servingRows } from '../../support/builders/decision-rows/serving-rows.t
 const tables = {
   'a certificate authority': authorityRows,
   'a serving certificate': servingRows,
-  'what is around a healthy set': secretRows,
+  'bundle, presentation and Secret of a healthy set': secretRows,
   'a rotation': rotationRows,
 };
 
@@ -29,7 +29,7 @@ for (const [subject, rows] of Object.entries(tables)) {
       isPhaseWrong,
       ...situation
     } of rows) {
-      test(`${what}: ${expected}`, () => {
+      test(`decide() returns "${expected}" for ${what}`, () => {
         const { decide } = createCertificateLogic({ ...options, ...changed });
         const decision = decide(set, { now: at, ...situation }, { asked, flaw, isPhaseWrong });
         assert.equal(outcomeOf(decision), expected);
@@ -38,7 +38,7 @@ for (const [subject, rows] of Object.entries(tables)) {
   });
 }
 
-test('the decision tables have a row for each reason', () => {
+test('the decision tables of certificates have a row for each reason', () => {
   const covered = new Set(Object.values(tables).flatMap((rows) => rows.map(({ expected }) => expected.split(' ')[1])));
   assert.deepEqual(
     Object.keys(reasons).filter((reason) => !covered.has(reason)),
@@ -46,7 +46,7 @@ test('the decision tables have a row for each reason', () => {
   );
 });
 
-test('each row of the decision tables has a unique name', () => {
+test('each row of the decision tables of certificates has a unique name', () => {
   const names = Object.values(tables).flatMap((rows) => rows.map(({ what }) => what));
   assert.equal(new Set(names).size, names.length);
 });

@@ -49,13 +49,13 @@ async function assertRefused(t: TestContext, brought: Brought, file: string, tex
   });
 }
 
-describe('a folder with certificate files', () => {
-  test('certificate files are served unchanged', async (t) => {
+describe('reading user-provided certificate files', () => {
+  test('user-provided certificate files are read unchanged', async (t) => {
     const { read } = await bring(t, { files: good });
     assert.deepEqual(await read(), { serving: set.serving, caBundle: set.caBundle });
   });
 
-  test('without ca.pem the CA bundle has the certificate itself', async (t) => {
+  test('without ca.pem the CA bundle is the user-provided certificate itself', async (t) => {
     const { read } = await bring(t, { files: pinned });
     assert.deepEqual(await read(), { serving: set.serving, caBundle: set.serving.certificate });
   });
@@ -96,7 +96,7 @@ describe('a folder with certificate files', () => {
     await assertRefused(t, { files, now: new Date() }, 'cert.pem', /not for the required names/);
   });
 
-  test('a user-provided certificate must have only the first name of the Service', async (t) => {
+  test('a user-provided certificate that has only the first DNS name of the Service is accepted', async (t) => {
     const { certificate } = altered(set.serving, {
       signer: set.ca,
       change: isForNames([SERVER_NAME]),
@@ -105,7 +105,7 @@ describe('a folder with certificate files', () => {
     assert.equal((await read()).serving.certificate, certificate);
   });
 
-  test('a user-provided certificate must have the IP address of the URL', async (t) => {
+  test('a user-provided certificate without the IP address of the webhook URL is refused', async (t) => {
     const wanted = { dns: [], ip: ['127.0.0.1'] };
     const byAddress = await aCertificateSet({ options: { names: wanted } });
     const files = { 'cert.pem': byAddress.serving.certificate, 'key.pem': byAddress.serving.privateKey };
@@ -120,29 +120,29 @@ describe('a folder with certificate files', () => {
   });
 });
 
-describe('a problem names its file', () => {
+describe('errors about user-provided certificate files', () => {
   for (const file of ['cert.pem', 'key.pem'] as const) {
-    test(`the error names ${file} if it is missing`, async (t) => {
+    test(`if the certificate file ${file} is missing, the error names it`, async (t) => {
       const { [file]: _missing, ...files } = good;
       await assertRefused(t, { files }, file, /file not found/);
     });
 
-    test(`the error names ${file} if it has other content`, async (t) => {
+    test(`if the certificate file ${file} has other content, the error names it`, async (t) => {
       await assertRefused(t, { files: { ...good, [file]: 'junk' } }, file, /must have a .* in PEM format/);
     });
 
-    test(`the error names ${file} if it is empty`, async (t) => {
+    test(`if the certificate file ${file} is empty, the error names it`, async (t) => {
       await assertRefused(t, { files: { ...good, [file]: '' } }, file, /must have a .* in PEM format/);
     });
   }
 
-  test('the error names ca.pem if it exists and cannot be read', async (t) => {
+  test('if ca.pem exists and cannot be read, the error names it', async (t) => {
     const { folder, read } = await bring(t, { files: pinned });
     await mkdir(join(folder, 'ca.pem'));
     await assert.rejects(read, { code: 'CERTIFICATE_FILES_INVALID', message: /ca\.pem: EISDIR/ });
   });
 
-  test('the error names key.pem if it needs a passphrase', async (t) => {
+  test('if key.pem needs a passphrase, the error names it', async (t) => {
     const encrypted = createPrivateKey(set.serving.privateKey).export({
       ...{ type: 'pkcs8', format: 'pem' },
       ...{ cipher: 'aes-256-cbc', passphrase: 'secret' },
@@ -150,12 +150,12 @@ describe('a problem names its file', () => {
     await assertRefused(t, { files: { ...good, 'key.pem': String(encrypted) } }, 'key.pem', /without a passphrase/);
   });
 
-  test('the error names key.pem if it belongs to another certificate', async (t) => {
+  test('if key.pem belongs to another certificate, the error names it', async (t) => {
     const files = { ...good, 'key.pem': other.serving.privateKey };
     await assertRefused(t, { files }, 'key.pem', /must be the private key of the first certificate in cert\.pem/);
   });
 
-  test('the error names cert.pem, the required name and the found names if they differ', async (t) => {
+  test('if cert.pem is for other names, the error has the required and the found names', async (t) => {
     const wanted = { dns: ['job-webhook.ops.svc', SERVER_NAME], ip: [] };
     const text = new RegExp(
       `subjectAltName: invalid value "DNS:${SERVER_NAME}.*": must include job-webhook\\.ops\\.svc$`,
@@ -163,14 +163,14 @@ describe('a problem names its file', () => {
     await assertRefused(t, { files: good, names: wanted }, 'cert.pem', text);
   });
 
-  test('the error names cert.pem if it has expired or is not valid yet', async (t) => {
+  test('if cert.pem has expired or is not valid yet, the error names it', async (t) => {
     const late = new Date(ISSUED_AT.getTime() + 90 * DAY_MS);
     await assertRefused(t, { files: good, now: late }, 'cert.pem', /no longer valid/);
     const early = new Date(ISSUED_AT.getTime() - DAY_MS);
     await assertRefused(t, { files: good, now: early }, 'cert.pem', /is not valid yet/);
   });
 
-  test('the error names ca.pem if it does not verify the certificate', async (t) => {
+  test('if ca.pem does not verify the certificate, the error names ca.pem', async (t) => {
     await assertRefused(
       t,
       { files: { ...good, 'ca.pem': other.caBundle } },

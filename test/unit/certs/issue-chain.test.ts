@@ -22,7 +22,7 @@ const { names } = certificateOptions();
 const set = await aCertificateSet();
 const byAddress = await aCertificateSet({ options: { names: { dns: [], ip: addresses } } });
 
-describe('openssl verifies', () => {
+describe('openssl verifies certificates of the daemon', () => {
   for (const hostname of names.dns) {
     test(`openssl verifies the serving certificate for ${hostname}`, async () => {
       assert.equal(await opensslVerify(set.serving.certificate, { ca: set.caBundle, at: ISSUED_AT, hostname }), 'OK');
@@ -43,12 +43,12 @@ describe('openssl verifies', () => {
     assert.equal(answer, 'OK');
   });
 
-  test('openssl verifies the serving certificate with a clock that is almost one hour behind', async () => {
+  test('openssl verifies the new serving certificate with a clock that is almost one hour behind', async () => {
     const at = new Date(ISSUED_AT.getTime() - HOUR_MS + 1000);
     assert.equal(await opensslVerify(set.serving.certificate, { ca: set.caBundle, at, hostname: SERVER_NAME }), 'OK');
   });
 
-  test('openssl verifies in 2055 a certificate that is valid beyond 2050', async () => {
+  test('openssl verifies a certificate that is valid beyond 2050 at a time in 2055', async () => {
     const lifetimeMs = 40 * 365 * 24 * HOUR_MS;
     const { serving, caBundle } = await aCertificateSet({
       options: { caLifetimeMs: lifetimeMs, servingLifetimeMs: lifetimeMs },
@@ -65,7 +65,7 @@ describe('openssl verifies', () => {
   });
 });
 
-describe('openssl refuses', () => {
+describe('openssl refuses certificates for other names', () => {
   const signedBy = async ({ ca, caBundle }: CertificateSet, wanted: ServerNames): Promise<string> => {
     const { certificate } = await issueServingCertificate(certificateOptions({ names: wanted }), ca, ISSUED_AT);
     return opensslVerify(certificate, { ca: caBundle, at: ISSUED_AT });
@@ -76,22 +76,22 @@ describe('openssl refuses', () => {
     assert.match(answer, /permitted subtree violation/);
   });
 
-  test('openssl refuses a certificate of our CA for our name and another name', async () => {
+  test('openssl refuses a certificate of our CA that is for our name and for another name', async () => {
     const answer = await signedBy(set, { dns: [SERVER_NAME, 'kubernetes.default.svc'], ip: [] });
     assert.match(answer, /permitted subtree violation/);
   });
 
   for (const ip of addresses) {
-    test(`openssl refuses a certificate of our CA for the address ${ip} if the CA is for names`, async () => {
+    test(`openssl refuses a certificate for the address ${ip} of a CA for names`, async () => {
       assert.match(await signedBy(set, { dns: [], ip: [ip] }), /excluded subtree violation/);
     });
   }
 
-  test('openssl refuses a certificate of our CA for a name if the CA is for addresses', async () => {
+  test('openssl refuses a certificate for a name of a CA for addresses', async () => {
     assert.match(await signedBy(byAddress, { dns: ['kubernetes.default.svc'], ip: [] }), /excluded subtree violation/);
   });
 
-  test('openssl refuses a certificate of our CA for another address', async () => {
+  test('openssl refuses a certificate for another address of a CA for addresses', async () => {
     assert.match(await signedBy(byAddress, { dns: [], ip: ['127.0.0.2'] }), /permitted subtree violation/);
   });
 
@@ -108,13 +108,13 @@ describe('openssl refuses', () => {
   });
 });
 
-describe('a TLS client that trusts the CA bundle only', () => {
+describe('a TLS client that trusts only the CA bundle', () => {
   /** Issues certificates that are valid now, because Node.js verifies with the current time. */
   const fresh = (options = {}) => aCertificateSet({ issuedAt: today, options });
   const today = new Date();
 
   for (const name of names.dns) {
-    test(`a TLS client connects by the name ${name}`, async (t) => {
+    test(`a TLS client with the CA bundle connects to the endpoint by the name ${name}`, async (t) => {
       const { serving, caBundle } = await fresh();
       const port = await listen(t, { serving });
       const { serialNumber } = await presentedCertificate(port, { ca: caBundle, servername: name });
@@ -122,7 +122,7 @@ describe('a TLS client that trusts the CA bundle only', () => {
     });
   }
 
-  test('a TLS client does not connect by another name', async (t) => {
+  test('a TLS client with the CA bundle does not connect to the endpoint by another name', async (t) => {
     const { serving, caBundle } = await fresh();
     const port = await listen(t, { serving });
     const client = presentedCertificate(port, { ca: caBundle, servername: 'other.vela-system.svc' });
@@ -136,7 +136,7 @@ describe('a TLS client that trusts the CA bundle only', () => {
     await assert.rejects(presentedCertificate(port, { ca: caBundle, servername: SERVER_NAME }), /./);
   });
 
-  test('a TLS client connects to a certificate with a non-ASCII subject', async (t) => {
+  test('a TLS client accepts a serving certificate with a non-ASCII subject', async (t) => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü');
     const { serving, caBundle } = await fresh({ caSubject });
     const port = await listen(t, { serving });
@@ -157,7 +157,7 @@ async function listen(t: TestContext, { serving }: Pick<CertificateSet, 'serving
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-test('issuing does not block the event loop, because keys are generated in a thread', async () => {
+test('issuing a certificate does not block the event loop during key generation', async () => {
   const attempts = 3;
   const shares: number[] = [];
   while (shares.length < attempts && !shares.some((share) => share < 1 / 4)) {

@@ -23,9 +23,9 @@ const set = await aCertificateSet();
 const ca = new X509Certificate(set.ca.certificate);
 const serving = new X509Certificate(set.serving.certificate);
 
-describe('every certificate', () => {
-  for (const [name, certificate] of Object.entries({ ca, serving })) {
-    test(`each certificate is signed with SHA-256 (${name})`, async () => {
+describe('certificates of the daemon', () => {
+  for (const [name, certificate] of Object.entries({ CA: ca, serving })) {
+    test(`the ${name} certificate is signed with SHA-256`, async () => {
       const { output } = await openssl(['x509', '-noout', '-text'], certificate.toString());
       assert.deepEqual(
         new Set(output.match(/Signature Algorithm: \S+/g)),
@@ -33,12 +33,12 @@ describe('every certificate', () => {
       );
     });
 
-    test(`each certificate is valid from one hour before its issue (${name})`, () => {
+    test(`the ${name} certificate is valid from one hour before its issue`, () => {
       assert.deepEqual(certificate.validFromDate, after(-HOUR_MS));
     });
   }
 
-  test('each certificate expires its lifetime after the issue', () => {
+  test('CA and serving certificate expire at issue time plus lifetime', () => {
     assert.deepEqual(ca.validToDate, after(87_600 * HOUR_MS));
     assert.deepEqual(serving.validToDate, after(2160 * HOUR_MS));
   });
@@ -55,7 +55,7 @@ describe('every certificate', () => {
     }
   });
 
-  test('each certificate has a unique positive serial number of 127 bits', async () => {
+  test('issued certificates have unique positive serial numbers of 127 bits', async () => {
     const options = certificateOptions({ keySize: 512 });
     const authority = await issueCertificateAuthority(options, ISSUED_AT);
     const pairs = await Promise.all(
@@ -69,7 +69,7 @@ describe('every certificate', () => {
     assert.equal(new Set(serials).size, serials.length);
   });
 
-  test('each certificate is written with Unix line ends', () => {
+  test('issued certificates have Unix line ends', () => {
     for (const { certificate, privateKey } of [set.ca, set.serving]) {
       assert.doesNotMatch(certificate + privateKey, /\r/);
       assert.match(certificate, /-----END CERTIFICATE-----\n$/);
@@ -80,8 +80,8 @@ describe('every certificate', () => {
 
 const SHA_256 = 'sha256WithRSAEncryption';
 
-describe('the subject', () => {
-  test('the default subject equals the subject of the manual set-up', () => {
+describe('the subject of issued certificates', () => {
+  test('the default subjects equal the subjects of the manual set-up', () => {
     const common = 'C=US\nST=Oregon\nL=Portland\nO=Kubernetes\n';
     assert.equal(ca.subject, `${common}OU=CA\nCN=Kubernetes`);
     assert.equal(ca.issuer, ca.subject);
@@ -89,7 +89,7 @@ describe('the subject', () => {
     assert.equal(serving.issuer, ca.subject);
   });
 
-  test('a subject can have any script, and the issuer has the same bytes', async () => {
+  test('a subject can have any script, and the issuer of the serving certificate has the same bytes', async () => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü').map((attribute) =>
       attribute.type === 'L' ? { ...attribute, value: 'São Paulo' } : attribute,
     );
@@ -105,7 +105,7 @@ describe('the subject', () => {
   });
 });
 
-describe('the certificate authority', () => {
+describe('the extensions of the CA', () => {
   test('the CA can sign only end-entity certificates', async () => {
     const extensions = await extensionsOf(set.ca.certificate);
     assert.equal(extensions['Basic Constraints'], 'critical\nCA:TRUE, pathlen:0');
@@ -144,7 +144,7 @@ const constraintsOf = (text = '') => {
   return [permitted.split('\n'), excluded.split('\n')];
 };
 
-describe('the serving certificate', () => {
+describe('the extensions of the serving certificate', () => {
   test('the serving certificate is for TLS server and client authentication with the served names', async () => {
     const {
       'Subject Key Identifier': _own,
@@ -178,8 +178,8 @@ describe('the serving certificate', () => {
   });
 });
 
-describe('a lifetime', () => {
-  test('a lifetime can end after 2050, where ASN.1 uses GeneralizedTime', async () => {
+describe('lifetimes beyond 2050', () => {
+  test('a certificate can expire after 2050, where ASN.1 requires GeneralizedTime', async () => {
     const options = certificateOptions({ caLifetimeMs: 40 * YEAR_MS, servingLifetimeMs: 30 * YEAR_MS });
     const issued = await aCertificateSet({ options });
     assert.deepEqual(new X509Certificate(issued.ca.certificate).validToDate, after(40 * YEAR_MS));
@@ -189,7 +189,7 @@ describe('a lifetime', () => {
     assert.equal(createCertificateLogic(options).decide(issued, { now: after(HOUR_MS) }).action, 'keep');
   });
 
-  test('a lifetime can begin after 2050', async () => {
+  test('a certificate can be valid from a date after 2050', async () => {
     const issuedAt = new Date('2051-01-01T00:00:00Z');
     const issued = await aCertificateSet({ issuedAt });
     assert.deepEqual(new X509Certificate(issued.serving.certificate).validFromDate, new Date('2050-12-31T23:00:00Z'));
@@ -197,16 +197,16 @@ describe('a lifetime', () => {
   });
 });
 
-describe('a failure to issue', () => {
+describe('errors of issuing', () => {
   const cut = set.ca.privateKey.slice(0, set.ca.privateKey.length / 2);
   const damaged = {
-    'no key': '',
+    'an empty key': '',
     'half a key': cut,
-    'half a key between its marks': `${cut}\n-----END RSA PRIVATE KEY-----\n`,
+    'half a key between BEGIN and END line': `${cut}\n-----END RSA PRIVATE KEY-----\n`,
     'a key with a changed line': set.ca.privateKey.replace(/\n.{64}/, `\n${'A'.repeat(64)}`),
   };
   for (const [what, privateKey] of Object.entries(damaged)) {
-    test(`an issue error has a code and the name of the certificate, and no line of the key (${what})`, async () => {
+    test(`signing with ${what} fails with an error that has a code and the name of the certificate, and no line of the key`, async () => {
       const issue = issueServingCertificate(
         certificateOptions({ keySize: 512 }),
         { ...set.ca, privateKey: privateKey as Pem },

@@ -45,15 +45,15 @@ const rows: readonly Row[] = [
   { form: 'a next CA that is not in the bundle', word: 'stable', phase: 'publishing' },
 ];
 
-describe('the phase that is read from a Secret', () => {
+describe('the phase of a rotation in a Secret', () => {
   for (const { form, word, phase } of rows) {
-    test(`a Secret with ${form} and phase ${word} is read as ${phase}`, () => {
+    test(`fromSecret reads a Secret with ${form} and the annotation phase=${word} as phase ${phase}`, () => {
       const secret = stored(forms[form], { annotations: word === undefined ? {} : { [annotation('phase')]: word } });
       assert.equal(fromSecret(secret).phase, phase);
     });
   }
 
-  test('the phase takes a next CA into account if only its key or certificate is left', () => {
+  test('fromSecret reads a Secret with only the key or only the certificate of a next CA as phase publishing', () => {
     const { data } = stored(set);
     for (const key of ['next-ca.crt', 'next-ca.key']) {
       const read = fromSecret(stored(set, { data: { ...data, [key]: toBase64('half') } }));
@@ -62,7 +62,7 @@ describe('the phase that is read from a Secret', () => {
     }
   });
 
-  test('the start of the phase comes from the Secret, or is unknown', () => {
+  test('fromSecret reads the start of the phase from the annotation phase-since, and returns undefined if it is not a time', () => {
     const since = (text: string) => fromSecret(stored(set, { annotations: { [annotation('phase-since')]: text } }));
     assert.deepEqual(since('2026-03-02T12:00:00Z').phaseSince, new Date('2026-03-02T12:00:00Z'));
     assert.equal(since('yesterday').phaseSince, undefined);
@@ -71,10 +71,10 @@ describe('the phase that is read from a Secret', () => {
   });
 });
 
-describe('what a person says on the Secret', () => {
+describe('annotations and labels of a Secret that users set', () => {
   const annotated = (name: string, word: string) => stored(set, { annotations: { [annotation(name)]: word } });
 
-  test('the annotation rotate requests serving or ca; any other word requests nothing', () => {
+  test('the annotation rotate accepts serving or ca in any case; any other value requests nothing', () => {
     assert.equal(askedFor(annotated('rotate', 'serving')), 'serving');
     assert.equal(askedFor(annotated('rotate', 'ca')), 'ca');
     for (const word of ['CA', ' ca', 'Ca ']) assert.equal(askedFor(annotated('rotate', word)), 'ca');
@@ -92,7 +92,7 @@ describe('what a person says on the Secret', () => {
     assert.equal(isPaused(stored(set)), false);
   });
 
-  test('an absent phase annotation is valid; a phase that does not fit the stored CAs is wrong', () => {
+  test('isPhaseWrong is false without a phase annotation, and true if the annotation does not fit the stored CAs', () => {
     assert.equal(isPhaseWrong(stored(set)), false);
     assert.equal(isPhaseWrong(stored(set, { annotations: {} })), false);
     for (const word of ['publishing', 'settling', 'retiring', 'junk']) {
@@ -100,7 +100,7 @@ describe('what a person says on the Secret', () => {
     }
   });
 
-  test('the managed-by label decides whether the Secret belongs to the daemon', () => {
+  test('isOurs is true only for a Secret with the managed-by label of the daemon', () => {
     assert.equal(isOurs(stored(set)), true);
     assert.equal(isOurs(stored(set, { labels: {} })), false);
     assert.equal(isOurs(stored(set, { labels: { 'app.kubernetes.io/managed-by': 'Helm' } })), false);

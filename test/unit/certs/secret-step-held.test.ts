@@ -31,18 +31,18 @@ const empty = stored(set, { data: {}, annotations: {} });
 
 /** Planned steps. They do not revert another writer, so they are not rate-limited. */
 const ordinary = {
-  'a renewal that is due': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
-  'a renewal that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
-  'a renewal at a start': {
+  'a due renewal': { secret: stored(set), circumstances: { now: after(60) }, action: 'renew' },
+  'a requested renewal': { secret: annotated(stored(set), { [ROTATE]: 'serving' }), action: 'renew' },
+  'the renewal at a start': {
     secret: stored(set),
     circumstances: { now: after(1), restartedAt: after(1) },
     action: 'renew',
   },
-  'a rotation that is asked for': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
+  'a requested rotation': { secret: annotated(stored(set), { [ROTATE]: 'ca' }), action: 'announce' },
 } as const;
 
 for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
-  test(`${what} is written at once, even after many repairs`, async () => {
+  test(`${what} is written to the Secret at once, even after many repairs`, async () => {
     const store = createFakeSecretStore(secret);
     const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, MANY);
     assert.deepEqual([ensured.decision.action, ensured.held, store.writes()], [action, undefined, 1]);
@@ -56,15 +56,15 @@ const ways = {
 } as const;
 
 for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
-  describe(`a write that is delayed by ${held}`, () => {
+  describe(`a write of the Secret that is held back (${held})`, () => {
     const harmless = {
       ...(holdsOrdinary ? ordinary : {}),
-      'a bundle that must be repaired': { secret: twice, action: 'repair' },
-      'a CA that is lost, while what it has signed is good': { secret: lost, action: 'replace' },
-      'a Secret to be made anew': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
+      'a repeated CA in its bundle': { secret: twice, action: 'mend' },
+      'a lost CA key and a valid serving certificate': { secret: lost, action: 'replace' },
+      'an immutable Secret': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };
     for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
-      test(`${what}: the set is used unchanged`, async () => {
+      test(`while the write is held back (${held}), the stored set is used unchanged (${what})`, async () => {
         const store = createFakeSecretStore(hold(secret));
         const before = store.current();
         const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, repairs);
@@ -76,8 +76,8 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
     }
 
     const broken = {
-      'a serving certificate with another key': { secret: damaged, named: 'unparsable' },
-      'a serving certificate that has expired': { secret: stored(set), now: after(90), named: 'expired' },
+      'a serving certificate with the wrong key': { secret: damaged, named: 'unparsable' },
+      'an expired serving certificate': { secret: stored(set), now: after(90), named: 'expired' },
       'an empty Secret': { secret: empty, named: 'absent' },
       'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'wrong-type' },
       'an expired set in an immutable Secret': {
@@ -87,7 +87,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       },
     };
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
-      test(`${what}: no set is usable, and the error names the reason`, async () => {
+      test(`while the write is held back (${held}), ${what} gives an error with the reason, because no set is usable`, async () => {
         const store = createFakeSecretStore(hold(secret));
         await assert.rejects(ensure(store, rest, repairs), (error: Error & { code?: string; retryable?: boolean }) => {
           assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);
@@ -103,19 +103,19 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
   });
 }
 
-describe('a pause', () => {
-  test('a pause is reported even if no write is pending', async () => {
+describe('the annotation paused', () => {
+  test('the annotation paused is reported even if no write is pending', async () => {
     const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
     const ensured = await ensure(store);
     assert.deepEqual([ensured.decision.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
   });
 
-  test('a pause is reported rather than a rate limit', async () => {
+  test('of the annotation paused and a rate limit, the annotation is reported', async () => {
     const store = createFakeSecretStore(annotated(twice, { [PAUSED]: 'true' }));
     assert.equal((await ensure(store, {}, MANY)).held, 'paused');
   });
 
-  test('a pause that is set just before a write prevents the write', async () => {
+  test('the annotation paused prevents a write even if it is set just before the write', async () => {
     const store = createFakeSecretStore(stored(set));
     store.beforeNextWrite(() => store.put(annotated(stored(set), { [PAUSED]: 'true' })));
     const ensured = await ensure(store, { now: after(60) });
@@ -123,7 +123,7 @@ describe('a pause', () => {
   });
 });
 
-describe('a Secret that can never be changed', () => {
+describe('a Secret that cannot be updated', () => {
   const flaws = { 'wrong-type': { type: 'Opaque' }, immutable: { isImmutable: true } };
   for (const [reason, flaw] of Object.entries(flaws)) {
     const others = {
@@ -141,7 +141,7 @@ describe('a Secret that can never be changed', () => {
       data: { ...healthy.data, note: toBase64('x') },
     };
 
-    test(`an unchangeable Secret is recreated with all its content: ${reason}`, async () => {
+    test(`a Secret that cannot be updated (${reason}) is deleted and recreated with all its content`, async () => {
       const store = createFakeSecretStore(secret);
       const uid = store.current()?.uid;
       const ensured = await ensure(store);
@@ -160,8 +160,12 @@ describe('a Secret that can never be changed', () => {
 
     // A starting replica presents the set of this result. A chaos run has found that a damaged set ended the process
     // here.
-    for (const [what, spoilt] of Object.entries({ damaged, lost, empty })) {
-      test(`an unchangeable Secret that is also ${what} is recreated with a presentable set: ${reason}`, async () => {
+    for (const [what, spoilt] of Object.entries({
+      'a damaged serving key': damaged,
+      'no CA key': lost,
+      'no data': empty,
+    })) {
+      test(`a Secret that cannot be updated (${reason}) and has ${what} is recreated with a usable set`, async () => {
         const store = createFakeSecretStore({ ...spoilt, ...flaw });
         const ensured = await ensure(store);
         assert.deepEqual([ensured.decision, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
@@ -171,14 +175,14 @@ describe('a Secret that can never be changed', () => {
       });
     }
 
-    test(`an unchangeable Secret that was changed meanwhile is not deleted: ${reason}`, async () => {
+    test(`a Secret that cannot be updated (${reason}) is not deleted if it was changed since the read`, async () => {
       const store = createFakeSecretStore(secret);
       store.beforeNextWrite(() => store.put(stored(other)));
       const ensured = await ensure(store);
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
     });
 
-    test(`an unchangeable Secret of another owner is used unchanged: ${reason}`, async () => {
+    test(`a Secret of another owner that cannot be updated (${reason}) is used unchanged`, async () => {
       const store = createFakeSecretStore({ ...secret, labels: {} });
       const ensured = await ensure(store, { liveBundle: caBundle });
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [announced, 'keep', 0]);

@@ -21,7 +21,7 @@ const content = (store: FakeSecretStore) => {
 };
 const together = (call: () => ReturnType<typeof ensure>) => Promise.all(Array.from({ length: REPLICAS }, call));
 
-describe(`${REPLICAS} replicas at once`, () => {
+describe(`${REPLICAS} replicas that write one Secret at once`, () => {
   test('replicas that start at once on an empty namespace all use one stored CA', async () => {
     const store = createFakeSecretStore();
     const all = await together(() => ensure(store));
@@ -30,7 +30,7 @@ describe(`${REPLICAS} replicas at once`, () => {
     assert.equal(all.filter(({ decision }) => decision.action === 'replace').length, 1);
   });
 
-  test('replicas that renew at once end with one serving certificate', async () => {
+  test('replicas that renew at once all use one serving certificate', async () => {
     const store = createFakeSecretStore(stored(set));
     const all = await together(() => ensure(store, { now: due }));
     assert.equal(store.writes(), 1);
@@ -38,7 +38,7 @@ describe(`${REPLICAS} replicas at once`, () => {
     assert.equal(content(store).ca.certificate, set.ca.certificate);
   });
 
-  test('replicas that restart in the same second share one serving certificate', async () => {
+  test('replicas that restart in the same second all use one serving certificate', async () => {
     const store = createFakeSecretStore(stored(set));
     const restartedAt = new Date(ISSUED_AT.getTime() + 5_250);
     const now = new Date(ISSUED_AT.getTime() + 5_750);
@@ -48,15 +48,15 @@ describe(`${REPLICAS} replicas at once`, () => {
   });
 });
 
-describe('a race that is lost', () => {
-  test('a race lost to another create ends with the set of the winner', async () => {
+describe('a lost race for the Secret', () => {
+  test('a replica that loses the create of the Secret uses the set of the winner', async () => {
     const store = createFakeSecretStore();
     store.beforeNextWrite(() => store.put(stored(other)));
     const ensured = await ensure(store);
     assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
   });
 
-  test('a race lost to another renewal ends with the set of the winner', async () => {
+  test('a replica that loses the renewal uses the set of the winner', async () => {
     const store = createFakeSecretStore(stored(set));
     const renewed = await aCertificateSet({ options: { keySize: 1024 }, issuedAt: due });
     store.beforeNextWrite(() => store.put(stored(renewed)));
@@ -64,7 +64,7 @@ describe('a race that is lost', () => {
     assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [renewed, 'keep', 0]);
   });
 
-  test('a race lost to a delete ends with a new set', async () => {
+  test('a replica whose write loses to a deletion of the Secret creates a new set', async () => {
     const store = createFakeSecretStore(stored(set));
     store.beforeNextWrite(() => store.put(undefined));
     const ensured = await ensure(store, { now: due });
@@ -72,14 +72,14 @@ describe('a race that is lost', () => {
     assert.deepEqual(ensured.set, content(store));
   });
 
-  test('a race lost to a Secret of another owner ends with an error', async () => {
+  test('a replica that loses the create to a Secret of another owner rejects with an error', async () => {
     const store = createFakeSecretStore();
     store.beforeNextWrite(() => store.put(stored(set, { labels: {}, annotations: {}, data: {} })));
     await assert.rejects(ensure(store), { code: 'SECRET_NOT_OURS' });
     assert.equal(store.writes(), 0);
   });
 
-  test('a repeatedly lost race is tried until it is won', async () => {
+  test('a replica that repeatedly loses the write of the Secret retries until it succeeds', async () => {
     const store = createFakeSecretStore(stored(set));
     let interruptions = 3;
     const touch = () => {

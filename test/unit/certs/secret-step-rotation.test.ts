@@ -36,8 +36,8 @@ const askingFor = (what: string) =>
 const seen = (steps: readonly Step[]) =>
   steps.map(({ set, now }) => [now, set.phase, splitCertificates(set.caBundle).length, signed(set.ca, set.serving)]);
 
-describe('a rotation that is asked for', () => {
-  test('a requested rotation announces, settles, switches and retires, and the old CA is trusted until the end', async () => {
+describe('a requested rotation', () => {
+  test('a requested CA rotation takes the steps announce, settle, switch and retire, and the old CA is trusted until the end', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
     assert.deepEqual(actionsOf(steps), rotation);
@@ -55,7 +55,7 @@ describe('a rotation that is asked for', () => {
     assert.equal(retired?.caBundle, next?.certificate);
   });
 
-  test('a finished rotation removes only its own annotation', async () => {
+  test('a finished CA rotation removes only the annotation rotate', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const asked: unknown[] = [];
     const beforeStep = () => asked.push(store.current()?.annotations[ROTATE]);
@@ -65,7 +65,7 @@ describe('a rotation that is asked for', () => {
     assert.equal(store.current()?.annotations['example.com/note'], 'keep me');
   });
 
-  test('a requested rotation writes its reason to the Secret for the next CA and then for the new CA', async () => {
+  test('a requested CA rotation writes its reason to the Secret, first for the next CA and then for the new CA', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const because = (part: string) => store.current()?.annotations[`terraform.job.kb.io/${part}-issued-because`];
     const told: unknown[] = [];
@@ -75,7 +75,7 @@ describe('a rotation that is asked for', () => {
   });
 });
 
-test('a requested serving certificate is renewed once, and the annotation is removed', async () => {
+test('a requested renewal of the serving certificate happens once, and the annotation rotate is removed', async () => {
   const store = createFakeSecretStore(askingFor('serving'));
   const steps = await ensureUntilStable(store, options, ISSUED_AT, { liveBundle: set.caBundle });
   assert.deepEqual(actionsOf(steps), ['renew']);
@@ -84,7 +84,7 @@ test('a requested serving certificate is renewed once, and the annotation is rem
   assert.notDeepEqual(content(store).serving, set.serving);
 });
 
-test('an invalid value of the annotation rotate stays, and nothing is written', async () => {
+test('a Secret with an invalid value of the annotation rotate is not written', async () => {
   const store = createFakeSecretStore(askingFor('everything'));
   assert.deepEqual(await ensureUntilStable(store, options, ISSUED_AT), []);
   assert.equal(store.current()?.annotations[ROTATE], 'everything');
@@ -93,17 +93,17 @@ test('an invalid value of the annotation rotate stays, and nothing is written', 
 const due = after(2440 * DAY_MS);
 const servingAtDue = await issueServingCertificate(options, set.ca, due);
 
-describe('a rotation from any start ends stable with one CA', () => {
+describe('rotations and repairs end in the phase stable with one CA', () => {
   const nextCa = other.ca;
   const caBundle = joinCertificates([set.caBundle, other.caBundle]);
   const rotating = { ...set, nextCa, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
   const beginnings = {
-    'a CA that is due': {
+    'a CA due for rotation': {
       set: { ...set, serving: servingAtDue },
       now: due,
       actions: rotation,
     },
-    'a CA that is lost': {
+    'no CA key': {
       set: { ...set, ca: { ...set.ca, privateKey: '' as Pem } },
       actions: ['replace', 'settle', 'switch', 'retire'],
     },
@@ -111,7 +111,7 @@ describe('a rotation from any start ends stable with one CA', () => {
       set: { ...rotating, nextCa: { ...nextCa, privateKey: '' as Pem } },
       actions: rotation,
     },
-    'a next CA that is junk': {
+    'an unparsable next CA': {
       set: { ...rotating, nextCa: { ...nextCa, certificate: 'junk' as Pem } },
       actions: rotation,
     },
@@ -119,21 +119,21 @@ describe('a rotation from any start ends stable with one CA', () => {
       set: { ...rotating, caBundle: set.caBundle },
       actions: ['repair', 'switch', 'retire'],
     },
-    'a phase without a beginning': {
+    'a rotation phase without a start time': {
       set: { ...rotating, phaseSince: undefined },
       actions: ['settle', 'switch', 'retire'],
     },
-    'a phase that begins in the future': {
+    'a rotation phase that starts in the future': {
       set: { ...set, caBundle, phase: 'retiring', phaseSince: after(DAY_MS) } as const,
       actions: ['retire'],
     },
-    'a bundle with its CA twice': {
+    'its CA twice in the bundle': {
       set: { ...set, caBundle: (set.caBundle + set.caBundle) as Pem },
       actions: ['repair'],
     },
   };
   for (const [what, { set: beginning, actions, ...at }] of Object.entries(beginnings)) {
-    test(`${what}: ${actions.join(', ')}`, async () => {
+    test(`a set with ${what} becomes stable with one CA by the steps ${actions.join(', ')}`, async () => {
       const store = createFakeSecretStore(stored(beginning));
       const steps = await ensureUntilStable(store, options, 'now' in at ? at.now : after(options.settleMs), {
         liveBundle: beginning.caBundle,
@@ -146,9 +146,9 @@ describe('a rotation from any start ends stable with one CA', () => {
   }
 });
 
-describe('a rotation goes on', () => {
+describe('a rotation with other writers', () => {
   for (const nth of [0, 1, 2, 3]) {
-    test(`a rotation continues if another writer is first at step ${nth + 1}`, async () => {
+    test(`a CA rotation continues if another client writes the Secret before step ${nth + 1}`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = (taken) => {
         if (taken === nth) store.beforeNextWrite(() => store.put(store.current()));
@@ -159,7 +159,7 @@ describe('a rotation goes on', () => {
       assert.equal(content(store).caBundle, content(store).ca.certificate);
     });
 
-    test(`a rotation uses the result of another replica that is first at step ${nth + 1}`, async () => {
+    test(`a CA rotation uses the result of another replica that takes step ${nth + 1} first`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = async (taken, circumstances) => {
         if (taken !== nth || theirs.current() !== undefined) return;
@@ -179,7 +179,7 @@ describe('a rotation goes on', () => {
   }
 
   for (const nth of [1, 2, 3]) {
-    test(`a rotation keeps the live bundle if the Secret is deleted at step ${nth + 1}`, async () => {
+    test(`if the Secret is deleted at step ${nth + 1} of a CA rotation, the new set keeps all CAs of the live bundle`, async () => {
       const store = createFakeSecretStore(askingFor('ca'));
       const beforeStep: BeforeStep = (taken) => {
         if (taken === nth) store.beforeNextWrite(() => store.put(undefined));

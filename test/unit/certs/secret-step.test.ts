@@ -38,8 +38,8 @@ function content(store: FakeSecretStore): CertificateSet {
 const annotation = (store: FakeSecretStore, name: string) =>
   store.current()?.annotations[`terraform.job.kb.io/${name}`];
 
-describe('where there is no Secret', () => {
-  test('without a Secret a set is issued, stored and returned', async () => {
+describe('the daemon without a Secret', () => {
+  test('without a Secret a certificate set is issued, stored and returned', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store);
     assert.deepEqual(ensured.decision, { action: 'replace', reason: 'absent' });
@@ -52,7 +52,7 @@ describe('where there is no Secret', () => {
     assert.equal(splitCertificates(ensured.set.caBundle).length, 1);
   });
 
-  test('without a Secret a CA of the live bundle stays in the new bundle, after the new CA', async () => {
+  test('without a Secret the CAs of the live bundle stay in the new bundle, after the new CA', async () => {
     const store = createFakeSecretStore();
     const ensured = await ensure(store, { liveBundle: other.caBundle });
     const [first, ...rest] = splitCertificates(ensured.set.caBundle);
@@ -62,8 +62,8 @@ describe('where there is no Secret', () => {
   });
 });
 
-describe('where the Secret holds a healthy set', () => {
-  test('a healthy Secret is returned and nothing is written', async () => {
+describe('the daemon with a healthy Secret', () => {
+  test('the set of a healthy Secret is returned and nothing is written', async () => {
     const store = createFakeSecretStore(stored(set));
     const before = store.current();
     const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
@@ -72,14 +72,14 @@ describe('where the Secret holds a healthy set', () => {
     assert.deepEqual(store.current(), before);
   });
 
-  test('a healthy Secret of another owner is used', async () => {
+  test('the set of a healthy Secret of another owner is used and nothing is written', async () => {
     const store = createFakeSecretStore(stored(set, { labels: {} }));
     assert.deepEqual((await ensure(store)).set, set);
     assert.equal(store.writes(), 0);
   });
 });
 
-describe('where only the serving certificate is to be replaced', () => {
+describe('renewals of the serving certificate', () => {
   const damaged = (changes: Partial<CertificateSet['serving']>) =>
     stored({ ...set, serving: { ...set.serving, ...changes } });
   const cases = {
@@ -91,7 +91,7 @@ describe('where only the serving certificate is to be replaced', () => {
     'wrong-chain': { secret: stored({ ...set, serving: other.serving }) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`the serving certificate is renewed by the same CA, and the Secret has the reason ${reason}`, async () => {
+    test(`a serving certificate is renewed by the same CA for the reason ${reason}, which is written to the Secret`, async () => {
       const store = createFakeSecretStore({
         ...secret,
         annotations: { ...secret.annotations, 'terraform.job.kb.io/ca-issued-because': 'ca-lost' },
@@ -118,7 +118,7 @@ describe('where only the serving certificate is to be replaced', () => {
   });
 });
 
-describe('where the CA cannot be used', () => {
+describe('a Secret with an unusable CA', () => {
   const cases = {
     absent: { secret: stored(set, { data: {} }) },
     'ca-lost': { secret: stored({ ...set, ca: { ...set.ca, privateKey: '' as Pem } }) },
@@ -128,7 +128,7 @@ describe('where the CA cannot be used', () => {
     expired: { secret: stored(set), now: after(3650) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`with an unusable CA both certificates are issued again, and the Secret has the reason ${reason}`, async () => {
+    test(`with an unusable CA both certificates are issued again for the reason ${reason}, which is written to the Secret`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
       assert.deepEqual(ensured.decision, { action: 'replace', reason });
@@ -156,7 +156,7 @@ describe('where the CA cannot be used', () => {
     ]);
   });
 
-  test('expired and foreign CAs are removed from the bundle', async () => {
+  test('with an unusable CA, expired and foreign CAs are removed from the bundle', async () => {
     const expired = await aCertificateAuthority({ options: { caLifetimeMs: DAY_MS } });
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const ofOtherKind = await opensslAuthority('ec');
@@ -171,8 +171,8 @@ describe('where the CA cannot be used', () => {
 
 const authorityOf = ({ ca }: CertificateSet): X509Certificate => new X509Certificate(ca.certificate);
 
-describe('what others have put on the Secret', () => {
-  test('labels and annotations of others survive a renewal, an announcement and a new CA', async () => {
+describe('labels and annotations of others on the Secret', () => {
+  test('the Secret keeps labels and annotations of others in a renewal, an announcement and a new CA', async () => {
     const healthy = stored(set);
     const store = createFakeSecretStore({
       ...healthy,

@@ -17,7 +17,7 @@ const announced = {
 const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
 describe('the content of the Secret', () => {
-  test('the Secret is read back as it was written', () => {
+  test('fromSecret reads the set that the daemon has written', () => {
     for (const one of [set, announced]) assert.deepEqual(fromSecret(stored(one)), one);
   });
 
@@ -33,18 +33,18 @@ describe('the content of the Secret', () => {
     });
   });
 
-  test('the Secret has the next CA while there is one', () => {
+  test('the Secret has the next CA during a rotation, and not otherwise', () => {
     const { data } = toSecret(announced, certificateOptions());
     assert.equal(data['next-ca.crt'], Buffer.from(other.ca.certificate).toString('base64'));
     assert.equal(data['next-ca.key'], Buffer.from(other.ca.privateKey).toString('base64'));
   });
 
-  test('the Secret has only the managed-by label', () => {
+  test('the only label that the daemon writes to the Secret is managed-by', () => {
     const { labels } = toSecret(set, certificateOptions());
     assert.deepEqual(labels, { 'app.kubernetes.io/managed-by': 'terraform-daemon' });
   });
 
-  test('the annotations describe the certificates and reveal no key', () => {
+  test('the annotations of the Secret describe the certificates and contain no private key', () => {
     const { annotations } = toSecret(set, certificateOptions());
     assert.deepEqual(annotations, {
       'terraform.job.kb.io/ca-not-after': '2036-02-27T12:00:00Z',
@@ -65,7 +65,7 @@ describe('the content of the Secret', () => {
     });
   });
 
-  test('the annotations show the phase of a rotation and describe the next CA', () => {
+  test('the annotations of the Secret have the phase of a rotation and describe the next CA', () => {
     const { annotations } = toSecret(announced, certificateOptions());
     assert.equal(annotations[annotation('phase')], 'settling');
     assert.equal(annotations[annotation('phase-since')], '2026-03-02T12:00:00.250Z');
@@ -77,15 +77,15 @@ describe('the content of the Secret', () => {
     assert.equal(annotations[annotation('next-ca-issued-at')], '2026-03-01T12:00:00Z');
   });
 
-  test('the annotations list the IP addresses of the certificate', () => {
+  test('the annotations of the Secret list the IP addresses of the certificate', () => {
     const options = certificateOptions({ names: { dns: [], ip: ['127.0.0.1', '::1'] } });
     const { annotations } = toSecret(set, options);
     assert.equal(annotations['terraform.job.kb.io/names'], '127.0.0.1, ::1');
   });
 });
 
-describe('reading a Secret', () => {
-  test('the first certificate of the bundle is read as the signing CA', () => {
+describe('reading the Secret', () => {
+  test('fromSecret reads the first certificate of the bundle as the signing CA', () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const read = fromSecret(stored({ ...set, caBundle }));
     // Several CAs without a next CA mean the end of a rotation, even if the annotations name another phase.
@@ -93,7 +93,7 @@ describe('reading a Secret', () => {
     assert.equal(read.ca.certificate, set.ca.certificate);
   });
 
-  test('missing keys of the Secret are read as empty text', () => {
+  test('fromSecret reads missing keys of the Secret as empty text', () => {
     assert.deepEqual(fromSecret(stored(set, { data: {} })), {
       ca: { certificate: '', privateKey: '' },
       caBundle: '',
@@ -104,13 +104,13 @@ describe('reading a Secret', () => {
     });
   });
 
-  test('invalid content of the Secret is returned unchanged for decide()', () => {
+  test('fromSecret returns invalid content of the Secret unchanged, so that decide() finds it', () => {
     const read = fromSecret(stored(set, { data: { 'ca.crt': toBase64('junk'), 'tls.crt': toBase64('more junk') } }));
     assert.deepEqual([read.ca.certificate, read.caBundle, read.serving.certificate], ['junk', 'junk', 'more junk']);
   });
 });
 
-test('an unreadable certificate has no descriptive annotations', () => {
+test('the Secret has no annotations that describe an unreadable certificate', () => {
   const damaged = { ...set, ca: { ...set.ca, certificate: 'junk' as Pem } };
   const { annotations } = toSecret(damaged, certificateOptions());
   const ofCa = Object.entries(annotations).filter(([name]) => name.startsWith(annotation('ca-')));

@@ -39,49 +39,53 @@ interface Row {
  * verifies both.
  */
 const rows: readonly Row[] = [
-  { what: 'one of a new authority that does not wait', expected: 'present' },
-  { what: 'the one that is presented', presented: fresh.serving.certificate, expected: 'already' },
+  { what: 'a certificate of a new CA whose settle time is over', expected: 'present' },
+  { what: 'the presented certificate', presented: fresh.serving.certificate, expected: 'already' },
   {
-    what: 'the one that is presented, though nobody trusts it',
+    what: 'the presented certificate, even if the live bundle does not verify it',
     presented: fresh.serving.certificate,
     liveBundle: old.caBundle,
     expected: 'already',
   },
-  { what: 'one that the live bundle does not verify', liveBundle: old.caBundle, expected: 'not-trusted-yet' },
-  { what: 'one before an empty live bundle', liveBundle: '' as Pem, expected: 'not-trusted-yet' },
-  { what: 'one for another name', names: { dns: ['other.ops.svc'], ip: [] }, expected: 'not-trusted-yet' },
-  { what: 'one for the first of the names alone', names: { dns: [shownName, 'x.y'], ip: [] }, expected: 'present' },
-  { what: 'one that is for clients', serving: forClients, expected: 'not-trusted-yet' },
-  { what: 'one that is not yet valid', now: after(-2 * 3_600_000), expected: 'not-trusted-yet' },
-  { what: 'one of a new authority that waits', isWaiting: true, expected: 'settling' },
+  { what: 'a certificate that the live bundle does not verify', liveBundle: old.caBundle, expected: 'not-trusted-yet' },
+  { what: 'a certificate while the live bundle is empty', liveBundle: '' as Pem, expected: 'not-trusted-yet' },
+  { what: 'a certificate for another name', names: { dns: ['other.ops.svc'], ip: [] }, expected: 'not-trusted-yet' },
   {
-    what: 'one of a new authority that waits, just before the one presented expires',
+    what: 'a certificate that has only the first of two names',
+    names: { dns: [shownName, 'x.y'], ip: [] },
+    expected: 'present',
+  },
+  { what: 'a certificate for client authentication', serving: forClients, expected: 'not-trusted-yet' },
+  { what: 'a certificate that is not valid yet', now: after(-2 * 3_600_000), expected: 'not-trusted-yet' },
+  { what: 'a certificate of a new CA within its settle time', isWaiting: true, expected: 'settling' },
+  {
+    what: 'a certificate of a new CA within its settle time, just before the presented one expires',
     isWaiting: true,
     serving: longLived,
     now: after(90 * DAY_MS - 1),
     expected: 'settling',
   },
   {
-    what: 'one of a new authority that waits, when the one presented has expired',
+    what: 'a certificate of a new CA within its settle time, when the presented one has expired',
     isWaiting: true,
     serving: longLived,
     now: after(90 * DAY_MS),
     expected: 'present',
   },
   {
-    what: 'one of a new authority that waits, when the one presented is no longer trusted',
+    what: 'a certificate of a new CA within its settle time, when the live bundle no longer verifies the presented one',
     isWaiting: true,
     liveBundle: fresh.caBundle,
     expected: 'present',
   },
   {
-    what: 'one of a new authority that waits, when junk is presented',
+    what: 'a certificate of a new CA within its settle time, when the presented one is unparsable',
     isWaiting: true,
     presented: 'junk' as Pem,
     expected: 'present',
   },
   {
-    what: 'another one of a new authority that waits and is presented already',
+    what: 'a renewed certificate of a new CA within its settle time, when the presented one is of this CA too',
     isWaiting: true,
     presented: fresh.serving.certificate,
     serving: renewed,
@@ -89,9 +93,9 @@ const rows: readonly Row[] = [
   },
 ];
 
-describe('the decision whether to present', () => {
+describe('the decision whether to present a serving certificate', () => {
   for (const { what, expected, ...row } of rows) {
-    test(`${what}: ${expected}`, () => {
+    test(`decidePresentation returns ${expected} for ${what}`, () => {
       const { presented = old.serving.certificate, serving = fresh.serving, isWaiting = false } = row;
       const { names = options.names, liveBundle = both, now = ISSUED_AT } = row;
       const candidate = { serving, waiting: isWaiting ? fresh.ca.certificate : undefined };
@@ -101,7 +105,7 @@ describe('the decision whether to present', () => {
   }
 });
 
-test('the first certificate is presented at once, because no API server calls yet', () => {
+test('decidePresentation returns present for the first certificate of a process, because no API server calls it yet', () => {
   const { decidePresentation } = createServingSwap(options);
   const candidate = { serving: fresh.serving, waiting: fresh.ca.certificate };
   for (const liveBundle of [undefined, old.caBundle]) {
@@ -109,10 +113,10 @@ test('the first certificate is presented at once, because no API server calls ye
   }
 });
 
-describe('the authority that waits', () => {
+describe('the CA whose settle time is not over', () => {
   const waits = { stable: false, publishing: true, settling: true, retiring: false } as const;
   for (const [phase, isWaiting] of Object.entries(waits) as [keyof typeof waits, boolean][]) {
-    test(`in the phase ${phase} the waiting CA is ${isWaiting ? 'the current one, unless it is announced as the next' : 'none'}`, () => {
+    test(`in the phase ${phase} waitingAuthority returns ${isWaiting ? 'the current CA, and undefined if there is a next CA' : 'undefined'}`, () => {
       assert.equal(waitingAuthority({ ...fresh, phase }), isWaiting ? fresh.ca.certificate : undefined);
       assert.equal(waitingAuthority({ ...old, nextCa: fresh.ca, phase }), undefined);
     });

@@ -29,7 +29,7 @@ const other = await aCertificateSet({ nth: 2 });
 const serving = new X509Certificate(set.serving.certificate);
 const { names } = certificateOptions();
 
-describe('the moments of a certificate', () => {
+describe('the dates of a certificate', () => {
   test('the issue of a certificate is one hour after notBefore, and its renewal at two thirds of its lifetime', () => {
     assert.deepEqual(issuedAt(serving), ISSUED_AT);
     assert.deepEqual(renewalMoment(serving), after(60));
@@ -105,7 +105,7 @@ test('the API server verifies the first name, or the first address if there is n
   assert.deepEqual(askedName({ dns: [], ip: ['::1', '127.0.0.1'] }), { dns: [], ip: ['::1'] });
 });
 
-describe('trust', () => {
+describe('the verification of a serving certificate with a bundle', () => {
   const trusts = (bundle: readonly string[], now = ISSUED_AT) => isTrusted([serving], bundle as readonly Pem[], now);
 
   test('a certificate is trusted if its issuer is anywhere in the bundle', () => {
@@ -149,7 +149,7 @@ describe('trust', () => {
   });
 });
 
-describe('trust over intermediates', async () => {
+describe('the verification through intermediate CAs', async () => {
   const root = await aCertificateAuthority({ nth: 3 });
   const signedAs = (commonName: string) => ({ signer: root, change: isCalled(commonName) });
   const intermediate = altered(set.ca, signedAs('intermediate'));
@@ -157,11 +157,11 @@ describe('trust over intermediates', async () => {
   const between = new X509Certificate(intermediate.certificate);
   const bystander = new X509Certificate(altered(other.ca, signedAs('bystander')).certificate);
 
-  test('a certificate is trusted through an intermediate CA, and unrelated certificates in the chain are ignored', () => {
+  test('a certificate is trusted through an intermediate CA, even with unrelated certificates in the chain', () => {
     assert.ok(isTrusted([leaf, bystander, between], [root.certificate], ISSUED_AT));
   });
 
-  test('trust follows several intermediates in any order', () => {
+  test('a certificate is trusted through several intermediate CAs in any order', () => {
     const lower = altered(other.ca, { signer: intermediate, change: isCalled('lower') });
     const below = new X509Certificate(lower.certificate);
     const lowest = new X509Certificate(altered(other.serving, { signer: lower }).certificate);
@@ -169,20 +169,20 @@ describe('trust over intermediates', async () => {
     assert.ok(isTrusted([lowest, between, below], [root.certificate], ISSUED_AT));
   });
 
-  test('a missing intermediate breaks trust', () => {
+  test('a certificate is not trusted if an intermediate CA is missing', () => {
     assert.equal(isTrusted([leaf], [root.certificate], ISSUED_AT), false);
     assert.equal(isTrusted([leaf, bystander], [root.certificate], ISSUED_AT), false);
   });
 
-  test('a chain whose last issuer is not in the bundle is not trusted', () => {
+  test('a certificate is not trusted if the last issuer of its chain is not in the bundle', () => {
     assert.equal(isTrusted([leaf, between], [other.ca.certificate], ISSUED_AT), false);
   });
 
-  test('a chain is trusted if an intermediate is in the bundle', () => {
+  test('a certificate is trusted if an intermediate CA is in the bundle', () => {
     assert.ok(isTrusted([leaf], [intermediate.certificate], ISSUED_AT));
   });
 
-  test('a chain with CAs that sign each other terminates', () => {
+  test('the verification of CAs that sign each other terminates', () => {
     const first = altered(set.ca, { signer: other.ca });
     const second = altered(other.ca, { signer: set.ca });
     const circle = [first, second].map(({ certificate }) => new X509Certificate(certificate));

@@ -17,7 +17,7 @@ describe('the schedule of a chaos run', () => {
     assert.notDeepEqual(scheduleOf(7, options), scheduleOf(8, options));
   });
 
-  it('the chaos schedule has every fault and every damage within five minutes for any seed', () => {
+  it('the chaos schedule of five minutes has every fault and every damage, for any seed', () => {
     for (let seed = 0; seed < 100; seed++) {
       const actions = scheduleOf(seed, options);
       assert.equal(new Set(actions.map(({ kind }) => kind)).size, 14, `seed ${seed}`);
@@ -40,7 +40,7 @@ describe('the schedule of a chaos run', () => {
     }
   });
 
-  it('the chaos schedule moves no clock if clocks cannot be moved', () => {
+  it('the chaos schedule has no clock jump if clocks cannot be set', () => {
     const kinds = scheduleOf(3, { ...options, canJump: false }).map(({ kind }) => kind);
     assert.equal(kinds.includes('clock-jump'), false);
   });

@@ -8,8 +8,8 @@ const MINUTE_MS = 60_000;
 const samples = (valueAt: (minute: number) => number): Sample[] =>
   Array.from({ length: 120 }, (_, minute) => ({ atMs: minute * MINUTE_MS, value: valueAt(minute) }));
 
-describe('a trend', () => {
-  it('the trend of constant samples is none', () => {
+describe('the trend of samples', () => {
+  it('constant samples have no growth', () => {
     assert.deepEqual(
       trendOf(
         samples(() => 40),
@@ -19,7 +19,7 @@ describe('a trend', () => {
     );
   });
 
-  it('the trend distinguishes a slow leak from fluctuation', () => {
+  it('a slow leak counts as growth, fluctuation does not', () => {
     const saw = (minute: number) => (minute % 7) * 2;
     assert.equal(trendOf(samples(saw), 1).isGrowing, false);
     const leak = trendOf(
@@ -30,7 +30,7 @@ describe('a trend', () => {
     assert.ok(Math.abs(leak.growthPerHour - 15) < 1, `${leak.growthPerHour} an hour`);
   });
 
-  it('the trend ignores the first third of the samples, the warm-up', () => {
+  it('growth in the first third of the samples, the warm-up, is ignored', () => {
     const { isGrowing, mean } = trendOf(
       samples((minute) => Math.min(minute, 40)),
       1,
@@ -38,7 +38,7 @@ describe('a trend', () => {
     assert.deepEqual([isGrowing, mean], [false, 40]);
   });
 
-  it('there is no trend without samples', () => {
+  it('without samples there is no growth', () => {
     assert.equal(trendOf([], 1).isGrowing, false);
     assert.equal(trendOf([{ atMs: 0, value: 5 }], 1).isGrowing, false);
   });

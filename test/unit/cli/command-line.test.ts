@@ -50,30 +50,24 @@ describe('the command line', () => {
     });
   });
 
-  describe('an invalid command line exits with code 2 and names --help', () => {
+  describe('an invalid command line', () => {
     const cases = {
       'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
       'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
-      'a flag with a slip': [['--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
-      'a slip in a flag with its value behind it': [
-        ['--polcy-file=x'],
-        /'--polcy-file=x'\n\(Did you mean --policy-file\?\)\n\(--h/,
-      ],
-      'a slip in an option that only the subcommand has': [
-        ['rotate', '--timout', '5m'],
-        /^\(Did you mean --timeout\?\)$/m,
-      ],
-      'an option of another command': [['policy', '--heal=off'], /'--heal=off'\n\(--help/],
+      'a mistyped flag': [['--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
+      'a mistyped flag with =value': [['--polcy-file=x'], /'--polcy-file=x'\n\(Did you mean --policy-file\?\)\n\(--h/],
+      'a mistyped flag of a subcommand': [['rotate', '--timout', '5m'], /^\(Did you mean --timeout\?\)$/m],
+      'a flag of another command': [['policy', '--heal=off'], /'--heal=off'\n\(--help/],
       'an unknown command': [['xyz'], /^error: unknown command 'xyz'\n\(--help/m],
-      'a command with a slip': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
-      'a command behind an option': [['--namespace=a', 'inspect'], /^error: too many arguments for 'run'/m],
-      'a word too many': [
+      'a mistyped command': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
+      'a command after a flag': [['--namespace=a', 'inspect'], /^error: too many arguments for 'run'/m],
+      'an additional argument': [
         ['run', 'again'],
         /^error: too many arguments for 'run'\. Expected 0 arguments but got 1: again\.$/m,
       ],
     } as const;
     for (const [what, [args, problem]] of Object.entries(cases)) {
-      test(what, async () => {
+      test(`the command line with ${what} exits with code 2 and names --help`, async () => {
         const { exitCode, stdout, stderr } = await callCommand(args);
         assert.deepEqual([exitCode, stdout], [2, '']);
         assert.match(stderr, problem);
@@ -82,8 +76,8 @@ describe('the command line', () => {
     }
   });
 
-  describe('invalid options exit with code 2', () => {
-    test('all invalid options are reported at once', async () => {
+  describe('invalid options', () => {
+    test('all invalid options are reported in one error with exit code 2', async () => {
       const args = ['run', '--key-size=1024', '--namespace=A', '--log-level', 'loud', '--kubeconfig=/no/such "file"'];
       const { exitCode, stdout, stderr } = await callCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
@@ -101,19 +95,19 @@ describe('the command line', () => {
 
     const kubeconfigs: [what: string, cluster: object, problem: RegExp][] = [
       [
-        'a server that is not asked by TLS',
+        'a server URL without TLS',
         { server: 'http://127.0.0.1:8001' },
         /: invalid value ".*": the server is "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
       ],
       ['a server that is no URL', { server: 'api server' }, /: the server is "api server": must be an https URL$/m],
       [
-        'a certificate authority that is not there',
+        'a missing certificate-authority file',
         { server: 'https://127.0.0.1:1', 'certificate-authority': 'no-ca.pem' },
         /: ENOENT: .*no-ca\.pem': must be a readable file$/m,
       ],
     ];
     for (const [what, cluster, problem] of kubeconfigs) {
-      test(`a kubeconfig with ${what} is reported with the other invalid options`, async (t) => {
+      test(`a kubeconfig with ${what} is reported in one error with the other invalid options`, async (t) => {
         const { exitCode, stdout, stderr } = await callCommand([`--kubeconfig=${await aKubeconfig(t, cluster)}`]);
         assert.deepEqual([exitCode, stdout], [2, '']);
         assert.match(stderr, problem);
@@ -121,7 +115,7 @@ describe('the command line', () => {
       });
     }
 
-    test('a file that is no kubeconfig is reported in one line', async (t) => {
+    test('a file that is not a kubeconfig is reported in one line', async (t) => {
       const folder = await aFolder(t, { kubeconfig: '{\n  a: [\n' });
       const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);

@@ -113,7 +113,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('the configuration has the value of each option', () => {
+  test('each option changes its field of the configuration', () => {
     assert.deepEqual(readConfig(everyOption, 'of-the-pod'), {
       kubeconfig: '/etc/kubeconfig',
       namespace: 'ops',
@@ -156,14 +156,14 @@ describe('the configuration', () => {
   });
 
   for (const name of optionNames) {
-    test(`the configuration depends on the option --${name}`, () => {
+    test(`the configuration depends on the value of --${name}`, () => {
       const { [name]: value, ...others } = everyOption;
       const isRead = differs(everyOption, others) || differs({ [name]: value }, {});
       assert.ok(isRead, `toConfig does not read ${name}`);
     });
   }
 
-  test('an empty option or variable counts as not set', () => {
+  test('an empty option counts as not set', () => {
     const empty = Object.fromEntries(Object.keys(rawDefaults).map((name) => [name, ''])) as RawOptions;
     assert.deepEqual(readConfig(empty, 'of-the-pod'), readConfig({}, 'of-the-pod'));
   });
@@ -180,8 +180,8 @@ function differs(one: RawOptions, other: RawOptions): boolean {
 
 const rawDefaults = { kubeconfig: '', namespace: '', 'service-port': '', 'webhook-url': '', 'log-level': '' };
 
-describe('the namespace', () => {
-  test('--namespace overrides the namespace of the Pod', () => {
+describe('the namespace of the configuration', () => {
+  test('the option --namespace overrides the namespace of the Pod', () => {
     assert.equal(readConfig({ namespace: 'asked-for' }, 'of-the-pod').namespace, 'asked-for');
   });
 
@@ -190,7 +190,7 @@ describe('the namespace', () => {
     assert.equal(readConfig({}).namespace, 'vela-system');
   });
 
-  test('the namespace is part of the certificate names and of the registration', () => {
+  test('the configured namespace is part of the certificate names and of the registration', () => {
     const { certificates, registration } = readConfig({ 'service-name': 'job-webhook' }, 'ops');
     assert.deepEqual(certificates.names, {
       dns: ['job-webhook.ops.svc', 'job-webhook.ops.svc.cluster.local', 'job-webhook.ops', 'job-webhook'],
@@ -201,7 +201,7 @@ describe('the namespace', () => {
   });
 });
 
-describe('a webhook URL', () => {
+describe('the option --webhook-url', () => {
   const cases = {
     'https://job-webhook.example.com:8443': {
       names: { dns: ['job-webhook.example.com'], ip: [] },
@@ -225,7 +225,7 @@ describe('a webhook URL', () => {
     },
   };
   for (const [url, { names, registered }] of Object.entries(cases)) {
-    test(`the URL ${url} is registered with the path, and the certificate is for its host only`, () => {
+    test(`the webhook URL ${url} is registered with its path, and the certificate is only for its host`, () => {
       const { certificates, registration } = readConfig({ 'webhook-url': url });
       assert.deepEqual(certificates.names, names);
       assert.deepEqual(registration.target, { url: registered });
@@ -290,7 +290,7 @@ describe('options that contradict each other', () => {
   });
 });
 
-describe('problems', () => {
+describe('the report of invalid options', () => {
   const linesOf = (raw: RawOptions): string[] => {
     try {
       readConfig(raw);
@@ -312,7 +312,7 @@ describe('problems', () => {
     });
   });
 
-  test('an invalid value is not reported as a contradiction too', () => {
+  test('an invalid option value is not reported as a contradiction too', () => {
     assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
     assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
     assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);
@@ -322,7 +322,7 @@ describe('problems', () => {
     ]);
   });
 
-  test('a value with line breaks stays on one line of the error', () => {
+  test('an option value with line breaks stays on one line of the error', () => {
     assert.deepEqual(linesOf({ 'log-level': 'x\n  --namespace: found nothing' }), ['log-level']);
   });
 });

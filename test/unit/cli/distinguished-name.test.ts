@@ -43,7 +43,7 @@ describe('distinguishedName', () => {
     ],
   };
   for (const [text, expected] of Object.entries(accepted)) {
-    test(`parses ${text.slice(0, 30)} into attributes in the order of the certificate`, () => {
+    test(`distinguishedName parses ${text.slice(0, 30)} into attributes in the order of the certificate`, () => {
       assert.deepEqual(distinguishedName(text), { value: expected.map(([type, value]) => ({ type, value })) });
       assert.ok(isAllowedByChart(text));
     });
@@ -84,17 +84,17 @@ describe('distinguishedName', () => {
     'C=': country,
   };
   for (const [text, allowed] of Object.entries(refused)) {
-    test(`refuses ${JSON.stringify(text.slice(0, 30))}, and names what is allowed`, () => {
+    test(`distinguishedName refuses ${JSON.stringify(text.slice(0, 30))} and returns what is allowed`, () => {
       assert.deepEqual(distinguishedName(text), { allowed });
       assert.ok(!isAllowedByChart(text));
     });
   }
 
-  test('refuses escaped bytes that are not UTF-8', () => {
+  test('distinguishedName refuses escaped bytes that are not UTF-8', () => {
     assert.deepEqual(distinguishedName('CN=\\ff'), { allowed: value('CN', 64) });
   });
 
-  test('parses any printable value that is escaped', () => {
+  test('distinguishedName parses any printable value that is escaped', () => {
     const printable = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 30 })
       .filter((text) => !/\p{Cc}/u.test(text));
@@ -111,7 +111,7 @@ describe('distinguishedName', () => {
     );
   });
 
-  test('makes an error that names the flag, the variable and the given text', () => {
+  test('the error about a distinguished name has the flag, the variable and the given text', () => {
     assert.throws(() => readConfig({ 'ca-subject': 'CN=a,C=us' }), {
       code: 'CONFIG_INVALID',
       message: `  --ca-subject (TERRAFORM_DAEMON_CA_SUBJECT): invalid value "CN=a,C=us": must be ${country}`,

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseDuration } from '../../../src/cli/durations.ts';
 
-describe('a duration', () => {
+describe('parsing of durations', () => {
   const known = {
     '0s': 0,
     '1ms': 1,
@@ -32,7 +32,7 @@ describe('a duration', () => {
     });
   }
 
-  test('a duration that Go prints is parsed to the same length', () => {
+  test('a duration that Go prints is parsed to the same number of milliseconds', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10 * 365 * 24 * 3_600_000 }), (ms) => {
         assert.equal(parseDuration(writtenByGo(ms)), ms);

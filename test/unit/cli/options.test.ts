@@ -26,6 +26,11 @@ const subdomain = (longest: number) => ({
   bad: ['A', '.a', 'a.', 'a..b', 'a.-b', 'a_b', '/', 'a\n', long(longest + 1)],
   allowed: `a DNS subdomain: at most ${longest} of a-z, 0-9, "-" and "."`,
 });
+const integer = (unit: string, low: number, high: number) => ({
+  good: { [low]: low, [high]: high },
+  bad: [String(low - 1), String(high + 1), '-5', '1.5', '1e3', '5s', 'many'],
+  allowed: `${unit} from ${low} to ${high}`,
+});
 const port = (low: number) => ({
   good: { [low]: low, 443: 443, 65535: 65535 },
   bad: [String(low - 1), '65536', '-1', '1.5', '0x50', '1e3', ' 80', '80 ', 'https'],
@@ -82,9 +87,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
   'timeout-seconds': {
     default: '5',
     variable: 'TERRAFORM_DAEMON_TIMEOUT_SECONDS',
-    good: { 1: 1, 30: 30 },
-    bad: ['0', '31', '5s', '1.5', '-5'],
-    allowed: 'whole seconds from 1 to 30',
+    ...integer('whole seconds', 1, 30),
   },
   'webhook-bind-port': { default: '8090', variable: 'TERRAFORM_DAEMON_WEBHOOK_BIND_PORT', ...port(0) },
   'webhook-bind-address': {
@@ -138,9 +141,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
   'max-connections': {
     default: '1000',
     variable: 'TERRAFORM_DAEMON_MAX_CONNECTIONS',
-    good: { 10: 10, 100000: 100_000 },
-    bad: ['9', '100001', '-1', '1e3', 'many'],
-    allowed: 'a number from 10 to 100000',
+    ...integer('a number', 10, 100_000),
   },
   'drain-time': {
     default: '5s',
@@ -207,24 +208,24 @@ const rows: Readonly<Record<OptionName, Row>> = {
   'log-format': { default: 'json', variable: 'TERRAFORM_DAEMON_LOG_FORMAT', ...words('json', 'pretty') },
 };
 
-test('the samples have a row for each option in the order of --help', () => {
+test('the sample options have a row for each option, in the order of --help', () => {
   assert.deepEqual(Object.keys(rows), optionNames);
 });
 
 for (const [name, row] of Object.entries(rows) as [OptionName, Row][]) {
   describe(`--${name}`, () => {
-    test(row.default === undefined ? 'is off unless said otherwise' : `is ${row.default} unless said otherwise`, () => {
+    test(`the option --${name} ${row.default === undefined ? 'has no default' : `defaults to ${row.default}`}`, () => {
       const definition: OptionDefinition<unknown> = options[name];
       assert.equal(definition.default, row.default);
     });
 
-    test('the option accepts its allowed values', () => {
+    test(`the option --${name} accepts its allowed values`, () => {
       for (const [text, value] of Object.entries(row.good)) {
         assert.deepEqual(options[name].parse(text), { value }, text);
       }
     });
 
-    test('the option refuses other values and names flag, variable, given value and allowed values', () => {
+    test(`the option --${name} refuses other values, and the error names flag, variable, given and allowed values`, () => {
       for (const text of row.bad) {
         assert.throws(() => readConfig({ [name]: text }), {
           code: 'CONFIG_INVALID',

@@ -28,26 +28,23 @@ describe('the subcommands', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
-    'an unknown format': [['inspect', '-o', 'yaml'], /Must be one of text, json\./],
+    'an unknown output format': [['inspect', '-o', 'yaml'], /Must be one of text, json\./],
     'an address without a port': [['inspect', '--address=host'], /Must be <host>:<port>/],
-    'a word too many': [['inspect', 'again'], /too many arguments/],
-    'an API version that there is not': [['policy', '--api-version=v2'], /Must be one of v1, v1beta1\./],
-    'a policy file that is not there': [['policy', '--policy-file=/no/file'], /--policy-file .*"\/no\/file": ENOENT/],
-    'an option of another command': [['inspect', '--drain-time=5s'], /unknown option '--drain-time/],
-    'a name that cannot be one': [
+    'an additional argument': [['inspect', 'again'], /too many arguments/],
+    'an unknown API version': [['policy', '--api-version=v2'], /Must be one of v1, v1beta1\./],
+    'a missing policy file': [['policy', '--policy-file=/no/file'], /--policy-file .*"\/no\/file": ENOENT/],
+    'a flag of another command': [['inspect', '--drain-time=5s'], /unknown option '--drain-time/],
+    'an invalid namespace': [
       ['inspect', '--namespace=A'],
       /--namespace \(TERRAFORM_DAEMON_NAMESPACE\): invalid value "A"/,
     ],
-    'a kubeconfig that is not there': [
-      ['inspect', '--kubeconfig=/no/file'],
-      /--kubeconfig .*invalid value "\/no\/file"/,
-    ],
-    'no time at all': [['rotate', '--timeout=0s'], /Must be a duration/],
-    'something else to rotate': [['rotate', 'ca'], /too many arguments/],
-    'a kubeconfig for rotate that is not there': [['rotate', '--kubeconfig=/no/file'], /invalid value "\/no\/file"/],
+    'a missing kubeconfig': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*invalid value "\/no\/file"/],
+    'a timeout of 0s': [['rotate', '--timeout=0s'], /Must be a duration/],
+    'an argument instead of a flag': [['rotate', 'ca'], /too many arguments/],
+    'a missing kubeconfig for rotate': [['rotate', '--kubeconfig=/no/file'], /invalid value "\/no\/file"/],
   };
   for (const [what, [args, problem]] of Object.entries(wrong)) {
-    test(`a subcommand exits with code 2 for ${what}`, async () => {
+    test(`a subcommand with ${what} exits with code 2`, async () => {
       const { exitCode, stdout, stderr } = await callCommand(args);
       assert.deepEqual([exitCode, stdout], [2, '']);
       assert.match(stderr, problem);
@@ -55,7 +52,7 @@ describe('the subcommands', () => {
     });
   }
 
-  test('subcommands read the environment variables of run', async () => {
+  test('the subcommand rotate reads the environment variables of run', async () => {
     const env = { TERRAFORM_DAEMON_SETTLE_TIME: '0s', TERRAFORM_DAEMON_DRAIN_TIME: 'not looked at' };
     const { exitCode, stderr } = await callCommand(['rotate'], env);
     assert.equal(exitCode, 2);
@@ -73,7 +70,7 @@ describe('the subcommands', () => {
   }
 });
 
-test('--address must be a host and a port', () => {
+test('inspect --address must be a host and a port', () => {
   const good = { 'a.b:443': ['a.b', 443], '127.0.0.1:1': ['127.0.0.1', 1], '[::1]:65535': ['::1', 65535] };
   for (const [text, [host, port]] of Object.entries(good)) {
     assert.deepEqual(hostAndPort(text), { value: { host, port } });

@@ -17,15 +17,15 @@ async function pasted(line: string): Promise<readonly string[][]> {
 }
 
 const names = {
-  'the default ones': 'terraform',
-  'as long ones as there can be': 'n'.repeat(253),
-  'what a shell would run': 'x; echo PWNED; $(id) `id` #',
-  'with quotes': `it's "quoted" \\' and '' more`,
+  'ordinary names': 'terraform',
+  'names of 253 characters': 'n'.repeat(253),
+  'names with shell commands': 'x; echo PWNED; $(id) `id` #',
+  'names with quotes': `it's "quoted" \\' and '' more`,
 };
 
-describe('a command that repairs something', () => {
+describe('the suggested repair commands', () => {
   for (const [what, name] of Object.entries(names)) {
-    test(`a suggested command is quoted for the shell: ${what}`, async () => {
+    test(`suggested commands quote names for the shell: ${what}`, async () => {
       const commands = repairCommands({ namespace: name, secretName: name, ownerClusterRole: name });
       const service = { namespace: name, name, port: 443 };
       const expected = [
@@ -42,7 +42,7 @@ describe('a command that repairs something', () => {
     });
   }
 
-  test('a suggested command stays on one line', () => {
+  test('a suggested command with a line break in a name stays on one line', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
     assert.equal(
       commandColumns(restart),

@@ -9,25 +9,26 @@ const bytes = (json: Json): Buffer => Buffer.from(JSON.stringify(json));
 
 const both = ['/spec/backoffLimit', '/spec/template/spec/restartPolicy'];
 
-describe('the oracle of the fuzzer', () => {
+describe('the oracle of the review fuzzer', () => {
   const rows: [what: string, review: Json, expected: unknown][] = [
-    ['a Job of terraform-controller', aReview(), both],
-    ['its UPDATE', anUpdate(), ['/spec/backoffLimit']],
-    ['one without a limit', aReview({ object: aTerraformJob({ backoffLimit: undefined }) }), both],
+    ['a terraform Job', aReview(), both],
+    ['an UPDATE of a terraform Job', anUpdate(), ['/spec/backoffLimit']],
+    ['a terraform Job without backoffLimit', aReview({ object: aTerraformJob({ backoffLimit: undefined }) }), both],
     [
-      'one that runs once',
+      'a terraform Job that is capped already',
       aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) }),
       'unchanged',
     ],
-    ['another Job', aReview({ object: aJob() }), 'unchanged'],
-    ['a Pod', aReview({ object: { kind: 'Pod' } }), 'refused'],
-    ['no uid', aReview({ uid: undefined }), 'malformed'],
+    ['a Job that no rule matches', aReview({ object: aJob() }), 'unchanged'],
+    ['a Pod instead of a Job', aReview({ object: { kind: 'Pod' } }), 'refused'],
+    ['a review without uid', aReview({ uid: undefined }), 'malformed'],
   ];
   for (const [what, review, expected] of rows) {
-    test(`the oracle predicts the answer for ${what}`, () => assert.deepEqual(expectedOf(bytes(review)), expected));
+    test(`the oracle of the fuzzer returns the expected response for ${what}`, () =>
+      assert.deepEqual(expectedOf(bytes(review)), expected));
   }
 
-  test('the oracle predicts the answer for each recorded review', () => {
+  test('the oracle of the fuzzer expects a cap for exactly the recorded reviews of terraform Jobs', () => {
     for (const { name, text } of recordedReviews) {
       const isOurs = name.includes('terraform');
       assert.equal(typeof expectedOf(Buffer.from(text)) === 'object', isOurs, name);
@@ -45,20 +46,21 @@ describe('the oracle of the fuzzer', () => {
   const limit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
   const policy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
 
-  test('the oracle accepts the correct answer', () => assertAnswer(bytes(aReview()), answer([policy, limit])));
+  test('the oracle of the fuzzer accepts the correct response', () =>
+    assertAnswer(bytes(aReview()), answer([policy, limit])));
 
   const wrong: [what: string, answer: { status: number; text: string }][] = [
-    ['a patch that lacks something', answer([limit])],
-    ['another value', answer([{ ...limit, value: 1 }, policy])],
-    ['another operation', answer([{ ...limit, op: 'replace' }, policy])],
-    ['another place as well', answer([limit, policy, { op: 'add', path: '/spec/suspend', value: true }])],
-    ['the answer to another request', answer([limit, policy], { uid: 'other' })],
-    ['a Job that is not let in', answer([limit, policy], { allowed: false })],
-    ['no patch', answer([], { patch: undefined })],
-    ['an error', { status: 500, text: 'internal error\n' }],
+    ['a patch that lacks an operation', answer([limit])],
+    ['a patch with another value', answer([{ ...limit, value: 1 }, policy])],
+    ['a patch with a replace operation', answer([{ ...limit, op: 'replace' }, policy])],
+    ['a patch with an additional path', answer([limit, policy, { op: 'add', path: '/spec/suspend', value: true }])],
+    ['a response with another uid', answer([limit, policy], { uid: 'other' })],
+    ['a response that denies the Job', answer([limit, policy], { allowed: false })],
+    ['a response without a patch', answer([], { patch: undefined })],
+    ['a response with status 500', { status: 500, text: 'internal error\n' }],
   ];
   for (const [what, given] of wrong) {
-    test(`the oracle rejects ${what}`, () =>
+    test(`the oracle of the fuzzer rejects ${what}`, () =>
       assert.throws(() => assertAnswer(bytes(aReview()), given), assert.AssertionError));
   }
 });

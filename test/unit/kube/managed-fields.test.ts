@@ -8,33 +8,37 @@ const ownReplica = { manager: 'terraform-daemon/replica-1', time: late };
 
 const rows = [
   { what: 'an object without metadata', metadata: undefined, writer: undefined },
-  { what: 'an object that does not tell', metadata: {}, writer: undefined },
-  { what: 'an object that nobody has written', managedFields: [], writer: undefined },
-  { what: 'an object of the daemon alone', managedFields: [own, ownReplica], writer: undefined },
-  { what: 'an object of two', managedFields: [own, { manager: 'kubectl-edit', time: early }], writer: 'kubectl-edit' },
+  { what: 'an object without managedFields', metadata: {}, writer: undefined },
+  { what: 'an object with empty managedFields', managedFields: [], writer: undefined },
+  { what: 'an object that only the daemon has written', managedFields: [own, ownReplica], writer: undefined },
   {
-    what: 'an object of several, the last one first',
+    what: 'an object that the daemon and another manager have written',
+    managedFields: [own, { manager: 'kubectl-edit', time: early }],
+    writer: 'kubectl-edit',
+  },
+  {
+    what: 'an object of several managers, the latest first in the list',
     managedFields: [{ manager: 'argocd', time: late }, own, { manager: 'kubectl-edit', time: early }],
     writer: 'argocd',
   },
   {
-    what: 'an object of several, the last one last',
+    what: 'an object of several managers, the latest last in the list',
     managedFields: [{ manager: 'kubectl-edit', time: early }, ownReplica, { manager: 'argocd', time: late }],
     writer: 'argocd',
   },
   {
-    what: 'an object of several, one without a time',
+    what: 'an object of several managers, one without a time',
     managedFields: [{ manager: 'old' }, { manager: 'argocd', time: early }],
     writer: 'argocd',
   },
   {
-    what: 'an object of one whose name begins as that of the daemon',
+    what: 'an object of a manager whose name begins with the name of the daemon',
     managedFields: [own, { manager: 'terraform-daemon-2', time: early }],
     writer: 'terraform-daemon-2',
   },
 ];
 
-describe('who else has written', () => {
+describe('the last other writer of an object', () => {
   for (const { what, managedFields, writer, ...given } of rows) {
     test(`otherWriter returns ${writer} for ${what}`, () => {
       assert.equal(otherWriter('metadata' in given ? given.metadata : { managedFields: managedFields ?? [] }), writer);

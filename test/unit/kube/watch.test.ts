@@ -56,8 +56,8 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
   return { calls, told, changes: () => changes, stop: () => stop.abort(), ended, standing, begun };
 }
 
-describe('a watch', { timeout: 30_000 }, () => {
-  test('a watch selects one object by name and asks for bookmarks', async (t) => {
+describe('the watch of one object', { timeout: 30_000 }, () => {
+  test('watchObject selects one object by name and requests bookmarks', async (t) => {
     const { standing } = start(t);
     const { path, query } = await standing(0);
     assert.equal(path, target.path);
@@ -78,8 +78,11 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.equal(changes(), 1);
   });
 
-  for (const [what, error] of Object.entries({ 'the server closes it': null, 'it was quiet for long': timeout() })) {
-    test(`a watch restarts without a log line when ${what}`, async (t) => {
+  for (const [what, error] of Object.entries({
+    'the server closes it': null,
+    'it was idle for its timeout': timeout(),
+  })) {
+    test(`watchObject starts the watch again without a log line if ${what}`, async (t) => {
       const { standing, told, changes } = start(t);
       (await standing(0)).end(error);
       await standing(1);
@@ -87,7 +90,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     });
   }
 
-  test('a failed watch restarts, and only its first failure is logged', async (t) => {
+  test('watchObject starts a failed watch again, and logs only the first failure', async (t) => {
     const { standing, told } = start(t);
     for (const nth of [0, 1, 2]) (await standing(nth)).end(refused(503));
     await standing(3);
@@ -96,7 +99,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('a watch that is closed at once is logged at the third time only', async (t) => {
+  test('watchObject logs a watch that is closed at once only at the third time in a row', async (t) => {
     const { standing, told } = start(t);
     for (const nth of [0, 1]) (await standing(nth)).end();
     await standing(2);
@@ -108,7 +111,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('a watch restarts after an ERROR event, and the log has its message', async (t) => {
+  test('watchObject starts the watch again after an ERROR event, and logs its message', async (t) => {
     const { standing, told } = start(t);
     const { tell, controller } = await standing(0);
     tell('ERROR', { kind: 'Status', code: 500, message: 'too large resource version' });
@@ -117,7 +120,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*cannot watch cert: too large resource version/);
   });
 
-  test('a watch restarts when the client throws', async (t) => {
+  test('watchObject starts the watch again if the client throws', async (t) => {
     const errors = [new Error('no connection')];
     const { told, changes, begun } = start(t, { refuse: () => errors.pop() });
     await begun(1);
@@ -126,7 +129,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.match(told[0] ?? '', /KUBE_UNAVAILABLE.*no connection/);
   });
 
-  test('a watch that fails repeatedly waits longer each time', async (t) => {
+  test('watchObject waits longer after each failure in a row', async (t) => {
     const moments: number[] = [];
     const { begun, changes } = start(t, { refuse: () => moments.push(performance.now()) && refused(500) });
     await begun(3);
@@ -136,7 +139,7 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.equal(changes(), 0, 'nothing was seen to change');
   });
 
-  test('another kind of failure resets the backoff of a watch', async (t) => {
+  test('watchObject resets its backoff after another kind of failure', async (t) => {
     const moments: number[] = [];
     const codes = [503, 503, 503, 403, 403];
     const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });
@@ -145,13 +148,13 @@ describe('a watch', { timeout: 30_000 }, () => {
     assert.ok(fifth - fourth < 700, `${fifth - fourth} ms after the first refusal, not 800`);
   });
 
-  test('a forbidden watch is logged with KUBE_FORBIDDEN', async (t) => {
+  test('watchObject logs a forbidden watch with KUBE_FORBIDDEN', async (t) => {
     const { told } = start(t, { refuse: () => refused(403) });
     await eventually(() => assert.match(told[0] ?? '', /KUBE_FORBIDDEN.*manifests\/base\/rbac\.yaml/));
   });
 });
 
-describe('one watch', { timeout: 30_000 }, () => {
+describe('one watch request', { timeout: 30_000 }, () => {
   const never = new AbortController().signal;
   const ending = (callBack: (tell: (type: string, object: unknown) => void, end: (error: unknown) => void) => void) => {
     const client: Pick<Watch, 'watch'> = {
@@ -163,12 +166,12 @@ describe('one watch', { timeout: 30_000 }, () => {
     return createFollowWatch(client)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
   };
 
-  test('a watch is expired after status 410 or an ERROR event with 410', async () => {
+  test('watchOnce returns expired after status 410 or an ERROR event with 410', async () => {
     assert.equal(await ending((_tell, end) => end(refused(410))), 'expired');
     assert.equal(await ending((tell) => tell('ERROR', { kind: 'Status', code: 410 })), 'expired');
   });
 
-  test('a watch rejects after any other status or ERROR event', async () => {
+  test('watchOnce rejects after any other status or ERROR event', async () => {
     const within = (code: number) => ending((tell) => tell('ERROR', { code, message: 'too large resource version' }));
     const away = { code: 'KUBE_UNAVAILABLE', message: /watch Jobs: too large resource version/ };
     for (const code of [500, 504]) await assert.rejects(within(code), away);
@@ -180,8 +183,8 @@ describe('one watch', { timeout: 30_000 }, () => {
   });
 });
 
-describe('watching ends with the signal', { timeout: 30_000 }, () => {
-  test('an abort closes an open watch and starts no other', async (t) => {
+describe('the end of a watch by its signal', { timeout: 30_000 }, () => {
+  test('an abort closes the open watch of watchObject and starts no other', async (t) => {
     const { standing, stop, ended, calls, told } = start(t);
     const { controller } = await standing(0);
     stop();
@@ -190,21 +193,21 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     assert.deepEqual([calls.length, told], [1, []]);
   });
 
-  test('an abort ends the pause after a failed watch', async (t) => {
+  test('an abort ends the pause of watchObject after a failed watch', async (t) => {
     const { begun, stop, ended } = start(t, { refuse: () => refused(500) });
     await begun(2);
     stop();
     await promptly(ended);
   });
 
-  test('an abort while a watch connects closes the watch', async (t) => {
+  test('an abort closes the watch of watchObject while it connects', async (t) => {
     const { stop, ended, calls } = start(t);
     stop();
     await promptly(ended);
     await eventually(() => assert.ok(calls[0]?.controller.signal.aborted));
   });
 
-  test('an abort ends a watch whose API server does not answer', async () => {
+  test('an abort ends watchObject while the API server does not respond', async () => {
     const stop = new AbortController();
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
@@ -217,7 +220,7 @@ describe('watching ends with the signal', { timeout: 30_000 }, () => {
     await promptly(ended);
   });
 
-  test('no watch starts if the signal was aborted before', async (t) => {
+  test('watchObject starts no watch if the signal was aborted before', async (t) => {
     const { ended, calls } = start(t, { isAborted: true });
     await promptly(ended);
     assert.deepEqual(calls, []);

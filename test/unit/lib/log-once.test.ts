@@ -18,7 +18,7 @@ describe('the log of an outage', () => {
     return { ...outages, lines, pass };
   }
 
-  test('warns of the first failure, and logs the next ones at debug however long the outage lasts', () => {
+  test('logOnce warns of the first failure of an outage, and logs all later ones at debug', () => {
     const { failed, lines, pass } = start();
     failed('not written', { nth: 1 });
     pass(10 * MINUTE_MS);
@@ -26,7 +26,7 @@ describe('the log of an outage', () => {
     assert.deepEqual(lines, ['warn not written 1', 'debug not written 2']);
   });
 
-  test('warns again after a recovery, but not within a minute of the last warning', () => {
+  test('logOnce warns again after a recovery, but not within a minute of the last warning', () => {
     const { failed, recovered, lines, pass } = start();
     for (const ms of [0, MINUTE_MS - 1, 1]) {
       pass(ms);
@@ -36,7 +36,7 @@ describe('the log of an outage', () => {
     assert.deepEqual(lines, ['warn not written ', 'debug not written ', 'warn not written ']);
   });
 
-  test('counts each message as an outage of its own', () => {
+  test('logOnce counts each message as a separate outage', () => {
     const { failed, recovered, lines } = start();
     recovered('never failed');
     failed('not read', {});
@@ -45,7 +45,7 @@ describe('the log of an outage', () => {
   });
 });
 
-test('a count per minute returns 1 at once, then the count of each minute, for each key', (t) => {
+test('countPerMinute returns 1 for the first call of a key, then undefined, and the count once a minute', (t) => {
   let nowMs = 0;
   t.mock.method(performance, 'now', () => nowMs);
   const countOf = countPerMinute<string>();

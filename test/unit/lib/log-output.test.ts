@@ -26,7 +26,7 @@ describe('the output of the log', () => {
     assert.deepEqual([lines, told], [['one\n', 'two\n'], []]);
   });
 
-  it('the log output drops lines while the disk is full, then reports how many were lost', () => {
+  it('the log output drops lines while the disk is full, and then reports the number of dropped lines', () => {
     const { output, lines, told, state } = anOutput();
     output('one\n');
     state.isFull = true;

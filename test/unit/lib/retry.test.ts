@@ -29,7 +29,7 @@ function anAttempt(...failures: readonly Error[]) {
 
 const retryable = new Set<ErrorCode>(['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE']);
 
-describe('retrying', () => {
+describe('withRetries', () => {
   test('withRetries returns the result of a first attempt that succeeds, and logs nothing', async () => {
     const { attempt, log, lines, calls } = anAttempt();
     assert.equal(await withRetries(attempt, { log, signal: never }), 'done');
@@ -96,19 +96,19 @@ describe('retrying', () => {
     const down = new OperatorError('KUBE_UNAVAILABLE', 'down');
     const cases = [
       {
-        name: 'gives up when KUBE_FORBIDDEN has lasted for 15 s',
+        name: 'withRetries gives up when KUBE_FORBIDDEN has lasted for 15 s',
         failures: [refused, refused, refused],
         atMs: [0, 14_999, 15_000],
         calls: 3,
       },
       {
-        name: 'counts the 15 s of KUBE_FORBIDDEN from the first refusal, not from an outage before it',
+        name: 'withRetries counts the 15 s of KUBE_FORBIDDEN from the first refusal, not from an outage before it',
         failures: [down, refused, refused],
         atMs: [0, 60_000, 74_999],
         calls: 4,
       },
       {
-        name: 'counts the 15 s of KUBE_FORBIDDEN again after an outage',
+        name: 'withRetries counts the 15 s of KUBE_FORBIDDEN again after an outage',
         failures: [refused, down, refused],
         atMs: [0, 10_000, 20_000],
         calls: 4,

@@ -14,7 +14,7 @@ test('a printable JSON text means the same', () => {
   assert.deepEqual(JSON.parse(printable(JSON.stringify(value))), value);
 });
 
-test('one line has single blanks in place of line breaks, and none at its ends', () => {
+test('oneLine replaces line breaks by single spaces and trims the text', () => {
   assert.equal(oneLine(' a\r\n\tb\u0007 '), 'a b\\u0007');
 });
 

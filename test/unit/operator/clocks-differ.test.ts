@@ -53,12 +53,12 @@ async function reasonsOf(aheadMs: number): Promise<string[]> {
   return reasons;
 }
 
-describe('the clock skew warning', () => {
-  it('emits no clock skew Event if another replica began a rotation phase during the pass', async () => {
+describe('the warning about clock skew', () => {
+  it('a reconcile emits no clock skew Event if another replica began a rotation phase during it', async () => {
     assert.equal((await reasonsOf(4_000)).includes('clocks-differ'), false);
   });
 
-  it('emits a clock skew Event if a rotation phase begins more than 5 s in the future', async () => {
+  it('a reconcile emits a clock skew Event if a rotation phase begins more than 5 s in the future', async () => {
     assert.ok((await reasonsOf(6_000)).includes('clocks-differ'));
   });
 });

@@ -20,7 +20,7 @@ const problems = (status: Health, { wanted = names, now = ISSUED_AT } = {}) =>
     readiness(status, wanted, now).flatMap(({ name, problem }) => (problem === undefined ? [] : [[name, problem]])),
   );
 
-describe('readiness', () => {
+describe('the readiness of the daemon', () => {
   test('readiness passes all four checks while the daemon runs', () => {
     assert.deepEqual(readiness(running, names, ISSUED_AT), [
       { name: 'endpoint', problem: undefined },
@@ -85,7 +85,7 @@ describe('readiness', () => {
   });
 });
 
-describe('liveness', () => {
+describe('the liveness of the daemon', () => {
   const beatAt = ISSUED_AT;
   const minutes = 60_000;
 

@@ -39,7 +39,7 @@ describe('decideLease', () => {
     ],
   };
   for (const [what, [seen, expected]] of Object.entries(rows)) {
-    test(`decides ${expected} if ${what}`, () => {
+    test(`decideLease returns ${expected} if ${what}`, () => {
       const lease = seen.lease && 'holder' in seen.lease ? seen.lease : undefined;
       assert.equal(decideLease({ ...sight, ...seen, lease }), expected);
     });
@@ -98,7 +98,7 @@ function start(
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
 
 describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
-  test('starts the work at once if the Lease is free, and releases the Lease at the stop', async (t) => {
+  test('holdLease starts the backstop at once if the Lease is free, and releases the Lease at the stop', async (t) => {
     const { told, ended, stop, stored } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     assert.equal(stored()?.holder, 'pod/2');
@@ -108,7 +108,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.holder, undefined);
   });
 
-  test('waits while another replica holds the Lease, and does not release it at the stop', async (t) => {
+  test('holdLease waits while another replica holds the Lease, and does not release it at the stop', async (t) => {
     const { told, changes, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
     await new Promise(setImmediate);
     stop();
@@ -116,14 +116,14 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual([told, changes, stored()?.holder], [[], [false], 'other/1']);
   });
 
-  test('stops the work after another replica has taken the Lease', async (t) => {
+  test('holdLease stops the backstop after another replica has taken the Lease', async (t) => {
     const { told, write } = start(t);
     await eventually(() => assert.equal(told.at(-1), 'begun'));
     write('other/1');
     await eventually(() => assert.deepEqual(told.slice(-2), ['stopped watching jobs: lease lost', 'ended']));
   });
 
-  test('restarts the work if another replica held and released the Lease between two checks', async (t) => {
+  test('holdLease restarts the backstop if another replica held and released the Lease between two checks', async (t) => {
     const { changes, write } = start(t);
     await eventually(() => assert.deepEqual(changes, [true]));
     write('other/1');
@@ -131,7 +131,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     await eventually(() => assert.deepEqual(changes, [true, false, true]), { withinMs: 10_000 });
   });
 
-  test('continues the work if an annotation of the Lease causes a write conflict', async (t) => {
+  test('holdLease keeps the backstop running if an annotation of the Lease causes a write conflict', async (t) => {
     let foreign = () => {};
     const { told, write, stored } = start(t, {
       reading: async () => foreign(),
@@ -146,7 +146,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(told, ['started watching jobs', 'begun']);
   });
 
-  test('releases the Lease if the stop comes while the Lease is being taken', async (t) => {
+  test('holdLease releases the Lease if the stop comes while it takes the Lease', async (t) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { told, ended, stop, stored } = start(t, { reading: () => promise });
     await new Promise(setImmediate);
@@ -157,7 +157,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
   });
 
-  test('releases the Lease if the stop comes while earlier work is still ending', async (t) => {
+  test('holdLease releases the Lease if the stop comes while an earlier run of the backstop is still ending', async (t) => {
     const asked: { stop: () => void } = { stop: assert.fail };
     const { changes, ended, stop, stored, write } = start(t, { onLoss: () => asked.stop() });
     asked.stop = stop;
@@ -168,7 +168,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual([changes, stored()?.holder], [[true, false], undefined]);
   });
 
-  test('ends within three seconds of the stop if the API server never responds', async (t) => {
+  test('holdLease ends within three seconds of the stop if the API server never responds', async (t) => {
     let isHung = false;
     const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
     await eventually(() => assert.equal(told.at(-1), 'begun'));
@@ -177,7 +177,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     await promptly(ended, { withinMs: 30_000 });
   });
 
-  test('starts the work without the Lease, with one warning, if RBAC forbids the Lease for longer than its duration', async (t) => {
+  test('holdLease starts the backstop without the Lease, with one warning, if RBAC forbids the Lease for longer than its duration', async (t) => {
     const { told, ended, stop } = start(t, { error: () => forbidden });
     await eventually(() => assert.equal(told.at(-1), 'begun'), { withinMs: 60_000 });
     stop();
@@ -189,7 +189,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     ]);
   });
 
-  test('does not start the work if another replica holds the Lease and the first checks were forbidden', async (t) => {
+  test('holdLease does not start the backstop if the first checks were forbidden and another replica holds the Lease', async (t) => {
     let looks = 0;
     const lease = { ...renewed(0), renewedAt: new Date() };
     const { told } = start(t, { lease, error: () => (looks++ === 0 ? forbidden : undefined) });
@@ -197,7 +197,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     assert.deepEqual(told, []);
   });
 
-  test('does not start the work while the API server is unavailable for less than the Lease duration', async (t) => {
+  test('holdLease does not start the backstop while the API server is unavailable for less than the Lease duration', async (t) => {
     const { told, ended, stop } = start(t, { error: () => new OperatorError('KUBE_UNAVAILABLE', 'away') });
     await new Promise(setImmediate);
     stop();
@@ -219,12 +219,13 @@ describe('stillHolds', () => {
     'the Lease was deleted': [undefined, true],
   };
   for (const [what, [lease, expected]] of Object.entries(rows)) {
-    test(`returns ${expected} if ${what}`, async () => assert.equal(await holds(async () => lease), expected));
+    test(`stillHolds returns ${expected} if ${what}`, async () =>
+      assert.equal(await holds(async () => lease), expected));
   }
-  test('returns true if the Lease cannot be read', async () => {
+  test('stillHolds counts this replica as the Lease holder if the Lease cannot be read', async () => {
     assert.equal(await holds(() => Promise.reject(forbidden)), true);
   });
-  test('returns true if the API server does not answer soon', async () => {
+  test('stillHolds counts this replica as the Lease holder if the API server does not respond in time', async () => {
     assert.equal(
       await promptly(
         holds(() => new Promise(() => {})),

@@ -89,7 +89,7 @@ interface Row {
 }
 
 const rows: Readonly<Record<string, Row>> = {
-  'plans no step if nothing differs and nothing is due': { plan: ['keep', 'unchanged', 'already'] },
+  'has no step if nothing differs and nothing is due': { plan: ['keep', 'unchanged', 'already'] },
   'presents a valid stored certificate at the start, before any write': {
     observed: { phase: 'starting' },
     memory: { presented: undefined, lastGood: undefined },
@@ -100,7 +100,7 @@ const rows: Readonly<Record<string, Row>> = {
     memory: { presented: undefined, lastGood: undefined },
     plan: ['+due', 'unchanged', '+present'],
   },
-  'plans only the Secret at the first start of an install': {
+  'has only a step for the Secret at the first start of an install': {
     observed: { phase: 'starting', ...secret(undefined), ...live(undefined) },
     memory: { presented: undefined, lastGood: undefined },
     plan: ['+absent', 'no-certificates', 'no-certificates'],
@@ -168,7 +168,7 @@ const rows: Readonly<Record<string, Row>> = {
     observed: { ...secret(junk), ...live(undefined) },
     plan: ['+unparsable', '+no-registration', 'already'],
   },
-  'plans no step if the registration cannot be read': {
+  'has no step if the registration cannot be read': {
     observed: { registration: { error: unavailable }, ...secret(undefined) },
     plan: ['unread', 'unread', 'unread'],
     failure: 'KUBE_UNAVAILABLE',
@@ -228,9 +228,9 @@ function planOf({ observed, memory }: Pick<Row, 'observed' | 'memory'>): Plan {
   return decide({ ...healthy, ...observed }, { ...settled, ...memory });
 }
 
-describe('a plan', () => {
+describe('the plan of a reconcile', () => {
   for (const [what, { plan: expected, failure, ...row }] of Object.entries(rows)) {
-    test(what, () => {
+    test(`the plan ${what}`, () => {
       const plan = planOf(row);
       const words = [plan.secret, plan.registration, plan.presentation].map(
         ({ step, reason }) => `${step === undefined ? '' : '+'}${reason}`,
@@ -239,12 +239,12 @@ describe('a plan', () => {
     });
   }
 
-  test('keeps the usable CAs of the live CA bundle while the Secret needs a step', () => {
+  test('the plan keeps the usable CAs of the live CA bundle while the Secret needs a step', () => {
     const { certificates } = planOf({ observed: { ...secret(junk), ...live(registration(both)) } });
     assert.equal(certificates?.caBundle, both);
   });
 
-  test('measures the settle time with the monotonic clock of this process too', () => {
+  test('the plan measures the settle time also with the monotonic clock of this process', () => {
     const settling = { ...set, nextCa: other.ca, caBundle: both, phase: 'settling', phaseSince: ISSUED_AT } as const;
     const now = new Date(ISSUED_AT.getTime() + config.certificates.settleMs);
     const observed = { now, uptimeMs: 90_000, ...secret(stored(settling)), ...live(registration(both)) };
@@ -254,7 +254,7 @@ describe('a plan', () => {
     assert.equal(planOf({ observed, memory: seenSince(0) }).secret.reason, 'switch');
   });
 
-  test('counts a registration write as a repair only if this replica published the same settings before', () => {
+  test('the plan counts a registration write as a repair only if this replica published the same settings before', () => {
     const observed = live(registration(other.caBundle));
     const { registration: first } = planOf({ observed });
     assert.equal(first.isRepair, false);
@@ -264,7 +264,7 @@ describe('a plan', () => {
   });
 });
 
-describe('limit', () => {
+describe('the limits on planned writes', () => {
   const repaired = (repairs: number) => ({ repairs, lastAt: ISSUED_AT });
   const paused = stored(set, { annotations: { ...stored(set).annotations, [PAUSED]: 'true' } });
   const broken = live(registration(other.caBundle));
@@ -278,12 +278,12 @@ describe('limit', () => {
       undefined,
       undefined,
     ],
-    'allows the first repair at once': [
+    'allows the twentieth repair at once': [
       { observed: broken, memory: { published, repairs: { secret: undefined, registration: repaired(19) } } },
       undefined,
       undefined,
     ],
-    'delays a repair that another writer has reverted many times': [
+    'delays the repair after twenty repairs by one second': [
       { observed: broken, memory: { published, repairs: { secret: undefined, registration: repaired(20) } } },
       undefined,
       { by: 'conflict', delayMs: 1_000 },
@@ -293,7 +293,7 @@ describe('limit', () => {
       undefined,
       undefined,
     ],
-    'delays no step that is caused by time': [
+    'does not delay a due renewal': [
       { observed: { now: after(60) }, memory: { repairs: { secret: repaired(99), registration: undefined } } },
       undefined,
       undefined,
@@ -305,19 +305,19 @@ describe('limit', () => {
     ],
   };
   for (const [what, [row, ofSecret, ofRegistration]] of Object.entries(table)) {
-    test(what, () => {
+    test(`the limit of a plan ${what}`, () => {
       const { held } = limited(row);
       assert.deepEqual([held.secret, held.registration], [ofSecret, ofRegistration]);
     });
   }
 
-  test('reports WRITES_PAUSED if the stored certificates are unusable and the write of the Secret is delayed', () => {
+  test('a limited plan fails with WRITES_PAUSED if the stored certificates are unusable and the write of the Secret is delayed', () => {
     const repairs = { secret: repaired(99), registration: undefined };
     assert.equal(limited({ observed: secret(junk), memory: { repairs } }).failure?.code, 'WRITES_PAUSED');
     assert.equal(limited({ observed: secret(junk) }).failure, undefined);
   });
 
-  test('does not delay the presentation of a certificate', () => {
+  test('the rate limit does not delay the presentation of a certificate', () => {
     const observed = { ...secret(stored(other)), ...live(registration(both)) };
     const repairs = { secret: repaired(99), registration: repaired(99) };
     assert.notEqual(limited({ observed, memory: { repairs } }).presentation.step, undefined);

@@ -236,9 +236,9 @@ const damages = {
   },
 } as const;
 
-describe('a repair that the API server refuses', () => {
+describe('repairs that the API server refuses', () => {
   for (const [what, damage] of Object.entries(damages)) {
-    test(`a refused repair is not counted as a conflict, and succeeds in the first pass that may write: ${what}`, async () => {
+    test(`a repair of the ${what} that the API server refuses is not counted as a conflict, and succeeds in the first reconcile that is not refused`, async () => {
       const here = aWorld();
       const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
       here.world.refuses = true;
@@ -273,7 +273,7 @@ describe('a running replica keeps its certificate and its CA bundle', () => {
     },
   };
   for (const [what, { labels, refuses, code }] of Object.entries(cases)) {
-    test(`when ${what}`, async () => {
+    test(`a running replica keeps its certificate and its CA bundle if ${what}`, async () => {
       const { world, registrations, secrets, aReplica } = aWorld();
       const { look, presented } = await aReplica({ 'rotate-on-start': 'false' });
       await look();
@@ -293,12 +293,12 @@ describe('a running replica keeps its certificate and its CA bundle', () => {
 
 describe('a replica without the Lease', () => {
   const deletions: Readonly<Record<string, (registrations: FakeRegistrationStore) => void>> = {
-    'the registration is deleted': ({ remove }) => remove(),
-    'the entry is deleted': ({ edit }) => edit((live) => (live.webhooks = [])),
-    'the rules are deleted': ({ edit }) => edit((live) => delete ownWebhook(live)?.rules),
+    'another writer deletes the registration': ({ remove }) => remove(),
+    'another writer deletes the webhook entry': ({ edit }) => edit((live) => (live.webhooks = [])),
+    'another writer deletes the rules': ({ edit }) => edit((live) => delete ownWebhook(live)?.rules),
   };
   for (const [what, damage] of Object.entries(deletions)) {
-    test(`rate-limits its repairs and reports the conflict if another writer repeats: ${what}`, async () => {
+    test(`a replica without the Lease rate-limits its repairs and reports the conflict if ${what} repeatedly`, async () => {
       const { world, registrations, aReplica } = aWorld();
       const { look } = await aReplica({ 'rotate-on-start': 'false' });
       world.isLeaseHolder = false;
@@ -314,8 +314,8 @@ describe('a replica without the Lease', () => {
   }
 });
 
-describe('a repair that another writer forestalls each time', () => {
-  test('a repair of the registration that always loses counts as a conflict and is rate-limited', async () => {
+describe('repairs that always lose to another writer', () => {
+  test('a repair of the registration that always loses to another writer counts as a conflict and is rate-limited', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.world.meddles = true;
@@ -329,7 +329,7 @@ describe('a repair that another writer forestalls each time', () => {
     assert.ok(here.world.conflicts > 30, `${here.world.conflicts} conflicts reported`);
   });
 
-  test('a repair of the Secret that always loses counts as a conflict and is rate-limited', async () => {
+  test('a repair of the Secret that always loses to another writer counts as a conflict and is rate-limited', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     const stored = here.secrets.current();
@@ -355,7 +355,7 @@ describe('a replica that acts as the holder of the Lease', () => {
   const timeout = ({ registrations }: ReturnType<typeof aWorld>) =>
     registrations.current()?.webhooks?.[0]?.timeoutSeconds;
 
-  test('repairs the CA bundle without a read of the Lease', async () => {
+  test('a replica that acts as the Lease holder repairs the CA bundle without a read of the Lease', async () => {
     const here = aWorld();
     const { look, isTrusted } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.registrations.edit(({ webhooks = [] }) => {
@@ -367,7 +367,7 @@ describe('a replica that acts as the holder of the Lease', () => {
     assert.deepEqual([isTrusted(), timeout(here), here.world.leaseReads], [true, 5, 0]);
   });
 
-  test('publishes its webhook spec only if a new read shows that it still holds the Lease', async () => {
+  test('a replica publishes its webhook spec only if a new read of the Lease shows that it still holds it', async () => {
     const here = aWorld();
     const { look } = await here.aReplica({ 'rotate-on-start': 'false' });
     here.world.stillHolds = false;

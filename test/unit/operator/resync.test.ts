@@ -37,7 +37,7 @@ const rows: readonly (Partial<ResyncInputs> & { readonly what: string; readonly 
 
 describe('nextResyncMs', () => {
   for (const { what, expectedMs, ...outlook } of rows) {
-    test(`returns ${expectedMs} ms if ${what}`, () => {
+    test(`nextResyncMs returns ${expectedMs} ms if ${what}`, () => {
       assert.equal(nextResyncMs({ until: undefined, now, failures: 0, isFromFiles: false, ...outlook }), expectedMs);
     });
   }

@@ -25,8 +25,8 @@ const ended = { done: true, value: undefined };
 const openTimersAndWatches = (): string[] =>
   process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind.startsWith('FSEvent'));
 
-describe('triggers', { timeout: 30_000 }, () => {
-  test('yields each trigger, and a repeated trigger again', async (t) => {
+describe('the triggers of reconciles', { timeout: 30_000 }, () => {
+  test('the trigger loop yields each trigger, and a repeated trigger again', async (t) => {
     const { wake, next } = start(t);
     for (const reason of ['secret-changed', 'registration-changed', 'secret-changed'] as const) {
       const coming = next();
@@ -35,13 +35,13 @@ describe('triggers', { timeout: 30_000 }, () => {
     }
   });
 
-  test('keeps a trigger that arrives before the loop waits', async (t) => {
+  test('the trigger loop keeps a trigger that arrives before it waits', async (t) => {
     const { wake, next } = start(t);
     wake('secret-changed');
     assert.deepEqual(await next(), came('secret-changed'));
   });
 
-  test('merges the triggers that arrive during a pass into one pass, each once and in order', async (t) => {
+  test('the trigger loop merges the triggers that arrive during a reconcile into one, each once and in order', async (t) => {
     const { wake, next } = start(t);
     wake('resync');
     await next();
@@ -49,7 +49,7 @@ describe('triggers', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), came('secret-changed', 'resync'));
   });
 
-  test('yields a trigger only once', async (t) => {
+  test('the trigger loop yields a trigger only once', async (t) => {
     const { wake, next, stop } = start(t);
     wake('secret-changed');
     await next();
@@ -58,7 +58,7 @@ describe('triggers', { timeout: 30_000 }, () => {
     assert.deepEqual(await coming, ended);
   });
 
-  test('ends if the signal is aborted during a pass, and drops a pending trigger', async (t) => {
+  test('the trigger loop ends if the signal is aborted during a reconcile, and drops a pending trigger', async (t) => {
     const { wake, next, stop } = start(t);
     wake('secret-changed');
     await next();
@@ -67,15 +67,15 @@ describe('triggers', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), ended);
   });
 
-  test('yields nothing if the signal was aborted before', async () => {
+  test('the trigger loop yields nothing if the signal was aborted before', async () => {
     const triggers = createTriggers(AbortSignal.abort());
     triggers.wake('resync');
     assert.deepEqual(await promptly(triggers[Symbol.asyncIterator]().next()), ended);
   });
 });
 
-describe('a resync', { timeout: 30_000 }, () => {
-  test('resync is triggered once after the time that was set', async (t) => {
+describe('the timer of the next resync', { timeout: 30_000 }, () => {
+  test('a resync is triggered once, after the time that was set', async (t) => {
     const { resyncIn, next, stop } = start(t);
     for (let round = 0; round < 3; round += 1) {
       resyncIn(5);
@@ -86,14 +86,14 @@ describe('a resync', { timeout: 30_000 }, () => {
     assert.deepEqual(await coming, ended);
   });
 
-  test('resync is triggered at the time that was set last', async (t) => {
+  test('a resync is triggered at the time that was set last', async (t) => {
     const { resyncIn, next } = start(t);
     resyncIn(NEVER_MS);
     resyncIn(5);
     assert.deepEqual(await next(), came('resync'));
   });
 
-  test('resync leaves no timer after it is set again, after the abort, or if it is set after the abort', (t) => {
+  test('the resync leaves no timer after it was set again, after an abort, or if it was set after the abort', (t) => {
     const before = openTimersAndWatches();
     const { resyncIn, stop } = start(t);
     resyncIn(NEVER_MS);
@@ -113,33 +113,33 @@ describe('watchFolder', { timeout: 30_000 }, () => {
     return next;
   }
 
-  test('reports a change of a file in the folder', async (t) => {
+  test('watchFolder reports a change of a file in the folder', async (t) => {
     const directory = await aFolder(t, { 'cert.pem': 'old' });
     const coming = watchIn(t, directory)();
     await writeFile(join(directory, 'cert.pem'), 'new');
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('reports a symbolic link that is replaced, as the kubelet does with a mounted volume', async (t) => {
+  test('watchFolder reports a replaced symbolic link, as the kubelet replaces it in a mounted volume', async (t) => {
     const directory = await aFolder(t, { 'cert.pem': 'old', next: 'new' });
     const coming = watchIn(t, directory)();
     await rename(join(directory, 'next'), join(directory, 'cert.pem'));
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('reports the deletion of the folder', async (t) => {
+  test('watchFolder reports the deletion of the folder', async (t) => {
     const directory = await aFolder(t);
     const coming = watchIn(t, directory)();
     await rm(directory, { recursive: true });
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('reports a change if the folder does not exist, so that a pass reads it', async (t) => {
+  test('watchFolder reports a change if the folder does not exist, so that a reconcile reads it', async (t) => {
     const directory = join(await aFolder(t), 'missing');
     assert.deepEqual(await watchIn(t, directory)(), came('files-changed'));
   });
 
-  test('leaves no watch after the abort, or if the signal was aborted before', async (t) => {
+  test('watchFolder leaves no file system watch after an abort, or if the signal was aborted before', async (t) => {
     const before = openTimersAndWatches();
     const directory = await aFolder(t);
     const controller = new AbortController();

@@ -22,7 +22,7 @@ const untilLater = (ms: number) => {
 };
 
 describe('watchFolder', () => {
-  test('reports one change if three files are copied into the folder within 200 ms', async (t) => {
+  test('watchFolder reports one change if three files are copied into the folder within 200 ms', async (t) => {
     const source = await aFolder(t, { 'cert.pem': 'new', 'key.pem': 'new', 'ca.pem': 'new' });
     const { directory, changes } = await start(t);
     for (const file of ['cert.pem', 'key.pem', 'ca.pem']) await cp(join(source, file), join(directory, file));
@@ -31,7 +31,7 @@ describe('watchFolder', () => {
     assert.equal(changes(), 1);
   });
 
-  test('reports a later change of the folder again', async (t) => {
+  test('watchFolder reports a later change of the folder again', async (t) => {
     const { directory, changes } = await start(t);
     await writeFile(join(directory, 'cert.pem'), 'new');
     await eventually(() => assert.equal(changes(), 1));
@@ -39,13 +39,13 @@ describe('watchFolder', () => {
     await eventually(() => assert.equal(changes(), 2));
   });
 
-  test('reports a change if the folder is deleted', async (t) => {
+  test('watchFolder reports one change if the folder is deleted', async (t) => {
     const { directory, changes } = await start(t);
     await rm(directory, { recursive: true });
     await eventually(() => assert.ok(changes() > 0));
   });
 
-  test('reports no change after the signal is aborted', async (t) => {
+  test('watchFolder reports no change after an abort of the signal', async (t) => {
     const { directory, changes, stop } = await start(t);
     await writeFile(join(directory, 'cert.pem'), 'new');
     stop();

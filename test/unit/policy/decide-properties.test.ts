@@ -31,13 +31,13 @@ function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
   };
 }
 
-suite('any Job of terraform-controller', () => {
+suite('any Job of terraform-controller under the built-in policy', () => {
   const property = (check: (sketch: Sketch, operation: 'CREATE' | 'UPDATE') => void) =>
     fc.assert(fc.property(anySketch, anyOperation, check), { numRuns: 200 });
   const reviewed = (sketch: Sketch, operation: 'CREATE' | 'UPDATE') =>
     reviewOf[operation]({ object: JSON.parse(jobText(sketch)) });
 
-  test('the patch sets the wanted fields and keeps all other values of the Job', () => {
+  test('the patch of any terraform Job sets the wanted fields and keeps all other values', () => {
     property((sketch, operation) => {
       const patched = applyAdds(parseExactly(jobText(sketch)), patchFor(reviewed(sketch, operation)));
       const expected = parseExactly(jobText(wanted(sketch, operation)));
@@ -45,7 +45,7 @@ suite('any Job of terraform-controller', () => {
     });
   });
 
-  test('a second implementation of JSON Patch gives the same Job', () => {
+  test('a second implementation of JSON Patch makes the same Job of the patch', () => {
     property((sketch, operation) => {
       const job = JSON.parse(jobText(sketch));
       const { newDocument } = jsonpatch.applyPatch(job, patchFor(reviewed(sketch, operation)), true);
@@ -53,7 +53,7 @@ suite('any Job of terraform-controller', () => {
     });
   });
 
-  test('the patch has only add operations on the two fields, and on UPDATE only on backoffLimit', () => {
+  test('the patch of any terraform Job has only add operations on backoffLimit and restartPolicy, and on UPDATE only on backoffLimit', () => {
     const places = {
       CREATE: ['/spec/backoffLimit', '/spec/template/spec/restartPolicy'],
       UPDATE: ['/spec/backoffLimit'],
@@ -66,7 +66,7 @@ suite('any Job of terraform-controller', () => {
     });
   });
 
-  test('a capped Job is not changed again', () => {
+  test('a Job that was capped by the built-in policy is not changed again', () => {
     property((sketch, operation) => {
       const review = reviewed(sketch, operation);
       applyAdds(review.request.object, patchFor(review));
@@ -74,7 +74,7 @@ suite('any Job of terraform-controller', () => {
     });
   });
 
-  test('deciding does not change the received Job', () => {
+  test('the decision does not change the received Job', () => {
     property((sketch, operation) => {
       const review = reviewed(sketch, operation);
       const before = JSON.stringify(review);
@@ -84,7 +84,7 @@ suite('any Job of terraform-controller', () => {
   });
 });
 
-suite('the endpoint throws only REVIEW_MALFORMED', () => {
+suite('decisions about arbitrary reviews', () => {
   function answerOrMalformed(body: unknown): void {
     try {
       patchFor(body);
@@ -95,19 +95,20 @@ suite('the endpoint throws only REVIEW_MALFORMED', () => {
   const holdsFor = (anything: fc.Arbitrary<unknown>) =>
     fc.assert(fc.property(anything, answerOrMalformed), { numRuns: 1_000 });
 
-  test('any JavaScript value is answered or REVIEW_MALFORMED', () => {
+  test('any JavaScript value as review gives a decision or REVIEW_MALFORMED', () => {
     holdsFor(
       fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true, withSparseArray: true }),
     );
   });
 
-  test('any JSON is answered or REVIEW_MALFORMED', () => holdsFor(fc.json().map((text) => JSON.parse(text))));
+  test('any JSON as review gives a decision or REVIEW_MALFORMED', () =>
+    holdsFor(fc.json().map((text) => JSON.parse(text))));
 
   for (const [name, review] of [
     ['CREATE', aReview()],
     ['UPDATE', anUpdate({ oldObject: aTerraformJob({ conditions: [{ type: 'Failed', status: 'False' }] }) })],
   ] as const) {
-    test(`any JSON in any field of a valid ${name} is answered or REVIEW_MALFORMED`, () => {
+    test(`any JSON in any field of a valid ${name} review gives a decision or REVIEW_MALFORMED`, () => {
       const paths = pathsOf(review);
       holdsFor(
         fc.tuple(fc.constantFrom(...paths), anyJson).map(([path, text]) => withValue(review, path, JSON.parse(text))),
@@ -115,7 +116,7 @@ suite('the endpoint throws only REVIEW_MALFORMED', () => {
     });
   }
 
-  test('an object with toString, toJSON or length in any field is answered or REVIEW_MALFORMED', () => {
+  test('an object with toString, toJSON or length in any field of a review gives a decision or REVIEW_MALFORMED', () => {
     const impostors = fc.constantFrom<unknown>({ toString: 1 }, { toJSON: 1 }, { length: 1 }, ['batch'], [[]], {
       some: 1,
       map: 2,

@@ -26,48 +26,48 @@ function assertCapped(decision: Decision, changes: readonly Change[]): void {
   assert.deepEqual(decision.changes, changes);
 }
 
-suite('a Job of terraform-controller is capped', () => {
+suite('decide() caps Jobs of terraform-controller', () => {
   const onCreate: [name: string, fields: JobFields, changes: Change[]][] = [
-    ['with its restart policy', {}, [limit(2147483647), policy('OnFailure')]],
-    ['with the smallest limit that retries', { backoffLimit: 1 }, [limit(1), policy('OnFailure')]],
-    ['without a limit: 6 is assumed', { backoffLimit: undefined }, [limit(undefined), policy('OnFailure')]],
-    ['with a limit of null: 6 is assumed', { backoffLimit: null }, [limit(null), policy('OnFailure')]],
-    ['with only the restart policy wrong', { backoffLimit: 0 }, [policy('OnFailure')]],
-    ['without a restart policy', { backoffLimit: 0, restartPolicy: undefined }, [policy(undefined)]],
-    ['with a restart policy of null', { backoffLimit: 0, restartPolicy: null }, [policy(null)]],
-    ['with only the limit wrong', { restartPolicy: 'Never' }, [limit(2147483647)]],
+    ['with backoffLimit 2147483647 and restartPolicy OnFailure', {}, [limit(2147483647), policy('OnFailure')]],
+    ['with backoffLimit 1', { backoffLimit: 1 }, [limit(1), policy('OnFailure')]],
+    ['without backoffLimit, which means 6', { backoffLimit: undefined }, [limit(undefined), policy('OnFailure')]],
+    ['with backoffLimit null, which means 6', { backoffLimit: null }, [limit(null), policy('OnFailure')]],
+    ['with backoffLimit 0 and restartPolicy OnFailure', { backoffLimit: 0 }, [policy('OnFailure')]],
+    ['without restartPolicy', { backoffLimit: 0, restartPolicy: undefined }, [policy(undefined)]],
+    ['with restartPolicy null', { backoffLimit: 0, restartPolicy: null }, [policy(null)]],
+    ['with restartPolicy Never', { restartPolicy: 'Never' }, [limit(2147483647)]],
     [
       'with another container before the executor',
       { containers: [{ name: 'proxy' }, executor], backoffLimit: 0 },
       [policy('OnFailure')],
     ],
     [
-      'born with a status that says Failed',
+      'with a forged Failed condition',
       { conditions: [{ type: 'Failed', status: 'True' }] },
       [limit(2147483647), policy('OnFailure')],
     ],
     [
-      'born with a deletion timestamp',
+      'with a forged deletionTimestamp',
       { deletionTimestamp: '2026-11-23T09:35:34Z' },
       [limit(2147483647), policy('OnFailure')],
     ],
-    ['named anything at all', { name: 'x' }, [limit(2147483647), policy('OnFailure')]],
-    ['not named yet', { name: undefined }, [limit(2147483647), policy('OnFailure')]],
+    ['with any name', { name: 'x' }, [limit(2147483647), policy('OnFailure')]],
+    ['without a name', { name: undefined }, [limit(2147483647), policy('OnFailure')]],
   ];
   for (const [name, fields, changes] of onCreate) {
-    test(`caps a Job on CREATE: ${name}`, () => assertCapped(created(fields), changes));
+    test(`decide() caps the CREATE of a terraform Job ${name}`, () => assertCapped(created(fields), changes));
   }
 
   const onUpdate: [name: string, fields: JobFields, changes: Change[]][] = [
-    ['but its restart policy is left alone', {}, [limit(2147483647)]],
-    ['without a limit: 6 is assumed', { backoffLimit: undefined }, [limit(undefined)]],
-    ['with a limit of null: 6 is assumed', { backoffLimit: null }, [limit(null)]],
+    ['and does not change restartPolicy', {}, [limit(2147483647)]],
+    ['without backoffLimit, which means 6', { backoffLimit: undefined }, [limit(undefined)]],
+    ['with backoffLimit null, which means 6', { backoffLimit: null }, [limit(null)]],
   ];
   for (const [name, fields, changes] of onUpdate) {
-    test(`caps a Job on UPDATE: ${name}`, () => assertCapped(updated(fields), changes));
+    test(`decide() caps the UPDATE of a terraform Job ${name}`, () => assertCapped(updated(fields), changes));
   }
 
-  test('caps an UPDATE if only the new object, which the client wrote, has a Failed status', () => {
+  test('decide() caps an UPDATE if only the new object has a Failed condition and a deletionTimestamp, which the client can forge', () => {
     const object = aTerraformJob({
       conditions: [{ type: 'Failed', status: 'True' }],
       deletionTimestamp: '2026-11-23T09:35:34Z',
@@ -75,16 +75,16 @@ suite('a Job of terraform-controller is capped', () => {
     assertCapped(decideOn(anUpdate({ object, oldObject: aTerraformJob() })), [limit(2147483647)]);
   });
 
-  test('caps an UPDATE that raises the limit of a capped Job', () => {
+  test('decide() caps an UPDATE that raises the backoffLimit of a capped Job', () => {
     const oldObject = aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' });
     assertCapped(decideOn(anUpdate({ object: aTerraformJob({ backoffLimit: 3 }), oldObject })), [limit(3)]);
   });
 
-  test('caps a Job in a dry run too', () => {
+  test('decide() caps a Job in a dry run too', () => {
     assertCapped(decideOn(recorded('update-terraform-apply-dry-run').review), [limit(2147483647)]);
   });
 
-  test('caps a Job to the limit of a policy with other names', () => {
+  test('decide() caps a Job to the backoffLimit of a policy with other names', () => {
     const match = { serviceAccountName: 'deployer', containerName: 'deploy' };
     const ours: Policy = { rules: [{ name: 'ours', match, set: { backoffLimit: 2, restartPolicy: 'Never' } }] };
     const review = (backoffLimit: number) =>
@@ -95,7 +95,7 @@ suite('a Job of terraform-controller is capped', () => {
   });
 });
 
-suite('the wanted Job', () => {
+suite('the capped Job', () => {
   test('the capped Job differs from the received Job only in backoffLimit and restartPolicy', () => {
     const { review } = recorded('create-terraform-apply');
     const decision = decideOn(review) as Json;
@@ -108,79 +108,84 @@ suite('the wanted Job', () => {
   });
 });
 
-suite('a request is let through', () => {
+suite('decide() allows requests without a change', () => {
   const over = { conditions: [{ type: 'Failed', status: 'True' }] };
   const rows: [name: string, review: Json, reason: string][] = [
-    ['for a subresource of a Job', anUpdate({ subResource: 'status' }), 'not-a-job'],
-    ['for a CronJob', aReview({ resource: { group: 'batch', version: 'v1', resource: 'cronjobs' } }), 'not-a-job'],
+    ['the subresource status of a Job', anUpdate({ subResource: 'status' }), 'not-a-job'],
+    ['a CronJob', aReview({ resource: { group: 'batch', version: 'v1', resource: 'cronjobs' } }), 'not-a-job'],
     [
-      'for a Job of another group',
+      'a Job of another API group',
       aReview({ resource: { group: 'x.io', version: 'v1', resource: 'jobs' } }),
       'not-a-job',
     ],
     [
-      'for a Job of another version',
+      'a Job of another API version',
       aReview({ resource: { group: 'batch', version: 'v2', resource: 'jobs' } }),
       'not-a-job',
     ],
-    ['for no resource', aReview({ resource: undefined }), 'not-a-job'],
-    ['for what is no Job, whatever the object', aReview({ resource: null, object: null }), 'not-a-job'],
+    ['a request without resource', aReview({ resource: undefined }), 'not-a-job'],
+    ['a request whose resource and object are null', aReview({ resource: null, object: null }), 'not-a-job'],
+    ['a DELETE', aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() }), 'not-created-or-updated'],
+    ['a CONNECT', aReview({ operation: 'CONNECT' }), 'not-created-or-updated'],
+    ['a request without operation', aReview({ operation: undefined }), 'not-created-or-updated'],
+    ['a Job that is not of terraform-controller', aReview({ object: aJob() }), 'no-rule'],
+    ['another Job whose name ends in -apply', aReview({ object: aJob({ name: 'oss-bucket-apply' }) }), 'no-rule'],
     [
-      'for a DELETE, whose object is null',
-      aReview({ operation: 'DELETE', object: null, oldObject: aTerraformJob() }),
-      'not-created-or-updated',
-    ],
-    ['for a CONNECT', aReview({ operation: 'CONNECT' }), 'not-created-or-updated'],
-    ['for no operation', aReview({ operation: undefined }), 'not-created-or-updated'],
-    ['for anybody else’s Job', aReview({ object: aJob() }), 'no-rule'],
-    [
-      'for a name that ends in -apply, which proves nothing',
-      aReview({ object: aJob({ name: 'oss-bucket-apply' }) }),
+      'a terraform Job with another service account',
+      aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }),
       'no-rule',
     ],
-    ['for another service account', aReview({ object: aTerraformJob({ serviceAccountName: 'default' }) }), 'no-rule'],
-    ['for no service account', aReview({ object: aTerraformJob({ serviceAccountName: undefined }) }), 'no-rule'],
-    ['for another container', aReview({ object: aTerraformJob({ containers: [{ name: 'report' }] }) }), 'no-rule'],
     [
-      'for an init container of that name only',
+      'a terraform Job without service account',
+      aReview({ object: aTerraformJob({ serviceAccountName: undefined }) }),
+      'no-rule',
+    ],
+    [
+      'a terraform Job with another container',
+      aReview({ object: aTerraformJob({ containers: [{ name: 'report' }] }) }),
+      'no-rule',
+    ],
+    [
+      'a Job whose terraform-executor is an init container',
       aReview({ object: aTerraformJob({ containers: [{ name: 'report' }], initContainers: [executor] }) }),
       'no-rule',
     ],
-    ['for no container', aReview({ object: aTerraformJob({ containers: [] }) }), 'no-rule'],
-    ['for an UPDATE of one that has failed', anUpdate({ oldObject: aTerraformJob(over) }), 'is-over'],
+    ['a terraform Job without containers', aReview({ object: aTerraformJob({ containers: [] }) }), 'no-rule'],
+    ['an UPDATE of a failed Job', anUpdate({ oldObject: aTerraformJob(over) }), 'is-over'],
     [
-      'for an UPDATE of one that is being deleted',
+      'an UPDATE of a Job that is being deleted',
       anUpdate({ oldObject: aTerraformJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }) }),
       'is-over',
     ],
     [
-      'for one that runs once already',
+      'a terraform Job that is capped already',
       aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) }),
       'already-capped',
     ],
     [
-      'for a limit below the policy’s, which is not raised',
+      'an UPDATE with a backoffLimit below the policy',
       anUpdate({ object: aTerraformJob({ backoffLimit: -1 }) }),
       'already-capped',
     ],
     [
-      'for an UPDATE of one with a limit of 0, whatever its restart policy',
+      'an UPDATE with backoffLimit 0 and any restartPolicy',
       anUpdate({ object: aTerraformJob({ backoffLimit: 0 }) }),
       'already-capped',
     ],
   ];
   for (const [name, review, reason] of rows) {
-    test(`allows without a change: ${name}`, () => assert.deepEqual(decideOn(review), { action: 'allow', reason }));
+    test(`decide() allows ${name} without a change (${reason})`, () =>
+      assert.deepEqual(decideOn(review), { action: 'allow', reason }));
   }
 });
 
-suite('a request is refused', () => {
-  test('refuses a request whose object is not a valid Job', () => {
+suite('decide() refuses requests', () => {
+  test('decide() refuses a request whose object is not a valid Job', () => {
     const problem = 'object.spec.backoffLimit: invalid value "6": must be a number';
     assert.deepEqual(created({ backoffLimit: '6' }), { action: 'refuse', problem });
   });
 
-  test('refuses a request without an object', () => {
+  test('decide() refuses a request without an object', () => {
     const problem = 'object: invalid value null: must be a Job';
     assert.deepEqual(decideOn(aReview({ object: null })), { action: 'refuse', problem });
   });

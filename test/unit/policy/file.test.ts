@@ -22,15 +22,15 @@ async function start(t: TestContext) {
   return { folder, file, policies: createWatchedFile(file, readPolicyFile, first.value) };
 }
 
-describe('the policy in force', () => {
-  test('the built-in policy is used without a policy file', () => {
+describe('the policy that the daemon uses', () => {
+  test('the built-in policy is used if there is no policy file', () => {
     const policies = createWatchedFile(undefined, readPolicyFile, terraformPolicy);
     assert.deepEqual(readPolicyFile(undefined), { value: terraformPolicy });
     assert.equal(policies.reload(), 'unchanged');
     assert.equal(policies.current(), terraformPolicy);
   });
 
-  test('a changed policy file changes the policy', async (t) => {
+  test('a changed policy file changes the policy of the daemon', async (t) => {
     const { file, policies } = await start(t);
     assert.equal(policies.reload(), 'unchanged');
     await writeFile(file, text(2));
@@ -40,7 +40,7 @@ describe('the policy in force', () => {
     assert.equal(policies.reload(), 'unchanged');
   });
 
-  test('the last valid policy stays while the file is invalid, and the problem is reported once', async (t) => {
+  test('the last valid policy stays in use while the policy file is invalid, and the problem is reported once', async (t) => {
     const { file, policies } = await start(t);
     await writeFile(file, 'rules: 1');
     const problems = ['line 1: rules: invalid value 1: must be a list of 1 to 32 rules'];
@@ -73,7 +73,7 @@ describe('the policy in force', () => {
     }
   });
 
-  test('a policy file in a ConfigMap volume is read again after the kubelet swaps the links', async (t) => {
+  test('a policy file in a ConfigMap volume is read again after the kubelet has swapped the links', async (t) => {
     const [one, two] = [await aFolder(t, { p: text(1) }), await aFolder(t, { p: text(2) })];
     const folder = await aFolder(t);
     await symlink(one, join(folder, '..data'));
@@ -86,7 +86,7 @@ describe('the policy in force', () => {
   });
 });
 
-describe('on the command line', { concurrency: 3 }, () => {
+describe('the policy file on the command line', { concurrency: 3 }, () => {
   test('an invalid policy file is reported with all other problems, and the exit code is 2', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
     const { exitCode, stdout, stderr } = await callCommand(['--policy-file', file, '--service-port=0']);
@@ -105,7 +105,7 @@ describe('on the command line', { concurrency: 3 }, () => {
     assert.match(stderr, /--service-port/);
   });
 
-  test('the policy command prints two objects of the API version in --api-version', async (t) => {
+  test('the command policy prints two objects of the API version in --api-version', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
     const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
     const { exitCode, stdout, stderr } = await callCommand(['policy', '--api-version=v1beta1'], env);

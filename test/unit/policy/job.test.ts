@@ -13,7 +13,7 @@ function broken(part: 'spec' | 'template' | 'podSpec', value: unknown): Json {
   return job;
 }
 
-suite('a Job is read', () => {
+suite('reading a Job', () => {
   test('readJob returns the parts that a decision needs', () => {
     const job = aTerraformJob();
     assert.deepEqual(readJob(job), {
@@ -49,64 +49,76 @@ suite('a Job is read', () => {
   });
 });
 
-suite('an invalid Job', () => {
+suite('reading an invalid Job', () => {
   const spec = 'object.spec';
   const podSpec = 'object.spec.template.spec';
   const rows: [name: string, object: unknown, problem: string][] = [
-    ['nothing', undefined, 'object: required: must be a Job'],
+    ['undefined', undefined, 'object: required: must be a Job'],
     ['null', null, 'object: invalid value null: must be a Job'],
-    ['a list', [], 'object: invalid value an empty list: must be a Job'],
-    ['another kind', { ...aJob(), kind: 'Pod' }, 'object.kind: invalid value "Pod": must be "Job"'],
-    ['no kind', { ...aJob(), kind: undefined }, 'object.kind: required: must be "Job"'],
-    ['no spec', broken('spec', undefined), `${spec}: required: must be an object`],
-    ['a null spec', broken('spec', null), `${spec}: invalid value null: must be an object`],
-    ['no template', broken('template', undefined), `${spec}.template: required: must be an object`],
-    ['a template that is a text', broken('template', 'x'), `${spec}.template: invalid value "x": must be an object`],
-    ['no Pod spec', broken('podSpec', undefined), `${podSpec}: required: must be an object`],
-    ['a Pod spec that is a list', broken('podSpec', []), `${podSpec}: invalid value an empty list: must be an object`],
-    ['no containers', aJob({ containers: undefined }), `${podSpec}.containers: required: must be a list of objects`],
+    ['a list instead of a Job', [], 'object: invalid value an empty list: must be a Job'],
+    ['an object of another kind', { ...aJob(), kind: 'Pod' }, 'object.kind: invalid value "Pod": must be "Job"'],
+    ['an object without kind', { ...aJob(), kind: undefined }, 'object.kind: required: must be "Job"'],
+    ['a Job without spec', broken('spec', undefined), `${spec}: required: must be an object`],
+    ['a Job with a null spec', broken('spec', null), `${spec}: invalid value null: must be an object`],
+    ['a Job without Pod template', broken('template', undefined), `${spec}.template: required: must be an object`],
     [
-      'containers by name',
+      'a Job whose Pod template is a string',
+      broken('template', 'x'),
+      `${spec}.template: invalid value "x": must be an object`,
+    ],
+    ['a Job without Pod spec', broken('podSpec', undefined), `${podSpec}: required: must be an object`],
+    [
+      'a Job whose Pod spec is a list',
+      broken('podSpec', []),
+      `${podSpec}: invalid value an empty list: must be an object`,
+    ],
+    [
+      'a Job without containers',
+      aJob({ containers: undefined }),
+      `${podSpec}.containers: required: must be a list of objects`,
+    ],
+    [
+      'a Job whose containers are an object',
       aJob({ containers: { a: executor } }),
       `${podSpec}.containers: invalid value an object: must be a list of objects`,
     ],
     [
-      'a container that is a text',
+      'a Job with a container that is a string',
       aJob({ containers: [executor, 'terraform-executor'] }),
       `${podSpec}.containers: invalid value a list: must be a list of objects`,
     ],
     [
-      'a service account that is a number',
+      'a Job whose service account is a number',
       aJob({ serviceAccountName: 1 }),
       `${podSpec}.serviceAccountName: invalid value 1: must be a string`,
     ],
     [
-      'a restart policy that is a list',
+      'a Job whose restartPolicy is a list',
       aJob({ restartPolicy: [] }),
       `${podSpec}.restartPolicy: invalid value an empty list: must be a string`,
     ],
     [
-      'a backoff limit that is a text',
+      'a Job whose backoffLimit is a string',
       aJob({ backoffLimit: '6' }),
       `${spec}.backoffLimit: invalid value "6": must be a number`,
     ],
     [
-      'a backoff limit that is true',
+      'a Job whose backoffLimit is true',
       aJob({ backoffLimit: true }),
       `${spec}.backoffLimit: invalid value true: must be a number`,
     ],
   ];
   for (const [name, object, problem] of rows) {
-    test(name, () => assert.deepEqual(readJob(object), { problem }));
+    test(`readJob refuses ${name}`, () => assert.deepEqual(readJob(object), { problem }));
   }
 });
 
-suite('a stored Job is over', () => {
+suite('isOver', () => {
   const rows: [name: string, stored: unknown, isOver: boolean][] = [
-    ['when it has failed', aJob({ conditions: [{ type: 'Failed', status: 'True' }] }), true],
-    ['when it is complete', aJob({ conditions: [{ type: 'Complete', status: 'True' }] }), true],
+    ['a failed Job', aJob({ conditions: [{ type: 'Failed', status: 'True' }] }), true],
+    ['a complete Job', aJob({ conditions: [{ type: 'Complete', status: 'True' }] }), true],
     [
-      'when any of its conditions says so',
+      'a Job with Failed as its second condition',
       aJob({
         conditions: [
           { type: 'Suspended', status: 'False' },
@@ -115,21 +127,25 @@ suite('a stored Job is over', () => {
       }),
       true,
     ],
-    ['when it is being deleted', aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }), true],
-    ['but not when it has not failed', aJob({ conditions: [{ type: 'Failed', status: 'False' }] }), false],
-    ['but not when nobody knows', aJob({ conditions: [{ type: 'Complete', status: 'Unknown' }] }), false],
-    ['but not when it is suspended', aJob({ conditions: [{ type: 'Suspended', status: 'True' }] }), false],
-    ['but not while it runs', aJob(), false],
-    ['but not for conditions of null', aJob({ conditions: null }), false],
-    ['but not for a condition of null', aJob({ conditions: [null] }), false],
-    ['but not for a deletion of null', aJob({ deletionTimestamp: null }), false],
-    ['but not without metadata and status', { kind: 'Job' }, false],
-    ['but not with a null status', { ...aJob(), status: null }, false],
-    ['but not where there is none, as on CREATE', null, false],
-    ['but not where the field is missing', undefined, false],
-    ['but not where it is a list', [aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' })], false],
+    ['a Job that is being deleted', aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }), true],
+    ['a Job with the condition Failed=False', aJob({ conditions: [{ type: 'Failed', status: 'False' }] }), false],
+    [
+      'a Job with the condition Complete=Unknown',
+      aJob({ conditions: [{ type: 'Complete', status: 'Unknown' }] }),
+      false,
+    ],
+    ['a suspended Job', aJob({ conditions: [{ type: 'Suspended', status: 'True' }] }), false],
+    ['a running Job', aJob(), false],
+    ['a Job with null conditions', aJob({ conditions: null }), false],
+    ['a Job with a null condition', aJob({ conditions: [null] }), false],
+    ['a Job with a null deletionTimestamp', aJob({ deletionTimestamp: null }), false],
+    ['a Job without metadata and status', { kind: 'Job' }, false],
+    ['a Job with a null status', { ...aJob(), status: null }, false],
+    ['null, as oldObject of a CREATE', null, false],
+    ['undefined', undefined, false],
+    ['a list of Jobs', [aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' })], false],
   ];
   for (const [name, stored, expected] of rows) {
-    test(`isOver is ${expected}: ${name}`, () => assert.equal(isOver(stored), expected));
+    test(`isOver is ${expected} for ${name}`, () => assert.equal(isOver(stored), expected));
   }
 });

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { isSelected } from '../../../src/policy/namespace-selector.ts';
 import type { LabelSelector, Labels } from '../../../src/policy/policy.ts';
 
-describe('a namespace is selected', () => {
+describe('the namespaceSelector of a policy', () => {
   const rows: readonly [LabelSelector, Labels, boolean][] = [
     [{}, {}, true],
     [{ matchLabels: { env: 'prod' } }, { env: 'prod', team: 'a' }, true],
@@ -23,7 +23,7 @@ describe('a namespace is selected', () => {
     ],
   ];
   for (const [selector, labels, expected] of rows) {
-    test(`${JSON.stringify(selector)} ${expected ? 'selects' : 'does not select'} ${JSON.stringify(labels)}`, () =>
+    test(`the selector ${JSON.stringify(selector)} ${expected ? 'selects' : 'does not select'} a namespace with the labels ${JSON.stringify(labels)}`, () =>
       assert.equal(isSelected(selector, labels), expected));
   }
 });

@@ -7,9 +7,9 @@ import { someJobs } from '../../support/builders/policy-jobs.ts';
 /** The number of Jobs that test/cluster/policy-forms.test.ts creates. */
 const JOBS = 200;
 
-describe('the Jobs that the three forms of a policy are compared with', () => {
+describe('the generated Jobs for the comparison of the three forms of a policy', () => {
   for (const [field, policy] of policiesByField) {
-    test(`a rule with only match.${field} caps some of the generated Jobs and not others`, () => {
+    test(`a rule with only match.${field} caps some of the generated Jobs and leaves others`, () => {
       const actions = someJobs(JOBS).map((object) => {
         const { namespace } = object.metadata;
         const write = { resource: 'batch/v1/jobs', operation: 'CREATE', namespace, object, oldObject: null };

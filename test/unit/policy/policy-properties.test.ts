@@ -124,10 +124,10 @@ function patchFor(review: Json, { policy }: Case): Operation[] {
 
 const patched = (one: Case): Json => applyAdds(parseExactly(jobText(one.sketch)), patchFor(reviewed(one), one));
 
-suite('for any Job and any policy', () => {
+suite('decisions for any Job and any policy', () => {
   const property = (check: (one: Case) => void) => fc.assert(fc.property(anyCase, check), { numRuns: 500 });
 
-  test('the patch sets the fields of the policy and keeps all other values of the Job', () => {
+  test('for any Job and policy, the patch sets the fields of the policy and keeps all other values of the Job', () => {
     let capped = 0;
     property((one) => {
       const operations = patchFor(reviewed(one), one);
@@ -138,7 +138,7 @@ suite('for any Job and any policy', () => {
     assert.ok(capped > 50, `only ${capped} were capped`);
   });
 
-  test('a capped Job is not changed again, whatever the policy', () => {
+  test('for any policy, a capped Job is not changed again', () => {
     property((one) => {
       const review = reviewed(one);
       applyAdds(review.request.object, patchFor(review, one));
@@ -146,7 +146,7 @@ suite('for any Job and any policy', () => {
     });
   });
 
-  test('an UPDATE changes only backoffLimit and does not raise it', () => {
+  test('for any policy, an UPDATE changes only backoffLimit and does not raise it', () => {
     property((one) => {
       const operations = patchFor(reviewed(one), one);
       for (const { path, value } of operations) {
@@ -160,7 +160,7 @@ suite('for any Job and any policy', () => {
   });
 
   for (const [name, policy] of policiesByField) {
-    test(`a policy with ${name} alone caps some Jobs and not others`, () => {
+    test(`a policy with only match.${name} caps some Jobs and leaves others`, () => {
       const cases = fc.sample(anyCase, { numRuns: 200, seed: 20261129 }).map((one) => ({ ...one, policy }));
       const rules = new Set(cases.map((one) => ruleOf(one)?.name));
       assert.ok(rules.size > 1, `every Job of the samples is treated alike by match.${name}`);

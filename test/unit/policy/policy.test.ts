@@ -7,7 +7,7 @@ import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { celString, matchesPattern } from '../../../src/policy/predicates.ts';
 import { policies } from '../../support/builders/policy-jobs.ts';
 
-describe('a pattern', () => {
+describe('name patterns of a policy', () => {
   const rows: [pattern: string, text: string, isMatch: boolean][] = [
     ['a', 'a', true],
     ['a', 'ab', false],
@@ -28,7 +28,7 @@ describe('a pattern', () => {
     });
   }
 
-  test('a pattern matches like a regular expression in which only * is special', () => {
+  test('a name pattern matches like a regular expression in which only * is special', () => {
     const few = fc.string({ unit: fc.constantFrom('a', 'b', '.', '*', '\n', '😀') });
     fc.assert(
       fc.property(few, few, (pattern, text) => {
@@ -39,7 +39,7 @@ describe('a pattern', () => {
     );
   });
 
-  test('a pattern is matched quickly against a name of a megabyte', () => {
+  test('a name pattern is matched quickly against a name of 1 MB', () => {
     const before = process.cpuUsage();
     assert.equal(matchesPattern('*a'.repeat(100), `${'a'.repeat(1e6)}b`), false);
     assert.equal(matchesPattern(`${'*a'.repeat(100)}*b`, 'a'.repeat(1e6)), false);
@@ -47,12 +47,12 @@ describe('a pattern', () => {
   });
 });
 
-describe('a policy in CEL', () => {
-  test('celString escapes quotes, backslashes and control characters', () => {
+describe('a policy as CEL expressions', () => {
+  test('celString escapes quotes, backslashes and control characters for CEL', () => {
     assert.equal(celString(`it's a "\\"\n\u007f`), `'it\\'s a "\\\\"\\u000a\\u007f'`);
   });
 
-  test('CEL expressions read no optional field before has()', () => {
+  test('the CEL expressions of a policy read an optional field only after has()', () => {
     const optional =
       /(?<!has\()\b(?:object\.metadata\.(?:name|labels|annotations)|oldObject\.status|\w+\.spec\.template\.spec\.\w+|object\.spec\.backoffLimit)\b/g;
     for (const policy of Object.values(policies)) {
@@ -63,13 +63,13 @@ describe('a policy in CEL', () => {
     }
   });
 
-  test('match conditions have unique names that the API server accepts', () => {
+  test('the match conditions of a policy have unique names that the API server accepts', () => {
     const names = matchConditions(terraformPolicy).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     for (const name of names) assert.match(name, /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
   });
 
-  test('areSound distinguishes the conditions of a policy from an edit by hand', () => {
+  test('areSound accepts the match conditions of a policy and refuses edited ones', () => {
     for (const policy of Object.values(policies)) {
       const conditions = matchConditions(policy);
       assert.ok(areSound(conditions));
@@ -84,7 +84,7 @@ describe('a policy in CEL', () => {
   });
 });
 
-describe('a policy file', () => {
+describe('parsePolicy', () => {
   const wholeMatch = { jobName: '*' };
   const file = (rule: object) =>
     JSON.stringify({ rules: [{ name: 'a', match: wholeMatch, set: { backoffLimit: 0 }, ...rule }] }, null, 1);
@@ -103,7 +103,7 @@ describe('a policy file', () => {
     assert.match(parsed.problems[1] ?? '', /^line 1: \\u001b\[31m\\u202e\d+: unknown field/);
   });
 
-  test('parsePolicy refuses labels whose CEL is too long for the API server', () => {
+  test('parsePolicy refuses labels whose CEL expression is too long for the API server', () => {
     const rules = Array.from({ length: 32 }, (_, nth) => ({
       name: `rule-${nth}`,
       match: {
@@ -133,10 +133,10 @@ describe('a policy file', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [string, readonly RegExp[]]>> = {
-    'nothing in it': ['', [/^line 1: policy: required: must be an object with the field rules$/]],
-    'no rule': ['rules: []', [/^line 1: rules: invalid value an empty list: must be a list of 1 to 32 rules$/]],
+    'no content': ['', [/^line 1: policy: required: must be an object with the field rules$/]],
+    'no rules': ['rules: []', [/^line 1: rules: invalid value an empty list: must be a list of 1 to 32 rules$/]],
     'a tab in YAML': ['rules:\n\t- a', [/^line 2: /]],
-    'a field twice': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
+    'a repeated field': ['rules: []\nrules: []', [/^line 2: Map keys must be unique$/]],
     'a pattern without quotes': [
       'rules:\n- name: a\n  match: {jobName: *-apply}\n  set: {backoffLimit: 0}\n- {name: b, match: {jobName: *}}',
       [
@@ -156,20 +156,20 @@ describe('a policy file', () => {
       file({ match: {} }),
       [/match: invalid value an empty object: must be an object with at least one field;/],
     ],
-    'a limit that is a text': [
+    'a backoffLimit that is a string': [
       file({ set: { backoffLimit: '0' } }),
       [/set\.backoffLimit: invalid value "0": must be a whole number from 0 to 2147483647$/],
     ],
-    'a limit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/invalid value 2147483648:/]],
+    'a backoffLimit that is too large': [file({ set: { backoffLimit: 2147483648 } }), [/invalid value 2147483648:/]],
     'a regular expression': [
       file({ match: { jobName: '^a.*$' } }),
       [/jobName: invalid value "\^a\.\*\$": must be a name or a pattern/],
     ],
-    'a label that cannot be one': [
+    'an invalid label key': [
       file({ match: { labels: { 'a b': 'x' } } }),
       [/labels\.a b: invalid value "a b": must be 1 to 100 labels/],
     ],
-    'a mistyped field of the selector': [
+    'a mistyped field of namespaceSelector': [
       JSON.stringify({ namespaceSelector: { matchLabel: { a: 'b' } }, rules: [] }),
       [
         /namespaceSelector\.matchLabel: unknown field; valid fields are matchLabels, matchExpressions$/,
@@ -177,7 +177,7 @@ describe('a policy file', () => {
         /rules: invalid value an empty list/,
       ],
     ],
-    'requirements of namespaces that cannot be': [
+    'invalid requirements in namespaceSelector': [
       JSON.stringify(
         {
           namespaceSelector: {
@@ -200,15 +200,15 @@ describe('a policy file', () => {
       ],
     ],
     'no labels': [file({ match: { labels: {} } }), [/labels: invalid value an empty object: must be 1 to 100/]],
-    'a field of JavaScript': ['rules: []\n__proto__: {}', [/^line 2: unknown field __proto__$/]],
-    'the name of another rule, and more': [
+    'the field __proto__': ['rules: []\n__proto__: {}', [/^line 2: unknown field __proto__$/]],
+    'two rules of the same name and a missing backoffLimit': [
       'rules:\n- {name: a, match: {jobName: "*"}, set: {backoffLimit: 0}}\n- {name: a, match: {jobName: "*"}, set: {}}',
       [
         /^line 3: rules\[1\]\.set\.backoffLimit: required:/,
         /^line 3: rules\[1\]\.name: duplicate value "a": rules\[0\] has the same name$/,
       ],
     ],
-    'rules that make too long an expression': [
+    'rules whose CEL expressions are too long': [
       JSON.stringify({
         rules: Array.from({ length: 32 }, (_, nth) => ({
           name: `r${nth}`,
@@ -232,7 +232,7 @@ describe('a policy file', () => {
     });
   }
 
-  test('parsePolicy throws for no text', () => {
+  test('parsePolicy does not throw for arbitrary text', () => {
     const words = fc.constantFrom(
       'rules:',
       ' - ',

@@ -9,8 +9,8 @@ import { isMet, targetsOf } from '../../../bench/targets.ts';
 import { imageEntrypoint } from '../../support/cluster/image-entrypoint.ts';
 import { projectFile, readDocument } from '../../support/docs.ts';
 
-describe('the benchmark', () => {
-  it('the benchmark measures each target', async () => {
+describe('the benchmark program', () => {
+  it('the benchmark program measures each target', async () => {
     const results = await readResults();
     assert.deepEqual(
       targetsOf(results).filter(({ found }) => found === undefined),
@@ -18,7 +18,7 @@ describe('the benchmark', () => {
     );
   });
 
-  it('docs/explanation/benchmarks.md is what the benchmark generates', async () => {
+  it('docs/explanation/benchmarks.md equals the output of the benchmark program', async () => {
     assert.equal(await readDocument('docs/explanation/benchmarks.md'), reportOf(await readResults()));
   });
 
@@ -35,7 +35,7 @@ describe('the benchmark', () => {
   });
 });
 
-describe('the figures', () => {
+describe('the figures of the benchmark', () => {
   it('a benchmark figure is a median with minimum and maximum', () => {
     assert.deepEqual(spreadOf([3, 1, 2]), { median: 2, least: 1, most: 3 });
     assert.deepEqual(spreadOf([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });

@@ -27,13 +27,13 @@ describe('the Helm chart', () => {
     assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
   });
 
-  it('for each option that the chart sets itself, template and schema give the same advice', async () => {
+  it('for each option that the chart sets itself, template and schema name the same chart value', async () => {
     const checks = await readDocument('manifests/helm/templates/_checks.tpl');
     const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
     assert.deepEqual(Object.fromEntries(advice), chartsOwn);
   });
 
-  it('checks the duration of each option with the bounds that the daemon has', async () => {
+  it('the chart checks each duration option with the bounds of the daemon', async () => {
     const checks = await readDocument('manifests/helm/templates/_checks.tpl');
     const bounds = [...checks.matchAll(/^ {2}"([\w-]+)" \(list "(\w+)" "(\w+)"\)$/gm)];
     const checked = bounds.map(([, name, shortest, longest]) => [name, `a duration from ${shortest} to ${longest}`]);
@@ -46,13 +46,13 @@ describe('the Helm chart', () => {
     assert.deepEqual(Object.fromEntries(checked), Object.fromEntries(durations));
   });
 
-  it('each template begins with the include that replaces null values by their defaults', async () => {
+  it('each chart template begins with the include that replaces null values by their defaults', async () => {
     for (const [file, text] of await templates(/^[^_]/)) {
       assert.ok(text.startsWith('{{- include "terraform-daemon.defaults" . -}}\n'), file);
     }
   });
 
-  it('the templates render only quoted texts, integers and YAML', async () => {
+  it('the chart templates render only quoted texts, integers and YAML', async () => {
     const isSafe = /\| (quote|int|int64)$|^(include|toYaml|\.Files\.Get) .+ \| nindent \d+$|^toYaml \$object$/;
     const writesNothing = /^(if|else|end|with|range) ?|^\$\w+ :?= |^\/\*/;
     const own = ['include "terraform-daemon.defaults" .', 'include "terraform-daemon.checks" .', '. | nindent 12'];

@@ -15,7 +15,7 @@ const dependencies = Object.entries(packages).filter(([folder]) => folder !== ''
 const packageFile = new URL('../../../package.json', import.meta.url);
 const { allowScripts }: { allowScripts: Record<string, boolean> } = JSON.parse(readFileSync(packageFile, 'utf8'));
 
-/** Licences that a shipped package can have. All of them require only attribution. */
+/** Licences that a package in package-lock.json can have. None of them requires more than attribution. */
 const ALLOWED = new Set([
   '0BSD',
   'Apache-2.0',
@@ -36,8 +36,8 @@ const isAllowed = (license = ''): boolean =>
     .split(' OR ')
     .some((choice) => choice.split(' AND ').every((name) => ALLOWED.has(name)));
 
-describe('dependencies', () => {
-  it('dependencies have allowed licences', () => {
+describe('npm dependencies', () => {
+  it('all packages in package-lock.json have allowed licences', () => {
     const others = dependencies.filter(([, { license }]) => !isAllowed(license));
     assert.deepEqual(
       others.map(([folder, { license }]) => `${folder}: ${license}`),
@@ -53,12 +53,12 @@ describe('dependencies', () => {
     assert.equal(isAllowed('Apache-2.0 AND MIT'), true);
   });
 
-  it('package-lock.json has a hash for each dependency', () => {
+  it('package-lock.json has a hash for each npm dependency', () => {
     assert.ok(dependencies.length > 100);
     for (const [folder, { integrity }] of dependencies) assert.match(integrity ?? '', /^sha512-/, folder);
   });
 
-  it('only allowed dependencies run an install script', () => {
+  it('only npm dependencies in allowScripts run an install script', () => {
     const withScripts = dependencies.filter(([, { hasInstallScript }]) => hasInstallScript);
     assert.deepEqual(
       withScripts.map(([folder]) => folder.replace('node_modules/', '')).toSorted(),

@@ -19,9 +19,9 @@ const problemsOf = (file: string) => {
     .map(({ lineNumber, errorDetail, errorContext }) => `${file}:${lineNumber}: ${errorDetail ?? errorContext}`);
 };
 
-describe('the documents', async () => {
+describe('the Markdown documents', async () => {
   for (const file of await documents()) {
-    it(`${file} says of each block of commands which test runs it, or why none does`, async () => {
+    it(`each shell block of ${file} names the test that runs it, or the reason why no test does`, async () => {
       const text = await readDocument(file);
       assert.doesNotThrow(() => shellBlocks(file, text));
     });
@@ -35,14 +35,14 @@ describe('the documents', async () => {
   }
 });
 
-describe('a block of shell commands', () => {
+describe('shell blocks of documents', () => {
   for (const info of ['bash', 'sh unrun', 'sh unrun: ', 'sh somewhere', 'sh node: why', 'console']) {
-    it(`is refused with the fence ${JSON.stringify(info)}`, () => {
-      assert.throws(() => shellBlocks('a.md', `one\n\`\`\`${info}\nls\n\`\`\`\n`), /^Error: a\.md:2: found the fence/);
+    it(`a shell block with the fence ${JSON.stringify(info)} is refused`, () => {
+      assert.throws(() => shellBlocks('a.md', `one\n\`\`\`${info}\nls\n\`\`\`\n`), /^Error: a\.md:2: invalid fence/);
     });
   }
 
-  it('a block of shell commands is returned with its place and the test that runs it', () => {
+  it('shellBlocks returns each shell block with its line, its commands and where a test runs it', () => {
     const text = '```sh\na\nb\n```\n\n```yaml\nc\n```\n```sh unrun: it takes hours\nd\n```\n';
     assert.deepEqual(shellBlocks('a.md', text), [
       { file: 'a.md', line: 1, runBy: 'checkout', reason: '', commands: 'a\nb' },
@@ -51,7 +51,7 @@ describe('a block of shell commands', () => {
   });
 });
 
-it('CI installs each package that a node needs', async () => {
+it('CI installs each Debian package that the node of the tests needs', async () => {
   const installed = (await readDocument('.ci/packages')).trim().split('\n');
   for (const name of Object.keys(PACKAGES)) assert.ok(installed.includes(name), name);
 });

@@ -122,15 +122,15 @@ const { output } = await cruise(['src', 'tools', 'bench'], {
 });
 const { modules, summary } = output as ICruiseResult;
 
-describe('imports', () => {
-  it('imports follow the rules of dependency-cruiser', () => {
+describe('imports between the rooms of src', () => {
+  it('imports in src follow the rules of dependency-cruiser', () => {
     assert.deepEqual(
       summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`),
       [],
     );
   });
 
-  it('dependency-cruiser finds as many imports as the source text has', () => {
+  it('dependency-cruiser finds as many imports in src as a text search', () => {
     for (const { source, dependencies } of modules.filter((module) => isBelow('src', module.source))) {
       const text = readFileSync(source, 'utf8');
       const written = new Set(
@@ -164,14 +164,14 @@ test('src contains exactly the rooms in the table', () => {
   assert.deepEqual(names.sort(), Object.keys(rooms).sort());
 });
 
-test('each dependency has one file that imports it', () => {
+test('each npm dependency is imported by the file that the table names', () => {
   const named = Object.values(rooms).flatMap(({ doors = {} }) => Object.keys(doors));
   assert.deepEqual(named.sort(), Object.keys(packageJson.dependencies).sort());
 });
 
-describe('pure files', () => {
+describe('pure files of src', () => {
   for (const [room, { impure }] of Object.entries(rooms)) {
-    test(`src/${room} has exactly the ${impure.length} impure files in the table`, () => {
+    test(`the impure files of src/${room} are exactly the ${impure.length} files in the table`, () => {
       const folder = room === 'main' ? 'src' : join('src', room);
       const files = modules.map(({ source }) => source).filter((file) => roomOf(file) === room);
       const found = files.filter(isImpure).map((file) => file.slice(folder.length + 1));

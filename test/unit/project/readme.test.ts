@@ -27,7 +27,7 @@ describe('the README', () => {
     assert.match(ci, /^npm ci$.*^npm test$/ms);
   });
 
-  it('shows the options that --help names first, with the defaults of the code', async () => {
+  it('the README shows the options that --help names first, with the defaults of the code', async () => {
     const rows = [...(await readReadme()).matchAll(/^\| `--([\w-]+)` \| (.*?) \|/gm)];
     assert.deepEqual(
       rows.map(([, name]) => name),
@@ -112,14 +112,28 @@ describe('docs/how-to/troubleshoot.md', () => {
     ...errorCodes,
   ];
 
-  it('troubleshoot has exactly one entry for each reason and code', async () => {
+  it('docs/how-to/troubleshoot.md has exactly one entry for each reason and error code', async () => {
     const rows = (await readDocument('docs/how-to/troubleshoot.md')).matchAll(/^\| ((?:`[^`]+`(?:, )?)+) \|/gm);
     const named = [...rows].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word));
     assert.deepEqual(named.toSorted(), [...new Set<string>(words)].toSorted());
   });
 });
 
-test('docs/explanation/failure-modes.md names only tests that there are', async () => {
+test('docs/how-to/monitor.md has the exit codes of inspect that the code has', async () => {
+  const rows = [...(await readDocument('docs/how-to/monitor.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
+  const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
+    `${exitCode}`,
+    `\`${word}\``,
+    meaning,
+  ]);
+  const misused = ['2', 'none', 'usage error'];
+  assert.deepEqual(
+    rows.map(([, ...cells]) => cells),
+    [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
+  );
+});
+
+test('docs/explanation/failure-modes.md names only existing test files', async () => {
   const root = new URL('../../../', import.meta.url);
   const lessons = await readFile(new URL('docs/explanation/failure-modes.md', root), 'utf8');
   const files = [...lessons.matchAll(/`(test\/[\w/.-]+)`/g)].map(([, file]) => file ?? '');

@@ -4,7 +4,7 @@ import { pages } from '../../../tools/docs/pages.ts';
 import { readDocument } from '../../support/docs.ts';
 
 for (const [name, text] of pages()) {
-  test(`docs/reference/${name} is what \`npm run docs\` writes`, async () => {
+  test(`docs/reference/${name} equals the output of \`npm run docs\``, async () => {
     assert.equal(await readDocument(`docs/reference/${name}`), text, 'the page is stale: run npm run docs');
   });
 }

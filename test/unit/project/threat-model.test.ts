@@ -26,7 +26,7 @@ describe('the threat model', () => {
   });
 
   for (const { file, name } of threats.flatMap(([, , heldBy = '']) => testsOf(heldBy))) {
-    it(`names a test that there is: ${name}`, async () => {
+    it(`the threat model names an existing test: ${name}`, async () => {
       const source = await readFile(projectFile(file), 'utf8');
       // The name must be the quoted first argument of `it`, `test`, `describe` or `suite`, not of a skipped test such
       // as `it.skip`.

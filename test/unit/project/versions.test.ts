@@ -8,7 +8,7 @@ import { supportDocument, supportedIn, supportSentence, withSentence } from '../
 const document = await readDocument('docs/reference/versions.md');
 
 describe('docs/reference/versions.md', () => {
-  it('the page of versions has a row for each tested Kubernetes version', async () => {
+  it('docs/reference/versions.md has a row for each tested Kubernetes version', async () => {
     const rows = supportedIn(document).map(([minor]) => minor);
     assert.deepEqual(rows, [...(await allVersions()).keys()]);
   });
@@ -17,7 +17,7 @@ describe('docs/reference/versions.md', () => {
     assert.equal(supportDocument([], document, await allVersions()), document);
   });
 
-  it('the README names exactly the versions of the page', async () => {
+  it('the README names exactly the passed versions of docs/reference/versions.md', async () => {
     const sentence = supportSentence(document, await allVersions());
     const readme = await readDocument('README.md');
     assert.ok(readme.split('\n').includes(sentence), `it should say: ${sentence}`);
@@ -25,7 +25,7 @@ describe('docs/reference/versions.md', () => {
   });
 });
 
-it('the README names what was tried, and the newest, which each npm test tries', () => {
+it('supportSentence names the versions without a failure, and the newest one', () => {
   const versions = new Map([
     ['1.30', 'v1.30.14'],
     ['1.31', 'v1.31.0'],
@@ -48,8 +48,8 @@ it('the README names what was tried, and the newest, which each npm test tries',
   assert.equal(withSentence(`one\n${sentence()}\ntwo`, 'three'), 'one\nthree\ntwo');
 });
 
-describe('a row', () => {
-  it('replaces that of its minor version; what was not tried says so', () => {
+describe('a row of docs/reference/versions.md', () => {
+  it('a new row replaces the row of its minor version, and a version without results says so', () => {
     const versions = new Map([
       ['1.9', 'v1.9.0'],
       ['1.30', 'v1.30.2'],
@@ -70,7 +70,7 @@ describe('a row', () => {
   });
 });
 
-describe('MutatingAdmissionPolicy', () => {
+describe('the API version of MutatingAdmissionPolicy', () => {
   for (const [version, served] of [
     ['v1.30.14', undefined],
     ['v1.33.0', undefined],
@@ -78,7 +78,7 @@ describe('MutatingAdmissionPolicy', () => {
     ['v1.35.4', 'v1beta1'],
     ['v1.36.0', 'v1'],
   ] as const) {
-    it(`is ${served ?? 'not'} served by ${version}`, () => {
+    it(`MutatingAdmissionPolicy is served by Kubernetes ${version} as: ${served ?? 'nothing'}`, () => {
       assert.equal(servedPolicyVersion(version), served);
       assert.equal(policyArgs(version).length, served === 'v1beta1' ? 2 : 0);
     });

@@ -105,13 +105,13 @@ describe('the desired registration', () => {
   });
 });
 
-describe('our entry', () => {
-  test('our entry is found by its name at any position', () => {
+describe('the webhook entry of the daemon', () => {
+  test('ownWebhook finds our entry by its name at any position', () => {
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     assert.equal(ownWebhook({ webhooks: [foreignEntry(), own] })?.name, WEBHOOK_NAME);
   });
 
-  test('our entry is absent among entries of others and in an empty registration', () => {
+  test('ownWebhook returns undefined among entries of others and in an empty registration', () => {
     assert.equal(ownWebhook({ webhooks: [foreignEntry()] }), undefined);
     assert.equal(ownWebhook({}), undefined);
     assert.equal(ownWebhook(undefined), undefined);

@@ -71,7 +71,7 @@ describe('drift', () => {
 
   for (const [field, variants] of Object.entries(changes)) {
     variants.forEach((variant, index) => {
-      test(`drift names ${field} if only this field differs (${index + 1})`, () => {
+      test(`drift names ${field} if only this field differs (variant ${index + 1})`, () => {
         assert.deepEqual(drift(live(variant), desired), [field]);
       });
     });
@@ -125,12 +125,12 @@ describe('drift', () => {
     assert.deepEqual(drift(taken, wanted), []);
   });
 
-  test('a missing entry is drift', () => {
+  test('a missing webhook entry is drift', () => {
     assert.deepEqual(drift({ ...live(), webhooks: [foreignEntry()] }, desired), ['webhook']);
     assert.deepEqual(drift({ metadata: {} }, desired), ['webhook']);
   });
 
-  test('entries, labels and annotations of others are no drift', () => {
+  test('webhook entries, labels and annotations of others are no drift', () => {
     const shared = live();
     const labels = { ...shared.metadata?.labels, team: 'platform' };
     const metadata = { ...shared.metadata, labels, annotations: { note: 'x' } };
@@ -138,7 +138,7 @@ describe('drift', () => {
     assert.deepEqual(drift({ ...shared, metadata, webhooks }, desired), []);
   });
 
-  test('adopted selectors are no drift', () => {
+  test('selectors that the desired registration has adopted are no drift', () => {
     const own = live({ namespaceSelector: { matchLabels: { a: 'b' } }, objectSelector: { matchLabels: { c: 'd' } } });
     const wanted = desiredRegistration(
       registrationOptions(),
@@ -156,7 +156,7 @@ describe('drift', () => {
   });
 });
 
-describe('the reason for which a registration is written', () => {
+describe('the reason for a write of the registration', () => {
   const rows = [
     { fields: [], reason: 'no-registration' },
     { fields: ['webhook'], reason: 'entry-removed' },
@@ -166,12 +166,12 @@ describe('the reason for which a registration is written', () => {
     { fields: ['timeoutSeconds'], reason: 'drift' },
   ] as const;
   for (const { fields, reason } of rows) {
-    test(`the reason for a write is ${reason} if these fields differ: ${fields.join(', ') || 'all, as there is no registration'}`, () => {
+    test(`driftReason returns ${reason} if these fields differ: ${fields.join(', ') || 'none, because there is no registration'}`, () => {
       assert.equal(driftReason(fields), reason);
     });
   }
 
-  test('the rows cover each reason in registrationReasons', () => {
+  test('the rows of driftReason cover each reason in registrationReasons', () => {
     assert.deepEqual([...new Set(rows.map(({ reason }) => reason))].sort(), Object.keys(registrationReasons).sort());
   });
 });

@@ -32,17 +32,17 @@ const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1Label
 const selectorOf = (registration: V1MutatingWebhookConfiguration) => ownWebhook(registration)?.namespaceSelector;
 
 describe('the namespaceSelector of our entry', () => {
-  test('without namespaceSelector in the policy the selector is empty and nothing is recorded', () => {
+  test('without namespaceSelector in the policy, the entry has an empty selector and the registration no record of it', () => {
     assert.deepEqual(selectorOf(desired()), {});
     assert.equal(desired().metadata?.annotations, undefined);
   });
 
-  test('the selector has the requirements of the policy, and they are recorded', () => {
+  test('the entry has the namespaceSelector of the policy, and the registration records its requirements', () => {
     assert.deepEqual(selectorOf(desired(production)), { matchExpressions: [inProduction] });
     assert.deepEqual(publishedSelector(desired(production)), production);
   });
 
-  test('a published selector is no drift, even if a platform adds requirements', () => {
+  test('a published namespaceSelector is no drift, even if a platform adds requirements', () => {
     const live = stored(desired(production));
     assert.deepEqual(drift(live, desired(production, live)), []);
     const added = stored(live, {
@@ -52,14 +52,14 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(added, desired(production, added)), []);
   });
 
-  test('a removed requirement of the policy is restored beside requirements of a platform', () => {
+  test('a requirement of the policy that another writer removes from the namespaceSelector is restored beside those of a platform', () => {
     const live = stored(desired(production), { matchExpressions: ofPlatform });
     const wanted = desired(production, live);
     assert.deepEqual(drift(live, wanted), ['namespaceSelector']);
     assert.deepEqual(selectorOf(wanted), { matchExpressions: [...ofPlatform, inProduction] });
   });
 
-  test('a changed policy removes only the recorded requirements of the former policy', () => {
+  test('a changed policy removes only the recorded requirements of the former policy from the namespaceSelector', () => {
     const live = stored(desired(production), {
       matchLabels: { zone: 'a' },
       matchExpressions: [inProduction, ...ofPlatform],
@@ -74,7 +74,7 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(after, desired(teams, after)), []);
   });
 
-  test('without a selector in the policy only requirements of a platform remain', () => {
+  test('without namespaceSelector in the policy, only requirements of a platform remain', () => {
     const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
     const wanted = desired(undefined, live);
     assert.deepEqual(selectorOf(wanted), { matchExpressions: ofPlatform });
@@ -84,7 +84,7 @@ describe('the namespaceSelector of our entry', () => {
   });
 
   for (const text of ['', 'no JSON', '[]', '7', '{"matchExpressions":[{"key":1}]}', '{"matchLabels":{"a b":"c"}}']) {
-    test(`a record with ${text || 'nothing'} removes no requirement`, () => {
+    test(`a record of requirements with the text ${text || '""'} removes no requirement`, () => {
       const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
       live.metadata = { ...live.metadata, annotations: { [SELECTOR_ANNOTATION]: text } };
       const wanted = desired(teams, live);

@@ -62,7 +62,7 @@ describe('reconciling the registration', () => {
     assert.equal(liveBundle(store.current()), first);
   });
 
-  test('a second reconciliation writes nothing', async () => {
+  test('a second reconcile of the registration writes nothing', async () => {
     const store = await registered();
     const before = store.current();
     assert.deepEqual(await reconcile(store), { result: 'unchanged', drift: [], liveBundle: first });
@@ -70,7 +70,7 @@ describe('reconciling the registration', () => {
     assert.equal(store.writes(), 1);
   });
 
-  test('a different CA bundle is published, and the live bundle is returned', async () => {
+  test('a changed CA bundle is published, and the stored bundle is returned', async () => {
     const store = await registered();
     const both = joinCertificates([second, first]);
     assert.deepEqual(await reconcile(store, { caBundle: both }), {
@@ -81,7 +81,7 @@ describe('reconciling the registration', () => {
     assert.equal(liveBundle(store.current()), both);
   });
 
-  test('reconciliation returns the CA bundle that the API server returned', async () => {
+  test('a reconcile of the registration returns the CA bundle that the API server returned', async () => {
     const store = await registered();
     const apply = async (caBundle: string | undefined) => {
       const live = store.current();
@@ -102,13 +102,13 @@ describe('reconciling the registration', () => {
   });
 
   const vandalism = {
-    'an emptied CA bundle': (entry: object) => Object.assign(entry, { clientConfig: { url: 'https://x.example.com' } }),
-    'an edited rule': (entry: object) => Object.assign(entry, { rules: [] }),
-    'another failure policy': (entry: object) => Object.assign(entry, { failurePolicy: 'Fail' }),
-    'a dropped condition': (entry: object) => Object.assign(entry, { matchConditions: [] }),
+    'an empty CA bundle': (entry: object) => Object.assign(entry, { clientConfig: { url: 'https://x.example.com' } }),
+    'removed rules': (entry: object) => Object.assign(entry, { rules: [] }),
+    'an edited failurePolicy': (entry: object) => Object.assign(entry, { failurePolicy: 'Fail' }),
+    'removed match conditions': (entry: object) => Object.assign(entry, { matchConditions: [] }),
   };
   for (const [what, damage] of Object.entries(vandalism)) {
-    test(`reconciliation repairs ${what} and then writes nothing more`, async () => {
+    test(`a reconcile of the registration repairs ${what}, and the next one writes nothing`, async () => {
       const store = await registered();
       const healthy = ownWebhook(store.current());
       store.edit((live) => damage(ownWebhook(live) ?? {}));
@@ -120,7 +120,7 @@ describe('reconciling the registration', () => {
     });
   }
 
-  test('a missing entry is added beside the entries of others', async () => {
+  test('a missing webhook entry is added beside the entries of others', async () => {
     const store = await registered();
     store.edit((live) => {
       live.webhooks = [foreignEntry()];
@@ -132,7 +132,7 @@ describe('reconciling the registration', () => {
     );
   });
 
-  test('reconciliation keeps entries, labels, annotations and selectors of others', async () => {
+  test('a reconcile of the registration keeps entries, labels, annotations and selectors of others', async () => {
     const store = await registered();
     const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
     store.edit((live) => {
@@ -150,7 +150,7 @@ describe('reconciling the registration', () => {
     assert.deepEqual([live?.metadata?.labels?.team, live?.metadata?.annotations?.note], ['platform', 'keep me']);
   });
 
-  test('reconciliation does not overwrite a state that it has not read', async () => {
+  test('a reconcile of the registration does not overwrite a state that it has not read', async () => {
     const store = await registered();
     const seen = await store.read();
     const touched = { timeoutSeconds: 9 };
@@ -204,7 +204,7 @@ describe('a replica without the Lease', () => {
     await assert.rejects(writeRegistration(store, findings), { code: 'KUBE_CONFLICT' });
   });
 
-  test('a replica without the Lease restores an entry without rules completely', async () => {
+  test('a replica without the Lease completely restores an entry without rules', async () => {
     const store = await registered();
     const healthy = ownWebhook(store.current());
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { rules: [] }));
@@ -212,7 +212,7 @@ describe('a replica without the Lease', () => {
     assert.deepEqual(ownWebhook(store.current()), healthy);
   });
 
-  test('a replica without the Lease creates a missing registration or entry completely', async () => {
+  test('a replica without the Lease creates a missing registration or entry with the whole webhook spec', async () => {
     const store = createFakeRegistrationStore();
     const created = await withoutLease(store, {});
     assert.deepEqual([created.scope, created.isDrifted], ['whole', true]);
@@ -228,14 +228,14 @@ describe('a replica without the Lease', () => {
   });
 });
 
-describe('the live CA bundle', () => {
-  test('the live CA bundle is read from our entry as PEM', async () => {
+describe('liveBundle', () => {
+  test('liveBundle returns the CA bundle of our entry as PEM', async () => {
     const store = await registered();
     store.edit((live) => live.webhooks?.unshift({ ...foreignEntry(), clientConfig: { caBundle: 'bm90IG91cnM=' } }));
     assert.equal(liveBundle(store.current()), first);
   });
 
-  test('the live CA bundle is undefined without a registration, an entry or a bundle', () => {
+  test('liveBundle returns undefined without a registration, an entry or a bundle', () => {
     assert.equal(liveBundle(undefined), undefined);
     assert.equal(liveBundle({ webhooks: [foreignEntry()] }), undefined);
     assert.equal(liveBundle({ webhooks: [{ ...foreignEntry(), name: 'modify.terraform.job.kb.io' }] }), undefined);

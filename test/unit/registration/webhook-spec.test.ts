@@ -63,8 +63,8 @@ function edited(field: keyof V1MutatingWebhook, value: unknown, manager = 'kubec
   };
 }
 
-describe('the spec of an entry', () => {
-  test('the spec of an entry depends on the options, not on the CA bundle or the selectors', () => {
+describe('the webhook spec', () => {
+  test('the webhook spec depends on the options, not on the CA bundle or the selectors', () => {
     const [entry] = own.webhooks;
     assert.deepEqual(specOf(wanted({}, second).webhooks[0]), specOf(entry));
     assert.deepEqual(specOf({ ...entry, namespaceSelector: { matchLabels: { a: 'b' } } }), specOf(entry));
@@ -73,20 +73,20 @@ describe('the spec of an entry', () => {
   });
 });
 
-describe('who has written last', () => {
-  test('the last writer is another install if Service or URL differ', () => {
+describe('the last writer of the webhook entry', () => {
+  test('lastWriter returns another install if Service or URL differ', () => {
     const live = written({ target: { service: { namespace: 'other', name: 'hook', port: 443, path: '/' } } });
     assert.equal(lastWriter(live, own), 'terraform-daemon of Service other/hook');
     const url = 'https://a.example.com/x';
     assert.equal(lastWriter(written({ target: { url } }), own), `terraform-daemon of ${url}`);
   });
 
-  test('the last writer is never the same install', () => {
+  test('lastWriter does not return this install', () => {
     assert.equal(lastWriter(written(), own), undefined);
     assert.equal(lastWriter(written({ failurePolicy: 'Fail' }), own), undefined);
   });
 
-  test('the last writer is the field manager that owns the changed field', () => {
+  test('lastWriter returns the field manager that owns the changed field', () => {
     assert.equal(lastWriter(edited('failurePolicy', 'Ignore', 'argocd'), own), 'argocd');
     assert.equal(lastWriter(edited('rules', undefined), own), undefined);
     assert.equal(lastWriter(undefined, own), undefined);

@@ -22,7 +22,7 @@ async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due'
 }
 
 describe('an Event about the Secret', () => {
-  test('writes the Event about the Secret under a name of Secret, action and reason', async () => {
+  test('an Event about the Secret has a name of Secret, action and reason', async () => {
     assert.deepEqual(await written(), {
       path: '/api/v1/namespaces/ops/events/cert.renew.due',
       query: { fieldManager: 'terraform-daemon', force: 'true' },
@@ -45,7 +45,7 @@ describe('an Event about the Secret', () => {
     assert.equal(path, '/api/v1/namespaces/ops/events/cert.renew.kube-forbidden');
   });
 
-  test('keeps firstTimestamp of an existing Event and increases its count', async () => {
+  test('a repeated Event keeps its firstTimestamp and increases its count', async () => {
     const first = '2029-12-31T00:00:00Z';
     const { body } = (await written({ firstTimestamp: first, count: 5 })) ?? {};
     const { firstTimestamp, lastTimestamp, count } = body as Record<string, unknown>;

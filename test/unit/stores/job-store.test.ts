@@ -38,7 +38,7 @@ function firstOf(calls: readonly unknown[][]): Json {
 }
 
 describe('a Job', () => {
-  test('patches backoffLimit of a Job with its uid and resourceVersion as preconditions', async () => {
+  test('the Job store patches backoffLimit with uid and resourceVersion as preconditions', async () => {
     const { store, calls } = answering({ spec: { backoffLimit: 0 } });
     assert.equal(await store.cap(job, 0), 'capped');
     assert.deepEqual(firstOf(calls), {
@@ -50,11 +50,11 @@ describe('a Job', () => {
     });
   });
 
-  test('resolves the cap with lost if the Job has changed or was deleted', async () => {
+  test('cap() of the Job store resolves with lost if the Job was changed or deleted', async () => {
     for (const answer of [refused(409), notFound]) assert.equal(await answering(answer).store.cap(job, 0), 'lost');
   });
 
-  test('resolves the cap with undone if the response has a higher backoffLimit', async () => {
+  test('cap() of the Job store resolves with undone if the response has a higher backoffLimit', async () => {
     assert.equal(await answering({ spec: { backoffLimit: 6 } }).store.cap(job, 0), 'undone');
     assert.equal(await answering({ spec: {} }).store.cap(job, 0), 'undone');
     assert.equal(
@@ -64,7 +64,7 @@ describe('a Job', () => {
     );
   });
 
-  test('reads a Job by a list with a field selector, which needs no RBAC verb beyond those of the watch', async () => {
+  test('the Job store reads a Job by a list with a field selector, which needs no RBAC verb beyond list', async () => {
     const stored = { metadata: job };
     const { store, calls } = answering({ items: [stored] });
     assert.deepEqual(await store.read(job), stored);
@@ -72,14 +72,14 @@ describe('a Job', () => {
     assert.deepEqual(firstOf(calls), { method: 'GET', path: '/apis/batch/v1/namespaces/team-a/jobs', query });
   });
 
-  test('reads a Job as undefined if it was deleted, even if another Job has its name', async () => {
+  test('the Job store reads a deleted Job as undefined, even if another Job has its name', async () => {
     for (const items of [[], [{ metadata: { ...job, uid: 'u-2' } }]]) {
       assert.equal(await answering({ items }).store.read(job), undefined);
     }
     await assert.rejects(answering(refused(503)).store.read(job), { code: 'KUBE_UNAVAILABLE' });
   });
 
-  test('rejects the cap with the reason of the API server, and names the missing RBAC right after a 403', async () => {
+  test('cap() of the Job store rejects with the reason of the API server, and after a 403 with the missing RBAC right', async () => {
     const problemOf = async (message?: string) => {
       const { store } = answering(refused(403, message === undefined ? {} : { message }));
       return store.cap(job, 0).then(
@@ -96,20 +96,20 @@ describe('a Job', () => {
 });
 
 describe('reading a page of Jobs from the API server', () => {
-  test('requests the next page of Jobs with the continue token', async () => {
+  test('the Job store requests the next page of Jobs with the continue token', async () => {
     const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
     assert.deepEqual(await store.page('from', () => {}), { resourceVersion: '7', next: 'more' });
     const { path, query } = firstOf(calls);
     assert.deepEqual([path, query], ['/apis/batch/v1/jobs', { limit: '100', continue: 'from' }]);
   });
 
-  test('returns no next page if the continue token is empty or missing', async () => {
+  test('the Job store returns no next page if the continue token is empty or missing', async () => {
     const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
     assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
     assert.deepEqual(firstOf(calls).query, { limit: '100' });
   });
 
-  test('resolves a page with expired after a 410, and rejects after any other error', async () => {
+  test('page() of the Job store resolves with expired after a 410, and rejects after any other error', async () => {
     const { store } = answering(refused(410));
     assert.equal(await store.page('from', () => {}), 'expired');
     const away = answering(refused(503)).store;
@@ -119,7 +119,7 @@ describe('reading a page of Jobs from the API server', () => {
     );
   });
 
-  test('calls the handler for each Job of a page', async () => {
+  test('page() of the Job store calls the handler for each Job', async () => {
     const seen: unknown[] = [];
     const { store } = answering({ metadata: { resourceVersion: '7' }, items: [{ a: 1 }, 2] });
     await store.page(undefined, (job) => seen.push(job));
@@ -127,10 +127,10 @@ describe('reading a page of Jobs from the API server', () => {
   });
 
   for (const [what, error] of [
-    ['the answer is too long', new AnswerTooLong()],
-    ['the answer does not arrive in time', new DOMException('timeout', 'TimeoutError')],
+    ['the response is too long', new AnswerTooLong()],
+    ['the response does not arrive in time', new DOMException('timeout', 'TimeoutError')],
   ] as const) {
-    test(`reads a page again with a limit of five Jobs if ${what}`, async () => {
+    test(`page() of the Job store reads a page again with a limit of five Jobs if ${what}`, async () => {
       const limits: unknown[] = [];
       const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
         limits.push([query?.limit, mostBytes]);
@@ -146,7 +146,7 @@ describe('reading a page of Jobs from the API server', () => {
     });
   }
 
-  test('watches Jobs with bookmarks and a timeout of 28 s', async () => {
+  test('the Job store watches Jobs with bookmarks and a timeout of 28 s', async () => {
     const { store, calls } = answering(undefined);
     assert.equal(await store.watch('7', () => {}, new AbortController().signal), 'ended');
     const query = { resourceVersion: '7', allowWatchBookmarks: 'true', timeoutSeconds: '28' };
@@ -160,7 +160,7 @@ describe('an Event on a Job', () => {
   const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job) =>
     ranOnceEvent({ action: 'explain', job: about, ...end });
 
-  test('creates the RanOnce Event in the namespace of the Job, under a name made of the uid of the Job', async () => {
+  test('the Job store creates the RanOnce Event in the namespace of the Job, with the uid of the Job in its name', async () => {
     const { store, calls } = answering({});
     assert.equal(await store.writeEvent(job, ranOnce(kept)), true);
     const { method, path, body } = firstOf(calls);
@@ -171,11 +171,11 @@ describe('an Event on a Job', () => {
     assert.deepEqual([body.type, body.reason], ['Warning', 'RanOnce']);
   });
 
-  test('resolves writeEvent with false if the Event already exists', async () => {
+  test('writeEvent of the Job store resolves with false if the Event already exists', async () => {
     assert.equal(await answering(refused(409)).store.writeEvent(job, missed({})), false);
   });
 
-  test('keeps the note of a Job Event within 1,024 characters, and says if the log may no longer exist', () => {
+  test('the note of a Job Event has at most 1,024 characters, and says if the log may no longer exist', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
     const events = [kept, gone, late].map((end) => ranOnce(end, long));
     for (const { note } of [...events, missed({ job: long })]) assert.ok(note.length <= 1024);

@@ -24,7 +24,7 @@ function answering(answer: unknown) {
 describe('the Lease', () => {
   const now = new Date('2030-01-01T12:00:00.123Z');
 
-  test('reads holder and renewTime of the Lease; a released Lease has no holder', async () => {
+  test('the Lease store reads holder and renewTime; a released Lease has no holder', async () => {
     const metadata = { resourceVersion: '7' };
     const spec = { holderIdentity: 'pod/1', renewTime: '2030-01-01T12:00:00.123000Z' };
     const held = { holder: 'pod/1', renewedAt: now, resourceVersion: '7' };
@@ -34,7 +34,7 @@ describe('the Lease', () => {
     assert.equal(await answering(notFound).lease.read(), undefined);
   });
 
-  test('creates the Lease by an apply without force, and updates it with the resourceVersion that was read', async () => {
+  test('the Lease store creates the Lease by an apply without force, and updates it with the resourceVersion that was read', async () => {
     const first = answering({});
     assert.equal(await first.lease.create('pod/1', now), true);
     assert.deepEqual(first.calls[0]?.query, { fieldManager: 'terraform-daemon/pod/1', force: 'false' });

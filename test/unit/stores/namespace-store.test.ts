@@ -14,7 +14,7 @@ function start(answer: (name: string) => Promise<Record<string, string>> = async
 }
 
 describe('the labels of a namespace', () => {
-  test('reads the labels of a namespace once in five seconds, even for concurrent calls', async () => {
+  test('the namespace store reads the labels of a namespace once in five seconds, even for concurrent calls', async () => {
     const { labels, asked, pass } = start();
     assert.deepEqual(await Promise.all([labels('a'), labels('a'), labels('b')]), [
       { name: 'a' },
@@ -29,7 +29,7 @@ describe('the labels of a namespace', () => {
     assert.deepEqual(asked, ['a', 'b', 'a']);
   });
 
-  test('reads the labels of a namespace again after a failed read', async () => {
+  test('the namespace store reads the labels of a namespace again after a failed read', async () => {
     let failures = 1;
     const { labels, asked } = start(async () => {
       if (failures-- > 0) throw new Error('no');

@@ -30,7 +30,7 @@ function anOwner(...answers: readonly (string | Error)[]) {
 }
 
 describe('the owner reference of objects of the daemon', () => {
-  test('the owner is the ClusterRole with the uid of a new read before each write', async () => {
+  test('the owner reference has the uid of the ClusterRole, which is read again before each write', async () => {
     const { writeOwned, uid } = anOwner('first', 'second');
     assert.deepEqual(await writeOwned({ reference: 'Secret a/b' }, async (references) => references), [
       { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'first' },
@@ -38,9 +38,13 @@ describe('the owner reference of objects of the daemon', () => {
     assert.deepEqual(await uid(), ['second']);
   });
 
-  const lost = { 'was deleted': gone, 'may not be read any more': forbidden, 'cannot be read for now': unavailable };
+  const lost = {
+    'was deleted': gone,
+    'can no longer be read because of RBAC': forbidden,
+    'is temporarily unavailable': unavailable,
+  };
   for (const [name, error] of Object.entries(lost)) {
-    test(`the owner has the last known uid if the ClusterRole ${name}`, async () => {
+    test(`the owner reference has the last known uid if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner('first', error);
       await uid();
       assert.deepEqual(await uid(), ['first']);
@@ -49,7 +53,7 @@ describe('the owner reference of objects of the daemon', () => {
   }
 
   for (const [name, error] of Object.entries({ 'does not exist': gone, 'may not be read': forbidden })) {
-    test(`the owner is missing, with one warning, if the ClusterRole ${name}`, async () => {
+    test(`objects get no owner reference, with one warning, if the ClusterRole ${name}`, async () => {
       const { uid, warnings } = anOwner(error, error, 'first');
       assert.equal(await uid(), undefined);
       assert.equal(await uid(), undefined);
@@ -58,7 +62,7 @@ describe('the owner reference of objects of the daemon', () => {
     });
   }
 
-  test('a create fails while the first read of the ClusterRole fails temporarily', async () => {
+  test('creating an object fails while the first read of its owner ClusterRole fails temporarily', async () => {
     const { writeOwned, uid } = anOwner(unavailable, 'first');
     const code = await writeOwned({ reference: 'Secret a/b' }, async () => assert.fail()).catch(
       (error: OperatorError) => error.code,
@@ -67,7 +71,7 @@ describe('the owner reference of objects of the daemon', () => {
     assert.deepEqual(await uid(), ['first']);
   });
 
-  test('a create fails while RBAC rules of a new install may not be in force yet', async () => {
+  test('creating an object fails while RBAC rules of a new install may not be in force yet', async () => {
     const { uid, warnings, clock } = anOwner(forbidden, 'first');
     clock.uptimeMs = timings.owner.forbiddenMs - 1;
     await assert.rejects(uid(), { code: 'KUBE_FORBIDDEN' });
@@ -76,7 +80,7 @@ describe('the owner reference of objects of the daemon', () => {
   });
 
   for (const [name, error] of Object.entries({ 'is unavailable': unavailable, 'is forbidden': forbidden })) {
-    test(`the owner stays unchanged in an update if the first read of the ClusterRole ${name}`, async () => {
+    test(`an update keeps the owner reference if the first read of the ClusterRole ${name}`, async () => {
       const { writeOwned, clock } = anOwner(error);
       clock.uptimeMs = 0;
       const ours = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', name: 'td', uid: 'live' };

@@ -13,17 +13,17 @@ function replaceOn(code: number, body: object) {
   return store.replaceEntry({ metadata: { resourceVersion: '7' } }, 0, foreignEntry());
 }
 
-describe('the registration store, replacing an entry,', () => {
-  test('throws KUBE_CONFLICT if the registration was deleted since it was read', async () => {
+describe('replaceEntry() of the registration store', () => {
+  test('replaceEntry() throws KUBE_CONFLICT if the registration was deleted since it was read', async () => {
     const missing = { reason: 'NotFound', details: { name: 'webhook', kind: 'mutatingwebhookconfigurations' } };
     await assert.rejects(replaceOn(404, missing), { code: 'KUBE_CONFLICT', message: /cannot patch .*HTTP 404/ });
   });
 
-  test('throws KUBE_CONFLICT if the registration was changed since it was read', async () => {
+  test('replaceEntry() throws KUBE_CONFLICT if the registration was changed since it was read', async () => {
     await assert.rejects(replaceOn(409, { reason: 'Conflict' }), { code: 'KUBE_CONFLICT' });
   });
 
-  test('throws KUBE_REJECTED for a 404 that does not name the registration', async () => {
+  test('replaceEntry() throws KUBE_REJECTED for a 404 that does not name the registration', async () => {
     await assert.rejects(replaceOn(404, {}), { code: 'KUBE_REJECTED' });
   });
 });

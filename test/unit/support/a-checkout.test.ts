@@ -22,9 +22,9 @@ function isRunning(pid: number): boolean {
   }
 }
 
-describe('a copy of the project', { concurrency: 3 }, () => {
+describe('the checkout of the project for tests', { concurrency: 3 }, () => {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGKILL'] as const) {
-    test(`goes when its test is ended by ${signal}, with what goes on to write there`, async (t) => {
+    test(`after ${signal} of the test process, its checkout of the project and the commands in it are gone`, async (t) => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
@@ -41,7 +41,7 @@ describe('a copy of the project', { concurrency: 3 }, () => {
     });
   }
 
-  test('a removed checkout is gone, and a failed command rejects with its output', async (t) => {
+  test('remove() deletes a checkout of the project, and a failed command in it rejects with its output', async (t) => {
     const checkout = await aCheckout();
     t.after(() => checkout.remove());
     await checkout.run('test -f package.json');

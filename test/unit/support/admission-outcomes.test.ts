@@ -24,11 +24,11 @@ const requestsOf = (sketches: readonly Sketch[]): AdmissionRequest[] =>
     detail: '',
   }));
 
-describe('the outcomes of a stream', () => {
+describe('the counts of an admission stream', () => {
   const rows: [name: string, sketches: Sketch[], counts: [number, number, number, number]][] = [
     ['are none without requests', [], [0, 0, 0, 0]],
     [
-      'are counted by kind',
+      'countOutcomes counts requests by outcome',
       [
         [0, 5],
         [10, 15, 'lost'],
@@ -39,7 +39,7 @@ describe('the outcomes of a stream', () => {
       [5, 2, 1, 40],
     ],
     [
-      'have the longest gap between good answers, in the order of the answers',
+      'countOutcomes returns the longest gap between capped Jobs, in the order of the responses',
       [
         [0, 100],
         [10, 15],
@@ -49,7 +49,7 @@ describe('the outcomes of a stream', () => {
       [4, 0, 0, 160],
     ],
     [
-      'have a gap before the first good answer',
+      'countOutcomes counts the gap before the first capped Job',
       [
         [0, 5, 'lost'],
         [70, 75],
@@ -58,7 +58,7 @@ describe('the outcomes of a stream', () => {
       [3, 1, 0, 75],
     ],
     [
-      'have a gap after the last good answer',
+      'countOutcomes counts the gap after the last capped Job',
       [
         [0, 5],
         [10, 90, 'lost'],
@@ -66,7 +66,7 @@ describe('the outcomes of a stream', () => {
       [2, 1, 0, 85],
     ],
     [
-      'are one gap where no answer is good',
+      'countOutcomes returns the whole time as gap if no Job was capped',
       [
         [0, 5, 'lost'],
         [10, 30, 'unmutated'],
@@ -80,24 +80,44 @@ describe('the outcomes of a stream', () => {
     });
   }
 
-  test('requests of hours are counted, more than a call can have arguments', () => {
+  test('countOutcomes counts 400,000 requests, more than a function call can have arguments', () => {
     const requests = requestsOf(Array.from({ length: 400_000 }, (_, nth) => [nth * 20, nth * 20 + 5]));
     assert.deepEqual(countOutcomes(requests), { sent: 400_000, lost: 0, unmutated: 0, longestGapMs: 20 });
   });
 });
 
-describe('a failed request', () => {
+describe('failed requests of an admission stream', () => {
   const rows: [name: string, sketch: Sketch, kills: number[], expected: 'in flight' | 'other' | 'none'][] = [
-    ['sent before the kill and answered after it was in flight', [0, 20, 'lost'], [10], 'in flight'],
-    ['is in flight also where the Job was stored as it was', [0, 20, 'unmutated'], [10], 'in flight'],
-    ['answered at the instant of the kill was in flight', [0, 10, 'lost'], [10], 'in flight'],
-    ['answered before the kill was not', [0, 9, 'lost'], [10], 'other'],
-    ['sent before everybody knows was in flight', [60, 70, 'lost'], [10], 'in flight'],
-    ['sent later was not', [61, 70, 'lost'], [10], 'other'],
-    ['may be one of any of several kills', [100, 120, 'lost'], [10, 110], 'in flight'],
-    ['between two kills is of neither', [70, 80, 'lost'], [10, 110], 'other'],
-    ['without a kill has no excuse', [0, 20, 'lost'], [], 'other'],
-    ['is none that was answered well', [0, 20, 'mutated'], [10], 'none'],
+    [
+      'a failed request is in flight if it was sent before the kill and answered after it',
+      [0, 20, 'lost'],
+      [10],
+      'in flight',
+    ],
+    ['a failed request is in flight also if its Job was stored uncapped', [0, 20, 'unmutated'], [10], 'in flight'],
+    ['a failed request is in flight if it was answered at the instant of the kill', [0, 10, 'lost'], [10], 'in flight'],
+    ['a failed request is not in flight if it was answered before the kill', [0, 9, 'lost'], [10], 'other'],
+    [
+      'a failed request is in flight if it was sent before callers noticed the kill',
+      [60, 70, 'lost'],
+      [10],
+      'in flight',
+    ],
+    [
+      'a failed request is not in flight if it was sent after callers noticed the kill',
+      [61, 70, 'lost'],
+      [10],
+      'other',
+    ],
+    [
+      'a failed request is in flight if it was sent before any of several kills',
+      [100, 120, 'lost'],
+      [10, 110],
+      'in flight',
+    ],
+    ['a failed request between two kills is not in flight', [70, 80, 'lost'], [10, 110], 'other'],
+    ['a failed request is not in flight if there was no kill', [0, 20, 'lost'], [], 'other'],
+    ['a request with a capped Job is not a failed request', [0, 20, 'mutated'], [10], 'none'],
   ];
   for (const [name, sketch, kills, expected] of rows) {
     test(name, () => {
@@ -111,7 +131,7 @@ describe('a failed request', () => {
   }
 });
 
-test('a failed request that was sent while the process took its time to die was in flight', () => {
+test('a failed request counts as in flight if it was sent between the kill signal and the end of the process', () => {
   const requests = requestsOf([
     [300, 320, 'lost'],
     [600, 620, 'lost'],
@@ -123,10 +143,10 @@ test('a failed request that was sent while the process took its time to die was 
   );
 });
 
-describe('Jobs are capped again', () => {
+describe('the time until Jobs are capped again', () => {
   const rows: [name: string, sketches: Sketch[], since: number, healedMs: number][] = [
     [
-      'at once where none has failed',
+      'returns 0 if no request failed',
       [
         [0, 5],
         [10, 15],
@@ -135,7 +155,7 @@ describe('Jobs are capped again', () => {
       0,
     ],
     [
-      'at once where they failed only before',
+      'returns 0 if requests failed only before the start',
       [
         [0, 5, 'lost'],
         [10, 15],
@@ -144,7 +164,7 @@ describe('Jobs are capped again', () => {
       0,
     ],
     [
-      'with the answer of the first good one after the last failed one',
+      'counts to the response of the first capped Job that was sent after the last failed request',
       [
         [0, 5],
         [10, 15, 'unmutated'],
@@ -157,7 +177,7 @@ describe('Jobs are capped again', () => {
       39,
     ],
     [
-      'not with an answer that came after the failure to a request sent before it',
+      'ignores a capped Job that was sent before the last failed request',
       [
         [10, 60],
         [20, 25, 'lost'],
@@ -167,7 +187,7 @@ describe('Jobs are capped again', () => {
       62,
     ],
     [
-      'after one that was in flight, too',
+      'counts from a failed request that was in flight at the start',
       [
         [0, 15, 'lost'],
         [20, 25],
@@ -176,7 +196,7 @@ describe('Jobs are capped again', () => {
       17,
     ],
     [
-      'whatever the order of the answers',
+      'does not depend on the order of the responses',
       [
         [40, 47],
         [30, 35, 'lost'],
@@ -185,7 +205,7 @@ describe('Jobs are capped again', () => {
       39,
     ],
     [
-      'never where nothing good comes any more',
+      'returns Infinity if no Job was capped after the last failed request',
       [
         [0, 5],
         [10, 15, 'lost'],
@@ -195,7 +215,7 @@ describe('Jobs are capped again', () => {
     ],
   ];
   for (const [name, sketches, since, healedMs] of rows) {
-    test(name, () => {
+    test(`mutatedAgain ${name}`, () => {
       assert.equal(mutatedAgain(requestsOf(sketches), at(since)), healedMs);
     });
   }

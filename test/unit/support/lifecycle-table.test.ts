@@ -14,7 +14,7 @@ const aRequest = (sent: number, answered: number, outcome: AdmissionOutcome): Ad
   detail: '',
 });
 
-test('a row counts each failed request once', () => {
+test('a row of the lifecycle table counts each failed request once', () => {
   const requests = [
     aRequest(0, 20, 'lost'),
     aRequest(0, 30, 'unmutated'),
@@ -35,7 +35,7 @@ test('a row counts each failed request once', () => {
   );
 });
 
-test('a table has a line for each row, with names to the left and numbers to the right', () => {
+test('the lifecycle table has one line for each row, with names aligned left and numbers right', () => {
   const quiet = { scenario: 'renewed', sent: 1200, lost: 0, unmutated: 0, inFlightAtKill: 0, healedMs: 0 };
   const text = lifecycleTable([
     quiet,

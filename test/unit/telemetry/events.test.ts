@@ -31,8 +31,8 @@ function start(t: TestContext, { refuse = (): boolean => false } = {}) {
   return { ...events, written, notes, warnings, pass };
 }
 
-describe('an Event', () => {
-  test('writes an Event at once, then at most once a minute with the count of the occurrences in between', (t) => {
+describe('Events of the daemon', () => {
+  test('a repeated Event is written at once, and then at most once a minute with the number of occurrences', (t) => {
     const { emit, written, pass } = start(t);
     for (let times = 0; times < 5; times += 1) emit(notice());
     assert.deepEqual(written, ['renew due 1']);
@@ -47,7 +47,7 @@ describe('an Event', () => {
     assert.deepEqual(written.slice(2), ['renew due 1']);
   });
 
-  test('cuts the note of an Event to 1,024 bytes between two characters', (t) => {
+  test('the note of an Event is truncated to at most 1,024 bytes, between two characters', (t) => {
     const { emit, notes } = start(t);
     for (const [action, note] of Object.entries({
       whole: 'x'.repeat(1_024),
@@ -60,7 +60,7 @@ describe('an Event', () => {
     assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
   });
 
-  test('writes the last note with the time of its occurrence', (t) => {
+  test('a repeated Event has the last note with the time of its occurrence', (t) => {
     const { emit, notes, pass } = start(t);
     for (const note of ['one', 'two', 'three']) {
       emit(notice({ note }));
@@ -70,13 +70,13 @@ describe('an Event', () => {
     assert.deepEqual(notes, ['00:00 one', '00:20 three']);
   });
 
-  test('writes a separate Event for each action and reason', (t) => {
+  test('each action and reason has its own Event', (t) => {
     const { emit, written } = start(t);
     for (const one of [notice(), notice({ reason: 'expired' }), notice({ action: 'replace' })]) emit(one);
     assert.deepEqual(written, ['renew due 1', 'renew expired 1', 'replace due 1']);
   });
 
-  test('writes an Event within a minute even after the clock was set back', (t) => {
+  test('a repeated Event is written within a minute even after the clock was set back', (t) => {
     const { emit, written, pass } = start(t);
     emit(notice());
     pass(-3_600_000);
@@ -85,7 +85,7 @@ describe('an Event', () => {
     assert.equal(written.length, 2);
   });
 
-  test('logs one warning if Events cannot be written, and throws nothing', async (t) => {
+  test('if Events cannot be written, one warning is logged and nothing is thrown', async (t) => {
     const { emit, warnings, written, pass } = start(t, { refuse: () => true });
     for (let times = 0; times < 3; times += 1) {
       emit(notice());

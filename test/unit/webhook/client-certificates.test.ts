@@ -10,8 +10,8 @@ import { aFolder } from '../../support/builders/a-folder.ts';
 
 const [{ ca, serving }, { ca: other }] = [await aCertificateSet(), await aCertificateSet({ nth: 2 })];
 
-describe('a file of client certificate authorities', () => {
-  test('reads one or several CA certificates, and ignores the text around them', async (t) => {
+describe('the file of --client-ca-file', () => {
+  test('the file of --client-ca-file can have several CA certificates with text around them', async (t) => {
     const folder = await aFolder(t, {
       one: ca.certificate,
       two: `# ours\n${ca.certificate}# theirs\n${other.certificate}`,
@@ -29,19 +29,19 @@ describe('a file of client certificate authorities', () => {
     ['larger than 1 MiB', 'x'.repeat(1024 * 1024 + 1), /^1048577 bytes: must be at most 1048576 bytes$/],
   ];
   for (const [what, text, problem] of rows) {
-    test(`refuses a file that is ${what}`, async (t) => {
+    test(`a file of --client-ca-file that is ${what} is refused`, async (t) => {
       const read = readClientCaFile(join(await aFolder(t, { file: text }), 'file'));
       assert.match('problems' in read ? read.problems.join('\n') : '', problem);
     });
   }
 
-  test('refuses a missing file and a folder', async (t) => {
+  test('a missing file of --client-ca-file and a folder are refused', async (t) => {
     const folder = await aFolder(t);
     assert.match(JSON.stringify(readClientCaFile(join(folder, 'none'))), /ENOENT.*: must be a readable file/);
     assert.match(JSON.stringify(readClientCaFile(folder)), /must be a regular file/);
   });
 
-  test('keeps the last valid CA file while the file is invalid, and reports the problem once', async (t) => {
+  test('the last valid content of --client-ca-file stays in use while the file is invalid, and the problem is reported once', async (t) => {
     const folder = await aFolder(t, { file: ca.certificate });
     const file = join(folder, 'file');
     const first = readClientCaFile(file);
@@ -60,7 +60,7 @@ describe('a file of client certificate authorities', () => {
     assert.notEqual(callers.current(), first.value);
   });
 
-  test('has no CA if the option is not set, so that any client can call', () => {
+  test('without --client-ca-file there is no client CA, so that any client can call', () => {
     const callers = createWatchedFile<Pem | undefined>(undefined, readClientCaFile, undefined);
     assert.deepEqual([callers.reload(), callers.current()], ['unchanged', undefined]);
   });

@@ -33,7 +33,7 @@ const { value: tree } = fc.letrec((tie) => ({
   ),
 }));
 
-describe('JSON without managedFields', () => {
+describe('withoutManagedFields', () => {
   test('withoutManagedFields empties each list of managedFields and keeps all other values', () => {
     fc.assert(
       fc.property(tree, (value) => {
@@ -64,7 +64,7 @@ describe('JSON without managedFields', () => {
     }
   });
 
-  test('withoutManagedFields leaves managedFields that no API server writes unchanged', () => {
+  test('withoutManagedFields leaves managedFields in a form that no API server writes unchanged', () => {
     for (const json of ['{"managedFields": [1]}', '{"managedFields":{"a":[1]}}', '{"managedFields":null}', '']) {
       assert.equal(shortened(json), json);
     }

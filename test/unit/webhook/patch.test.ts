@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { applyPatch, patchOf } from '../../../src/webhook/patch.ts';
 
-test('the patch has an add operation for each change, also for a field that has a value', () => {
+test('the JSON Patch has an add operation for each change, also for a field that has a value', () => {
   assert.deepEqual(
     patchOf([
       { field: 'backoffLimit', from: 6, to: 0 },

@@ -5,7 +5,7 @@ import { toResponse } from '../../../src/webhook/response.ts';
 const uid = 'u-1';
 const aRequest = () => ({ uid, object: { spec: { template: { spec: {} } } } });
 
-describe('a response', () => {
+describe('the admission response', () => {
   test('a response that allows a Job unchanged has only uid and allowed', () => {
     assert.deepEqual(toResponse(aRequest(), { action: 'allow', reason: 'no-rule' }), { uid, allowed: true });
   });

@@ -8,7 +8,7 @@ import { recorded, recordedReviews } from '../../support/builders/fixtures.ts';
 
 const without = (field: string): Json => aReview({ [field]: undefined });
 
-suite('an AdmissionReview is read', () => {
+suite('reading an AdmissionReview', () => {
   test('readReview returns the fields that a decision needs', () => {
     const { review } = recorded('update-terraform-apply-dry-run');
     assert.deepEqual(readReview(review), {
@@ -24,7 +24,7 @@ suite('an AdmissionReview is read', () => {
   });
 
   for (const { name, review } of recordedReviews) {
-    test(`reads a recorded request of a real API server: ${name}`, () => {
+    test(`readReview reads the recorded request ${name} of a real API server`, () => {
       const { uid, resource, object } = readReview(review);
       assert.deepEqual({ uid, resource }, { uid: review.request.uid, resource: 'batch/v1/jobs' });
       assert.equal(object, review.request.object, 'the object itself, not a copy that could lose fields');
@@ -51,45 +51,61 @@ suite('an AdmissionReview is read', () => {
   });
 });
 
-suite('what is no AdmissionReview is malformed', () => {
+suite('reading an invalid AdmissionReview', () => {
   const rows: [name: string, body: unknown, message: string][] = [
-    ['nothing', undefined, 'body: required: must be a JSON object'],
+    ['undefined', undefined, 'body: required: must be a JSON object'],
     ['null', null, 'body: invalid value null: must be a JSON object'],
-    ['a list', [aReview()], 'body: invalid value a list: must be a JSON object'],
-    ['a text', 'AdmissionReview', 'body: invalid value "AdmissionReview": must be a JSON object'],
+    ['a list of reviews', [aReview()], 'body: invalid value a list: must be a JSON object'],
+    ['a string', 'AdmissionReview', 'body: invalid value "AdmissionReview": must be a JSON object'],
     ['a number', 7, 'body: invalid value 7: must be a JSON object'],
     ['an empty object', {}, 'kind: required: must be "AdmissionReview"'],
-    ['another kind', { ...aReview(), kind: 'Job' }, 'kind: invalid value "Job": must be "AdmissionReview"'],
     [
-      'version v1beta1',
+      'an object of another kind',
+      { ...aReview(), kind: 'Job' },
+      'kind: invalid value "Job": must be "AdmissionReview"',
+    ],
+    [
+      'a review of version v1beta1',
       { ...aReview(), apiVersion: 'admission.k8s.io/v1beta1' },
       'apiVersion: invalid value "admission.k8s.io/v1beta1": must be "admission.k8s.io/v1"',
     ],
-    ['no version', { ...aReview(), apiVersion: undefined }, 'apiVersion: required: must be "admission.k8s.io/v1"'],
-    ['no request', { ...aReview(), request: undefined }, 'request: required: must be an object'],
-    ['a list of requests', { ...aReview(), request: [] }, 'request: invalid value an empty list: must be an object'],
-    ['no uid', without('uid'), 'request.uid: required: must be a string'],
-    ['an empty uid', aReview({ uid: '' }), 'request.uid: invalid value "": must be a string'],
-    ['a uid that is a number', aReview({ uid: 7 }), 'request.uid: invalid value 7: must be a string'],
     [
-      'an operation that is an object',
+      'a review without apiVersion',
+      { ...aReview(), apiVersion: undefined },
+      'apiVersion: required: must be "admission.k8s.io/v1"',
+    ],
+    ['a review without request', { ...aReview(), request: undefined }, 'request: required: must be an object'],
+    [
+      'a review whose request is a list',
+      { ...aReview(), request: [] },
+      'request: invalid value an empty list: must be an object',
+    ],
+    ['a request without uid', without('uid'), 'request.uid: required: must be a string'],
+    ['a request with an empty uid', aReview({ uid: '' }), 'request.uid: invalid value "": must be a string'],
+    ['a request whose uid is a number', aReview({ uid: 7 }), 'request.uid: invalid value 7: must be a string'],
+    [
+      'a request whose operation is an object',
       aReview({ operation: {} }),
       'request.operation: invalid value an empty object: must be a string',
     ],
-    ['a name that is a list', aReview({ name: [] }), 'request.name: invalid value an empty list: must be a string'],
     [
-      'a namespace that is true',
+      'a request whose name is a list',
+      aReview({ name: [] }),
+      'request.name: invalid value an empty list: must be a string',
+    ],
+    [
+      'a request whose namespace is true',
       aReview({ namespace: true }),
       'request.namespace: invalid value true: must be a string',
     ],
     [
-      'a subresource that is a number',
+      'a request whose subresource is a number',
       aReview({ subResource: 1 }),
       'request.subResource: invalid value 1: must be a string',
     ],
   ];
   for (const [name, body, message] of rows) {
-    test(name, () => {
+    test(`readReview refuses ${name}`, () => {
       assert.throws(() => readReview(body), { name: 'OperatorError', code: 'REVIEW_MALFORMED', message });
     });
   }
@@ -97,7 +113,7 @@ suite('what is no AdmissionReview is malformed', () => {
   // In a string template, a list with one element becomes the text of the element, and an object whose toString is not
   // a function throws.
   for (const group of [['batch'], { toString: 1 }, 7, true]) {
-    test(`a resource whose group is ${JSON.stringify(group)} is not read as batch`, () => {
+    test(`readReview does not read the resource group ${JSON.stringify(group)} as batch`, () => {
       const review = aReview({ resource: { group, version: 'v1', resource: 'jobs' } });
       assert.notEqual(resourceOrCode(review), 'batch/v1/jobs');
     });
@@ -113,7 +129,7 @@ suite('what is no AdmissionReview is malformed', () => {
   }
 });
 
-suite('a value in an error message', () => {
+suite('describeValue', () => {
   const rows: [unknown, string][] = [
     [undefined, 'nothing'],
     [null, 'null'],
@@ -125,7 +141,7 @@ suite('a value in an error message', () => {
     [{ a: 1 }, 'an object'],
   ];
   for (const [value, text] of rows) {
-    test(`${JSON.stringify(value)} is ${text}`, () => assert.equal(describeValue(value), text));
+    test(`describeValue returns ${text} for ${JSON.stringify(value)}`, () => assert.equal(describeValue(value), text));
   }
 
   test('describeValue truncates a long string to 80 characters', () => {
@@ -133,7 +149,7 @@ suite('a value in an error message', () => {
   });
 });
 
-suite('an answer', () => {
+suite('the AdmissionReview of a response', () => {
   test('toReview returns an AdmissionReview with apiVersion and kind', () => {
     const response = { uid: 'u-1', allowed: true };
     assert.deepEqual(toReview(response), { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response });

@@ -24,7 +24,7 @@ const inPlace: CertificateSet = {
   phase: 'publishing',
   phaseSince: ISSUED_AT,
 };
-const rotations = { 'with a next CA': announced(), 'in the place of a lost CA': inPlace };
+const rotations = { 'with a next CA': announced(), 'after the loss of the CA': inPlace };
 
 const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => {
   const { caBundle } = publishing;
@@ -35,28 +35,50 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => 
   const isBack = { liveBundle: caBundle };
   const rows: DecisionRow[] = [
     { what: 'publishing, without a live bundle', set: publishing, expected: 'keep' },
-    { what: 'publishing, an empty live bundle', set: publishing, liveBundle: empty, expected: 'keep' },
-    { what: 'publishing, the first alone read back', set: publishing, liveBundle: first as Pem, expected: 'keep' },
-    { what: 'publishing, the second alone read back', set: publishing, liveBundle: second as Pem, expected: 'keep' },
-    { what: 'publishing, not read back for long', set: publishing, at: after(DAY_MS), expected: 'keep' },
-    { what: 'publishing, both read back', set: publishing, ...isBack, expected: 'settle' },
+    { what: 'publishing, with an empty live bundle', set: publishing, liveBundle: empty, expected: 'keep' },
     {
-      what: 'publishing, both read back in another order, beside others',
+      what: 'publishing, with only the first CA in the live bundle',
+      set: publishing,
+      liveBundle: first as Pem,
+      expected: 'keep',
+    },
+    {
+      what: 'publishing, with only the second CA in the live bundle',
+      set: publishing,
+      liveBundle: second as Pem,
+      expected: 'keep',
+    },
+    { what: 'publishing for a day without a live bundle', set: publishing, at: after(DAY_MS), expected: 'keep' },
+    { what: 'publishing, with both CAs in the live bundle', set: publishing, ...isBack, expected: 'settle' },
+    {
+      what: 'publishing, with both CAs and others in the live bundle',
       set: publishing,
       liveBundle: joinCertificates([foreign.certificate, second, first]),
       expected: 'settle',
     },
     {
-      what: 'publishing since nobody knows when, both read back',
+      what: 'publishing since an unknown time, with both CAs in the live bundle',
       set: { ...publishing, phaseSince: undefined },
       ...isBack,
       expected: 'settle',
     },
 
-    { what: 'settling, just not over', set: settling, ...isBack, at: after(SETTLE_MS - 1), expected: 'keep' },
-    { what: 'settling, just over', set: settling, ...isBack, at: after(SETTLE_MS), expected: 'switch' },
     {
-      what: 'settling, just over for a shorter settle time',
+      what: 'settling, just before the end of the settle time',
+      set: settling,
+      ...isBack,
+      at: after(SETTLE_MS - 1),
+      expected: 'keep',
+    },
+    {
+      what: 'settling, at the end of the settle time',
+      set: settling,
+      ...isBack,
+      at: after(SETTLE_MS),
+      expected: 'switch',
+    },
+    {
+      what: 'settling, at the end of a shorter settle time',
       set: settling,
       ...isBack,
       at: after(1000),
@@ -64,35 +86,40 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => 
       expected: 'switch',
     },
     {
-      what: 'settling, just over, but one taken out of the live bundle again',
+      what: 'settling, at the end of the settle time, with a CA removed from the live bundle',
       set: settling,
       liveBundle: first as Pem,
       at: after(SETTLE_MS),
       expected: 'publish',
     },
-    { what: 'settling, just over, without a live bundle', set: settling, at: after(SETTLE_MS), expected: 'publish' },
     {
-      what: 'settling since nobody knows when',
+      what: 'settling, at the end of the settle time, without a live bundle',
+      set: settling,
+      at: after(SETTLE_MS),
+      expected: 'publish',
+    },
+    {
+      what: 'settling since an unknown time',
       set: { ...settling, phaseSince: undefined },
       ...isBack,
       expected: 'settle',
     },
     {
-      what: 'settling since the future, seen for just not long enough',
+      what: 'settling since a future time, seen by this process for just less than the settle time',
       set: { ...settling, phaseSince: after(DAY_MS) },
       ...isBack,
       phaseSeenMs: SETTLE_MS - 1,
       expected: 'keep',
     },
     {
-      what: 'settling since the future, seen for just long enough',
+      what: 'settling since a future time, seen by this process for the settle time',
       set: { ...settling, phaseSince: after(DAY_MS) },
       ...isBack,
       phaseSeenMs: SETTLE_MS,
       expected: 'switch',
     },
     {
-      what: 'settling, long over by a clock that is behind, seen for just not long enough',
+      what: 'settling for a day by the annotation, seen by this process for just less than the settle time',
       set: settling,
       ...isBack,
       at: after(DAY_MS),
@@ -100,7 +127,7 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => 
       expected: 'keep',
     },
     {
-      what: 'settling, just not over, but seen for long',
+      what: 'settling, just before the end of the settle time, seen by this process for longer',
       set: settling,
       ...isBack,
       at: after(SETTLE_MS - 1),
@@ -108,23 +135,28 @@ const rowsOf = ([kind, publishing]: [string, CertificateSet]): DecisionRow[] => 
       expected: 'keep',
     },
 
-    { what: 'retiring, just not over', set: retiring, at: after(SETTLE_MS - 1), expected: 'keep' },
-    { what: 'retiring, just over', set: retiring, at: after(SETTLE_MS), expected: 'retire' },
-    { what: 'retiring since nobody knows when', set: { ...retiring, phaseSince: undefined }, expected: 'switch' },
     {
-      what: 'retiring since the future, seen for just not long enough',
+      what: 'retiring, just before the end of the settle time',
+      set: retiring,
+      at: after(SETTLE_MS - 1),
+      expected: 'keep',
+    },
+    { what: 'retiring, at the end of the settle time', set: retiring, at: after(SETTLE_MS), expected: 'retire' },
+    { what: 'retiring since an unknown time', set: { ...retiring, phaseSince: undefined }, expected: 'switch' },
+    {
+      what: 'retiring since a future time, seen by this process for just less than the settle time',
       set: { ...retiring, phaseSince: after(DAY_MS) },
       phaseSeenMs: SETTLE_MS - 1,
       expected: 'keep',
     },
     {
-      what: 'retiring since the future, seen for just long enough',
+      what: 'retiring since a future time, seen by this process for the settle time',
       set: { ...retiring, phaseSince: after(DAY_MS) },
       phaseSeenMs: SETTLE_MS,
       expected: 'retire',
     },
     {
-      what: 'retiring, long over by a clock that is behind, seen for just not long enough',
+      what: 'retiring for a day by the annotation, seen by this process for just less than the settle time',
       set: retiring,
       at: after(DAY_MS),
       phaseSeenMs: SETTLE_MS - 1,
@@ -139,22 +171,22 @@ const demoted = altered(next, { change: hasExtension('basicConstraints', { cA: f
 const damagedRows: readonly DecisionRow[] = [
   { what: 'without its key', set: announced({ ...next, privateKey: empty }), expected: 'announce ca-lost' },
   { what: 'without its certificate', set: announced({ ...next, certificate: empty }), expected: 'announce ca-lost' },
-  { what: 'that is junk', set: announced({ ...next, certificate: junk }), expected: 'announce unparsable' },
-  { what: 'that is no PEM', set: announced({ ...next, certificate: 'x' as Pem }), expected: 'announce unparsable' },
+  { what: 'that is unparsable', set: announced({ ...next, certificate: junk }), expected: 'announce unparsable' },
+  { what: 'that is not PEM', set: announced({ ...next, certificate: 'x' as Pem }), expected: 'announce unparsable' },
   {
     what: 'with half a key',
     set: announced({ ...next, privateKey: half(next.privateKey) }),
     expected: 'announce unparsable',
   },
   {
-    what: 'with the key of another one',
+    what: 'with the key of another CA',
     set: announced({ ...next, privateKey: set.ca.privateKey }),
     expected: 'announce key-mismatch',
   },
   { what: 'for other names', set: announced(foreign), expected: 'announce missing-name' },
-  { what: 'that is no CA', set: announced(demoted), expected: 'announce wrong-usage' },
+  { what: 'that is not a CA', set: announced(demoted), expected: 'announce wrong-usage' },
   {
-    what: 'that another one has signed',
+    what: 'that another CA has signed',
     set: announced(altered(next, { signer: set.ca })),
     expected: 'announce wrong-usage',
   },
@@ -163,18 +195,18 @@ const damagedRows: readonly DecisionRow[] = [
     set: announced(altered(next, { change: hasNegativeSerial })),
     expected: 'announce negative-serial',
   },
-  { what: 'just before its end', set: announced(shortLived), at: after(DAY_MS - 1), expected: 'keep' },
-  { what: 'at its end', set: announced(shortLived), at: after(DAY_MS), expected: 'announce expired' },
+  { what: 'just before its notAfter', set: announced(shortLived), at: after(DAY_MS - 1), expected: 'keep' },
+  { what: 'at its notAfter', set: announced(shortLived), at: after(DAY_MS), expected: 'announce expired' },
 ];
 
 /** Decisions during a rotation. */
 export const rotationRows: readonly DecisionRow[] = [
   ...Object.entries(rotations).flatMap(rowsOf),
   ...damagedRows.flatMap((row) => [
-    { ...row, what: `publishing a next CA ${row.what}` },
+    { ...row, what: `the phase publishing with a next CA ${row.what}` },
     {
       ...row,
-      what: `settling a next CA ${row.what}`,
+      what: `the phase settling with a next CA ${row.what}`,
       set: row.set && ({ ...row.set, phase: 'settling', phaseSince: row.at ?? ISSUED_AT } as const),
       liveBundle: row.set?.caBundle,
     },

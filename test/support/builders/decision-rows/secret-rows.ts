@@ -22,28 +22,28 @@ const withBundle = (...texts: readonly string[]): CertificateSet => ({
 });
 
 const bundleRows: readonly DecisionRow[] = [
-  { what: 'a bundle with the CA before', set: withBundle(own, other.ca.certificate), expected: 'keep' },
-  { what: 'a bundle with text around', set: withBundle('# ours\n', own, '\n# the end\n'), expected: 'keep' },
+  { what: 'a bundle with the former CA', set: withBundle(own, other.ca.certificate), expected: 'keep' },
+  { what: 'a bundle with text around the CA', set: withBundle('# ours\n', own, '\n# the end\n'), expected: 'keep' },
   {
-    what: 'a phase in the annotations that is not the one stored',
+    what: 'a phase annotation that does not fit the stored CAs',
     set,
     isPhaseWrong: true,
     expected: 'repair wrong-phase',
   },
   {
-    what: 'a next CA that is the current one',
+    what: 'a next CA that equals the current CA',
     set: { ...set, nextCa: set.ca, phase: 'publishing', phaseSince: undefined },
     expected: 'announce duplicate-ca',
   },
   {
-    what: 'a bundle with a CA just before its end',
+    what: 'a bundle with a CA just before its notAfter',
     set: withBundle(own, shortLived.ca.certificate),
     at: after(DAY_MS - 1),
     options: { settleMs: 2 * DAY_MS },
     expected: 'keep',
   },
   {
-    what: 'a bundle with a CA at its end',
+    what: 'a bundle with a CA at its notAfter',
     set: withBundle(own, shortLived.ca.certificate),
     at: after(DAY_MS),
     expected: 'repair foreign-ca',
@@ -53,7 +53,7 @@ const bundleRows: readonly DecisionRow[] = [
     set: withBundle(own, forOtherNames.certificate),
     expected: 'repair foreign-ca',
   },
-  { what: 'a bundle with a CA of another kind', set: withBundle(own, ec.certificate), expected: 'repair foreign-ca' },
+  { what: 'a bundle with a CA with an EC key', set: withBundle(own, ec.certificate), expected: 'mend foreign-ca' },
   {
     what: 'a bundle with a certificate that is no CA',
     set: withBundle(own, set.serving.certificate),
@@ -61,12 +61,12 @@ const bundleRows: readonly DecisionRow[] = [
   },
   { what: 'a bundle with its CA twice', set: withBundle(own, own), expected: 'repair duplicate-ca' },
   {
-    what: 'a bundle with the CA before twice',
+    what: 'a bundle with the former CA twice',
     set: withBundle(own, other.ca.certificate, other.ca.certificate),
     expected: 'repair duplicate-ca',
   },
   {
-    what: 'a bundle with a block that is no certificate',
+    what: 'a bundle with a PEM block that is not a certificate',
     set: withBundle(own, junk),
     expected: 'repair unparsable-bundle',
   },
@@ -92,57 +92,62 @@ const presentedByShortLived = { presented: shortLived.serving.certificate, liveB
 
 /** Decisions while the endpoint presents a different certificate than the Secret has. */
 const swappedRows: readonly DecisionRow[] = [
-  { what: 'a set that does not trust what is presented', set, ...presentedByOther, expected: 'adopt swapped' },
   {
-    what: 'a set that trusts what is presented beside its own',
+    what: 'a set whose bundle does not verify the presented certificate',
+    set,
+    ...presentedByOther,
+    expected: 'adopt swapped',
+  },
+  {
+    what: 'a set whose bundle also verifies the presented certificate of another CA',
     set: withBundle(own, other.ca.certificate),
     ...presentedByOther,
     expected: 'keep',
   },
   {
-    what: 'a set that is presented',
+    what: 'a set whose serving certificate is presented',
     set,
     presented: set.serving.certificate,
     liveBundle: other.caBundle,
     expected: 'keep',
   },
   {
-    what: 'a set that does not trust what is presented, nor does the live bundle',
+    what: 'a presented certificate that neither the set nor the live bundle verifies',
     set,
     presented: other.serving.certificate,
     liveBundle: set.caBundle,
     expected: 'keep',
   },
   {
-    what: 'a set that does not trust what is presented, without a live bundle',
+    what: 'a set whose bundle does not verify the presented certificate, without a live bundle',
     set,
     presented: other.serving.certificate,
     expected: 'keep',
   },
-  { what: 'a set while nothing is presented', set, liveBundle: other.caBundle, expected: 'keep' },
+  { what: 'a set while no certificate is presented', set, liveBundle: other.caBundle, expected: 'keep' },
   {
-    what: 'a set beside a certificate that a CA for other names has signed',
+    what: 'a presented certificate of a CA for other names',
     set,
     presented: ofOthers.certificate,
     liveBundle: forOtherNames.certificate,
     expected: 'keep',
   },
   {
-    what: 'a set beside a certificate whose CA is about to end',
+    what: 'a presented certificate whose CA is about to expire',
     set,
     at: after(DAY_MS - 1),
     ...presentedByShortLived,
     expected: 'adopt swapped',
   },
   {
-    what: 'a set beside a certificate whose CA has ended',
+    what: 'a presented certificate whose CA has expired',
     set,
     at: after(DAY_MS),
     ...presentedByShortLived,
     expected: 'keep',
   },
   {
-    what: 'a set with a damaged bundle that does not trust what is presented',
+    what: 'a set whose damaged bundle does not verify the presented certificate',
     set: withBundle(own, own),
     ...presentedByOther,
     expected: 'repair duplicate-ca',
@@ -165,12 +170,12 @@ const traitRows: readonly DecisionRow[] = [
   { what: 'a set in an immutable Secret', set, flaw: 'immutable', expected: 'recreate immutable' },
   { what: 'a damaged set in an immutable Secret', set: damaged, flaw: 'immutable', expected: 'recreate immutable' },
   {
-    what: 'nothing in a Secret of another type',
+    what: 'no certificates in a Secret of another type',
     set: { ...set, ca: nothing, serving: nothing, caBundle: empty },
     flaw: 'wrong-type',
     expected: 'recreate wrong-type',
   },
-  { what: 'a set that nobody asks anything of', set, asked: undefined, expected: 'keep' },
+  { what: 'a set without a request', set, asked: undefined, expected: 'keep' },
   { what: 'a request for a serving certificate', set, asked: 'serving', expected: 'renew asked' },
   { what: 'a request for a CA', set, asked: 'ca', expected: 'announce asked' },
   {
@@ -180,9 +185,9 @@ const traitRows: readonly DecisionRow[] = [
     expected: 'renew asked',
   },
   { what: 'a request for a CA during a rotation', set: announced, asked: 'ca', expected: 'keep' },
-  { what: 'a request for a CA of a damaged set', set: damaged, asked: 'ca', expected: 'renew unparsable' },
+  { what: 'a request for a CA with a damaged set', set: damaged, asked: 'ca', expected: 'renew unparsable' },
   {
-    what: 'a request for a CA that is lost',
+    what: 'a request for a CA without the current CA key',
     set: withCa({ privateKey: empty }),
     asked: 'ca',
     expected: 'replace ca-lost',

@@ -30,12 +30,12 @@ const renewedOnFirstDay = await renewedAt(DAY_MS);
 
 /** Decisions about the serving certificate of a set with a healthy certificate authority. */
 export const servingRows: readonly DecisionRow[] = [
-  { what: 'junk for a serving certificate', set: withServing({ certificate: junk }), expected: 'renew unparsable' },
+  { what: 'an unparsable serving certificate', set: withServing({ certificate: junk }), expected: 'renew unparsable' },
   { what: 'no serving certificate', set: withServing({ certificate: empty }), expected: 'renew unparsable' },
-  { what: 'junk for a serving key', set: withServing({ privateKey: junk }), expected: 'renew unparsable' },
+  { what: 'an unparsable serving key', set: withServing({ privateKey: junk }), expected: 'renew unparsable' },
   { what: 'no serving key', set: withServing({ privateKey: empty }), expected: 'renew unparsable' },
   {
-    what: 'a serving certificate with the key of another one',
+    what: 'a serving certificate with the key of another certificate',
     set: withServing({ privateKey: other.serving.privateKey }),
     expected: 'renew key-mismatch',
   },
@@ -45,12 +45,12 @@ export const servingRows: readonly DecisionRow[] = [
     expected: 'renew wrong-chain',
   },
   {
-    what: 'a serving certificate for clients only',
+    what: 'a serving certificate only for client authentication',
     set: withAlteredServing(hasExtension('extKeyUsage', { clientAuth: true })),
     expected: 'renew wrong-usage',
   },
   {
-    what: 'a CA that is presented as serving certificate',
+    what: 'a CA as serving certificate',
     set: withAlteredServing(
       both(
         hasExtension('basicConstraints', { cA: true, critical: true }),
@@ -65,38 +65,43 @@ export const servingRows: readonly DecisionRow[] = [
     expected: 'renew missing-name',
   },
   {
-    what: 'a serving certificate with the name in its subject alone',
+    what: 'a serving certificate with the name only in its subject',
     set: withAlteredServing(both(isCalled(options.names.dns[0] ?? ''), hasExtension('subjectAltName', undefined))),
     expected: 'renew missing-name',
   },
   {
-    what: 'a serving certificate with names beside those served',
+    what: 'a serving certificate with additional names',
     set: withAlteredServing(isForNames(['x.local', ...options.names.dns])),
     expected: 'renew missing-name',
   },
   {
-    what: 'a serving certificate just before it is valid',
+    what: 'a serving certificate just before notBefore',
     set: renewedOnFirstDay,
     at: after(DAY_MS - HOUR_MS - 1),
     expected: 'renew not-yet-valid',
   },
   {
-    what: 'a serving certificate from its first moment',
+    what: 'a serving certificate at notBefore',
     set: renewedOnFirstDay,
     at: after(DAY_MS - HOUR_MS),
     expected: 'keep',
   },
-  { what: 'a serving certificate just before two thirds', set, at: after(servingDue - 1), expected: 'keep' },
-  { what: 'a serving certificate at two thirds', set, at: after(servingDue), expected: 'renew due' },
-  { what: 'a serving certificate in its last moment', set, at: after(servingEnd - 1), expected: 'renew due' },
-  { what: 'a serving certificate at its end', set, at: after(servingEnd), expected: 'renew expired' },
   {
-    what: 'a serving key that is smaller than asked for',
+    what: 'a serving certificate just before two thirds of its lifetime',
+    set,
+    at: after(servingDue - 1),
+    expected: 'keep',
+  },
+  { what: 'a serving certificate at two thirds of its lifetime', set, at: after(servingDue), expected: 'renew due' },
+  { what: 'a serving certificate just before notAfter', set, at: after(servingEnd - 1), expected: 'renew due' },
+  { what: 'a serving certificate at notAfter', set, at: after(servingEnd), expected: 'renew expired' },
+  {
+    what: 'a serving key smaller than --key-size',
     set: withServingKey(anRsaKey(1024)),
     expected: 'renew weak-key',
   },
   {
-    what: 'an EC key for a serving certificate',
+    what: 'a serving certificate with an EC key',
     set: { ...ofToday, serving: ec },
     at: today,
     expected: 'renew weak-key',
@@ -107,12 +112,12 @@ export const servingRows: readonly DecisionRow[] = [
     expected: 'renew negative-serial',
   },
   {
-    what: 'a serving certificate that ends with its CA',
+    what: 'a serving certificate that expires together with its CA',
     set: withAlteredServing(endsAt(after(caEnd))),
     expected: 'keep',
   },
   {
-    what: 'a serving certificate that ends a second after its CA',
+    what: 'a serving certificate that expires a second after its CA',
     set: withAlteredServing(endsAt(after(caEnd + 1000))),
     expected: 'renew outlives-ca',
   },
@@ -125,26 +130,26 @@ export const servingRows: readonly DecisionRow[] = [
     expected: 'renew restart',
   },
   {
-    what: 'a restart that has yet to come, as the clock was set back',
+    what: 'a restart in the future, because the clock was set back',
     set,
     restartedAt: after(HOUR_MS),
     at: after(HOUR_MS - 1),
     expected: 'keep',
   },
   {
-    what: 'a restart long after the issue of what is damaged',
+    what: 'a restart long after the issue of a damaged serving certificate',
     set: withServing({ privateKey: junk }),
     restartedAt: after(DAY_MS),
     at: after(DAY_MS),
     expected: 'renew unparsable',
   },
   {
-    what: 'a serving certificate with an extension that is never issued',
+    what: 'a serving certificate with an extension that the daemon does not issue',
     set: withAlteredServing(hasExtension('nsComment', { comment: 'x' })),
     expected: 'renew unsupported',
   },
   {
-    what: 'a serving certificate with another one behind it',
+    what: 'a serving certificate followed by another certificate',
     set: withServing({ certificate: (set.serving.certificate + set.ca.certificate) as Pem }),
     expected: 'renew unparsable',
   },

@@ -40,7 +40,7 @@ async function inspected({ raw = OPTIONS, isInPod = false, problem, registration
 }
 
 describe('inspect', () => {
-  test('exits with 3 if the name of the endpoint does not resolve, and writes null for an unknown value', async () => {
+  test('inspect exits with code 3 if the name of the endpoint does not resolve, and its JSON has null for unknown values', async () => {
     const { exitCode, endpoint, at, nextCertificateAuthority } = await inspected({
       raw: {},
       registration: aRegistration(set.caBundle),
@@ -51,7 +51,7 @@ describe('inspect', () => {
     assert.deepEqual(endpoint.how, [portForward, 'terraform-daemon inspect --address 127.0.0.1:8443']);
   });
 
-  test('proposes a port-forward to the registered Service outside of a Pod', async () => {
+  test('outside of a Pod inspect suggests a port-forward to the registered Service', async () => {
     const { endpoint } = await inspected();
     assert.deepEqual(endpoint.how, [
       'kubectl -n no-such-namespace port-forward service/other 8443:8443',
@@ -59,25 +59,25 @@ describe('inspect', () => {
     ]);
   });
 
-  test('proposes the port of the endpoint, and no kubectl, in a Pod', async () => {
+  test('in a Pod inspect suggests the port of the endpoint, without kubectl', async () => {
     const inPod = await inspected({ isInPod: true });
     assert.deepEqual(inPod.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:8090']);
     const elsewhere = await inspected({ isInPod: true, raw: { ...OPTIONS, 'webhook-bind-port': '9443' } });
     assert.deepEqual(elsewhere.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:9443']);
   });
 
-  test('finds a certificate for another namespace', async () => {
+  test('inspect reports a certificate for another namespace', async () => {
     const { secret, problems } = await inspected();
     assert.equal(secret.reference, 'no-such-namespace/terraform-job-webhook-cert');
     assert.equal(problems[0].reason, 'missing-name');
   });
 
-  test('reports a Secret that this user may not read as a finding', async () => {
+  test('inspect reports a Secret that the user cannot read as a problem', async () => {
     const { exitCode, secret, problems } = await inspected({ problem: new OperatorError('KUBE_FORBIDDEN', 'no') });
     assert.deepEqual([exitCode, secret.state, problems[0].reason], [1, 'refused', 'forbidden']);
   });
 
-  test('fails if the API server cannot be read', async () => {
+  test('inspect rejects if the API server is unavailable', async () => {
     const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
     await assert.rejects(inspected({ problem }), problem);
   });

@@ -27,9 +27,9 @@ const sights: Readonly<Record<string, Partial<Sight>>> = {
   'one of what may not be read': { facts: { secret: 'refused', registration: 'refused' } },
 };
 
-describe('the text of an inspection', () => {
+describe('the text report of inspect', () => {
   for (const [what, sight] of Object.entries(sights)) {
-    test(`the report of inspect fits on a screen: ${what}`, () => {
+    test(`the facts of the inspect report fit on 40 lines and 100 columns: ${what}`, () => {
       const lines = fullText(sight).trimEnd().split('\n');
       // The problems come after the facts, from the line with the verdict.
       const facts = lines.findIndex((line) => line.startsWith('verdict:'));
@@ -100,8 +100,8 @@ describe('the text of an inspection', () => {
   });
 });
 
-describe('the screen', () => {
-  test('the terminal shows the remaining lifetime as a bar', () => {
+describe('the terminal output of inspect', () => {
+  test('inspect shows the remaining lifetime as a bar', () => {
     assert.equal(bar(90 * DAY_MS, 90 * DAY_MS), `[${'#'.repeat(20)}] 90 of 90 days`);
     assert.equal(bar(1, 90 * DAY_MS), `[#${'-'.repeat(19)}] 0 of 90 days`);
     assert.equal(bar(0, 90 * DAY_MS), `[${'-'.repeat(20)}] 0 of 90 days`);
@@ -109,14 +109,14 @@ describe('the screen', () => {
     assert.equal(bar(0, 0), `[${'-'.repeat(20)}] 0 of 0 seconds`);
   });
 
-  test('the terminal shows a distance in time in the largest unit of which there are at least two', () => {
+  test('inspect shows a duration in the largest unit of which there are at least two', () => {
     const now = new Date(0);
     assert.equal(relativeTime(new Date(2 * DAY_MS), now), 'in 2 days');
     assert.equal(relativeTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
     assert.equal(relativeTime(new Date(-90_000), now), '90 seconds ago');
   });
 
-  test('the terminal wraps text at spaces and keeps longer words whole', () => {
+  test('inspect wraps text at spaces and keeps long words whole', () => {
     const long = 'x'.repeat(250);
     assert.deepEqual(wrapped(`a ${long} b c`, '  name ', '       '), ['  name a', `       ${long}`, '       b c']);
     assert.deepEqual(
@@ -125,7 +125,7 @@ describe('the screen', () => {
     );
   });
 
-  test('the terminal output has no control characters of inspected objects', () => {
+  test('the output of inspect has no control characters of inspected objects', () => {
     const [line, ...others] = columns('name', 'a\u001b[31mb\u0007\n\u202ec');
     assert.deepEqual([line, others], ['  name         a\\u001b[31mb\\u0007 \\u202ec', []]);
   });

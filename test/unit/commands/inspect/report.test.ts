@@ -50,8 +50,8 @@ interface Row extends Omit<Sight, 'set'> {
 
 const RESTART = 'rollout restart';
 const rows: Readonly<Record<string, Row>> = {
-  'all is well': { expected: [] },
-  'a selector that excludes, as platforms add them': {
+  'a healthy daemon': { expected: [] },
+  'a namespaceSelector requirement that excludes labelled namespaces, as platforms add it': {
     facts: {
       registration: withEntry({
         namespaceSelector: { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] },
@@ -59,58 +59,58 @@ const rows: Readonly<Record<string, Row>> = {
     },
     expected: [],
   },
-  'a selector that leaves out all that is not labelled': {
+  'a selector that excludes namespaces without a label': {
     facts: { registration: withEntry({ objectSelector: { matchLabels: { a: 'b' } } }) },
     expected: [['narrowed', 'registration', 'kubectl edit']],
   },
-  'a rotation asked for in words that say nothing': {
+  'an invalid value of the annotation rotate': {
     secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/rotate': 'both' } },
     expected: [['invalid-annotation', 'Secret', 'rotate-']],
   },
-  'a phase in the annotations that is not the one stored': {
+  'a phase annotation that does not fit the stored CAs': {
     secret: { annotations: { ...stored(set).annotations, 'terraform.job.kb.io/phase': 'settling' } },
     expected: [['wrong-phase', 'Secret', RESTART]],
   },
-  'a certificate that is due soon': { afterMs: 60 * DAY_MS - MINUTE_MS, expected: [] },
-  'a certificate that is due': { afterMs: 60 * DAY_MS, expected: [['due', 'Secret', RESTART]] },
-  'a certificate that has expired': {
+  'a serving certificate just before its renewal is due': { afterMs: 60 * DAY_MS - MINUTE_MS, expected: [] },
+  'a serving certificate whose renewal is due': { afterMs: 60 * DAY_MS, expected: [['due', 'Secret', RESTART]] },
+  'an expired serving certificate': {
     afterMs: 90 * DAY_MS,
     expected: [['expired', 'Secret', RESTART]],
   },
-  'a key that is lost': {
+  'no CA key': {
     secret: { data: { ...stored(set).data, 'ca.key': '' } },
     expected: [['ca-lost', 'Secret', RESTART]],
   },
-  'a Secret that is immutable': { secret: { isImmutable: true }, expected: [['immutable', 'Secret', RESTART]] },
-  'a live bundle that is empty': { liveBundle: empty, expected: [['untrusted', 'registration', RESTART]] },
-  'a live bundle of somebody else': {
+  'an immutable Secret': { secret: { isImmutable: true }, expected: [['immutable', 'Secret', RESTART]] },
+  'an empty live bundle': { liveBundle: empty, expected: [['untrusted', 'registration', RESTART]] },
+  'a live bundle with only a foreign CA': {
     liveBundle: other.caBundle,
     expected: [
       ['untrusted', 'registration', RESTART],
       ['foreign-ca', 'registration', RESTART],
     ],
   },
-  'a foreign authority beside ours': {
+  'a foreign CA beside the CA of the daemon': {
     liveBundle: joinCertificates([set.caBundle, other.caBundle]),
     expected: [['foreign-ca', 'registration', RESTART]],
   },
-  'an authority that is there twice': {
+  'a repeated CA in the bundle': {
     liveBundle: `${set.caBundle}${set.caBundle}` as Pem,
     expected: [['duplicate-ca', 'registration', RESTART]],
   },
-  'junk in the live bundle': {
+  'an unparsable block in the live bundle': {
     liveBundle: `${set.caBundle}-----BEGIN CERTIFICATE-----\njunk\n-----END CERTIFICATE-----\n` as Pem,
     expected: [['unparsable-bundle', 'registration', RESTART]],
   },
-  'a live bundle of junk alone': {
+  'an unparsable live bundle': {
     liveBundle: 'junk' as Pem,
     expected: [
       ['untrusted', 'registration', RESTART],
       ['unparsable-bundle', 'registration', RESTART],
     ],
   },
-  'a daemon that is paused': { secret: { annotations: paused }, expected: [['paused', 'Secret', 'paused-']] },
-  'a damage while paused': {
+  'the annotation paused': { secret: { annotations: paused }, expected: [['paused', 'Secret', 'paused-']] },
+  'damage and the annotation paused': {
     secret: { annotations: paused },
     afterMs: 60 * DAY_MS,
     expected: [
@@ -118,22 +118,22 @@ const rows: Readonly<Record<string, Row>> = {
       ['due', 'Secret', 'paused-'],
     ],
   },
-  'a Secret of somebody else': { secret: { labels: {} }, expected: [['not-ours', 'Secret', 'label']] },
-  'a rotation that was asked for': { secret: { annotations: asked }, expected: [] },
-  'a rotation that begins': {
+  'a Secret without the managed-by label': { secret: { labels: {} }, expected: [['not-ours', 'Secret', 'label']] },
+  'a requested rotation': { secret: { annotations: asked }, expected: [] },
+  'a rotation in the phase publishing': {
     set: rotating('publishing', after(DAY_MS - MINUTE_MS)),
     liveBundle: set.caBundle,
     expected: [],
   },
-  'a rotation that settles': { set: rotating('settling', after(DAY_MS - MINUTE_MS)), expected: [] },
-  'a rotation that ends': { set: rotating('retiring', after(DAY_MS - MINUTE_MS)), expected: [] },
-  'a new authority in the place of a lost one': {
+  'a rotation in the phase settling': { set: rotating('settling', after(DAY_MS - MINUTE_MS)), expected: [] },
+  'a rotation in the phase retiring': { set: rotating('retiring', after(DAY_MS - MINUTE_MS)), expected: [] },
+  'a new CA in place of a lost one': {
     set: replaced(after(DAY_MS - MINUTE_MS)),
     liveBundle: other.caBundle,
     facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [],
   },
-  'a new authority that nobody publishes': {
+  'a new CA that is not in the live bundle after minutes': {
     set: replaced(after(DAY_MS - 3 * MINUTE_MS)),
     liveBundle: other.caBundle,
     expected: [
@@ -141,12 +141,12 @@ const rows: Readonly<Record<string, Row>> = {
       ['untrusted', 'registration', RESTART],
     ],
   },
-  'a rotation that nobody takes on': {
+  'a rotation that is stuck in the phase publishing': {
     set: rotating('publishing', after(DAY_MS - 3 * MINUTE_MS)),
     liveBundle: set.caBundle,
     expected: [['stuck', 'Secret', RESTART]],
   },
-  'a rotation that does not end': {
+  'a rotation that is stuck in the phase settling': {
     set: rotating('settling', after(DAY_MS - 4 * MINUTE_MS)),
     expected: [['stuck', 'Secret', RESTART]],
   },
@@ -154,19 +154,19 @@ const rows: Readonly<Record<string, Row>> = {
     facts: { registration: 'absent' },
     expected: [['not-registered', 'registration', RESTART]],
   },
-  'a registration without our entry': {
+  'a registration without the entry of the daemon': {
     facts: { registration: { ...aRegistration(empty), webhooks: [] } },
     expected: [['not-registered', 'registration', RESTART]],
   },
-  'a registration that was edited': {
+  'an edited registration': {
     facts: { registration: withEntry({ matchConditions: [] }) },
     expected: [['drift', 'registration', RESTART]],
   },
-  'a registration with the conditions of another policy, as a daemon writes them': {
+  'match conditions of another policy': {
     facts: { registration: withEntry({ matchConditions: matchConditions({ rules: [] }) }) },
     expected: [],
   },
-  'a registration with what only the daemon is told': {
+  'another failurePolicy and timeoutSeconds, which inspect does not check': {
     facts: { registration: withEntry({ failurePolicy: 'Fail', timeoutSeconds: 30 }) },
     expected: [],
   },
@@ -174,7 +174,7 @@ const rows: Readonly<Record<string, Row>> = {
     facts: { secret: 'absent' },
     expected: [['absent', 'Secret', RESTART]],
   },
-  'nothing at all': {
+  'neither Secret nor registration': {
     facts: {
       secret: 'absent',
       registration: 'absent',
@@ -187,11 +187,11 @@ const rows: Readonly<Record<string, Row>> = {
     facts: { secret: 'unused' },
     expected: [],
   },
-  'a Secret that may not be read': {
+  'a Secret that the user cannot get': {
     facts: { secret: 'refused' },
     expected: [['forbidden', 'Secret', 'auth can-i get secrets/']],
   },
-  'a registration that may not be read': {
+  'a registration that the user cannot get': {
     facts: { registration: 'refused' },
     expected: [['forbidden', 'registration', 'auth can-i get mutatingwebhookconfigurations/']],
   },
@@ -200,7 +200,7 @@ const rows: Readonly<Record<string, Row>> = {
     expected: [],
     verdict: 'incomplete',
   },
-  'an endpoint that was not called, and something wrong all the same': {
+  'an endpoint that was not called and another problem': {
     liveBundle: empty,
     facts: {
       endpoint: { outcome: 'not-dialled', why: 'it does not resolve', how: [] },
@@ -208,32 +208,32 @@ const rows: Readonly<Record<string, Row>> = {
     },
     expected: [['untrusted', 'registration', RESTART]],
   },
-  'an endpoint that does not answer': {
+  'an endpoint that does not respond': {
     facts: { endpoint: { outcome: 'failed', address: '10.0.0.1:443', why: 'ECONNREFUSED' } },
     expected: [['unreachable', 'endpoint', 'logs']],
   },
-  'an endpoint that is not verified': {
+  'an endpoint whose certificate is not verified': {
     facts: { endpoint: { ...answered, certificate: set.serving.certificate, why: 'CERT_HAS_EXPIRED' } },
     expected: [['unverified', 'endpoint', RESTART]],
   },
-  'an endpoint that has not swapped': {
+  'an endpoint that presents another certificate one day after the issue': {
     facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [['not-swapped', 'endpoint', RESTART]],
   },
-  'an endpoint that may still swap': {
+  'an endpoint that presents another certificate one minute after the issue': {
     afterMs: MINUTE_MS,
     facts: { endpoint: { ...answered, certificate: other.serving.certificate, why: undefined } },
     expected: [],
   },
 };
 
-describe('an inspection finds', () => {
+describe('the problems that inspect reports', () => {
   for (const [
     what,
     { expected, verdict = expected.length === 0 ? 'healthy' : 'unhealthy', ...sight },
   ] of Object.entries(rows)) {
-    const words = expected.map(([reason]) => reason).join(' and ') || 'nothing wrong';
-    test(`inspect finds ${words} with ${what}`, () => {
+    const words = expected.map(([reason]) => reason).join(' and ') || 'no problem';
+    test(`inspect reports ${words} for ${what}`, () => {
       const { verdict: found, problems } = anInspection({ set, ...sight });
       assert.deepEqual(
         problems.map(({ reason, where }) => [reason, where]),
@@ -247,8 +247,8 @@ describe('an inspection finds', () => {
   }
 });
 
-describe('an inspection tells', () => {
-  test('inspect shows the chain and its renewal', () => {
+describe('the facts that inspect reports', () => {
+  test('inspect shows CA and serving certificate, and when the renewal is due', () => {
     const { certificateAuthority, serving, next } = anInspection({ set });
     assert.equal(certificateAuthority?.subject, 'C=US, ST=Oregon, L=Portland, O=Kubernetes, OU=CA, CN=Kubernetes');
     assert.equal(serving?.dnsNames[0], 'terraform-job-webhook-service.vela-system.svc');
@@ -257,7 +257,7 @@ describe('an inspection tells', () => {
     assert.deepEqual(next.renewal, after(60 * DAY_MS));
   });
 
-  test('inspect shows the owner of each trusted CA', () => {
+  test('inspect shows the origin of each trusted CA', () => {
     const { registration } = anInspection({ set, liveBundle: joinCertificates([set.caBundle, other.caBundle]) });
     assert.deepEqual(
       registration.trusts.map(({ isOurs }) => isOurs),
@@ -277,7 +277,7 @@ describe('an inspection tells', () => {
     assert.match(waitsFor ?? '', /every API server/);
   });
 
-  test('inspect names the options to check if the API server calls another endpoint', () => {
+  test('inspect names the options to check if the registration points to another endpoint', () => {
     const [problem] = anInspection({ set, facts: { registration: atOtherPort() } }).problems;
     assert.equal(problem?.reason, 'drift');
     assert.match(problem?.message ?? '', /clientConfig\.service \(does this command have the same --service-…/);

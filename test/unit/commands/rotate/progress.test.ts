@@ -37,7 +37,7 @@ const aSecret = (content: CertificateSet, asked?: string, fields: Partial<Stored
   return { ...secret, annotations: { ...secret.annotations, ...request } };
 };
 
-test('suggested commands name the Deployment of the install', () => {
+test('suggested commands name the namespace and the Deployment of the install', () => {
   const commands = repairCommands(readConfig({ namespace: 'ops', 'owner-cluster-role': 'job-cap' }));
   assert.deepEqual(
     [commands.restart, commands.logs],
@@ -45,31 +45,36 @@ test('suggested commands name the Deployment of the install', () => {
   );
 });
 
-describe('a request is', () => {
+describe('the progress of a requested rotation', () => {
   const cases: Readonly<Record<string, readonly [Asked, CertificateSet, StoredSecret, Progress]>> = {
-    'waited for while its annotation is there': ['serving', set, aSecret(renewed, 'serving'), 'waiting'],
-    'done with another serving certificate': ['serving', set, aSecret(renewed), 'done'],
-    'withdrawn with the same serving certificate': ['serving', set, aSecret(set), 'withdrawn'],
-    'waited for in each phase': ['ca', set, aSecret(rotating('settling'), 'ca'), 'waiting'],
-    'done with another authority': ['ca', set, aSecret(other), 'done'],
-    'done with the rotation that was under way': ['ca', rotating('retiring', other), aSecret(other), 'done'],
-    'withdrawn with the same authority': ['ca', set, aSecret(set), 'withdrawn'],
-    'withdrawn in the middle': ['ca', set, aSecret(rotating('settling')), 'withdrawn'],
+    'while the annotation is set': ['serving', set, aSecret(renewed, 'serving'), 'waiting'],
+    'with another serving certificate and without the annotation': ['serving', set, aSecret(renewed), 'done'],
+    'with the same serving certificate and without the annotation': ['serving', set, aSecret(set), 'withdrawn'],
+    'during a rotation with the annotation': ['ca', set, aSecret(rotating('settling'), 'ca'), 'waiting'],
+    'with another CA and without the annotation': ['ca', set, aSecret(other), 'done'],
+    'after the rotation that was in progress at the request': [
+      'ca',
+      rotating('retiring', other),
+      aSecret(other),
+      'done',
+    ],
+    'with the same CA and without the annotation': ['ca', set, aSecret(set), 'withdrawn'],
+    'during a rotation without the annotation': ['ca', set, aSecret(rotating('settling')), 'withdrawn'],
   };
   for (const [what, [asked, before, now, expected]] of Object.entries(cases)) {
-    test(what, () => {
+    test(`the progress of a request for ${asked} is ${expected} ${what}`, () => {
       assert.equal(progressOf(asked, { set: before, asked }, rotationState(now)), expected);
     });
   }
 
-  test('a request for serving does not replace a pending request for ca', () => {
+  test('rotate does not replace a pending request for ca by a request for serving', () => {
     assert.deepEqual(
       [combineRequests('serving', 'ca'), combineRequests('ca', 'serving'), combineRequests('serving', undefined)],
       ['ca', 'ca', 'serving'],
     );
   });
 
-  test('a request that no daemon would handle is refused with the command to run', () => {
+  test('rotate refuses a request that no daemon would handle, and prints the command that removes the obstacle', () => {
     const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
     assert.equal(obstacle(stored(set), config), undefined);
     assert.match(obstacle(undefined, config) ?? '', /^Secret .* does not exist: .*\n {2}terraform-daemon run/);
@@ -78,7 +83,7 @@ describe('a request is', () => {
   });
 });
 
-describe('one poll', () => {
+describe('one poll of the command rotate', () => {
   const before = rotationState(aSecret(set, 'ca'));
   const pending: PendingRotation = { asked: 'ca', before, last: before, startedAt: ISSUED_AT, changedAt: undefined };
   const pollOnce = (
@@ -88,7 +93,7 @@ describe('one poll', () => {
     timeoutMs = 600_000,
   ) => poll(from, secret, { config, timeoutMs, now: after(afterMs) });
 
-  test('rotate prints each phase once with its end', () => {
+  test('rotate prints each phase once, with the time at which it ends', () => {
     const first = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
     assert.deepEqual(first.lines, [
       'settling: waits for every API server to see the new CA bundle, until 2026-03-01T12:01:00Z',
@@ -96,7 +101,7 @@ describe('one poll', () => {
     assert.deepEqual(pollOnce(first.pending, aSecret(rotating('settling'), 'ca'), 2000).lines, []);
   });
 
-  test('rotate ends with the new fingerprints', () => {
+  test('rotate ends with exit code 0 and prints the new fingerprints', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('retiring', other), 'ca'));
     const { lines, exitCode } = pollOnce(later, aSecret(other));
     assert.equal(exitCode, 0);
@@ -110,39 +115,39 @@ describe('one poll', () => {
     assert.deepEqual([lines, exitCode], [[], undefined]);
   });
 
-  test('rotate gives up after 90 s without progress', () => {
+  test('rotate exits with code 1 after 90 s without progress', () => {
     assert.equal(pollOnce(pending, aSecret(set, 'ca'), 89_999).exitCode, undefined);
     const { lines, exitCode } = pollOnce(pending, aSecret(set, 'ca'), 90_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /^not done: no progress for 90 s: is a daemon running\?/);
   });
 
-  test('rotate does not count the time of a phase as lack of progress', () => {
+  test('rotate does not count the wait of a phase as time without progress', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
     assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 149_999).exitCode, undefined);
     assert.equal(pollOnce(later, aSecret(rotating('settling'), 'ca'), 150_000).exitCode, 1);
   });
 
-  test('rotate gives up at --timeout and prints that the rotation continues', () => {
+  test('rotate exits with code 1 at --timeout and prints that the daemon continues', () => {
     const { pending: later } = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000, 5_000);
     const { lines, exitCode } = pollOnce(later, aSecret(rotating('settling'), 'ca'), 5_000, 5_000);
     assert.equal(exitCode, 1);
     assert.match(lines[0] ?? '', /it has not finished within 5 s; the daemon continues/);
   });
 
-  test('rotate gives up if writes are paused or the Secret is deleted', () => {
+  test('rotate exits with code 1 if writes are paused or the Secret is deleted during the rotation', () => {
     const paused = aSecret(set, 'ca', { annotations: { 'terraform.job.kb.io/paused': 'true' } });
     assert.match(pollOnce(pending, paused).lines[0] ?? '', /all writes .* are paused/);
     assert.equal(pollOnce(pending, undefined).exitCode, 1);
   });
 
-  test('rotate gives up if the annotation was removed', () => {
+  test('if another writer removes the annotation rotate before the rotation, the command rotate says so and stops', () => {
     assert.deepEqual(pollOnce(pending, aSecret(set)).lines, ['not done: another writer removed the annotation']);
   });
 });
 
-describe('a rotation', () => {
-  test('a phase of a rotation has an end if only time is missing', () => {
+describe('the state of a rotation in reports', () => {
+  test('the phases settling and retiring have an end, because they wait for a time; publishing has none', () => {
     const until = (phase: CertificateSet['phase']) => rotationFacts(rotating(phase), config.certificates).until;
     assert.deepEqual(
       [until('publishing'), until('settling'), until('retiring')],
@@ -150,7 +155,7 @@ describe('a rotation', () => {
     );
   });
 
-  test('a rotation is stuck two minutes after its step was due', () => {
+  test('isStuck is true from two minutes after the next step of a rotation was due', () => {
     const stuck = (phase: CertificateSet['phase'], ms: number) =>
       isStuck(rotating(phase), config.certificates, after(ms));
     assert.deepEqual([stuck('publishing', 120_000), stuck('publishing', 120_001)], [false, true]);
