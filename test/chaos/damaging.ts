@@ -31,7 +31,7 @@ export async function damageRegistration(stage: Stage, repairs: Repair[], name: 
       (error: unknown) => new Error(`${name}: ${error}`),
     );
     if (failure !== undefined) {
-      // It may have been stored all the same.
+      // A write whose response was an error can still have been stored, so the test waits before it goes on.
       await delay(DOUBT_MS);
       throw failure;
     }
@@ -64,7 +64,10 @@ export async function askForRotation(stage: Stage, part: 'ca' | 'serving'): Prom
   await somewhere(stage, ({ core }) => core.patchNamespacedSecret({ ...secret, body }, options));
 }
 
-/** At an API server that is well. A call is never given up: it might be carried out later. */
+/**
+ * Calls the first API server that no open window affects. The call has no timeout, because a call that the client gives
+ * up can still be executed later.
+ */
 async function somewhere<T>({ clusters, windows }: Stage, act: (cluster: Cluster) => Promise<T>): Promise<T> {
   const isWell = (nth: number) =>
     windows

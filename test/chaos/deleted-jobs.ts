@@ -4,8 +4,8 @@ import type { Cluster } from '../support/cluster/cluster.ts';
 const EVERY_MS = 10_000;
 
 /**
- * Deletes all Jobs of the namespace again and again, as who runs them would, so that etcd stays small. What a busy API
- * server did not do in time it does the next time.
+ * Deletes all Jobs of the namespace every 10 s until the signal is aborted, so that etcd stays small. Errors are
+ * ignored, because the next deletion covers the same Jobs.
  */
 export async function keepDeletingJobs({ batch }: Pick<Cluster, 'batch'>, namespace: string, signal: AbortSignal) {
   while (!signal.aborted) {

@@ -7,11 +7,17 @@ import type { Slot } from './slots.ts';
 import { type Repair, SLACK_MS, type Stage } from './stage.ts';
 import type { WindowLog } from './windows.ts';
 
-/** An action that had to wait for longer is left out: on a slow machine a run would never end. */
+/**
+ * The longest delay after which an action still starts. Later actions are left out, so that a run on a slow machine
+ * ends.
+ */
 const LATEST_MS = 5_000;
 
 export interface Faults {
-  /** Does it, after what was begun before on the same target. Answers why it could not be done, where it could not. */
+  /**
+   * Performs the action after earlier actions on the same targets have ended. Resolves with the reason if the action
+   * was left out or failed.
+   */
   perform(action: Action): Promise<string | undefined>;
   repairs(): readonly Repair[];
 }
@@ -109,7 +115,7 @@ async function inflict(stage: Stage, repairs: Repair[], action: Action): Promise
 
 type Target = Parameters<WindowLog['open']>;
 
-/** Keeps a window open while it lasts, and until it is over everywhere. */
+/** Keeps the window open during `act` and for SLACK_MS afterwards, because informers and retries recover late. */
 async function during({ windows }: Stage, target: Target, act: () => Promise<unknown>): Promise<void> {
   const close = windows.open(...target);
   try {
@@ -151,16 +157,16 @@ const breakLink = (stage: Stage, { kind, replica, forMs }: { kind: string; repli
     link.restore();
   });
 
-/** All replicas watch one API server, which then forgets what was before its start. */
+/** Leads all replicas to one API server and restarts it, so that its watch cache is empty. */
 async function forgetWatches(stage: Stage, server: number): Promise<void> {
   const { slots, plane } = stage;
   const target = plane.servers[server];
   const closes = slots.map((_, nth) => stage.windows.open('link', nth));
   for (const { link } of slots) link.only(target?.port);
-  // Until watches stand there.
+  // The replicas connect their watches to this API server.
   await delay(2_000);
   await during(stage, ['api-server', server], async () => target?.restart('SIGKILL', 0));
-  // They try again at most five seconds later.
+  // The replicas reconnect their watches within five seconds.
   await delay(6_000);
   for (const { link } of slots) link.only(undefined);
   for (const close of closes) close();
@@ -173,7 +179,7 @@ const pause = (stage: Stage, { server, forMs }: Lasting) =>
     stage.plane.servers[server]?.signal('SIGCONT');
   });
 
-/** It runs half of the time, in slices. No window: nothing may be lost by that. */
+/** Stops the API server for 40 ms of every 80 ms. This opens no window, because no Job must be lost by it. */
 async function slowDown({ plane }: Stage, { server, forMs }: Lasting): Promise<void> {
   const SLICE_MS = 40;
   const until = performance.now() + forMs;

@@ -9,7 +9,7 @@ export interface NumberFlag {
 export interface TextFlag {
   readonly default: string;
   readonly allowed: RegExp;
-  /** What matches, in words. */
+  /** The values that match `allowed`, in words for the error. */
   readonly what: string;
 }
 
@@ -20,9 +20,9 @@ export type FlagValues<F extends Flags> = {
 };
 
 /**
- * Reads the flags of a program of the tests, each `--name value`.
+ * Reads the flags of a test program, each `--name value`.
  *
- * @throws Error with a line for each problem: the flag, what was found, and what is allowed.
+ * @throws Error with one line for each problem: the flag, the given value and the allowed values.
  */
 export function readFlags<const F extends Flags>(flags: F, argv: readonly string[]): FlagValues<F> {
   const options = Object.fromEntries(Object.keys(flags).map((name) => [name, { type: 'string' as const }]));

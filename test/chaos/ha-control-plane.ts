@@ -11,11 +11,11 @@ import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane
 import { untilReady } from '../../tools/control-plane/readiness.ts';
 import { tokenFile, type User, withToken, writeKubeconfig } from '../../tools/control-plane/users.ts';
 
-/** A process that can be ended and started again on the same address, and stopped in its tracks. */
+/** A process that a test can restart on the same address, and stop and continue with signals. */
 export interface Restartable {
-  /** Path of the file that gets its output, over all restarts. */
+  /** Path of the file with the output of the process, including restarts. */
   readonly logFile: string;
-  /** Resolves when it serves again. */
+  /** Ends the process with the signal, waits `downMs` and starts it again. Resolves when it serves. */
   restart(signal: NodeJS.Signals, downMs: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
 }
@@ -31,10 +31,12 @@ export interface HaControlPlane {
 }
 
 const READY = ['/readyz', '/api/v1/namespaces/default', '/api/v1/namespaces/kube-system'];
-/** Short, so that a watch which was away for a while meets 410 Gone. */
+/** Compaction each 15 s, so that a watch that reconnects after a longer pause gets 410 Gone. */
 const COMPACTION = '--etcd-compaction-interval=15s';
 
-/** Starts one etcd and several API servers on it, which present the same certificate and know the same users. */
+/**
+ * Starts one etcd and `count` API servers on it. All of them present the same certificate and accept the same users.
+ */
 export async function startHaControlPlane(count: number, users: readonly User[]): Promise<HaControlPlane> {
   const binaries = await ensureBinaries(['etcd', 'kube-apiserver']);
   const version = await kubernetesVersion(binaries['kube-apiserver']);
@@ -50,7 +52,7 @@ export async function startHaControlPlane(count: number, users: readonly User[])
 
     const etcd = await startRestartable(group, ['etcd', binaries.etcd, etcdArgs(layout)], async () => {});
     const servers: ApiServer[] = [];
-    // One after the other: the first makes the certificate, which the others then find.
+    // The API servers start one after another, because the first creates the certificate that the others read.
     for (let nth = 0; nth < count; nth++) {
       const port = await freePort();
       const url = `https://127.0.0.1:${port}`;

@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Replica } from '../support/cluster/replica.ts';
 import { type Holdings, holdingsOf } from './process-sample.ts';
 
-/** What the processes have held, by process id. */
+/** Samples of memory and handles of each process, by process id. */
 export type HoldingsLog = ReadonlyMap<number, readonly Holdings[]>;
 
 const EVERY_MS = 2_000;
 
-/** Asks all processes that live until the signal is aborted. */
+/** Samples all running replicas every two seconds until the signal is aborted. Resolves with the samples. */
 export async function logHoldings(replicas: () => readonly Replica[], signal: AbortSignal): Promise<HoldingsLog> {
   const log = new Map<number, Holdings[]>();
   while (!signal.aborted) {

@@ -1,7 +1,7 @@
 import { type AdmissionRequest, type Span, splitAtKill } from '../support/chaos/admission-outcomes.ts';
 import { allAtOnce, overlaps, type Trouble, type Window } from './windows.ts';
 
-/** Why a Job that was lost or left as it was may have been; `broken` where nothing explains it. */
+/** The fault that explains a lost or uncapped Job; `broken` if no fault explains it. */
 export type Excuse =
   | 'inside of a killed process'
   | 'API server or etcd away'
@@ -16,10 +16,13 @@ export interface Scene {
   readonly replicas: number;
 }
 
-/** A replica that stands still for less than this answers within the API server's five seconds. With its half second of slack. */
+/**
+ * A replica that is frozen for less than this time responds within the webhook timeout of five seconds. The time
+ * includes the window's half second of slack.
+ */
 export const FROZEN_MS = 3_500;
 
-/** Sorts what failed by what was wrong between the moment it was sent and the moment it was answered. */
+/** Returns the fault that was active while the failed request was in flight. */
 export function excuseOf(request: AdmissionRequest, { windows, kills, replicas }: Scene): Excuse {
   const span = { from: request.sentAt, to: request.answeredAt };
   const during = (trouble: Trouble, target?: number) =>
@@ -38,8 +41,8 @@ export function excuseOf(request: AdmissionRequest, { windows, kills, replicas }
 const isLong = ({ from, to }: Window): boolean => (to ?? new Date()).getTime() - from.getTime() >= FROZEN_MS;
 
 /**
- * Returns the time from which a replica was able to repair until `healedAt`: the end of the last span after `from`
- * without a ready replica or without an API server.
+ * Returns the time between `from` and `to` from which some replica could repair without interruption: the end of the
+ * last time without a usable replica, API server or etcd, or `from` if there was none.
  */
 export function ableSince(scene: Scene, { from, to }: Span): Date {
   const { windows, replicas } = scene;
@@ -53,7 +56,10 @@ export function ableSince(scene: Scene, { from, to }: Span): Date {
   return ends.filter(wasUnable).reduce((latest, end) => (end > latest ? end : latest), from);
 }
 
-/** Whether a replica was hurt in the time before: the one with the Lease may have been, and then another takes over. */
+/**
+ * Returns whether a fault affected a replica within `withinMs` before the given time. The replica can have held the
+ * Lease, so that another replica must take over first.
+ */
 export function wasHurtBefore({ windows }: Scene, at: Date, withinMs: number): boolean {
   const span = { from: new Date(at.getTime() - withinMs), to: at };
   return windows.some(

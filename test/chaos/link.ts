@@ -4,17 +4,23 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 const HOST = '127.0.0.1';
 
 /**
- * The network between one replica and the API servers: TCP, so that both sides' TLS meets as ever. Connections go to one
- * of the servers in turn, and to the next where one refuses.
+ * A TCP proxy between one replica and the API servers that can fail. It does not decrypt TLS. It spreads connections
+ * over the API servers in turn and tries the next one if a connection is refused.
  */
 export interface Link {
   readonly port: number;
-  /** Every connection is reset and new ones are refused, until `restore`. */
+  /** Resets all connections, and each new one, until `restore`. */
   cut(): void;
-  /** Connections stay and are taken, and nothing passes. With `restore` those are reset, as a router does that knows none. */
+  /**
+   * Keeps connections open and accepts new ones, but forwards no data. `restore` resets them, as a router without their
+   * state does.
+   */
   halfOpen(): void;
   restore(): void;
-  /** From now on connections go to this server alone, the others are cut; `undefined` for all of them again. */
+  /**
+   * Resets all connections and leads new ones to the API server on this port only. `undefined` allows all API servers
+   * again.
+   */
   only(port: number | undefined): void;
   close(): Promise<void>;
 }

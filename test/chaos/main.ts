@@ -21,8 +21,8 @@ import type { Stage } from './stage.ts';
 import { createWindowLog } from './windows.ts';
 
 /**
- * `npm run test:chaos`: Jobs are created all the while, and at random, from a seed, everything around the daemon fails.
- * Exit code 0 only if every guarantee of docs/explanation/reliability.md held.
+ * `npm run test:chaos`: creates a stream of Jobs during random faults of replicas, network, API servers and etcd. A
+ * seed determines the faults. Exits with code 0 only if every guarantee of docs/explanation/reliability.md held.
  */
 
 const FLAGS = {
@@ -36,12 +36,13 @@ type Flags = FlagValues<typeof FLAGS>;
 const SERVERS = 2;
 const NAMESPACE = 'chaos';
 /**
- * Half of the default. Longer than an API server is ever paused here, as what it has not seen by then it would not trust;
- * and two of them longer than a link is ever half-open, as a replica that learns of a rotation later is trusted no more.
+ * Half of the default settle time. It is longer than the longest pause of an API server, because an API server must
+ * read a new CA bundle within the settle time. Twice the settle time is longer than a link is half-open, because a
+ * replica must learn of a rotation before the old CA is removed.
  */
 const SETTLE = '30s';
 const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
-/** Two rotations, one after the other. */
+/** Time for two CA rotations in a row. */
 const REST_MS = 180_000;
 const HEALED_MS = 30_000;
 
@@ -108,7 +109,7 @@ async function run(flags: Flags): Promise<boolean> {
 async function endStream(stream: AdmissionStream, ended: AbortController, finish: () => Promise<void>) {
   await delay(1_000);
   ended.abort();
-  // What is left of its Jobs is deleted with its end.
+  // `finish` keeps the stored Jobs for the check below; `stop` deletes the remaining ones.
   const report = await stream.finish();
   await finish();
   await stream.stop();
@@ -146,6 +147,6 @@ try {
 } catch (error) {
   print(`npm run test:chaos: ${error instanceof Error ? error.stack : error}`);
   print(`Flags: ${describeFlags(FLAGS)}`);
-  // Where it has failed in the middle, the stream of Jobs would keep it going.
+  // After an error in the middle of a run, the stream of Jobs would keep the process alive.
   process.exit(2);
 }

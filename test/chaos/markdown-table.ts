@@ -1,4 +1,4 @@
-/** A table as the documents have them: a head, and a row for each list of cells. */
+/** Returns a Markdown table with the given header and rows. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`;
   return `${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}\n`;

@@ -3,18 +3,24 @@ import type { V1Job } from '@kubernetes/client-node';
 import { PART_LABEL, PART_MS } from '../support/chaos/admission-stream.ts';
 import type { Cluster } from '../support/cluster/cluster.ts';
 
-/** A Job that was stored without the endpoint. */
+/** A Job that the API server stored uncapped, because its webhook call failed. */
 export interface MissedJob {
   readonly name: string;
   readonly storedAt: Date;
-  /** The latest time at which the API server stored the write of the backstop: managedFields have whole seconds. */
+  /**
+   * The latest time at which the backstop can have capped the Job: the end of the second in managedFields. Absent while
+   * the Job is uncapped.
+   */
   readonly cappedAt: Date | undefined;
 }
 
 export interface MissedJobs {
-  /** Returns the uncapped Jobs that were seen so far, by name. */
+  /** Returns the Jobs seen so far that were stored uncapped, by name. */
   seen(): ReadonlyMap<string, MissedJob>;
-  /** Checks until all Jobs are capped or the time is up, and deletes the capped Jobs. */
+  /**
+   * Checks all remaining Jobs until they are capped or the time is up. Deletes each time slice of Jobs that is
+   * completely capped.
+   */
   finish(withinMs: number): Promise<void>;
 }
 
@@ -26,11 +32,14 @@ interface Options {
 }
 
 const EVERY_MS = 5_000;
-/** The backstop has usually capped a Job by then. An uncapped Job is checked again. */
+/** Minimum age of a time slice at its first check. The backstop has usually capped its Jobs by then. */
 const RIPE_MS = 20_000;
 const FIELD_MANAGER = 'terraform-daemon';
 
-/** Follows what becomes of the Jobs of a stream, and deletes them part by part once all of a part are capped. */
+/**
+ * Records which stored Jobs of a stream the API server stored uncapped. Deletes the Jobs of a time slice when all of
+ * them are capped.
+ */
 export function followMissedJobs(options: Options, signal: AbortSignal): MissedJobs {
   const seen = new Map<string, MissedJob>();
   const startedAt = Date.now();
@@ -44,7 +53,7 @@ export function followMissedJobs(options: Options, signal: AbortSignal): MissedJ
   const following = (async () => {
     while (!signal.aborted) {
       await delay(EVERY_MS, undefined, { signal }).catch(() => {});
-      await sweep(ripe()).catch(() => {}); // an API server is away: later
+      await sweep(ripe()).catch(() => {}); // if the API server is unavailable, the next sweep checks again
     }
   })();
   return {
@@ -59,7 +68,10 @@ export function followMissedJobs(options: Options, signal: AbortSignal): MissedJ
   };
 }
 
-/** Whether all Jobs of the part are capped; they are deleted then. */
+/**
+ * Records the uncapped Jobs of one time slice in `seen`. If all Jobs of the slice are capped, deletes them and returns
+ * true.
+ */
 async function isDone(options: Options, part: number, seen: Map<string, MissedJob>): Promise<boolean> {
   const { namespace, clusters } = options;
   const cluster = clusters[part % clusters.length] as Cluster;

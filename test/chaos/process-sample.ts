@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import type { Replica } from '../support/cluster/replica.ts';
 
-/** What a process holds. */
+/** Memory and handles of a process at one time. */
 export interface Holdings {
   readonly rssMiB: number;
   readonly heapMiB: number;

@@ -1,13 +1,13 @@
-/** Random choices that a seed brings about again. */
+/** Random choices. The same seed gives the same choices. */
 export interface Random {
-  /** At least `low`, below `high`. */
+  /** Returns a number from `low` (included) to `high` (excluded). */
   between(low: number, high: number): number;
   pick<T>(values: readonly T[]): T;
-  /** A bag that gives each of its values once in random order, and is filled again when it is empty. */
+  /** Returns a function that draws each value once in random order and then starts again with all values. */
   bag<T>(values: readonly T[]): () => T;
 }
 
-/** mulberry32, by Tommy Ettinger (public domain): small, and the same everywhere. */
+/** The generator mulberry32 by Tommy Ettinger (public domain), because its numbers depend only on the seed. */
 export function randomOf(seed: number): Random {
   let state = seed >>> 0;
   const next = (): number => {

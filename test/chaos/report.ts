@@ -6,32 +6,34 @@ import { markdownTable } from './markdown-table.ts';
 import type { MissedJob } from './missed-jobs.ts';
 import type { Repair } from './stage.ts';
 
-/** All that a run has found. */
+/** The measurements of a chaos run. */
 export interface Findings {
   readonly requests: readonly AdmissionRequest[];
   readonly scene: Scene;
-  /** By API server: calls that failed. */
+  /** Failed webhook calls, one list for each API server. */
   readonly failedOpen: readonly (readonly FailedOpen[])[];
   readonly missed: ReadonlyMap<string, MissedJob>;
   readonly repairs: readonly Repair[];
   readonly holdings: HoldingsLog;
-  /** Processes that ended without having been asked to, and what else must not be. */
+  /** Unexpected ends of processes and other violations, one text each. */
   readonly faults: readonly string[];
 }
 
 export interface Report {
-  /** Tables as in the documents. */
+  /** The results as Markdown tables. */
   readonly text: string;
   /** A line for each guarantee that did not hold. */
   readonly broken: readonly string[];
 }
 
-/** From the moment that a replica is able to. */
+/** Maximum time until an uncapped Job is capped, from the moment a replica can do it. */
 const HEAL_MS = 5_000;
 /** After a crash of the holder of the Lease, another replica takes over within 15 s. */
 const TAKE_OVER_MS = 15_000;
 const REPAIR_MS = 5_000;
-/** Half of the limit of `manifests/base/deployment.yaml`: the other half is for hostile bodies. */
+/**
+ * Half of the memory limit in `manifests/base/deployment.yaml`. The other half is reserved for hostile request bodies.
+ */
 const RSS_MIB = 256;
 const HANDLES = 256;
 
@@ -100,7 +102,7 @@ function healsOf({ missed, scene, requests }: Findings) {
       continue;
     }
     capped += 1;
-    // A caller may learn of its Job later than the backstop, and never where its connection was cut.
+    // The response to the client can come after the cap by the backstop, or never if its connection was cut.
     const from = answeredAt.get(name) ?? storedAt;
     const since = ableSince(scene, { from: from > cappedAt ? storedAt : from, to: cappedAt });
     const tookMs = cappedAt.getTime() - since.getTime();
@@ -139,7 +141,10 @@ function repairsOf({ repairs, scene }: Findings) {
   };
 }
 
-/** Returns the growth from the median of the first third to the median of the last third. */
+/**
+ * Returns as text how much the longest-lived process grew, from the median of the first third of its samples to the
+ * median of the last third.
+ */
 function growthOfOldest(holdings: HoldingsLog): string {
   const [oldest = []] = [...holdings.values()].sort((a, b) => b.length - a.length);
   const third = Math.ceil(oldest.length / 3);

@@ -1,6 +1,9 @@
 import { type Random, randomOf } from './random.ts';
 
-/** Where the log of a replica goes after its next start: to a reader, to a full disk, or to a pipe without a reader. */
+/**
+ * Destination of the log of a replica after its next start: a pipe with a reader, a full disk, or a pipe without a
+ * reader.
+ */
 export type LogTo = 'reader' | 'full-disk' | 'unread-pipe';
 
 export type Signal = 'SIGTERM' | 'SIGKILL';
@@ -20,7 +23,7 @@ export type Fault =
 
 export type FaultKind = Fault['kind'];
 
-/** What happens when, and for how long what lasts. */
+/** A fault with its start time and its duration. */
 export type Action = Fault & { readonly atMs: number; readonly forMs: number };
 
 export interface ScheduleOptions {
@@ -29,11 +32,11 @@ export interface ScheduleOptions {
   readonly servers: number;
   readonly secretDamages: readonly string[];
   readonly registrationDamages: readonly string[];
-  /** Whether clocks can be made to jump on this machine. */
+  /** Whether the tests can set the clock of a process on this machine (needs libfaketime). */
   readonly canJump: boolean;
 }
 
-/** How often each comes in one bag: what costs many seconds of both cores is rare. */
+/** How often each fault occurs in one bag. Faults that use much CPU time are rare. */
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'replica-end': 5,
   'all-replicas-end': 2,
@@ -51,7 +54,7 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'rotation-asked': 2,
 };
 
-/** Milliseconds, from and to; 0 where it takes what it takes. */
+/** Minimum and maximum duration of each fault in ms; 0 if the fault has no set duration. */
 const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'replica-end': [0, 2_000],
   'all-replicas-end': [0, 2_000],
@@ -72,7 +75,7 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 const GAP_MS = [1_500, 5_000] as const;
 const LONGEST_JUMP_S = 600;
 
-/** Decides from the seed alone what is done: the same seed and options give the same actions. */
+/** Returns the faults of a run. The same seed and options give the same faults. */
 export function scheduleOf(seed: number, options: ScheduleOptions): readonly Action[] {
   const random = randomOf(seed);
   const kinds = Object.entries(WEIGHTS).flatMap(([kind, weight]) => Array<FaultKind>(weight).fill(kind as FaultKind));
@@ -126,7 +129,7 @@ function faultsOf(random: Random, options: ScheduleOptions): (kind: FaultKind) =
   };
 }
 
-/** An action in a line, for the log of a run. */
+/** Returns a fault as one line for the output of a run. */
 export function describeAction({ atMs, forMs, kind, ...rest }: Action): string {
   const details = Object.entries(rest).map(([name, value]) => `${name} ${value}`);
   const lasting = forMs > 0 ? [`${(forMs / 1_000).toFixed(1)} s`] : [];

@@ -8,15 +8,15 @@ const EVERY_MS = 100;
 const PATIENCE_MS = 1_000;
 const PATH = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${REGISTRATION}`;
 
-/** The registration as one API server would act on it. */
+/** The registration in the cache of one API server. */
 export interface Seen {
   readonly isIntact: boolean;
-  /** 0 where there is none. */
+  /** 0 if there is no registration. */
   readonly resourceVersion: bigint;
 }
 
 export interface Sight {
-  /** What the API server showed last; `undefined` where it did not answer. */
+  /** Returns the last state that was read; `undefined` if the last read failed. */
   latest(): Seen | undefined;
   stop(): Promise<void>;
 }
@@ -63,7 +63,7 @@ function isIntact(own: V1MutatingWebhook | undefined, wanted: V1MutatingWebhook)
 const withoutBundle = ({ clientConfig, ...entry }: V1MutatingWebhook): string =>
   JSON.stringify(sorted({ ...entry, clientConfig: { ...clientConfig, caBundle: undefined } }));
 
-/** The order of fields is the API server's and the client's own. */
+/** Sorts the fields of objects, because API server and client order them differently. */
 const sorted = (value: unknown): unknown =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? Object.fromEntries(

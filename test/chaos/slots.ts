@@ -16,24 +16,24 @@ import { type Link, startLink } from './link.ts';
 import type { LogTo, Signal } from './schedule.ts';
 import type { WindowLog } from './windows.ts';
 
-/** Of Debian's package `libfaketime`, for programs of several threads. */
+/** The library for multithreaded programs from Debian's package `libfaketime`. */
 const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
 
-/** Whether clocks can be made to jump on this machine. */
+/** Whether the tests can set the clock of a process on this machine (needs libfaketime). */
 export const canJump = (): boolean => existsSync(FAKETIME);
 
 const READY_MS = 60_000;
-/** As the kubelet waits before it starts a container again. */
+/** Pause before the restart of a crashed process, like the first restart delay of a kubelet. */
 const RESTART_MS = 1_000;
 
-/** The place of one replica, whose process comes and goes. */
+/** A slot for one replica at a time: the test ends its process and starts another in the same slot. */
 export interface Slot {
   readonly link: Link;
-  /** The process that runs, or has run last. */
+  /** Returns the running process, or the last one. */
   replica(): Replica;
-  /** Ends it as a Pod ends, or with SIGKILL. */
+  /** Ends the process: with SIGTERM as a Pod is deleted, or with SIGKILL. */
   end(signal: Signal): Promise<void>;
-  /** Starts a new replica. Resolves when the Service has found it ready. */
+  /** Starts a new process. Resolves when its readiness probe succeeds. */
   start(log: LogTo): Promise<void>;
   setClock(bySeconds: number): Promise<void>;
   close(): Promise<void>;
@@ -58,7 +58,7 @@ export async function startSlot(nth: number, options: SlotOptions): Promise<Slot
   await writeFile(clock, '+0\n');
   const fifo = join(folder, 'log');
   await promisify(execFile)('mkfifo', [fifo]);
-  // Opened for reading too, but never read.
+  // The pipe is also opened for reading, so that the daemon can open it, but no process reads it.
   const unread = await open(fifo, constants.O_RDWR);
   const targets = { reader: undefined, 'full-disk': '/dev/full', 'unread-pipe': fifo };
   let replica: Replica | undefined;
@@ -126,7 +126,7 @@ const readinessOf = ({ probesPort }: Replica): Promise<string> =>
 
 interface Command {
   readonly clock: string;
-  /** Where its standard output goes; a reader's pipe by default. */
+  /** File for the standard output; `undefined` for a pipe that the test reads. */
   readonly output: string | undefined;
 }
 
@@ -138,14 +138,14 @@ async function commandOf(
     `LD_PRELOAD=${FAKETIME}`,
     `FAKETIME_TIMESTAMP_FILE=${clock}`,
     'FAKETIME_CACHE_DURATION=1',
-    'FAKETIME_DONT_FAKE_MONOTONIC=1', // like a change of the system clock
+    'FAKETIME_DONT_FAKE_MONOTONIC=1', // a change of the system clock does not affect the monotonic clock either
   ];
   const daemon = ['/usr/bin/env', ...(canJump() ? time : []), ...(await asTheImage(flags))] as const;
   if (output === undefined) return daemon;
   return ['/bin/sh', '-c', 'file=$1; shift; exec "$@" >"$file"', 'sh', output, ...daemon];
 }
 
-/** The daemon's user, by way of the link. */
+/** Writes a kubeconfig for the user of the daemon whose server is the link. Returns its path. */
 async function writeKubeconfigFor(link: Link, { servers }: HaControlPlane, folder: string): Promise<string> {
   const [first] = servers;
   if (first === undefined) throw new Error('there is no API server');

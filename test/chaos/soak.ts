@@ -14,8 +14,8 @@ import { type Sample, trendOf } from './trend.ts';
 import { watchCounter } from './watch-count.ts';
 
 /**
- * `npm run test:soak`: a steady stream of Jobs for hours, with certificates that live for minutes. Exit code 0 only if
- * no Job was lost or left as it was, and nothing that a replica holds has grown.
+ * `npm run test:soak`: creates a steady stream of Jobs for hours, with certificate lifetimes of minutes. Exits with
+ * code 0 only if no Job was lost or stored uncapped, and memory, handles and watches of the replicas did not grow.
  */
 
 const duration = { allowed: /^\d+(s|m|h)$/, what: 'a duration such as 90s or 6m' };
@@ -30,7 +30,7 @@ const FLAGS = {
 };
 
 const NAMESPACE = 'soak';
-/** So many lines are printed while it runs. */
+/** Approximate number of progress lines of a run. */
 const LINES = 40;
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
@@ -124,7 +124,7 @@ async function sampleUntilOver(
     const [watches, ...holdings] = await Promise.all([countWatches(), ...replicas.map(holdingsOf)]);
     const atMs = performance.now() - startedAt;
     const answers = holdings.filter((one) => one !== undefined);
-    // A machine that is busy with others may leave one out.
+    // A replica can miss a sample on a busy machine.
     if (answers.length < holdings.length) {
       print(`no sample at ${(atMs / 60_000).toFixed(1)} min: a replica did not answer`);
       continue;
@@ -143,7 +143,7 @@ function printRow({ atMs, watches, holdings }: Row, stream: AdmissionStream, tim
   print(`${(atMs / 60_000).toFixed(1).padStart(6)} min; ${held.join('  ')}; ${watches}; ${counts}`);
 }
 
-/** Whether anything has. */
+/** Prints the trend of each measure. Returns whether any of them grows. */
 function printTrends(rows: readonly Row[]): boolean {
   const ofReplicas = (rows[0]?.holdings ?? []).flatMap((_, nth) =>
     MEASURES.map(({ name, floor, of }) => {
@@ -169,7 +169,7 @@ function printTrends(rows: readonly Row[]): boolean {
   return trends.some(({ isGrowing }) => isGrowing);
 }
 
-/** How many different values a key of the Secret has had. */
+/** Returns how many different values a key of the Secret had during the run. */
 const distinct = (timeline: Timeline, key: string): number =>
   new Set(timeline.moments().flatMap(({ secret }) => secret?.data?.[key] ?? [])).size;
 
@@ -182,6 +182,6 @@ try {
 } catch (error) {
   print(`npm run test:soak: ${error instanceof Error ? error.message : error}`);
   print(`Flags: ${describeFlags(FLAGS)}`);
-  // Where it has failed in the middle, the stream of Jobs would keep it going.
+  // After an error in the middle of a run, the stream of Jobs would keep the process alive.
   process.exit(2);
 }

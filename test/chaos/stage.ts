@@ -4,22 +4,22 @@ import type { Sight } from './sight.ts';
 import type { Slot } from './slots.ts';
 import type { WindowLog } from './windows.ts';
 
-/** What the faults are done to. */
+/** The replicas, API servers and clients that the faults act on. */
 export interface Stage {
   readonly plane: HaControlPlane;
-  /** Clients of each API server. */
+  /** One client for each API server. */
   readonly clusters: readonly Cluster[];
   readonly slots: readonly Slot[];
   readonly sights: readonly Sight[];
   readonly windows: WindowLog;
 }
 
-/** Damage to the registration, from when it was stored until an API server showed the repair. */
+/** A damage of the registration: when it was stored, and when an API server first returned the repair. */
 export interface Repair {
   readonly damage: string;
   readonly inflictedAt: Date;
   readonly repairedAt: Date | undefined;
 }
 
-/** What is over may take so long to be over everywhere: informers and retries come after it. */
+/** Time until a fault that has ended has no effect, because informers and retries recover later. */
 export const SLACK_MS = 500;

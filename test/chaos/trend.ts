@@ -4,11 +4,11 @@ export interface Sample {
   readonly value: number;
 }
 
-/** What a straight line through samples says of their growth. */
+/** The growth of samples, from a straight line through them. */
 export interface Trend {
   readonly mean: number;
   readonly growthPerHour: number;
-  /** Two standard deviations of the samples from the line: what comes and goes without any growth. */
+  /** Two standard deviations of the samples from the line: the fluctuation that is not growth. */
   readonly noise: number;
   readonly isGrowing: boolean;
 }
@@ -16,10 +16,10 @@ export interface Trend {
 const HOUR_MS = 3_600_000;
 
 /**
- * Fits a line (least squares) through the last two thirds of the samples: the first third is for warming up. It grows
- * where an hour adds more than the noise.
+ * Fits a line (least squares) through the last two thirds of the samples. The first third is the warm-up. The samples
+ * grow if the line rises in one hour by more than the noise.
  *
- * @param floor noise is never taken for less: a value that does not vary at all would make a growth of any single step.
+ * @param floor minimum of the noise. Without it, a single step of an otherwise constant value would count as growth.
  */
 export function trendOf(samples: readonly Sample[], floor: number): Trend {
   const late = samples.slice(Math.floor(samples.length / 3));

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { readApiCredentials } from '../support/cluster/api-credentials.ts';
 import { watchesIn } from './process-sample.ts';
 
-/** Answers a function that asks the API server how many watches it serves. */
+/** Returns a function that reads from the metrics of the API server how many watches it serves. */
 export async function watchCounter(kubeconfig: string): Promise<() => Promise<number>> {
   const { host, port, tls, headers } = await readApiCredentials(kubeconfig);
   const agent = new Agent({ ...tls, keepAlive: false });

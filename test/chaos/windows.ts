@@ -1,20 +1,20 @@
 import type { Span } from '../support/chaos/admission-outcomes.ts';
 
-/** What was wrong for a while. */
+/** The kind of a fault that lasts for some time. */
 export type Trouble = 'replica-down' | 'replica-frozen' | 'api-server' | 'etcd' | 'trust-cut' | 'link';
 
-/** A stretch of time in which something was wrong with one replica or API server, numbered from 0. */
+/** The time during which one fault affects one replica or API server. `target` is its number, from 0. */
 export interface Window {
   readonly trouble: Trouble;
   readonly target: number;
   readonly from: Date;
-  /** Absent while it lasts. */
+  /** The end of the fault; `undefined` while it lasts. */
   readonly to: Date | undefined;
 }
 
 export interface WindowLog {
   all(): readonly Window[];
-  /** Opens a window and answers what closes it. */
+  /** Records the start of a fault. Returns a function that records its end. */
   open(trouble: Trouble, target: number): () => void;
 }
 
@@ -32,11 +32,14 @@ export function createWindowLog(): WindowLog {
   };
 }
 
-/** Whether the two have a moment in common. */
+/** Returns whether the window and the span overlap. */
 export const overlaps = (window: Window, { from, to }: Span): boolean =>
   window.from <= to && (window.to === undefined || window.to >= from);
 
-/** The first moment, within the span, at which each of so many targets is in a window; `undefined` where none is. */
+/**
+ * Returns the first moment within the span at which `count` different targets have an open window; `undefined` if there
+ * is no such moment.
+ */
 export function allAtOnce(windows: readonly Window[], count: number, span: Span): Date | undefined {
   const relevant = windows.filter((window) => overlaps(window, span));
   const moments = [span.from, ...relevant.map(({ from }) => from)].filter((at) => at >= span.from && at <= span.to);

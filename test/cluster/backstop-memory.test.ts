@@ -15,11 +15,12 @@ describe('the peak memory of the first list of Jobs', () => {
     t.after(() => cluster.stop());
     const namespace = 'crowd';
     await cluster.createNamespace(namespace);
-    // Jobs are stored capped, because this test measures the memory for reading Jobs.
+    // The Jobs already have backoffLimit 0, because the test measures the memory for reading Jobs, not for capping
+    // them.
     const change = (job: Parameters<typeof cluster.createJob>[0]) =>
       ({ ...job, spec: { ...job.spec, backoffLimit: 0 } }) as typeof job;
     await createManyJobs(cluster.kubeconfig, { namespace, count: FEW, prefix: 'few', change });
-    // It issues the certificates, which takes memory that has nothing to do with Jobs.
+    // The first daemon issues the certificates, so that their memory is not measured below.
     const first = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => first.stop('SIGKILL'));
     await first.line('jobs listed');
@@ -36,7 +37,7 @@ describe('the peak memory of the first list of Jobs', () => {
   });
 });
 
-/** The most memory that a daemon has had until it has seen all Jobs, in MiB. */
+/** Starts a daemon and returns its peak memory in MiB when it has listed all Jobs. */
 async function peakOf(t: TestContext, kubeconfig: string, jobs: number): Promise<number> {
   const daemon = await startDaemon({ kubeconfig, flags: ['--rotate-on-start=false'] });
   t.after(() => daemon.stop('SIGKILL'));

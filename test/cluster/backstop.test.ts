@@ -13,7 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 
 const LEASE = { namespace: NAMESPACE, name: 'terraform-job-webhook-backstop' };
-/** How soon after it is ready a daemon has to have capped 500 Jobs: it is promised. */
+/** The documented maximum time from "ready" until 500 uncapped Jobs are capped. */
 const SOON_MS = promisedMs(5_000);
 
 describe('the backstop with Jobs that were stored without a webhook call', () => {
@@ -53,7 +53,10 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     lines.filter(({ message, namespace }) => message === 'uncapped job capped' && namespace === wanted);
   const at = (line: unknown) => Date.parse(String((line as { timestamp?: unknown } | undefined)?.timestamp));
 
-  /** Resolves when so many Jobs were capped: with the milliseconds from "ready" to the last of them. */
+  /**
+   * Waits until the daemon has capped `count` Jobs of the namespace. Resolves with the time in ms from "ready" to the
+   * last cap.
+   */
   async function healedMs(daemon: Daemon, namespace: string, count: number): Promise<number> {
     const ready = await daemon.line('ready');
     await eventually(() => assert.equal(missedIn(namespace, daemon).length, count), { withinMs: 60_000 });
@@ -141,7 +144,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
   it('with --heal=new the backstop leaves a Job that was created more than 5 s before the daemon started', async (t) => {
     const namespace = await aNamespace();
     const old = await aStoredJob(namespace, 'old');
-    // A daemon that is started within 5 s takes it for a new one: clocks differ.
+    // A daemon that starts within 5 s after a Job counts the Job as new, to allow for different clocks.
     const isOld = () => assert.ok(Date.now() - Number(old.metadata?.creationTimestamp) > 6_000);
     await eventually(isOld, { withinMs: 60_000 });
     const daemon = await startUncalled(t, { flags: ['--heal=new'] });
@@ -188,7 +191,8 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     const daemon = await startUncalled(t, { flags: ['--heal=off'] });
     await daemon.line('jobs listed');
     const job = await aStoredJob(namespace, 'one');
-    // The watch delivers Jobs in order, so the earlier Job was checked before this one is logged.
+    // The watch delivers Jobs in order, so when the log names the Job `capped`, the daemon has already checked the Job
+    // `one`.
     const failed = await aStoredJob(namespace, 'capped');
     await cluster.batch.replaceNamespacedJob({
       namespace,
@@ -216,11 +220,11 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     let second: Daemon | undefined;
     await createManyJobs(cluster.kubeconfig, { namespace, count: 10, prefix: 'before' });
     await eventually(areCapped(10), { withinMs: 60_000 });
-    // The lines come a moment after the patches.
+    // The daemon logs a cap shortly after the patch.
     await eventually(() => assert.deepEqual(counts(), [10, 0]));
 
-    // Under the same host, as a process that was started again, it takes the turn of the first at once. The first sees
-    // that a moment later: until then both are at work.
+    // Both daemons have the same host name, so the second takes the Lease of the first at once. Until the first
+    // notices it, both cap Jobs.
     second = await startUncalled(t, { servicePort });
     await second.line('jobs listed');
     await createManyJobs(cluster.kubeconfig, { namespace, count: 100 });

@@ -8,7 +8,7 @@ import { chartValues } from '../../tools/chart/values.ts';
 import { filled, textsOf } from '../support/builders/chart-texts.ts';
 import { escapedValue } from '../support/builders/distinguished-names.ts';
 
-/** What YAML of one version or another takes for something else than a text, or not for one text. */
+/** Texts that YAML 1.1 or 1.2 reads as another type, or that are invalid without quotes. */
 // biome-ignore format: one for each line would be no clearer
 const MISTAKABLE = [
   'true', 'yes', 'on', 'y', 'NO', 'null', '~', '123', '0', '010', '0x10', '0o10', '1e3', '1_000', '12.50', '.inf', '1.2.3',
@@ -16,10 +16,13 @@ const MISTAKABLE = [
   '{{ .Values.name }}', ' a ', 'a\nb\n',
 ];
 
-/** Taken wherever the text is: there are places for capital letters and digits alone, and for hexadecimal numbers. */
+/**
+ * Returns a marker that the schema accepts where it accepts the text, because some fields accept only capital letters,
+ * digits or hexadecimal numbers.
+ */
 const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');
 
-/** Fields whose schema admits no free text. */
+/** Fields whose schema accepts none of the texts in MISTAKABLE. */
 const NEVER_TRIED = [
   '.image.digest',
   '.image.pullPolicy',
@@ -40,19 +43,19 @@ const NEVER_TRIED = [
   '.topologySpread.whenUnsatisfiable',
 ];
 
-/** A template checks this field more strictly than the schema. */
+/** A chart template checks the image repository with this pattern, which is stricter than the schema. */
 const REPOSITORY = /^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*$/;
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const POLICY_FILE = 'policy.yaml';
 
-/** A policy is a text in the ConfigMap, whose quotes mean nothing. */
+/** Replaces the policy text in a ConfigMap by its parsed content, so that the quotes in it do not matter. */
 function withPolicyRead(object: KubernetesObject): KubernetesObject {
   const { data } = object as V1ConfigMap;
   const text = data?.[POLICY_FILE];
   return text === undefined ? object : Object.assign(object, { data: { ...data, [POLICY_FILE]: parse(text) } });
 }
 
-/** In texts and names, wherever they are. */
+/** Returns a copy in which the text replaces the marker in all strings and field names. */
 function replaced(value: unknown, marker: string, text: string): unknown {
   if (typeof value === 'string') return value.replaceAll(marker, () => text);
   if (Array.isArray(value)) return value.map((item) => replaced(item, marker, text));

@@ -13,7 +13,7 @@ import { aFolder } from '../support/builders/a-folder.ts';
 
 type Options = Readonly<Partial<Record<OptionName, string | number>>>;
 
-/** Whether the daemon takes the options, and if not, what it says. */
+/** Returns the error of the daemon for these options, or `undefined` if it accepts them. */
 function daemonRefusal(options: Options): string | undefined {
   try {
     readConfig(Object.fromEntries(Object.entries(options).map(([name, value]) => [name, String(value)])));
@@ -23,7 +23,10 @@ function daemonRefusal(options: Options): string | undefined {
   }
 }
 
-/** Options that are taken one by one, and what is wrong with them. The daemon is to refuse the same. */
+/**
+ * Options that are valid alone but contradict another option or a bound, each with the expected error of the chart. The
+ * daemon must refuse them too.
+ */
 const CONTRADICTIONS: readonly (readonly [Options, RegExp])[] = [
   [
     { 'webhook-bind-port': 8080 },
@@ -84,7 +87,7 @@ const FITTING: readonly Options[] = [
   })),
 ];
 
-/** Values of the right type which Kubernetes would refuse, or a node would choke on. */
+/** Strings that Kubernetes refuses as label values, names or keys. */
 const LABEL_VALUES = ['a b', '-a', 'a-', 'ä', 'a/b', 'a'.repeat(64)];
 const SUBDOMAINS = ['A', 'a b', '-a', 'a_b', 'a..b', 'a.', `${'a'.repeat(254)}`];
 const NAMES = ['', ' ', 'a b', '/a', 'a/', 'A/B', 'a/b/c', '-a', 'a_b/c', 'ä', 'a'.repeat(64), `${'a'.repeat(254)}/b`];
@@ -127,10 +130,11 @@ const refusedNames: Readonly<Record<string, readonly string[]>> = {
   podLabels: NAMES,
   nodeSelector: NAMES,
   'monitoring.labels': NAMES,
-  podAnnotations: NAMES.filter((name) => name !== 'A/B'), // the only difference, see ValidateAnnotations of apimachinery
+  // Kubernetes accepts capital letters in the prefix of an annotation, see ValidateAnnotations of apimachinery.
+  podAnnotations: NAMES.filter((name) => name !== 'A/B'),
   'serviceAccount.annotations': NAMES.filter((name) => name !== 'A/B'),
 };
-/** What is near to those, and fine. */
+/** Valid values that resemble the refused ones. */
 const TAKEN: readonly object[] = [
   ...['a', 'a/b_c.d-e', 'localhost:5000/a', 'Registry.example.com:443/a/b__c', '[::1]:5000/a', 'true', '123'].map(
     (repository) => ({ image: { repository } }),
@@ -143,7 +147,7 @@ const TAKEN: readonly object[] = [
   { topologySpread: { topologyKey: 'a/b' }, nodeSelector: { 'a/b': 'c' } },
 ];
 
-/** The values that have one text at a path. */
+/** Returns chart values with one text at a path such as `image.tag`. */
 const at = (path: string, text: string): object =>
   path
     .split('.')
@@ -153,7 +157,7 @@ const graceOf = (objects: readonly KubernetesObject[]) =>
   (objects.find(({ kind }) => kind === 'Deployment') as V1Deployment).spec?.template.spec
     ?.terminationGracePeriodSeconds;
 
-/** Each value that has a default by its path, groups as well; but `resources`, which a Pod can do without. */
+/** Returns the path of each value and group with a default, except `resources`, which null removes. */
 const pathsWithDefault = ({ properties }: Group, prefix = ''): readonly string[] =>
   Object.entries(properties)
     .filter(([name]) => name !== 'resources')
@@ -162,7 +166,7 @@ const pathsWithDefault = ({ properties }: Group, prefix = ''): readonly string[]
       ...('default' in value ? [] : pathsWithDefault(value as Group, `${prefix}${name}.`)),
     ]);
 
-/** A chart that has this one as a part, with values for it. */
+/** Creates a parent chart with this chart as a subchart and values for it. Returns its folder. */
 async function parentChart(t: TestContext, values: object): Promise<string> {
   const folder = await aFolder(t, { 'Chart.yaml': 'apiVersion: v2\nname: parent\nversion: 1.0.0\n' });
   await cp(CHART, join(folder, 'charts', 'terraform-daemon'), { recursive: true });

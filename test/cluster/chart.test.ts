@@ -105,7 +105,7 @@ describe('the chart', () => {
     };
     const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
     for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
-    // What is left of the default name are the container, its image and the annotation that names it.
+    // Only the container, its image and the annotation with the container name keep the default name.
     const renamed = Object.entries(names).reduce(
       (text, [from, to]) => text.replaceAll(from, to),
       JSON.stringify(await installObjects),

@@ -79,7 +79,7 @@ test('only an API server with an admission kubeconfig can call a daemon that req
   assert.equal(await limitOf('second'), 0);
   await replaceCa(other.ca);
   await daemon.line('client CA bundle loaded');
-  // The connection that stands is good for one more answer.
+  // An open connection of the API server gets one more response after the CA was replaced.
   await eventually(() => assert.rejects(createJob(`third-${performance.now().toFixed(0)}`)));
   await replaceCa(authority.ca + other.ca);
   await eventually(async () => assert.equal(await limitOf(`fourth-${performance.now().toFixed(0)}`), 0));

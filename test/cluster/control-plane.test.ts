@@ -129,7 +129,7 @@ async function printedKubeconfig({ stdout }: ChildProcess): Promise<string> {
   assert.fail('the command ended without a kubeconfig');
 }
 
-/** Command lines of the processes that name the folder. */
+/** Returns the command lines of all running processes that contain the path of the folder. */
 async function processesOf(folder: string): Promise<readonly string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'args=']);
   return stdout.split('\n').filter((line) => line.includes(folder));

@@ -8,7 +8,7 @@ import { aFolder } from '../support/builders/a-folder.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** A stand-in for Go that never finishes a build, to test the progress output. */
+/** A fake `go` command whose build never finishes, to test the progress output. */
 const GO = `#!/bin/sh
 case $1 in
   env) echo go99.0 ;;
@@ -17,7 +17,7 @@ case $1 in
 esac
 `;
 
-/** The demo on a machine that has no control plane yet; answers what it has printed so far. */
+/** Starts the demo with an empty cache of control-plane binaries. Returns a function that returns its output so far. */
 async function startDemo(t: TestContext, cache: string): Promise<() => string> {
   const folder = await aFolder(t, { go: GO });
   await chmod(join(folder, 'go'), 0o755);

@@ -14,7 +14,7 @@ import { blocksRunBy, projectFile } from '../support/docs.ts';
 
 const run = promisify(execFile);
 
-/** A short settle time: the documents ask for rotations and wait for them. */
+/** A short settle time, because commands of the documents request rotations and wait for their end. */
 const FLAGS = ['--settle-time=1s'];
 
 describe('the shell commands of the documents on a control plane with a daemon', async () => {
@@ -33,7 +33,7 @@ describe('the shell commands of the documents on a control plane with a daemon',
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
     await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));
     await start();
-    // A command of this name, as an installed package would have it, with the options of the daemon that runs here.
+    // A `terraform-daemon` command on the PATH, with the options of the running daemon.
     const command = join(folder, 'terraform-daemon');
     const options = `export TERRAFORM_DAEMON_SERVICE_PORT=${daemon.port} TERRAFORM_DAEMON_SETTLE_TIME=1s`;
     await writeFile(command, `#!/bin/sh\n${options}\nexec ${process.execPath} ${BUNDLE} "$@"\n`);
@@ -47,7 +47,7 @@ describe('the shell commands of the documents on a control plane with a daemon',
       KUBECACHEDIR: join(folder, 'cache'),
     };
   });
-  // One of them is to uninstall.
+  // One of the tested blocks uninstalls the manifests.
   beforeEach(() => kubectl(cluster.kubeconfig, ['apply', '-f', INSTALL]));
   after(async () => {
     await daemon?.stop();
@@ -57,7 +57,7 @@ describe('the shell commands of the documents on a control plane with a daemon',
 
   for (const { file, line, commands } of await blocksRunBy('cluster')) {
     it(`the commands in ${file}, line ${line}, exit with code 0`, async (t) => {
-      // The document says to delete the Deployment first.
+      // The document says to delete the Deployment before this block; here the daemon is the Deployment.
       const isByHand = commands.includes('kubectl delete mutatingwebhookconfiguration');
       if (isByHand) await daemon.stop();
       const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', commands], {

@@ -14,7 +14,10 @@ import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** There is no kubelet: the daemon runs beside the control plane, as the ServiceAccount that the chart makes. */
+/**
+ * Namespaces of the installs. No kubelet runs, so the test starts each daemon as a process with a token of the
+ * ServiceAccount of the chart.
+ */
 const NAMESPACES = ['vela-system', 'elsewhere'] as const;
 const OTHER_NAMES = {
   name: 'job-cap',
@@ -29,7 +32,7 @@ const OTHER_NAMES = {
 const OTHER_USER = 'system:serviceaccount:elsewhere:job-cap';
 const OWN_CERTIFICATES = { ...OTHER_NAMES, ownCertificates: { secretName: 'mine' } };
 
-/** By the names of the keys that the chart looks for. */
+/** Returns certificates under the keys that the chart expects in the Secret of `ownCertificates`. */
 async function broughtCertificates(): Promise<{
   readonly ca: string;
   readonly files: Readonly<Record<string, string>>;
@@ -41,7 +44,7 @@ async function broughtCertificates(): Promise<{
   return { ca: ca.certificate, files };
 }
 
-/** Texts that YAML takes for something else, each where an API server takes it. */
+/** Chart values with texts that YAML could read as another type, in fields where an API server accepts them. */
 const MISTAKABLE = {
   name: 'true',
   image: { repository: '123', tag: '1.10', pullSecrets: ['null'] },
@@ -64,7 +67,7 @@ const MISTAKABLE = {
   topologySpread: { topologyKey: 'true' },
 };
 
-/** Values at the bounds of what the chart takes. */
+/** A DNS subdomain of the maximum length of 253 characters. */
 const domain = `${'a'.repeat(63)}.`.repeat(3) + 'b'.repeat(61);
 const LARGEST = {
   name: 'a'.repeat(50),
@@ -112,7 +115,7 @@ const OTHER: Written = {
 const DEPLOYMENT = 'deployment/terraform-daemon';
 /** Time limit for the garbage collector, which deletes dependents some time after their owner. */
 const COLLECTED_MS = 60_000;
-/** All kinds of the chart, and what the Deployment makes. */
+/** All kinds of objects of the chart, and the kinds that the Deployment creates. */
 const KINDS =
   'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';
 
@@ -131,7 +134,7 @@ describe('an install of the chart with Helm', () => {
   afterEach(() => daemon?.stop('SIGKILL'));
   after(() => controlPlane?.stop());
 
-  /** With the options of the Deployment. */
+  /** Starts a daemon with the options of the Deployment and a token of its ServiceAccount. */
   async function startAs(
     namespace: string,
     name: string,
@@ -165,7 +168,7 @@ describe('an install of the chart with Helm', () => {
     return { [option]: await aFolder(t, Object.fromEntries(files)) };
   }
 
-  /** What the daemon has written, to the last field. */
+  /** Returns the Secret and the registration of the daemon with all fields. */
   const written = async ({ namespace, secret, registration }: Written = DEFAULT): Promise<unknown> => {
     const objects = await Promise.all([
       admin('-n', namespace, 'get', 'secret', secret, '-o', 'json'),
@@ -176,7 +179,10 @@ describe('an install of the chart with Helm', () => {
     return [stored, live];
   };
 
-  /** The garbage collector takes what the daemon and the Deployment have made. */
+  /**
+   * Waits until no object of the install is left. The garbage collector deletes the objects of the daemon and of the
+   * Deployment.
+   */
   const untilNothingIsLeft = (name: string, { namespace, secret, registration, lease }: Written = DEFAULT) =>
     eventually(
       async () => {
@@ -241,7 +247,7 @@ describe('an install of the chart with Helm', () => {
   it('a Helm install serves user-provided certificates from a mounted Secret without rights on Secrets', async (t) => {
     const { ca, files } = await broughtCertificates();
     const folder = await aFolder(t, files);
-    // As cert-manager makes it.
+    // The Secret has the type and the keys that cert-manager uses.
     const keys = Object.keys(files).map((key) => `--from-file=${join(folder, key)}`);
     await admin('-n', 'elsewhere', 'create', 'secret', 'generic', 'mine', '--type=kubernetes.io/tls', ...keys);
     await run(OWN_CERTIFICATES, 'upgrade', 'other', CHART, '--namespace', 'elsewhere');

@@ -118,7 +118,10 @@ describe('terraform-daemon inspect', () => {
   });
 });
 
-/** To the reader both objects, to the stranger the registration alone. */
+/**
+ * Allows the user `reader` to get the Secret and the registration, and the user `stranger` to get only the
+ * registration.
+ */
 async function grantReading({ kubeconfig }: Cluster): Promise<void> {
   const rbac = apiClient(kubeconfig, RbacAuthorizationV1Api);
   const apiGroup = 'rbac.authorization.k8s.io';
@@ -147,7 +150,7 @@ async function grantReading({ kubeconfig }: Cluster): Promise<void> {
   });
 }
 
-/** One screen. */
+/** Asserts that the text fits on a screen of 45 lines and 100 columns. */
 function assertFits(text: string): void {
   const lines = text.trimEnd().split('\n');
   assert.ok(lines.length <= 45, `${lines.length} lines`);

@@ -41,7 +41,8 @@ describe('manifests/install.yaml', () => {
     const policy = (await installObjects()).find(({ kind }) => kind === 'NetworkPolicy') as V1NetworkPolicy;
     assert.deepEqual(JSON.parse(JSON.stringify(policy.spec?.ingress)), [
       { ports: [{ port: 'https', protocol: 'TCP' }] },
-      { ports: [{ port: 'metrics', protocol: 'TCP' }], _from: [{ namespaceSelector: {} }] }, // client-node's name of it
+      // Client-node renames the field `from` to `_from`.
+      { ports: [{ port: 'metrics', protocol: 'TCP' }], _from: [{ namespaceSelector: {} }] },
     ]);
   });
 
@@ -74,7 +75,9 @@ describe('the kustomization with a policy in docs/how-to/install.md', () => {
   });
   after(() => cluster?.stop());
 
-  /** With the base of this checkout, and in the namespace that the first example has. */
+  /**
+   * Reads the kustomization with a policy from the document, and replaces its remote base by the base of this checkout.
+   */
   async function example(): Promise<{ readonly fields: Kustomization; readonly beside: KustomizationFiles }> {
     const text = await readDocument('docs/how-to/install.md');
     const [, generator = ''] =
@@ -121,7 +124,7 @@ describe('the kustomization with a policy in docs/how-to/install.md', () => {
 
 const POLICY = 'rules: [{ name: all, match: { namespaces: ["*"] }, set: { backoffLimit: 0 } }]\n';
 
-/** What each overlay is for: all that differs from the default. */
+/** For each overlay, the changes to the default objects that it must make. */
 const overlays: Readonly<Record<string, (objects: readonly KubernetesObject[]) => readonly KubernetesObject[]>> = {
   default: (objects) => objects,
   'fail-closed': (objects) =>
@@ -169,7 +172,7 @@ describe('the overlays in manifests/overlays', () => {
       const plural = policy.kind.replace(/y?$/, policy.kind.endsWith('y') ? 'ies' : 's').toLowerCase();
       const path = `/apis/admissionregistration.k8s.io/v1/${plural}`;
       const metadata = { ...policy.metadata, name: 'another' };
-      // As clients write that do not know which kinds have a namespace.
+      // Some clients set a namespace on cluster-scoped objects.
       const replies = [
         await api.call('POST', path, { ...policy, metadata }),
         await api.call('APPLY', `${path}/another?fieldManager=a&force=true`, { ...policy, metadata }),
@@ -190,7 +193,7 @@ describe('the overlays in manifests/overlays', () => {
   });
 });
 
-/** As plain data: the client makes instances of its classes. */
+/** Returns the rendered objects of an overlay as plain JSON, without the classes of client-node. */
 const objectsOf = async (overlay: string): Promise<readonly KubernetesObject[]> =>
   JSON.parse(JSON.stringify(loadAllYaml(await renderOverlay(overlay))));
 

@@ -19,7 +19,7 @@ rules:
   - level: None
 `;
 
-/** As JSON: without the classes of the client. */
+/** Returns the value as plain JSON, without the classes of client-node. */
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
 
 const once = ({ spec }: V1Job) => [spec?.backoffLimit, spec?.template.spec?.restartPolicy];
@@ -49,9 +49,9 @@ describe('the webhook with Jobs on a real API server', () => {
     const recorded = await recordedJob(file, namespace);
     return { ...recorded, metadata: { ...recorded.metadata, name } };
   };
-  /** What the endpoint was asked about a Job. */
+  /** Returns the log lines of the webhook calls about a Job. */
   const calls = (name: string) => daemon.lines.filter((line) => line.uid !== undefined && line.name === name);
-  /** The last of them; the line comes a moment after the answer. */
+  /** Waits for a webhook call about a Job and returns the log line of the last one. */
   const lastCall = (name: string) =>
     eventually(() => {
       const line = calls(name).at(-1);
@@ -112,7 +112,8 @@ describe('the webhook with Jobs on a real API server', () => {
     await cluster.annotateJob(plain);
     const sent = await job('create-plain-job', 'ends-in-apply');
     assert.deepEqual(once(await cluster.createJob(sent)), once(sent));
-    // A Job that is asked about comes after them, so their calls would be there by now.
+    // The API server calls the webhook for this last Job. Once this call is logged, calls for the earlier Jobs would
+    // be logged too.
     await cluster.createJob(await job('create-terraform-apply', 'after-plain-apply'));
     await lastCall('after-plain-apply');
     assert.deepEqual([...calls('plain'), ...calls('ends-in-apply')], []);
@@ -133,7 +134,7 @@ describe('the webhook with Jobs on a real API server', () => {
     assert.deepEqual(once(stored), [2147483647, 'OnFailure'], 'failurePolicy Ignore lets it through');
 
     const { port } = daemon;
-    // Else the backstop may be faster than what is asked here.
+    // With the backstop on, it could cap the stored Job before the dry run.
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port, flags: ['--heal=off'] });
     await daemon.line('ready');
     await eventually(async () => {
@@ -147,7 +148,8 @@ describe('the webhook with Jobs on a real API server', () => {
   it('the API server does not call the endpoint for a Job that already runs once', async () => {
     const first = await cluster.createJob(await job('create-terraform-apply', 'done-apply'));
     await cluster.annotateJob(first);
-    // A Job that is asked about comes after it, so a call would be there by now.
+    // The API server calls the webhook for this last Job. Once this call is logged, a call for the annotated Job would
+    // be logged too.
     await cluster.createJob(await job('create-terraform-apply', 'after-done-apply'));
     await lastCall('after-done-apply');
     assert.deepEqual(

@@ -32,7 +32,7 @@ describe('a Job that fails, with the real Job controller', () => {
     await daemon.line('jobs listed');
     const job = await recordedJob('create-terraform-apply', NAMESPACE);
     const name = job.metadata?.name ?? '';
-    // A moment after it was written the registration is known to the API server.
+    // The API server sees a new registration with a delay.
     await eventually(async () => {
       const stored = await cluster.batch.createNamespacedJob({ namespace: NAMESPACE, body: job, dryRun: 'All' });
       assert.equal(stored.spec?.backoffLimit, 0);
@@ -75,7 +75,7 @@ describe('a Job that fails, with the real Job controller', () => {
     assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} logs job/${name}`));
     assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} delete job ${name}`));
 
-    // A further change of the Job or a second daemon must not write the Event again.
+    // Neither another change of the Job nor a second daemon may write the Event again.
     await cluster.annotateJob(job);
     await daemon.line('event already exists');
     assert.equal(await daemon.stop(), 0);
@@ -98,7 +98,7 @@ describe('a Job that fails, with the real Job controller', () => {
     await daemon.line('jobs listed');
     const job = await recordedJob('create-terraform-apply', NAMESPACE);
     const late = { ...job, metadata: { ...job.metadata, name: 'late-apply' } } as typeof job;
-    // The daemon caps it, one way or the other.
+    // The webhook or the backstop caps the Job.
     await cluster.createJob({ ...late, spec: { ...late.spec, activeDeadlineSeconds: 1 } as typeof job.spec & object });
     const [event] = await eventually(
       async () => {

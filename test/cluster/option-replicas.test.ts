@@ -46,13 +46,13 @@ describe('replicas with different options, as during a rollout', () => {
 
   it('only the holder of the Lease publishes its options, and the second replica does not revert them', async () => {
     const old = await start();
-    // On the same host, a replica that starts takes the Lease of its predecessor at once.
+    // A replica with the same host name takes the Lease at once, as after a restart.
     const young = await start('--failure-policy=Fail', '--timeout-seconds=7');
     assert.deepEqual(await live(), ['Fail', 7]);
     await old.line('stopped watching jobs: lease lost');
     const { fields } = await old.line('webhook settings differ from this replica, left to the lease holder');
     assert.deepEqual(fields, ['failurePolicy', 'timeoutSeconds']);
-    // Both reconcile again, with nothing to do.
+    // The annotation makes both replicas reconcile again, without a change to write.
     await annotate('once');
     const seen = old.lines.length;
     await eventually(() => assert.ok(old.lines.length > seen));
@@ -111,7 +111,7 @@ describe('replicas with different options, as during a rollout', () => {
     assert.ok(old && young);
     await young.stop();
     await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: promisedMs(10_000) });
-    // The line may come after the write has been seen.
+    // The test can read the write before the replica logs it.
     await eventually(() => {
       const last = old.lines.findLast(({ message }) => message === 'webhook configuration updated');
       assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);

@@ -38,7 +38,7 @@ describe('user-provided certificates, and a webhook URL instead of a Service', (
 
   async function put(files: Readonly<Record<string, string>>, into = folder): Promise<void> {
     for (const [file, content] of Object.entries(files)) {
-      // As an editor or `mv` would put them there: never half a file.
+      // Each file is renamed into place, so that the daemon never reads a partial file.
       await writeFile(join(into, `.${file}`), content);
       await rename(join(into, `.${file}`), join(into, file));
     }
@@ -106,7 +106,7 @@ describe('user-provided certificates, and a webhook URL instead of a Service', (
     const putEverywhere = async (files: Readonly<Record<string, string>>) => {
       for (const { place } of replicas) {
         await put(files, place);
-        // The other replica is woken by the write of this one meanwhile.
+        // During these checks the other replica reconciles too, because this replica writes the CA bundle.
         for (let looks = 0; looks < 50; looks += 1) {
           const ca = await liveBundle();
           for (const { daemon } of replicas) await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });

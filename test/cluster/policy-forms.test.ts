@@ -47,14 +47,14 @@ const tried = Object.entries(policies).map(([name, policy], nth) => ({ name, nth
 const appliesIn = (namespace: string, { namespaceSelector = {} }: Policy) =>
   isSelected(namespaceSelector, namespaces[namespace] ?? {});
 
-/** A dry run of a write. */
+/** A write of a Job that is sent as a dry run. */
 interface Trial {
   readonly method: 'POST' | 'PATCH';
   readonly path: string;
   readonly body: Json;
   /** The admission request. */
   readonly request: Json;
-  /** The Job that `body` makes, as a place for the patch. */
+  /** The Job that results from `body`, to which the patch is applied. */
   readonly job: Json;
 }
 
@@ -76,7 +76,7 @@ function update(stored: Json, change: Json): Trial {
   return { method: 'PATCH', path: jobsPath(namespace, name), body: change, request, job };
 }
 
-/** What the function alone makes of it, to be sent to an API server that changes nothing. */
+/** Returns the write after the patch of decide(), for an API server without webhook and policy. */
 function decided({ method, body, request, job }: Trial, policy: Policy): Json {
   if (!appliesIn(job.metadata.namespace, policy)) return body;
   const decision = decide(readReview(aReview(request)), policy);
@@ -97,7 +97,7 @@ function outcome({ status, body }: ApiReply): string {
   return body.metadata.generateName && !body.metadata.name.startsWith('oss') ? json.replaceAll(name, 'NAME') : json;
 }
 
-/** The part of it that a policy is about. */
+/** Returns the fields of an outcome that a policy can change. */
 const shown = (text: string) =>
   text.startsWith('HTTP')
     ? text
@@ -113,7 +113,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
   let folder: string;
   let daemon: Daemon | undefined;
   const trials: Trial[] = [];
-  /** By policy: what the function, the webhook and the admission policy have made of each trial. */
+  /** The outcome of each trial by function, webhook and admission policy, for each policy. */
   const results = new Map<string, Map<'function' | 'webhook' | 'admission policy', string[]>>();
 
   before(async () => {
@@ -152,7 +152,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     results.set(policy, forms.set(form, found));
   };
 
-  /** Resolves when the API server goes by the policy with this number. */
+  /** Resolves when the API server uses the policy with this number. */
   const untilInForce = ({ nth, policy }: Pick<(typeof tried)[number], 'nth' | 'policy'>) =>
     eventually(
       async () => {
@@ -169,7 +169,9 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     );
 
   const policyFile = () => join(folder, 'policy.yaml');
-  /** In one go, as the kubelet swaps a ConfigMap: half a file would be refused first. */
+  /**
+   * The file is renamed into place, as the kubelet swaps a ConfigMap, so that the daemon never reads a partial file.
+   */
   const put = async (text: string) => {
     await writeFile(`${policyFile()}.new`, text);
     await rename(`${policyFile()}.new`, policyFile());
@@ -178,7 +180,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     await put(JSON.stringify(policy));
     daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
-      // The backstop would cap the stored Jobs whose updates are tried here.
+      // With `--heal=off` the backstop does not cap the stored Jobs, whose updates the test sends.
       flags: [`--policy-file=${policyFile()}`, '--heal=off', ...flags],
     });
     await daemon.line('ready');
@@ -234,9 +236,9 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
   it('the webhook with each policy file stores the same Jobs as the baseline', async (t) => {
     const [first] = tried;
     assert.ok(first);
-    // Fail: a condition that cannot be evaluated would refuse the Job, and so be seen.
+    // With failurePolicy Fail a match condition that fails to evaluate refuses the Job, so that the test notices it.
     const running = await startWith(first.policy, '--failure-policy=Fail');
-    // As a platform adds it; no namespace has this label.
+    // A requirement that a platform adds to webhooks. No namespace of the test has this label.
     const ofPlatform = { key: 'control-plane', operator: 'DoesNotExist' };
     const addition = { op: 'add', path: '/webhooks/0/namespaceSelector/matchExpressions', value: [ofPlatform] };
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [addition] });
@@ -282,7 +284,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     await cluster.admission.deleteMutatingWebhookConfiguration({ name: REGISTRATION });
   });
 
-  /** Creates or replaces an object of the group admissionregistration.k8s.io. */
+  /** Creates or replaces an object of the API group admissionregistration.k8s.io. */
   async function write(object: Json): Promise<void> {
     const isPolicy = object.kind === 'MutatingAdmissionPolicy';
     const plural = isPolicy ? 'mutatingadmissionpolicies' : 'mutatingadmissionpolicybindings';

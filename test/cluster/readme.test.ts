@@ -4,10 +4,13 @@ import { after, before, describe, it } from 'node:test';
 import { aCheckout, type Checkout } from '../support/builders/a-checkout.ts';
 import { blocksRunBy } from '../support/docs.ts';
 
-/** By this one these tests are run: to run it from here would never end. CI runs it on a clean checkout. */
+/**
+ * This command runs the test suite with this test in it, so running it here would recurse endlessly. CI runs it on a
+ * clean checkout.
+ */
 const OWN_COMMAND = 'npm ci && npm test';
 
-/** As a user has it: npm, which runs these tests, puts the Node.js 24 of `npm ci` before the one of the machine. */
+/** Returns the PATH without the folders that npm adds, so that the commands use the Node.js of the machine. */
 const pathOfUser = (): string =>
   (process.env.PATH ?? '')
     .split(delimiter)

@@ -20,7 +20,7 @@ describe('the webhook registration on a real API server', () => {
   after(() => cluster.stop());
   beforeEach(() => cluster.forgetDaemon());
 
-  /** Lets a daemon run until it is ready, and answers the port that it had and what it said of the registration. */
+  /** Runs a daemon until it is ready. Returns its port and its log lines about the registration. */
   async function runOnce(port?: number, ...flags: string[]) {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, ...(port ? { port } : {}) });
     await daemon.line('ready');

@@ -67,7 +67,7 @@ describe('start and stop of the daemon', () => {
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('jobs listed');
     const connections = await proxy.hang();
-    // The watches of Secret, registration and Jobs, and the renewal of the Lease.
+    // At least four connections: the watches of Secret, registration and Jobs, and the renewal of the Lease.
     await eventually(() => assert.ok(connections() >= 4, `${connections()} connections`), { withinMs: 60_000 });
     const start = performance.now();
     assert.equal(await daemon.stop(), 0);
@@ -182,7 +182,7 @@ describe('start and stop of the daemon', () => {
     await writeFile(kubeconfig, JSON.stringify(config), { mode: 0o600 });
     const proxy = createServer((socket) => {
       const upstream = connect({ host: '127.0.0.1', port: Number(new URL(apiServer).port) });
-      // A connection that one side cuts is cut on the other: that is what the test is not about.
+      // Errors are ignored: when one side closes a connection, `pipeline` closes the other side.
       pipeline(socket, upstream, socket, () => {});
     });
     t.after(async () => {

@@ -26,7 +26,7 @@ import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
 
 const REFUSED = /permitted subtree violation|excluded subtree violation/;
-/** What a thief would like to be, as names and as addresses. */
+/** Names and addresses of other servers that a thief could try to impersonate. */
 const OTHERS = [
   'DNS:kubernetes.default.svc',
   'DNS:localhost',
@@ -39,9 +39,12 @@ const nameOf = (san: string) => san.slice(san.indexOf(':') + 1).replace('*', 'an
 describe('an attacker with the private key of the CA', () => {
   let cluster: Cluster;
   let folder: string;
-  /** Whom the API server believes who its clients are. */
+  /** The CA whose client certificates the API server accepts. */
   let clientCa: CertificatePair;
-  /** As the token of the daemon, or an etcd backup, would give it. */
+  /**
+   * The CA of the daemon with its private key, as a thief can read it with the token of the daemon or in an etcd
+   * backup.
+   */
   let stolen: CertificatePair;
   before(async () => {
     clientCa = await opensslAuthority('ec');
@@ -86,7 +89,7 @@ describe('an attacker with the private key of the CA', () => {
     });
   }
 
-  /** Returns the error that the sender of a Job gets if the webhook behind the Service presents this certificate. */
+  /** Returns the error that the creator of a Job gets if the webhook behind the Service presents this certificate. */
   async function answer(service: string, pair: CertificatePair, t: TestContext): Promise<string> {
     const port = await serve(t, pair);
     const metadata = { name: 'impostor' };
@@ -122,7 +125,8 @@ describe('an attacker with the private key of the CA', () => {
   });
 
   it('the API server accepts a certificate for our Service that a stolen CA key has signed', async (t) => {
-    // It is let in, and then hangs up instead of answering: no word of the certificate.
+    // The API server accepts the certificate. The fake endpoint then closes the connection, so the error does not
+    // mention the certificate.
     const message = await answer(SERVICE, await aLeaf(stolen, { name: `DNS:${SERVER_NAME}` }), t);
     assert.match(message, /EOF|connection reset/);
     assert.doesNotMatch(message, /x509/);

@@ -19,7 +19,10 @@ const SECRET_PATH = `/api/v1/namespaces/${NAMESPACE}/secrets/${SECRET}`;
 const BINDINGS = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings';
 const POLICY = 'terraform-daemon-secret-type';
 
-/** One that Kubernetes fills with a token of that account: the classic way up from "may make Secrets". */
+/**
+ * A Secret that Kubernetes fills with a token of the named ServiceAccount: a known privilege escalation for a user who
+ * can create Secrets.
+ */
 const tokenSecret = {
   apiVersion: 'v1',
   kind: 'Secret',
@@ -58,7 +61,7 @@ describe('an attacker with the token of the ServiceAccount of the daemon', () =>
       assert.equal(status, 422, body.message);
       assert.match(body.message, /may only write Secrets of type kubernetes\.io\/tls/);
     });
-    // The policy is in force a moment after it was made; what was made before that is not to be found by other tests.
+    // A Secret that was written before the policy took effect must not remain for other tests.
     await cluster.forgetDaemon();
   });
 
@@ -132,7 +135,7 @@ describe('an attacker with the token of the ServiceAccount of the daemon', () =>
     assert.equal((await api.call('GET', jobs)).status, 200);
 
     await cluster.core.deleteNamespacedPod({ namespace: NAMESPACE, name: pod, gracePeriodSeconds: 0 });
-    // The API server believes a token for ten seconds without looking again.
+    // The API server caches a successful token check for ten seconds.
     await eventually(async () => assert.equal((await api.call('GET', jobs)).status, 401), { withinMs: 60_000 });
   });
 });

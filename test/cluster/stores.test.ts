@@ -8,7 +8,7 @@ import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../
 import { registrationStoreContract } from '../support/fakes/registration-store-contract.ts';
 import { secretStoreContract } from '../support/fakes/secret-store-contract.ts';
 
-/** The real stores keep the contract that the fakes keep, with the rights of the daemon's user. */
+/** Runs the contract tests of the fakes on the real stores, with the rights of the user of the daemon. */
 let cluster: Cluster;
 before(async () => {
   cluster = await startCluster();

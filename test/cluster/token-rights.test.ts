@@ -56,7 +56,9 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
     assert.equal(reply.status, 201, JSON.stringify(reply.body));
   }
 
-  /** What a thief would look for. Without it, a 404 could be taken for a refusal. */
+  /**
+   * Creates the objects that the attempts target. Without them, a refused call could not be distinguished from a 404.
+   */
   async function furnish(): Promise<void> {
     await cluster.createNamespace(TEAM);
     for (const name of [OTHER, NOBODY]) {
@@ -78,7 +80,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
       const { spec } = aJob();
       await create(JOBS, { metadata: { name }, spec: { ...spec, suspend } });
     }
-    // As the Job controller leaves one that has been suspended; there is none here.
+    // Writes the status that the Job controller gives a suspended Job, because no Job controller runs here.
     const since = new Date().toISOString();
     const condition = { type: 'Suspended', status: 'True', lastTransitionTime: since, lastProbeTime: since };
     const status = { startTime: since, conditions: [condition] };
@@ -118,7 +120,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
   for (const [kind, attempts] of Object.entries(REFUSED)) {
     for (const one of attempts) {
       it(`a stolen token of the daemon cannot ${one.what} (${kind})`, async () => {
-        // A policy is in force a moment after it was made.
+        // A ValidatingAdmissionPolicy takes effect shortly after its creation.
         await eventually(async () => {
           const reply = await attempt(one);
           assert.equal(reply.status, one.note === undefined ? 403 : 422, told(one, reply));
