@@ -48,7 +48,7 @@ describe('the control plane of the tests', () => {
   });
 
   test('the control plane of the tests throws if the kubeconfig of an unknown user is requested', () => {
-    assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown-user is not among the users/);
+    assert.throws(() => controlPlane.kubeconfigFor('unknown-user'), /unknown user "unknown-user"/);
   });
 
   test('after its stop, even called twice, the control plane of the tests leaves no process and no folder', async () => {

@@ -74,11 +74,11 @@ describe('changes of Secret and registration by other writers while a daemon run
     const repairs = () => timeline.moments().filter(({ registration }) => isHealthy(registration)).length;
     const isHealthy = (live: V1MutatingWebhookConfiguration | undefined) =>
       ![undefined, SPOILT].includes(bundleOf(live));
-    const isFighting = () => daemon.lines.some(({ message }) => message === FIGHT);
-    while (!isFighting()) {
-      await eventually(async () => assert.ok(isFighting() || isHealthy(await cluster.registration())));
+    const isRateLimited = () => daemon.lines.some(({ message }) => message === RATE_LIMITED);
+    while (!isRateLimited()) {
+      await eventually(async () => assert.ok(isRateLimited() || isHealthy(await cluster.registration())));
       // The daemon can write at the same time, which causes a conflict.
-      if (!isFighting()) await spoilBundle('grumpy-controller').catch(() => {});
+      if (!isRateLimited()) await spoilBundle('grumpy-controller').catch(() => {});
     }
     const { object, writer, waitMs } = await daemon.line(RATE_LIMITED);
     assert.deepEqual([object, writer], ['registration', 'grumpy-controller']);

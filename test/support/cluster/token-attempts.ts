@@ -165,7 +165,7 @@ export const ALLOWED: readonly Attempt[] = [
     since: 36,
   },
   {
-    what: 'make these changes to the Pods of a Job that has run and is suspended',
+    what: 'change the nodes, scheduling gates or resources of a Job that has run and is suspended',
     call: [
       'PATCH',
       `${jobs}/${STOPPED}`,
@@ -185,17 +185,17 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'the thief can falsify the Events of the daemon',
   },
   {
-    what: "take the daemon's Lease",
+    what: 'take the Lease',
     call: ['APPLY', applied(`${leases}/${LEASE}`), aLease(LEASE)],
     note: 'the backstop does not run, and no replica publishes changed options or a changed policy, while the thief renews the Lease. The endpoint works, and the CA bundle is repaired',
   },
   {
-    what: "read the daemon's ClusterRole",
+    what: 'read its own ClusterRole',
     call: ['GET', `${rbac}/clusterroles/${DAEMON}`],
     note: 'none: the ClusterRole is in the manifests',
   },
   {
-    what: 'ask which rights it has, as every account can',
+    what: 'ask for its own rights, as every account can',
     call: ['POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', access],
     note: 'none',
   },
@@ -212,27 +212,27 @@ const tokenSecret = aSecret(SECRET, {
 export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
   Secrets: [
     { what: 'list the Secrets of all namespaces', call: ['GET', `${core}/secrets`] },
-    { what: "list the Secrets of the daemon's namespace", call: ['GET', secrets] },
+    { what: 'list the Secrets of its namespace', call: ['GET', secrets] },
     {
-      what: "list the daemon's Secret, by a field selector",
+      what: 'list its own Secret, by a field selector',
       call: ['GET', `${secrets}?fieldSelector=metadata.name=${SECRET}`],
     },
-    { what: "watch the Secrets of the daemon's namespace", call: ['GET', `${secrets}?watch=true`] },
+    { what: 'watch the Secrets of its namespace', call: ['GET', `${secrets}?watch=true`] },
     { what: 'read another Secret', call: ['GET', secret(OTHER)] },
     { what: 'watch another Secret', call: ['GET', named(secrets, OTHER)] },
     { what: 'create another Secret by POST', call: ['POST', secrets, aSecret('thief')] },
     {
-      what: "create the daemon's Secret by POST, for which RBAC cannot check the name",
+      what: 'create its own Secret by POST (RBAC cannot check the name of a POST)',
       call: ['POST', secrets, aSecret(SECRET)],
     },
     { what: 'create another Secret by apply', call: ['APPLY', applied(secret('thief')), aSecret('thief')] },
     { what: 'patch another Secret', call: ['PATCH', secret(OTHER), { data: {} }] },
-    { what: "replace the daemon's Secret (PUT)", call: ['PUT', secret(SECRET), aSecret(SECRET)] },
+    { what: 'replace its own Secret (PUT)', call: ['PUT', secret(SECRET), aSecret(SECRET)] },
     { what: 'delete another Secret', call: ['DELETE', secret(OTHER)] },
-    { what: "delete all Secrets of the daemon's namespace", call: ['DELETE', secrets] },
+    { what: 'delete all Secrets of its namespace', call: ['DELETE', secrets] },
     { what: 'read the Secret of the same name in another namespace', call: ['GET', secret(SECRET, TEAM)] },
     {
-      what: "create the daemon's Secret with the type for a token of another ServiceAccount",
+      what: 'create its own Secret with the type for a token of another ServiceAccount',
       call: ['APPLY', applied(secret(SECRET)), tokenSecret],
       note: 'the ValidatingAdmissionPolicy `terraform-daemon-secret-type`',
     },
@@ -245,12 +245,12 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       what: 'create another registration by apply',
       call: ['APPLY', applied(`${registrations}/thief`), aRegistration('thief')],
     },
-    { what: "create the daemon's registration by POST", call: ['POST', registrations, aRegistration(REGISTRATION)] },
+    { what: 'create its own registration by POST', call: ['POST', registrations, aRegistration(REGISTRATION)] },
     {
-      what: "replace the daemon's registration (PUT)",
+      what: 'replace its own registration (PUT)',
       call: ['PUT', `${registrations}/${REGISTRATION}`, aRegistration(REGISTRATION)],
     },
-    { what: "delete the daemon's registration", call: ['DELETE', `${registrations}/${REGISTRATION}`] },
+    { what: 'delete its own registration', call: ['DELETE', `${registrations}/${REGISTRATION}`] },
     {
       what: 'create a validating webhook of the same name',
       call: [
@@ -264,11 +264,11 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       call: ['POST', `${admission}/mutatingadmissionpolicies`, anObject('v1', 'MutatingAdmissionPolicy', 'thief')],
     },
     {
-      what: "delete the policy about the type of the daemon's Secret",
+      what: 'delete the binding of the policy `terraform-daemon-secret-type`',
       call: ['DELETE', `${admission}/validatingadmissionpolicybindings/terraform-daemon-secret-type`],
     },
     {
-      what: "change the policy about the type of the daemon's Secret",
+      what: 'change the policy `terraform-daemon-secret-type`',
       call: ['PATCH', `${admission}/validatingadmissionpolicies/terraform-daemon-secret-type`, { spec: {} }],
     },
   ],
@@ -309,7 +309,7 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       what: 'patch the Lease of a control plane component',
       call: ['PATCH', `${inNamespace(coordination, 'leases', 'kube-system')}/kube-controller-manager`, {}],
     },
-    { what: "delete the daemon's Lease", call: ['DELETE', `${leases}/${LEASE}`] },
+    { what: 'delete its own Lease', call: ['DELETE', `${leases}/${LEASE}`] },
   ],
   'Pods and other objects': [
     { what: 'list Pods', call: ['GET', `${core}/pods`] },
@@ -321,9 +321,9 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     { what: 'read a ConfigMap', call: ['GET', `${inNamespace(core, 'configmaps')}/kube-root-ca.crt`] },
     { what: 'read a namespace', call: ['GET', `${core}/namespaces/${NAMESPACE}`] },
     { what: 'list nodes', call: ['GET', `${core}/nodes`] },
-    { what: 'change a Service', call: ['PATCH', `${inNamespace(core, 'services')}/${OTHER}`, {}] },
+    { what: 'point its Service elsewhere', call: ['PATCH', `${inNamespace(core, 'services')}/${OTHER}`, {}] },
     {
-      what: "change the daemon's Deployment",
+      what: 'change its own Deployment',
       call: ['PATCH', `${inNamespace('/apis/apps/v1', 'deployments')}/${DAEMON}`, {}],
     },
     {
@@ -333,8 +333,8 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     { what: "read the API server's metrics", call: ['GET', '/metrics'] },
   ],
   Identity: [
-    { what: "request a token for the daemon's ServiceAccount", call: ['POST', toServiceAccount(DAEMON), {}] },
-    { what: 'request a token for another ServiceAccount', call: ['POST', toServiceAccount(OTHER), {}] },
+    { what: 'mint a token for itself', call: ['POST', toServiceAccount(DAEMON), {}] },
+    { what: 'mint a token for another account', call: ['POST', toServiceAccount(OTHER), {}] },
     { what: 'create a TokenReview', call: ['POST', '/apis/authentication.k8s.io/v1/tokenreviews', {}] },
     {
       what: 'ask for the rights of other users',
@@ -345,15 +345,9 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       call: ['POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests', {}],
     },
     { what: 'read another ClusterRole', call: ['GET', `${rbac}/clusterroles/cluster-admin`] },
-    { what: "add rules to the daemon's ClusterRole", call: ['PATCH', `${rbac}/clusterroles/${DAEMON}`, { rules: [] }] },
-    {
-      what: "add rules to the daemon's Role",
-      call: ['PATCH', `${inNamespace(rbac, 'roles')}/${DAEMON}`, { rules: [] }],
-    },
-    { what: "bind the daemon's ServiceAccount to another role", call: ['POST', `${rbac}/clusterrolebindings`, {}] },
-    {
-      what: "change the daemon's ServiceAccount",
-      call: ['PATCH', `${inNamespace(core, 'serviceaccounts')}/${DAEMON}`, {}],
-    },
+    { what: 'widen its own ClusterRole', call: ['PATCH', `${rbac}/clusterroles/${DAEMON}`, { rules: [] }] },
+    { what: 'widen its own Role', call: ['PATCH', `${inNamespace(rbac, 'roles')}/${DAEMON}`, { rules: [] }] },
+    { what: 'bind itself to another role', call: ['POST', `${rbac}/clusterrolebindings`, {}] },
+    { what: 'change its own ServiceAccount', call: ['PATCH', `${inNamespace(core, 'serviceaccounts')}/${DAEMON}`, {}] },
   ],
 };

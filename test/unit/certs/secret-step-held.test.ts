@@ -59,7 +59,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
   describe(`a write of the Secret that is held back (${held})`, () => {
     const harmless = {
       ...(holdsOrdinary ? ordinary : {}),
-      'a repeated CA in its bundle': { secret: twice, action: 'mend' },
+      'a repeated CA in its bundle': { secret: twice, action: 'repair' },
       'a lost CA key and a valid serving certificate': { secret: lost, action: 'replace' },
       'an immutable Secret': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };

@@ -19,14 +19,14 @@ describe('the delay of a repair', () => {
   });
 
   test('the first twenty repairs of an object in a row are not delayed, and the next is delayed by one second', () => {
-    assert.equal(fightAfter(19).delayMs('secret', at(0)), 0);
-    assert.equal(fightAfter(20).delayMs('secret', at(0)), 1_000);
+    assert.equal(limiterAfter(19).delayMs('secret', at(0)), 0);
+    assert.equal(limiterAfter(20).delayMs('secret', at(0)), 1_000);
   });
 
   const waits = { 20: 1, 21: 2, 22: 4, 23: 8, 24: 16, 25: 32, 26: 64, 27: 128, 28: 256, 29: 300, 30: 300, 2000: 300 };
   for (const [repairs, seconds] of Object.entries(waits)) {
     test(`the next repair after ${repairs} repairs in a row is delayed by ${seconds} s`, () => {
-      assert.equal(fightAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
+      assert.equal(limiterAfter(Number(repairs)).delayMs('secret', at(0)), seconds * 1000);
     });
   }
 
@@ -39,19 +39,19 @@ describe('the delay of a repair', () => {
   });
 
   test('repairs of one object do not delay the repair of another', () => {
-    const fights = fightAfter(30);
-    assert.equal(fights.delayMs('registration', at(0)), 0);
-    fights.record('registration', at(0));
-    assert.equal(fights.delayMs('registration', at(0)), 0);
-    assert.equal(fights.delayMs('secret', at(0)), 5 * MINUTE_MS);
+    const limiter = limiterAfter(30);
+    assert.equal(limiter.delayMs('registration', at(0)), 0);
+    limiter.record('registration', at(0));
+    assert.equal(limiter.delayMs('registration', at(0)), 0);
+    assert.equal(limiter.delayMs('secret', at(0)), 5 * MINUTE_MS);
   });
 });
 
 describe('the end of a conflict with another writer', () => {
   test('a repair within ten minutes of the last one is delayed as part of the same conflict', () => {
-    const fights = fightAfter(24);
-    fights.record('secret', at(10 * MINUTE_MS - 1));
-    assert.equal(fights.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
+    const limiter = limiterAfter(24);
+    limiter.record('secret', at(10 * MINUTE_MS - 1));
+    assert.equal(limiter.delayMs('secret', at(10 * MINUTE_MS - 1)), 32_000);
   });
 
   test('ten minutes without a repair reset the repair delay', () => {
@@ -64,17 +64,17 @@ describe('the end of a conflict with another writer', () => {
   });
 
   test('setting back the clock does not delay a repair', () => {
-    const fights = fightAfter(24, MINUTE_MS);
-    assert.equal(fights.delayMs('secret', at(MINUTE_MS - 1)), 0);
-    fights.record('secret', at(0));
-    assert.equal(fights.delayMs('secret', at(0)), 32_000);
+    const limiter = limiterAfter(24, MINUTE_MS);
+    assert.equal(limiter.delayMs('secret', at(MINUTE_MS - 1)), 0);
+    limiter.record('secret', at(0));
+    assert.equal(limiter.delayMs('secret', at(0)), 32_000);
   });
 
   test('the repair limiter remembers the latest 1,000 objects', () => {
-    const fights = fightAfter(25);
-    for (let nth = 0; nth < 999; nth += 1) fights.record(`object-${nth}`, at(0));
-    assert.ok(fights.delayMs('secret', at(0)) > 0);
-    fights.record('one more', at(0));
-    assert.equal(fights.delayMs('secret', at(0)), 0);
+    const limiter = limiterAfter(25);
+    for (let nth = 0; nth < 999; nth += 1) limiter.record(`object-${nth}`, at(0));
+    assert.ok(limiter.delayMs('secret', at(0)) > 0);
+    limiter.record('one more', at(0));
+    assert.equal(limiter.delayMs('secret', at(0)), 0);
   });
 });

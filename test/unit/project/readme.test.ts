@@ -119,20 +119,6 @@ describe('docs/how-to/troubleshoot.md', () => {
   });
 });
 
-test('docs/how-to/monitor.md has the exit codes of inspect that the code has', async () => {
-  const rows = [...(await readDocument('docs/how-to/monitor.md')).matchAll(/^\| (\d) \| (.*) \| (.*) \|$/gm)];
-  const expected = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [
-    `${exitCode}`,
-    `\`${word}\``,
-    meaning,
-  ]);
-  const misused = ['2', 'none', 'usage error'];
-  assert.deepEqual(
-    rows.map(([, ...cells]) => cells),
-    [...expected, misused].toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
-  );
-});
-
 test('docs/explanation/failure-modes.md names only existing test files', async () => {
   const root = new URL('../../../', import.meta.url);
   const lessons = await readFile(new URL('docs/explanation/failure-modes.md', root), 'utf8');

@@ -53,7 +53,7 @@ const bundleRows: readonly DecisionRow[] = [
     set: withBundle(own, forOtherNames.certificate),
     expected: 'repair foreign-ca',
   },
-  { what: 'a bundle with a CA with an EC key', set: withBundle(own, ec.certificate), expected: 'mend foreign-ca' },
+  { what: 'a bundle with a CA with an EC key', set: withBundle(own, ec.certificate), expected: 'repair foreign-ca' },
   {
     what: 'a bundle with a certificate that is no CA',
     set: withBundle(own, set.serving.certificate),
