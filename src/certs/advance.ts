@@ -1,7 +1,6 @@
 import { joinCertificates, splitCertificates } from '../lib/pem.ts';
-import type { BundleRules } from './bundle.ts';
 import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
-import type { CertificateDecision } from './decide.ts';
+import type { CertificateDecision, SetRules } from './decide.ts';
 import { issueCertificateAuthority, issueServingCertificate } from './issue.ts';
 import type { Situation } from './situation.ts';
 
@@ -9,14 +8,14 @@ import type { Situation } from './situation.ts';
 export type SetStep = Exclude<CertificateDecision, { readonly action: 'keep' | 'recreate' | 'replace' }>;
 
 /** Returns the functions that change a certificate set: `advance` changes part of it, `replace` all of it. */
-export function createSteps(options: CertificateOptions, bundles: BundleRules) {
+export function createSteps(options: CertificateOptions, { bundles, swap }: SetRules) {
   /** Sets the CA bundle: the current CA, the next CA, and the earlier CAs that other replicas may still need. */
   function withBundle(set: CertificateSet, situation: Situation): CertificateSet {
     const own = splitCertificates(joinCertificates([set.ca.certificate, set.nextCa?.certificate ?? '']));
     const known = joinCertificates([set.caBundle, set.phase === 'stable' ? '' : (situation.liveBundle ?? '')]);
     const caBundle = joinCertificates([...own, ...bundles.usableAuthorities(known, situation, own)]);
     const isAlone = caBundle === joinCertificates([set.ca.certificate]);
-    return { ...set, caBundle, ...(isAlone ? { phase: 'stable', phaseSince: undefined } : {}) };
+    return { ...set, caBundle, ...(isAlone ? { former: undefined, phase: 'stable', phaseSince: undefined } : {}) };
   }
 
   /** Returns the changed certificate set. Does not write it to the Secret. */
@@ -29,8 +28,10 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
         const nextCa = await issueCertificateAuthority(options, now);
         return withBundle({ ...set, nextCa, phase: 'publishing', phaseSince: now }, situation);
       }
-      case 'adopt':
-        return withBundle({ ...set, phase: 'publishing', phaseSince: now }, situation);
+      case 'adopt': {
+        const former = swap.formerPair(set.former, set.ca.certificate, situation);
+        return withBundle({ ...set, former, phase: 'publishing', phaseSince: now }, situation);
+      }
       case 'repair':
         return withBundle(set, situation);
       case 'publish':
@@ -47,13 +48,16 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
   /**
    * Issues a new CA and serving certificate. The usable CAs of the Secret and of the live bundle stay in the CA bundle
    * until the rotation has finished, because other replicas may still present certificates that these CAs have signed.
+   * The serving certificate that API servers trust already stays in the set for replicas that start meanwhile.
    */
   async function replace(before: CertificateSet | undefined, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
     const ca = await issueCertificateAuthority(options, now);
     const serving = await issueServingCertificate(options, ca, now);
     const caBundle = before?.caBundle ?? ca.certificate;
-    return withBundle({ ca, serving, caBundle, nextCa: undefined, phase: 'publishing', phaseSince: now }, situation);
+    const former = swap.formerPair(before?.serving, ca.certificate, situation);
+    const begun = { phase: 'publishing', phaseSince: now } as const;
+    return withBundle({ ca, serving, caBundle, nextCa: undefined, former, ...begun }, situation);
   }
 
   return { advance, replace };
@@ -65,7 +69,7 @@ export function createSteps(options: CertificateOptions, bundles: BundleRules) {
  */
 async function takeOver(set: CertificateSet, options: CertificateOptions, now: Date): Promise<CertificateSet> {
   const { nextCa } = set;
-  const retiring = { ...set, nextCa: undefined, phase: 'retiring', phaseSince: now } as const;
+  const retiring = { ...set, nextCa: undefined, former: undefined, phase: 'retiring', phaseSince: now } as const;
   // Without a next CA, the current CA is already the new CA: the daemon replaced the certificates at once, or another
   // writer stored a new set.
   if (nextCa === undefined) return retiring;

@@ -11,11 +11,12 @@ export type CertificateLogic = ReturnType<typeof createCertificateLogic>;
 /** Returns the certificate functions, bound to the options. */
 export function createCertificateLogic(options: CertificateOptions) {
   const bundles = createBundleRules(options);
+  const swap = createServingSwap(options);
   return {
-    decide: createDecide(options, bundles),
-    ...createSteps(options, bundles),
+    decide: createDecide(options, { bundles, swap }),
+    ...createSteps(options, { bundles, swap }),
     toSecret: (set: CertificateSet) => toSecret(set, options),
     usableAuthorities: bundles.usableAuthorities,
-    ...createServingSwap(options),
+    ...swap,
   };
 }

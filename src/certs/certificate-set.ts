@@ -32,6 +32,11 @@ export interface CertificateSet extends ServingCertificates {
   readonly ca: CertificatePair;
   /** The CA that signs after the switch. Before the switch it is in the CA bundle beside the current CA. */
   readonly nextCa: CertificatePair | undefined;
+  /**
+   * The serving certificate that API servers trust while `ca` is new to them, because it replaced a lost CA. A replica
+   * that starts before the switch presents this pair.
+   */
+  readonly former: CertificatePair | undefined;
   readonly phase: Phase;
   /** When the phase began; `undefined` if the annotation is missing or invalid. */
   readonly phaseSince: Date | undefined;

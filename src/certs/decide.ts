@@ -7,6 +7,7 @@ import { createPairChecks } from './pair-checks.ts';
 import type { Reason } from './reason-texts.ts';
 import type { SecretTraits } from './secret.ts';
 import type { Asked } from './secret-annotations.ts';
+import type { ServingSwap } from './serving-swap.ts';
 import type { Situation } from './situation.ts';
 import { renewalMoment } from './x509.ts';
 
@@ -19,19 +20,28 @@ export type CertificateDecision =
   | { readonly action: 'announce'; readonly reason: Reason }
   /** Issue a new CA and serving certificate at once, because the current ones cannot be used. */
   | { readonly action: 'replace'; readonly reason: Reason }
-  /** Add the live CAs to the bundle, because another writer has put a different certificate set into the Secret. */
+  /**
+   * Add the live CAs and the presented pair to the set, because another writer has put a different certificate set into
+   * the Secret.
+   */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */
   | { readonly action: 'repair'; readonly reason: Reason }
-  /** Delete the Secret and create it again, because it is immutable or has the wrong type. */
+  /** Create the Secret again with the content that it had: a write deleted it, and its replacement was refused. */
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;
+
+/** The rules for the CA bundle and for the serving certificate of a set. */
+export interface SetRules {
+  readonly bundles: BundleRules;
+  readonly swap: ServingSwap;
+}
 
 /**
  * Returns a pure function that decides the next step for a stored certificate set. Invalid content leads to a step, not
  * to an exception. The set is `undefined` if there is no Secret; parts of the set may be empty or unreadable.
  */
-export function createDecide(options: CertificateOptions, bundles: BundleRules) {
+export function createDecide(options: CertificateOptions, { bundles, swap }: SetRules) {
   const { caProblem, renewalReason, isWeak } = createPairChecks(options);
 
   /** Returns `replace` if the CA has a problem, or `renew` if only the serving certificate needs replacement. */
@@ -53,7 +63,8 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
   function decideOnBundle(set: CertificateSet, situation: Situation): CertificateDecision | undefined {
     const reason = bundles.bundleProblem(set, situation.now);
     if (reason !== undefined) return { action: 'repair', reason };
-    return bundles.isLeftBehind(set, situation) ? { action: 'adopt', reason: 'swapped' } : undefined;
+    const isAdopted = bundles.isLeftBehind(set, situation) || swap.lacksFormer(set, situation);
+    return isAdopted ? { action: 'adopt', reason: 'swapped' } : undefined;
   }
 
   /** Returns `announce` if the CA must be rotated: a user asked for it, its key is too small, or it is due. */
@@ -65,7 +76,6 @@ export function createDecide(options: CertificateOptions, bundles: BundleRules) 
   }
 
   return (set: CertificateSet | undefined, situation: Situation, traits: SecretTraits = {}): CertificateDecision => {
-    if (traits.flaw !== undefined) return { action: 'recreate', reason: traits.flaw };
     if (set === undefined || isEmpty(set)) return { action: 'replace', reason: 'absent' };
     return (
       decideOnPairs(set, situation) ??

@@ -19,8 +19,6 @@ export const reasons = {
   'unparsable-bundle': 'the CA bundle has a block that cannot be parsed',
   swapped:
     'another writer has replaced the certificates in the Secret, and the new CA bundle does not verify the presented certificate',
-  'wrong-type': 'the Secret is not of the type kubernetes.io/tls',
-  immutable: 'the Secret is immutable, so no certificate in it can be renewed',
   'wrong-phase': 'the phase annotation of the Secret contradicts its certificates',
   restart: 'the daemon has started, and --rotate-on-start is true',
   asked: 'a user requested it with the annotation terraform.job.kb.io/rotate',

@@ -4,15 +4,17 @@ import { OperatorError } from '../lib/errors.ts';
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
-interface Labelled {
+/** The Secret, as far as these functions read it. */
+interface Owned {
   readonly labels: Readonly<Record<string, string>>;
+  readonly deletionWaitsFor?: readonly string[] | undefined;
 }
 
 /** Whether the label permits the daemon to overwrite the Secret. */
-export const isOurs = ({ labels }: Labelled): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
+export const isOurs = ({ labels }: Owned): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 
 /** Returns the error that forbids a write to a Secret without the daemon's label; `undefined` if a write is allowed. */
-export function foreignProblem(stored: Labelled | undefined, reference: string): OperatorError | undefined {
+export function foreignProblem(stored: Owned | undefined, reference: string): OperatorError | undefined {
   if (stored === undefined || isOurs(stored)) return undefined;
   const label = `${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`;
   const [namespace, name] = reference.split('/');
@@ -21,5 +23,17 @@ export function foreignProblem(stored: Labelled | undefined, reference: string):
     `Secret ${reference} has no label ${label}, so it must not be overwritten. ` +
       `To let the daemon manage this Secret: kubectl -n ${namespace} label secret ${name} ${label}. ` +
       'To keep this Secret unchanged: set --secret-name to another name, or use your own certificate with --webhook-cert-path.',
+  );
+}
+
+/** Returns the error that forbids a write to a Secret that is being deleted: the write would be lost with it. */
+export function deletionProblem(stored: Owned | undefined, reference: string): OperatorError | undefined {
+  if (stored?.deletionWaitsFor === undefined) return undefined;
+  const [namespace, name] = reference.split('/');
+  return new OperatorError(
+    'SECRET_DELETING',
+    `Secret ${reference} must be written, but it is being deleted and waits for the finalizers ` +
+      `${stored.deletionWaitsFor.join(', ')}. If their controller does not remove them: ` +
+      `kubectl -n ${namespace} patch secret ${name} --type=merge -p '{"metadata":{"finalizers":null}}'`,
   );
 }

@@ -1,11 +1,10 @@
-import { joinCertificates } from '../lib/pem.ts';
+import { joinCertificates, type Pem } from '../lib/pem.ts';
 import type { CertificateLogic } from './certificate-logic.ts';
 import type { CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision } from './decide.ts';
-import { fromSecret, issuedBecause, type SecretContent, type StoredSecret, traitsOf } from './secret.ts';
+import { flawOf, fromSecret, issuedBecause, type SecretContent, type StoredSecret, traitsOf } from './secret.ts';
 import { type Asked, askedFor, ROTATE } from './secret-annotations.ts';
 import type { Situation } from './situation.ts';
-import { parseCertificate, parsePrivateKey } from './x509.ts';
 
 /**
  * Access to the Secret of the daemon. If another writer came first, a write resolves with `false` and does not throw.
@@ -18,7 +17,10 @@ export interface SecretStore {
   create(content: SecretContent): Promise<boolean>;
   /** Resolves `false` if the Secret was changed or deleted since `resourceVersion`; the caller must read it again. */
   update(content: SecretContent, resourceVersion: string): Promise<boolean>;
-  /** Deletes the Secret with the given UID and version. Resolves `false` if it was changed or deleted since. */
+  /**
+   * Deletes the Secret with the given UID and version. Resolves `false` if it was changed or deleted since, or if
+   * finalizers delay its deletion; the caller must read it again.
+   */
   delete(stored: StoredSecret): Promise<boolean>;
 }
 
@@ -26,29 +28,38 @@ export interface SecretStore {
 export interface SecretFindings {
   readonly situation: Situation;
   readonly stored: StoredSecret | undefined;
+  /** Whether `stored` is the last known content of a Secret that this process deleted and could not create again. */
+  readonly isGone: boolean;
   readonly set: CertificateSet | undefined;
   readonly decision: CertificateDecision;
   /** Whether the endpoint can present the stored serving certificate now, even if a step is needed. */
   readonly isUsable: boolean;
 }
 
-/** Returns the next step for the Secret. Pure. */
+/**
+ * Returns the next step for the Secret. Pure.
+ *
+ * @param kept the content to create again if there is no Secret.
+ */
 export function decideSecret(
   logic: CertificateLogic,
-  stored: StoredSecret | undefined,
+  { read, kept }: { readonly read: StoredSecret | undefined; readonly kept?: StoredSecret | undefined },
   situation: Situation,
 ): SecretFindings {
+  const stored = read ?? kept;
+  const isGone = read === undefined && kept !== undefined;
   const set = stored && fromSecret(stored);
-  const decision = logic.decide(set, situation, stored && traitsOf(stored));
-  const isUsable = set !== undefined && (decision.action === 'keep' || canServe(set, logic, situation));
-  return { situation, stored, set, decision, isUsable };
+  const decided = logic.decide(set, situation, stored && traitsOf(stored));
+  const decision = isGone && decided.action === 'keep' ? ({ action: 'recreate', reason: 'absent' } as const) : decided;
+  const isUsable = set !== undefined && (decided.action === 'keep' || canServe(set, logic, situation));
+  return { situation, stored, isGone, set, decision, isUsable };
 }
 
-function canServe({ serving, caBundle }: CertificateSet, logic: CertificateLogic, { now, liveBundle }: Situation) {
-  const key = parsePrivateKey(serving.privateKey);
-  const isPair = key !== undefined && parseCertificate(serving.certificate)?.checkPrivateKey(key) === true;
-  return isPair && logic.isVerified(serving.certificate, joinCertificates([caBundle, liveBundle ?? '']), now);
-}
+const canServe = (
+  { serving, caBundle }: CertificateSet,
+  logic: CertificateLogic,
+  { now, liveBundle = '' as Pem }: Situation,
+) => logic.canPresent(serving, joinCertificates([caBundle, liveBundle]), now);
 
 /**
  * Takes the decided step and writes the Secret if it has not changed since it was read. Several replicas can do so
@@ -70,30 +81,26 @@ export async function takeSecretStep(
   return (await write(store, findings, { ...content, annotations })) ? next : undefined;
 }
 
-async function nextSet(logic: CertificateLogic, findings: SecretFindings): Promise<CertificateSet> {
-  const { set, decision, situation } = findings;
+async function nextSet(logic: CertificateLogic, { set, decision, situation }: SecretFindings): Promise<CertificateSet> {
   if (set === undefined || decision.action === 'replace') return logic.replace(set, situation);
-  if (decision.action === 'keep') return set;
-  if (decision.action !== 'recreate') return logic.advance(set, decision, situation);
-  // The stored certificates may also be invalid. They are then replaced in the same write, because the endpoint
-  // presents the certificates of the recreated Secret.
-  const inner = logic.decide(set, situation);
-  const isFit = inner.action !== 'replace' && inner.action !== 'renew';
-  return isFit ? set : nextSet(logic, { ...findings, decision: inner });
+  if (decision.action === 'keep' || decision.action === 'recreate') return set;
+  return logic.advance(set, decision, situation);
 }
 
-async function write(store: SecretStore, { stored, decision }: SecretFindings, content: SecretContent) {
+async function write(store: SecretStore, { stored, isGone, decision }: SecretFindings, content: SecretContent) {
   if (stored === undefined) return store.create(content);
-  if (decision.action === 'recreate') {
-    // Keep the labels, annotations and data of other writers, and the `rotate` annotation.
-    const labels = { ...stored.labels, ...content.labels };
-    const annotations = { ...stored.annotations, ...content.annotations };
-    const data = { ...stored.data, ...content.data };
-    return (await store.delete(stored)) && store.create({ labels, annotations, data });
-  }
   const answered = isDone(askedFor(stored), decision) ? { [ROTATE]: null } : {};
   const annotations = { ...content.annotations, ...answered };
-  return store.update({ ...content, annotations }, stored.resourceVersion);
+  if (!isGone && flawOf(stored) === undefined) {
+    return store.update({ ...content, annotations }, stored.resourceVersion);
+  }
+  // Keep the labels, annotations and data of other writers.
+  const whole = {
+    labels: { ...stored.labels, ...content.labels },
+    annotations: { ...stored.annotations, ...annotations },
+    data: { ...stored.data, ...content.data },
+  };
+  return (isGone || (await store.delete(stored))) && store.create(whole);
 }
 
 /**

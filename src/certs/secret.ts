@@ -27,6 +27,8 @@ export interface StoredSecret {
   readonly resourceVersion: string;
   readonly type: string;
   readonly isImmutable: boolean;
+  /** The finalizers that delay the deletion of the Secret; `undefined` if it is not being deleted. */
+  readonly deletionWaitsFor?: readonly string[] | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly data: Readonly<Record<string, string>>;
@@ -37,8 +39,6 @@ export interface StoredSecret {
 /** Properties of the Secret that influence the next step but are not part of the certificate set. */
 export interface SecretTraits {
   readonly asked?: Asked | undefined;
-  /** Why the Secret must be deleted and created again. */
-  readonly flaw?: 'wrong-type' | 'immutable' | undefined;
   /** Whether the phase annotation contradicts the stored certificates. */
   readonly isPhaseWrong?: boolean | undefined;
 }
@@ -54,6 +54,9 @@ export function fromSecret({ data, annotations }: StoredSecret): CertificateSet 
     caBundle,
     serving: { certificate: text('tls.crt'), privateKey: text('tls.key') },
     nextCa: hasNext ? nextCa : undefined,
+    former: data['former-tls.crt']
+      ? { certificate: text('former-tls.crt'), privateKey: text('former-tls.key') }
+      : undefined,
     phase: readPhase(annotations[`${PREFIX}/phase`], hasNext, splitCertificates(caBundle).length),
     phaseSince: readDate(annotations[`${PREFIX}/phase-since`]),
   };
@@ -91,6 +94,8 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
       'ca.key': toBase64(set.ca.privateKey),
       'next-ca.crt': set.nextCa ? toBase64(set.nextCa.certificate) : null,
       'next-ca.key': set.nextCa ? toBase64(set.nextCa.privateKey) : null,
+      'former-tls.crt': set.former ? toBase64(set.former.certificate) : null,
+      'former-tls.key': set.former ? toBase64(set.former.privateKey) : null,
     },
   };
 }
@@ -120,8 +125,13 @@ export const isPhaseWrong = (stored: StoredSecret): boolean =>
 /** Returns the traits of the Secret; none for a Secret without the daemon's label, which the daemon must not write. */
 export function traitsOf(stored: StoredSecret): SecretTraits {
   if (!isOurs(stored)) return {};
-  const flaw = stored.type !== SECRET_TYPE ? 'wrong-type' : stored.isImmutable ? 'immutable' : undefined;
-  return { flaw, asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) };
+  return { asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) };
+}
+
+/** Returns why the Secret cannot be updated: a write must delete it and create it again. */
+export function flawOf({ type, isImmutable }: StoredSecret): 'wrong-type' | 'immutable' | undefined {
+  if (type !== SECRET_TYPE) return 'wrong-type';
+  return isImmutable ? 'immutable' : undefined;
 }
 
 function describe(part: string, pem: string = ''): Record<string, string | null> {

@@ -1,7 +1,7 @@
 import type { Pem } from '../lib/pem.ts';
 import type { CertificateOptions, CertificatePair, CertificateSet } from './certificate-set.ts';
 import type { Situation } from './situation.ts';
-import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from './x509.ts';
+import { isTrustedBy, parseCertificate, parsePrivateKey, servingProblem, validityProblem } from './x509.ts';
 
 /** `present` if the endpoint must present the stored serving certificate now; otherwise the reason why not. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
@@ -10,6 +10,11 @@ export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 
+const presentedPair = ({ presented, presentedKey }: Situation): CertificatePair | undefined =>
+  presented && presentedKey && { certificate: presented, privateKey: presentedKey };
+
+export type ServingSwap = ReturnType<typeof createServingSwap>;
+
 /** Returns the functions that decide when the endpoint presents another serving certificate. */
 export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) {
   /** Whether an API server with this CA bundle accepts the certificate now. It verifies the first server name. */
@@ -17,6 +22,30 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
     const certificate = parseCertificate(pem);
     if (certificate === undefined || !isTrustedBy(pem, bundle, now)) return false;
     return (validityProblem(certificate, now) ?? servingProblem(certificate, names)) === undefined;
+  }
+
+  /** Whether the endpoint can present the pair now to an API server with this CA bundle. */
+  function canPresent({ certificate, privateKey }: CertificatePair, bundle: Pem, now: Date): boolean {
+    const key = parsePrivateKey(privateKey);
+    const isPair = key !== undefined && parseCertificate(certificate)?.checkPrivateKey(key) === true;
+    return isPair && isVerified(certificate, bundle, now);
+  }
+
+  /** Whether the live CA bundle verifies the pair by a CA other than `ca`, which may be new to API servers. */
+  function isFormer(pair: CertificatePair | undefined, ca: Pem, { now, liveBundle = '' as Pem }: Situation): boolean {
+    return pair !== undefined && canPresent(pair, liveBundle, now) && !isTrustedBy(pair.certificate, ca, now);
+  }
+
+  /** Returns the pair to store as `former` beside a CA that may be new to API servers: the first that they trust. */
+  function formerPair(stored: CertificatePair | undefined, ca: Pem, situation: Situation): CertificatePair | undefined {
+    return [presentedPair(situation), stored].find((pair) => isFormer(pair, ca, situation));
+  }
+
+  /** Whether the Secret lacks a former pair for replicas that start before the switch, and this replica has one. */
+  function lacksFormer(set: CertificateSet, situation: Situation): boolean {
+    const ca = waitingAuthority(set);
+    if (ca === undefined || isFormer(set.former, ca, situation)) return false;
+    return isFormer(presentedPair(situation), ca, situation);
   }
 
   /**
@@ -37,5 +66,5 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
     return isOfAnother && isVerified(presented, liveBundle, now) ? 'settling' : 'present';
   }
 
-  return { isVerified, decidePresentation };
+  return { isVerified, canPresent, isFormer, formerPair, lacksFormer, decidePresentation };
 }

@@ -9,6 +9,8 @@ export interface Situation {
   readonly liveBundle?: Pem | undefined;
   /** The certificate that the endpoint of this replica presents. */
   readonly presented?: Pem | undefined;
+  /** The private key of `presented`; `undefined` if only the certificate is known. */
+  readonly presentedKey?: Pem | undefined;
   /**
    * Milliseconds since this process first read the set in its current phase. Another machine may have written
    * `phaseSince`, with a clock that is ahead or behind. Without this value, only `phaseSince` counts.

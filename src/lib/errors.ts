@@ -9,6 +9,7 @@ export const errorCodes = [
   'POLICY_INVALID',
   'CLIENT_CA_INVALID',
   'SECRET_NOT_OURS',
+  'SECRET_DELETING',
   'WRITES_PAUSED',
   'KUBE_FORBIDDEN',
   'KUBE_REJECTED',
@@ -21,7 +22,7 @@ export const errorCodes = [
 export type ErrorCode = (typeof errorCodes)[number];
 
 /** Codes after which the same call can succeed later. */
-const retryableCodes: readonly ErrorCode[] = ['WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE'];
+const retryableCodes: readonly ErrorCode[] = ['SECRET_DELETING', 'WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE'];
 
 /** An expected failure. Callers branch on `code` and `retryable`, never on the text. */
 export class OperatorError extends Error {

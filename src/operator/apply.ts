@@ -3,7 +3,6 @@ import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair, CertificateSet } from '../certs/certificate-set.ts';
 import { type SecretStore, takeSecretStep } from '../certs/secret-step.ts';
 import { OperatorError } from '../lib/errors.ts';
-import type { Pem } from '../lib/pem.ts';
 import { type RegistrationStore, writeRegistration } from '../registration/registration-step.ts';
 import type { LimitedPlan, WriteHold } from './limit.ts';
 import type { Planned } from './plan.ts';
@@ -24,8 +23,8 @@ export interface PassOutcome {
   readonly plan: LimitedPlan;
   readonly secret: StepOutcome<CertificateSet>;
   readonly registration: StepOutcome<V1MutatingWebhookConfiguration>;
-  /** The certificate that the endpoint presents since this pass; `undefined` if the pass changed nothing there. */
-  readonly presented: Pem | undefined;
+  /** The pair that the endpoint presents since this pass; `undefined` if the pass changed nothing there. */
+  readonly presented: CertificatePair | undefined;
   /** Why a needed step could not be tried, or why it failed. */
   readonly failure: OperatorError | undefined;
   /** Whether a write succeeded or hit a conflict. The reconciler must then observe everything again. */
@@ -64,7 +63,7 @@ export async function apply(
     plan,
     secret,
     registration,
-    presented: isFirst || isSwapped ? pair?.certificate : undefined,
+    presented: isFirst || isSwapped ? pair : undefined,
     failure: plan.failure ?? secret.error ?? registration.error,
     isChanged,
   };

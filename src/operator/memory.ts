@@ -1,4 +1,5 @@
-import type { ServingCertificates } from '../certs/certificate-set.ts';
+import type { CertificatePair, ServingCertificates } from '../certs/certificate-set.ts';
+import type { StoredSecret } from '../certs/secret.ts';
 import type { Pem } from '../lib/pem.ts';
 import type { RepairHistory } from '../lib/repair-limiter.ts';
 import type { RegistrationFindings } from '../registration/registration-step.ts';
@@ -11,6 +12,8 @@ export interface CurrentCertificates extends ServingCertificates {
   readonly own: Pem;
   /** The CA of the serving certificate, while the CA is new and some API servers may not have read it yet. */
   readonly waiting: Pem | undefined;
+  /** The pair that a replica that starts presents instead of `serving`, if the live CA bundle verifies it. */
+  readonly former?: CertificatePair | undefined;
   /** When the next certificate step is due. */
   readonly until: Date | undefined;
 }
@@ -21,10 +24,17 @@ export interface Memory {
   readonly restartedAt: Date | undefined;
   /** The certificate that the endpoint presents; `undefined` until the first pass presents one. */
   readonly presented?: Pem | undefined;
+  /** The private key of `presented`. */
+  readonly presentedKey?: Pem | undefined;
   /** The CA bundle that was last read back from the API server. */
   readonly liveBundle?: Pem | undefined;
   /** The last certificates that could be presented, used if newer ones cannot be read. */
   readonly lastGood?: CurrentCertificates | undefined;
+  /**
+   * The Secret as last read, if it cannot be updated. A write deletes it and creates it again, so until the new Secret
+   * exists only this process has the content.
+   */
+  readonly kept?: StoredSecret | undefined;
   /** Whether the paused annotation was set when the Secret was last read. */
   readonly isPaused: boolean;
   /** The rotation phase in the Secret, and the uptime of this process when it first read that phase. */

@@ -5,7 +5,7 @@ import type { CertificateLogic } from '../certs/certificate-logic.ts';
 import type { CertificatePair } from '../certs/certificate-set.ts';
 import { fromSecret, type StoredSecret } from '../certs/secret.ts';
 import { isPaused } from '../certs/secret-annotations.ts';
-import { foreignProblem } from '../certs/secret-ownership.ts';
+import { deletionProblem, foreignProblem } from '../certs/secret-ownership.ts';
 import { decideSecret, type SecretFindings } from '../certs/secret-step.ts';
 import { waitingAuthority } from '../certs/serving-swap.ts';
 import type { Situation } from '../certs/situation.ts';
@@ -115,7 +115,8 @@ function planCertificates(sight: Sight): CertificatePlan {
 
 function planSecret(sight: Sight, stored: StoredSecret | undefined): CertificatePlan {
   const { config, logic, memory } = sight;
-  const findings = decideSecret(logic, stored, situationOf(sight, stored));
+  const { kept } = memory;
+  const findings = decideSecret(logic, { read: stored, kept }, situationOf(sight, stored ?? kept));
   const { decision, isUsable } = findings;
   const current = isUsable ? currentOf(findings) : undefined;
   const pause = { isPaused: stored !== undefined && isPaused(stored) };
@@ -127,7 +128,8 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
   // The first Secret of an install is created, not repaired.
   const isFirst = stored === undefined && memory.lastGood === undefined;
   const isRepair = !isFirst && !ordinary.has(reason);
-  const failure = foreignProblem(stored, `${config.namespace}/${config.secretName}`);
+  const reference = `${config.namespace}/${config.secretName}`;
+  const failure = foreignProblem(stored, reference) ?? deletionProblem(stored, reference);
   const step = failure ? undefined : findings;
   const secret = { reason, step, isRepair, writer: stored?.otherWriter, findings };
   const read = step && isUsedMeanwhile(sight, step, { ...pause, isRepair }) ? current : undefined;
@@ -166,6 +168,7 @@ const currentOf = ({ set, decision }: SecretFindings): CurrentCertificates | und
     caBundle: set.caBundle,
     own: set.caBundle,
     waiting: waitingAuthority(set),
+    former: set.former,
     until: decision.action === 'keep' ? decision.until : undefined,
   };
 
@@ -181,6 +184,7 @@ function situationOf({ observed, memory, live }: Sight, stored: StoredSecret | u
     liveBundle: liveBundle(live),
     // A replica without a successful pass is not relied on yet, so the CA of its certificate need not stay trusted.
     presented: isServing ? memory.presented : undefined,
+    presentedKey: isServing ? memory.presentedKey : undefined,
     phaseSeenMs: key === undefined ? undefined : uptimeMs - (sinceMs ?? uptimeMs),
   };
 }
@@ -212,10 +216,13 @@ function planRegistration(
 
 function planPresentation(
   { logic, observed: { now, phase }, memory: { presented }, live }: Sight,
-  { serving, waiting }: CurrentCertificates,
+  { serving, waiting, former }: CurrentCertificates,
 ): Plan['presentation'] {
+  const isStarting = phase === 'starting';
+  const situation = { now, presented, liveBundle: liveBundle(live) };
+  const isFormer = isStarting && waiting !== undefined && logic.isFormer(former, waiting, situation);
+  const pair = isFormer && former ? former : serving;
   // A replica without a successful pass is not relied on yet, so it need not wait until the API servers trust the CA.
-  const candidate = { serving, waiting: phase === 'starting' ? undefined : waiting };
-  const reason = logic.decidePresentation(candidate, { now, presented, liveBundle: liveBundle(live) });
-  return { reason, step: reason === 'present' ? serving : undefined, isFirst: presented === undefined };
+  const reason = logic.decidePresentation({ serving: pair, waiting: isStarting ? undefined : waiting }, situation);
+  return { reason, step: reason === 'present' ? pair : undefined, isFirst: presented === undefined };
 }

@@ -1,4 +1,6 @@
 import { phaseKey } from '../certs/ca-rotation.ts';
+import { flawOf } from '../certs/secret.ts';
+import { isOurs } from '../certs/secret-ownership.ts';
 import type { Pem } from '../lib/pem.ts';
 import { withRepair } from '../lib/repair-limiter.ts';
 import { liveBundle } from '../registration/registration-step.ts';
@@ -14,7 +16,9 @@ export function remember(memory: Memory, outcome: PassOutcome): Memory {
   return {
     ...memory,
     ...('value' in read && { liveBundle: liveBundle(registration.value ?? read.value) ?? ('' as Pem) }),
-    presented: presented ?? memory.presented,
+    presented: presented?.certificate ?? memory.presented,
+    presentedKey: presented?.privateKey ?? memory.presentedKey,
+    kept: keptSecret(memory, outcome),
     lastGood: plan.read ?? memory.lastGood,
     isPaused: plan.isPaused,
     phaseSeen: seenPhase(memory, outcome),
@@ -32,6 +36,14 @@ function countRepair({ repairs }: Memory, outcome: PassOutcome, object: keyof Me
   return isRepair && isTried(outcome[object])
     ? withRepair(repairs[object], outcome.plan.observed.now)
     : repairs[object];
+}
+
+function keptSecret({ kept }: Memory, { plan: { observed } }: PassOutcome): Memory['kept'] {
+  const { certificates } = observed;
+  if ('error' in certificates || !('stored' in certificates.value)) return kept;
+  const { stored } = certificates.value;
+  if (stored === undefined) return kept;
+  return isOurs(stored) && flawOf(stored) !== undefined ? stored : undefined;
 }
 
 function seenPhase({ phaseSeen }: Memory, { plan: { secret, observed } }: PassOutcome): Memory['phaseSeen'] {

@@ -49,7 +49,7 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
     reportSpecOfHolder(plan);
     // The first certificate of the endpoint replaces no other certificate, so it is not logged as a swap.
     if (presented !== undefined && !plan.presentation.isFirst)
-      log.info('serving certificate swapped', describeCertificate(presented));
+      log.info('serving certificate swapped', describeCertificate(presented.certificate));
     recordCertificates(telemetry, memory, { config, logic, now: plan.observed.now });
   };
 }

@@ -3,6 +3,7 @@ import { SECRET_TYPE, type StoredSecret } from '../certs/secret.ts';
 import type { SecretStore } from '../certs/secret-step.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
+import { asObject } from '../lib/json.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
 
 /** Names of the Secret and of the process that writes it. */
@@ -53,9 +54,12 @@ export function createSecretStore(
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);
       });
     },
-    delete({ uid, resourceVersion }) {
+    async delete({ uid, resourceVersion }) {
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
-      return wasWritten(callJson('DELETE', path, { body }), `delete ${what}`);
+      const answer = callJson('DELETE', path, { body });
+      if (!(await wasWritten(answer, `delete ${what}`))) return false;
+      // With finalizers, the API server answers with the Secret, which still exists.
+      return asObject(asObject(await answer).metadata).deletionTimestamp === undefined;
     },
   };
 }
@@ -66,6 +70,7 @@ const toStored = ({ metadata, type, immutable, data }: V1Secret): StoredSecret =
   resourceVersion: metadata?.resourceVersion ?? '',
   type: type ?? '',
   isImmutable: immutable === true,
+  deletionWaitsFor: metadata?.deletionTimestamp === undefined ? undefined : (metadata.finalizers ?? []),
   labels: metadata?.labels ?? {},
   annotations: metadata?.annotations ?? {},
   data: data ?? {},

@@ -21,8 +21,8 @@ secretStoreContract('an API server', async () => {
   const target = { namespace: NAMESPACE, name: SECRET };
   return {
     replica: (name) => createSecretStore(clients, { namespace: NAMESPACE, name: SECRET, replica: name }),
-    async editAs(fieldManager, { annotations, isImmutable }) {
-      const body = { metadata: { annotations }, immutable: isImmutable };
+    async editAs(fieldManager, { annotations, isImmutable, finalizers }) {
+      const body = { metadata: { annotations, finalizers }, immutable: isImmutable };
       await cluster.core.patchNamespacedSecret(
         { ...target, body, fieldManager },
         setHeaderOptions('Content-Type', PatchStrategy.MergePatch),

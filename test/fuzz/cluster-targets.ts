@@ -48,7 +48,17 @@ export async function anySecret(): Promise<fc.Arbitrary<StoredSecret>> {
     damaged(...pems, `${pems[0]}${pems[4]}`).map((text) => Buffer.from(text).toString('base64')),
     fc.uint8Array().map((bytes) => Buffer.from(bytes).toString('base64')),
   );
-  const keys = ['tls.crt', 'tls.key', 'ca.crt', 'ca.key', 'next-ca.crt', 'next-ca.key', '__proto__', 'constructor'];
+  const keys = [
+    'tls.crt',
+    'tls.key',
+    'ca.crt',
+    'ca.key',
+    'next-ca.crt',
+    'next-ca.key',
+    'former-tls.crt',
+    '__proto__',
+    'constructor',
+  ];
   const prefix = 'terraform.job.kb.io';
   const anyWord = fc.oneof(
     fc.constantFrom<string>(...phases, 'serving', 'ca', 'true', 'false', '', 'absent', '2026-03-01T12:00:00Z'),

@@ -21,6 +21,7 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   POLICY_INVALID: 'the policy file is invalid',
   CLIENT_CA_INVALID: 'the file of `--client-ca-file` is invalid',
   SECRET_NOT_OURS: 'the Secret lacks the managed-by label, so the daemon does not write it',
+  SECRET_DELETING: 'the Secret is being deleted and waits for finalizers, so the daemon cannot write it',
   WRITES_PAUSED:
     'a write of the Secret is necessary, but the pause annotation or the rate limit of repairs prevents it',
   KUBE_FORBIDDEN: 'the API server answered with 401 or 403, for example because a right is missing',

@@ -101,12 +101,12 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
   const set = fromSecret(stored);
   // Leave out a requested rotation. It is not a problem, and it would replace the reason of a real one in the
   // decision.
-  const { flaw, isPhaseWrong } = traitsOf(stored);
+  const { isPhaseWrong } = traitsOf(stored);
   return {
     state,
     stored,
     set,
-    decision: createCertificateLogic(certificates).decide(set, situation, { flaw, isPhaseWrong }),
+    decision: createCertificateLogic(certificates).decide(set, situation, { isPhaseWrong }),
     isOurs: isOurs(stored),
     isPaused: isPaused(stored),
     /** The value of the annotation `rotate` if it is invalid, else `undefined`. */

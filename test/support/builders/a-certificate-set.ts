@@ -40,6 +40,7 @@ export function aCertificateSet(fields: CertificateSetFields = {}): Promise<Cert
       caBundle: ca.certificate,
       serving: await issueServingCertificate(certificateOptions(fields.options), ca, fields.issuedAt ?? ISSUED_AT),
       nextCa: undefined,
+      former: undefined,
       phase: 'stable',
       phaseSince: undefined,
     };

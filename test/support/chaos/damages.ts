@@ -55,7 +55,8 @@ export const secretDamages: readonly Damage[] = [
     name: 'healthy, but another one',
     inflict: (cluster) => writeSet(cluster, { issuedAt: new Date(Math.floor(Date.now() / 1000) * 1000) }),
   },
-  { name: 'immutable', inflict: (cluster) => patchSecret(cluster, { immutable: true }) },
+  // The daemon creates such a Secret again only when a write is due, so both also lack the CA key.
+  { name: 'immutable', inflict: (cluster) => patchSecret(cluster, { data: { 'ca.key': '' }, immutable: true }) },
   { name: 'of the wrong type', inflict: (cluster) => recreateOpaque(cluster) },
 ];
 
@@ -135,7 +136,7 @@ async function recreateOpaque({ core }: Cluster): Promise<void> {
   const create = () =>
     core.createNamespacedSecret({
       namespace,
-      body: { type: 'Opaque', metadata: { name: SECRET, labels: MANAGED_BY }, ...(data ? { data } : {}) },
+      body: { type: 'Opaque', metadata: { name: SECRET, labels: MANAGED_BY }, data: { ...data, 'ca.key': '' } },
     });
   // Retried, because a replica can create its Secret first.
   for (let isCreated = false; !isCreated; ) {

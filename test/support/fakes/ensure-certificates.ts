@@ -74,9 +74,10 @@ const NO_REPAIRS = { secret: undefined, registration: undefined };
 const historyOf = (repairs: number, lastAt: Date) => (repairs === 0 ? undefined : { repairs, lastAt });
 
 /** The memory has seen the phase since the beginning, so that only the annotations decide how long it has lasted. */
-const memoryOf = ({ restartedAt, presented }: Situation, stored: StoredSecret | undefined): Memory => ({
+const memoryOf = ({ restartedAt, presented, presentedKey }: Situation, stored: StoredSecret | undefined): Memory => ({
   ...initialMemory(restartedAt),
   presented,
+  presentedKey,
   phaseSeen: stored && { key: phaseKey(fromSecret(stored)), sinceMs: Number.NEGATIVE_INFINITY },
 });
 

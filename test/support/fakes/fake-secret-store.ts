@@ -12,6 +12,8 @@ export interface FakeSecretStore extends SecretStore {
   writes(): number;
   /** Writes the Secret as another client; `undefined` deletes it. */
   put(secret: StoredSecret | undefined): void;
+  /** Sets the finalizers as another client. Without finalizers, a pending deletion takes effect. */
+  setFinalizers(finalizers: readonly string[]): void;
   /** Runs an action of another client just before the next create or update. */
   beforeNextWrite(action: () => void): void;
 }
@@ -23,6 +25,7 @@ export interface FakeSecretStore extends SecretStore {
 export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
   let revision = 1;
   let secret: StoredSecret | undefined;
+  let finalizers: readonly string[] = [];
   let writes = 0;
   let interruption = () => {};
 
@@ -37,6 +40,7 @@ export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
       resourceVersion: '',
       type: SECRET_TYPE,
       isImmutable: false,
+      deletionWaitsFor: secret?.deletionWaitsFor,
       labels: { ...secret?.labels, ...labels },
       annotations: withoutNull({ ...secret?.annotations, ...annotations }),
       data: withoutNull({ ...secret?.data, ...data }),
@@ -72,12 +76,16 @@ export function createFakeSecretStore(initial?: StoredSecret): FakeSecretStore {
       await arrive();
       if (secret?.uid !== uid || secret.resourceVersion !== resourceVersion) return false;
       writes += 1;
-      put(undefined);
-      return true;
+      put(finalizers.length > 0 ? { ...secret, deletionWaitsFor: finalizers } : undefined);
+      return secret === undefined;
     },
     current: () => structuredClone(secret),
     writes: () => writes,
     put,
+    setFinalizers(next) {
+      finalizers = next;
+      if (secret?.deletionWaitsFor && next.length === 0) put(undefined);
+    },
     beforeNextWrite: (action) => {
       interruption = action;
     },

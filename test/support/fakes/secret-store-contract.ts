@@ -8,6 +8,7 @@ import { toBase64 } from '../../../src/lib/pem.ts';
 export interface Edit {
   readonly annotations?: Record<string, string>;
   readonly isImmutable?: boolean;
+  readonly finalizers?: readonly string[];
 }
 
 /** A Secret that does not exist yet. */
@@ -60,7 +61,12 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       const { replica } = await make(t);
       assert.equal(await replica('a').create(content('first')), true);
       const { resourceVersion, uid, ...read } = await existing(replica('b'));
-      const around = { type: 'kubernetes.io/tls', isImmutable: false, otherWriter: undefined };
+      const around = {
+        type: 'kubernetes.io/tls',
+        isImmutable: false,
+        deletionWaitsFor: undefined,
+        otherWriter: undefined,
+      };
       assert.deepEqual(read, { ...content('first'), ...around });
       assert.match(resourceVersion, /./);
       assert.match(uid, /./);
@@ -203,6 +209,19 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       const before = await existing(replica('a'));
       assert.equal(await replica('a').delete(stale), false);
       assert.deepEqual(await existing(replica('a')), before);
+    });
+
+    test('delete() returns false if a finalizer delays the deletion, and read() returns the finalizer', async (t) => {
+      const { replica, editAs } = await make(t);
+      await replica('a').create(content('first'));
+      await editAs('another-manager', { finalizers: ['example.com/backup'] });
+      const before = await existing(replica('a'));
+      assert.equal(before.deletionWaitsFor, undefined);
+      assert.equal(await replica('a').delete(before), false);
+      const deleting = await existing(replica('a'));
+      assert.deepEqual([deleting.uid, deleting.deletionWaitsFor], [before.uid, ['example.com/backup']]);
+      await editAs('another-manager', { finalizers: [] });
+      assert.equal(await replica('a').read(), undefined);
     });
 
     test('delete() returns false if the Secret was deleted and created again since the read, and keeps it', async (t) => {

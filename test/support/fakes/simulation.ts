@@ -68,14 +68,16 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   const passes = new Map<number, number>();
   const [cas, servings] = [new Set<string>(), new Set<string>()];
   let crashes = 0;
+  // If the only replica crashes while there is no Secret, the former certificate is lost with it, which is no failure.
+  const fate = () => (secrets.current() === undefined ? 1 : random());
   let replicas: SimulatedReplica[] = Array.from({ length: count }, newReplica);
 
   function newReplica(): SimulatedReplica {
     // The clocks of the machines differ by at most half of the backdating of certificates.
     const clockMs = (random() - 0.5) * BACKDATE_MS;
     const dependencies = {
-      secrets: faulty(secrets, ['create', 'update', 'delete'], random) as SecretStore,
-      registrations: faulty(registrations, ['apply', 'replaceEntry'], random) as RegistrationStore,
+      secrets: faulty(secrets, ['create', 'update', 'delete'], fate) as SecretStore,
+      registrations: faulty(registrations, ['apply', 'replaceEntry'], fate) as RegistrationStore,
       policies: { current: () => terraformPolicy },
       isLeaseHolder: () => true,
       stillHolds: async () => true,
@@ -152,6 +154,10 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     }
   }
 
+  function lookBy(moment: number): void {
+    for (const replica of replicas) replica.nextAt = Math.min(replica.nextAt, moment);
+  }
+
   /** Random events in the cluster, on average one every 40 days. */
   let nextEventAt = now + random() * 80 * DAY_MS;
   function befall(): void {
@@ -160,12 +166,16 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
     if (kind < 0.6) {
       const victim = Math.floor(random() * replicas.length);
       replicas = replicas.map((one, index) => (index === victim ? newReplica() : one));
+    } else if (kind < 0.7) {
+      // The watch of a running replica reports the deletion before another replica has started.
+      secrets.put(undefined);
+      lookBy(now);
     } else if (kind < 0.9) {
       now += random() * 5 * DAY_MS;
     } else {
       const backMs = random() * 30 * MINUTE_MS;
       now -= backMs;
-      for (const replica of replicas) replica.nextAt = Math.min(replica.nextAt, now + MINUTE_MS);
+      lookBy(now + MINUTE_MS);
     }
   }
 

@@ -108,6 +108,7 @@ describe('a step of a CA rotation or repair', () => {
     assert.deepEqual(after, {
       ca: next,
       nextCa: undefined,
+      former: undefined,
       serving,
       caBundle: bundleOf(next.certificate, own, other.ca.certificate),
       phase: 'retiring',

@@ -71,6 +71,7 @@ describe('decisions about arbitrary certificate sets', () => {
       caBundle: part,
       serving: pair,
       nextCa: fc.option(pair, { nil: undefined }),
+      former: fc.option(pair, { nil: undefined }),
       phase: fc.constantFrom(...phases),
       phaseSince: fc.option(moment, { nil: undefined }),
     });
@@ -78,6 +79,7 @@ describe('decisions about arbitrary certificate sets', () => {
       now: moment,
       liveBundle: fc.option(part, { nil: undefined }),
       presented: fc.option(part, { nil: undefined }),
+      presentedKey: fc.option(part, { nil: undefined }),
     });
     fc.assert(
       fc.property(anySet, situation, (any, around) => {

@@ -18,20 +18,10 @@ const tables = {
 
 for (const [subject, rows] of Object.entries(tables)) {
   describe(`the decision about ${subject}`, () => {
-    for (const {
-      what,
-      set,
-      expected,
-      at = ISSUED_AT,
-      options: changed,
-      asked,
-      flaw,
-      isPhaseWrong,
-      ...situation
-    } of rows) {
+    for (const { what, set, expected, at = ISSUED_AT, options: changed, asked, isPhaseWrong, ...situation } of rows) {
       test(`decide() returns "${expected}" for ${what}`, () => {
         const { decide } = createCertificateLogic({ ...options, ...changed });
-        const decision = decide(set, { now: at, ...situation }, { asked, flaw, isPhaseWrong });
+        const decision = decide(set, { now: at, ...situation }, { asked, isPhaseWrong });
         assert.equal(outcomeOf(decision), expected);
       });
     }

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { fromSecret, type StoredSecret } from '../../../src/certs/secret.ts';
 import { PAUSED, ROTATE } from '../../../src/certs/secret-annotations.ts';
 import type { Situation } from '../../../src/certs/situation.ts';
-import { joinCertificates, type Pem, toBase64 } from '../../../src/lib/pem.ts';
+import { type Pem, toBase64 } from '../../../src/lib/pem.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT, stored } from '../../support/builders/a-certificate-set.ts';
 import { ensureCertificates } from '../../support/fakes/ensure-certificates.ts';
 import { createFakeSecretStore, type FakeSecretStore } from '../../support/fakes/fake-secret-store.ts';
@@ -61,7 +61,6 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       ...(holdsOrdinary ? ordinary : {}),
       'a repeated CA in its bundle': { secret: twice, action: 'repair' },
       'a lost CA key and a valid serving certificate': { secret: lost, action: 'replace' },
-      'an immutable Secret': { secret: stored(set, { isImmutable: true }), action: 'recreate' },
     };
     for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
       test(`while the write is held back (${held}), the stored set is used unchanged (${what})`, async () => {
@@ -79,11 +78,11 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       'a serving certificate with the wrong key': { secret: damaged, named: 'unparsable' },
       'an expired serving certificate': { secret: stored(set), now: after(90), named: 'expired' },
       'an empty Secret': { secret: empty, named: 'absent' },
-      'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'wrong-type' },
+      'an empty Secret of another type': { secret: { ...empty, type: 'Opaque' }, named: 'absent' },
       'an expired set in an immutable Secret': {
         secret: stored(set, { isImmutable: true }),
         now: after(90),
-        named: 'immutable',
+        named: 'expired',
       },
     };
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
@@ -124,68 +123,88 @@ describe('the annotation paused', () => {
 });
 
 describe('a Secret that cannot be updated', () => {
-  const flaws = { 'wrong-type': { type: 'Opaque' }, immutable: { isImmutable: true } };
-  for (const [reason, flaw] of Object.entries(flaws)) {
+  const flaws = { 'of another type': { type: 'Opaque' }, immutable: { isImmutable: true } };
+  for (const [what, flaw] of Object.entries(flaws)) {
     const others = {
       labels: { team: 'platform' },
-      annotations: { [ROTATE]: 'serving', 'example.com/note': 'keep me' },
+      annotations: { 'example.com/note': 'keep me' },
+      data: { note: toBase64('x') },
     };
-    const caBundle = joinCertificates([set.caBundle, other.caBundle]);
-    const announced = { ...set, nextCa: other.ca, caBundle, phase: 'settling', phaseSince: ISSUED_AT } as const;
-    const healthy = stored(announced);
+    const healthy = stored(set);
     const secret = {
       ...healthy,
       ...flaw,
       labels: { ...healthy.labels, ...others.labels },
       annotations: { ...healthy.annotations, ...others.annotations },
-      data: { ...healthy.data, note: toBase64('x') },
+      data: { ...healthy.data, ...others.data },
     };
 
-    test(`a Secret that cannot be updated (${reason}) is deleted and recreated with all its content`, async () => {
+    test(`a Secret that is ${what} is left alone until a write is due`, async () => {
       const store = createFakeSecretStore(secret);
-      const uid = store.current()?.uid;
       const ensured = await ensure(store);
-      assert.deepEqual(ensured.decision, { action: 'recreate', reason });
-      assert.deepEqual(ensured.set, announced);
-      const { labels, annotations, data } = secret;
-      const { resourceVersion, ...made } = store.current() ?? stored(set);
-      assert.notEqual(made.uid, uid);
-      const type = 'kubernetes.io/tls';
-      assert.deepEqual(
-        { ...made, uid: '' },
-        { uid: '', type, isImmutable: false, labels, annotations, data, otherWriter: undefined },
-      );
-      assert.deepEqual((await ensure(store)).decision, { action: 'renew', reason: 'asked' });
+      assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [set, 'keep', 0]);
     });
 
-    // A starting replica presents the set of this result. A chaos run has found that a damaged set ended the process
-    // here.
-    for (const [what, spoilt] of Object.entries({
+    test(`a due write recreates a Secret that is ${what} with all content of other writers`, async () => {
+      const store = createFakeSecretStore(annotated(secret, { [ROTATE]: 'serving' }));
+      const uid = store.current()?.uid;
+      const ensured = await ensure(store);
+      assert.deepEqual(ensured.decision, { action: 'renew', reason: 'asked' });
+      const made = store.current();
+      assert.ok(made);
+      assert.notEqual(made.uid, uid);
+      assert.deepEqual([made.type, made.isImmutable], ['kubernetes.io/tls', false]);
+      assert.deepEqual(
+        [made.labels.team, made.annotations['example.com/note'], made.data.note],
+        ['platform', 'keep me', toBase64('x')],
+      );
+      assert.equal(made.annotations[ROTATE], undefined, 'the request is answered');
+      assert.deepEqual([fromSecret(made).ca, fromSecret(made).serving], [set.ca, ensured.set.serving]);
+      assert.equal((await ensure(store)).decision.action, 'keep');
+    });
+
+    // A starting replica presents this set. A chaos run has found that a damaged set ended the process here.
+    for (const [damage, spoilt] of Object.entries({
       'a damaged serving key': damaged,
       'no CA key': lost,
       'no data': empty,
     })) {
-      test(`a Secret that cannot be updated (${reason}) and has ${what} is recreated with a usable set`, async () => {
+      test(`a Secret that is ${what} and has ${damage} is recreated with a usable set`, async () => {
         const store = createFakeSecretStore({ ...spoilt, ...flaw });
         const ensured = await ensure(store);
-        assert.deepEqual([ensured.decision, store.current()?.isImmutable], [{ action: 'recreate', reason }, false]);
+        assert.equal(store.current()?.isImmutable, false);
         const { certificate, privateKey } = ensured.set.serving;
         assert.equal(new X509Certificate(certificate).checkPrivateKey(createPrivateKey(privateKey)), true);
         assert.deepEqual((await ensure(store)).set.serving, ensured.set.serving, 'it was stored');
       });
     }
 
-    test(`a Secret that cannot be updated (${reason}) is not deleted if it was changed since the read`, async () => {
-      const store = createFakeSecretStore(secret);
+    test(`a Secret that is ${what} is not deleted if it was changed since the read`, async () => {
+      const store = createFakeSecretStore(annotated(secret, { [ROTATE]: 'serving' }));
       store.beforeNextWrite(() => store.put(stored(other)));
       const ensured = await ensure(store);
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [other, 'keep', 0]);
     });
 
-    test(`a Secret of another owner that cannot be updated (${reason}) is used unchanged`, async () => {
+    test(`a Secret of another owner that is ${what} is used unchanged`, async () => {
       const store = createFakeSecretStore({ ...secret, labels: {} });
-      const ensured = await ensure(store, { liveBundle: caBundle });
-      assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [announced, 'keep', 0]);
+      const ensured = await ensure(store, { liveBundle: set.caBundle });
+      assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [set, 'keep', 0]);
     });
   }
+
+  test('a Secret that is being deleted is not written, and the error names the finalizers and the command', async () => {
+    const deleting = { ...stored(set), deletionWaitsFor: ['example.com/backup', 'example.com/audit'] };
+    const store = createFakeSecretStore(deleting);
+    assert.equal((await ensure(store)).decision.action, 'keep');
+    await assert.rejects(ensure(store, { now: after(60) }), {
+      code: 'SECRET_DELETING',
+      message:
+        'Secret vela-system/terraform-job-webhook-cert must be written, but it is being deleted and waits for the ' +
+        'finalizers example.com/backup, example.com/audit. If their controller does not remove them: kubectl -n ' +
+        'vela-system patch secret terraform-job-webhook-cert --type=merge ' +
+        `-p '{"metadata":{"finalizers":null}}'`,
+    });
+    assert.equal(store.writes(), 0);
+  });
 });

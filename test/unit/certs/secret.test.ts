@@ -18,7 +18,8 @@ const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
 describe('the content of the Secret', () => {
   test('fromSecret reads the set that the daemon has written', () => {
-    for (const one of [set, announced]) assert.deepEqual(fromSecret(stored(one)), one);
+    const replaced = { ...set, former: other.serving };
+    for (const one of [set, announced, replaced]) assert.deepEqual(fromSecret(stored(one)), one);
   });
 
   test('the Secret has the keys of a TLS Secret and of the CA, as base64 of PEM', () => {
@@ -30,6 +31,8 @@ describe('the content of the Secret', () => {
       'ca.key': Buffer.from(set.ca.privateKey).toString('base64'),
       'next-ca.crt': null,
       'next-ca.key': null,
+      'former-tls.crt': null,
+      'former-tls.key': null,
     });
   });
 
@@ -99,6 +102,7 @@ describe('reading the Secret', () => {
       caBundle: '',
       serving: { certificate: '', privateKey: '' },
       nextCa: undefined,
+      former: undefined,
       phase: 'stable',
       phaseSince: undefined,
     });

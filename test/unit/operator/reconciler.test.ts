@@ -5,7 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
 import type { CertificateSet } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
-import type { StoredSecret } from '../../../src/certs/secret.ts';
+import { fromSecret, type StoredSecret } from '../../../src/certs/secret.ts';
+import { ROTATE } from '../../../src/certs/secret-annotations.ts';
 import { MANAGED_BY } from '../../../src/certs/secret-ownership.ts';
 import { readConfig } from '../../../src/cli/config.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
@@ -33,6 +34,8 @@ function aWorld() {
     refuses: false,
     /** Another writer changes the object before each write. */
     meddles: false,
+    /** A policy makes each new Secret immutable. */
+    freezes: false,
     /** Whether the replica holds the Lease. */
     isLeaseHolder: true,
     tries: 0,
@@ -62,6 +65,12 @@ function aWorld() {
     return seen;
   };
   const update: typeof secrets.update = async (...call) => !world.meddles && secrets.update(...call);
+  const create: typeof secrets.create = async (content) => {
+    const isCreated = await secrets.create(content);
+    const made = secrets.current();
+    if (world.freezes && made) secrets.put({ ...made, isImmutable: true });
+    return isCreated;
+  };
   const now = () => new Date(ISSUED_AT.getTime() + world.ms);
 
   /** Returns a replica whose first passes have succeeded. */
@@ -79,7 +88,7 @@ function aWorld() {
     };
     const stores = {
       registrations: { ...registrations, apply: refusing(apply) },
-      secrets: { ...secrets, update: refusing(update), create: refusing(secrets.create) },
+      secrets: { ...secrets, update: refusing(update), create: refusing(create) },
     };
     const policies = { current: () => terraformPolicy };
     const uptimeMs = () => world.ms;
@@ -252,6 +261,118 @@ describe('repairs that the API server refuses', () => {
       assert.deepEqual([isRepaired(), here.world.conflicts], [true, 0]);
     });
   }
+});
+
+describe('a Secret that cannot be updated', () => {
+  test('if the API server refuses the Secret that replaces a deleted one, its content is kept and created later', async () => {
+    const { world, secrets, aReplica } = aWorld();
+    const { look, presented } = await aReplica({ 'rotate-on-start': 'false' });
+    const before = secrets.current();
+    assert.ok(before);
+    const labels = { ...before.labels, team: 'platform' };
+    const annotations = { ...before.annotations, [ROTATE]: 'serving' };
+    secrets.put({ ...before, labels, annotations, data: { ...before.data, note: toBase64('x') }, isImmutable: true });
+    world.refuses = true;
+    for (let minute = 1; minute <= 3; minute += 1) {
+      world.ms = minute * MINUTE_MS;
+      await assert.rejects(look, { code: 'KUBE_FORBIDDEN' });
+      assert.deepEqual([secrets.current(), presented()], [undefined, fromSecret(before).serving.certificate]);
+    }
+    world.refuses = false;
+    await look();
+    const after = secrets.current();
+    assert.ok(after);
+    assert.deepEqual([after.isImmutable, after.labels.team, after.data.note], [false, 'platform', toBase64('x')]);
+    assert.deepEqual(fromSecret(after).ca, fromSecret(before).ca);
+    assert.equal(after.annotations[ROTATE], undefined, 'the request is answered');
+  });
+
+  test('a CA rotation finishes although a policy makes each Secret immutable, with one recreation for each step', async () => {
+    const { world, secrets, aReplica } = aWorld();
+    world.freezes = true;
+    const { look, isTrusted } = await aReplica({ 'rotate-on-start': 'false' });
+    const before = secrets.current();
+    assert.ok(before?.isImmutable);
+    const writes = secrets.writes();
+    secrets.put({ ...before, annotations: { ...before.annotations, [ROTATE]: 'ca' } });
+    for (let minute = 1; minute <= 6; minute += 1) {
+      world.ms = minute * MINUTE_MS;
+      await look();
+      assert.ok(isTrusted());
+    }
+    const after = secrets.current();
+    assert.ok(after);
+    assert.notDeepEqual(fromSecret(after).ca, fromSecret(before).ca);
+    assert.deepEqual([fromSecret(after).phase, after.annotations[ROTATE]], ['stable', undefined]);
+    // announce, settle, switch and retire, each a deletion and a creation.
+    assert.equal(secrets.writes() - writes, 8);
+  });
+
+  test('a Secret that another client deletes is replaced by one with a new CA', async () => {
+    const { secrets, aReplica } = aWorld();
+    const { look } = await aReplica({ 'rotate-on-start': 'false' });
+    const before = secrets.current();
+    assert.ok(before);
+    secrets.put(undefined);
+    await look();
+    const after = secrets.current();
+    assert.ok(after);
+    assert.notDeepEqual(fromSecret(after).ca, fromSecret(before).ca);
+  });
+});
+
+describe('a replica that starts while a lost CA is replaced', () => {
+  const losses: Readonly<Record<string, (secret: StoredSecret) => StoredSecret | undefined>> = {
+    'the Secret was deleted': () => undefined,
+    'the CA key was deleted': (secret) => ({ ...secret, data: { ...secret.data, 'ca.key': '' } }),
+  };
+  for (const [what, lose] of Object.entries(losses)) {
+    test(`presents the former certificate until the switch: ${what}`, async () => {
+      const { world, secrets, aReplica } = aWorld();
+      const flags = { 'rotate-on-start': 'false' };
+      const running = await aReplica(flags);
+      const former = running.presented();
+      const secret = secrets.current();
+      assert.ok(secret);
+      secrets.put(lose(secret));
+      await running.look();
+      const starting = await aReplica(flags);
+      assert.deepEqual([running.presented(), starting.presented()], [former, former]);
+      for (let minute = 0; minute < 6; minute += 1) {
+        world.ms += MINUTE_MS;
+        for (const { look, isTrusted } of [running, starting]) {
+          await look();
+          assert.ok(isTrusted());
+        }
+      }
+      const set = fromSecret(secrets.current() ?? secret);
+      assert.deepEqual([set.phase, set.former], ['stable', undefined]);
+      const { certificate } = set.serving;
+      assert.notEqual(certificate, former);
+      assert.deepEqual([running.presented(), starting.presented()], [certificate, certificate]);
+    });
+  }
+
+  test('presents the former certificate too if another starting replica has replaced the CA', async () => {
+    const { secrets, aReplica } = aWorld();
+    const running = await aReplica({});
+    const former = running.presented();
+    secrets.put(undefined);
+    const replacing = await aReplica({});
+    await running.look();
+    const starting = await aReplica({});
+    assert.notEqual(replacing.presented(), former);
+    assert.deepEqual([running.presented(), starting.presented()], [former, former]);
+  });
+
+  test('presents the new certificate if no replica has a former one', async () => {
+    const { secrets, aReplica } = aWorld();
+    const first = await aReplica({});
+    secrets.put(undefined);
+    const second = await aReplica({});
+    assert.notEqual(second.presented(), first.presented());
+    assert.equal(second.presented(), fromSecret(secrets.current() as StoredSecret).serving.certificate);
+  });
 });
 
 describe('a running replica keeps its certificate and its CA bundle', () => {

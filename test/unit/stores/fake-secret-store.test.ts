@@ -5,7 +5,8 @@ secretStoreContract('the tests', async () => {
   const store = createFakeSecretStore();
   return {
     replica: () => store,
-    async editAs(otherWriter, { annotations, isImmutable = false }) {
+    async editAs(otherWriter, { annotations, isImmutable = false, finalizers }) {
+      if (finalizers) return store.setFinalizers(finalizers);
       const before = store.current();
       store.put(
         before && { ...before, annotations: { ...before.annotations, ...annotations }, isImmutable, otherWriter },

@@ -81,7 +81,6 @@ const rows: Readonly<Record<string, Row>> = {
     secret: { data: { ...stored(set).data, 'ca.key': '' } },
     expected: [['ca-lost', 'Secret', RESTART]],
   },
-  'an immutable Secret': { secret: { isImmutable: true }, expected: [['immutable', 'Secret', RESTART]] },
   'an empty live bundle': { liveBundle: empty, expected: [['untrusted', 'registration', RESTART]] },
   'a live bundle with only a foreign CA': {
     liveBundle: other.caBundle,
