@@ -89,6 +89,12 @@ const panels: readonly Panel[] = [
     unit: 'ops',
   },
   {
+    title: 'Failed checks by cause',
+    expr: 'sum by (code) (rate(terraform_daemon_reconcile_failures_total[5m])) > 0',
+    legend: '{{code}}',
+    unit: 'ops',
+  },
+  {
     title: 'Time since the registration was read',
     expr: 'time() - terraform_daemon_registration_read_timestamp_seconds',
     legend: '{{pod}}',

@@ -59,7 +59,7 @@ export function kubeError(what: string, error: unknown): OperatorError {
   const found = status === undefined ? networkMessage(error) : (message ?? `HTTP ${status}`);
   // The API server answers 500 to an apply with an unknown field. A retry would get the same answer.
   const isTooOld = !!message?.includes('field not declared in schema');
-  const code = isTooOld ? 'KUBE_REJECTED' : kubeCode(status);
+  const code = isTooOld ? 'KUBE_REJECTED' : kubeCode(status, message);
   const step = isTooOld ? TOO_OLD : nextStep(status, message);
   return new OperatorError(code, `cannot ${what}: ${found}${step}`, { cause: error });
 }
@@ -68,19 +68,24 @@ const TOO_OLD =
   ' (this Kubernetes is too old: the daemon needs version 1.30 or later; to see the version: kubectl version)';
 const UNKNOWN_USER =
   ' (the API server does not accept the credentials: correct the user in the kubeconfig; in a Pod, the ServiceAccount may have been created again: kubectl rollout restart deployment/terraform-daemon)';
+const UNDECRYPTABLE =
+  ' (the API server cannot decrypt the stored object: restore its encryption key, or remove the object from etcd)';
 const NO_RIGHT =
   ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
 
 function nextStep(status: number | undefined, message: string | undefined): string {
   if (status === 401) return UNKNOWN_USER;
-  return status === 403 && (message === undefined || isByRights(message)) ? NO_RIGHT : '';
+  // Messages: apiserver, pkg/storage/value (a lost key) and value/encrypt/identity (no encryption configured any more).
+  if (status === 500 && /unable to transform key|encrypted data/.test(message ?? '')) return UNDECRYPTABLE;
+  return status === 403 && isByRights(message) ? NO_RIGHT : '';
 }
 
 /**
  * Returns whether a 403 comes from authorization. Admission also answers 403 (a quota, a policy, a namespace that is
  * being deleted), which no RBAC rule can fix. Messages: apiserver, pkg/endpoints/handlers/responsewriters/errors.go.
  */
-const isByRights = (message: string): boolean => / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
+const isByRights = (message: string | undefined): boolean =>
+  message === undefined || / is forbidden: User "/.test(message) || /^forbidden: /i.test(message);
 
 /**
  * Returns whether the object does not exist. Other 404s mean a missing namespace, or a wrong path in the kubeconfig's
@@ -130,8 +135,8 @@ function networkMessage(error: unknown): string {
   return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
 }
 
-function kubeCode(status: number | undefined): ErrorCode {
-  if (status === 401 || status === 403) return 'KUBE_FORBIDDEN';
+function kubeCode(status: number | undefined, message: string | undefined): ErrorCode {
+  if (status === 401 || (status === 403 && isByRights(message))) return 'KUBE_FORBIDDEN';
   if (status === 409) return 'KUBE_CONFLICT';
   const isOurFault = status !== undefined && status >= 400 && status < 500 && status !== 429;
   return isOurFault ? 'KUBE_REJECTED' : 'KUBE_UNAVAILABLE';

@@ -1,31 +1,20 @@
 /**
  * The retries of the daemon: which action is retried, how long the pauses are, and what happens after the last try.
  *
- * A daemon that has not been ready yet exits at once after an error that no retry can fix (exit code 1; 2 for an
- * invalid option), and after 15 s of missing rights. A daemon that was ready does not exit after an expected failure:
- * it keeps its certificate and its policy, and retries. The kubelet restarts the container if /healthz fails. The times
- * of the Lease are in operator/lease.ts.
+ * The daemon exits by itself only because of an invalid option (exit code 2), a port in use or a bug (exit code 1). After
+ * an expected failure it keeps its certificate and its policy, reports the cause, and retries. The kubelet restarts the
+ * container if /healthz fails. The times of the Lease are in operator/lease.ts.
  */
 export const timings = {
-  /**
-   * The first pass of the start. The daemon retries it until it succeeds. A random part of each pause spreads the
-   * replicas.
-   */
-  start: {
-    firstMs: 400,
-    // Short, because Jobs are stored uncapped until one replica is ready.
-    longestMs: 5_000,
-    // The process exits after this time of missing rights. A shorter time would not do, because an API server that has
-    // just started refuses all users until it has loaded the RBAC rules.
-    forbiddenMs: 15_000,
-  },
-  /** Each pass after the start. The daemon logs a failure, emits an Event, and retries the pass until it succeeds. */
+  /** A pass. The daemon logs a failure, emits an Event, and retries the pass until it succeeds. */
   reconcile: {
     firstMs: 250,
     // Maximum time between two passes, so that a change of the system clock is noticed within a minute.
     longestMs: 60_000,
     // Not every file system reports changes of user-provided certificates.
     longestForFilesMs: 10_000,
+    // Until API servers can call the replica. Short, because Jobs are stored uncapped until one replica is ready.
+    longestAtStartMs: 5_000,
   },
   /**
    * A write of the Secret that met a conflict. The daemon reads the Secret again and retries at once. After the last
@@ -83,7 +72,7 @@ export const timings = {
   /**
    * The read of the owner, the ClusterRole, before an object is created. During this time since the start of the
    * process, a missing right to read the owner fails the pass, because the RBAC rules of a new install may not be in
-   * force yet. The time is less than `start.forbiddenMs`, after which the daemon exits.
+   * force yet.
    */
   owner: { forbiddenMs: 5_000 },
   /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */

@@ -1,7 +1,9 @@
 import type { ServerNames } from '../certs/certificate-set.ts';
 import { reasons } from '../certs/reason-texts.ts';
 import { isTrustedBy, parseCertificate, servingProblem, validityProblem } from '../certs/x509.ts';
+import type { OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
+import { oneLine, truncate } from '../lib/text.ts';
 import { timings } from '../lib/timings.ts';
 import type { Memory } from './memory.ts';
 import type { DaemonPhase } from './observe.ts';
@@ -11,6 +13,8 @@ export interface Health extends Pick<Memory, 'presented' | 'liveBundle'> {
   readonly phase: DaemonPhase | 'draining';
   /** When the reconcile loop last began a reconcile. */
   readonly beatAt?: Date | undefined;
+  /** The error of the last pass; `undefined` if it succeeded. */
+  readonly failure?: OperatorError | undefined;
 }
 
 /** The result of one check of a probe; `problem` is `undefined` if the check passed. */
@@ -20,20 +24,28 @@ export interface Check {
 }
 
 const STALE_MS = timings.liveness.longestMs;
+/** Characters of the error that a probe shows. */
+const LONGEST_CAUSE = 500;
 
 /**
  * Returns the checks that decide whether the replica may receive admission requests. An expired certificate fails its
- * check. The age of the last read of the registration is not checked, because a replica that cannot reach the API
- * server can still answer admission requests.
+ * check. If a check fails, the last item has the error of the last reconcile, because that error is the probable cause.
+ * A failed reconcile alone, or an old read of the registration, fails no check, because the replica can still answer
+ * admission requests.
  */
 export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
-  return [
+  const checks = [
     { name: 'endpoint', problem: health.presented ? undefined : 'no serving certificate yet' },
     { name: 'certificate', problem: certificateProblem(health, names, now) },
     { name: 'registration', problem: trustProblem(health, now) },
     { name: 'shutdown', problem: health.phase === 'draining' ? 'the replica is shutting down' : undefined },
   ];
+  const { failure } = health;
+  const isCause = failure !== undefined && checks.some(({ problem }) => problem !== undefined);
+  return isCause ? [...checks, { name: 'reconcile', problem: causeText(failure) }] : checks;
 }
+
+const causeText = ({ code, message }: OperatorError): string => truncate(`${code}: ${oneLine(message)}`, LONGEST_CAUSE);
 
 /** Returns the check that fails if the reconcile loop hangs, so that the kubelet restarts the replica. */
 export function liveness({ beatAt }: Health, now: Date): Check[] {

@@ -17,7 +17,7 @@ export const leaseTimings = {
   retryMs: 2_000,
   // Timeout of the read of the Lease before the holder publishes the webhook spec.
   readMs: 1_000,
-  // How long the start waits for the first check of the Lease. The reconcile loop begins only after it.
+  // How long the phase `running`, and with it the log line `ready`, waits for the first check.
   firstCheckMs: 2_000,
   // The pause before the next check, if this replica acts as the holder because of an error that a retry does not fix.
   forbiddenMs: 3 * 60_000,

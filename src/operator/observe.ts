@@ -10,8 +10,9 @@ import type { RegistrationStore } from '../registration/registration-step.ts';
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /**
- * `starting`: no pass has succeeded yet. `serving`: the first pass has succeeded. `running`: the first check of the
- * Lease has finished or timed out; a new serving certificate for `--rotate-on-start` waits for this phase.
+ * `starting`: no pass has succeeded, and the replica is not ready. `serving`: API servers call the endpoint, or a pass has
+ * succeeded. `running`: another pass has succeeded after the Lease was checked or the check timed out; a new serving
+ * certificate for `--rotate-on-start` waits for this phase.
  */
 export type DaemonPhase = 'starting' | 'serving' | 'running';
 

@@ -5,8 +5,6 @@ import { type Config, WEBHOOK_PATH } from '../cli/config.ts';
 import type { WatchObject } from '../kube/watch.ts';
 import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Pem } from '../lib/pem.ts';
-import { withRetries } from '../lib/retry.ts';
-import { untilAborted } from '../lib/until-aborted.ts';
 import type { WatchedFile } from '../lib/watched-file.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { LeaseStore } from '../stores/lease-store.ts';
@@ -17,7 +15,7 @@ import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
 import { liveness, readiness } from './health.ts';
 import { duringLease, holdLease, leaseTimings, stillHolds } from './lease.ts';
-import { type DaemonPhase, reading } from './observe.ts';
+import type { DaemonPhase } from './observe.ts';
 import { type ProbeServer, startProbes } from './probe-server.ts';
 import { createReconciler, type Reconciler, type ReconcilerDependencies } from './reconciler.ts';
 import { createReloads, type Reloads, ruleNames } from './reloads.ts';
@@ -48,12 +46,21 @@ interface Operator {
   readonly refused: Refused;
   readonly signal: AbortSignal;
   /** The state of this replica. The reconcile loop and the Lease callback write it; the probes read it. */
-  readonly state: { phase: DaemonPhase; isLeaseHolder?: boolean; beatAt?: Date };
+  readonly state: {
+    phase: DaemonPhase;
+    isLeaseHolder?: boolean;
+    /** Whether the Lease was checked once, or the check timed out. */
+    isLeaseChecked?: boolean;
+    beatAt?: Date;
+    /** The error of the last pass; `undefined` if it succeeded. */
+    failure?: OperatorError | undefined;
+  };
 }
 
 /** The shared state and dependencies after the endpoint has begun to listen. */
 interface ListeningOperator extends Operator {
   readonly server: EndpointServer;
+  readonly probes: ProbeServer;
   readonly reloads: Reloads;
   readonly triggers: Triggers;
   /** Aborted when `signal` is aborted or `serve` ends. */
@@ -61,9 +68,10 @@ interface ListeningOperator extends Operator {
 }
 
 /**
- * Runs the daemon until the signal is aborted; then drains and resolves.
+ * Runs the daemon until the signal is aborted; then drains and resolves. A step that fails is tried again for ever: the
+ * daemon stays up, not ready, and reports the cause.
  *
- * @throws OperatorError an error of the start that a retry cannot fix.
+ * @throws OperatorError `SERVER_LISTEN_FAILED`
  */
 export async function runOperator(config: Config, dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const operator = createOperator(config, dependencies, signal);
@@ -99,42 +107,26 @@ function createOperator(config: Config, dependencies: Dependencies, signal: Abor
 
 /** Reconciles and serves until the signal is aborted, then closes the server and releases the Lease. */
 async function serve(operator: Operator, server: EndpointServer, probes: ProbeServer): Promise<void> {
-  const { config, dependencies, telemetry, reconciler, signal, state } = operator;
-  const { log } = dependencies;
+  const { config, dependencies, telemetry, signal } = operator;
   const ended = new AbortController();
   const stopped = AbortSignal.any([signal, ended.signal]);
   const triggers = createTriggers(stopped);
   const reloads = createReloads({ ...dependencies, ...telemetry }, server.trustClients);
-  const listening = { ...operator, server, reloads, triggers, stopped };
-  const start = () => {
-    // The start may have been retried for minutes, and the files are not watched yet.
-    reloads.reloadAll();
-    return reconciler.pass(state.phase, server.present);
-  };
-  let lease: ReturnType<typeof startLease> | undefined;
+  const listening = { ...operator, server, probes, reloads, triggers, stopped };
+  // 2. Watch the registration, the Secret and the files.
+  watchEverything(listening);
+
+  // 3. Lease: its holder caps Jobs that were stored uncapped, and publishes the webhook spec. The backstop needs no
+  // certificate, so it does not wait for one.
+  const lease = startLease(listening);
   try {
-    // 2. First pass: read or issue the certificates, present them, and publish their CA bundle.
-    await withRetries(start, { log, signal });
-    state.phase = 'serving';
-
-    // 3. Watch the registration, the Secret and the files.
-    watchEverything(listening);
-
-    // 4. Lease: its holder publishes the webhook spec and caps Jobs that were stored uncapped. If this step fails or
-    // times out, the passes of step 5 publish the spec.
-    lease = startLease(listening);
-    await untilAborted(lease.checked, AbortSignal.any([signal, AbortSignal.timeout(leaseTimings.firstCheckMs)]));
-    if (state.isLeaseHolder) await reading(start());
-    signal.throwIfAborted();
-    state.phase = 'running';
-    log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
-
-    // 5. Renew, rotate and repair: a pass at every trigger.
+    // 4. A pass at every trigger. The first ones read or issue the certificates, present them and publish their CA
+    // bundle, until the daemon is ready; the others renew, rotate and repair.
     await keepReconciling(listening);
   } finally {
     ended.abort();
-    log.info('draining', { drainMs: config.endpoint.drainMs });
-    await Promise.all([server.close(), lease?.ended]);
+    dependencies.log.info('draining', { drainMs: config.endpoint.drainMs });
+    await Promise.all([server.close(), lease]);
   }
 }
 
@@ -142,7 +134,7 @@ function openProbes({ config, dependencies, reconciler, refused, signal, state }
   const { metrics, now } = dependencies;
   const ready = () => {
     const phase = signal.aborted ? 'draining' : state.phase;
-    return readiness({ ...reconciler.memory(), phase }, config.certificates.names, now());
+    return readiness({ ...reconciler.memory(), ...state, phase }, config.certificates.names, now());
   };
   return startProbes({ ready, live: () => liveness(state, now()), metrics, refused }, config.probes);
 }
@@ -155,25 +147,26 @@ function openEndpoint({ config, dependencies, refused }: Operator): Promise<Endp
   return openServer(app, config.endpoint, { clientCa: clientCa.current(), refused });
 }
 
-/**
- * Runs the backstop while this replica holds the Lease.
- *
- * @returns `checked` resolves after the first check of the Lease, `ended` when the work with the Lease has ended.
- */
-function startLease({ config, dependencies, state, triggers, stopped }: ListeningOperator) {
+/** Runs the backstop while this replica holds the Lease. Resolves when the work with the Lease has ended. */
+function startLease({ config, dependencies, state, triggers, stopped }: ListeningOperator): Promise<void> {
   const { log, now, uptimeMs, policies, lease, replica } = dependencies;
   const namespaceLabels = cachedLabels(dependencies.namespaceLabels, uptimeMs);
   const { current: policy, onChange: onPolicyChange } = policies;
   const backstop = { ...dependencies, namespaceLabels, policy, onPolicyChange, heal: config.heal };
   const runBackstop = duringLease(createBackstop(backstop, stopped), stopped);
-  const { promise: checked, resolve } = Promise.withResolvers<void>();
+  const checked = () => {
+    clearTimeout(timeout);
+    state.isLeaseChecked = true;
+    triggers.wake('lease-changed');
+  };
+  // Without an answer about the Lease, the daemon becomes ready as a replica that does not hold it.
+  const timeout = setTimeout(checked, leaseTimings.firstCheckMs).unref();
   const onChange = (isHolder: boolean) => {
     state.isLeaseHolder = isHolder;
-    resolve();
-    triggers.wake('lease-changed');
+    checked();
     return runBackstop(isHolder);
   };
-  return { checked, ended: holdLease(lease, { identity: replica, now, log, signal: stopped, onChange }) };
+  return holdLease(lease, { identity: replica, now, log, signal: stopped, onChange });
 }
 
 function watchEverything({ config, dependencies, triggers, reloads, stopped }: ListeningOperator): void {
@@ -198,6 +191,7 @@ async function keepReconciling(operator: ListeningOperator): Promise<void> {
   for await (const reasons of triggers) {
     state.beatAt = now();
     const start = performance.now();
+    const isLeaseChecked = state.isLeaseChecked === true;
     let until: Date | undefined;
     reloads.reloadAll();
     try {
@@ -205,15 +199,39 @@ async function keepReconciling(operator: ListeningOperator): Promise<void> {
       metrics.reconciled('success', (performance.now() - start) / 1000);
       log.debug('reconciled', { reasons });
       failures = 0;
+      state.failure = undefined;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       // A stop aborts the API calls of this pass, so their errors are expected.
       if (signal.aborted) return;
       metrics.reconciled('failure', (performance.now() - start) / 1000);
+      metrics.reconcileFailed(error.code);
       log.error('reconcile failed, will try again', { reasons, ...errorFields(error) });
       operator.telemetry.events.emit({ type: 'Warning', action: 'reconcile', reason: error.code, note: error.message });
       failures += 1;
+      state.failure = error;
     }
-    triggers.resyncIn(nextResyncMs({ until, now: now(), failures, isFromFiles }));
+    enterNextPhase(operator, isLeaseChecked);
+    triggers.resyncIn(
+      nextResyncMs({ until, now: now(), failures, isFromFiles, isStarting: state.phase === 'starting' }),
+    );
   }
+}
+
+/** Enters the next phase if the pass that has just ended has reached it, and triggers the first pass of that phase. */
+function enterNextPhase(
+  { config, dependencies, reconciler, server, probes, triggers, state }: ListeningOperator,
+  isLeaseChecked: boolean,
+): void {
+  const { log, now } = dependencies;
+  const hasSucceeded = state.failure === undefined;
+  const checks = readiness({ ...reconciler.memory(), phase: state.phase }, config.certificates.names, now());
+  // API servers call a replica whose checks pass, even if another step of the pass has failed.
+  const isCalled = checks.every(({ problem }) => problem === undefined);
+  if (state.phase === 'starting' && (hasSucceeded || isCalled)) state.phase = 'serving';
+  else if (state.phase === 'serving' && hasSucceeded && isLeaseChecked) {
+    state.phase = 'running';
+    log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
+  } else return;
+  triggers.wake('resync');
 }

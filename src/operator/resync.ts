@@ -10,16 +10,19 @@ export interface ResyncInputs {
   readonly failures: number;
   /** Whether the certificates are files: file systems do not report every change, so resyncs are more frequent. */
   readonly isFromFiles: boolean;
+  /** Whether API servers cannot call this replica yet. */
+  readonly isStarting: boolean;
 }
 
-const { firstMs, longestMs, longestForFilesMs } = timings.reconcile;
+const { firstMs, longestMs, longestForFilesMs, longestAtStartMs } = timings.reconcile;
 /** Shortest pause, because the pass that just ended has already tried each step that is due now. */
 const SHORTEST_MS = 100;
 
 /** Returns the milliseconds until the next resync. Pure. */
-export function nextResyncMs({ until, now, failures, isFromFiles }: ResyncInputs): number {
+export function nextResyncMs({ until, now, failures, isFromFiles, isStarting }: ResyncInputs): number {
   const resyncMs = isFromFiles ? longestForFilesMs : longestMs;
-  if (failures > 0) return exponentialBackoffMs(failures, { firstMs, longestMs: resyncMs });
+  const longestBackoffMs = isStarting ? longestAtStartMs : resyncMs;
+  if (failures > 0) return exponentialBackoffMs(failures, { firstMs, longestMs: longestBackoffMs });
   const dueMs = until === undefined ? resyncMs : until.getTime() - now.getTime();
   return Math.min(Math.max(dueMs, SHORTEST_MS), resyncMs);
 }

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObject, Registry } from 'prom-client';
 import type { CertificateDecision } from '../certs/decide.ts';
+import { type ErrorCode, errorCodes } from '../lib/errors.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
 
@@ -17,6 +18,7 @@ const help = {
     '1 if the policy file was valid when last read, 0 if it was invalid and the last valid policy stays in force.',
   conflicts_total: 'Repairs that were rate-limited because another writer keeps reverting them, by object.',
   reconcile_duration_seconds: 'Duration of reconciles in seconds, by result.',
+  reconcile_failures_total: 'Reconciles of the Secret and the registration that failed, by error code.',
   admission_requests_total: 'Admission requests by outcome.',
   admission_duration_seconds: 'Seconds from the parsed admission request to its response.',
   connections_refused_total: 'Connections that the endpoint or the probe server refused or closed, by reason.',
@@ -45,6 +47,7 @@ export function createMetrics(version: string) {
   const policyValid = new Gauge(as('policy_valid'));
   const conflicts = new Counter(as('conflicts_total', 'object'));
   const reconciles = new Histogram({ ...as('reconcile_duration_seconds', 'result'), buckets: reconcileBuckets });
+  const failures = new Counter(as('reconcile_failures_total', 'code'));
   const admissions = new Counter(as('admission_requests_total', 'outcome'));
   const admissionSeconds = new Histogram({ ...as('admission_duration_seconds'), buckets: admissionBuckets });
   const refused = new Counter(as('connections_refused_total', 'reason'));
@@ -56,6 +59,7 @@ export function createMetrics(version: string) {
   // first increment.
   for (const object of ['secret', 'registration']) conflicts.inc({ object }, 0);
   for (const result of ['success', 'failure']) reconciles.zero({ result });
+  for (const code of errorCodes) failures.inc({ code }, 0);
   return {
     admissionAnswered(outcome: Outcome, seconds?: number): void {
       admissions.inc({ outcome });
@@ -77,6 +81,7 @@ export function createMetrics(version: string) {
     jobRanOnce: () => ranOnce.inc(),
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
+    reconcileFailed: (code: ErrorCode) => failures.inc({ code }),
     /** Returns the metrics in the text format of Prometheus, and its content type. */
     expose: async () => ({ text: await register.metrics(), contentType: register.contentType }),
     /**

@@ -149,7 +149,7 @@ describe('the fault proxy of the tests', () => {
         return undefined;
       },
     });
-    const failure = await daemon.line('start failed, will try again');
+    const failure = await daemon.line('reconcile failed, will try again');
     assert.equal(failure.code, 'KUBE_UNAVAILABLE');
     assert.equal(await cluster.secret(), undefined);
     await proxy.restore();

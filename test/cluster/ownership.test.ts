@@ -220,7 +220,7 @@ describe('the owner reference with the admission plugin OwnerReferencesPermissio
     await damage({ op: 'add', path: '/webhooks/-', value: other });
     await eventually(async () => assert.deepEqual(await live(), [1, true]));
     const refused = await daemon.line('ownerReference not set');
-    assert.deepEqual([refused.level, refused.code], ['warn', 'KUBE_FORBIDDEN']);
+    assert.deepEqual([refused.level, refused.code], ['warn', 'KUBE_REJECTED']);
     assert.match(String(refused.error), /cannot set an ownerRef on a resource you can't delete/);
     await damage({ op: 'remove', path: '/metadata/ownerReferences' }, { op: 'remove', path: '/webhooks/1' });
     await eventually(async () => assert.deepEqual(await live(), [undefined, true]));

@@ -50,7 +50,7 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
         const { port } = taken.address() as AddressInfo;
         const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
         const { exitCode, stdout, stderr } = await spawnCommand([...flags, `--${option}=${port}`], {
-          stopAt: /"start failed, will try again"/,
+          stopAt: /"reconcile failed, will try again"/,
         });
         assert.deepEqual([exitCode, stderr], [1, '']);
         const { level, message, code, error } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
@@ -66,7 +66,7 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
         '--webhook-bind-address=127.0.0.1',
         '--metrics-bind-port=0',
       ];
-      const { exitCode, stdout } = await spawnCommand(flags, { stopAt: /"start failed, will try again"/ });
+      const { exitCode, stdout } = await spawnCommand(flags, { stopAt: /"reconcile failed, will try again"/ });
       const messages = stdout
         .trim()
         .split('\n')

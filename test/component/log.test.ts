@@ -72,13 +72,13 @@ suite('the log as JSON', () => {
   test('an expected error is logged with its code and without a stack', async () => {
     const text = await printed(`
       const error = new OperatorError('KUBE_CONFLICT', 'somebody was faster', { cause: new Error('409') });
-      log.warn('start failed, will try again', { attempt: 1, ...errorFields(error) });`);
+      log.warn('job not capped', { name: 'a', ...errorFields(error) });`);
     const [{ timestamp, ...event }] = eventsOf(text);
-    const message = 'start failed, will try again';
+    const message = 'job not capped';
     assert.deepEqual(event, {
       level: 'warn',
       message,
-      attempt: 1,
+      name: 'a',
       code: 'KUBE_CONFLICT',
       error: 'somebody was faster',
     });

@@ -47,7 +47,7 @@ Not tested; this follows from the Kubernetes documentation.
 | --- | --- |
 | 1.28, 1.29 | Match conditions are a beta, on by default, and work. \`kubectl apply -f manifests/install.yaml\` refuses the two ValidatingAdmissionPolicy objects (\`no matches for kind\`) and makes the rest: leave \`secret-type.yaml\` out of the kustomization. |
 | 1.27 | The API server drops \`matchConditions\` and sends every Job of the cluster to the endpoint, and the endpoint changes only Jobs of the policy. Each pass of the daemon finds the conditions missing and writes them again, less and less often: \`terraform_daemon_conflicts_total\` grows. |
-| 1.26 and older | The API server refuses the registration, because the field is not in its schema. The daemon exits with \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and says that the daemon needs version 1.30 or later. |
+| 1.26 and older | The API server refuses the registration, because the field is not in its schema. The daemon does not become ready, and logs \`KUBE_REJECTED\`: \`matchConditions: field not declared in schema\`, and says that the daemon needs version 1.30 or later. |
 `;
 
 const POLICIES = {

@@ -24,9 +24,9 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   SECRET_DELETING: 'the Secret is being deleted and waits for finalizers, so the daemon cannot write it',
   WRITES_PAUSED:
     'a write of the Secret is necessary, but the pause annotation or the rate limit of repairs prevents it',
-  KUBE_FORBIDDEN: 'the API server answered with 401 or 403, for example because a right is missing',
+  KUBE_FORBIDDEN: 'the API server answered with 401, or with 403 because an RBAC right is missing',
   KUBE_REJECTED:
-    'the API server refused a request with another 4xx error, for example because the namespace is missing',
+    'the API server refused a request with another 4xx error, for example because of a quota, a policy or a missing namespace',
   KUBE_CONFLICT: 'the API server answered with 409, because another writer has changed or created the object',
   KUBE_UNAVAILABLE: 'the API server did not answer in time, or answered with 429 or 5xx',
   REVIEW_MALFORMED: 'the body of a request to the webhook was not a valid AdmissionReview v1',

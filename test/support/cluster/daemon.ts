@@ -26,7 +26,7 @@ export interface Daemon {
   readonly output: () => string;
   /** Resolves with the first log line with this message, also an earlier one. Rejects if the process ends first. */
   line(message: string): Promise<LogLine>;
-  /** Sends a GET request to the port of the probes and metrics. */
+  /** Sends a GET request to the port of the probes and metrics: at once if the options name it, else after `ready`. */
   probe(path: string): Promise<{ readonly status: number; readonly text: string }>;
   /**
    * Sends the signal (default SIGTERM). Resolves with the exit code, or with the name of the signal that ended the
@@ -61,7 +61,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return observe(child, { port, most: options.remembersLines ?? Number.POSITIVE_INFINITY });
+  const { probesPort = 0, remembersLines = Number.POSITIVE_INFINITY } = options;
+  return observe(child, { port, probesPort, most: remembersLines });
 }
 
 const baseFlags = ({ kubeconfig, servicePort, probesPort = 0 }: DaemonOptions, port: number): string[] => [
@@ -74,7 +75,10 @@ const baseFlags = ({ kubeconfig, servicePort, probesPort = 0 }: DaemonOptions, p
   '--log-level=debug',
 ];
 
-function observe(child: ChildProcess, { port, most }: { readonly port: number; readonly most: number }): Daemon {
+function observe(
+  child: ChildProcess,
+  { port, probesPort, most }: { readonly port: number; readonly probesPort: number; readonly most: number },
+): Daemon {
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('the daemon has no output');
   const lines: LogLine[] = [];
@@ -110,8 +114,7 @@ function observe(child: ChildProcess, { port, most }: { readonly port: number; r
     line,
     ended,
     async probe(path) {
-      const { probesPort } = await line('ready');
-      const response = await fetch(`http://127.0.0.1:${probesPort}${path}`);
+      const response = await fetch(`http://127.0.0.1:${probesPort || (await line('ready')).probesPort}${path}`);
       return { status: response.status, text: await response.text() };
     },
     stop(signal = 'SIGTERM') {

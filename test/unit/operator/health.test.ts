@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { OperatorError } from '../../../src/lib/errors.ts';
 import { joinCertificates, type Pem } from '../../../src/lib/pem.ts';
 import { type Health, liveness, readiness } from '../../../src/operator/health.ts';
 import { aCertificateSet, certificateOptions, ISSUED_AT } from '../../support/builders/a-certificate-set.ts';
@@ -39,6 +40,17 @@ describe('the readiness of the daemon', () => {
     assert.deepEqual(Object.keys(problems({ phase: 'starting', presented: set.serving.certificate })), [
       'registration',
     ]);
+  });
+
+  test('readiness shows the error of the last reconcile on one line, and only if a check fails', () => {
+    const failure = new OperatorError(
+      'KUBE_REJECTED',
+      `cannot create Secret a/b:\nexceeded quota${' x'.repeat(1_000)}`,
+    );
+    const { reconcile = '' } = problems({ phase: 'starting', failure });
+    assert.match(reconcile, /^KUBE_REJECTED: cannot create Secret a\/b: exceeded quota x/);
+    assert.equal(reconcile.length, 500);
+    assert.deepEqual(problems({ ...running, failure }), {});
   });
 
   test('readiness fails while the daemon drains', () => {

@@ -25,6 +25,12 @@ const rows: readonly (Partial<ResyncInputs> & { readonly what: string; readonly 
   { what: 'two passes have failed in a row', failures: 2, expectedMs: 500 },
   { what: 'eight passes have failed in a row', failures: 8, expectedMs: 32_000 },
   { what: 'nine passes have failed in a row', failures: 9, expectedMs: 60_000 },
+  {
+    what: 'nine passes have failed in a row and API servers cannot call the replica yet',
+    failures: 9,
+    isStarting: true,
+    expectedMs: 5_000,
+  },
   { what: '5,000 passes have failed in a row', failures: 5_000, expectedMs: 60_000 },
   {
     what: 'seven passes have failed in a row and the certificates are files',
@@ -38,7 +44,8 @@ const rows: readonly (Partial<ResyncInputs> & { readonly what: string; readonly 
 describe('nextResyncMs', () => {
   for (const { what, expectedMs, ...outlook } of rows) {
     test(`nextResyncMs returns ${expectedMs} ms if ${what}`, () => {
-      assert.equal(nextResyncMs({ until: undefined, now, failures: 0, isFromFiles: false, ...outlook }), expectedMs);
+      const usual = { until: undefined, now, failures: 0, isFromFiles: false, isStarting: false };
+      assert.equal(nextResyncMs({ ...usual, ...outlook }), expectedMs);
     });
   }
 });

@@ -63,7 +63,7 @@ const rooms: Readonly<Record<string, Room>> = {
   policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
   lib: {
     floor: 8,
-    impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'retry.ts', 'watched-file.ts'],
+    impure: ['log-once.ts', 'log-output.ts', 'log.ts', 'watched-file.ts'],
     doors: { winston: 'log.ts', yaml: 'yaml.ts' },
   },
 };

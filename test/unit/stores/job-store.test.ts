@@ -91,7 +91,7 @@ describe('a Job', () => {
     assert.match(await problemOf('jobs.batch "a" is forbidden: User "b" cannot patch resource "jobs"'), named);
     assert.match(await problemOf(), named);
     const denied = 'jobs.batch "a" is forbidden: ValidatingAdmissionPolicy "b" with binding "b" denied request: no';
-    assert.equal(await problemOf(denied), `KUBE_FORBIDDEN cannot patch Job team-a/oss-bucket-apply: ${denied}`);
+    assert.equal(await problemOf(denied), `KUBE_REJECTED cannot patch Job team-a/oss-bucket-apply: ${denied}`);
   });
 });
 

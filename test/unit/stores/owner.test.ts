@@ -8,7 +8,7 @@ import { createOwner } from '../../../src/stores/owner.ts';
 const refusal = (code: number, status: object = {}) =>
   Object.assign(new Error('refused'), { code, body: JSON.stringify(status) });
 const gone = refusal(404, { reason: 'NotFound', details: { name: 'td', kind: 'clusterroles' }, message: 'not found' });
-const forbidden = refusal(403, { message: 'clusterroles "td" is forbidden' });
+const forbidden = refusal(403, { message: 'clusterroles "td" is forbidden: User "u" cannot get it' });
 const unavailable = refusal(503);
 
 /** Returns an owner whose reads of the ClusterRole give the uids and errors in this order. */

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { request } from 'node:http';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
+import { type ControlPlane, startControlPlane } from '../../tools/control-plane/control-plane.ts';
+import { freePort } from '../../tools/control-plane/free-port.ts';
+import { installRights } from '../../tools/manifests/kustomize.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { type Cluster, DAEMON_USER, NAMESPACE, SECRET, setUp } from '../support/cluster/cluster.ts';
+import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
+import { eventually } from '../support/eventually.ts';
+
+const QUOTAS = `/api/v1/namespaces/${NAMESPACE}/resourcequotas`;
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
+
+describe('a start that cannot get its certificates', () => {
+  let controlPlane: ControlPlane;
+  let cluster: Cluster;
+  let api: RawApi;
+  before(async () => {
+    controlPlane = await startControlPlane({ users: [{ name: DAEMON_USER }] });
+    cluster = await setUp(controlPlane, await installRights({ backstop: true }));
+    await cluster.createNamespace('team-a');
+    api = await rawApi(cluster.kubeconfig);
+  });
+  after(async () => {
+    api.close();
+    await cluster.stop();
+  });
+  beforeEach(() => cluster.forgetDaemon());
+
+  async function start(t: TestContext, ...flags: string[]): Promise<Daemon> {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, probesPort: await freePort(), flags });
+    t.after(() => daemon.stop('SIGKILL'));
+    return daemon;
+  }
+
+  /** Asserts that the daemon reports the cause everywhere, and that its backstop caps a Job meanwhile. */
+  async function assertStuck(daemon: Daemon, { code, cause }: { readonly code: string; readonly cause: RegExp }) {
+    const failure = await daemon.line('reconcile failed, will try again');
+    assert.equal(failure.code, code);
+    assert.match(String(failure.error), cause);
+    assert.doesNotMatch(String(failure.error), /rbac/i);
+    const { status, text: checks } = await daemon.probe('/readyz?verbose');
+    assert.equal(status, 503);
+    assert.match(checks, new RegExp(`^\\[-\\]reconcile failed: ${code}: .*${cause.source}.*$`, 'm'));
+    assert.equal((await daemon.probe('/healthz')).status, 200);
+    const { text: metrics } = await daemon.probe('/metrics');
+    assert.match(metrics, new RegExp(`^terraform_daemon_reconcile_failures_total\\{code="${code}"\\} [1-9]`, 'm'));
+    const event = `${SECRET}.reconcile.${code.toLowerCase().replace('_', '-')}`;
+    const { body } = await eventually(async () => {
+      const answer = await api.call('GET', `/api/v1/namespaces/${NAMESPACE}/events/${event}`);
+      assert.equal(answer.status, 200);
+      return answer;
+    });
+    assert.match(String(body.message), cause);
+    await daemon.line('uncapped job capped');
+  }
+
+  async function missedJob(t: TestContext): Promise<void> {
+    const job = await cluster.createJob(await recordedJob('create-terraform-apply', 'team-a'));
+    const { name = '', namespace = '' } = job.metadata ?? {};
+    t.after(() => cluster.batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Background' }));
+  }
+
+  it('a quota of no Secrets keeps the daemon unready with this cause, and is no missing RBAC right', async (t) => {
+    await missedJob(t);
+    const status = { hard: { 'count/secrets': '0' }, used: { 'count/secrets': '0' } };
+    await api.call('POST', QUOTAS, { metadata: { name: 'none' }, spec: { hard: status.hard } });
+    // No controller runs that would compute the status.
+    await api.call('PATCH', `${QUOTAS}/none/status`, { status });
+    t.after(() => api.call('DELETE', `${QUOTAS}/none`));
+    const daemon = await start(t);
+    await assertStuck(daemon, { code: 'KUBE_REJECTED', cause: /exceeded quota: none/ });
+    await api.call('DELETE', `${QUOTAS}/none`);
+    await daemon.line('ready');
+    assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
+  });
+
+  it('a ValidatingAdmissionPolicy that refuses the Secret keeps the daemon unready with this cause', async (t) => {
+    await missedJob(t);
+    const policy = {
+      metadata: { name: 'labels' },
+      spec: {
+        matchConstraints: {
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
+        },
+        validations: [
+          {
+            expression: "has(object.metadata.labels) && 'team' in object.metadata.labels",
+            message: 'label team needed',
+          },
+        ],
+      },
+    };
+    await api.call('POST', `${ADMISSION}/validatingadmissionpolicies`, policy);
+    const binding = { metadata: { name: 'labels' }, spec: { policyName: 'labels', validationActions: ['Deny'] } };
+    await api.call('POST', `${ADMISSION}/validatingadmissionpolicybindings`, binding);
+    t.after(async () => {
+      await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/labels`);
+      await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicies/labels`);
+    });
+    const body = { metadata: { name: 'probe' } };
+    await eventually(async () => {
+      const { status } = await api.call('POST', `/api/v1/namespaces/team-a/secrets?dryRun=All`, body);
+      assert.notEqual(status, 201, 'the policy is in force');
+    });
+    const daemon = await start(t);
+    await assertStuck(daemon, { code: 'KUBE_REJECTED', cause: /label team needed/ });
+    await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/labels`);
+    await daemon.line('ready');
+  });
+
+  it('a Secret that the API server cannot decrypt keeps the daemon unready with this cause', async (t) => {
+    await missedJob(t);
+    const key = `/registry/secrets/${NAMESPACE}/${SECRET}`;
+    await etcd('put', { key, value: 'k8s:enc:aescbc:v1:gone:0123456789abcdef' });
+    t.after(() => etcd('deleterange', { key }));
+    const daemon = await start(t);
+    await assertStuck(daemon, {
+      code: 'KUBE_UNAVAILABLE',
+      cause: /cannot read Secret .*encrypted data.*cannot decrypt the stored object/,
+    });
+    await etcd('deleterange', { key });
+    await daemon.line('ready');
+  });
+
+  /** Calls etcd, as a restore that lacks the encryption key leaves it. */
+  async function etcd(call: 'put' | 'deleterange', fields: Readonly<Record<string, string>>): Promise<void> {
+    const socketPath = join(dirname(dirname(controlPlane.caFile)), 'etcd.sock');
+    const encoded = Object.entries(fields).map(([name, value]) => [name, Buffer.from(value).toString('base64')]);
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    request({ socketPath, method: 'POST', path: `/v3/kv/${call}` }, (response) => {
+      text(response).then(() => resolve(response.statusCode), reject);
+    })
+      .on('error', reject)
+      .end(JSON.stringify(Object.fromEntries(encoded)));
+    assert.equal(await promise, 200);
+  }
+});
