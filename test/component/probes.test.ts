@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
+import { errorCodes } from '../../src/lib/errors.ts';
 import { joinCertificates } from '../../src/lib/pem.ts';
 import { type Health, liveness, readiness } from '../../src/operator/health.ts';
 import { type ProbeServer, type ProbeSources, startProbes } from '../../src/operator/probe-server.ts';
@@ -170,6 +171,7 @@ suite('/metrics', () => {
       terraform_daemon_ran_once_jobs_total: 'counter',
       terraform_daemon_connections_refused_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
+      terraform_daemon_reconcile_failures_total: 'counter',
       terraform_daemon_build_info: 'gauge',
     });
     assert.equal(types.get('process_cpu_seconds_total'), 'counter');
@@ -195,6 +197,7 @@ suite('/metrics', () => {
     metrics.jobMissed();
     metrics.jobRanOnce();
     metrics.reconciled('failure', 2);
+    metrics.reconcileFailed('KUBE_REJECTED');
     const { samples } = samplesOf((await get('/metrics')).text);
     const ours = [...samples].filter(([name]) => /^terraform_daemon_(?!.*_bucket)/.test(name));
     assert.deepEqual(Object.fromEntries(ours), {
@@ -221,6 +224,8 @@ suite('/metrics', () => {
       'terraform_daemon_reconcile_duration_seconds_count{result="success"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="failure"}': 2,
       'terraform_daemon_reconcile_duration_seconds_count{result="failure"}': 1,
+      ...Object.fromEntries(errorCodes.map((code) => [`terraform_daemon_reconcile_failures_total{code="${code}"}`, 0])),
+      'terraform_daemon_reconcile_failures_total{code="KUBE_REJECTED"}': 1,
       'terraform_daemon_build_info{version="1.2.3"}': 1,
     });
     const buckets = ['0.00025', '0.0005', '0.25', '1'];
