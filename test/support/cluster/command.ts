@@ -32,7 +32,8 @@ export async function spawnCommand(
   });
   if (stopAt) {
     createInterface({ input: child.stdout }).on('line', (line) => {
-      if (stopAt.test(line)) child.kill('SIGTERM');
+      // Only once, because a second signal ends the daemon at once.
+      if (!child.killed && stopAt.test(line)) child.kill('SIGTERM');
     });
   }
   if (isUnread) child.stdout.destroy();
