@@ -49,21 +49,21 @@ for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
   });
 }
 
-/** The two reasons to hold back a write: the annotation paused, and the rate limit after many repairs. */
+/** The two reasons to delay a write: the annotation paused, and the rate limit after many repairs. */
 const ways = {
   paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
   conflict: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
 } as const;
 
 for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
-  describe(`a write of the Secret that is held back (${held})`, () => {
+  describe(`a write of the Secret that is delayed (${held})`, () => {
     const harmless = {
       ...(holdsOrdinary ? ordinary : {}),
       'a repeated CA in its bundle': { secret: twice, action: 'repair' },
       'a lost CA key and a valid serving certificate': { secret: lost, action: 'replace' },
     };
     for (const [what, { secret, action, ...rest }] of Object.entries(harmless)) {
-      test(`while the write is held back (${held}), the stored set is used unchanged (${what})`, async () => {
+      test(`while the write is delayed (${held}), the stored set is used unchanged (${what})`, async () => {
         const store = createFakeSecretStore(hold(secret));
         const before = store.current();
         const ensured = await ensure(store, 'circumstances' in rest ? rest.circumstances : {}, repairs);
@@ -86,7 +86,7 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
       },
     };
     for (const [what, { secret, named, ...rest }] of Object.entries(broken)) {
-      test(`while the write is held back (${held}), ${what} gives an error with the reason, because no set is usable`, async () => {
+      test(`while the write is delayed (${held}), ${what} gives an error with the reason, because no set is usable`, async () => {
         const store = createFakeSecretStore(hold(secret));
         await assert.rejects(ensure(store, rest, repairs), (error: Error & { code?: string; retryable?: boolean }) => {
           assert.deepEqual([error.code, error.retryable], ['WRITES_PAUSED', true]);

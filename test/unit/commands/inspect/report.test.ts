@@ -42,7 +42,7 @@ const atOtherPort = () => {
 
 interface Row extends Omit<Sight, 'set'> {
   readonly set?: CertificateSet;
-  /** Default: the verdict that follows from the expected problems. */
+  /** Default: the result that follows from the expected problems. */
   readonly verdict?: InspectionReport['verdict'];
   /** For each expected problem: its reason, its object, and a part of the suggested command. */
   readonly expected: readonly (readonly [string, string, string])[];
