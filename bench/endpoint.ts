@@ -93,7 +93,10 @@ export async function startServers({ programs, cluster, folder }: Stage): Promis
   return servers;
 }
 
-/** Throws unless the server caps the recorded Job, warns once, and names the rule: both webhooks must do the same work. */
+/**
+ * Throws unless the webhook caps the Job of `bodyFile`, returns one warning, and names a rule in its audit annotation.
+ * The daemon and the Go webhook are both checked, because the comparison is fair only if both do the same work.
+ */
 async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: string): Promise<void> {
   const reply = await post({ port, caBundle }, await readFile(bodyFile, 'utf8'));
   assert.equal(reply.status, 200, name);

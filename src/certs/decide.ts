@@ -31,7 +31,7 @@ export type CertificateDecision =
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;
 
-/** The rules for the CA bundle and for the serving certificate of a set. */
+/** The functions that check the CA bundle and the serving certificate of a certificate set. */
 export interface SetRules {
   readonly bundles: BundleRules;
   readonly swap: ServingSwap;

@@ -65,7 +65,7 @@ async function issue(keySize: number, template: Template, ca?: CertificatePair):
     );
     return { certificate, privateKey: privateKey as Pem };
   } catch (error) {
-    const text = `cannot issue the ${ca ? 'serving certificate' : 'certificate authority'}: ${messageOf(error)}`;
+    const text = `cannot issue the ${ca ? 'serving' : 'CA'} certificate: ${messageOf(error)}`;
     throw new OperatorError('CERTIFICATE_ISSUE_FAILED', text, { cause: error });
   }
 }

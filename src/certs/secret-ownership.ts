@@ -10,7 +10,7 @@ interface Owned {
   readonly deletionWaitsFor?: readonly string[] | undefined;
 }
 
-/** Whether the label permits the daemon to overwrite the Secret. */
+/** Whether the Secret has the label `app.kubernetes.io/managed-by=terraform-daemon`. Without it, the daemon never writes it. */
 export const isOurs = ({ labels }: Owned): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 
 /** Returns the error that forbids a write to a Secret without the daemon's label; `undefined` if a write is allowed. */

@@ -84,7 +84,7 @@ const names = {
     placeholder: 'name',
     description: 'ClusterRole that owns the objects',
     details:
-      'The daemon sets this ClusterRole as the owner of the Secret, the Lease and the MutatingWebhookConfiguration, so that Kubernetes deletes them with the ClusterRole. The kubectl commands in messages use the same name for the Deployment.',
+      'The daemon sets this ClusterRole as the owner of the Secret, the Lease and the MutatingWebhookConfiguration, so that Kubernetes deletes them with the ClusterRole. The kubectl commands in messages assume that the Deployment has the same name.',
     default: 'terraform-daemon',
     parse: matching({
       pattern: /^(?!\.\.?$)[^/%\s]+$/,
@@ -138,7 +138,7 @@ const webhook = {
     placeholder: 'suites',
     description: 'cipher suites',
     details:
-      'A comma-separated list, the preferred suite first. It includes the TLS 1.3 suites, and must be a subset of the default.',
+      'A comma-separated list, the preferred suite first. Without a TLS 1.3 suite in it, TLS 1.3 is off. Only suites of the default are allowed.',
     defaultText: 'all with AEAD and forward secrecy',
     parse: cipherSuites,
   },
@@ -160,7 +160,7 @@ const webhook = {
     placeholder: 'number',
     description: 'maximum number of open connections',
     details:
-      'At this number, each new connection closes an open one: first a connection that has neither served a request nor has a verified client certificate, and of these the connection with the longest idle time.',
+      'At this number, each new connection closes an open one: first one that has not proven to be an API server (no verified client certificate, no answered review), and of these the one that has been idle for longest.',
     default: '1000',
     parse: integer('a number', 10, 100_000),
   },
@@ -177,7 +177,7 @@ const certificates = {
     placeholder: 'dir',
     description: 'directory of a user-provided certificate',
     details:
-      'The directory holds cert.pem, key.pem and optionally ca.pem. The daemon reads the files again when they change. It then issues no certificate and does not use the Secret.',
+      'The directory holds cert.pem, key.pem and optionally ca.pem. With this option the daemon issues no certificate and does not use the Secret. It reads the files again when they change.',
     parse: text,
   },
   'ca-lifetime': { ...time('10s', '876000h'), description: 'validity of a new CA', default: '87600h' },
@@ -191,7 +191,7 @@ const certificates = {
     ...time('1s', '24h'),
     description: 'time for all API servers to load a new CA',
     details:
-      'A CA rotation waits this long twice: before the new CA replaces the old CA, and before the old CA leaves the CA bundle. If a replica cannot reach the API server for more than twice this time during a rotation, API servers can reject its certificate until it reaches the API server again.',
+      'A CA rotation waits this long twice: before the new CA replaces the old CA, and before the old CA leaves the CA bundle. If a replica cannot reach the API server for this time after the switch, API servers can refuse its certificate until it reaches the API server again.',
     // CertificateOptions.settleMs gives the reason for 60 s.
     default: '60s',
   },

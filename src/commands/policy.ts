@@ -12,7 +12,7 @@ export const policyCommand = {
   own: [
     {
       flags: '--api-version <version>',
-      description: 'API version of the objects: v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
+      description: 'API version of the printed policy: v1 for Kubernetes 1.36 and later, v1beta1 for 1.34 and 1.35',
       default: 'v1',
       parse: oneOf(...admissionPolicyVersions),
     },

@@ -21,7 +21,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** Codes after which the same call can succeed later. */
+/** Codes after which callers may always repeat the call. */
 const retryableCodes: readonly ErrorCode[] = ['SECRET_DELETING', 'WRITES_PAUSED', 'KUBE_CONFLICT', 'KUBE_UNAVAILABLE'];
 
 /** An expected failure. Callers branch on `code` and `retryable`, never on the text. */

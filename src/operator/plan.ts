@@ -137,10 +137,13 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
 }
 
 /**
- * Returns whether the daemon publishes and presents the stored certificates although the Secret needs a step. It does
- * so if the step leaves them usable, or if the write is paused or rate-limited, because all replicas must then use the
- * same certificates. Otherwise it uses the last valid certificates until the step is written, because the step can
- * fail.
+ * Returns whether the daemon publishes and presents the stored certificates while a write of the Secret is pending:
+ *
+ * - yes, if the write keeps them usable;
+ * - yes, if the write is paused or rate-limited, so that all replicas use the same certificates;
+ * - yes, if the write is no repair, and this replica has no valid certificates in memory.
+ *
+ * Otherwise the daemon uses the last valid certificates until the write succeeds.
  */
 function isUsedMeanwhile(
   { memory, observed }: Sight,

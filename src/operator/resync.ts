@@ -15,7 +15,7 @@ export interface ResyncInputs {
 }
 
 const { firstMs, longestMs, longestForFilesMs, longestAtStartMs } = timings.reconcile;
-/** Shortest pause, because the pass that just ended has already tried each step that is due now. */
+/** The shortest pause after a successful pass. The pass has tried each step that is due, so an immediate pass would only loop. */
 const SHORTEST_MS = 100;
 
 /** Returns the milliseconds until the next resync. Pure. */

@@ -166,8 +166,8 @@ function tlsOptions({ minVersion, cipherSuites }: EndpointOptions['tls']): Secur
 }
 
 /**
- * Makes the client close the connection after this response. Otherwise the API server would continue to use its
- * connection to a terminating Pod.
+ * Makes the client close the connection after this response, unless its headers are already sent. Used while the Pod
+ * terminates, so that the API server stops using its connection, and after a change of the client CA.
  */
 function closeAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');

@@ -22,7 +22,7 @@ const MISTAKABLE = [
  */
 const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');
 
-/** Fields whose schema accepts none of the texts in MISTAKABLE. */
+/** Fields that this test never sets, because their schema accepts none of the texts that YAML could misread. */
 const NEVER_TRIED = [
   '.image.digest',
   '.image.pullPolicy',
@@ -102,7 +102,7 @@ describe('texts in chart values that YAML could read as another type', () => {
     );
   });
 
-  it('no marker text of the tests is part of the default manifests', async () => {
+  it('the manifests rendered without test texts contain none of the markers that the other tests search for', async () => {
     const objects = JSON.stringify(await rendered(' '));
     for (const marker of MISTAKABLE.map(markerFor)) assert.ok(!objects.includes(marker), marker);
   });

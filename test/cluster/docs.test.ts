@@ -69,6 +69,6 @@ describe('the shell commands of the documents on a control plane with a daemon',
     });
   }
 
-  it('the documents have shell commands for a control plane with a daemon', async () =>
+  it('more than ten shell blocks of the documents are run against a control plane with a daemon', async () =>
     assert.ok((await blocksRunBy('cluster')).length > 10));
 });

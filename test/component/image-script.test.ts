@@ -21,7 +21,7 @@ describe('npm run image', () => {
     assert.match(stderr, /no working engine: install one of buildah, podman, docker\. .* apt-get install buildah/);
   });
 
-  it('npm run image names the supported engines if an unknown one is given', () => {
+  it('npm run image lists the supported container engines if --engine is unknown', () => {
     const { status, stderr } = imageScript('--engine', 'kaniko');
     assert.equal(status, 2);
     assert.match(stderr, /--engine: invalid value "kaniko": must be one of buildah, podman, docker/);

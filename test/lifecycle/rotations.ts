@@ -27,7 +27,7 @@ export function rotations(cluster: () => Cluster, add: (row: LifecycleRow) => Li
       assert.deepEqual(new Set(writes.map(versions)).size <= 1, true, 'somebody has written');
     });
 
-    it('a rolling restart of three replicas loses no Job', async (t) => {
+    it('during a rolling restart of three replicas each Job is stored and capped', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const restart = async () => {
         for (const replica of [...stage.replicas]) {

@@ -36,8 +36,8 @@ export interface Stage {
   /** Starts another replica. Resolves when it is ready and its first reconcile has finished. */
   add(options?: { readonly kubeconfig?: string }): Promise<Replica>;
   /**
-   * Ends a replica and removes it from the Service: with SIGTERM before it ends, as for a deleted Pod, otherwise
-   * afterwards.
+   * Ends a replica and removes it from the Service. With SIGTERM it is removed first, as for a deleted Pod. With another
+   * signal it is removed after the process has ended.
    */
   end(replica: Replica, signal?: NodeJS.Signals): Promise<void>;
   /** Resolves when `assertAtRest` passes. */

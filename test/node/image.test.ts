@@ -59,7 +59,7 @@ describe('the container image', () => {
     assert.deepEqual(Object.keys(image.config.ExposedPorts).sort(), ['8080/tcp', '8090/tcp']);
   });
 
-  it('the image adds only bundle, compiled code, SBOM and licences to its base image', async () => {
+  it('the image adds only the JavaScript bundle with its command, the compile cache, the SBOM and the licences to its base image', async () => {
     const had = new Set(await filesOf(base.root));
     const added = (await filesOf(image.root)).filter((file) => !had.has(file));
     const named = added.map((file) => file.replace(/^app\/cache\/v24\.[^/]+-65532\/[0-9a-f]+$/, 'app/cache/…'));
@@ -87,7 +87,7 @@ describe('the container image', () => {
     assert.ok(added < 10 * MiB);
   });
 
-  it('the image prints its version and help on a read-only file system without capabilities, and no warning', async () => {
+  it('with a read-only file system and no capabilities, the image prints version and help, without a warning', async () => {
     assert.deepEqual(await run(['--version']), { stdout: `${packageJson.version}\n`, stderr: '' });
     const { stdout } = await run(['--help']);
     assert.match(stdout, /^Usage: terraform-daemon/);

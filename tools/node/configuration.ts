@@ -25,7 +25,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
       clusterDNS: [],
       resolvConf: file('resolv.conf'),
       imageGCHighThresholdPercent: 100,
-      // The node must not evict Pods because the disk of the machine is full.
+      // Even if the disk of the machine is full, the node must not evict Pods.
       evictionHard: {
         'imagefs.available': '0%',
         'imagefs.inodesFree': '0%',

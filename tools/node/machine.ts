@@ -10,7 +10,7 @@ const SYSCTLS = [
   'kernel/keys/root_maxbytes',
 ];
 
-/** Records the settings of the machine. Returns a function that restores them and removes the cgroups of Pods. */
+/** Records the settings of the machine. Returns a function that restores them and removes the cgroups of new Pods. */
 export async function rememberMachine(): Promise<() => Promise<void>> {
   const values = await Promise.all(SYSCTLS.map(async (name) => [name, await readFile(`/proc/sys/${name}`, 'utf8')]));
   const before = await podCgroups();

@@ -21,7 +21,7 @@ export const inspectCommand = {
     { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
     {
       flags: '--address <host:port>',
-      description: 'address of the endpoint (default: the registered Service or URL, if its name resolves)',
+      description: 'address to connect to (default: the registered Service or URL, if its name resolves)',
       parse: hostAndPort,
     },
   ],

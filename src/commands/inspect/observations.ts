@@ -37,7 +37,7 @@ export type ProbeResult =
 
 /** The input of an inspection: two objects and the answer of the endpoint. */
 export interface Readings {
-  /** `unused` if the user provides the certificates. */
+  /** The stored Secret; `unused` if the user provides the certificates, because the daemon then needs no Secret. */
   readonly secret: Reading<StoredSecret> | 'unused';
   readonly registration: Reading<V1MutatingWebhookConfiguration>;
   readonly endpoint: ProbeResult;

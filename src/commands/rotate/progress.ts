@@ -20,7 +20,10 @@ export const rotationState = (stored: StoredSecret): RotationState => ({
   asked: askedFor(stored),
 });
 
-/** Returns why every daemon would ignore the request, and the next step; `undefined` if there is no such reason. */
+/**
+ * Returns why every daemon would ignore a rotation request on this Secret, with the command that fixes it; `undefined` if
+ * nothing prevents the rotation.
+ */
 export function obstacle(stored: StoredSecret | undefined, place: Installation): string | undefined {
   const { install, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;

@@ -73,7 +73,10 @@ const NO_REPAIRS = { secret: undefined, registration: undefined };
 
 const historyOf = (repairs: number, lastAt: Date) => (repairs === 0 ? undefined : { repairs, lastAt });
 
-/** The memory has seen the phase since the beginning, so that only the annotations decide how long it has lasted. */
+/**
+ * Returns a daemon memory that has seen the rotation phase for an unlimited time, so that only the start time in the
+ * annotations decides how long the phase has lasted.
+ */
 const memoryOf = ({ restartedAt, presented, presentedKey }: Situation, stored: StoredSecret | undefined): Memory => ({
   ...initialMemory(restartedAt),
   presented,

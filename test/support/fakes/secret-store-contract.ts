@@ -211,7 +211,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.deepEqual(await existing(replica('a')), before);
     });
 
-    test('delete() returns false if a finalizer delays the deletion, and read() returns the finalizer', async (t) => {
+    test('delete() returns false if a finalizer delays the deletion, and read() then returns the Secret with the finalizer', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
       await editAs('another-manager', { finalizers: ['example.com/backup'] });

@@ -62,7 +62,7 @@ describe('the usable CAs of a bundle', () => {
     assert.deepEqual(usable(expired.certificate, future.certificate, set.ca.certificate), [set.ca.certificate]);
   });
 
-  test('usable CAs of a bundle exclude CAs for other names or without name constraints', async () => {
+  test('CAs without name constraints, and CAs whose name constraints permit only other names, are not usable CAs of a bundle', async () => {
     const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
     const any = altered(set.ca, { change: hasExtension('nameConstraints', undefined) });
     assert.deepEqual(usable(foreign.certificate, any.certificate, set.ca.certificate), [set.ca.certificate]);

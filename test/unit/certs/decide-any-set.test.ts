@@ -30,7 +30,7 @@ describe('the time until which a certificate set is kept', () => {
     assert.deepEqual(decide(set, { now: after(10) }), { action: 'keep', until: after(60) });
   });
 
-  test('decide() keeps a healthy certificate set until the rotation of its CA is due, if this is before the renewal', async () => {
+  test('decide() keeps a healthy certificate set until the CA rotation is due, if that comes before the renewal of the serving certificate', async () => {
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, after(590)) };
     assert.deepEqual(decide(late, { now: after(591) }), { action: 'keep', until: after(600) });
   });

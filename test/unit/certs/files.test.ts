@@ -142,7 +142,7 @@ describe('errors about user-provided certificate files', () => {
     await assert.rejects(read, { code: 'CERTIFICATE_FILES_INVALID', message: /ca\.pem: EISDIR/ });
   });
 
-  test('if key.pem needs a passphrase, the error names it', async (t) => {
+  test('the error names key.pem if key.pem is encrypted with a passphrase', async (t) => {
     const encrypted = createPrivateKey(set.serving.privateKey).export({
       ...{ type: 'pkcs8', format: 'pem' },
       ...{ cipher: 'aes-256-cbc', passphrase: 'secret' },

@@ -57,7 +57,7 @@ describe('openssl verifies certificates of the daemon', () => {
     assert.equal(await opensslVerify(serving.certificate, { ca: caBundle, at, hostname: SERVER_NAME }), 'OK');
   });
 
-  test('openssl verifies a certificate with non-ASCII subjects', async () => {
+  test('openssl verifies a serving certificate whose CA has a non-ASCII subject', async () => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü');
     const { serving, caBundle } = await aCertificateSet({ options: { caSubject } });
     const answer = await opensslVerify(serving.certificate, { ca: caBundle, at: ISSUED_AT, hostname: SERVER_NAME });

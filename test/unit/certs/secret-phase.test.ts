@@ -47,7 +47,7 @@ const rows: readonly Row[] = [
 
 describe('the phase of a rotation in a Secret', () => {
   for (const { form, word, phase } of rows) {
-    test(`fromSecret reads a Secret with ${form} and the annotation phase=${word} as phase ${phase}`, () => {
+    test(`fromSecret reads a Secret with ${form} and ${word ? `the annotation phase=${word}` : 'no annotation phase'} as phase ${phase}`, () => {
       const secret = stored(forms[form], { annotations: word === undefined ? {} : { [annotation('phase')]: word } });
       assert.equal(fromSecret(secret).phase, phase);
     });

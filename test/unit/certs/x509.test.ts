@@ -88,7 +88,7 @@ describe('a serving certificate', () => {
     assert.equal(servingProblem(new X509Certificate(certificate), { dns: [SERVER_NAME], ip: [] }), 'missing-name');
   });
 
-  test('a serving certificate can have no extended key usage, but not client authentication only', () => {
+  test('a serving certificate without extended key usage is accepted; one with client authentication only is refused', () => {
     assert.equal(servingProblem(changed(hasExtension('extKeyUsage', undefined)), names), undefined);
     assert.equal(servingProblem(changed(hasExtension('extKeyUsage', { clientAuth: true })), names), 'wrong-usage');
   });

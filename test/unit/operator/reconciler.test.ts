@@ -191,7 +191,7 @@ describe('replicas with user-provided certificates', () => {
       for (const { clientConfig } of webhooks) clientConfig.caBundle = Buffer.from(caBundle).toString('base64');
     });
 
-  test('replicas with files remove a CA of another writer from the live CA bundle, even while their files are invalid', async (t) => {
+  test('replicas with user-provided certificate files remove the CA of another writer from the live CA bundle, even while these files are invalid', async (t) => {
     const here = aWorld();
     const [ours, theirs] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -327,7 +327,7 @@ describe('a replica that starts while a lost CA is replaced', () => {
     'the CA key was deleted': (secret) => ({ ...secret, data: { ...secret.data, 'ca.key': '' } }),
   };
   for (const [what, lose] of Object.entries(losses)) {
-    test(`presents the former certificate until the switch: ${what}`, async () => {
+    test(`while a lost CA is replaced, a starting replica presents the former certificate until all replicas switch to the new one: ${what}`, async () => {
       const { world, secrets, aReplica } = aWorld();
       const flags = { 'rotate-on-start': 'false' };
       const running = await aReplica(flags);
@@ -353,7 +353,7 @@ describe('a replica that starts while a lost CA is replaced', () => {
     });
   }
 
-  test('presents the former certificate too if another starting replica has replaced the CA', async () => {
+  test('a starting replica presents the certificate that the running replica presents, even if a third replica has already replaced the CA', async () => {
     const { secrets, aReplica } = aWorld();
     const running = await aReplica({});
     const former = running.presented();
@@ -365,7 +365,7 @@ describe('a replica that starts while a lost CA is replaced', () => {
     assert.deepEqual([running.presented(), starting.presented()], [former, former]);
   });
 
-  test('presents the new certificate if no replica has a former one', async () => {
+  test('a starting replica presents the new certificate if no running replica presents an older one', async () => {
     const { secrets, aReplica } = aWorld();
     const first = await aReplica({});
     secrets.put(undefined);

@@ -45,7 +45,7 @@ suite('any Job of terraform-controller under the built-in policy', () => {
     });
   });
 
-  test('a second implementation of JSON Patch makes the same Job of the patch', () => {
+  test('applied by another JSON Patch library, the patch gives the expected Job', () => {
     property((sketch, operation) => {
       const job = JSON.parse(jobText(sketch));
       const { newDocument } = jsonpatch.applyPatch(job, patchFor(reviewed(sketch, operation)), true);

@@ -27,7 +27,7 @@ describe('the Helm chart', () => {
     assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
   });
 
-  it('for each option that the chart sets itself, template and schema name the same chart value', async () => {
+  it('for each option that the chart sets itself, _checks.tpl and values.schema.json refer to the same chart value', async () => {
     const checks = await readDocument('manifests/helm/templates/_checks.tpl');
     const advice = [...checks.matchAll(/^ {2}"([\w-]+)" "(.*)"$/gm)].map(([, name, text]) => [name, text]);
     assert.deepEqual(Object.fromEntries(advice), chartsOwn);

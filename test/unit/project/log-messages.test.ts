@@ -79,7 +79,10 @@ function fieldsOf(expression: Node, constants: ReadonlyMap<string, Node>): reado
   return constant ? fieldsOf(constant, constants) : ['…'];
 }
 
-/** Returns level, message and fields of a call of a log, or of a property that holds a message. */
+/**
+ * Returns level, message and fields if the node is a call such as `log.info(…)`, or a property `warning: …`, whose level
+ * is `warn`; otherwise `undefined`.
+ */
 function logged(node: Node): readonly [level: string, message: Node, fields: Node | undefined] | undefined {
   if (node.type === 'KeyValueProperty' && nameOf(child(node, 'key')) === 'warning')
     return ['warn', child(node, 'value'), { type: 'Unknown' }];

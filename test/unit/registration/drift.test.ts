@@ -171,7 +171,7 @@ describe('the reason for a write of the registration', () => {
     });
   }
 
-  test('the rows of driftReason cover each reason in registrationReasons', () => {
+  test('the test rows above contain every reason of registrationReasons', () => {
     assert.deepEqual([...new Set(rows.map(({ reason }) => reason))].sort(), Object.keys(registrationReasons).sort());
   });
 });
