@@ -160,7 +160,7 @@ const webhook = {
     placeholder: 'number',
     description: 'maximum number of open connections',
     details:
-      'At this number, each new connection closes an open one: first one that has not proven to be an API server (no verified client certificate, no answered review), and of these the one that has been idle for longest.',
+      'At this number, each new connection closes an open one: first a connection of a client that has not proven to be an API server (no verified client certificate, no answered review). Of several such connections it closes the connection that is idle for longest.',
     default: '1000',
     parse: integer('a number', 10, 100_000),
   },
