@@ -4,8 +4,8 @@ import { subcommands } from './commands/subcommands.ts';
 import { runCommand } from './operator/command.ts';
 
 /**
- * Time between the result and the exit of the process, in which the last output is written. The process does not wait
- * for open sockets, because Node.js cannot cancel a connection attempt.
+ * Time between the end of the command and the exit of the process, in which Node.js writes the last output. The process
+ * exits even if sockets are open, because Node.js cannot cancel a connection attempt.
  */
 const LINGER_MS = 50;
 

@@ -18,11 +18,11 @@ export interface BackstopDependencies
 }
 
 /**
- * Returns the function that runs the backstop until the signal `running` is aborted. The backstop caps Jobs that were
- * stored uncapped, and writes Events about these Jobs and about failed Jobs that the policy does not retry.
+ * Returns the function that runs the backstop until its argument `running` is aborted. The backstop caps Jobs that were
+ * stored uncapped. It writes Events about these Jobs and about failed Jobs that the policy does not retry.
  *
- * @param signal stops the writes of Events. If only `running` is aborted, because the Lease was lost, queued Events are
- * still written.
+ * @param signal stops the writes of Events when it is aborted. An abort of `running` alone, after the loss of the
+ * Lease, does not stop them: the queued Events are still written.
  */
 export function createBackstop(
   dependencies: BackstopDependencies,
@@ -37,7 +37,8 @@ export function createBackstop(
 
   function decide(job: unknown, namespaceLabels?: Labels): JobDecision {
     const at = now();
-    // Compute the start time at each call, because a wrong clock can be corrected long after the start.
+    // Compute the start time of the daemon at each call, because the system clock can be corrected long after the
+    // daemon has started.
     const startedAt = new Date(at.getTime() - uptimeMs());
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels, now: at });
   }

@@ -24,8 +24,8 @@ export type JobDecision =
   | ExplainDecision;
 
 /**
- * The Job must be capped, because its backoffLimit is higher than the policy allows. `from` is `undefined` if none is
- * set.
+ * The Job must be capped, because its backoffLimit is higher than the policy allows. `from` is the stored backoffLimit,
+ * or `undefined` if the Job has none. `to` is the new backoffLimit.
  */
 export interface CapDecision {
   readonly action: 'cap';
@@ -109,8 +109,8 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
     .find(({ type, status }) => type === 'Failed' && status === 'True');
   const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
   if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
-  // The Job does not show who set backoffLimit 0. Attribute it to the policy if the policy lowers the highest possible
-  // limit to 0.
+  // The Job does not record who set its backoffLimit to 0. Assume that the policy did, if the policy would lower even
+  // the largest backoffLimit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
   return { action: 'explain', job, ...endOf(spec, failure.reason) };
@@ -122,8 +122,8 @@ function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision,
 }
 
 /**
- * Returns the change of backoffLimit that the endpoint would make on an UPDATE of an unfinished Job with this spec, or
- * `undefined` if none. The operation is UPDATE, because the restartPolicy of a stored Job is immutable.
+ * Returns the change of backoffLimit that the endpoint would make if a client updated the Job; `undefined` if it would
+ * make none. Treats a finished Job as unfinished.
  */
 function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
   const metadata = asObject(stored.metadata);

@@ -32,7 +32,7 @@ export interface JobWorkerDependencies {
 /** A queued Job that must be capped, or whose decision needs the labels of its namespace. */
 interface Attempt {
   readonly job: JobReference;
-  /** The policy at the first decision. */
+  /** The policy that led to `decision`. */
   readonly policy: Policy;
   readonly decision: JobDecision;
 }
@@ -43,8 +43,8 @@ interface Attempt {
  */
 export const JOB_CALLS = { concurrency: 8, most: 5_000 };
 /**
- * Maximum time to process the Jobs of one page before the next page is read. A continue token can expire after five
- * minutes. With this limit, a list of up to 150 pages takes less time, even if all patches hang.
+ * Maximum time that the list waits for the Jobs of one page to be processed, before it reads the next page. The time is
+ * short, because the API server can refuse to continue a list that began more than five minutes ago.
  */
 const PAGE_MS = 2_000;
 
@@ -69,7 +69,8 @@ export function createJobWorker(
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
     try {
       const decision = await decideNow(attempt, tries);
-      // This replica can have lost the Lease during the read. The new holder can have another policy.
+      // If this replica lost the Lease while it read the Job, it leaves the Job to the new holder, whose policy can
+      // differ.
       if (signal.aborted) return undefined;
       explain(decision);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;

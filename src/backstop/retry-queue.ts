@@ -2,8 +2,8 @@ export interface RetryQueueOptions<Item> {
   /** Maximum number of items that are processed at once. */
   readonly concurrency: number;
   /**
-   * Maximum number of items that wait for processing. Also the maximum number of further items that wait for their next
-   * try.
+   * Maximum number of items that wait for free capacity. A second limit with the same value applies to the items that
+   * wait for the time of their next try.
    */
   readonly most: number;
   /**
@@ -16,8 +16,10 @@ export interface RetryQueueOptions<Item> {
 }
 
 /**
- * A queue with limited concurrency and at most one item for each key. Items of one lane keep their order. The lanes
- * are served round-robin, so that a lane with many items does not delay the other lanes.
+ * A queue with limited concurrency and at most one item for each key.
+ *
+ * Each item belongs to a lane, for example to the lane of its namespace. The queue takes the first item of each lane in
+ * turn, so that a lane with many items does not delay the other lanes.
  */
 export interface RetryQueue<Item> {
   /** Adds an item and replaces an item with the same key. */

@@ -46,9 +46,12 @@ export function createSteps(options: CertificateOptions, { bundles, swap }: SetR
   }
 
   /**
-   * Issues a new CA and serving certificate. The usable CAs of the Secret and of the live bundle stay in the CA bundle
-   * until the rotation has finished, because other replicas may still present certificates that these CAs have signed.
-   * The serving certificate that API servers trust already stays in the set for replicas that start meanwhile.
+   * Issues a new CA and a new serving certificate.
+   *
+   * The usable CAs of the Secret and of the live CA bundle stay in the CA bundle until the rotation has finished,
+   * because other replicas may still present certificates that these CAs have signed. If the live CA bundle verifies an
+   * older serving certificate, the set keeps that certificate as `former`. A replica that starts during the rotation
+   * can present it.
    */
   async function replace(before: CertificateSet | undefined, situation: Situation): Promise<CertificateSet> {
     const { now } = situation;
@@ -70,8 +73,8 @@ export function createSteps(options: CertificateOptions, { bundles, swap }: SetR
 async function takeOver(set: CertificateSet, options: CertificateOptions, now: Date): Promise<CertificateSet> {
   const { nextCa } = set;
   const retiring = { ...set, nextCa: undefined, former: undefined, phase: 'retiring', phaseSince: now } as const;
-  // Without a next CA, the current CA is already the new CA: the daemon replaced the certificates at once, or another
-  // writer stored a new set.
+  // A set without a next CA has the new CA as its current CA: the function `replace` issued it so, or another writer
+  // stored the set. Then there is nothing to issue.
   if (nextCa === undefined) return retiring;
   const serving = await issueServingCertificate(options, nextCa, now);
   return { ...retiring, ca: nextCa, serving, caBundle: joinCertificates([nextCa.certificate, set.caBundle]) };

@@ -22,12 +22,14 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Returns the CAs of a bundle that can still verify a serving certificate for the server names. It returns at most
-   * four, so that the bundle cannot outgrow the object that holds it. If there are more, it keeps the issuer of the
-   * certificate that this replica presents, and then the first CAs of the bundle, because the daemon puts a new CA
-   * first. It does not prefer the CA with the latest date, because the clocks of the replicas differ.
+   * Returns the CAs of a bundle that can still verify a serving certificate for the server names. Returns at most four,
+   * so that the bundle cannot outgrow the object that holds it.
    *
-   * @param own CAs that the caller adds to the bundle itself; they are neither returned nor counted.
+   * If more than four CAs are usable, the issuer of the certificate that this replica presents has priority. Then the
+   * first CAs of the bundle are kept, because the daemon puts a new CA first. The dates in the CAs have no influence,
+   * because the clocks of the replicas differ.
+   *
+   * @param own CAs that the caller adds to the bundle. The function ignores them: it neither returns nor counts them.
    */
   function usableAuthorities(
     bundle: Pem,
@@ -42,8 +44,8 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Returns why the CA bundle must be repaired; `undefined` if it is valid. The current CA of the set must have no
-   * problem.
+   * Returns why the CA bundle must be repaired; `undefined` if the bundle is valid. For the current CA and the next CA,
+   * checks only that the bundle contains them: the caller must have checked these two CAs before.
    */
   function bundleProblem({ ca, caBundle, nextCa }: CertificateSet, now: Date): Reason | undefined {
     const certificates = splitCertificates(caBundle);

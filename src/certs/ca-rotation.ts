@@ -3,12 +3,13 @@ import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import type { Situation } from './situation.ts';
 
 /**
- * A step that takes a CA rotation from one phase into the next.
+ * A step that begins a phase of a CA rotation. The settle time (`--settle-time`) is the time that every API server gets
+ * to load a CA bundle.
  *
- * - `settle`: the daemon has read the new CA from the live CA bundle; the settle time begins.
- * - `publish`: the live bundle lacks a CA of the set during the settle time, so the CA is published again.
+ * - `settle`: the live CA bundle has every CA of the set, so the settle time begins.
+ * - `publish`: during the settle time, the live CA bundle lost a CA of the set, so the CA must be published again.
  * - `switch`: the new CA signs the serving certificate from now on; the old CA retires one settle time later.
- * - `retire`: the old CAs are removed from the bundle.
+ * - `retire`: the old CAs are removed from the bundle, and the rotation has finished.
  */
 export interface RotationStep {
   readonly action: 'settle' | 'publish' | 'switch' | 'retire';

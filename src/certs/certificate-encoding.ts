@@ -10,7 +10,7 @@ import { ifReadable } from './x509.ts';
  */
 
 const { pki, md, asn1, util } = forge;
-// The types of node-forge lack this function.
+// The type definitions of node-forge lack the function `bytesFromIP`.
 const { bytesFromIP } = util as unknown as { bytesFromIP(address: string): string };
 
 /** The parts of a certificate that node:crypto does not expose. */
@@ -90,7 +90,7 @@ export function encodeCertificate(template: CertificateTemplate, sign: (bytes: B
     ...(keyIdentifier ? [{ name: 'authorityKeyIdentifier', keyIdentifier }] : []),
   ]);
   const signer = { sign: () => sign(toBytes(certificate.tbsCertificate as forge.asn1.Asn1)).toString('latin1') };
-  // Without the second argument, forge writes SHA-1 as the signature algorithm.
+  // Without the argument `md.sha256.create()`, forge names SHA-1 as the signature algorithm of the certificate.
   certificate.sign(signer as unknown as forge.pki.rsa.PrivateKey, md.sha256.create());
   return new X509Certificate(toBytes(pki.certificateToAsn1(certificate))).toString() as Pem;
 }
@@ -104,7 +104,10 @@ const distinguishedName = (subject: Subject): forge.pki.CertificateField[] =>
     shortName === 'C' ? { shortName, value } : { shortName, value, valueTagClass: asn1.Type.UTF8 as never },
   );
 
-/** Returns the CA's subject with decoded text, because forge parses UTF-8 to bytes but encodes text. */
+/**
+ * Returns the subject of the CA in the form that forge can encode. forge returns a parsed UTF-8 value as bytes, but
+ * encodes a value that it takes for text, so this function decodes the UTF-8 values.
+ */
 function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] {
   return authority.subject.attributes.map((attribute) =>
     Number(attribute.valueTagClass) === asn1.Type.UTF8
@@ -124,9 +127,9 @@ export const subjectAltName = ({ dns, ip }: ServerNames): object => ({
 });
 
 /**
- * Returns the DER of name constraints that permit the server names (RFC 5280 §4.2.1.10). Without a constraint for a
- * kind of name, the CA could sign for every name of that kind. So if there are DNS names, a zero mask excludes every IP
- * address that is not permitted. If there are no DNS names, the empty name excludes every DNS name.
+ * Returns the DER of name constraints that permit only the server names (RFC 5280 §4.2.1.10). All server names must be
+ * of one kind: DNS names or IP addresses. The constraints exclude every name of the other kind, because without a
+ * constraint for a kind, the CA could sign for every name of that kind.
  */
 export function nameConstraints({ dns, ip }: ServerNames): string {
   const permitted = [
@@ -145,4 +148,5 @@ const subtree = (tag: number, value: string) => sequence([tagged(tag, value)]);
 
 /** Appends a mask that matches one address, because in a name constraint the mask follows the address. */
 const exactly = (address: string): string => address + '\xff'.repeat(address.length);
-const everyAddress = ['\0'.repeat(8), '\0'.repeat(32)]; // 0.0.0.0/0 and ::/0
+/** The ranges of all IPv4 and all IPv6 addresses, 0.0.0.0/0 and ::/0: the bytes of the address, then of the mask. */
+const everyAddress = ['\0'.repeat(8), '\0'.repeat(32)];

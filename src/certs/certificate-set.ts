@@ -33,8 +33,8 @@ export interface CertificateSet extends ServingCertificates {
   /** The CA that signs after the switch. Before the switch it is in the CA bundle beside the current CA. */
   readonly nextCa: CertificatePair | undefined;
   /**
-   * The serving certificate that API servers trust while `ca` is new to them, because it replaced a lost CA. A replica
-   * that starts before the switch presents this pair.
+   * The previous serving certificate, kept after an unplanned replacement of the CA. API servers trust it while they
+   * may not trust `ca` yet. A replica that starts before the switch can present it.
    */
   readonly former: CertificatePair | undefined;
   readonly phase: Phase;
@@ -65,9 +65,11 @@ export interface CertificateOptions {
   readonly servingLifetimeMs: number;
   readonly keySize: number;
   /**
-   * The time allowed for every API server to load a published CA bundle, and how long the previous CA stays trusted
-   * after the switch. The default is 60 s. In a test with a connection that was half-open for 33 s, 13 of 6,142 Jobs
-   * were stored uncapped with a settle time of 10 s, and none with 30 s.
+   * The time that every API server gets to load a published CA bundle. After the switch, the previous CA stays in the
+   * CA bundle for the same time.
+   *
+   * The default is 60 s. In a test run in which a connection of a replica to the API server was half-open for 33 s, 13
+   * of 6,142 Jobs were stored uncapped with a settle time of 10 s. No Job was with 30 s.
    */
   readonly settleMs: number;
 }

@@ -21,13 +21,16 @@ export type CertificateDecision =
   /** Issue a new CA and serving certificate at once, because the current ones cannot be used. */
   | { readonly action: 'replace'; readonly reason: Reason }
   /**
-   * Add the live CAs and the presented pair to the set, because another writer has put a different certificate set into
-   * the Secret.
+   * Another writer has put a different certificate set into the Secret. Add the CAs of the live CA bundle to that set,
+   * and keep the serving certificate that this replica presents as its `former`.
    */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */
   | { readonly action: 'repair'; readonly reason: Reason }
-  /** Create the Secret again with the content that it had: a write deleted it, and its replacement was refused. */
+  /**
+   * Create the Secret again with its last content. The daemon deletes an immutable Secret, or a Secret of the wrong
+   * type, to write it. This step follows if the daemon could not create the Secret after the deletion.
+   */
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;
 
@@ -100,7 +103,7 @@ const isEmpty = ({ ca, serving }: CertificateSet): boolean =>
 function decideOnRotation(set: CertificateSet, options: CertificateOptions, situation: Situation): CertificateDecision {
   const step = nextRotationStep(set, options, situation);
   if (step.action !== 'wait') return step;
-  // A moment in the past is ignored: during a rotation the renewal of the current CA may already be due.
+  // Ignore a renewal date in the past: during a CA rotation, the renewal date of the current CA may have passed.
   const moments = [renewalOf(set.ca), renewalOf(set.serving), step.until ?? []].flat();
   const later = moments.map((moment) => moment.getTime()).filter((ms) => ms > situation.now.getTime());
   return { action: 'keep', until: new Date(Math.min(...later)) };

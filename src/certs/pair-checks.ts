@@ -30,7 +30,10 @@ export function createPairChecks({ names, keySize }: CertificateOptions) {
     return problem ?? (isConstrainedTo(pair.certificate, names) ? undefined : 'missing-name');
   }
 
-  /** Returns why the serving certificate must be renewed. The CA must have no problem. */
+  /**
+   * Returns why the serving certificate must be renewed; `undefined` if it need not be. The caller must have checked
+   * the CA of the set with `caProblem` before.
+   */
   function renewalReason({ ca, serving: pair }: CertificateSet, situation: Situation): Reason | undefined {
     const damage = pairProblem(pair, situation.now);
     if (damage !== undefined) return damage;
@@ -64,8 +67,8 @@ function chainProblem(serving: X509Certificate, { certificate }: CertificatePair
 
 function ageProblem(serving: X509Certificate, { now, restartedAt }: Situation): Reason | undefined {
   if (now >= renewalMoment(serving)) return 'due';
-  // A restart in the future is ignored: if the clock was set back, every new certificate would look older than the
-  // restart.
+  // Ignore a start of the daemon that is in the future: the clock was set back after the start. Every new certificate
+  // would look older than the start, and would be renewed again and again.
   const isRestarted = restartedAt !== undefined && restartedAt <= now;
   return isRestarted && issuedAt(serving) < wholeSecond(restartedAt) ? 'restart' : undefined;
 }

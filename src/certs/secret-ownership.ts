@@ -10,7 +10,10 @@ interface Owned {
   readonly deletionWaitsFor?: readonly string[] | undefined;
 }
 
-/** Whether the Secret has the label `app.kubernetes.io/managed-by=terraform-daemon`. Without it, the daemon never writes it. */
+/**
+ * Whether the Secret has the label `app.kubernetes.io/managed-by=terraform-daemon`. The daemon writes no Secret without
+ * this label.
+ */
 export const isOurs = ({ labels }: Owned): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 
 /** Returns the error that forbids a write to a Secret without the daemon's label; `undefined` if a write is allowed. */

@@ -104,8 +104,9 @@ async function write(store: SecretStore, { stored, isGone, decision }: SecretFin
 }
 
 /**
- * Whether this step completes the rotation that the annotation asks for, so that the annotation is removed. A CA
- * rotation is complete when the previous CA retires, or when both certificates are replaced.
+ * Whether the step completes the rotation that the annotation `rotate` requests, so that the annotation is removed. The
+ * request `serving` is complete with a new serving certificate. The request `ca` is complete when the old CA retires.
+ * The step `replace`, which replaces the CA and the serving certificate at once, completes both requests.
  */
 const isDone = (asked: Asked | undefined, { action }: CertificateDecision): boolean =>
   (asked === 'serving' && ['renew', 'switch', 'replace'].includes(action)) ||

@@ -75,7 +75,10 @@ function readDate(text: string | undefined): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** Returns the labels, data and describing annotations to write for a certificate set. */
+/**
+ * Returns the labels, data and annotations of the Secret for a certificate set, except the `…-issued-because`
+ * annotations.
+ */
 export function toSecret(set: CertificateSet, { names }: CertificateOptions): SecretContent {
   return {
     labels: MANAGED_BY,
@@ -101,8 +104,9 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
 }
 
 /**
- * Returns the `…-issued-because` annotations of the certificates that a step has changed. Without a reason of the step,
- * the reason of the next CA is used, because the switch makes that CA the current one.
+ * Returns the `…-issued-because` annotations of the certificates that a step has changed. The value is the reason of
+ * the step. The step `switch` has no reason, so the CA that it makes the current one keeps the reason for which it was
+ * issued, and the new serving certificate gets the same reason.
  */
 export function issuedBecause(
   { set, stored }: { readonly set: CertificateSet | undefined; readonly stored: StoredSecret | undefined },
@@ -122,7 +126,10 @@ export function issuedBecause(
 export const isPhaseWrong = (stored: StoredSecret): boolean =>
   (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
 
-/** Returns the traits of the Secret; none for a Secret without the daemon's label, which the daemon must not write. */
+/**
+ * Returns the requested rotation, and whether the phase annotation is wrong. Returns neither for a Secret without the
+ * daemon's label, because the daemon must not write that Secret.
+ */
 export function traitsOf(stored: StoredSecret): SecretTraits {
   if (!isOurs(stored)) return {};
   return { asked: askedFor(stored), isPhaseWrong: isPhaseWrong(stored) };

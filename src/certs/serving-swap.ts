@@ -6,7 +6,10 @@ import { isTrustedBy, parseCertificate, parsePrivateKey, servingProblem, validit
 /** `present` if the endpoint must present the stored serving certificate now; otherwise the reason why not. */
 export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling';
 
-/** Returns the CA of the serving certificate while API servers may not trust it yet; otherwise `undefined`. */
+/**
+ * Returns the CA that signs the serving certificates of the set, if API servers may not trust this CA yet; otherwise
+ * `undefined`.
+ */
 export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
   nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
 
@@ -24,7 +27,10 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
     return (validityProblem(certificate, now) ?? servingProblem(certificate, names)) === undefined;
   }
 
-  /** Whether the endpoint can present the pair now to an API server with this CA bundle. */
+  /**
+   * Whether the private key belongs to the certificate, and an API server with this CA bundle accepts the certificate
+   * now.
+   */
   function canPresent({ certificate, privateKey }: CertificatePair, bundle: Pem, now: Date): boolean {
     const key = parsePrivateKey(privateKey);
     const isPair = key !== undefined && parseCertificate(certificate)?.checkPrivateKey(key) === true;
@@ -36,12 +42,19 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
     return pair !== undefined && canPresent(pair, liveBundle, now) && !isTrustedBy(pair.certificate, ca, now);
   }
 
-  /** Returns the pair to store as `former` beside a CA that may be new to API servers: the first that they trust. */
+  /**
+   * Returns the serving certificate to store as `former` beside `ca`, a CA that API servers may not trust yet. This is
+   * the certificate that this replica presents, or else the `stored` one. The live CA bundle must verify it by another
+   * CA; otherwise returns `undefined`.
+   */
   function formerPair(stored: CertificatePair | undefined, ca: Pem, situation: Situation): CertificatePair | undefined {
     return [presentedPair(situation), stored].find((pair) => isFormer(pair, ca, situation));
   }
 
-  /** Whether the Secret lacks a former pair for replicas that start before the switch, and this replica has one. */
+  /**
+   * Whether the certificate that this replica presents must be stored as `former`: API servers may not trust the CA of
+   * the set yet, and no usable `former` is stored.
+   */
   function lacksFormer(set: CertificateSet, situation: Situation): boolean {
     const ca = waitingAuthority(set);
     if (ca === undefined || isFormer(set.former, ca, situation)) return false;
@@ -49,9 +62,12 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Decides whether the endpoint presents the stored serving certificate. The live CA bundle must verify it. A
-   * certificate of a new CA also waits for the settle time, as long as the live bundle verifies the presented
-   * certificate. If the endpoint presents no certificate yet, it presents the stored certificate at once.
+   * Decides whether the endpoint replaces the serving certificate that it presents by the stored one.
+   *
+   * - If the endpoint presents no certificate yet, it presents the stored one at once.
+   * - Otherwise, the live CA bundle must verify the stored certificate.
+   * - If API servers may not trust the CA of the stored certificate yet, the endpoint also waits for the settle time.
+   *   It does not wait if the live CA bundle does not verify the presented certificate.
    *
    * @param candidate the stored serving certificate, and its CA while API servers may not trust that CA yet.
    */

@@ -13,7 +13,7 @@ import {
   options,
 } from './options.ts';
 
-/** An option that only one subcommand has, without an environment variable. */
+/** An option of a single subcommand. Such an option has no environment variable. */
 export interface OwnOption {
   /** The flags in the syntax of commander, such as `-o, --output <format>`. */
   readonly flags: string;
@@ -36,7 +36,10 @@ export interface Subcommand {
   readonly own: readonly OwnOption[];
   /** The text below the options in `--help`. */
   readonly help: string;
-  /** Runs the subcommand and resolves with the exit code. The second argument has the parsed options of `own`. */
+  /**
+   * Runs the subcommand and resolves with the exit code. `raw` has the shared options as text. The argument `own` has
+   * the parsed values of the subcommand's own options.
+   */
   run(raw: RawOptions, own: never, output: Output): Promise<number>;
 }
 

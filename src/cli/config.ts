@@ -138,7 +138,7 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
      * Directory of a user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret.
      */
     certificateDirectory: values['webhook-cert-path'],
-    /** Without a file the daemon uses the built-in policy. */
+    /** The policy file. If absent, the daemon uses the built-in policy. */
     policyFile: values['policy-file'],
     rotateOnStart: values['rotate-on-start'],
     registration,

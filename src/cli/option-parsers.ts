@@ -43,7 +43,10 @@ export const serviceLabel = matching({
   allowed: 'a Service name: at most 63 of a-z, 0-9 and "-", a letter first',
 });
 export const subdomain = matching(dnsSubdomain());
-/** At most 244 characters: the name of the Lease is this name plus `-backstop`, and Kubernetes allows 253. */
+/**
+ * Parses the name of the webhook configuration: at most 244 characters, because the Lease has this name with the suffix
+ * `-backstop`, and Kubernetes allows names of up to 253 characters.
+ */
 export const registrationName = matching(dnsSubdomain(244));
 
 export const text = (text: string): Parsed<string> => ({ value: text });
@@ -57,7 +60,10 @@ export const address = (text: string): Parsed<string> =>
 /** Returns the host of a URL without the brackets around an IPv6 address. */
 export const hostOf = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '');
 
-/** https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url */
+/**
+ * Parses the URL at which API servers call the webhook. The rules of Kubernetes for this URL:
+ * https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#url
+ */
 export const webhookUrl = (text: string): Parsed<URL> => {
   const url = URL.parse(text);
   const isPlain = url !== null && url.protocol === 'https:' && url.username === '' && url.password === '';

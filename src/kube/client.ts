@@ -101,7 +101,7 @@ function loadKubeConfig(kubeconfig: string | undefined): KubeConfig {
   if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
   else if (podNamespace() !== undefined) config.loadFromCluster();
   else config.loadFromDefault();
-  // loadFromDefault returns this server when it finds no kubeconfig.
+  // If loadFromDefault finds no kubeconfig, it uses the server http://localhost:8080.
   if (config.getCurrentCluster()?.server === 'http://localhost:8080') {
     throw new Error('neither a service account nor $KUBECONFIG nor ~/.kube/config was found');
   }

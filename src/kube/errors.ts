@@ -75,7 +75,9 @@ const NO_RIGHT =
 
 function nextStep(status: number | undefined, message: string | undefined): string {
   if (status === 401) return UNKNOWN_USER;
-  // Messages: apiserver, pkg/storage/value (a lost key) and value/encrypt/identity (no encryption configured any more).
+  // The messages with which the API server reports a stored object that it cannot decrypt: its encryption key is lost
+  // (apiserver, pkg/storage/value), or no encryption is configured any more (apiserver,
+  // pkg/storage/value/encrypt/identity).
   if (status === 500 && /unable to transform key|encrypted data/.test(message ?? '')) return UNDECRYPTABLE;
   return status === 403 && isByRights(message) ? NO_RIGHT : '';
 }

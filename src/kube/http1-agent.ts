@@ -1,8 +1,8 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
 
 /**
- * The connector of undici reads `allowH2`. The type is `object`, because the types of the Kubernetes client lack this
- * field.
+ * The option with which undici offers only HTTP/1.1. The type of the constant is `object`, because the types of the
+ * Kubernetes client lack the field `allowH2`.
  */
 const HTTP1: object = { allowH2: false };
 

@@ -62,7 +62,7 @@ export function createCallJson(configuration: Configuration, config: KubeConfig,
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    // Add the token again, because the kubelet replaces it regularly.
+    // Add the credentials at each call, because the kubelet regularly replaces the token of a ServiceAccount.
     await config.applySecurityAuthentication(request);
     share(request);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));

@@ -32,16 +32,17 @@ export interface WatchOptions {
 }
 
 /**
- * A watch that ends sooner without an event counts as failed, so that a proxy that closes each watch causes no busy
- * loop.
+ * A watch that ends within this time, one second, without an event counts as failed. So a proxy that closes each watch
+ * at once causes no busy loop.
  */
 const SHORTEST_WATCH_MS = 1_000;
 /** Number of failures in a row after which the source is listed again, because the resourceVersion can be the cause. */
 const FAILURES_PER_LIST = 5;
 
 /**
- * Lists and watches until the signal is aborted. Resumes a watch that has ended at the last resourceVersion. Retries
- * failures with exponential backoff, and logs the first failure of a series with the same error code.
+ * Lists and watches until the signal is aborted. When a watch ends, the next watch starts at the last resourceVersion
+ * that the ended watch reported. If this resourceVersion has expired, the objects are listed again. Retries failures
+ * with exponential backoff, and logs the first failure of a series with the same error code.
  */
 export async function keepWatching(source: WatchSource, { warning, name, log, signal }: WatchOptions): Promise<void> {
   const backoff = createWatchBackoff();
@@ -134,11 +135,9 @@ export interface WatchRequest {
 }
 
 /**
- * Follows one watch. Resolves when the watch has ended, and at once when the signal is aborted, because the client
- * cannot abort a connection that is still being opened. The client ends a watch without traffic for 30 s, so that a
- * dead connection is noticed.
- *
- * @throws OperatorError the `KUBE_…` codes.
+ * Follows one watch. Resolves when the watch has ended. Resolves at once when the signal is aborted, without waiting
+ * for the client, because the client cannot abort a connection that is still being opened. If the API server sends
+ * nothing for 30 s, the client ends the watch, so that a dead connection is noticed.
  */
 export type FollowWatch = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
 
@@ -154,7 +153,7 @@ export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
       type === 'ERROR' ? end(statusError(object)) : onEvent(type, object);
     const opened = client.watch(path, query, onWatchEvent, end);
     const open = () => {
-      // The promise also resolves if the API server has refused the watch.
+      // `client.watch` also resolves if the API server has refused the watch. `isEnded` is then true.
       if (!isEnded && !signal.aborted) onOpen?.();
     };
     opened.then(open).catch(end);

@@ -5,11 +5,9 @@ export type OutageLog = ReturnType<typeof logOncePerOutage>;
 const QUIET_MS = 60_000;
 
 /**
- * Logs the first failure of an outage as a warning, and further failures at `debug` until `recovered` is called. The
- * next warning with the same message comes a minute later at the earliest, because some calls can fail while others
- * succeed.
- *
- * @param uptimeMs milliseconds of a monotonic clock.
+ * Logs the first failure of an outage as a warning, and further failures at `debug` until `recovered` is called. A new
+ * outage with the same message gets a warning only if the last warning is at least a minute old. So calls that fail and
+ * succeed by turns cause at most one warning a minute.
  */
 export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = () => performance.now()) {
   const outages = new Map<string, { readonly warnedAtMs: number; isOver: boolean }>();
@@ -29,8 +27,9 @@ export function logOncePerOutage(log: Pick<Log, 'warn' | 'debug'>, uptimeMs = ()
 }
 
 /**
- * Returns a function that counts its calls for each key. It returns the number of calls since its last result, at most
- * once a minute for each key, and `undefined` otherwise. For messages that a client can cause without limit.
+ * Returns a function that counts its calls for each key. At most once a minute for a key, a call returns the number of
+ * calls since the last returned number. All other calls return `undefined`. Limits log messages that a client could
+ * cause without limit.
  */
 export function countPerMinute<Key>(): (key: Key) => number | undefined {
   const counts = new Map<Key, { readonly reportedAtMs: number; readonly count: number }>();

@@ -37,8 +37,9 @@ export function createLogOutput(sink: LineSink, onLost: (lines: number) => void)
 const STDOUT = 1;
 
 /**
- * Returns the sink that writes to standard output. It writes a file directly, because a stream of Node.js that has
- * failed on a full disk does not recover when the disk has space again.
+ * Returns the sink that writes to standard output. If standard output is a file or a device such as /dev/null, the sink
+ * does not use the Node.js stream: a stream that has failed on a full disk does not recover when the disk has space
+ * again.
  */
 export function standardOutput(): LineSink {
   const { stdout } = process;

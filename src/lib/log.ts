@@ -24,7 +24,8 @@ export function createLog({ level, format }: LogOptions): Log {
   const toLine = format === 'json' ? toJson : prettyLine;
   const output = createLogOutput(standardOutput(), (lines) => log.warn('log lines lost', { lines }));
   const stream = new Writable({
-    // Lines stay text, because standardOutput joins all lines of one turn of the event loop.
+    // Keep each line a string, because `standardOutput` joins strings. By default, the stream would convert the line
+    // to a Buffer.
     decodeStrings: false,
     write(line: string, _encoding, done) {
       output(line);

@@ -3,7 +3,10 @@ const LONGEST_VALUE = 80;
 /** Maximum length of a text in a log field. The longest name that Kubernetes accepts has 253 characters. */
 const LONGEST_FIELD = 256;
 
-/** Returns a short description of a value on one line, for an error message. It costs the same for a large value. */
+/**
+ * Returns a short description of a value on one line, for an error message. Contains at most the beginning of a string,
+ * and no items of a list or fields of an object.
+ */
 export function describeValue(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(value.slice(0, LONGEST_VALUE));

@@ -6,14 +6,19 @@
  * container if /healthz fails. The times of the Lease are in operator/lease.ts.
  */
 export const timings = {
-  /** A pass. The daemon logs a failure, emits an Event, and retries the pass until it succeeds. */
+  /**
+   * Times of the reconcile passes. If a pass fails, the daemon logs the failure, emits an Event, and retries the pass
+   * until it succeeds.
+   */
   reconcile: {
     firstMs: 250,
     // Maximum time between two passes, so that a change of the system clock is noticed within a minute.
     longestMs: 60_000,
-    // Not every file system reports changes of user-provided certificates.
+    // Maximum time between two passes if the user provides the certificates, because not every file system reports
+    // changes of files.
     longestForFilesMs: 10_000,
-    // Until API servers can call the replica. Short, because Jobs are stored uncapped until one replica is ready.
+    // Maximum pause after a failed pass until API servers can call the replica. The pause is short, because Jobs are
+    // stored uncapped until one replica is ready.
     longestAtStartMs: 5_000,
   },
   /**
@@ -21,17 +26,19 @@ export const timings = {
    * try the pass fails, and the times of `reconcile` apply.
    */
   lostRace: {
-    // More than the six steps of a CA rotation, because another replica can take each of these steps first.
+    // More than the writes of the Secret in a CA rotation, because another replica can make each of these writes
+    // first.
     tries: 10,
   },
   /** A repair that another writer keeps reverting. The daemon logs the other writer and repairs less and less often. */
   repair: {
-    // So many repairs have no delay. A change by hand or by a script is thus repaired at once; a controller reverts
-    // more often.
+    // Number of repairs without a delay. Changes by hand or by a script are fewer, so the daemon repairs them at once.
+    // A controller that reverts each repair exceeds the number.
     immediateTries: 20,
     firstMs: 1_000,
     longestMs: 5 * 60_000,
-    // Without a repair for twice the longest delay, the conflict has ended and the count starts again.
+    // If the daemon makes no repair for this time, twice the longest delay, the conflict with the other writer has
+    // ended. The count of repairs then starts again.
     forgetMs: 10 * 60_000,
   },
   /**
@@ -41,11 +48,11 @@ export const timings = {
   watch: {
     firstMs: 100,
     longestMs: 5_000,
-    // About half a minute of retries, because an API server that has just started refuses all users until it has
-    // loaded the RBAC rules.
+    // Number of retries, in about half a minute, of a watch that the API server refuses. An API server that has just
+    // started refuses all users until it has loaded the RBAC rules.
     forbiddenTries: 10,
-    // Longer pauses, because only an administrator can add missing rights. After that the watch starts within a
-    // minute.
+    // Maximum pause after `forbiddenTries` retries. The pause is longer, because only an administrator can add missing
+    // rights. After the rights are added, the watch starts within a minute.
     longestForbiddenMs: 60_000,
   },
   /**
@@ -61,7 +68,8 @@ export const timings = {
   /** A Job that could not be capped. The daemon logs the first failure of an outage and retries. */
   job: {
     firstMs: 5_000,
-    // Also the pause after an error that no retry can fix, because such an error lasts until a user changes something.
+    // Maximum pause between two tries. It is also the pause after an error that no retry can fix, because such an
+    // error lasts until a user changes something.
     longestMs: 3 * 60_000,
   },
   /**
@@ -70,9 +78,9 @@ export const timings = {
    */
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
   /**
-   * The read of the owner, the ClusterRole, before an object is created. During this time since the start of the
-   * process, a missing right to read the owner fails the pass, because the RBAC rules of a new install may not be in
-   * force yet.
+   * The read of the ClusterRole that owns the objects of the daemon, before an object is created. If the daemon may not
+   * read the ClusterRole, the pass fails and is retried for this time after the start of the process, because the RBAC
+   * rules of a new install may not be in force yet. After this time, the daemon creates the object without an owner.
    */
   owner: { forbiddenMs: 5_000 },
   /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */

@@ -34,7 +34,7 @@ export function readYaml(text: string): YamlText | { readonly problems: readonly
       problems.push({ line: lineAt(node.range?.[0]), problem });
     },
   });
-  // Code that copies objects would silently drop a field __proto__.
+  // Report a field `__proto__` as a problem, because code that copies objects would silently drop it.
   const proto = /(?<![\w.-])__proto__["']?\s*:/.exec(text);
   if (proto) problems.push({ line: lineAt(proto.index), problem: 'unknown field __proto__' });
   if (problems.length > 0) return { problems };

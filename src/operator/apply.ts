@@ -23,7 +23,10 @@ export interface PassOutcome {
   readonly plan: LimitedPlan;
   readonly secret: StepOutcome<CertificateSet>;
   readonly registration: StepOutcome<V1MutatingWebhookConfiguration>;
-  /** The pair that the endpoint presents since this pass; `undefined` if the pass changed nothing there. */
+  /**
+   * The certificate that the endpoint presents since this pass, with its private key; `undefined` if the endpoint still
+   * presents the same certificate as before the pass.
+   */
   readonly presented: CertificatePair | undefined;
   /** Why a needed step could not be tried, or why it failed. */
   readonly failure: OperatorError | undefined;
@@ -39,11 +42,14 @@ export interface Targets {
 }
 
 /**
- * Takes the steps of the plan that are not held, each with a conditional write, and returns their results.
+ * Takes the planned steps in this order: write the Secret, write the registration, make the endpoint present another
+ * certificate. Leaves out the writes that are delayed (`held`). Returns the results. Each write is conditional, so it
+ * does not overwrite a newer change.
  *
- * The CA bundle must be in force before the endpoint presents a certificate that depends on it. So a write to the
- * Secret postpones the write to the registration until the next observation, and a write to either object postpones the
- * swap of the certificate until the CA bundle was read back. A step that fails does not prevent the next step.
+ * The CA bundle must be in force before the endpoint presents a certificate that depends on it. So if the Secret was
+ * written or has changed, the registration is not written. If one of these two objects was written or has changed, the
+ * endpoint keeps its certificate. The daemon then reads all objects again and plans the next steps. A write that fails
+ * does not prevent the other steps.
  */
 export async function apply(
   plan: LimitedPlan,
@@ -85,5 +91,8 @@ async function take<Step, Value>(
   }
 }
 
-/** Returns whether the step wrote the object or met a conflict. A step that failed does not count as tried. */
+/**
+ * Returns whether the step wrote the object or met a conflict with another writer; `false` if the step was left out or
+ * has failed for another reason.
+ */
 export const isTried = ({ result }: StepOutcome<unknown>): boolean => result === 'written' || result === 'lost';

@@ -24,14 +24,16 @@ export interface Check {
 }
 
 const STALE_MS = timings.liveness.longestMs;
-/** Characters of the error that a probe shows. */
+/** Maximum length of the error text in the answer of a probe, in characters. */
 const LONGEST_CAUSE = 500;
 
 /**
  * Returns the checks that decide whether the replica may receive admission requests. An expired certificate fails its
- * check. If a check fails, the last item has the error of the last reconcile, because that error is the probable cause.
- * A failed reconcile alone, or an old read of the registration, fails no check, because the replica can still answer
- * admission requests.
+ * check.
+ *
+ * A failed reconcile fails no check, because the replica can still answer admission requests. If another check fails,
+ * the list of checks ends with the error of the last reconcile, because that error is the probable cause. A CA bundle
+ * that was read long ago also fails no check.
  */
 export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
   const checks = [

@@ -17,7 +17,7 @@ export const leaseTimings = {
   retryMs: 2_000,
   // Timeout of the read of the Lease before the holder publishes the webhook spec.
   readMs: 1_000,
-  // How long the phase `running`, and with it the log line `ready`, waits for the first check.
+  // Maximum time that a starting daemon waits for its first check of the Lease, before it logs `ready`.
   firstCheckMs: 2_000,
   // The pause before the next check, if this replica acts as the holder because of an error that a retry does not fix.
   forbiddenMs: 3 * 60_000,
@@ -187,7 +187,10 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
     if (!isWritten) return tries > 1 ? acquire(tries - 1) : 'wait';
     return decision;
   }
-  /** Makes this replica the acting holder if the failure lasts. Returns the milliseconds until the next check. */
+  /**
+   * Handles a failed check of the Lease. If the checks have failed for `validMs`, or if the error cannot pass by
+   * itself, this replica acts as the holder of the Lease. Returns the milliseconds until the next check.
+   */
   function withoutLease(error: OperatorError): number {
     failedAtMs ??= performance.now();
     // An API server that has just started answers every request with 403 until it has loaded its RBAC rules.

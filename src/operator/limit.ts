@@ -6,7 +6,10 @@ import type { Plan, Planned } from './plan.ts';
 /** Why the daemon delays a needed write: a user has paused writes, or another writer keeps reverting the repair. */
 export type WriteHold = { readonly by: 'paused' } | { readonly by: 'conflict'; readonly delayMs: number };
 
-/** A plan in which writes can be delayed. The presentation step is never delayed. */
+/**
+ * A plan, and for each of its writes the reason if the daemon delays the write. The step that makes the endpoint
+ * present another certificate is never delayed.
+ */
 export interface LimitedPlan extends Plan {
   readonly held: Readonly<Record<'secret' | 'registration', WriteHold | undefined>>;
 }

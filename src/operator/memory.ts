@@ -8,11 +8,17 @@ import type { RegistrationFindings } from '../registration/registration-step.ts'
  * The certificates that the daemon publishes and presents: as last read, if valid, else the last valid certificates.
  */
 export interface CurrentCertificates extends ServingCertificates {
-  /** The CA certificates that the Secret or the files hold, without CAs that are kept from the live CA bundle. */
+  /**
+   * The CA certificates in the Secret or in the user-provided files. CAs that only the live CA bundle has are not among
+   * them, although `caBundle` can contain them.
+   */
   readonly own: Pem;
   /** The CA of the serving certificate, while the CA is new and some API servers may not have read it yet. */
   readonly waiting: Pem | undefined;
-  /** The pair that a replica that starts presents instead of `serving`, if the live CA bundle verifies it. */
+  /**
+   * An older serving certificate with its private key. A starting replica presents it instead of `serving` if the live
+   * CA bundle verifies it, and API servers may not trust the CA of `serving` yet.
+   */
   readonly former?: CertificatePair | undefined;
   /** When the next certificate step is due. */
   readonly until: Date | undefined;
@@ -31,8 +37,8 @@ export interface Memory {
   /** The last certificates that could be presented, used if newer ones cannot be read. */
   readonly lastGood?: CurrentCertificates | undefined;
   /**
-   * The Secret as last read, if it cannot be updated. A write deletes it and creates it again, so until the new Secret
-   * exists only this process has the content.
+   * The Secret as last read, if it is immutable or has the wrong type. To change such a Secret, the daemon deletes it
+   * and creates it again. Until the new Secret exists, only this process has the content.
    */
   readonly kept?: StoredSecret | undefined;
   /** Whether the paused annotation was set when the Secret was last read. */
@@ -40,8 +46,9 @@ export interface Memory {
   /** The rotation phase in the Secret, and the uptime of this process when it first read that phase. */
   readonly phaseSeen?: { readonly key: string; readonly sinceMs: number } | undefined;
   /**
-   * The fingerprint of the settings that this replica last published, by scope. If the live registration differs from
-   * settings with this fingerprint, another writer has changed it.
+   * A fingerprint of the last webhook settings that this replica published or found published, for each scope: the
+   * `whole` webhook or only its CA bundle (`trust`). If the desired settings still have this fingerprint and the live
+   * settings differ, another writer has changed them.
    */
   readonly published: Readonly<Partial<Record<RegistrationFindings['scope'], string | undefined>>>;
   readonly repairs: Readonly<Record<'secret' | 'registration', RepairHistory | undefined>>;

@@ -10,9 +10,12 @@ import type { RegistrationStore } from '../registration/registration-step.ts';
 export type Observation<Value> = { readonly value: Value } | { readonly error: OperatorError };
 
 /**
- * `starting`: no pass has succeeded, and the replica is not ready. `serving`: API servers call the endpoint, or a pass has
- * succeeded. `running`: another pass has succeeded after the Lease was checked or the check timed out; a new serving
- * certificate for `--rotate-on-start` waits for this phase.
+ * The phases of a daemon after its start, in this order:
+ *
+ * - `starting`: no pass has succeeded yet, and a readiness check fails.
+ * - `serving`: a pass has succeeded, or all readiness checks pass, so API servers can call the endpoint.
+ * - `running`: a pass in the phase `serving` has succeeded, and before that pass began, the Lease was checked or the
+ *   check timed out. The option `--rotate-on-start` takes effect only in this phase.
  */
 export type DaemonPhase = 'starting' | 'serving' | 'running';
 

@@ -31,7 +31,7 @@ export interface Dependencies
   readonly namespaceLabels: NamespaceLabels;
   readonly jobs: JobStore;
   readonly lease: LeaseStore;
-  /** `host/start` of this process. */
+  /** The identity of this process: its host name, a slash and a random suffix. */
   readonly replica: string;
   readonly watchSecret: WatchObject;
   readonly watchRegistration: WatchObject;
@@ -147,7 +147,10 @@ function openEndpoint({ config, dependencies, refused }: Operator): Promise<Endp
   return openServer(app, config.endpoint, { clientCa: clientCa.current(), refused });
 }
 
-/** Runs the backstop while this replica holds the Lease. Resolves when the work with the Lease has ended. */
+/**
+ * Runs the backstop while this replica holds the Lease. Resolves after a stop, when the backstop has ended and the
+ * Lease was released or could not be released in time.
+ */
 function startLease({ config, dependencies, state, triggers, stopped }: ListeningOperator): Promise<void> {
   const { log, now, uptimeMs, policies, lease, replica } = dependencies;
   const namespaceLabels = cachedLabels(dependencies.namespaceLabels, uptimeMs);
@@ -226,7 +229,7 @@ function enterNextPhase(
   const { log, now } = dependencies;
   const hasSucceeded = state.failure === undefined;
   const checks = readiness({ ...reconciler.memory(), phase: state.phase }, config.certificates.names, now());
-  // API servers call a replica whose checks pass, even if another step of the pass has failed.
+  // API servers call a replica whose readiness checks pass, even if its last pass has failed.
   const isCalled = checks.every(({ problem }) => problem === undefined);
   if (state.phase === 'starting' && (hasSucceeded || isCalled)) state.phase = 'serving';
   else if (state.phase === 'serving' && hasSucceeded && isLeaseChecked) {

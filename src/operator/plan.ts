@@ -21,7 +21,7 @@ import { lastWriter, specOf } from '../registration/webhook-spec.ts';
 import type { CurrentCertificates, Memory } from './memory.ts';
 import type { Observed } from './observe.ts';
 
-/** A planned step, or none, with the reason. */
+/** A step of one pass, if one is needed. `reason` says why a step is needed, or why none is. */
 export interface Planned<Step> {
   readonly reason: string;
   readonly step?: Step | undefined;
@@ -53,7 +53,8 @@ export interface Plan {
 }
 
 /**
- * Reasons of steps that time or a request causes. A step with any other reason is a repair, except the first Secret.
+ * Reasons of steps that are due, that a user has requested, or that continue a CA rotation. A step with any other
+ * reason counts as a repair, except the step that creates the first Secret of the install.
  */
 const ordinary: ReadonlySet<string> = new Set(['due', 'restart', 'asked', 'settle', 'switch', 'retire']);
 
@@ -155,8 +156,8 @@ function isUsedMeanwhile(
 }
 
 /**
- * Adds the usable CAs of the live CA bundle: while the Secret needs a step, other replicas may present their
- * certificates.
+ * Returns the certificates, with the usable CAs of the live CA bundle added to their CA bundle. While the Secret needs
+ * a step, other replicas may present serving certificates that these CAs have signed.
  */
 function withLive({ logic, observed, memory, live }: Sight, certificates: CurrentCertificates | undefined) {
   if (certificates === undefined) return undefined;
@@ -185,7 +186,7 @@ function situationOf({ observed, memory, live }: Sight, stored: StoredSecret | u
     // `--rotate-on-start` applies after the start, because the start must not wait for a new key.
     restartedAt: phase === 'running' ? memory.restartedAt : undefined,
     liveBundle: liveBundle(live),
-    // A replica without a successful pass is not relied on yet, so the CA of its certificate need not stay trusted.
+    // A starting replica is not ready, so API servers do not need to trust the certificate that it presents.
     presented: isServing ? memory.presented : undefined,
     presentedKey: isServing ? memory.presentedKey : undefined,
     phaseSeenMs: key === undefined ? undefined : uptimeMs - (sinceMs ?? uptimeMs),
@@ -209,7 +210,8 @@ function planRegistration(
   return {
     reason: findings.isDrifted ? driftReason(findings.drift) : 'unchanged',
     step: findings.isDrifted ? findings : undefined,
-    // If this replica has published the same settings before, another writer has changed them since.
+    // If this replica has published the desired settings before, and the live settings differ from them, another
+    // writer has changed the live settings since.
     isRepair: memory.published[findings.scope] === fingerprint,
     writer: lastWriter(live, desired),
     findings,
@@ -225,7 +227,8 @@ function planPresentation(
   const situation = { now, presented, liveBundle: liveBundle(live) };
   const isFormer = isStarting && waiting !== undefined && logic.isFormer(former, waiting, situation);
   const pair = isFormer && former ? former : serving;
-  // A replica without a successful pass is not relied on yet, so it need not wait until the API servers trust the CA.
+  // A starting replica is not ready, so it does not wait for the settle time before it presents a certificate of a new
+  // CA.
   const reason = logic.decidePresentation({ serving: pair, waiting: isStarting ? undefined : waiting }, situation);
   return { reason, step: reason === 'present' ? pair : undefined, isFirst: presented === undefined };
 }

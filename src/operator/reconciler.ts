@@ -27,7 +27,7 @@ export interface Reconciler {
    * @throws OperatorError the first failure, after the other steps were tried.
    */
   pass(phase: DaemonPhase, present: (pair: CertificatePair) => void): Promise<Date | undefined>;
-  /** Returns the memory after the last observation. */
+  /** Returns the state that the last pass left for the next pass. */
   memory(): Memory;
 }
 
@@ -48,10 +48,13 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
   let memory = initialMemory(config.rotateOnStart ? now() : undefined);
 
   /**
-   * Returns the plan. If the plan writes the webhook spec, reads the Lease first; if another replica has acquired the
-   * Lease, plans again without it. Other plans do not read the Lease, so that an update of the CA bundle does not wait
-   * for it. The Lease is read after the registration, because a new holder first acquires the Lease and then publishes
-   * its spec.
+   * Returns the plan.
+   *
+   * If the plan writes fields of the webhook that only the Lease holder may write, reads the Lease first. If another
+   * replica has acquired the Lease, returns a plan that leaves these fields to that replica. The Lease is read after
+   * the registration, because a new holder first acquires the Lease and then publishes its settings.
+   *
+   * A plan that updates only the CA bundle does not read the Lease, so that the update does not wait for that read.
    */
   async function plan(observed: Observed): Promise<Plan> {
     const planned = decide(observed, memory);

@@ -61,7 +61,7 @@ export function createReloads(
   return {
     reloadPolicy,
     reloadClientCa,
-    /** Reads both files, because not every file system reports changes. */
+    /** Reads the policy file and the client CA file again, because not every file system reports changes. */
     reloadAll() {
       reloadPolicy();
       reloadClientCa();

@@ -32,9 +32,13 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
   const secret = `${config.namespace}/${config.secretName}`;
   let left = '';
 
-  /** Logs the differing fields once, not in every pass: a difference can last as long as a rollout. */
+  /**
+   * Logs once, not in every pass, which fields of the live webhook differ from the settings of this replica and are
+   * left to the Lease holder. During a rollout such a difference is normal.
+   */
   function reportSpecOfHolder({ registration, observed }: LimitedPlan): void {
-    // Nothing is logged before the first check of the Lease, because this replica may become the holder.
+    // Log no difference before the first check of the Lease, because this replica may become the holder and write the
+    // fields.
     const fields = observed.isLeaseHolder === false ? (registration.findings?.leftToHolder ?? []) : [];
     if (fields.length > 0 && left !== fields.join())
       log.info('webhook settings differ from this replica, left to the lease holder', { name, fields });
@@ -105,7 +109,10 @@ function reportMisunderstood({ log, events }: Telemetry, found: string, secret: 
   events.emit({ type: 'Warning', action: 'rotate', reason: 'invalid-annotation', note });
 }
 
-/** Tolerated clock difference: another replica may begin a phase after this replica noted the time of its pass. */
+/**
+ * Tolerated clock difference between two replicas: if a rotation phase begins at most this long after the time of the
+ * pass, no warning is logged. Another replica may also have begun the phase during the pass.
+ */
 const UNHEEDED_MS = 5_000;
 
 function reportClocks({ log, events }: Telemetry, { phaseSince }: CertificateSet, now: Date): void {

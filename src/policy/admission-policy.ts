@@ -12,8 +12,9 @@ export const ADMISSION_POLICY_NAME = 'run-once.terraform.job.kb.io';
  * Returns the policy as a MutatingAdmissionPolicy and its binding. With these two objects the API server caps Jobs
  * without a webhook.
  *
- * The failurePolicy is Fail. The API server evaluates the policy itself, so no endpoint can be unavailable, and each
- * expression checks an optional field with `has()` before it reads the field.
+ * The failurePolicy `Fail` denies a Job if the API server cannot evaluate the policy. It is used because such a failure
+ * is unlikely: the evaluation needs no endpoint, and each expression checks an optional field with `has()` before it
+ * reads the field.
  *
  * @param version v1 for Kubernetes 1.36 and later; v1beta1 for 1.34 and 1.35, which need a feature gate and
  * `--runtime-config`.

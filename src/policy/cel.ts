@@ -24,9 +24,9 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
  * before they read it. After an error in CEL, the API server skips the webhook (failurePolicy Ignore) or denies the Job
  * (Fail).
  *
- * The conditions read from `oldObject` whether a Job has finished or is being deleted. On CREATE, `object` has the
- * status that the client sent, which the API server clears only after admission. A condition on it would leave a new
- * Job with the status "Failed" uncapped.
+ * The conditions read from `oldObject`, not from `object`, whether a Job has finished or is being deleted. On CREATE,
+ * the status in `object` comes from the client, and the API server clears it only after admission. A condition that
+ * read this status would leave a new Job with the status "Failed" uncapped.
  *
  * The name of the last condition ends with a digest of its expression. The digest shows whether the daemon wrote the
  * expression or a user edited it by hand.

@@ -23,7 +23,7 @@ export type Decision =
       /** The name of the rule that caps the Job. */
       readonly rule: string;
       readonly changes: readonly Change[];
-      /** The fields of the Job after the changes. */
+      /** The backoffLimit and the restartPolicy of the Job after the changes, changed or not. */
       readonly result: Readonly<Record<keyof Settings, Change['from']>>;
     }
   | { readonly action: 'refuse'; readonly problem: string };

@@ -15,7 +15,7 @@ export interface Job {
   readonly labels: JsonObject;
   readonly annotations: JsonObject;
   readonly serviceAccountName: string | undefined;
-  /** `undefined` if the field is absent or null. */
+  /** The backoffLimit of the Job. If the Job has none, `undefined` or, contrary to the type, null. */
   readonly backoffLimit: number | undefined;
   readonly restartPolicy: string | undefined;
 }
@@ -37,7 +37,8 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
   const podSpec = template.spec;
   if (!isObject(podSpec)) return unreadable(POD, podSpec, 'an object');
   const { serviceAccountName, restartPolicy } = podSpec;
-  // Go encodes a nil slice as null. The API server itself refuses a Job without containers.
+  // A client in Go encodes a nil list of containers as null, so null counts as an empty list. The API server refuses a
+  // Job without containers after admission.
   const containers = podSpec.containers === null ? [] : podSpec.containers;
   if (!Array.isArray(containers) || !containers.every(isObject)) {
     return unreadable(`${POD}.containers`, containers, 'a list of objects');

@@ -10,7 +10,10 @@ export interface Subject {
 
 interface MatchField<Wanted> {
   readonly matches: (wanted: Wanted, subject: Subject) => boolean;
-  /** Returns the same check as a CEL expression, which checks an optional field with `has()` before it reads it. */
+  /**
+   * Returns a CEL expression that checks the same as `matches`. The expression checks an optional field with `has()`
+   * before it reads the field.
+   */
   readonly cel: (wanted: Wanted) => string;
 }
 

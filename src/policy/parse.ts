@@ -31,7 +31,8 @@ export function parsePolicy(content: string): FileContent<Policy> {
     problem: `${nameOf(path)}: ${problem}`,
   }));
   if (!parsed.success || problems.length > 0) return toLines(problems);
-  // The API server compiles each of these CEL expressions, and refuses one that is too long.
+  // The API server compiles each CEL expression that is made from the policy, and refuses an expression that is too
+  // long.
   const expressions = [...matchConditions(parsed.data).map(({ expression }) => expression), jsonPatch(parsed.data)];
   const length = Math.max(...expressions.map((expression) => expression.length));
   if (length <= LONGEST_EXPRESSION) return { value: parsed.data };

@@ -7,8 +7,8 @@ import { LARGEST_BACKOFF_LIMIT } from './job.ts';
 z.config({ jitless: true });
 
 /**
- * Returns a schema for strings that match the rule. The error text of a schema has only the allowed values.
- * `parsePolicy` adds the invalid value.
+ * Returns a schema for strings with the pattern and the maximum length of the TextRule. The error text of the schema
+ * names only the allowed values. `parsePolicy` adds the invalid value.
  */
 const text = ({ pattern, longest, allowed }: TextRule) =>
   z.string({ error: allowed }).max(longest, { error: allowed }).regex(pattern, { error: allowed });
@@ -35,7 +35,10 @@ const MOST_ITEMS = 100;
 const listOf = <Item extends z.ZodType>(item: Item, error: string, most = MOST_ITEMS) =>
   z.array(item, { error }).min(1, { error }).max(most, { error });
 
-/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
+/**
+ * The name of a label, with an optional prefix. Its syntax:
+ * https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+ */
 const labelName = text({
   pattern: /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/,
   longest: 317,
@@ -75,7 +78,10 @@ export const selectorSchema = object(
     'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it',
   );
 
-/** The schema of `match`. The reference and the chart's schema contain the descriptions. */
+/**
+ * The schema of the field `match` of a rule. The reference documentation and the values schema of the Helm chart
+ * contain the texts of `describe`.
+ */
 export const matchSchema = object(
   {
     namespaces: listOf(pattern, `a list of 1 to ${MOST_ITEMS} names or patterns`)

@@ -15,7 +15,10 @@ interface SettingField<Wanted> {
   readonly current: (job: Job) => Change['from'];
   /** Whether the wanted value must be written into the Job. */
   readonly isNeeded: (wanted: Wanted, job: Job, operation: JobOperation) => boolean;
-  /** Returns the same check as a CEL expression, which checks an optional field with `has()` before it reads it. */
+  /**
+   * Returns a CEL expression that checks the same as `isNeeded`. The expression checks an optional field with `has()`
+   * before it reads the field.
+   */
   readonly cel: (wanted: Wanted) => string;
 }
 
@@ -25,7 +28,8 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
     isNeeded: (limit, job) => (job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > limit,
-    // The API server fills in the default before it calls the webhook. Other callers can omit the field.
+    // The API server sets a missing backoffLimit to its default before it evaluates the expression. The expression
+    // also accepts a Job without backoffLimit, as `isNeeded` does.
     cel: (limit) => `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
   },
   restartPolicy: {

@@ -19,7 +19,10 @@ export function drift(live: V1MutatingWebhookConfiguration, desired: DesiredRegi
   ].sort();
 }
 
-/** Why the daemon writes the webhook configuration: the reason in logs and metrics, with its text in messages. */
+/**
+ * The reasons for which the daemon writes the webhook configuration. A key is the reason in logs and metrics, and its
+ * value is the text in Events and in the docs.
+ */
 export const registrationReasons = {
   'no-registration': 'the webhook configuration did not exist',
   'entry-removed': 'the webhook of terraform-daemon was missing',

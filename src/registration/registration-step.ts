@@ -42,7 +42,10 @@ export interface RegistrationFindings {
    */
   readonly scope: 'whole' | 'trust';
   readonly isDrifted: boolean;
-  /** The names of the fields in scope that differ; empty if there is no webhook configuration. */
+  /**
+   * The names of the fields that this replica must write, because their live values differ from the desired values;
+   * empty if there is no webhook configuration.
+   */
   readonly drift: readonly string[];
   /** The names of the differing fields that only the holder of the Lease may write. */
   readonly leftToHolder: readonly string[];
@@ -91,8 +94,8 @@ export async function writeRegistration(
   }
   const stored = await store.apply(desired, live);
   if (drift(stored, desired).length === 0) return stored;
-  // A server-side apply keeps match conditions that another writer has added. A condition that is always false would
-  // disable the webhook.
+  // Replace the whole webhook, because a server-side apply keeps match conditions that another writer has added. A
+  // condition that is always false would disable the webhook.
   return store.replaceEntry(stored, indexOfOwn(stored), desired.webhooks[0]);
 }
 

@@ -6,7 +6,7 @@ import type { Log } from '../lib/log.ts';
 import { logOncePerOutage } from '../lib/log-once.ts';
 import { timings } from '../lib/timings.ts';
 
-/** The object whose owner references are decided before the write. */
+/** An object that the daemon is about to write, as far as the choice of its owner reference depends on it. */
 export interface OwnedObject {
   /** Kind, namespace and name, for log messages. */
   readonly reference: string;
@@ -21,11 +21,11 @@ export interface OwnedObject {
 
 /**
  * Calls `write` with the owner reference to the ClusterRole, or without one if the object is shared or the ClusterRole
- * was never read. If the API server refuses the change of the owner reference, `write` is called once more without
- * that change.
+ * was never read. If the API server refuses the change of the owner reference, `write` is called once more without that
+ * change.
  *
- * @throws OperatorError the error of `write`; before a create also a temporary error of the first read of the
- * ClusterRole.
+ * @throws OperatorError the error of `write`. If the object does not exist yet and the ClusterRole was never read, also
+ * a temporary error of the read of the ClusterRole.
  */
 export type WriteOwned = <T>(
   object: OwnedObject,
@@ -67,9 +67,14 @@ export function createOwner(callJson: CallJson, { clusterRole, log, uptimeMs }: 
   }
 
   /**
-   * Returns the owner reference, with the uid from a new read: a recreated ClusterRole has another uid. If the read
-   * fails, returns the last known uid. After an uninstall the garbage collector then also deletes an object that a
-   * replica still creates. If no read has succeeded yet, an update keeps the live owner reference.
+   * Returns the owner reference with the current uid of the ClusterRole, because a recreated ClusterRole has another
+   * uid.
+   *
+   * If the ClusterRole cannot be read, for example after an uninstall, returns the last known owner reference. An
+   * object that a replica creates after the uninstall then has a deleted owner, so the garbage collector deletes the
+   * object too.
+   *
+   * If no read has succeeded yet, an update keeps the live owner reference.
    */
   async function ownerReferences(liveOwners: OwnedObject['liveOwners']): Promise<V1OwnerReference[] | undefined> {
     try {

@@ -30,7 +30,8 @@ export function createRegistrationStore(
     replaceEntry(live, index, entry) {
       const query = { fieldManager: FIELD_MANAGER };
       const body = [
-        // A stale resourceVersion fails with 409, like any other write; a failed `test` operation would fail with 422.
+        // This operation makes the API server answer 409 if the resourceVersion is stale, as it does for an update. A
+        // failed `test` operation of JSON Patch would give 422.
         { op: 'replace', path: '/metadata/resourceVersion', value: live.metadata?.resourceVersion },
         { op: 'replace', path: `/webhooks/${index}`, value: entry },
       ];

@@ -10,7 +10,10 @@ import { type OwnerCalls, withoutOwner } from './owner.ts';
 export interface SecretPlace {
   readonly namespace: string;
   readonly name: string;
-  /** The name of this process. The field manager of the create has it as its second part. */
+  /**
+   * The identity of this process: its host name, a slash and a random suffix. It is part of the field manager with
+   * which the process creates the Secret.
+   */
   readonly replica: string;
 }
 
@@ -40,7 +43,8 @@ export function createSecretStore(
           kind: 'Secret',
           metadata: { namespace, name, labels, annotations: withoutNull(annotations), ownerReferences },
           type: SECRET_TYPE,
-          // In a new object the API server would store null as an empty value.
+          // Omit data keys whose value is null, because the API server would store null in a new object as an empty
+          // value.
           data: withoutNull(data),
         };
         return wasWritten(callJson('PATCH', path, { patch: 'apply', query, body }), `create ${what}`);
@@ -58,7 +62,7 @@ export function createSecretStore(
       const body = { apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { uid, resourceVersion } };
       const answer = callJson('DELETE', path, { body });
       if (!(await wasWritten(answer, `delete ${what}`))) return false;
-      // With finalizers, the API server answers with the Secret, which still exists.
+      // If the Secret has finalizers, the API server answers the DELETE call with the Secret, which still exists.
       return asObject(asObject(await answer).metadata).deletionTimestamp === undefined;
     },
   };

@@ -124,7 +124,7 @@ export function createEvents(publish: PublishEvent, log: Log, now: () => Date) {
     setTimeout(() => {
       const last = waiting.get(key);
       waiting.delete(key);
-      // Write the Event again if it occurred in the meantime, so that it shows the latest occurrence.
+      // If the Event has occurred again since the last write, write it again, so that it shows the latest occurrence.
       if (last) void write(key, last.notice, last.occurrence);
     }, QUIET_MS).unref();
     try {

@@ -122,8 +122,8 @@ function refuse({ status, problem }: Refusal, response: ServerResponse, { warn, 
   if (status === 503) {
     warn('admission request refused: endpoint busy', { status, error: problem });
     observe('busy');
-    // The API server tries again after `Retry-After`, up to ten times. It then opens a new connection, perhaps to
-    // another replica.
+    // The API server retries after `Retry-After`, up to ten times. Because this answer closes the connection, each
+    // retry opens a new one, perhaps to another replica.
     response.setHeader('Retry-After', '1').setHeader('Connection', 'close');
   } else {
     warn('malformed admission request', truncateFields({ code: 'REVIEW_MALFORMED', status, error: problem }));

@@ -21,8 +21,8 @@ export const cipherSuiteNames: readonly string[] = Object.keys(openSslNames);
 export const openSslSuites: readonly string[] = Object.values(openSslNames);
 
 /**
- * Returns the OpenSSL names of a comma-separated list of suites, which may use either name; `undefined` if a suite is
- * unknown.
+ * Returns the OpenSSL names of a comma-separated list of cipher suites; `undefined` if a suite is unknown. The list can
+ * name each suite as Kubernetes components do or as OpenSSL does.
  */
 export function parseCipherSuites(text: string): readonly string[] | undefined {
   const names = text.split(',').map((name) => openSslName(name.trim()));

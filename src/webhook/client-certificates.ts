@@ -35,13 +35,16 @@ function readBundle(text: string): FileContent<Pem> {
 const NO_REFUSAL =
   /^(ECONNRESET|EPIPE|ERR_TLS_HANDSHAKE_TIMEOUT|ERR_SSL_(.*ALERT.*|UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|WRONG_VERSION_NUMBER|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST|UNEXPECTED_EOF_WHILE_READING))$/;
 
-/** Reports each client whose certificate TLS has refused, and refuses clients with another common name. */
+/**
+ * Reports each client whose certificate TLS has refused. If `names` is set, also refuses and reports each client whose
+ * certificate has a common name that is not in `names`.
+ */
 export function refuseOthers(server: Server, names: readonly string[] | undefined, refused: Refused): void {
   server.on('tlsClientError', (error: NodeJS.ErrnoException, { authorizationError }) => {
     if (!authorizationError && NO_REFUSAL.test(error.code ?? '')) return;
     refused('client-refused', String(authorizationError || messageOf(error)));
   });
-  // Prepended, so that it runs before the HTTP parser reads the request.
+  // Prepend this listener, so that it runs before the HTTP parser of Node.js reads the request.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     // `getPeerCertificate` returns null for a closed socket, contrary to its type.
     const name = socket.getPeerCertificate()?.subject?.CN;

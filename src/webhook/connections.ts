@@ -19,8 +19,13 @@ interface Connection {
 
 /**
  * Limits the open connections of an HTTP or HTTPS server. At the limit, a new connection is still accepted, because it
- * can come from the API server, and an open connection is closed for it: unproven connections before proven ones, then
- * connections without a pending response, then the connection that was idle for longest.
+ * can come from the API server, and an open connection is closed for it. A connection counts as proven if its client
+ * has a verified certificate or has received a response with status 200. The connection to close is chosen by these
+ * rules, the most important first:
+ *
+ * 1. an unproven connection before a proven connection;
+ * 2. a connection without a pending response before a connection with one;
+ * 3. the connection that was idle for longest.
  *
  * No request adds an entry to a Set or Map, because V8 keeps removed entries of a Map alive until the next full garbage
  * collection.
@@ -39,7 +44,7 @@ export function holdConnections(server: Server, most: number, dropped: () => voi
       if (open.get(key) === connection) open.delete(key);
     });
   });
-  // Prepended, so that it runs before the HTTP parser reads the request.
+  // Prepend this listener, so that it runs before the HTTP parser of Node.js reads the request.
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     const connection = open.get(keyOf(socket));
     if (connection === undefined) return;

@@ -24,8 +24,8 @@ export function hasMoreValues(json: Buffer, most: number): boolean {
 const isOfValue = (byte = 0): boolean => byte === COMMA || byte === OPENING_BRACE || byte === OPENING_BRACKET;
 
 /**
- * The key and the start of its list, as an API server writes them, without whitespace. In valid JSON these bytes are
- * not part of a string, because a string would contain escaped quotation marks.
+ * The key `managedFields` and the opening bracket of its list, without whitespace, as an API server writes them. In
+ * valid JSON these bytes are not part of a string, because a string would contain escaped quotation marks.
  */
 const MANAGED_FIELDS = Buffer.from('"managedFields":[');
 

@@ -27,8 +27,8 @@ export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'obje
 }
 
 /**
- * Returns the effect of the policy for the warning. A policy can allow retries, and an UPDATE cannot change the
- * restartPolicy.
+ * Returns the beginning of the warning to the client: how often the Job can run. With a backoffLimit above 0, the Job
+ * can be retried. With a restartPolicy other than `Never`, which an UPDATE cannot change, the Job can run twice.
  */
 function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
   if (backoffLimit !== 0) return 'the retries of this Job are limited';

@@ -58,11 +58,14 @@ export interface EndpointServer {
 }
 
 /**
- * The endpoint closes a connection after this time without a byte, or without a complete request. The time is longer
- * than the 90 s for which an API server keeps an idle connection, because a request would be lost if the API server
- * sent it while the endpoint closes the connection. Node.js measures the time of the first request from the start of the
- * connection. An API server can have a connection without any request: it opens a connection when all others are busy,
- * but uses the first connection that is free.
+ * The endpoint closes a connection after this time without a byte, or without a complete request.
+ *
+ * An API server keeps an idle connection for 90 s. The endpoint waits longer, because a request would be lost if the
+ * API server sent it while the endpoint closes the connection.
+ *
+ * The same time applies to the first request of a connection, which Node.js measures from the start of the connection.
+ * An API server can keep a connection without any request: it opens a connection when all others are busy, but then
+ * sends the request on another connection that becomes free first.
  */
 const IDLE_MS = 120_000;
 
@@ -136,8 +139,8 @@ export async function openServer(
       isDraining = true;
       connections.answering().forEach(closeAfter);
       if (presented) await delay(options.drainMs);
-      // On a busy machine the timer can be late. Read the requests that have arrived before idle connections are
-      // closed.
+      // On a busy machine, `delay` can resolve late. Let Node.js read the requests that have arrived by now, before
+      // `server.close` closes idle connections.
       await turnOfTheLoop();
       const closed = once(server, 'close');
       server.close();

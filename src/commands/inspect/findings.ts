@@ -6,7 +6,10 @@ import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import { repairCommands } from '../kubectl-hints.ts';
 import type { Observations } from './observations.ts';
 
-/** The messages of the findings that are not in `reasons`. `inspect` can append an observed value to a message. */
+/**
+ * The messages of findings that have no message in certs/reason-texts.ts. `inspect` can append an observed value to a
+ * message.
+ */
 export const otherFindings = {
   'not-installed':
     'neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names',

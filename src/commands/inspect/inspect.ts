@@ -49,8 +49,8 @@ export async function inspect(
 }
 
 /**
- * Resolves with `refused` after a forbidden read, so that a user who can read only one of the two objects still gets a
- * report about it.
+ * Resolves with `refused` after a forbidden read, so that a user who can read only the Secret or only the webhook
+ * configuration still gets a report about it.
  */
 async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>> {
   try {

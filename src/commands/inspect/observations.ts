@@ -35,7 +35,7 @@ export type ProbeResult =
       readonly why: string | undefined;
     };
 
-/** The input of an inspection: two objects and the answer of the endpoint. */
+/** The input of an inspection: the Secret, the webhook configuration, and the answer of the endpoint. */
 export interface Readings {
   /** The stored Secret; `unused` if the user provides the certificates, because the daemon then needs no Secret. */
   readonly secret: Reading<StoredSecret> | 'unused';
@@ -99,8 +99,8 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
   const stored = objectOf(read);
   if (stored === undefined) return { state };
   const set = fromSecret(stored);
-  // Leave out a requested rotation. It is not a problem, and it would replace the reason of a real one in the
-  // decision.
+  // Decide as if the user had requested no rotation. A request is not a problem, and its reason `asked` would hide the
+  // reason of a real problem.
   const { isPhaseWrong } = traitsOf(stored);
   return {
     state,
@@ -145,8 +145,9 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
 }
 
 /**
- * Returns the desired match conditions: the live ones if their digest shows that a daemon wrote them, because this
- * command does not know the policy of the daemon; else the ones of the built-in policy.
+ * Returns the match conditions that count as correct. This command does not know the policy of the daemon. So any match
+ * conditions that a daemon with some policy could have written count as correct. If the live ones are not such match
+ * conditions, those of the built-in policy are returned.
  */
 const conditionsFor = (live: readonly MatchCondition[] | undefined): readonly MatchCondition[] =>
   live !== undefined && areSound(live) ? live : matchConditions(terraformPolicy);

@@ -71,7 +71,8 @@ export async function probeEndpoint(address: Address, serverName: string, bundle
 
 /** Returns the text of a connection error. For a host with several addresses, the error has a code but no message. */
 function text(error: unknown): string {
-  // A TLS 1.2 server sends this alert if the client sends no certificate, or if the two sides share no cipher suite.
+  // A TLS 1.2 server sends the alert `handshake_failure` if it requires a client certificate and gets none, or if
+  // client and server share no cipher suite.
   if ((error as NodeJS.ErrnoException).code === 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE') {
     return 'TLS handshake failure: the endpoint may require a client certificate, which this command does not have';
   }

@@ -51,7 +51,8 @@ export function progressOf(wanted: Asked, before: RotationState, now: RotationSt
   if (now.asked !== undefined) return 'waiting';
   if (wanted === 'serving') return isAnother(before.set.serving, now.set.serving) ? 'done' : 'withdrawn';
   if (now.set.phase !== 'stable') return 'withdrawn';
-  // If a rotation was in progress at the time of the request, it may already have had its new CA.
+  // If a rotation was in progress at the time of the request, its new CA may have been the current CA already. So the
+  // request is also done if the CA is unchanged.
   return isAnother(before.set.ca, now.set.ca) || before.set.phase !== 'stable' ? 'done' : 'withdrawn';
 }
 
@@ -73,7 +74,7 @@ function resultLines({ set }: RotationState): string[] {
 
 export interface PendingRotation {
   readonly asked: Asked;
-  /** The state before the request. */
+  /** The rotation state of the Secret before the command requested the rotation. */
   readonly before: RotationState;
   readonly last: RotationState;
   readonly startedAt: Date;
