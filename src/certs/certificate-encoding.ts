@@ -105,8 +105,8 @@ const distinguishedName = (subject: Subject): forge.pki.CertificateField[] =>
   );
 
 /**
- * Returns the subject of the CA in the form that forge can encode. forge returns a parsed UTF-8 value as bytes, but
- * encodes a value that it takes for text, so this function decodes the UTF-8 values.
+ * Returns the subject of the CA in the form that forge can encode. forge parses a UTF-8 value to bytes, but expects
+ * text when it encodes the value. So this function decodes the UTF-8 values.
  */
 function nameOf(authority: forge.pki.Certificate): forge.pki.CertificateField[] {
   return authority.subject.attributes.map((attribute) =>

@@ -22,14 +22,14 @@ export type CertificateDecision =
   | { readonly action: 'replace'; readonly reason: Reason }
   /**
    * Another writer has put a different certificate set into the Secret. Add the CAs of the live CA bundle to that set,
-   * and keep the serving certificate that this replica presents as its `former`.
+   * and keep the serving certificate that this replica presents as the `former` certificate of that set.
    */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */
   | { readonly action: 'repair'; readonly reason: Reason }
   /**
-   * Create the Secret again with its last content. The daemon deletes an immutable Secret, or a Secret of the wrong
-   * type, to write it. This step follows if the daemon could not create the Secret after the deletion.
+   * Create the Secret again with its last content. To change a Secret that is immutable or has the wrong type, the
+   * daemon deletes it and creates it again. This step follows if the Secret was deleted but not created.
    */
   | { readonly action: 'recreate'; readonly reason: Reason }
   | RotationStep;

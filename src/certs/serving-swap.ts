@@ -43,17 +43,17 @@ export function createServingSwap({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Returns the serving certificate to store as `former` beside `ca`, a CA that API servers may not trust yet. This is
-   * the certificate that this replica presents, or else the `stored` one. The live CA bundle must verify it by another
-   * CA; otherwise returns `undefined`.
+   * Returns the serving certificate to store as `former` beside `ca`, a CA that API servers may not trust yet. Tries
+   * the certificate that this replica presents, then the `stored` one. The live CA bundle must verify the certificate
+   * by another CA than `ca`. Returns `undefined` if neither certificate qualifies.
    */
   function formerPair(stored: CertificatePair | undefined, ca: Pem, situation: Situation): CertificatePair | undefined {
     return [presentedPair(situation), stored].find((pair) => isFormer(pair, ca, situation));
   }
 
   /**
-   * Whether the certificate that this replica presents must be stored as `former`: API servers may not trust the CA of
-   * the set yet, and no usable `former` is stored.
+   * Whether the certificate that this replica presents must be stored as `former`: the live CA bundle verifies this
+   * certificate, API servers may not trust the CA of the set yet, and no usable `former` is stored.
    */
   function lacksFormer(set: CertificateSet, situation: Situation): boolean {
     const ca = waitingAuthority(set);

@@ -32,8 +32,8 @@ const LONGEST_CAUSE = 500;
  * check.
  *
  * A failed reconcile fails no check, because the replica can still answer admission requests. If another check fails,
- * the list of checks ends with the error of the last reconcile, because that error is the probable cause. A CA bundle
- * that was read long ago also fails no check.
+ * the list of checks ends with the error of the last reconcile, because that error is the probable cause. No check
+ * depends on the time at which the CA bundle was last read.
  */
 export function readiness(health: Health, names: ServerNames, now: Date): Check[] {
   const checks = [

@@ -63,9 +63,9 @@ export interface EndpointServer {
  * An API server keeps an idle connection for 90 s. The endpoint waits longer, because a request would be lost if the
  * API server sent it while the endpoint closes the connection.
  *
- * The same time applies to the first request of a connection, which Node.js measures from the start of the connection.
- * An API server can keep a connection without any request: it opens a connection when all others are busy, but then
- * sends the request on another connection that becomes free first.
+ * Node.js measures the time of the first request from the start of the connection. This first request can come late: an
+ * API server opens a connection when all others are busy, but then sends the request on another connection that becomes
+ * free first.
  */
 const IDLE_MS = 120_000;
 

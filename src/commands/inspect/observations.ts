@@ -145,9 +145,9 @@ function readBundle(bundle: Pem | undefined, set: CertificateSet | undefined) {
 }
 
 /**
- * Returns the match conditions that count as correct. This command does not know the policy of the daemon. So any match
- * conditions that a daemon with some policy could have written count as correct. If the live ones are not such match
- * conditions, those of the built-in policy are returned.
+ * Returns the match conditions that count as correct. This command does not know the policy of the daemon. So it
+ * accepts the live match conditions if a daemon with some policy could have written them. Otherwise, the match
+ * conditions of the built-in policy count as correct.
  */
 const conditionsFor = (live: readonly MatchCondition[] | undefined): readonly MatchCondition[] =>
   live !== undefined && areSound(live) ? live : matchConditions(terraformPolicy);
