@@ -72,9 +72,9 @@ func (c *capRetries) Handle(ctx context.Context, request admission.Request) admi
 		return admission.Errored(http.StatusInternalServerError, err)
 	}
 	response := admission.PatchResponseFromRaw(request.Object.Raw, wanted)
-	response.Warnings = []string{fmt.Sprintf("go-peer: this Job runs once (%s)", changes)}
+	response.Warnings = []string{fmt.Sprintf("go-peer: patched to run once (%s)", changes)}
 	response.AuditAnnotations = map[string]string{"rule": "terraform", "changes": changes}
-	ctrl.Log.Info("job capped", fields...)
+	ctrl.Log.Info("admission request patched", fields...)
 	return response
 }
 

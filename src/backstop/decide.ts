@@ -1,6 +1,6 @@
 import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { decide } from '../policy/decide.ts';
-import { isOver, LARGEST_BACKOFF_LIMIT } from '../policy/job.ts';
+import { isBeingDeleted, isFinished, LARGEST_BACKOFF_LIMIT } from '../policy/job.ts';
 import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Change } from '../policy/setting-fields.ts';
@@ -93,8 +93,8 @@ function decideByRules(stored: unknown, context: JobContext): JobDecision {
   if (job === undefined || !isObject(stored)) return leave;
   const metadata = asObject(stored.metadata);
   // A Job that is being deleted needs no Event: the user who deletes it knows about it.
-  if (typeof metadata.deletionTimestamp === 'string') return leave;
-  if (isOver(stored)) return decideFailed(stored, job, context);
+  if (isBeingDeleted(stored)) return leave;
+  if (isFinished(stored)) return decideFailed(stored, job, context);
   if (!isHealed(metadata, context)) return leave;
   const change = limitChange(stored, context);
   if (typeof change?.to !== 'number') return leave;

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { matchesCel } from './match-fields.ts';
-import { OPT_OUT_ANNOTATION, type Policy } from './policy.ts';
-import { hasEntriesCel } from './predicates.ts';
-import { changesCel, isNeededCel } from './setting-fields.ts';
+import type { Policy } from './policy.ts';
+import { changesCel, isNeededCel, MAY_CHANGE, mayChangeCel } from './setting-fields.ts';
 
 /** One match condition of a webhook. The API server calls the webhook only if all match conditions hold. */
 export interface MatchCondition {
@@ -24,9 +23,9 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
  * before they read it. After an error in CEL, the API server skips the webhook (failurePolicy Ignore) or denies the Job
  * (Fail).
  *
- * The conditions read from `oldObject`, not from `object`, whether a Job has finished or is being deleted. On CREATE,
- * the status in `object` comes from the client, and the API server clears it only after admission. A condition that
- * read this status would leave a new Job with the status "Failed" uncapped.
+ * The conditions read from `oldObject` whether a Job is being deleted. On CREATE, `object` has the deletionTimestamp
+ * that the client sent, which the API server clears only after admission. A condition on it would leave such a new Job
+ * uncapped.
  *
  * The name of the last condition ends with a digest of its expression. The digest shows whether the daemon wrote the
  * expression or a user edited it by hand.
@@ -54,22 +53,16 @@ const conditionsWith = (expression: string): MatchCondition[] => [
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
 
 const commonConditions: readonly MatchCondition[] = [
-  {
-    name: 'not-opted-out',
-    expression: `!(${hasEntriesCel('object.metadata.annotations', { [OPT_OUT_ANNOTATION]: 'true' })})`,
-  },
   { name: 'not-deleting', expression: 'oldObject == null || !has(oldObject.metadata.deletionTimestamp)' },
-  {
-    name: 'not-finished',
-    expression:
-      'oldObject == null || !has(oldObject.status) || !has(oldObject.status.conditions)' +
-      " || !oldObject.status.conditions.exists(c, (c.type == 'Complete' || c.type == 'Failed') && c.status == 'True')",
-  },
 ];
 
 /** Returns a CEL expression with one line for each rule. The first rule that matches decides. */
 const needsAChange = ({ rules }: Policy): string =>
-  [...rules.map(({ match, set }) => `${matchesCel(match)} ? (${isNeededCel(set)}) :`), 'false'].join('\n');
+  [
+    `[${mayChangeCel}].exists(${MAY_CHANGE},`,
+    ...rules.map(({ match, set }) => `${matchesCel(match)} ? (${isNeededCel(set)}) :`),
+    'false)',
+  ].join('\n');
 
 /**
  * Returns the JSON Patch of a MutatingAdmissionPolicy as a CEL expression. The patch has only `add` operations, as the
@@ -78,4 +71,8 @@ const needsAChange = ({ rules }: Policy): string =>
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/#patch-type-json-patch
  */
 export const jsonPatch = ({ rules }: Policy): string =>
-  [...rules.map(({ match, set }) => `${matchesCel(match)} ? ${changesCel(set)} :`), '[]'].join('\n');
+  [
+    `[${mayChangeCel}].map(${MAY_CHANGE},`,
+    ...rules.map(({ match, set }) => `${matchesCel(match)} ? ${changesCel(set)} :`),
+    '[])[0]',
+  ].join('\n');

@@ -1,20 +1,26 @@
-import { isOver, readJob } from './job.ts';
+import { isBeingDeleted, readJob } from './job.ts';
 import { matches } from './match-fields.ts';
-import { OPT_OUT_ANNOTATION, type Policy, type Settings } from './policy.ts';
-import { hasEntries } from './predicates.ts';
-import { type Change, changesFor, settingFields } from './setting-fields.ts';
+import type { Policy, Rule, Settings } from './policy.ts';
+import { caveatsOf } from './retry-fields.ts';
+import { type Change, changesFor, isOptedOut, settingFields, type WrittenJob } from './setting-fields.ts';
 
 /** Why a request is allowed without a change. */
 export const allowReasons = [
   'not-a-job',
   'not-created-or-updated',
-  'opted-out',
-  'is-over',
+  'being-deleted',
   'no-rule',
+  'opted-out',
   'already-capped',
 ] as const;
 
 export type AllowReason = (typeof allowReasons)[number];
+
+/**
+ * What the changes make of a Job that the API server accepts: it runs once, it is not retried from now on, or its
+ * retries are limited.
+ */
+export type Effect = 'once' | 'no-retry' | 'limited';
 
 export type Decision =
   | { readonly action: 'allow'; readonly reason: AllowReason }
@@ -23,9 +29,12 @@ export type Decision =
       /** The name of the rule that caps the Job. */
       readonly rule: string;
       readonly changes: readonly Change[];
-      /** The backoffLimit and the restartPolicy of the Job after the changes, changed or not. */
-      readonly result: Readonly<Record<keyof Settings, Change['from']>>;
+      readonly effect: Effect;
+      /** What else the user must know: see `caveatsOf`. */
+      readonly caveats: readonly string[];
     }
+  /** An UPDATE in which only the restartPolicy of the stored Job is put back. */
+  | { readonly action: 'keep'; readonly rule: string; readonly changes: readonly Change[] }
   | { readonly action: 'refuse'; readonly problem: string };
 
 /** The fields of an admission request that a decision reads. */
@@ -39,7 +48,7 @@ export interface JobWrite {
 }
 
 /**
- * Decides whether the write of a Job is allowed, capped or refused. Checks the match conditions of the webhook again,
+ * Decides whether the write of a Job is allowed, changed or refused. Checks the match conditions of the webhook again,
  * because an API server can ignore them (Kubernetes 1.27). Does not check the namespace selector, because the API
  * server sends only Jobs in selected namespaces.
  */
@@ -49,18 +58,30 @@ export function decide(write: JobWrite, policy: Policy): Decision {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return allow('not-created-or-updated');
   const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
-  if (hasEntries(job.annotations, { [OPT_OUT_ANNOTATION]: 'true' })) return allow('opted-out');
-  // On UPDATE, `object` has the status that the client sent. The API server restores the stored status only after
+  // `object` has the deletionTimestamp that the client sent. The API server restores the stored one only after
   // admission.
-  if (isOver(write.oldObject)) return allow('is-over');
+  if (isBeingDeleted(write.oldObject)) return allow('being-deleted');
   const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));
   if (rule === undefined) return allow('no-rule');
-  const changes = changesFor(job, rule.set, operation);
-  if (changes.length === 0) return allow('already-capped');
+  return change({ job, operation, stored: write.oldObject }, rule);
+}
+
+/** Decides about a Job that the rule matches. */
+function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
+  const { job, operation } = written;
+  const changes = changesFor(written, set);
+  if (changes.length === 0) return allow(isOptedOut(job) ? 'opted-out' : 'already-capped');
+  if (operation === 'UPDATE' && changes.every(({ field }) => field === 'restartPolicy')) {
+    return { action: 'keep', rule, changes };
+  }
   const after = (field: keyof Settings) =>
     changes.find((change) => change.field === field)?.to ?? settingFields[field].current(job);
-  const result = { backoffLimit: after('backoffLimit'), restartPolicy: after('restartPolicy') };
-  return { action: 'cap', rule: rule.name, changes, result };
+  const retries = { backoffLimit: after('backoffLimit'), restartPolicy: after('restartPolicy') };
+  const caveats = caveatsOf(job, retries);
+  // A stored Job can have been retried before this UPDATE.
+  const isOnce = operation === 'CREATE' && retries.restartPolicy === 'Never' && caveats.length === 0;
+  const whenNone = isOnce ? 'once' : 'no-retry';
+  return { action: 'cap', rule, changes, effect: retries.backoffLimit === 0 ? whenNone : 'limited', caveats };
 }
 
 const allow = (reason: AllowReason): Decision => ({ action: 'allow', reason });

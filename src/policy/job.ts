@@ -18,6 +18,10 @@ export interface Job {
   /** The backoffLimit of the Job. If the Job has none, `undefined` or, contrary to the type, null. */
   readonly backoffLimit: number | undefined;
   readonly restartPolicy: string | undefined;
+  /** The spec of the Job. Only a rule that matches makes its other fields necessary. */
+  readonly spec: JsonObject;
+  /** The spec of the Pod template, as above. */
+  readonly podSpec: JsonObject;
 }
 
 /** The path of the Pod's spec in an admission request, for CEL and for error messages. */
@@ -58,6 +62,8 @@ export function readJob(object: unknown): Job | { readonly problem: string } {
     serviceAccountName: serviceAccountName as string | undefined,
     backoffLimit: backoffLimit as number | undefined,
     restartPolicy: restartPolicy as string | undefined,
+    spec,
+    podSpec,
   };
 }
 
@@ -69,11 +75,13 @@ const unreadable = (field: string, found: unknown, allowed: string) => ({
   problem: `${field}: ${invalidValue(found, allowed)}`,
 });
 
-/** Returns whether a stored Job has finished or is being deleted. A change of such a Job would have no effect. */
-export function isOver(stored: unknown): boolean {
-  const { metadata, status } = asObject(stored);
-  if (typeof asObject(metadata).deletionTimestamp === 'string') return true;
-  const { conditions } = asObject(status);
+/** Returns whether a stored Job is being deleted. */
+export const isBeingDeleted = (stored: unknown): boolean =>
+  typeof asObject(asObject(stored).metadata).deletionTimestamp === 'string';
+
+/** Returns whether a stored Job has succeeded or failed. */
+export function isFinished(stored: unknown): boolean {
+  const { conditions } = asObject(asObject(stored).status);
   if (!Array.isArray(conditions)) return false;
   return conditions
     .map(asObject)

@@ -110,7 +110,9 @@ export const settingsSchema = object(
     restartPolicy: z
       .enum(['Never', 'Keep'], { error: 'Never or Keep' })
       .default('Never')
-      .describe('`Never` (default) sets `spec.template.spec.restartPolicy` on CREATE; `Keep` does not change it'),
+      .describe(
+        '`Never` (default) changes `spec.template.spec.restartPolicy` from `OnFailure` on CREATE, and puts it back on UPDATE; `Keep` does not change it',
+      ),
   },
   'an object',
 );

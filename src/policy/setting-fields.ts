@@ -1,6 +1,8 @@
+import { asObject } from '../lib/json.ts';
 import { DEFAULT_BACKOFF_LIMIT, type Job, POD } from './job.ts';
-import type { JobOperation, Settings } from './policy.ts';
-import { celString } from './predicates.ts';
+import { type JobOperation, OPT_OUT_ANNOTATION, type Settings } from './policy.ts';
+import { celString, hasEntries, hasEntriesCel } from './predicates.ts';
+import { mustKeepRestartPolicy, mustKeepRestartPolicyCel } from './retry-fields.ts';
 
 /** One field that a rule changes in a Job. */
 export interface Change {
@@ -9,59 +11,95 @@ export interface Change {
   readonly to: number | string;
 }
 
+/** A Job in a request, and the stored Job if the request is an UPDATE. */
+export interface WrittenJob {
+  readonly job: Job;
+  readonly operation: JobOperation;
+  readonly stored: unknown;
+}
+
 interface SettingField<Wanted> {
   /** The path of the field in a Job, as a JSON Pointer. */
   readonly path: string;
   readonly current: (job: Job) => Change['from'];
-  /** Whether the wanted value must be written into the Job. */
-  readonly isNeeded: (wanted: Wanted, job: Job, operation: JobOperation) => boolean;
-  /**
-   * Returns a CEL expression that checks the same as `isNeeded`. The expression checks an optional field with `has()`
-   * before it reads the field.
-   */
-  readonly cel: (wanted: Wanted) => string;
+  /** Whether a rule may change the field in this request. */
+  readonly mayChange: (written: WrittenJob) => boolean;
+  /** Whether the Job has another value than the rule wants. */
+  readonly isNeeded: (wanted: Wanted, job: Job) => boolean;
+  /** The same checks as CEL expressions, which check an optional field with `has()` before they read it. */
+  readonly mayChangeCel: string;
+  readonly isNeededCel: (wanted: Wanted) => string;
 }
+
+const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
+
+export const isOptedOut = ({ annotations }: Job): boolean => hasEntries(annotations, optOut);
+const notOptedOutCel = `!(${hasEntriesCel('object.metadata.annotations', optOut)})`;
+
+const storedRestartPolicy = (stored: unknown): unknown =>
+  asObject(asObject(asObject(asObject(stored).spec).template).spec).restartPolicy;
+
+const STORED_POD = 'oldObject.spec.template.spec';
 
 /** How the endpoint and CEL apply each field of `set`. */
 export const settingFields: { readonly [Name in keyof Settings]: SettingField<Settings[Name]> } = {
   backoffLimit: {
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
+    mayChange: ({ job }) => !isOptedOut(job),
+    mayChangeCel: notOptedOutCel,
     isNeeded: (limit, job) => (job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > limit,
-    // The API server sets a missing backoffLimit to its default before it evaluates the expression. The expression
-    // also accepts a Job without backoffLimit, as `isNeeded` does.
-    cel: (limit) => `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
+    // The API server fills in the default before it calls the webhook. Other callers can omit the field.
+    isNeededCel: (limit) =>
+      `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
   },
   restartPolicy: {
     path: '/spec/template/spec/restartPolicy',
     current: (job) => job.restartPolicy,
-    // The Pod template is immutable. With a change on UPDATE, the API server would refuse the user's request with 422.
-    isNeeded: (policy, job, operation) => policy === 'Never' && operation === 'CREATE' && job.restartPolicy !== 'Never',
-    cel: (policy) =>
-      policy === 'Never'
-        ? `(request.operation == 'CREATE' && (!has(${POD}.restartPolicy) || ${POD}.restartPolicy != 'Never'))`
-        : 'false',
+    // The Pod template of a stored Job is immutable. A user who applies the manifest again sends OnFailure again, and
+    // the API server would refuse the request with 422. So an UPDATE puts the stored Never back, also of a Job that has
+    // finished or is opted out now.
+    mayChange: ({ job, operation, stored }) =>
+      (operation === 'CREATE' ? !isOptedOut(job) : storedRestartPolicy(stored) === 'Never') &&
+      !mustKeepRestartPolicy(job),
+    mayChangeCel:
+      `(request.operation == 'CREATE' ? ${notOptedOutCel} : ` +
+      `has(${STORED_POD}.restartPolicy) && ${STORED_POD}.restartPolicy == 'Never') && !(${mustKeepRestartPolicyCel})`,
+    // The API server refuses any other value itself.
+    isNeeded: (policy, job) => policy === 'Never' && job.restartPolicy === 'OnFailure',
+    isNeededCel: (policy) =>
+      policy === 'Never' ? `has(${POD}.restartPolicy) && ${POD}.restartPolicy == 'OnFailure'` : 'false',
   },
 };
 
 /** Returns the changes that the settings require in a Job; empty if the Job already has the settings. */
-export const changesFor = (job: Job, settings: Settings, operation: JobOperation): Change[] =>
+export const changesFor = (written: WrittenJob, settings: Settings): Change[] =>
   fieldsOf(settings)
-    .filter(({ field, wanted }) => field.isNeeded(wanted, job, operation))
-    .map(({ name, field, wanted }) => ({ field: name, from: field.current(job), to: wanted }));
+    .filter(({ field, wanted }) => field.isNeeded(wanted, written.job) && field.mayChange(written))
+    .map(({ name, field, wanted }) => ({ field: name, from: field.current(written.job), to: wanted }));
+
+/**
+ * The CEL variable that has a boolean for each field: whether a rule may change it. An expression binds the variable
+ * once, because the value is long and the same for all rules.
+ */
+export const MAY_CHANGE = 'may';
+/** The value of that variable. */
+export const mayChangeCel = `{${Object.entries(settingFields)
+  .map(([name, { mayChangeCel }]) => `'${name}': ${mayChangeCel}`)
+  .join(', ')}}`;
 
 /** Returns a CEL expression that holds if the settings require a change in a Job. */
 export const isNeededCel = (settings: Settings): string =>
   fieldsOf(settings)
-    .map(({ field, wanted }) => field.cel(wanted))
+    .map(({ needsChange }) => needsChange)
     .join(' || ');
 
 /** Returns a CEL list of JSONPatch operations, which is empty if the Job already has the settings. */
 export const changesCel = (settings: Settings): string =>
   fieldsOf(settings)
-    .map(({ field, wanted }) => {
+    .map(({ field, wanted, needsChange }) => {
       const value = typeof wanted === 'number' ? String(wanted) : celString(wanted);
-      return `(${field.cel(wanted)} ? [JSONPatch{op: 'add', path: '${field.path}', value: ${value}}] : [])`;
+      return `(${needsChange} ? [JSONPatch{op: 'add', path: '${field.path}', value: ${value}}] : [])`;
     })
     .join(' + ');
 
@@ -70,8 +108,8 @@ export const changesCel = (settings: Settings): string =>
  * value to its field.
  */
 const fieldsOf = (settings: Settings) =>
-  (Object.keys(settingFields) as (keyof Settings)[]).map((name) => ({
-    name,
-    field: settingFields[name] as SettingField<number | string>,
-    wanted: settings[name],
-  }));
+  (Object.keys(settingFields) as (keyof Settings)[]).map((name) => {
+    const field = settingFields[name] as SettingField<number | string>;
+    const wanted = settings[name];
+    return { name, field, wanted, needsChange: `${MAY_CHANGE}.${name} && ${field.isNeededCel(wanted)}` };
+  });

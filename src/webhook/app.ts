@@ -13,7 +13,7 @@ import { type AdmissionRequest, readReview, toReview } from './review.ts';
 const JSON_TYPE = 'application/json';
 
 /** The result of an admission request: the value of the metric label `outcome`. */
-export type Outcome = 'capped' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
+export type Outcome = 'patched' | 'allowed' | 'refused' | 'malformed' | 'busy' | 'error';
 
 export interface AppDependencies {
   readonly path: string;
@@ -40,10 +40,10 @@ export interface AppDependencies {
  * | a body that is not a JSON object or not an AdmissionReview v1 with a uid | 400 | text |
  * | not a Job, or neither CREATE nor UPDATE | 200 | allowed |
  * | an object that cannot be read as a Job | 200 | not allowed, status 400, message |
- * | a Job that no rule of the policy matches, or that is opted out | 200 | allowed |
- * | a Job that has finished or is being deleted | 200 | allowed |
+ * | a Job that no rule of the policy matches, that is opted out or that is being deleted | 200 | allowed |
  * | a Job within the limits of the policy | 200 | allowed |
- * | a Job over the limits of the policy | 200 | allowed with JSON Patch, warning, audit annotations |
+ * | a Job over the limits of the policy | 200 | allowed with JSON Patch, warnings, audit annotations |
+ * | an UPDATE in which only the stored restartPolicy is put back | 200 | the same without warnings |
  * | any, after an internal error | 500 | text: the API server applies the failurePolicy |
  */
 export function createApp(dependencies: AppDependencies): RequestListener {
@@ -97,7 +97,7 @@ function answer(body: unknown, response: ServerResponse, { policy, log, observe 
   observe(outcomeOf[decision.action], (performance.now() - startMs) / 1000);
 }
 
-const outcomeOf = { cap: 'capped', allow: 'allowed', refuse: 'refused' } as const;
+const outcomeOf = { cap: 'patched', keep: 'patched', allow: 'allowed', refuse: 'refused' } as const;
 
 function logDecision(request: AdmissionRequest, decision: Decision, log: Log): void {
   const { uid, namespace, name, operation, isDryRun } = request;
@@ -105,7 +105,9 @@ function logDecision(request: AdmissionRequest, decision: Decision, log: Log): v
   if (decision.action === 'cap') {
     // Log only the old values, because the rule has the new ones.
     const from = Object.fromEntries(decision.changes.map((change) => [change.field, change.from ?? null]));
-    log.info('job capped', truncateFields({ ...subject, rule: decision.rule, ...from }));
+    log.info('admission request patched', truncateFields({ ...subject, rule: decision.rule, ...from }));
+  } else if (decision.action === 'keep') {
+    log.debug('restartPolicy put back in the request', truncateFields({ ...subject, rule: decision.rule }));
   } else if (decision.action === 'refuse') {
     log.warn('job refused', truncateFields({ ...subject, problem: decision.problem }));
   } else {

@@ -1,6 +1,4 @@
-import { truncate } from '../lib/text.ts';
-import type { Decision } from '../policy/decide.ts';
-import type { Change } from '../policy/setting-fields.ts';
+import type { Decision, Effect } from '../policy/decide.ts';
 import { applyPatch, patchOf } from './patch.ts';
 import type { AdmissionRequest } from './review.ts';
 
@@ -15,29 +13,22 @@ export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'obje
   if (decision.action === 'refuse') return { uid, allowed: false, status: { code: 400, message: decision.problem } };
   const patch = patchOf(decision.changes);
   applyPatch(object, patch);
-  const changes = decision.changes.map(({ field, from, to }) => `${field} ${printable(from)} -> ${to}`).join(', ');
+  const changes = decision.changes.map(({ field, from, to }) => `${field} ${from ?? 'unset'} -> ${to}`).join(', ');
+  // An UPDATE that only puts restartPolicy back stores nothing new, so it needs no warning.
+  const texts = decision.action === 'cap' ? [`${effects[decision.effect]} (${changes})`, ...decision.caveats] : [];
   return {
     uid,
     allowed: true,
     patchType: 'JSONPatch',
     patch: Buffer.from(JSON.stringify(patch)).toString('base64'),
-    warnings: [`terraform-daemon: ${effectOf(decision.result)} (${changes})`],
+    warnings: texts.map((text) => `terraform-daemon: ${text}`),
     auditAnnotations: { rule: decision.rule, changes },
   };
 }
 
-/**
- * Returns the beginning of the warning to the client: how often the Job can run. With a backoffLimit above 0, the Job
- * can be retried. With a restartPolicy other than `Never`, which an UPDATE cannot change, the Job can run twice.
- */
-function effectOf({ backoffLimit, restartPolicy }: Extract<Decision, { action: 'cap' }>['result']): string {
-  if (backoffLimit !== 0) return 'the retries of this Job are limited';
-  return restartPolicy === 'Never' ? 'this Job runs once' : 'this Job is not retried, but may run twice';
-}
-
-/**
- * Returns a value from the client without characters that are unsafe in a warning, because the API server drops
- * warnings with control characters.
- */
-const printable = (value: Change['from']): string =>
-  value === undefined || value === null ? 'unset' : truncate(String(value), 20).replace(/[^\w.+-]/g, '?');
+/** The first warning is about the request and not about the stored Job: the API server can still refuse the request. */
+const effects: Readonly<Record<Effect, string>> = {
+  once: 'patched to run once',
+  'no-retry': 'patched to allow no retry',
+  limited: 'patched to limit the retries',
+};

@@ -81,7 +81,7 @@ describe('the webhook with Jobs on a real API server', () => {
       const line = await lastCall(metadata?.name ?? '');
       assert.deepEqual(
         [line.message, line.namespace, line.operation, line.backoffLimit, line.restartPolicy],
-        ['job capped', 'team-a', 'CREATE', 2147483647, 'OnFailure'],
+        ['admission request patched', 'team-a', 'CREATE', 2147483647, 'OnFailure'],
       );
     });
   }

@@ -103,7 +103,7 @@ suite('the endpoint with --client-ca-file', () => {
     const { authority, endpoint } = await start(t, { clientNames: ['kube-apiserver', 'front-proxy'] });
     await isServed(endpoint, agentWith(t, await authority.issue('front-proxy')));
     await isRefused(endpoint, agentWith(t, await authority.issue('system:node:a')));
-    assert.deepEqual(endpoint.outcomes, ['capped']);
+    assert.deepEqual(endpoint.outcomes, ['patched']);
     const error = 'CN: invalid value "system:node:a": must be one of kube-apiserver, front-proxy';
     assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
   });

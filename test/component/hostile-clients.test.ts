@@ -130,7 +130,7 @@ suite('many large request bodies at once', () => {
     const { headers, text } = replies[statuses.indexOf(503)] ?? {};
     assert.deepEqual([headers?.['retry-after'], headers?.connection], ['1', 'close']);
     assert.equal(text, 'too many large requests at once; try again\n');
-    assert.deepEqual(endpoint.outcomes.toSorted(), ['busy', 'busy', 'capped', 'capped', 'capped', 'capped']);
+    assert.deepEqual(endpoint.outcomes.toSorted(), ['busy', 'busy', 'patched', 'patched', 'patched', 'patched']);
     assert.deepEqual(
       endpoint.lines.find(({ level }) => level === 'warn')?.message,
       'admission request refused: endpoint busy',
@@ -196,9 +196,9 @@ suite('the response to hostile JSON', () => {
 
   const podSpec = 'request.object.spec.template.spec';
   const rows: [path: string, outcome: string][] = [
-    ['request.options', 'capped'],
-    ['request.oldObject', 'capped'],
-    ['request.object.spec.novelty', 'capped'],
+    ['request.options', 'patched'],
+    ['request.oldObject', 'patched'],
+    ['request.object.spec.novelty', 'patched'],
     ['request.object', 'refused'],
     [`${podSpec}.containers`, 'refused'],
     [`${podSpec}.restartPolicy`, 'refused'],

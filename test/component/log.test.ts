@@ -30,7 +30,7 @@ const eventsOf = (text: string) => linesOf(text).map((line) => JSON.parse(line))
 suite('the log as JSON', () => {
   test('the JSON log has one line per event with time, level, message and fields', async () => {
     const text = await printed(`
-      log.info('job capped', { namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null });
+      log.info('admission request patched', { namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null });
       log.warn('nothing to add');
       log.error('third');`);
     const events = eventsOf(text).map(({ timestamp, ...event }) => {
@@ -38,7 +38,14 @@ suite('the log as JSON', () => {
       return event;
     });
     assert.deepEqual(events, [
-      { level: 'info', message: 'job capped', namespace: 'team-a', backoffLimit: 6, dryRun: true, rule: null },
+      {
+        level: 'info',
+        message: 'admission request patched',
+        namespace: 'team-a',
+        backoffLimit: 6,
+        dryRun: true,
+        rule: null,
+      },
       { level: 'warn', message: 'nothing to add' },
       { level: 'error', message: 'third' },
     ]);
@@ -53,7 +60,9 @@ suite('the log as JSON', () => {
   });
 
   test('the JSON log has its fields in a fixed order: timestamp, level, message', async () => {
-    const [line] = linesOf(await printed(`log.info('job capped', { namespace: 'team-a', backoffLimit: 6 });`));
+    const [line] = linesOf(
+      await printed(`log.info('admission request patched', { namespace: 'team-a', backoffLimit: 6 });`),
+    );
     const order = ['timestamp', 'level', 'message', 'namespace', 'backoffLimit'];
     assert.deepEqual(Object.keys(JSON.parse(String(line))), order);
   });

@@ -179,8 +179,8 @@ suite('/metrics', () => {
 
   test('/metrics counts events by their outcome', async (t) => {
     const { get, metrics } = await startProbesOf(t, await ready());
-    metrics.admissionAnswered('capped', 0.0003);
-    metrics.admissionAnswered('capped', 0.3);
+    metrics.admissionAnswered('patched', 0.0003);
+    metrics.admissionAnswered('patched', 0.3);
     metrics.admissionAnswered('error', 0);
     metrics.certificatesDecided({ action: 'keep', until: at(0) });
     metrics.certificatesDecided({ action: 'renew', reason: 'due' });
@@ -201,7 +201,7 @@ suite('/metrics', () => {
     const { samples } = samplesOf((await get('/metrics')).text);
     const ours = [...samples].filter(([name]) => /^terraform_daemon_(?!.*_bucket)/.test(name));
     assert.deepEqual(Object.fromEntries(ours), {
-      'terraform_daemon_admission_requests_total{outcome="capped"}': 2,
+      'terraform_daemon_admission_requests_total{outcome="patched"}': 2,
       'terraform_daemon_admission_requests_total{outcome="error"}': 1,
       terraform_daemon_admission_duration_seconds_sum: 0.3003,
       terraform_daemon_admission_duration_seconds_count: 3,

@@ -80,7 +80,7 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
   print(title('A Job of somebody else'), ...describeJob(plain, storedPlain));
 
   const logged = daemon.lines.find(
-    ({ message, name }) => message === 'job capped' && name === terraform.metadata?.name,
+    ({ message, name }) => message === 'admission request patched' && name === terraform.metadata?.name,
   );
   print(title('What the daemon logged'), `  ${JSON.stringify(logged)}`);
 

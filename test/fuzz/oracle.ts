@@ -34,21 +34,39 @@ function expectedOfRequest({ resource, subResource, operation, object, oldObject
     resource?.group === 'batch' && resource.version === 'v1' && resource.resource === 'jobs' && !subResource;
   if (!isAboutJobs || !['CREATE', 'UPDATE'].includes(operation)) return 'unchanged';
   if (!isJob(object)) return 'refused';
-  if (!isOurs(object) || hasEnded(oldObject)) return 'unchanged';
-  const { spec } = object;
-  const podSpec = spec.template.spec;
-  const paths: Path[] = [];
-  if ((spec.backoffLimit ?? 6) > 0) paths.push('/spec/backoffLimit');
-  if (operation === 'CREATE' && podSpec.restartPolicy !== 'Never') paths.push('/spec/template/spec/restartPolicy');
+  const paths = isOurs(object) && !isDeleted(oldObject) ? pathsFor(operation, object, oldObject) : [];
   return paths.length === 0 ? 'unchanged' : paths;
 }
 
-function isOurs({ metadata, spec }: Json): boolean {
+function pathsFor(operation: string, object: Json, oldObject: Json): Path[] {
+  const isOptedOut = own(own(object.metadata, 'annotations'), 'terraform.job.kb.io/keep-retries') === 'true';
+  const mayChange = operation === 'CREATE' ? !isOptedOut : podIn(oldObject)?.restartPolicy === 'Never';
+  const isRestarted = podIn(object).restartPolicy === 'OnFailure' && !keepsRestartPolicy(object.spec);
+  return [
+    ...(!isOptedOut && (object.spec.backoffLimit ?? 6) > 0 ? (['/spec/backoffLimit'] as const) : []),
+    ...(mayChange && isRestarted ? (['/spec/template/spec/restartPolicy'] as const) : []),
+  ];
+}
+
+function keepsRestartPolicy({ podFailurePolicy, template }: Json): boolean {
+  const { containers, initContainers } = template.spec;
+  const listed = Array.isArray(initContainers) ? initContainers.filter(isMap) : [];
+  return (
+    !isUnset(podFailurePolicy) ||
+    [...(containers ?? []), ...listed].some(
+      ({ restartPolicyRules }: Json) => Array.isArray(restartPolicyRules) && restartPolicyRules.length > 0,
+    ) ||
+    (containers ?? []).some(({ restartPolicy = null }: Json) => ![null, 'Never'].includes(restartPolicy))
+  );
+}
+
+const podIn = (job: Json): Json => own(own(own(job, 'spec'), 'template'), 'spec');
+
+function isOurs({ spec }: Json): boolean {
   const { serviceAccountName, containers } = spec.template.spec;
   return (
     serviceAccountName === 'tf-executor-service-account' &&
-    (containers ?? []).some(({ name }: Json) => name === 'terraform-executor') &&
-    own(own(metadata, 'annotations'), 'terraform.job.kb.io/keep-retries') !== 'true'
+    (containers ?? []).some(({ name }: Json) => name === 'terraform-executor')
   );
 }
 
@@ -64,15 +82,7 @@ function isJob(object: Json): boolean {
   );
 }
 
-function hasEnded(stored: Json): boolean {
-  if (!isMap(stored)) return false;
-  const conditions = isMap(stored.status) && Array.isArray(stored.status.conditions) ? stored.status.conditions : [];
-  const isDeleted = isMap(stored.metadata) && typeof stored.metadata.deletionTimestamp === 'string';
-  return (
-    isDeleted ||
-    conditions.some((one: Json) => isMap(one) && ['Complete', 'Failed'].includes(one.type) && one.status === 'True')
-  );
-}
+const isDeleted = (stored: Json): boolean => typeof own(own(stored, 'metadata'), 'deletionTimestamp') === 'string';
 
 const isMap = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isUnset = (value: unknown): boolean => value === undefined || value === null;

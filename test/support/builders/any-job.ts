@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { executor, type Json } from './a-job.ts';
+import { anUpdate, aReview } from './a-review.ts';
 
 /** Fields of a JSON object in order: a name and a value as JSON text. */
 type Fields = readonly (readonly [name: string, value: string])[];
@@ -9,6 +10,9 @@ export interface Sketch {
   /** `undefined` omits the field. */
   readonly backoffLimit: string | undefined;
   readonly restartPolicy: string | undefined;
+  /** The restartPolicy of the stored Job of an UPDATE; `undefined` for the same as in the new Job. */
+  readonly storedPolicy: string | undefined;
+  readonly podFailurePolicy: string | undefined;
   readonly containers: readonly string[];
   /** Random fields that Kubernetes does not know. */
   readonly extras: { readonly job: Fields; readonly spec: Fields; readonly template: Fields; readonly podSpec: Fields };
@@ -27,7 +31,10 @@ const treacherousNames = [
   '0',
   'a/b~c',
 ];
-const knownNames = ['kind', 'spec', 'template', 'containers', 'serviceAccountName', 'backoffLimit', 'restartPolicy'];
+const knownNames = [
+  ...['kind', 'spec', 'template', 'containers', 'initContainers', 'serviceAccountName', 'backoffLimit'],
+  ...['restartPolicy', 'restartPolicyRules', 'podFailurePolicy'],
+];
 
 const anyText = fc.string({ unit: 'binary' });
 const anyNumber = fc.oneof(fc.bigInt().map(String), fc.double({ noNaN: true, noDefaultInfinity: true }).map(String));
@@ -43,20 +50,28 @@ const anyFields: fc.Arbitrary<Fields> = fc.uniqueArray(fc.tuple(anyName, anyJson
   selector: ([name]) => name,
 });
 
+const anyExecutor = fc.constantFrom(
+  ...Array(6).fill(executor),
+  ...['Never', 'OnFailure', 'Always', null].map((restartPolicy) => ({ ...executor, restartPolicy })),
+  ...[[{}], [], null].map((restartPolicyRules) => ({ ...executor, restartPolicy: 'Never', restartPolicyRules })),
+);
+
 export const anySketch: fc.Arbitrary<Sketch> = fc.record({
   backoffLimit: fc.oneof(fc.constantFrom(undefined, 'null', '0', '1', '2147483647', '1e400'), anyNumber),
   restartPolicy: fc.oneof(
-    fc.constantFrom(undefined, 'null', '"Never"', '"OnFailure"', '"Always"'),
+    fc.constantFrom('"OnFailure"', '"OnFailure"', undefined, 'null', '"Never"', '"OnFailure"', '"Always"'),
     anyText.map((text) => JSON.stringify(text)),
   ),
+  storedPolicy: fc.constantFrom(undefined, '"Never"', '"Never"', '"OnFailure"', 'null', '{}'),
+  podFailurePolicy: fc.constantFrom(undefined, undefined, undefined, 'null', '{}', '{"rules":[{"action":"Ignore"}]}'),
   containers: fc
-    .tuple(fc.array(anyFields.map(objectText)), fc.array(anyFields.map(objectText)))
-    .map(([before, after]) => [...before, JSON.stringify(executor), ...after]),
+    .tuple(fc.array(anyFields.map(objectText)), anyExecutor, fc.array(anyFields.map(objectText)))
+    .map(([before, one, after]) => [...before, JSON.stringify(one), ...after]),
   extras: fc.record({ job: anyFields, spec: anyFields, template: anyFields, podSpec: anyFields }),
 });
 
 /** Returns the Job as the JSON text that a client could send. */
-export function jobText({ backoffLimit, restartPolicy, containers, extras }: Sketch): string {
+export function jobText({ backoffLimit, restartPolicy, podFailurePolicy, containers, extras }: Sketch): string {
   const podSpec = objectText([
     ['containers', `[${containers.join()}]`],
     ['serviceAccountName', '"tf-executor-service-account"'],
@@ -64,8 +79,31 @@ export function jobText({ backoffLimit, restartPolicy, containers, extras }: Ske
     ...optional('restartPolicy', restartPolicy),
   ]);
   const template = objectText([...extras.template, ['spec', podSpec]]);
-  const spec = objectText([['template', template], ...extras.spec, ...optional('backoffLimit', backoffLimit)]);
+  const spec = objectText([
+    ['template', template],
+    ...extras.spec,
+    ...optional('podFailurePolicy', podFailurePolicy),
+    ...optional('backoffLimit', backoffLimit),
+  ]);
   return objectText([['kind', '"Job"'], ...extras.job, ['spec', spec]]);
+}
+
+/** Returns the restartPolicy that a rule with `Never` wants for the Job, computed without the code of the policy. */
+export function wantedRestartPolicy(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): string | undefined {
+  const { restartPolicy, storedPolicy = restartPolicy, podFailurePolicy = 'null', containers } = sketch;
+  const isOwn = /"restartPolicy":"(?!Never")|"restartPolicyRules":\[{/;
+  const isKept =
+    podFailurePolicy !== 'null' || containers.some((text) => text.includes(executor.name) && isOwn.test(text));
+  const isOpen = operation === 'CREATE' || storedPolicy === '"Never"';
+  return restartPolicy === '"OnFailure"' && isOpen && !isKept ? '"Never"' : restartPolicy;
+}
+
+/** Returns the AdmissionReview of a request for the Job. */
+export function reviewOf(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Json {
+  const object = JSON.parse(jobText(sketch));
+  if (operation === 'CREATE') return aReview({ object });
+  const { storedPolicy = sketch.restartPolicy } = sketch;
+  return anUpdate({ object, oldObject: JSON.parse(jobText({ ...sketch, restartPolicy: storedPolicy })) });
 }
 
 function objectText(fields: Fields): string {

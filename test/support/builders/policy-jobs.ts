@@ -143,6 +143,17 @@ const metadata = fc.record({
     ...['true', 'True', 'false', ''].map((value) => ({ 'terraform.job.kb.io/keep-retries': value })),
   ),
 });
+const restartPolicyRules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }];
+/** Returns lists of containers with their own restart rules. The API server refuses some of them. */
+const withRestarts = (fields: object) => [
+  ...['OnFailure', 'Always', 'Never', '', null].map((restartPolicy) => [{ ...executor, ...fields, restartPolicy }]),
+  [
+    { ...executor, ...fields },
+    { ...container('second'), restartPolicy: 'OnFailure' },
+  ],
+  [{ ...executor, ...fields, restartPolicy: 'Never', restartPolicyRules }],
+  [{ ...executor, ...fields, restartPolicyRules: [] }],
+];
 const podSpec = fc.record({
   serviceAccountName: fc.oneof(
     { weight: 8, arbitrary: text('tf-executor-service-account') },
@@ -156,6 +167,7 @@ const podSpec = fc.record({
       weight: 1,
       arbitrary: text([], null, [container('Terraform-executor')], [container('terraform-executors')], [container('')]),
     },
+    { weight: 3, arbitrary: text(...[{}, { image: 'busybox:1.37' }].flatMap(withRestarts)) },
     {
       weight: 1,
       arbitrary: text(
@@ -164,22 +176,40 @@ const podSpec = fc.record({
       ),
     },
   ),
-  initContainers: text(undefined, undefined, undefined, null, [], [container('init')]),
+  initContainers: text(
+    ...[undefined, undefined, undefined, undefined, null, [], [container('init')]],
+    ...['Always', 'OnFailure', 'Never', null].map((restartPolicy) => [{ ...container('init'), restartPolicy }]),
+    [{ ...container('init'), restartPolicy: 'Never', restartPolicyRules }],
+  ),
 });
+const onPodConditions = [{ type: 'DisruptionTarget', status: 'True' }];
 const spec = fc.record({
   backoffLimit: text(undefined, null, 0, 1, 2, 3, 4, 6, ...Array(6).fill(2_147_483_647), -1),
   suspend: text(undefined, true),
+  podFailurePolicy: text(
+    ...Array(12).fill(undefined),
+    ...[null, {}, { rules: null }, { rules: [{ action: 'Count', onPodConditions }] }],
+    ...['Ignore', 'FailJob'].map((action) => ({ rules: [{ action, onPodConditions }] })),
+  ),
 });
 
+/** Fields that the policy leaves alone. */
+const shape = text(
+  ...[{}, {}, {}, {}, { parallelism: 2 }, { parallelism: 2, completions: 3 }, { managedBy: 'example.com/queue' }],
+  { completionMode: 'Indexed', completions: 2, backoffLimitPerIndex: 1, maxFailedIndexes: 1 },
+  { completionMode: 'Indexed', completions: 2, successPolicy: { rules: [{ succeededCount: 1 }] } },
+  { podReplacementPolicy: 'Failed', ttlSecondsAfterFinished: 60, activeDeadlineSeconds: 600 },
+) as fc.Arbitrary<object>;
+
 const anyPolicyJob: fc.Arbitrary<Json> = fc
-  .record({ namespace: fc.constantFrom('team-a', 'team-b', 'prod', 'team'), metadata, podSpec, spec })
-  .map(({ namespace, metadata, podSpec, spec }) =>
+  .record({ namespace: fc.constantFrom('team-a', 'team-b', 'prod', 'team'), metadata, podSpec, spec, shape })
+  .map(({ namespace, metadata, podSpec, spec, shape }) =>
     JSON.parse(
       JSON.stringify({
         apiVersion: 'batch/v1',
         kind: 'Job',
         metadata: { ...metadata, namespace },
-        spec: { ...spec, template: { spec: podSpec } },
+        spec: { ...spec, ...shape, template: { spec: podSpec } },
       }),
     ),
   );

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { text as readText } from 'node:stream/consumers';
 import type { Json } from '../builders/a-job.ts';
@@ -7,6 +8,8 @@ import { readApiCredentials } from './api-credentials.ts';
 export interface ApiReply {
   readonly status: number;
   readonly body: Json;
+  /** The texts of the Warning headers. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -39,11 +42,11 @@ export async function rawApi(kubeconfig: string): Promise<RawApi> {
           const status = response.statusCode ?? 0;
           if (status === 200 && /[?&]watch=/.test(path)) {
             response.destroy();
-            resolve({ status, body: {} });
+            resolve({ status, body: {}, warnings: [] });
             return;
           }
           readText(response)
-            .then((answer) => resolve({ status, body: parse(answer) }))
+            .then((answer) => resolve({ status, body: parse(answer), warnings: warningsIn(response) }))
             .catch((error) => reject(new Error(`${method} ${path}: ${status}`, { cause: error })));
         });
         call.end(text);
@@ -51,6 +54,10 @@ export async function rawApi(kubeconfig: string): Promise<RawApi> {
     close: () => agent.destroy(),
   };
 }
+
+/** A header is `299 - "the text"`. */
+const warningsIn = ({ headersDistinct }: IncomingMessage): string[] =>
+  (headersDistinct.warning ?? []).map((header) => header.replace(/^299 - "(.*)"$/, '$1'));
 
 function parse(answer: string): Json {
   try {

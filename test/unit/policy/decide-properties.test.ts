@@ -9,16 +9,24 @@ import { patchOf } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';
 import { aTerraformJob } from '../../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../../support/builders/a-review.ts';
-import { anyJson, anySketch, jobText, pathsOf, type Sketch, withValue } from '../../support/builders/any-job.ts';
+import {
+  anyJson,
+  anySketch,
+  jobText,
+  pathsOf,
+  reviewOf,
+  type Sketch,
+  wantedRestartPolicy,
+  withValue,
+} from '../../support/builders/any-job.ts';
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
 /** Returns the patch for a review under the built-in policy. */
 function patchFor(review: unknown): Operation[] {
   const decision = decide(readReview(review), terraformPolicy);
-  return decision.action === 'cap' ? patchOf(decision.changes) : [];
+  return 'changes' in decision ? patchOf(decision.changes) : [];
 }
 
-const reviewOf = { CREATE: aReview, UPDATE: anUpdate } as const;
 const anyOperation = fc.constantFrom('CREATE' as const, 'UPDATE' as const);
 
 /** Returns the expected Job, computed without the code of the policy. */
@@ -27,19 +35,17 @@ function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
   return {
     ...sketch,
     backoffLimit: limit > 0 ? '0' : sketch.backoffLimit,
-    restartPolicy: operation === 'CREATE' ? '"Never"' : sketch.restartPolicy,
+    restartPolicy: wantedRestartPolicy(sketch, operation),
   };
 }
 
 suite('any Job of terraform-controller under the built-in policy', () => {
   const property = (check: (sketch: Sketch, operation: 'CREATE' | 'UPDATE') => void) =>
     fc.assert(fc.property(anySketch, anyOperation, check), { numRuns: 200 });
-  const reviewed = (sketch: Sketch, operation: 'CREATE' | 'UPDATE') =>
-    reviewOf[operation]({ object: JSON.parse(jobText(sketch)) });
 
   test('the patch of any terraform Job sets the wanted fields and keeps all other values', () => {
     property((sketch, operation) => {
-      const patched = applyAdds(parseExactly(jobText(sketch)), patchFor(reviewed(sketch, operation)));
+      const patched = applyAdds(parseExactly(jobText(sketch)), patchFor(reviewOf(sketch, operation)));
       const expected = parseExactly(jobText(wanted(sketch, operation)));
       assert.equal(JSON.stringify(patched), JSON.stringify(expected));
     });
@@ -48,27 +54,31 @@ suite('any Job of terraform-controller under the built-in policy', () => {
   test('applied by another JSON Patch library, the patch gives the expected Job', () => {
     property((sketch, operation) => {
       const job = JSON.parse(jobText(sketch));
-      const { newDocument } = jsonpatch.applyPatch(job, patchFor(reviewed(sketch, operation)), true);
+      const { newDocument } = jsonpatch.applyPatch(job, patchFor(reviewOf(sketch, operation)), true);
       assert.equal(JSON.stringify(newDocument), JSON.stringify(JSON.parse(jobText(wanted(sketch, operation)))));
     });
   });
 
-  test('the patch of any terraform Job has only add operations on backoffLimit and restartPolicy, and on UPDATE only on backoffLimit', () => {
-    const places = {
-      CREATE: ['/spec/backoffLimit', '/spec/template/spec/restartPolicy'],
-      UPDATE: ['/spec/backoffLimit'],
-    } as const;
+  test('the patch of any terraform Job has only add operations on backoffLimit and restartPolicy', () => {
     property((sketch, operation) => {
-      for (const { op, path } of patchFor(reviewed(sketch, operation))) {
+      for (const { op, path } of patchFor(reviewOf(sketch, operation))) {
         assert.equal(op, 'add');
-        assert.ok((places[operation] as readonly string[]).includes(path), path);
+        assert.ok(['/spec/backoffLimit', '/spec/template/spec/restartPolicy'].includes(path), path);
       }
+    });
+  });
+
+  test('an UPDATE never leaves a restartPolicy that is neither stored nor sent', () => {
+    property((sketch) => {
+      const { storedPolicy = sketch.restartPolicy } = sketch;
+      for (const { path, value } of patchFor(reviewOf(sketch, 'UPDATE')))
+        if (path !== '/spec/backoffLimit') assert.equal(JSON.stringify(value), storedPolicy);
     });
   });
 
   test('a Job that was capped by the built-in policy is not changed again', () => {
     property((sketch, operation) => {
-      const review = reviewed(sketch, operation);
+      const review = reviewOf(sketch, operation);
       applyAdds(review.request.object, patchFor(review));
       assert.deepEqual(patchFor(review), []);
     });
@@ -76,7 +86,7 @@ suite('any Job of terraform-controller under the built-in policy', () => {
 
   test('the decision does not change the received Job', () => {
     property((sketch, operation) => {
-      const review = reviewed(sketch, operation);
+      const review = reviewOf(sketch, operation);
       const before = JSON.stringify(review);
       patchFor(review);
       assert.equal(JSON.stringify(review), before);

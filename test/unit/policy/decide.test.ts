@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { type Decision, decide } from '../../../src/policy/decide.ts';
-import { type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import type { Change } from '../../../src/policy/setting-fields.ts';
 import { patchOf } from '../../../src/webhook/patch.ts';
 import { readReview } from '../../../src/webhook/review.ts';
@@ -15,11 +15,7 @@ const created = (fields: JobFields) => decideOn(aReview({ object: aTerraformJob(
 const updated = (fields: JobFields) => decideOn(anUpdate({ object: aTerraformJob(fields) }));
 
 const limit = (from: number | null | undefined): Change => ({ field: 'backoffLimit', from: from as number, to: 0 });
-const policy = (from: string | null | undefined): Change => ({
-  field: 'restartPolicy',
-  from: from as string,
-  to: 'Never',
-});
+const policy: Change = { field: 'restartPolicy', from: 'OnFailure', to: 'Never' };
 
 function assertCapped(decision: Decision, changes: readonly Change[]): void {
   assert.ok(decision.action === 'cap', `expected a cap, found ${JSON.stringify(decision)}`);
@@ -28,31 +24,25 @@ function assertCapped(decision: Decision, changes: readonly Change[]): void {
 
 suite('decide() caps Jobs of terraform-controller', () => {
   const onCreate: [name: string, fields: JobFields, changes: Change[]][] = [
-    ['with backoffLimit 2147483647 and restartPolicy OnFailure', {}, [limit(2147483647), policy('OnFailure')]],
-    ['with backoffLimit 1', { backoffLimit: 1 }, [limit(1), policy('OnFailure')]],
-    ['without backoffLimit, which means 6', { backoffLimit: undefined }, [limit(undefined), policy('OnFailure')]],
-    ['with backoffLimit null, which means 6', { backoffLimit: null }, [limit(null), policy('OnFailure')]],
-    ['with backoffLimit 0 and restartPolicy OnFailure', { backoffLimit: 0 }, [policy('OnFailure')]],
-    ['without restartPolicy', { backoffLimit: 0, restartPolicy: undefined }, [policy(undefined)]],
-    ['with restartPolicy null', { backoffLimit: 0, restartPolicy: null }, [policy(null)]],
+    ['with backoffLimit 2147483647 and restartPolicy OnFailure', {}, [limit(2147483647), policy]],
+    ['with backoffLimit 1', { backoffLimit: 1 }, [limit(1), policy]],
+    ['without backoffLimit, which means 6', { backoffLimit: undefined }, [limit(undefined), policy]],
+    ['with backoffLimit null, which means 6', { backoffLimit: null }, [limit(null), policy]],
+    ['with backoffLimit 0 and restartPolicy OnFailure', { backoffLimit: 0 }, [policy]],
     ['with restartPolicy Never', { restartPolicy: 'Never' }, [limit(2147483647)]],
     [
       'with another container before the executor',
       { containers: [{ name: 'proxy' }, executor], backoffLimit: 0 },
-      [policy('OnFailure')],
+      [policy],
     ],
     [
       'with a forged Failed condition',
       { conditions: [{ type: 'Failed', status: 'True' }] },
-      [limit(2147483647), policy('OnFailure')],
+      [limit(2147483647), policy],
     ],
-    [
-      'with a forged deletionTimestamp',
-      { deletionTimestamp: '2026-11-23T09:35:34Z' },
-      [limit(2147483647), policy('OnFailure')],
-    ],
-    ['with any name', { name: 'x' }, [limit(2147483647), policy('OnFailure')]],
-    ['without a name', { name: undefined }, [limit(2147483647), policy('OnFailure')]],
+    ['with a forged deletionTimestamp', { deletionTimestamp: '2026-11-23T09:35:34Z' }, [limit(2147483647), policy]],
+    ['with any name', { name: 'x' }, [limit(2147483647), policy]],
+    ['without a name', { name: undefined }, [limit(2147483647), policy]],
   ];
   for (const [name, fields, changes] of onCreate) {
     test(`decide() caps the CREATE of a terraform Job ${name}`, () => assertCapped(created(fields), changes));
@@ -76,8 +66,9 @@ suite('decide() caps Jobs of terraform-controller', () => {
   });
 
   test('decide() caps an UPDATE that raises the backoffLimit of a capped Job', () => {
-    const oldObject = aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' });
-    assertCapped(decideOn(anUpdate({ object: aTerraformJob({ backoffLimit: 3 }), oldObject })), [limit(3)]);
+    const never = { restartPolicy: 'Never' };
+    const oldObject = aTerraformJob({ ...never, backoffLimit: 0 });
+    assertCapped(decideOn(anUpdate({ object: aTerraformJob({ ...never, backoffLimit: 3 }), oldObject })), [limit(3)]);
   });
 
   test('decide() caps a Job in a dry run too', () => {
@@ -103,13 +94,49 @@ suite('the capped Job', () => {
     wanted.spec.backoffLimit = 0;
     wanted.spec.template.spec.restartPolicy = 'Never';
     assert.deepEqual(applyAdds(structuredClone(review.request.object), patchOf(decision.changes)), wanted);
-    assert.deepEqual(decision.result, { backoffLimit: 0, restartPolicy: 'Never' });
+    assert.deepEqual([decision.effect, decision.caveats], ['once', []]);
     assert.equal(review.request.object.spec.backoffLimit, 2147483647, 'what was received is left as it was');
   });
 });
 
-suite('decide() allows requests without a change', () => {
+suite('the restartPolicy of a stored Job is put back', () => {
   const over = { conditions: [{ type: 'Failed', status: 'True' }] };
+  const again = (stored: JobFields, sent: JobFields = {}, annotations = {}) => {
+    const object = aTerraformJob({ backoffLimit: 0, ...sent });
+    object.metadata.annotations = annotations;
+    return decideOn(anUpdate({ object, oldObject: aTerraformJob({ restartPolicy: 'Never', ...stored }) }));
+  };
+  const keep = { action: 'keep', rule: 'terraform', changes: [policy] };
+  const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
+
+  test('puts Never back on UPDATE of a running, a finished and an opted-out Job', () => {
+    assert.deepEqual(again({}), keep);
+    assert.deepEqual(again(over), keep);
+    assert.deepEqual(again({}, { backoffLimit: 6 }, optOut), keep);
+  });
+
+  test('puts Never back and caps if the UPDATE also raises the limit', () => {
+    assertCapped(again({}, { backoffLimit: 6 }), [limit(6), policy]);
+    assertCapped(again(over, { backoffLimit: 6 }), [limit(6), policy]);
+  });
+
+  test('leaves an UPDATE to the API server that the daemon did not cause', () => {
+    const capped = { action: 'allow', reason: 'already-capped' };
+    assert.deepEqual(again({ restartPolicy: 'OnFailure' }), capped);
+    assert.deepEqual(again({}, { restartPolicy: 'Always' }), capped);
+    assert.deepEqual(again({}, { restartPolicy: undefined }), capped);
+    const onDeletion = again({ deletionTimestamp: '2026-11-23T09:35:34Z' });
+    assert.deepEqual(onDeletion, { action: 'allow', reason: 'being-deleted' });
+    const soft: Policy = {
+      rules: terraformPolicy.rules.map((rule) => ({ ...rule, set: { ...rule.set, restartPolicy: 'Keep' } })),
+    };
+    const oldObject = aTerraformJob({ restartPolicy: 'Never' });
+    assert.deepEqual(decideOn(anUpdate({ object: aTerraformJob({ backoffLimit: 0 }), oldObject }), soft), capped);
+  });
+});
+
+suite('a request is let through', () => {
+  const capped = 'already-capped';
   const rows: [name: string, review: Json, reason: string][] = [
     ['the subresource status of a Job', anUpdate({ subResource: 'status' }), 'not-a-job'],
     ['a CronJob', aReview({ resource: { group: 'batch', version: 'v1', resource: 'cronjobs' } }), 'not-a-job'],
@@ -151,11 +178,25 @@ suite('decide() allows requests without a change', () => {
       'no-rule',
     ],
     ['a terraform Job without containers', aReview({ object: aTerraformJob({ containers: [] }) }), 'no-rule'],
-    ['an UPDATE of a failed Job', anUpdate({ oldObject: aTerraformJob(over) }), 'is-over'],
     [
       'an UPDATE of a Job that is being deleted',
       anUpdate({ oldObject: aTerraformJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }) }),
-      'is-over',
+      'being-deleted',
+    ],
+    [
+      'a terraform Job without restartPolicy',
+      aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: undefined }) }),
+      capped,
+    ],
+    [
+      'a terraform Job with restartPolicy null',
+      aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: null }) }),
+      capped,
+    ],
+    [
+      'a terraform Job with restartPolicy Always',
+      aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Always' }) }),
+      capped,
     ],
     [
       'a terraform Job that is capped already',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
-import { isOver, readJob } from '../../../src/policy/job.ts';
+import { isBeingDeleted, isFinished, readJob } from '../../../src/policy/job.ts';
 import { aJob, aTerraformJob, executor, type Json } from '../../support/builders/a-job.ts';
 import { recordedReviews } from '../../support/builders/fixtures.ts';
 
@@ -24,6 +24,8 @@ suite('reading a Job', () => {
       serviceAccountName: 'tf-executor-service-account',
       backoffLimit: 2147483647,
       restartPolicy: 'OnFailure',
+      spec: job.spec,
+      podSpec: job.spec.template.spec,
     });
   });
 
@@ -113,39 +115,33 @@ suite('reading an invalid Job', () => {
   }
 });
 
-suite('isOver', () => {
-  const rows: [name: string, stored: unknown, isOver: boolean][] = [
-    ['a failed Job', aJob({ conditions: [{ type: 'Failed', status: 'True' }] }), true],
-    ['a complete Job', aJob({ conditions: [{ type: 'Complete', status: 'True' }] }), true],
-    [
-      'a Job with Failed as its second condition',
-      aJob({
-        conditions: [
-          { type: 'Suspended', status: 'False' },
-          { type: 'Failed', status: 'True' },
-        ],
-      }),
-      true,
-    ],
-    ['a Job that is being deleted', aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' }), true],
-    ['a Job with the condition Failed=False', aJob({ conditions: [{ type: 'Failed', status: 'False' }] }), false],
-    [
-      'a Job with the condition Complete=Unknown',
-      aJob({ conditions: [{ type: 'Complete', status: 'Unknown' }] }),
-      false,
-    ],
-    ['a suspended Job', aJob({ conditions: [{ type: 'Suspended', status: 'True' }] }), false],
-    ['a running Job', aJob(), false],
-    ['a Job with null conditions', aJob({ conditions: null }), false],
-    ['a Job with a null condition', aJob({ conditions: [null] }), false],
-    ['a Job with a null deletionTimestamp', aJob({ deletionTimestamp: null }), false],
-    ['a Job without metadata and status', { kind: 'Job' }, false],
-    ['a Job with a null status', { ...aJob(), status: null }, false],
-    ['null, as oldObject of a CREATE', null, false],
-    ['undefined', undefined, false],
-    ['a list of Jobs', [aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' })], false],
+suite('a stored Job has finished or is being deleted', () => {
+  const failed = aJob({ conditions: [{ type: 'Failed', status: 'True' }] });
+  const deleted = aJob({ deletionTimestamp: '2026-11-23T09:35:34Z' });
+  const ofSeveral = [
+    { type: 'Suspended', status: 'False' },
+    { type: 'Failed', status: 'True' },
   ];
-  for (const [name, stored, expected] of rows) {
-    test(`isOver is ${expected} for ${name}`, () => assert.equal(isOver(stored), expected));
+  const rows: [name: string, stored: unknown, finished: boolean, beingDeleted: boolean][] = [
+    ['a Job that has failed', failed, true, false],
+    ['a Job that is complete', aJob({ conditions: [{ type: 'Complete', status: 'True' }] }), true, false],
+    ['a Job with several conditions, one of them Failed', aJob({ conditions: ofSeveral }), true, false],
+    ['a Job with a deletionTimestamp', deleted, false, true],
+    ['a Job with Failed=False', aJob({ conditions: [{ type: 'Failed', status: 'False' }] }), false, false],
+    ['a Job with Complete=Unknown', aJob({ conditions: [{ type: 'Complete', status: 'Unknown' }] }), false, false],
+    ['a suspended Job', aJob({ conditions: [{ type: 'Suspended', status: 'True' }] }), false, false],
+    ['a running Job', aJob(), false, false],
+    ['conditions of null', aJob({ conditions: null }), false, false],
+    ['a condition of null', aJob({ conditions: [null] }), false, false],
+    ['a deletionTimestamp of null', aJob({ deletionTimestamp: null }), false, false],
+    ['a Job without metadata and status', { kind: 'Job' }, false, false],
+    ['a status of null', { ...aJob(), status: null }, false, false],
+    ['null, as on CREATE', null, false, false],
+    ['no value', undefined, false, false],
+    ['a list', [deleted], false, false],
+  ];
+  for (const [name, stored, finished, beingDeleted] of rows) {
+    test(`isFinished is ${finished} and isBeingDeleted is ${beingDeleted} for ${name}`, () =>
+      assert.deepEqual([isFinished(stored), isBeingDeleted(stored)], [finished, beingDeleted]));
   }
 });

@@ -15,21 +15,28 @@ describe('the admission response', () => {
     assert.deepEqual(response, { uid, allowed: false, status: { code: 400, message: 'no Job' } });
   });
 
-  test('a response that caps a Job has a base64 patch, a warning and audit annotations', () => {
-    const { patch = '', ...rest } = toResponse(aRequest(), {
-      action: 'cap',
-      rule: 'terraform',
-      changes: [{ field: 'restartPolicy', from: 'hö\nher', to: '>>>???' }],
-      result: { backoffLimit: 0, restartPolicy: '>>>???' },
-    });
+  const changes = [{ field: 'restartPolicy', from: undefined, to: '>>>???' }] as const;
+
+  test('a response that caps a Job has a base64 patch, a warning for each caveat and audit annotations', () => {
+    const decision = { action: 'cap', rule: 'terraform', changes, effect: 'no-retry', caveats: ['a', 'b'] } as const;
+    const { patch = '', ...rest } = toResponse(aRequest(), decision);
     assert.deepEqual(rest, {
       uid,
       allowed: true,
       patchType: 'JSONPatch',
-      warnings: ['terraform-daemon: this Job is not retried, but may run twice (restartPolicy h??her -> >>>???)'],
-      auditAnnotations: { rule: 'terraform', changes: 'restartPolicy h??her -> >>>???' },
+      warnings: [
+        'terraform-daemon: patched to allow no retry (restartPolicy unset -> >>>???)',
+        'terraform-daemon: a',
+        'terraform-daemon: b',
+      ],
+      auditAnnotations: { rule: 'terraform', changes: 'restartPolicy unset -> >>>???' },
     });
     assert.equal(patch, btoa('[{"op":"add","path":"/spec/template/spec/restartPolicy","value":">>>???"}]'));
     assert.match(patch, /[+/].*=$/, 'the standard alphabet, with padding: Go accepts no other');
+  });
+
+  test('a response that puts restartPolicy back has a patch and no warning', () => {
+    const { patch, warnings } = toResponse(aRequest(), { action: 'keep', rule: 'terraform', changes });
+    assert.deepEqual([typeof patch, warnings], ['string', []]);
   });
 });
