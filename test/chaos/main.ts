@@ -37,8 +37,8 @@ const SERVERS = 2;
 const NAMESPACE = 'chaos';
 /**
  * Half of the default settle time. It is longer than the longest pause of an API server, because an API server must
- * read a new CA bundle within the settle time. Twice the settle time is longer than a link is half-open, because a
- * replica must learn of a rotation before the old CA is removed.
+ * read a new CA bundle within the settle time. A link that is half-open for longer breaks trust only if a switch falls into
+ * the first seconds of the cut, because the old CA is removed one settle time after the switch.
  */
 const SETTLE = '30s';
 const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
