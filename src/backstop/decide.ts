@@ -1,8 +1,9 @@
 import { asObject, isObject, type JsonObject } from '../lib/json.ts';
 import { decide } from '../policy/decide.ts';
-import { isBeingDeleted, isFinished, LARGEST_BACKOFF_LIMIT } from '../policy/job.ts';
+import { isBeingDeleted, isFinished, LARGEST_BACKOFF_LIMIT, readJob } from '../policy/job.ts';
 import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
+import { caveatsOf } from '../policy/retry-fields.ts';
 import type { Change } from '../policy/setting-fields.ts';
 
 /** Which uncapped Jobs the backstop caps: all, only Jobs created after the daemon started, or none. */
@@ -40,6 +41,8 @@ export interface ExplainDecision {
   readonly job: JobReference;
   /** Whether the Job controller keeps the failed Pod and its log. */
   readonly isLogKept: boolean;
+  /** What can have run the containers of the Job more than once, or has ended Pods: see `caveatsOf`. */
+  readonly caveats: readonly string[];
   /** The reason in the Job's Failed condition; `undefined` if it is missing or BackoffLimitExceeded. */
   readonly reason: string | undefined;
 }
@@ -113,7 +116,13 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   // the largest backoffLimit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
-  return { action: 'explain', job, ...endOf(spec, failure.reason) };
+  return { action: 'explain', job, caveats: caveatsAbout(stored), ...endOf(spec, failure.reason) };
+}
+
+function caveatsAbout(stored: JsonObject): readonly string[] {
+  // The API server omits the kind from the items of a list.
+  const job = readJob({ ...stored, kind: 'Job' });
+  return 'problem' in job ? [] : caveatsOf(job, job);
 }
 
 function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision, 'isLogKept' | 'reason'> {

@@ -43,10 +43,13 @@ export function ranOnceEvent(decision: ExplainDecision): JobEvent {
   };
 }
 
-function howItFailed({ isLogKept, reason }: ExplainDecision, log: string): string {
+function howItFailed({ isLogKept, caveats, reason }: ExplainDecision, log: string): string {
   if (reason !== undefined) {
     const shown = reason.slice(0, LONGEST_REASON);
     return `This Job failed with ${shown} and is not retried. Its log may no longer exist: ${log}.`;
+  }
+  if (isLogKept && caveats.length > 0) {
+    return `This Job failed, and the policy allows no retry. Note: ${caveats.join('; ')}. Its log: ${log}.`;
   }
   if (isLogKept) return `This Job ran once and failed. The policy allows no retry. Its log: ${log}.`;
   return (

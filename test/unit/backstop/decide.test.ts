@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { decideJob, type JobContext } from '../../../src/backstop/decide.ts';
 import { type Match, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
-import { aJob, aTerraformJob, type JobFields, type Json } from '../../support/builders/a-job.ts';
+import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../../support/builders/a-job.ts';
 
 const now = new Date('2030-01-01T12:00:00.500Z');
 const reference = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
@@ -143,7 +143,7 @@ describe('decideJob decides about a stored Job as the webhook decides about an U
 
 describe('the decision about a failed Job', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
-  const explain = { action: 'explain', job: reference, isLogKept: true, reason: undefined };
+  const explain = { action: 'explain', job: reference, isLogKept: true, caveats: [], reason: undefined };
 
   test('decideJob explains a failed Job for ten minutes after its failure, even with --heal=off', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
@@ -155,7 +155,14 @@ describe('the decision about a failed Job', () => {
 
   test('decideJob returns isLogKept false for a failed Job with restartPolicy OnFailure', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
-    assert.deepEqual(decision, { ...explain, isLogKept: false });
+    const caveats = ['with restartPolicy OnFailure a container may start twice'];
+    assert.deepEqual(decision, { ...explain, isLogKept: false, caveats });
+  });
+
+  test('decideJob returns a caveat for a failed Job whose container has its own restartPolicy', () => {
+    const containers = [{ ...executor, restartPolicy: 'OnFailure' }];
+    const caveats = ['a container has its own restartPolicy or restartPolicyRules, and may start again'];
+    assert.deepEqual(decide(ran({ containers, conditions: failedAgo(0) })), { ...explain, caveats });
   });
 
   test('decideJob returns isLogKept false and the reason for a Job that failed for another reason than BackoffLimitExceeded', () => {

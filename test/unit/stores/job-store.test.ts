@@ -157,8 +157,17 @@ describe('reading a page of Jobs from the API server', () => {
 
 describe('an Event on a Job', () => {
   const missed = (fields: Partial<CapDecision>) => missedEvent({ action: 'cap', job, from: 6, to: 0, ...fields });
-  const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job) =>
-    ranOnceEvent({ action: 'explain', job: about, ...end });
+  const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job, caveats: readonly string[] = []) =>
+    ranOnceEvent({ action: 'explain', job: about, caveats, ...end });
+
+  test('the note of a RanOnce Event says "ran once" only without a caveat', () => {
+    assert.match(ranOnce(kept).note, /^This Job ran once and failed\. /);
+    const { note } = ranOnce(kept, job, ['a may start again', 'b ends c']);
+    assert.match(
+      note,
+      /^This Job failed, and the policy allows no retry\. Note: a may start again; b ends c\. Its log: /,
+    );
+  });
 
   test('the Job store creates the RanOnce Event in the namespace of the Job, with the uid of the Job in its name', async () => {
     const { store, calls } = answering({});
@@ -178,7 +187,9 @@ describe('an Event on a Job', () => {
   test('the note of a Job Event has at most 1,024 characters, and says if the log may no longer exist', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
     const events = [kept, gone, late].map((end) => ranOnce(end, long));
-    for (const { note } of [...events, missed({ job: long })]) assert.ok(note.length <= 1024);
+    const caveats = Array(4).fill('with the length of the longest caveat, which has room for eighty characters or so');
+    for (const { note } of [...events, ranOnce(kept, long, caveats), missed({ job: long })])
+      assert.ok(note.length <= 1024);
     assert.match(ranOnce(gone).note, /may have run twice, and its log may no longer exist: kubectl /);
     const { note } = ranOnce({ isLogKept: false, reason: 'DeadlineExceeded' });
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
