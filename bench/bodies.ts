@@ -2,7 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { recorded } from '../test/support/builders/fixtures.ts';
 
-/** The request bodies: three recorded reviews, and one that is made from the recorded CREATE and has about 1 MiB. */
+/**
+ * The names of the request bodies. `create`, `update` and `plain` are recorded AdmissionReviews. `large` is the
+ * recorded `create` review, enlarged to about 1 MiB.
+ */
 export const bodyNames = ['create', 'update', 'large', 'plain'] as const;
 export type BodyName = (typeof bodyNames)[number];
 
@@ -35,7 +38,6 @@ export const bodies = (): Readonly<Record<BodyName, string>> =>
     string
   >;
 
-/** Writes each body into a file of the folder, and returns the paths by body. */
 export async function writeBodies(folder: string): Promise<Readonly<Record<BodyName, string>>> {
   const written = Object.entries(bodies()).map(async ([name, text]) => {
     const file = join(folder, `${name}.json`);

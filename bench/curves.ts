@@ -7,7 +7,10 @@ import type { CurveResults } from './results.ts';
 import { serverNames, startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** Returns requests per second and the 99th percentile for several numbers of connections. */
+/**
+ * Measures each server with several numbers of open connections. Returns the requests per second and the 99th
+ * percentile of the latency for each number of connections.
+ */
 export async function measureConnections(stage: Stage): Promise<CurveResults['connections']> {
   const { folder, isQuick, progress } = stage;
   const { create } = await writeBodies(folder);

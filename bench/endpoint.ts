@@ -9,12 +9,15 @@ import type { ByServer, EndpointResults } from './results.ts';
 import { type Server, type ServerName, serverNames, serverTexts, startOurs, startPeer } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-/** Stands for the concurrent calls of an API server in a busy cluster. */
+/**
+ * Number of open connections in each load measurement. They imitate the concurrent calls of an API server in a busy
+ * cluster.
+ */
 const CONNECTIONS = 16;
 
 /**
- * Number of turns of each server in a round. Short turns spread a change of the machine's speed over all servers. The
- * speed of a shared machine changes by a fifth.
+ * How often each round measures each server with a small body. The servers take turns, and each turn is short, because
+ * the speed of a shared machine changes by a fifth. With short turns, such a change affects all servers.
  */
 const SLICES = 3;
 const SLICE_SECONDS = 2;
@@ -80,7 +83,10 @@ const eachServer = <T>(value: (name: ServerName) => T): ByServer<T> => ({
 const spreads = (rounds: readonly Measured[]): EndpointResults['load'][BodyName][ServerName] =>
   Object.fromEntries(measures.map((field) => [field, spreadOf(rounds.map((round) => round[field]))])) as never;
 
-/** Starts all servers at once, because an idle server uses almost no CPU, and checks that both webhooks cap a Job. */
+/**
+ * Starts the daemon, the Go webhook and a Node.js server with a constant answer, and checks that the daemon and the Go
+ * webhook cap a Job. All servers run at the same time, because an idle server uses almost no CPU.
+ */
 export async function startServers({ programs, cluster, folder }: Stage): Promise<ByServer<Server>> {
   await cluster.forgetDaemon();
   const ours = await startOurs(programs, cluster.daemonKubeconfig);
@@ -94,8 +100,9 @@ export async function startServers({ programs, cluster, folder }: Stage): Promis
 }
 
 /**
- * Throws unless the webhook caps the Job of `bodyFile`, returns one warning, and names a rule in its audit annotation.
- * The daemon and the Go webhook are both checked, because the comparison is fair only if both do the same work.
+ * Throws unless the webhook caps the Job in `bodyFile`, returns one warning, and names the rule `terraform` in the
+ * audit annotation `rule`. The comparison of the daemon with the Go webhook is fair only if each of them does this
+ * work.
  */
 async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: string): Promise<void> {
   const reply = await post({ port, caBundle }, await readFile(bodyFile, 'utf8'));

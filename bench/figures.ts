@@ -19,7 +19,7 @@ export function quantile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? Number.NaN;
 }
 
-/** Returns the list rotated to the left by `by` places. With `by` from 0 on, each element comes first in turn. */
+/** Returns the list rotated to the left by `by` places: the element with index `by` (modulo the length) comes first. */
 export const rotated = <T>(list: readonly T[], by: number): T[] => {
   const start = by % list.length;
   return [...list.slice(start), ...list.slice(0, start)];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 export interface Memory {
   readonly rssMib: number;
-  /** The peak since the start of the process. */
+  /** The highest resident memory (RSS) since the start of the process, in MiB. */
   readonly peakMib: number;
 }
 
@@ -12,7 +12,8 @@ const TICKS_PER_SECOND = 100;
 /** Returns the CPU seconds of a process and its threads so far, user and system time together. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the process name in parentheses, which can contain blanks.
+  // The process name in `/proc/PID/stat` is in parentheses and can contain blanks. So the line is split only after the
+  // last parenthesis.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }

@@ -51,7 +51,7 @@ export async function preparePrograms(folder: string, progress: Progress): Promi
   };
 }
 
-/** Prepares the bundle with its compiled code in the same way as the Dockerfile. */
+/** Copies the bundle of the daemon and fills its compile cache (NODE_COMPILE_CACHE), as the Dockerfile does. */
 async function prepareDaemon(folder: string): Promise<Programs['daemon']> {
   const app = join(folder, 'app');
   const cache = join(app, 'cache');

@@ -24,7 +24,10 @@ quiet machine. Measure again.`;
 
 const COMMAND = '```sh unrun: takes a quarter of an hour and needs a quiet machine\nnpm run bench\n```';
 
-/** Returns the text of the report. A test compares it with the file. */
+/**
+ * Returns the text of docs/explanation/benchmarks.md for these results. A unit test compares the document with this
+ * text.
+ */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {
   const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas } = results;
   const sections = [

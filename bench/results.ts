@@ -34,11 +34,13 @@ export interface ApiResults {
   readonly creates: number;
   readonly total: Readonly<Record<Way, { readonly p50Ms: number; readonly p99Ms: number }>>;
   /**
-   * Added latency: the median difference between a creation with this way and a creation without webhook or policy in
-   * the same turn.
+   * The latency that each way of capping adds, in ms. Each turn creates one Job with and one Job without capping; the
+   * value is the median difference of their latencies.
    */
   readonly added: Readonly<Record<Exclude<Way, 'nothing'>, number>>;
-  /** Plain Jobs that were created, and how many calls the endpoint received for them. */
+  /**
+   * Number of created Jobs that match no rule of the policy, and number of calls that the endpoint received for them.
+   */
   readonly plain: { readonly created: number; readonly reached: number };
 }
 
@@ -53,7 +55,7 @@ export interface StartResults {
 export interface SizeResults {
   readonly bundleBytes: number;
   readonly goBytes: number;
-  /** Bytes of the bundle's compiled code. */
+  /** Size of the compile cache of the daemon's bundle (NODE_COMPILE_CACHE), in bytes. */
   readonly compiledBytes: number;
   /** Absent if this machine cannot build the image. */
   readonly image?: {

@@ -10,7 +10,10 @@ export interface Target {
   readonly found: number | undefined;
 }
 
-/** Returns the targets of the daemon with their measured figures. A ratio compares two medians. */
+/**
+ * Returns the performance targets of the daemon with their measured figures. A target relative to the Go peer is the
+ * quotient of two medians.
+ */
 export function targetsOf({ endpoint, api, starts }: Results): readonly Target[] {
   const create = endpoint?.load.create;
   const memory = endpoint?.memory;

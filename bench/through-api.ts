@@ -15,13 +15,15 @@ import { installWays, jobsOf, removeWays } from './ways.ts';
 const WARM_UP = 60;
 
 /**
- * Creates Jobs of terraform-controller at the API server, capped in each way in turn, then plain Jobs. Returns the
- * latencies.
+ * Measures how long the API server needs to create a Job: without capping, and with capping by a
+ * MutatingAdmissionPolicy, by the daemon and by the Go webhook. Also counts the webhook calls for Jobs that match no
+ * rule.
  */
 export async function measureThroughApi({ programs, cluster, isQuick, progress }: Stage): Promise<ApiResults> {
   await cluster.forgetDaemon();
   const probesPort = await freePort();
-  // With the backstop on, the daemon would also cap the Jobs of the other ways, and use CPU time for it.
+  // With the backstop on, the daemon would also cap the Jobs in the namespaces of the Go webhook and of the
+  // MutatingAdmissionPolicy, and use CPU time for it.
   const ours = await startOurs(programs, cluster.daemonKubeconfig, ['--heal=off', `--metrics-bind-port=${probesPort}`]);
   const go = await startPeer('go', programs);
   const api = await rawApi(cluster.kubeconfig);
@@ -51,13 +53,12 @@ const eachWay = <T>(value: (way: Way) => T): Readonly<Record<Way, T>> => ({
   go: value('go'),
 });
 
-/** Returns the difference of each pair of creations with the same index. */
 const differences = (some: readonly number[], others: readonly number[]): number[] =>
   some.map((ms, nth) => ms - (others[nth] ?? Number.NaN));
 
 /**
- * Throws unless each way changes a new Job as it should. Call it with `eventually`, because the API server applies new
- * webhooks and policies with a delay.
+ * Throws unless a new Job is capped by each webhook and policy, and unchanged in the namespace without capping. Call it
+ * with `eventually`, because the API server applies new webhooks and policies with a delay.
  */
 async function assertWays(api: RawApi): Promise<void> {
   for (const way of ways) {
@@ -108,7 +109,10 @@ async function countPlain(api: RawApi, probesPort: number, count: number): Promi
   return { created: count, reached: (await callsOf(probesPort)) - before };
 }
 
-/** Returns the number of calls of the endpoint so far, with every result. */
+/**
+ * Returns how many admission requests the endpoint has answered so far. Reads the number from the metrics of the
+ * daemon.
+ */
 async function callsOf(probesPort: number): Promise<number> {
   const response = await fetch(`http://127.0.0.1:${probesPort}/metrics`);
   const { samples } = samplesOf(await response.text());

@@ -5,7 +5,7 @@ import { ensurePauseImage } from './image/images.ts';
 
 /**
  * `npm run test-programs`: builds the programs that the cluster tests and node tests start, in the order of their use.
- * The gate builds them while the fast tests run. A test waits for a program that is not built yet.
+ * `.ci/run` builds them while the fast tests run. A test waits for a program that is not built yet.
  */
 
 const progress = stderrProgress();

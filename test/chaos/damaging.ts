@@ -65,8 +65,8 @@ export async function askForRotation(stage: Stage, part: 'ca' | 'serving'): Prom
 }
 
 /**
- * Calls the first API server that no open window affects. The call has no timeout, because a call that the client gives
- * up can still be executed later.
+ * Calls the first API server that is not affected by a fault in progress. The call has no timeout, because the API
+ * server can still execute a call after the client gives it up.
  */
 async function somewhere<T>({ clusters, windows }: Stage, act: (cluster: Cluster) => Promise<T>): Promise<T> {
   const isWell = (nth: number) =>

@@ -115,7 +115,10 @@ async function inflict(stage: Stage, repairs: Repair[], action: Action): Promise
 
 type Target = Parameters<WindowLog['open']>;
 
-/** Keeps the window open during `act` and for SLACK_MS afterwards, because informers and retries recover late. */
+/**
+ * Runs `act` and records the time of the fault in the window log. The recorded time ends SLACK_MS after `act`, because
+ * informers and retries recover late.
+ */
 async function during({ windows }: Stage, target: Target, act: () => Promise<unknown>): Promise<void> {
   const close = windows.open(...target);
   try {
@@ -163,7 +166,7 @@ async function forgetWatches(stage: Stage, server: number): Promise<void> {
   const target = plane.servers[server];
   const closes = slots.map((_, nth) => stage.windows.open('link', nth));
   for (const { link } of slots) link.only(target?.port);
-  // The replicas connect their watches to this API server.
+  // Within two seconds all replicas connect their watches to the only API server that their links still forward to.
   await delay(2_000);
   await during(stage, ['api-server', server], async () => target?.restart('SIGKILL', 0));
   // The replicas reconnect their watches within five seconds.
@@ -179,7 +182,10 @@ const pause = (stage: Stage, { server, forMs }: Lasting) =>
     stage.plane.servers[server]?.signal('SIGCONT');
   });
 
-/** Stops the API server for 40 ms of every 80 ms. This opens no window, because no Job must be lost by it. */
+/**
+ * Stops the API server for 40 ms of every 80 ms. The window log does not record this fault, because it must not excuse
+ * a lost Job.
+ */
 async function slowDown({ plane }: Stage, { server, forMs }: Lasting): Promise<void> {
   const SLICE_MS = 40;
   const until = performance.now() + forMs;

@@ -9,7 +9,7 @@ export interface NumberFlag {
 export interface TextFlag {
   readonly default: string;
   readonly allowed: RegExp;
-  /** The values that match `allowed`, in words for the error. */
+  /** Describes the values that `allowed` accepts. The error message for an invalid value contains this text. */
   readonly what: string;
 }
 

@@ -17,8 +17,8 @@ export interface Scene {
 }
 
 /**
- * A replica that is frozen for less than this time responds within the webhook timeout of five seconds. The time
- * includes the window's half second of slack.
+ * A replica that is frozen for less than this time still responds within the webhook timeout of five seconds. The limit
+ * applies to the recorded time of the freeze, which ends half a second after the freeze itself.
  */
 export const FROZEN_MS = 3_500;
 
@@ -41,8 +41,8 @@ export function excuseOf(request: AdmissionRequest, { windows, kills, replicas }
 const isLong = ({ from, to }: Window): boolean => (to ?? new Date()).getTime() - from.getTime() >= FROZEN_MS;
 
 /**
- * Returns the time between `from` and `to` from which some replica could repair without interruption: the end of the
- * last time without a usable replica, API server or etcd, or `from` if there was none.
+ * Returns the end of the last fault in the span that prevented every repair; `from` if there was none. A fault prevents
+ * every repair if all replicas are unusable at once, or if an API server or etcd is unavailable.
  */
 export function ableSince(scene: Scene, { from, to }: Span): Date {
   const { windows, replicas } = scene;

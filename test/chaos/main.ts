@@ -36,9 +36,10 @@ type Flags = FlagValues<typeof FLAGS>;
 const SERVERS = 2;
 const NAMESPACE = 'chaos';
 /**
- * Half of the default settle time. It is longer than the longest pause of an API server, because an API server must
- * read a new CA bundle within the settle time. A link that is half-open for longer breaks trust only if a switch falls into
- * the first seconds of the cut, because the old CA is removed one settle time after the switch.
+ * The settle time of the daemons: half of the default. 30 s is longer than the longest pause of an API server, because
+ * each API server must read a new CA bundle within the settle time. A half-open link can last longer. The API server
+ * then rejects the old certificate of that replica only if the rotation switches in the first seconds of the fault,
+ * because the old CA is removed one settle time after the switch.
  */
 const SETTLE = '30s';
 const DAEMON_FLAGS = [`--settle-time=${SETTLE}`, '--drain-time=1s', '--ca-lifetime=4h', '--cert-lifetime=2h'];
@@ -109,7 +110,8 @@ async function run(flags: Flags): Promise<boolean> {
 async function endStream(stream: AdmissionStream, ended: AbortController, finish: () => Promise<void>) {
   await delay(1_000);
   ended.abort();
-  // `finish` keeps the stored Jobs for the check below; `stop` deletes the remaining ones.
+  // `stream.finish` ends the stream and keeps the stored Jobs. `finish` checks whether these Jobs are capped.
+  // `stream.stop` deletes the Jobs that are left.
   const report = await stream.finish();
   await finish();
   await stream.stop();
@@ -147,6 +149,6 @@ try {
 } catch (error) {
   print(`npm run test:chaos: ${error instanceof Error ? error.stack : error}`);
   print(`Flags: ${describeFlags(FLAGS)}`);
-  // After an error in the middle of a run, the stream of Jobs would keep the process alive.
+  // `process.exit` is necessary: after an error in the middle of a run, the stream of Jobs keeps the process alive.
   process.exit(2);
 }

@@ -8,8 +8,8 @@ export interface MissedJob {
   readonly name: string;
   readonly storedAt: Date;
   /**
-   * The latest time at which the backstop can have capped the Job: the end of the second in managedFields. Absent while
-   * the Job is uncapped.
+   * The latest time at which the backstop can have capped the Job. managedFields has the time of the write without
+   * milliseconds, so this is the last millisecond of that second. Absent while the Job is uncapped.
    */
   readonly cappedAt: Date | undefined;
 }
@@ -18,8 +18,8 @@ export interface MissedJobs {
   /** Returns the Jobs seen so far that were stored uncapped, by name. */
   seen(): ReadonlyMap<string, MissedJob>;
   /**
-   * Checks all remaining Jobs until they are capped or the time is up. Deletes each time slice of Jobs that is
-   * completely capped.
+   * Checks the Jobs of the whole stream again and again, until all of them are capped or `withinMs` has passed. Deletes
+   * the Jobs of each PART_MS of the stream when all of them are capped.
    */
   finish(withinMs: number): Promise<void>;
 }

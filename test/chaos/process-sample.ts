@@ -34,7 +34,10 @@ export async function holdingsOf({ pid, probesPort }: Replica): Promise<Holdings
 /** Resources that the daemon watches. */
 const WATCHED = ['secrets', 'mutatingwebhookconfigurations', 'jobs'];
 
-/** Returns the number of watches on these resources, by the metrics of the API server. */
+/**
+ * Returns the number of open watches on the resources in WATCHED. `metrics` is the text of the metrics of an API
+ * server.
+ */
 export function watchesIn(metrics: string): number {
   const lines = metrics.matchAll(/^apiserver_longrunning_requests\{(.*)\} (\S+)$/gm);
   return [...lines]

@@ -102,7 +102,8 @@ function healsOf({ missed, scene, requests }: Findings) {
       continue;
     }
     capped += 1;
-    // The response to the client can come after the cap by the backstop, or never if its connection was cut.
+    // The time to cap counts from the response to the client. It counts from the storage time if the response came
+    // after the cap, or never came because the connection was cut.
     const from = answeredAt.get(name) ?? storedAt;
     const since = ableSince(scene, { from: from > cappedAt ? storedAt : from, to: cappedAt });
     const tookMs = cappedAt.getTime() - since.getTime();

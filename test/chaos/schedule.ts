@@ -36,7 +36,10 @@ export interface ScheduleOptions {
   readonly canJump: boolean;
 }
 
-/** How often each fault occurs in one bag. Faults that use much CPU time are rare. */
+/**
+ * How often each fault occurs in one cycle of the schedule. A cycle contains each fault this many times in random
+ * order. Faults that use much CPU time are rare.
+ */
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'replica-end': 5,
   'all-replicas-end': 2,

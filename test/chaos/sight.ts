@@ -11,7 +11,7 @@ const PATH = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfiguration
 /** The registration in the cache of one API server. */
 export interface Seen {
   readonly isIntact: boolean;
-  /** 0 if there is no registration. */
+  /** The resourceVersion of the registration; 0 if the registration does not exist. */
   readonly resourceVersion: bigint;
 }
 

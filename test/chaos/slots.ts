@@ -138,14 +138,19 @@ async function commandOf(
     `LD_PRELOAD=${FAKETIME}`,
     `FAKETIME_TIMESTAMP_FILE=${clock}`,
     'FAKETIME_CACHE_DURATION=1',
-    'FAKETIME_DONT_FAKE_MONOTONIC=1', // a change of the system clock does not affect the monotonic clock either
+    // With this setting libfaketime changes only the system clock, not the monotonic clock. A real change of the system
+    // clock leaves the monotonic clock unchanged too.
+    'FAKETIME_DONT_FAKE_MONOTONIC=1',
   ];
   const daemon = ['/usr/bin/env', ...(canJump() ? time : []), ...(await asTheImage(flags))] as const;
   if (output === undefined) return daemon;
   return ['/bin/sh', '-c', 'file=$1; shift; exec "$@" >"$file"', 'sh', output, ...daemon];
 }
 
-/** Writes a kubeconfig for the user of the daemon whose server is the link. Returns its path. */
+/**
+ * Writes a kubeconfig with the credentials of the daemon and the address of the link, so that the daemon calls the API
+ * servers through the link. Returns the path of the kubeconfig.
+ */
 async function writeKubeconfigFor(link: Link, { servers }: HaControlPlane, folder: string): Promise<string> {
   const [first] = servers;
   if (first === undefined) throw new Error('there is no API server');

@@ -182,6 +182,6 @@ try {
 } catch (error) {
   print(`npm run test:soak: ${error instanceof Error ? error.message : error}`);
   print(`Flags: ${describeFlags(FLAGS)}`);
-  // After an error in the middle of a run, the stream of Jobs would keep the process alive.
+  // `process.exit` is necessary: after an error in the middle of a run, the stream of Jobs keeps the process alive.
   process.exit(2);
 }

@@ -37,8 +37,8 @@ export const overlaps = (window: Window, { from, to }: Span): boolean =>
   window.from <= to && (window.to === undefined || window.to >= from);
 
 /**
- * Returns the first moment within the span at which `count` different targets have an open window; `undefined` if there
- * is no such moment.
+ * Returns the first moment within the span at which at least `count` different targets have a fault in progress;
+ * `undefined` if there is no such moment.
  */
 export function allAtOnce(windows: readonly Window[], count: number, span: Span): Date | undefined {
   const relevant = windows.filter((window) => overlaps(window, span));

@@ -20,7 +20,8 @@ describe('the peak memory of the first list of Jobs', () => {
     const change = (job: Parameters<typeof cluster.createJob>[0]) =>
       ({ ...job, spec: { ...job.spec, backoffLimit: 0 } }) as typeof job;
     await createManyJobs(cluster.kubeconfig, { namespace, count: FEW, prefix: 'few', change });
-    // The first daemon issues the certificates, so that their memory is not measured below.
+    // This daemon issues the certificates before the measurement, so that the measured daemons need no memory to issue
+    // certificates.
     const first = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => first.stop('SIGKILL'));
     await first.line('jobs listed');

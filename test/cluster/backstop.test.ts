@@ -144,7 +144,8 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
   it('with --heal=new the backstop leaves a Job that was created more than 5 s before the daemon started', async (t) => {
     const namespace = await aNamespace();
     const old = await aStoredJob(namespace, 'old');
-    // A daemon that starts within 5 s after a Job counts the Job as new, to allow for different clocks.
+    // With --heal=new the backstop caps a Job that was created up to 5 s before the start of the daemon, because clocks
+    // can differ. So the test waits until the old Job is older than that.
     const isOld = () => assert.ok(Date.now() - Number(old.metadata?.creationTimestamp) > 6_000);
     await eventually(isOld, { withinMs: 60_000 });
     const daemon = await startUncalled(t, { flags: ['--heal=new'] });

@@ -68,8 +68,8 @@ describe('the start of a daemon on a real API server, with only the rights of ma
     await first.line('ready');
     const before = await cluster.secret();
     assert.equal(await first.stop(), 0);
-    // Certificates have a resolution of one second. A certificate that was issued in the second of the restart would
-    // count as new, so the test waits for the next second.
+    // The daemon renews a certificate at its start if the certificate was issued before the start. The stored time of
+    // issue has no milliseconds, so the test waits for the next second.
     const issuedAt = Date.parse(before?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-at'] ?? '');
     await eventually(() => assert.ok(Date.now() >= issuedAt + 1000));
 

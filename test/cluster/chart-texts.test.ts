@@ -17,12 +17,15 @@ const MISTAKABLE = [
 ];
 
 /**
- * Returns a marker that the schema accepts where it accepts the text, because some fields accept only capital letters,
- * digits or hexadecimal numbers.
+ * Returns a text that each field accepts that accepts `text`. Some fields accept only capital letters, digits or
+ * hexadecimal digits. The test renders the chart with this text as a marker.
  */
 const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');
 
-/** Fields that this test never sets, because their schema accepts none of the texts that YAML could misread. */
+/**
+ * Chart values whose schema accepts none of the texts in MISTAKABLE, such as `true` or `0x10`. This test does not set
+ * them.
+ */
 const NEVER_TRIED = [
   '.image.digest',
   '.image.pullPolicy',
@@ -43,7 +46,10 @@ const NEVER_TRIED = [
   '.topologySpread.whenUnsatisfiable',
 ];
 
-/** A chart template checks the image repository with this pattern, which is stricter than the schema. */
+/**
+ * Matches the texts of MISTAKABLE that `_checks.tpl` accepts as image.repository. The schema of the chart values
+ * accepts more texts.
+ */
 const REPOSITORY = /^[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*$/;
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const POLICY_FILE = 'policy.yaml';
@@ -55,7 +61,6 @@ function withPolicyRead(object: KubernetesObject): KubernetesObject {
   return text === undefined ? object : Object.assign(object, { data: { ...data, [POLICY_FILE]: parse(text) } });
 }
 
-/** Returns a copy in which the text replaces the marker in all strings and field names. */
 function replaced(value: unknown, marker: string, text: string): unknown {
   if (typeof value === 'string') return value.replaceAll(marker, () => text);
   if (Array.isArray(value)) return value.map((item) => replaced(item, marker, text));

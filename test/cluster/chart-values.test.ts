@@ -134,7 +134,7 @@ const refusedNames: Readonly<Record<string, readonly string[]>> = {
   podAnnotations: NAMES.filter((name) => name !== 'A/B'),
   'serviceAccount.annotations': NAMES.filter((name) => name !== 'A/B'),
 };
-/** Valid values that resemble the refused ones. */
+/** Valid chart values that resemble the invalid values above, for example a tag of 128 characters. */
 const TAKEN: readonly object[] = [
   ...['a', 'a/b_c.d-e', 'localhost:5000/a', 'Registry.example.com:443/a/b__c', '[::1]:5000/a', 'true', '123'].map(
     (repository) => ({ image: { repository } }),
@@ -157,7 +157,10 @@ const graceOf = (objects: readonly KubernetesObject[]) =>
   (objects.find(({ kind }) => kind === 'Deployment') as V1Deployment).spec?.template.spec
     ?.terminationGracePeriodSeconds;
 
-/** Returns the path of each value and group with a default, except `resources`, which null removes. */
+/**
+ * Returns the path of each chart value that has a default, and of each group of such values. `resources` is left out,
+ * because null does not give its default: null removes the resources of the container.
+ */
 const pathsWithDefault = ({ properties }: Group, prefix = ''): readonly string[] =>
   Object.entries(properties)
     .filter(([name]) => name !== 'resources')

@@ -105,7 +105,8 @@ describe('the chart', () => {
     };
     const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
     for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
-    // Only the container, its image and the annotation with the container name keep the default name.
+    // With another value of `name`, only three names stay `terraform-daemon`: the container, its image, and the
+    // container in the annotation `default-container`.
     const renamed = Object.entries(names).reduce(
       (text, [from, to]) => text.replaceAll(from, to),
       JSON.stringify(await installObjects),

@@ -68,7 +68,8 @@ test('only an API server with an admission kubeconfig can call a daemon that req
   const { text: metrics } = await daemon.probe('/metrics');
   assert.match(metrics, /^terraform_daemon_connections_refused_total\{reason="client-refused"\} [1-9]/m);
 
-  // With a different CA the endpoint refuses the same API server, and failurePolicy Fail makes the refusal visible.
+  // With another CA in `--client-ca-file`, the endpoint must refuse the API server that it accepted before. With
+  // failurePolicy Fail the API server then rejects the Job.
   const replaceCa = async (text: string) => {
     await writeFile(`${caFile}.new`, text);
     await rename(`${caFile}.new`, caFile);

@@ -47,7 +47,7 @@ describe('the shell commands of the documents on a control plane with a daemon',
       KUBECACHEDIR: join(folder, 'cache'),
     };
   });
-  // One of the tested blocks uninstalls the manifests.
+  // The manifests are installed again before each test, because one of the tested command blocks uninstalls them.
   beforeEach(() => kubectl(cluster.kubeconfig, ['apply', '-f', INSTALL]));
   after(async () => {
     await daemon?.stop();
@@ -57,7 +57,8 @@ describe('the shell commands of the documents on a control plane with a daemon',
 
   for (const { file, line, commands } of await blocksRunBy('cluster')) {
     it(`the commands in ${file}, line ${line}, exit with code 0`, async (t) => {
-      // The document says to delete the Deployment before this block; here the daemon is the Deployment.
+      // docs/how-to/uninstall.md says to delete the Deployment before these commands. This test has no Deployment, so
+      // it stops its daemon instead.
       const isByHand = commands.includes('kubectl delete mutatingwebhookconfiguration');
       if (isByHand) await daemon.stop();
       const { stdout, stderr } = await run('bash', ['-euo', 'pipefail', '-c', commands], {

@@ -54,8 +54,8 @@ describe('the admission stream of the tests, with a daemon behind a Service', ()
     const { sent, lost, unmutated } = countOutcomes(requests);
     assert.deepEqual([lost, unmutated], [0, 0], requests.find(({ detail }) => detail !== '')?.detail ?? '');
     assert.ok(sent >= 3 * PER_SECOND);
-    // An idle machine reaches at least 95 % of the rate. If a busy machine reaches less than half, the report must
-    // name the left-out requests.
+    // `perSecond` is at least 95 % of PER_SECOND on an idle machine. If it is less than half on a busy machine,
+    // `leftOut` must count the requests that were not sent.
     assert.ok(perSecond >= PER_SECOND * 0.5 || leftOut > 0, `${perSecond}/s, ${leftOut} left out`);
 
     await replica.stop('SIGTERM');

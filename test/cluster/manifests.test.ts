@@ -76,7 +76,8 @@ describe('the kustomization with a policy in docs/how-to/install.md', () => {
   after(() => cluster?.stop());
 
   /**
-   * Reads the kustomization with a policy from the document, and replaces its remote base by the base of this checkout.
+   * Reads the example kustomization with a policy from docs/how-to/install.md. The base of this checkout replaces the
+   * base on GitHub.
    */
   async function example(): Promise<{ readonly fields: Kustomization; readonly beside: KustomizationFiles }> {
     const text = await readDocument('docs/how-to/install.md');

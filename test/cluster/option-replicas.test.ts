@@ -42,7 +42,7 @@ describe('replicas with different options, as during a rollout', () => {
     change(entryOf(body) ?? assert.fail());
     await cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body, fieldManager: 'admin' });
   }
-  const annotate = (rotate: string) => edit((entry) => (entry.namespaceSelector = { matchLabels: { rotate } }));
+  const editSelector = (rotate: string) => edit((entry) => (entry.namespaceSelector = { matchLabels: { rotate } }));
 
   it('only the holder of the Lease publishes its options, and the second replica does not revert them', async () => {
     const old = await start();
@@ -52,8 +52,9 @@ describe('replicas with different options, as during a rollout', () => {
     await old.line('stopped watching jobs: lease lost');
     const { fields } = await old.line('webhook settings differ from this replica, left to the lease holder');
     assert.deepEqual(fields, ['failurePolicy', 'timeoutSeconds']);
-    // The annotation makes both replicas reconcile again, without a change to write.
-    await annotate('once');
+    // The changed namespaceSelector makes both replicas reconcile again. It is not drift, so neither replica writes the
+    // registration.
+    await editSelector('once');
     const seen = old.lines.length;
     await eventually(() => assert.ok(old.lines.length > seen));
     assert.deepEqual(await live(), ['Fail', 7]);
@@ -111,7 +112,7 @@ describe('replicas with different options, as during a rollout', () => {
     assert.ok(old && young);
     await young.stop();
     await eventually(async () => assert.deepEqual(await live(), ['Ignore', 5]), { withinMs: promisedMs(10_000) });
-    // The test can read the write before the replica logs it.
+    // The registration can change before the replica logs its write.
     await eventually(() => {
       const last = old.lines.findLast(({ message }) => message === 'webhook configuration updated');
       assert.deepEqual(last?.drift, ['failurePolicy', 'timeoutSeconds']);

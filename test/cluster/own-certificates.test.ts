@@ -106,7 +106,8 @@ describe('user-provided certificates, and a webhook URL instead of a Service', (
     const putEverywhere = async (files: Readonly<Record<string, string>>) => {
       for (const { place } of replicas) {
         await put(files, place);
-        // During these checks the other replica reconciles too, because this replica writes the CA bundle.
+        // Each replica watches the registration. A write of the CA bundle by one replica makes the other replica
+        // reconcile during these checks.
         for (let looks = 0; looks < 50; looks += 1) {
           const ca = await liveBundle();
           for (const { daemon } of replicas) await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME });

@@ -61,7 +61,7 @@ interface Trial {
   readonly body: Json;
   /** The admission request. */
   readonly request: Json;
-  /** The Job that results from `body`, to which the patch is applied. */
+  /** The Job as the API server would store it without a webhook. */
   readonly job: Json;
 }
 
@@ -87,7 +87,10 @@ function update(stored: Json, change: Json): Trial {
   return { nth: undefined, method: 'PATCH', path: jobsPath(namespace, name), body: change, request, job };
 }
 
-/** Returns the write after the patch of decide(), for an API server without webhook and policy. */
+/**
+ * Returns the body of the write with the changes of decide(). The baseline has no webhook and no admission policy, so
+ * the test itself applies these changes.
+ */
 function decided({ method, body, request, job }: Trial, policy: Policy): Json {
   if (!appliesIn(job.metadata.namespace, policy)) return body;
   const decision = decide(readReview(aReview(request)), policy);
@@ -125,7 +128,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
   let folder: string;
   let daemon: Daemon | undefined;
   const trials: Trial[] = [];
-  /** The outcome of each trial by function, webhook and admission policy, for each policy. */
+  /** The stored Jobs or refusals of all trials: for each tested policy, and for each of its three forms. */
   const results = new Map<string, Map<'function' | 'webhook' | 'admission policy', string[]>>();
 
   before(async () => {
@@ -264,7 +267,8 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     assert.ok(first);
     // With failurePolicy Fail a match condition that fails to evaluate refuses the Job, so that the test notices it.
     const running = await startWith(first.policy, '--failure-policy=Fail');
-    // A requirement that a platform adds to webhooks. No namespace of the test has this label.
+    // A platform can add requirements to the namespaceSelector of a webhook. This requirement matches all namespaces of
+    // the test, because none has the label `control-plane`.
     const ofPlatform = { key: 'control-plane', operator: 'DoesNotExist' };
     const addition = { op: 'add', path: '/webhooks/0/namespaceSelector/matchExpressions', value: [ofPlatform] };
     await cluster.admission.patchMutatingWebhookConfiguration({ name: REGISTRATION, body: [addition] });

@@ -171,7 +171,10 @@ describe('start and stop of the daemon', () => {
     }
   });
 
-  /** Returns a kubeconfig of the daemon whose port is closed until `open` is called. */
+  /**
+   * Returns a kubeconfig for the daemon and a function `open`. The kubeconfig has the address of a proxy before the API
+   * server. The proxy refuses connections until `open` is called.
+   */
   async function kubeconfigOfProxy(t: TestContext) {
     const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-proxy-'));
     const port = await freePort();

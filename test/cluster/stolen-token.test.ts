@@ -61,7 +61,8 @@ describe('an attacker with the token of the ServiceAccount of the daemon', () =>
       assert.equal(status, 422, body.message);
       assert.match(body.message, /may only write Secrets of type kubernetes\.io\/tls/);
     });
-    // A Secret that was written before the policy took effect must not remain for other tests.
+    // An early attempt can write the Secret before the API server enforces the ValidatingAdmissionPolicy. This Secret
+    // must not affect the other tests.
     await cluster.forgetDaemon();
   });
 

@@ -37,7 +37,10 @@ describe('a start that cannot get its certificates', () => {
     return daemon;
   }
 
-  /** Asserts that the daemon reports the cause everywhere, and that its backstop caps a Job meanwhile. */
+  /**
+   * Asserts that a daemon that cannot reconcile reports the cause in its log, `/readyz`, its metrics and an Event, and
+   * that its backstop still caps a Job.
+   */
   async function assertStuck(daemon: Daemon, { code, cause }: { readonly code: string; readonly cause: RegExp }) {
     const failure = await daemon.line('reconcile failed, will try again');
     assert.equal(failure.code, code);
@@ -69,7 +72,7 @@ describe('a start that cannot get its certificates', () => {
     await missedJob(t);
     const status = { hard: { 'count/secrets': '0' }, used: { 'count/secrets': '0' } };
     await api.call('POST', QUOTAS, { metadata: { name: 'none' }, spec: { hard: status.hard } });
-    // No controller runs that would compute the status.
+    // The test writes the status of the quota, because no controller runs that would compute it.
     await api.call('PATCH', `${QUOTAS}/none/status`, { status });
     t.after(() => api.call('DELETE', `${QUOTAS}/none`));
     const daemon = await start(t);
@@ -127,7 +130,10 @@ describe('a start that cannot get its certificates', () => {
     await daemon.line('ready');
   });
 
-  /** Calls etcd, as a restore that lacks the encryption key leaves it. */
+  /**
+   * Writes or deletes a key in etcd without the API server, to store a Secret that the API server cannot decrypt. A
+   * restore without the encryption key leaves such Secrets.
+   */
   async function etcd(call: 'put' | 'deleterange', fields: Readonly<Record<string, string>>): Promise<void> {
     const socketPath = join(dirname(dirname(controlPlane.caFile)), 'etcd.sock');
     const encoded = Object.entries(fields).map(([name, value]) => [name, Buffer.from(value).toString('base64')]);

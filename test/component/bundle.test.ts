@@ -23,7 +23,7 @@ interface Built {
 
 describe('the bundle of the daemon', () => {
   let folder: string;
-  /** The folder of the second build. */
+  /** The folder to which the sources are moved for the second build. */
   let elsewhere: string;
   let first: Built;
   let built: Built;

@@ -98,7 +98,7 @@ describe('the DNS lookup by inspect', () => {
     assert.equal(await resolutionProblem('127.0.0.1'), undefined);
     assert.equal(await resolutionProblem('localhost'), undefined);
     assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
-    // The name comes from the registration, which can contain any text.
+    // resolutionProblem receives the Service name in the registration, which can be any text.
     assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
   });
 

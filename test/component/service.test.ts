@@ -71,7 +71,7 @@ describe('the Service of the tests', () => {
     const backends = [await startBackend(t, 'one'), await startBackend(t, 'two')];
     for (const backend of backends) add(backend);
     await eventually(() => assert.deepEqual(ready(), backends));
-    // The probability that one of the two names is missing is 2^-39.
+    // The probability that all 40 calls reach the same backend is 2^-39.
     assert.deepEqual([...new Set(await calls(40))].sort(), ['one', 'two']);
   });
 

@@ -33,7 +33,8 @@ if (unknown.length > 0) {
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
-// Progress goes to stdout like the rest of the demo, because the first build takes minutes.
+// startCluster builds etcd and kube-apiserver if they are missing, which takes minutes. The progress goes to stdout,
+// like the rest of the demo.
 const cluster = await startCluster({ progress: progressOn(process.stdout) }).catch((error: unknown) => {
   // Expected errors, such as a missing Go, have a message with the next step, so the stack is not printed.
   print(error instanceof Error ? error.message : String(error));
@@ -106,8 +107,8 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
 }
 
 /**
- * Creates the Job when the API server calls the endpoint. It sees a new registration with a delay, and stores Jobs
- * unchanged until then.
+ * Creates the Job as soon as the API server calls the endpoint for new Jobs. The API server sees a new registration
+ * with a delay, and stores Jobs unchanged until then.
  */
 async function createOnceCapped(cluster: Cluster, job: V1Job): Promise<V1Job> {
   await eventually(async () => {

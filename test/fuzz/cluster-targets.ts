@@ -93,8 +93,8 @@ interface SecretInput {
 }
 
 /**
- * Reads and decides about arbitrary Secrets. If the decision is to keep the set, OpenSSL must accept its certificates
- * and keys too.
+ * Decides about arbitrary Secrets. If the decision is to keep the stored certificates, the CA must have signed the
+ * serving certificate, and neither may have expired.
  */
 export async function secretTarget(): Promise<Target<SecretInput>> {
   return {
@@ -113,10 +113,13 @@ export async function secretTarget(): Promise<Target<SecretInput>> {
   };
 }
 
-/** A limit that is higher than the number of steps of a rotation. */
+/** Limit of the reconciles that repair one Secret. A CA rotation has fewer steps. */
 const MOST_STEPS = 12;
 
-/** Checks that a few steps repair such a Secret, and that the daemon never overwrites the Secret of another owner. */
+/**
+ * Checks that MOST_STEPS reconciles are enough to repair an arbitrary Secret, and that the daemon never overwrites a
+ * Secret of another owner.
+ */
 export async function ensureTarget(): Promise<Target<SecretInput>> {
   return {
     inputs: fc.record({ secret: await anySecret(), now: fc.constant(new Date(ISSUED_AT.getTime() + 10 * DAY_MS)) }),

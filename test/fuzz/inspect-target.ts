@@ -24,7 +24,7 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
   const keyLines = [set.ca, set.serving, other.ca, other.serving].flatMap(({ privateKey }) =>
     privateKey.split('\n').slice(1, 4),
   );
-  // The address is fixed and no endpoint listens there, so that no input can make the test call another host.
+  // `inspect` must call only this address. No endpoint listens on it, so no input can make the test call another host.
   const address = { host: '127.0.0.1', port: 1 };
   return {
     inputs: fc.record({

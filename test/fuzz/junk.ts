@@ -74,7 +74,7 @@ const edited = (text: string, { at, cut, put }: Edit): string => {
   return text.slice(0, index) + put + text.slice(index + cut);
 };
 
-/** Generates one of the texts with up to four edits, or sometimes an unrelated text. */
+/** Generates one of `texts` with up to four random replacements, or sometimes an unrelated text. */
 export const damaged = (...texts: readonly string[]): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 9, arbitrary: fc.tuple(fc.constantFrom(...texts), fc.array(anyEdit, { maxLength: 4 })).map(applied) },
@@ -119,7 +119,7 @@ const hostileJson = [
 /** Generates the text of a hostile JSON value. */
 export const anyHostileJson = fc.oneof(anyJson, fc.constantFrom(...hostileJson));
 
-/** JSON values, among them the hostile texts of less than 1,000 characters. */
+/** Generates a JSON value, from random JSON or from an entry of `hostileJson` with less than 1,000 characters. */
 export const anyHostileValue = fc
   .oneof(anyJson, fc.constantFrom(...hostileJson.filter((text) => text.length < 1000)))
   .map((text): unknown => JSON.parse(text));

@@ -99,7 +99,7 @@ async function run({ ms, seed, names }: ReturnType<typeof readOptions>): Promise
     watchdog.about(`${name} --seed ${from}`);
     const tally = await turn(name, from, turnMs, watchdog.beat);
     sums.set(name, added(sums.get(name), tally));
-    // The next turn of this target starts with a seed after all batches of this turn.
+    // The next turn of this target starts with a seed that no batch of this turn has used.
     next.set(name, ((tally.finding?.seed ?? from) + Math.ceil(tally.inputs / BATCH) + 1) | 0);
   }
   await watchdog.stop();

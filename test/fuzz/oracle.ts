@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import type { Json } from '../support/builders/a-job.ts';
 
 /**
- * The expected result for a body under the built-in policy, computed without the code of the endpoint. A list has the
- * paths that the patch sets.
+ * The expected response to a request body under the built-in policy, computed without the code of the endpoint. An
+ * array contains the paths that the JSON patch of the response must set.
  */
 export type Expected = 'malformed' | 'refused' | 'unchanged' | readonly Path[];
 
@@ -98,7 +98,10 @@ function parsed(body: Buffer): Json {
 
 const MANAGED_FIELDS = '"managedFields":[';
 
-/** Empties the first list of managedFields in the JSON text, which the endpoint does not check for valid JSON. */
+/**
+ * Removes the items of each `managedFields` array from the JSON text. The endpoint does not parse these items, so they
+ * can be invalid JSON.
+ */
 function withoutManagedFields(text: string): string {
   const at = text.indexOf(MANAGED_FIELDS);
   if (at === -1) return text;

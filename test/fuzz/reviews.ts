@@ -102,7 +102,10 @@ const anyBody = fc
     Buffer.concat([edits.reduce(withByteEdit, Buffer.from(text)), Buffer.alloc(padding, ' ')]),
   );
 
-/** Sends batches of arbitrary reviews. Each response must be in the decision table. */
+/**
+ * Sends arbitrary reviews to an endpoint. Each response must be the response that `assertAnswer` expects. A large body
+ * can also get 503, and a body with very many values 413.
+ */
 export async function reviewTarget(): Promise<Target<Buffer[]>> {
   const child = await startEndpointChild();
   // Connections are kept open, as the API server does. A client that closes its connection while it still sends could
@@ -130,7 +133,7 @@ export async function reviewTarget(): Promise<Target<Buffer[]>> {
 }
 
 /**
- * Returns whether the body can exceed the limit of values. This is approximate; test/component/hostile-clients.test.ts
- * checks the exact limit.
+ * Returns whether the endpoint can refuse the body because it has too many JSON values. This estimate is rough;
+ * test/component/hostile-clients.test.ts checks the exact limit.
  */
 const hasManyValues = (body: Buffer): boolean => (body.toString('latin1').match(/[,[{]/g)?.length ?? 0) > 400_000;

@@ -29,7 +29,7 @@ const bodies = [
   '{"a":'.repeat(100_000),
 ];
 
-/** The statuses of the decision table, and the statuses that Node.js sends for invalid or late requests. */
+/** The allowed statuses. The endpoint sends some of them, and Node.js sends the others for invalid or late requests. */
 const STATUSES = [100, 200, 400, 404, 405, 408, 413, 415, 417, 431, 503];
 
 const anyLine = fc.constantFrom(

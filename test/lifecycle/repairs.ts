@@ -9,7 +9,10 @@ import { type Cluster, OWN, SERVER_NAME } from '../support/cluster/cluster.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 import { play, type Stage, startStage } from './stage.ts';
 
-/** Maximum time from the damage to the repair. A watch on the API server measures both. */
+/**
+ * Maximum time from the damage of a CA bundle, registration or Secret to its repair. A watch on the API server records
+ * the time of the damage and the time of the repair.
+ */
 const BUNDLE_MS = promisedMs(200);
 const REGISTRATION_MS = promisedMs(500);
 const SECRET_MS = promisedMs(2_000);

@@ -22,7 +22,7 @@ export const SETTLE_MS = 3_000;
 
 /** Number of Jobs in a row that must be capped before the fault and after the recovery. */
 const STEADY_REQUESTS = 40;
-/** Time after which each Job of the stream must be capped. */
+/** After this time `steady` tolerates no uncapped Job. The time counts from the call of `steady`. */
 const STEADY_WITHIN_MS = 5_000;
 /** Time limit for STEADY_REQUESTS capped Jobs in a row on a busy machine. */
 const ANSWERED_MS = 30_000;
@@ -36,11 +36,11 @@ export interface Stage {
   /** Starts another replica. Resolves when it is ready and its first reconcile has finished. */
   add(options?: { readonly kubeconfig?: string }): Promise<Replica>;
   /**
-   * Ends a replica and removes it from the Service. With SIGTERM it is removed first, as for a deleted Pod. With another
-   * signal it is removed after the process has ended.
+   * Ends a replica and removes it from the Service. SIGTERM is sent after the removal, as for a deleted Pod. With
+   * another signal the replica is removed after the process has ended.
    */
   end(replica: Replica, signal?: NodeJS.Signals): Promise<void>;
-  /** Resolves when `assertAtRest` passes. */
+  /** Resolves when no rotation is in progress and each replica presents the stored certificate, see `assertAtRest`. */
   rest(options?: { readonly withinMs?: number }): Promise<void>;
 }
 
@@ -63,7 +63,8 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
       const replica = await startReplica(service, { kubeconfig, flags });
       replicas.push(replica);
       await replica.line('ready');
-      // After this line the renewal at the start has finished, so that the next write belongs to the scenario.
+      // The replica logs `reconciled` after it has renewed its certificate at the start. The next write then belongs to
+      // the scenario.
       await replica.line('reconciled');
       return replica;
     },
@@ -113,8 +114,8 @@ export interface Act {
   /** The action on the daemon during the stream. It calls `killed` for each process that it kills. */
   readonly act: (killed: (kill: Span) => void) => Promise<unknown>;
   /**
-   * Returns whether a state of the objects is the repair, for an action that damages them. Without it, the scenario
-   * only waits for `rest`.
+   * Returns whether a recorded state shows that the daemon has repaired the damage by `act`. Absent if `act` damages no
+   * object.
    */
   readonly isHealed?: (moment: Moment) => boolean;
 }

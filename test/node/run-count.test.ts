@@ -50,9 +50,8 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
     await batch.createNamespacedJob({ namespace, body: job });
     return job.metadata?.name ?? '';
   }
-  /** Counts the tickets of a namespace. A ticket file is named after the Pod that filed it. */
-  async function ticketsOf(namespace: string): Promise<number> {
-    const script = `cat ${stage.node.layout.folder}/tickets/${namespace}-* 2>/dev/null | wc -l`;
+  async function ticketsOf(job: string): Promise<number> {
+    const script = `cat ${stage.node.layout.folder}/tickets/${job}-* 2>/dev/null | wc -l`;
     return Number(await stage.node.inside('sh', '-c', script));
   }
   async function look(how: string, namespace: string, name: string): Promise<Row> {

@@ -19,7 +19,10 @@ import {
 
 const STREAM_NAMESPACE = 'stream';
 const PER_SECOND = 50;
-/** Time of the stream before and after the action: longer than kube-proxy needs to apply a change of the Service. */
+/**
+ * How long the stream of Jobs runs before and after the action of a scenario. kube-proxy needs less time to apply a
+ * change of the Service.
+ */
 const STEADY_MS = 3_000;
 /**
  * Until the kubelet and kube-proxy have noticed a killed container, the Service still sends calls to it. These calls
@@ -134,7 +137,8 @@ describe('changes of the Deployment under a stream of Jobs through the real Serv
     const uid = metadata?.uid?.replaceAll('-', '[-_]');
     const ours = `for p in $(grep -lE 'pod${uid}' /proc/[0-9]*/cgroup | cut -d/ -f3); do grep -q terraform-daemon /proc/$p/cmdline && echo $p; done; true`;
     const pids = (await stage.node.inside('sh', '-c', ours)).trim().split('\n');
-    // The killing process reports the time, because starting a process in the node takes longer than a call.
+    // The shell that kills the daemon also prints the time of the kill. The test cannot take this time itself, because
+    // starting a process in the node takes longer than a call of the webhook.
     const killedAt = new Date(Number(await stage.node.inside('sh', '-c', `date +%s%3N; kill -9 ${pids.join(' ')}`)));
     await eventually(
       async () => {

@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Where a test runs a block of shell commands. The word after the language of the fence selects it: none for a clean
- * checkout, `cluster` for a control plane with a daemon, `node` for a cluster with a real kubelet, `helm` for such a
- * cluster with nothing installed, or `unrun: <reason>`.
+ * Where a test runs a block of shell commands. The text after the three backticks selects the place. `sh`: a clean
+ * checkout. `sh cluster`: a control plane with a daemon. `sh node`: a cluster with a real kubelet. `sh helm`: a cluster
+ * with a real kubelet and nothing installed. `sh unrun: <reason>`: no test runs the block.
  */
 export type RunBy = 'checkout' | 'cluster' | 'node' | 'helm' | 'unrun';
 
@@ -69,7 +69,6 @@ function fate(place: string, fence: string): Pick<ShellBlock, 'runBy' | 'reason'
   return { runBy: runBy === '' ? 'checkout' : (runBy as RunBy), reason };
 }
 
-/** Returns all blocks of all documents that are run in one place. */
 export async function blocksRunBy(runBy: RunBy): Promise<readonly ShellBlock[]> {
   const files = (await documents()).filter((file) => file !== TRANSLATION);
   const blocks = await Promise.all(files.map(async (file) => shellBlocks(file, await readDocument(file))));

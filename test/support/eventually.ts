@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = 10;
-/** Ten times the longest wait, because a shared machine can be slow for a minute. */
+/** Default time limit of `eventually`. It is long, because a shared machine can be slow for a minute. */
 const PATIENCE_MS = 50_000;
 
 /**

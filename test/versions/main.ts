@@ -56,8 +56,8 @@ async function tryVersion(minor: string): Promise<SupportRow> {
 type Outcome = Omit<SupportRow, 'version' | 'retried'>;
 
 /**
- * Runs one file at a time, so that times are comparable. A failed file runs again at the end, and the row reports it,
- * because a busy machine can exceed bounds in seconds.
+ * Runs the test files one at a time, so that their times are comparable. Files that fail run a second time at the end,
+ * because a busy machine can exceed the time limits of the tests. `retried` is the number of these files.
  */
 async function runTests(version: string, variables: Readonly<Record<string, string>>): Promise<SupportRow> {
   const outcomes = new Map<string, Outcome>();

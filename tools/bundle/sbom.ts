@@ -46,7 +46,7 @@ function bundleSbom(isBundled: (ref: string) => boolean): Sbom {
   const options = ['--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application'];
   const sbom: Sbom = JSON.parse(execFileSync('npm', ['sbom', ...options], { encoding: 'utf8', maxBuffer: 2 ** 26 }));
   const { component } = sbom.metadata;
-  component.name = packageJson.name; // npm writes the name of the folder as the name of the component
+  component.name = packageJson.name; // npm names the root component after the folder of the checkout
   delete sbom.metadata.timestamp;
   delete sbom.serialNumber;
   const dependencies = sbom.dependencies

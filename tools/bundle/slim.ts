@@ -40,8 +40,8 @@ const shakeClient: Plugin = {
 };
 
 /**
- * Replaces imports of Node.js built-in modules by reads at the first use. An import statement reads every export of the
- * module, and some exports load further modules. This saves 11 ms of the start and 2 MiB of RSS.
+ * Loads a Node.js built-in module at its first use instead of at the start. An import statement reads every export of
+ * the module, and some exports load further modules. This saves 11 ms of the start and 2 MiB of RSS.
  */
 const readBuiltinsAtUse: Plugin = {
   name: 'read-builtins-at-use',

@@ -28,7 +28,8 @@ const isGroup = (value: Value): value is Group => 'properties' in value && !('de
 
 /** Returns the content of files/defaults.json: the defaults that the templates use for null and missing values. */
 function defaults({ properties }: Group): object {
-  // `resources` is left out, because `resources: null` removes the requests and limits of the container.
+  // The defaults do not contain `resources`, because `resources: null` removes the requests and limits of the
+  // container.
   const { resources: _, ...others } = properties;
   const entries = Object.entries(others).map(([name, value]) => [
     name,

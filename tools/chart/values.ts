@@ -4,11 +4,16 @@ import { dnsLabel, dnsSubdomain } from '../../src/lib/dns-names.ts';
 import { policyJsonSchema } from '../../src/policy/schema.ts';
 import { cipherSuiteNames, openSslSuites } from '../../src/webhook/cipher-suites.ts';
 
-/** The values of the Helm chart, as JSON Schema (draft 7): values.schema.json, values.yaml and the table are made from it. */
+/**
+ * One value of the Helm chart as JSON Schema (draft 7). values.schema.json, values.yaml and the table of values in the
+ * documents are generated from the values in this file.
+ */
 export interface Value {
   readonly type: 'object' | 'array' | 'string' | 'integer' | 'boolean';
   readonly description?: string;
-  /** Absent for a group of values: its `properties` have the defaults. */
+  /**
+   * The default of the value. Absent for a group, because each value in `properties` of the group has its own default.
+   */
   readonly default?: unknown;
   readonly [keyword: string]: unknown;
 }
@@ -32,7 +37,10 @@ const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
  * Prometheus reads the value as a template.
  */
 const URL_WITHOUT_FRAGMENT = "[-A-Za-z0-9._~:/?\\[\\]@!$&'()*+,;=%]+";
-/** Kubernetes stores these numbers as int32, and the kubelet counts the grace period in nanoseconds as int64. */
+/**
+ * Maximum of `replicas` and `terminationGracePeriodSeconds`. Kubernetes stores `replicas` as int32. The kubelet
+ * converts the grace period to nanoseconds (int64), which a much larger number of seconds overflows.
+ */
 const LARGEST_INTEGER = 2_147_483_647;
 
 /**
@@ -162,7 +170,7 @@ const values = group({
   image: group({
     repository: {
       ...text('repository of the image', 'terraform-daemon'),
-      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // _checks.tpl checks the whole name
+      pattern: '^[-A-Za-z0-9_./:\\[\\]]+$', // allows only the characters; _checks.tpl checks the grammar
       maxLength: 255,
     },
     tag: {
@@ -264,7 +272,7 @@ const values = group({
   }),
 });
 
-/** A parent chart can set these two values. The templates do not use them. */
+/** Values that a parent chart can set for this chart. The templates do not use them. */
 const parents = {
   enabled: { type: 'boolean', description: 'for the condition of a parent chart. The templates do not use it' },
   global: { type: 'object', description: 'global values of a parent chart. The templates do not use them' },

@@ -140,7 +140,8 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
   const onWait = (seconds: number) =>
     progress(`waiting ${seconds} s for another process that builds the same binaries`, true);
   await inBuildFolder(cache, { onWait, signal }, async (outputFolder) => {
-    // Checked again, because the process that had the folder before can have built the binaries.
+    // Another process can have built the binaries while this process waited for the build folder, so they are checked
+    // again.
     const names = await missing(cache, wanted);
     if (names.length === 0) return;
     progress(

@@ -63,7 +63,7 @@ export function apiServerArgs(
     `--service-account-key-file=${serviceAccountKeyFile}`,
     `--service-account-signing-key-file=${serviceAccountKeyFile}`,
     '--service-cluster-ip-range=10.0.0.0/24',
-    '--endpoint-reconciler-type=none', // the reconciler rejects a loopback address
+    '--endpoint-reconciler-type=none', // the endpoint reconciler of kube-apiserver rejects a loopback address
     '--allow-privileged=true',
     // Without kube-controller-manager no service account is created, and the admission plugin ServiceAccount would
     // reject each Pod.
@@ -85,6 +85,7 @@ export function controllerManagerArgs(
     // it.
     '--use-service-account-credentials=true',
     '--leader-elect=false',
-    '--secure-port=0', // no port is needed: untilReady checks an object that the controllers create
+    // kube-controller-manager serves no port: untilReady checks a ServiceAccount that its controllers create.
+    '--secure-port=0',
   ];
 }

@@ -40,9 +40,12 @@ export interface ControlPlane {
   readonly stop: () => Promise<void>;
 }
 
-/** The name must not conflict with the name of a user of a test, because the kubeconfig is named after it. */
+/**
+ * The user with all rights. The kubeconfig file of each user is named after the user, so no test can use this name for
+ * another user.
+ */
 const ADMIN: User = { name: 'control-plane-admin', groups: ['system:masters'] };
-// Kubernetes has a default ClusterRole for this user.
+// The user of kube-controller-manager. Kubernetes grants rights to this name by a default ClusterRole.
 const CONTROLLER_MANAGER: User = { name: 'system:kube-controller-manager' };
 const PORT_TRIES = 3;
 

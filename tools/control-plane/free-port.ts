@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * The range of the returned ports. It is below the ports that the kernel assigns to outgoing connections and to
- * `listen(0)` (ip_local_port_range, by default from 32768). The kernel could assign such a port before the caller
- * listens on it.
+ * The lowest and the highest port that `freePort` returns. The kernel assigns ports from 32768 by default
+ * (ip_local_port_range) to outgoing connections and to `listen(0)`. A port in that range could be in use before the
+ * caller of `freePort` listens on it.
  */
 const [LOWEST, HIGHEST] = [20_000, 32_767];
 

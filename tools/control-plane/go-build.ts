@@ -51,7 +51,8 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
   const report = () => {
     const seconds = Math.round((performance.now() - startedAt) / 1000);
     const elapsed = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
-    // Go skips packages that are in its build cache, so the count can end below the total.
+    // Go does not compile packages that are in its build cache, so the number of compiled packages can stay below the
+    // total.
     const done =
       total === undefined ? `${downloaded} modules downloaded` : `${compiled} of at most ${total} packages compiled`;
     progress(`building, ${elapsed} min: ${done}`, true);

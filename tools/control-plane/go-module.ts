@@ -9,7 +9,9 @@ export interface GoModule {
   readonly goVersion: string;
   /** Version of Kubernetes with a leading `v`; for a tool, the version of the tool. */
   readonly kubernetesVersion: string;
-  /** Changes if any module version changes. The folder of the built binaries has this name. */
+  /**
+   * A text that changes if the version of any required module changes. The folder of the built binaries has this name.
+   */
   readonly key: string;
 }
 

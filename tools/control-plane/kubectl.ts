@@ -14,12 +14,13 @@ export async function kubectl(kubeconfig: string, args: readonly string[], input
     env: {
       ...process.env,
       KUBECONFIG: kubeconfig,
-      KUBERC: 'off', // ignores the kubectl preferences of the user, which could change a test
+      KUBERC: 'off', // kubectl must not read the user's preferences (kuberc), because they could change a test
       // kubectl caches discovery by host and port, and an earlier control plane can have used the same port.
       KUBECACHEDIR: join(dirname(kubeconfig), 'kubectl-cache'),
     },
   });
-  // EPIPE if kubectl ends before it reads its input; the error below has the stderr of kubectl.
+  // kubectl can exit before it reads its input; then writing fails with EPIPE. The error that is thrown for the exit
+  // code contains the stderr of kubectl.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const closed = once(child, 'close');

@@ -5,15 +5,16 @@
  */
 export type Progress = (line: string, passing?: boolean) => void;
 
-// Minimum time between two passing lines in a log: a build of six minutes writes about 20 lines.
+// Minimum time between two temporary progress lines if the output is not a terminal. A build of six minutes writes
+// about 20 lines.
 const SPARSE_MS = 20_000;
 
 /** Returns a function that writes progress to stderr, so that stdout has only the output of the program. */
 export const stderrProgress = (): Progress => progressOn(process.stderr);
 
 /**
- * Returns a function that writes progress. On a terminal each line replaces the passing line before it. Elsewhere it
- * writes at most one passing line in 20 seconds.
+ * Returns a function that writes progress lines. On a terminal, the next line replaces a temporary line (`passing`). On
+ * another output, at most one temporary line in 20 seconds is written.
  */
 export const progressOn = (stream: NodeJS.WriteStream): Progress =>
   stream.isTTY ? rewriteOneLine(stream) : printSparsely(stream);

@@ -13,7 +13,10 @@ export interface UserToken extends User {
   readonly kubeconfig: string;
 }
 
-/** Returns the user with a new token and with the path below `folder` where `writeKubeconfig` writes its kubeconfig. */
+/**
+ * Returns the user with a new token. `kubeconfig` is the path below `folder` for the kubeconfig file, which
+ * `writeKubeconfig` writes later.
+ */
 export function withToken({ name, groups = serviceAccountGroups(name) }: User, folder: string): UserToken {
   const kubeconfig = join(folder, `${encodeURIComponent(name)}.kubeconfig`);
   return { name, groups, kubeconfig, token: randomBytes(24).toString('hex') };
@@ -44,7 +47,10 @@ export async function writeKubeconfig(user: UserToken, server: string, caFile: s
   await writeFile(user.kubeconfig, `${JSON.stringify(kubeconfig, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/ */
+/**
+ * Returns the groups of a service account: `system:serviceaccounts` and the group of its namespace. Returns no group for
+ * another user. See https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+ */
 function serviceAccountGroups(name: string): readonly string[] {
   const namespace = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name)?.[1];
   return namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];

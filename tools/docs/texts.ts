@@ -3,7 +3,7 @@ import type { exitCodes } from '../../src/cli/exit-codes.ts';
 import type { RegistrationReason } from '../../src/registration/drift.ts';
 import type { EventReason } from '../../src/telemetry/events.ts';
 
-/** Meanings of the reasons that have no meaning text in src/. */
+/** The meaning of each Event reason that src/ does not explain, for the table in the documents. */
 export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | RegistrationReason>, string>> = {
   publish: 'the new CA was missing from the live CA bundle and is published again',
   settle: 'the new CA was read back from the live CA bundle, and the settle time begins',

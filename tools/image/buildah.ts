@@ -24,7 +24,9 @@ export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Receives each line of the command's output, as a passing line. */
+  /**
+   * Receives each line that the command prints, as a temporary progress line: on a terminal, the next line replaces it.
+   */
   readonly progress?: Progress;
 }
 

@@ -74,7 +74,8 @@ export async function ensurePauseImage(): Promise<ImageFile> {
 }
 
 /**
- * Port of the node on which a listener counts tickets. The stand-in for terraform writes a line to it for each ticket.
+ * Port of the node on which a test counts the runs of `terraform apply`. The `terraform` of the test images writes a
+ * line to this port for each run: a ticket.
  */
 export const TICKET_PORT = 9999;
 
@@ -89,7 +90,10 @@ sleep 3
 exit 1
 `;
 
-/** Builds images whose `terraform` is a stand-in: each start of `terraform apply` files a ticket and fails. */
+/**
+ * Builds the images of terraform-controller's Jobs for tests. In these images each `terraform apply` reports its run to
+ * TICKET_PORT and fails.
+ */
 export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
   const { run: base } = await ensureBaseImages(progress);
   const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;

@@ -73,7 +73,10 @@ function findEngine(): string {
   return engine;
 }
 
-/** Returns the flags that make the file a build secret, which the image does not contain. Exits if the file is unreadable. */
+/**
+ * Returns the flags that pass the file of the option `--npmrc` or `--ca` to the build as a secret, so that the image
+ * does not contain it. Exits if the file is unreadable.
+ */
 function secret(id: 'npmrc' | 'ca'): readonly string[] {
   const file = values[id];
   if (file === undefined) return [];

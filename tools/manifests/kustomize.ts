@@ -16,8 +16,9 @@ const HEADER = '# Generated from manifests/base by "npm run manifests".\n';
 export const overlayFolder = (name: string): string => `${manifests}overlays/${name}`;
 
 /**
- * Matches the namespace that kustomize sets on two kinds, because it does not know that they are cluster-scoped. The API
- * server drops this namespace, but other clients can fail on it.
+ * Matches the namespace that kustomize adds to ValidatingAdmissionPolicy and ValidatingAdmissionPolicyBinding, because
+ * it does not know that these kinds are cluster-scoped. The API server drops this namespace, but other clients can fail
+ * on it.
  */
 const NAMESPACED_BY_MISTAKE =
   /^(kind: ValidatingAdmissionPolicy(?:Binding)?\nmetadata:\n(?: {2}.*\n)*?) {2}namespace: .*\n/gm;
@@ -40,7 +41,10 @@ export const renderKustomization = (kustomization: Kustomization, beside: Kustom
     return yaml.replace(NAMESPACED_BY_MISTAKE, '$1');
   });
 
-/** Folders beside a kustomization and outside of `manifests/`. The content of each file, by folder and file name. */
+/**
+ * Additional folders for a kustomization: the content of each file by folder name and file name. The folders are not in
+ * `manifests/`.
+ */
 export type KustomizationFiles = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** Writes the kustomization to a temporary folder, calls `use` with it and removes the folder. */

@@ -50,7 +50,7 @@ export function nodeConfiguration(layout: NodeLayout, pauseImage: string): Reado
       clusterCIDR: POD_RANGE,
       hostnameOverride: NODE_NAME,
       clientConnection: { kubeconfig: file('system%3Akube-proxy.kubeconfig') },
-      // Zero leaves the settings of the machine unchanged.
+      // With 0, kube-proxy does not change the conntrack settings of the machine.
       conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
     }),
     'containerd.toml': containerd(layout, pauseImage),

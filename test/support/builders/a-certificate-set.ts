@@ -17,7 +17,7 @@ export const certificateOptions = (fields: Partial<CertificateOptions> = {}): Ce
 export interface CertificateSetFields {
   readonly issuedAt?: Date;
   readonly options?: Partial<CertificateOptions>;
-  /** Results are cached by all fields. A different number gives different keys. */
+  /** Different numbers give sets with different keys. Without `nth`, equal fields give the same set from the cache. */
   readonly nth?: number;
 }
 

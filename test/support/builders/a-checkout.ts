@@ -35,7 +35,8 @@ export async function aCheckout(): Promise<Checkout> {
       // Detached makes a process group, so that the child processes of npm can be ended too.
       const child = spawn('bash', ['-c', RUN_WHEN_TOLD, command], { cwd: folder, env, detached: true });
       if (child.pid !== undefined) watchdog.watch([-child.pid]);
-      child.stdin.on('error', () => {}).end('\n'); // an error means that the process was killed already
+      // Writing fails if the child process was killed before; `close` reports that.
+      child.stdin.on('error', () => {}).end('\n');
       const output = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
       watchdog.watch([]);
       if (child.exitCode === 0) return;
@@ -43,7 +44,8 @@ export async function aCheckout(): Promise<Checkout> {
     },
     async remove() {
       await watchdog.end();
-      await rm(folder, { recursive: true, force: true }); // in case the watchdog was killed
+      // The watchdog removes the folder too, unless the watchdog was killed.
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -10,9 +10,12 @@ export const anRsaKey = (bits = 2048): Pem =>
   generateKeyPairSync('rsa', { modulusLength: bits }).privateKey.export({ type: 'pkcs1', format: 'pem' }) as Pem;
 
 export interface Alteration {
-  /** The pair whose key signs the copy. Default: the pair itself. */
+  /**
+   * The new certificate has the subject of this pair as its issuer, and is signed with its key. Default: the issuer
+   * stays, and the private key of the new certificate signs it.
+   */
   readonly signer?: CertificatePair;
-  /** The private key of the copy. Default: the key of the original. */
+  /** The private key of the new certificate. Default: the private key of the given pair. */
   readonly privateKey?: Pem;
   readonly change?: (certificate: forge.pki.Certificate) => void;
 }

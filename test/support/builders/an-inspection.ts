@@ -18,7 +18,10 @@ export interface Sight {
   /** The CA bundle in the registration. Default: the bundle of the set. */
   readonly liveBundle?: Pem;
   readonly options?: RawOptions;
-  /** Readings that replace the readings derived from the other fields. */
+  /**
+   * Contents of Secret, registration and endpoint. They replace the contents that `anInspection` derives from the other
+   * fields.
+   */
   readonly facts?: Partial<Readings>;
 }
 

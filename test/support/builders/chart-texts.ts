@@ -14,11 +14,9 @@ function takes({ pattern, enum: words, minLength = 0, maxLength = Infinity }: Sc
   return text.length >= (minLength as number) && text.length <= (maxLength as number);
 }
 
-/** The text to test against the schema, and the text to put at each place where the schema accepts the first. */
 export interface Filling {
-  /** The text that the schema must accept. */
   readonly text: string;
-  /** The text that is put there. */
+  /** The text that `filled` writes into each chart value whose schema accepts `text`. */
   readonly put: string;
 }
 

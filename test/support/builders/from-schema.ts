@@ -18,8 +18,8 @@ const LABELS: readonly Labels[] = [
 ];
 
 /**
- * Generates any value that a schema accepts, so that a new field of a schema is in the samples of each test. Texts and
- * labels come from the lists above. Throws for a kind of schema that this function does not know.
+ * Generates any value that a schema accepts, so that a new field of a schema is in the samples of each test. Texts come
+ * from WORDS, and labels from LABELS. Throws for a kind of schema that this function does not know.
  */
 export function fromSchema(schema: z.ZodType): fc.Arbitrary<unknown> {
   if (schema instanceof z.ZodOptional) return fc.option(fromSchema(schema.unwrap() as z.ZodType), { nil: undefined });

@@ -10,14 +10,15 @@ export const namespaces: Readonly<Record<string, Labels>> = {
   'team-b': { env: 'prod' },
   prod: { env: 'prod', constructor: 'x' },
   team: {},
-  // For stored Jobs: the API server rejects the CREATE of an existing name, even as a dry run.
+  // Namespaces in which the test stores Jobs. The Jobs cannot be stored in the namespaces above: the test creates Jobs
+  // there as a dry run, and the API server rejects the name of a stored Job even then.
   'team-a-2': { env: 'dev', team: 'a' },
   'team-b-2': { env: 'prod' },
   'prod-2': { env: 'prod', constructor: 'x' },
   'team-2': {},
 };
 
-/** Returns the namespace with the same labels for stored Jobs. */
+/** Returns the namespace for stored Jobs that has the labels of the given namespace. */
 export const twinOf = (namespace: string): string => `${namespace}-2`;
 
 const terraform = { serviceAccountName: 'tf-executor-service-account', containerName: 'terraform-executor' } as const;

@@ -10,7 +10,7 @@ export async function recordedJob(file: string, namespace: string): Promise<V1Jo
   const { request } = JSON.parse(await readFile(url, 'utf8'));
   const { metadata, spec, ...job } = request.object;
   const { name, generateName, annotations } = metadata;
-  // The API server sets these fields for each Job.
+  // The result has no selector and no labels of the Pod template, because the API server generates both for each Job.
   const { selector: _selector, manualSelector: _manualSelector, ...ownSpec } = spec;
   const { labels: _labels, ...templateMetadata } = ownSpec.template.metadata ?? {};
   return {

@@ -57,7 +57,6 @@ export interface FailuresByCause {
    * connection reset.
    */
   readonly inFlightAtKill: readonly AdmissionRequest[];
-  /** All other failed requests. */
   readonly others: readonly AdmissionRequest[];
 }
 
@@ -94,9 +93,9 @@ export function splitAtKill(requests: readonly AdmissionRequest[], kills: readon
 }
 
 /**
- * Returns the time in ms from `since` until Jobs were capped again: until the response to the first capped Job that was
- * sent after the last failed one. Returns 0 if no request failed, and Infinity if no Job was capped after the last
- * failure.
+ * Returns the time in ms from `since` until Jobs were capped again. It ends with the response to the first capped Job
+ * that was sent after the last failed request. Returns 0 if no request failed after `since`, and Infinity if no later
+ * Job was capped.
  */
 export function mutatedAgain(requests: readonly AdmissionRequest[], since: Date): number {
   const inOrder = requests.toSorted((a, b) => a.sentAt.getTime() - b.sentAt.getTime());

@@ -8,7 +8,10 @@ import { type ApiCredentials, readApiCredentials } from '../cluster/api-credenti
 import type { Cluster } from '../cluster/cluster.ts';
 import type { AdmissionOutcome, AdmissionRequest } from './admission-outcomes.ts';
 
-/** Longer than the highest `timeoutSeconds` of a webhook (30 s) plus time for the API server. */
+/**
+ * How long the client waits for the response to the creation of a Job. The time is longer than the highest
+ * `timeoutSeconds` of a webhook (30 s) plus time for the API server.
+ */
 const ANSWER_MS = 35_000;
 /**
  * Shorter than the idle timeout of the API server (90 s), so that no request is sent on a connection that is closing.

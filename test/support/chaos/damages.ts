@@ -55,7 +55,8 @@ export const secretDamages: readonly Damage[] = [
     name: 'healthy, but another one',
     inflict: (cluster) => writeSet(cluster, { issuedAt: new Date(Math.floor(Date.now() / 1000) * 1000) }),
   },
-  // The daemon creates such a Secret again only when a write is due, so both also lack the CA key.
+  // These two Secrets also lack the CA key. The daemon recreates an immutable Secret or a Secret of the wrong type only
+  // when a write is due, and the missing key makes a write due.
   { name: 'immutable', inflict: (cluster) => patchSecret(cluster, { data: { 'ca.key': '' }, immutable: true }) },
   { name: 'of the wrong type', inflict: (cluster) => recreateOpaque(cluster) },
 ];
@@ -138,7 +139,7 @@ async function recreateOpaque({ core }: Cluster): Promise<void> {
       namespace,
       body: { type: 'Opaque', metadata: { name: SECRET, labels: MANAGED_BY }, data: { ...data, 'ca.key': '' } },
     });
-  // Retried, because a replica can create its Secret first.
+  // Deletion and creation are repeated, because a replica can create the Secret between them.
   for (let isCreated = false; !isCreated; ) {
     await core.deleteNamespacedSecret({ namespace, name: SECRET });
     isCreated = await create().then(

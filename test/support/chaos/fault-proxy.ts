@@ -28,9 +28,15 @@ type Fate = 'kill' | undefined;
 
 /** Hooks for each write, numbered from 1. The write waits for the result of the hook. */
 export interface FaultHooks {
-  /** The proxy calls this before it forwards a write. For `kill` it drops the write. */
+  /**
+   * The proxy calls this hook before it forwards a write. If the hook returns `kill`, the proxy calls `onKill` and does
+   * not forward the write.
+   */
   beforeWrite?(n: number, write: Write): Fate | Promise<Fate>;
-  /** The proxy calls this after the API server has executed the write. For `kill` it then drops the response. */
+  /**
+   * The proxy calls this hook after the API server has executed the write. If the hook returns `kill`, the proxy calls
+   * `onKill` and does not forward the response.
+   */
   afterWrite?(n: number, answer: WriteAnswer): Fate | Promise<Fate>;
   /** Kills the daemon. Its connection is cut afterwards, so that the daemon cannot react to the cut. */
   onKill?(): unknown;
@@ -59,7 +65,8 @@ export interface FaultProxy {
 export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}): Promise<FaultProxy> {
   const credentials = await readApiCredentials(kubeconfig);
   const { serving, caBundle } = await aCertificateSet({
-    // The same minute gives the same cached certificate: key generation is slow.
+    // The time is rounded to minutes, so that proxies that start in the same minute share one cached certificate. A new
+    // key takes long to generate.
     issuedAt: new Date(new Date().setSeconds(0, 0)),
     options: { names: { dns: [], ip: [HOST] } },
   });
@@ -86,7 +93,7 @@ export async function startFaultProxy(kubeconfig: string, hooks: FaultHooks = {}
     const closed = once(server, 'close');
     server.close();
     server.closeAllConnections();
-    // Includes connections that are still in the TLS handshake.
+    // This also closes connections that are still in the TLS handshake.
     for (const socket of sockets) socket.destroy();
     await closed;
   };

@@ -30,7 +30,8 @@ export async function relayRequest(
   response.once('close', () => call.destroy());
   request.pipe(call);
   const [answer] = await once(call, 'response');
-  call.on('error', () => {}); // reported by the response, which ends early
+  // An error of the call also ends the response early, so the reader of the response sees it.
+  call.on('error', () => {});
   return answer;
 }
 

@@ -21,9 +21,9 @@ export interface Timeline {
   /** Resolves with the first moment at or after `since` for which the check holds. */
   when(check: (moment: Moment) => boolean, since: Date, options?: { readonly withinMs?: number }): Promise<Moment>;
   /**
-   * Resolves with the first moment after the first `before` moments (the damage), and the first later moment for which
-   * the check holds (the repair). Moments are counted, because the repair can be recorded before the client knows that
-   * its own write was done.
+   * Resolves with two moments: `done`, the damage, is the moment with index `before`. `seen`, the repair, is the first
+   * later moment for which the check holds. Moments are counted, because the watch can record the repair before the
+   * client knows that its own write has succeeded.
    */
   answer(check: (moment: Moment) => boolean, before: number): Promise<{ readonly done: Moment; readonly seen: Moment }>;
   stop(): void;

@@ -34,13 +34,16 @@ export interface Cluster {
   readonly daemonKubeconfig: string;
   /** Kubeconfig of the cluster admin. */
   readonly kubeconfig: string;
-  /** Returns the path of the kubeconfig of a user of the start options. */
+  /** Returns the path of the kubeconfig of a user that was given when the control plane started. */
   kubeconfigFor(user: string): string;
   readonly core: CoreV1Api;
   readonly batch: BatchV1Api;
   readonly admission: AdmissionregistrationV1Api;
   readonly url: string;
-  /** Returns the webhook calls that failed so far, so that the API server admitted the Job unchanged. */
+  /**
+   * Returns the failed webhook calls that the API server ignored (failurePolicy Ignore). The Jobs of these calls were
+   * admitted unchanged.
+   */
   failedOpen(): Promise<readonly FailedOpen[]>;
   secret(): Promise<V1Secret | undefined>;
   registration(): Promise<V1MutatingWebhookConfiguration | undefined>;

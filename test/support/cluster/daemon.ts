@@ -7,7 +7,7 @@ import { freePort } from '../../../tools/control-plane/free-port.ts';
 /** Path of the bundle that `npm run build` creates. */
 export const BUNDLE = fileURLToPath(new URL('../../../dist/terraform-daemon.js', import.meta.url));
 
-/** Time limit for a log line. */
+/** How long `line` waits for a log line. */
 const LINE_MS = 120_000;
 
 export interface LogLine {
@@ -26,7 +26,10 @@ export interface Daemon {
   readonly output: () => string;
   /** Resolves with the first log line with this message, also an earlier one. Rejects if the process ends first. */
   line(message: string): Promise<LogLine>;
-  /** Sends a GET request to the port of the probes and metrics: at once if the options name it, else after `ready`. */
+  /**
+   * Sends a GET request to the port of probes and metrics. If the options do not set this port, the call first waits
+   * for the log line `ready`, which contains the port.
+   */
   probe(path: string): Promise<{ readonly status: number; readonly text: string }>;
   /**
    * Sends the signal (default SIGTERM). Resolves with the exit code, or with the name of the signal that ended the
@@ -48,7 +51,9 @@ export interface DaemonOptions {
   readonly probesPort?: number;
   /** Number of log lines to keep. Default: all. */
   readonly remembersLines?: number;
-  /** Returns the command line for the given flags. Default: the bundle. */
+  /**
+   * Returns the program and the arguments that start the daemon with the given flags. Default: Node.js with the bundle.
+   */
   readonly command?: (flags: readonly string[]) => Promise<readonly [string, ...string[]]>;
 }
 

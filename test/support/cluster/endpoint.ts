@@ -144,7 +144,10 @@ export async function startEndpoint(t: TestContext, fields: EndpointFields = {})
   return { ...target, server, lines, outcomes, refusals, post: (body, options) => post(target, body, options) };
 }
 
-/** Returns the endpoint options of a daemon without flags on a free loopback port, with `fields` replaced. */
+/**
+ * Returns the endpoint options of a daemon without flags, on a free loopback port. `fields` replaces the options of the
+ * same name.
+ */
 export function endpointOptions(fields: EndpointFields = {}): EndpointOptions {
   const { endpoint } = readConfig({});
   return {

@@ -25,7 +25,10 @@ export function imageEntrypoint(): Entrypoint {
   return { nodeFlags: args.filter((arg) => arg.startsWith('--')), env };
 }
 
-/** Returns the command that starts the bundle with the flags of the image, on which its memory depends. */
+/**
+ * Returns the command that starts the bundle with the Node.js flags and the environment of the image, but without
+ * NODE_COMPILE_CACHE. The memory of the daemon depends on the flags and the environment.
+ */
 export async function asTheImage(flags: readonly string[]): Promise<readonly [string, ...string[]]> {
   const { nodeFlags, env } = imageEntrypoint();
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);

@@ -18,8 +18,8 @@ export interface ManyJobs {
 }
 
 /**
- * Creates Jobs of terraform-controller as fast as possible. It uses HTTP directly, because client-node takes as long as
- * etcd.
+ * Creates Jobs of terraform-controller as fast as possible. The function sends the HTTP requests itself, because
+ * client-node needs about as much time for each Job as etcd.
  */
 export async function createManyJobs(kubeconfig: string, options: ManyJobs): Promise<void> {
   const { namespace, count, prefix = 'missed', change = (job) => job } = options;

@@ -43,7 +43,7 @@ export function opensslVerify(certificate: string, { ca, at, hostname, ip }: Ver
   });
 }
 
-/** Returns the extensions that openssl prints: text by name, with `critical` for critical extensions. */
+/** Returns the text of each extension by its name. The text of a critical extension begins with a line `critical`. */
 export async function extensionsOf(certificate: string): Promise<Readonly<Record<string, string>>> {
   const { output } = await openssl(['x509', '-noout', '-text', '-certopt', 'no_sigdump,no_pubkey'], certificate);
   const [, body = ''] = output.split('X509v3 extensions:\n');

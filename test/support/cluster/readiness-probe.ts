@@ -15,7 +15,10 @@ export interface ReadinessProbe {
   readonly stop: () => Promise<void>;
 }
 
-/** Requests `/readyz` on a port of 127.0.0.1 now and then four times a second until it is stopped. */
+/**
+ * Requests `/readyz` on a port of 127.0.0.1 until `stop` is called. The first request is sent at once, and each later
+ * request 250 ms after the previous result.
+ */
 export function startReadinessProbe(port: number): ReadinessProbe {
   const stopped = new AbortController();
   let isReady = false;

@@ -4,7 +4,10 @@ import { type ReadinessProbe, startReadinessProbe } from './readiness-probe.ts';
 
 const HOST = '127.0.0.1';
 
-/** Forwards without delay: a half-closed connection stays open, and small packets do not wait (no Nagle, RFC 896). */
+/**
+ * Options of both sockets of a connection. A client that has sent its data can still receive the response
+ * (allowHalfOpen). Small packets are sent at once, without the Nagle algorithm of RFC 896 (noDelay).
+ */
 const SOCKET = { allowHalfOpen: true, noDelay: true };
 
 /** Two ports of 127.0.0.1: `port` receives connections, `probesPort` serves the readiness. */
@@ -36,7 +39,7 @@ export async function startService(): Promise<Service> {
   const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {}); // `join` forwards errors to the other side; before that they have no effect
+    socket.on('error', () => {}); // an unhandled error of a socket would end the process
   };
   const server = createServer(SOCKET, (client) => {
     track(client);

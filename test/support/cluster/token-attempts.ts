@@ -7,7 +7,10 @@ export interface Attempt {
   readonly what: string;
   /** Arguments of `RawApi`. `APPLY` is a server-side apply. */
   readonly call: readonly [method: string, path: string, body?: Json];
-  /** For an allowed call, its effect. For a call that is not refused by RBAC, what refuses it. */
+  /**
+   * For an allowed call: the effect of the call. For a call that the API server refuses with 422: the rule or policy
+   * that refuses the call.
+   */
   readonly note?: string;
   /** For an allowed call, the first Kubernetes minor version that accepts it. Earlier versions reject it as invalid. */
   readonly since?: number;
@@ -60,8 +63,8 @@ const moved = {
   affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [elsewhere] } } },
 };
 /**
- * The container of the Jobs that `furnish` of the test creates. A merge patch must repeat it, because it replaces
- * lists.
+ * The container of the Jobs that token-rights.test.ts creates. A merge patch replaces the list of containers, so the
+ * patch must contain the whole container.
  */
 const [container] = someJob().spec.template.spec.containers;
 const starved = { containers: [{ ...container, resources: { limits: { memory: '8Mi' }, requests: { cpu: '900' } } }] };
@@ -208,7 +211,10 @@ const tokenSecret = aSecret(SECRET, {
   metadata: { name: SECRET, annotations: { 'kubernetes.io/service-account.name': OTHER } },
 });
 
-/** Refused calls by subject. RBAC responds with 403; with 422, `note` names what refuses. */
+/**
+ * Calls that the API server must refuse, by the name of the group of resources. RBAC refuses a call with 403. A call
+ * with a `note` passes RBAC and is refused with 422.
+ */
 export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
   Secrets: [
     { what: 'list the Secrets of all namespaces', call: ['GET', `${core}/secrets`] },

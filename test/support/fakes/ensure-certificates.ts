@@ -74,8 +74,8 @@ const NO_REPAIRS = { secret: undefined, registration: undefined };
 const historyOf = (repairs: number, lastAt: Date) => (repairs === 0 ? undefined : { repairs, lastAt });
 
 /**
- * Returns a daemon memory that has seen the rotation phase for an unlimited time, so that only the start time in the
- * annotations decides how long the phase has lasted.
+ * Returns the memory of a daemon that has seen the stored rotation phase for an unlimited time. Then only the start
+ * time in the annotations decides how long the phase has lasted.
  */
 const memoryOf = ({ restartedAt, presented, presentedKey }: Situation, stored: StoredSecret | undefined): Memory => ({
   ...initialMemory(restartedAt),

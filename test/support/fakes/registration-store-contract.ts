@@ -159,7 +159,8 @@ const entryOf = (live: V1MutatingWebhookConfiguration, name: string): V1Mutating
 const isConflict = (error: unknown): boolean => error instanceof OperatorError && error.code === 'KUBE_CONFLICT';
 
 /**
- * Converts to plain JSON: client-node returns class instances with undefined for absent fields, and null means absent.
+ * Converts a registration to plain JSON, to compare registrations of client-node with expected objects. The result
+ * lacks fields that are undefined or null.
  */
 const plain = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value ?? {}, (_field, part) => (part === null ? undefined : part)));

@@ -14,8 +14,8 @@ export interface Edit {
 /** A Secret that does not exist yet. */
 export interface SecretUnderTest {
   /**
-   * Returns the store of the replica of that name. Tests need two replicas: the second creator gets a conflict, but a
-   * replica that repeats its own create need not get one.
+   * Returns the SecretStore of the replica with this name. A replica that repeats its own create need not get a
+   * conflict, so a test of this conflict uses a second replica.
    */
   replica(name: string): SecretStore;
   /** Changes the Secret as another client with this field manager. */
@@ -33,7 +33,10 @@ const content = (certificate: string): SecretContent => ({
 
 const PHASE_SINCE = 'terraform.job.kb.io/phase-since';
 
-/** Returns the content with further keys set to null, which requests their absence. */
+/**
+ * Returns the content with null for the annotation `phase-since` and for `next-ca.crt`. null asks the store to remove
+ * them.
+ */
 const withNull = ({ labels, annotations, data }: SecretContent): SecretContent => ({
   labels,
   annotations: { ...annotations, [PHASE_SINCE]: null },

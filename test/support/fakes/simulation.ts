@@ -34,7 +34,8 @@ export interface Life {
   readonly renewals: number;
   readonly crashes: number;
   /**
-   * The highest number of passes of all replicas in one day, without the passes each minute that find nothing to do.
+   * The highest number of passes of all replicas in one day. The simulation skips passes that would find nothing to do,
+   * so they do not count.
    */
   readonly busiestDay: number;
 }
@@ -167,7 +168,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
       const victim = Math.floor(random() * replicas.length);
       replicas = replicas.map((one, index) => (index === victim ? newReplica() : one));
     } else if (kind < 0.7) {
-      // The watch of a running replica reports the deletion before another replica has started.
+      // The watch of a running replica reports the deletion of the Secret before another replica has started.
       secrets.put(undefined);
       lookBy(now);
     } else if (kind < 0.9) {

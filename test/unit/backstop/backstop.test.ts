@@ -63,7 +63,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
   });
 
   test('the backstop reads the next page of Jobs after the patches of the last page, or after 2 s if they hang', async (t) => {
-    // The types of mock timers lack this argument.
+    // The TypeScript types of mock timers lack `AbortSignal.timeout`, so the test casts its name.
     t.mock.timers.enable({ apis: ['setTimeout', 'AbortSignal.timeout' as 'setTimeout'] });
     const hanging = Promise.withResolvers<Result>();
     const { seen, lines } = startBackstop(t, 20, { pageSize: 10, answer: () => hanging.promise });

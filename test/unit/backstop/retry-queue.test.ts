@@ -7,7 +7,10 @@ import { eventually, promptly } from '../../support/eventually.ts';
 describe('a retry queue', () => {
   const never = new AbortController().signal;
 
-  /** Returns a queue of strings whose processing the test ends. */
+  /**
+   * Returns a retry queue that never finishes an item by itself: each call of `end` finishes the oldest item in
+   * processing.
+   */
   function aQueue(options: Partial<RetryQueueOptions<string>> = {}, signal = never) {
     const begun: string[] = [];
     const dropped: string[] = [];

@@ -49,7 +49,9 @@ for (const [what, { secret, action, ...rest }] of Object.entries(ordinary)) {
   });
 }
 
-/** The two reasons to delay a write: the annotation paused, and the rate limit after many repairs. */
+/**
+ * The two reasons to delay a write: the annotation `terraform.job.kb.io/paused`, and the rate limit after many repairs.
+ */
 const ways = {
   paused: { hold: (secret: StoredSecret) => annotated(secret, { [PAUSED]: 'true' }), repairs: 0, holdsOrdinary: true },
   conflict: { hold: (secret: StoredSecret) => secret, repairs: MANY, holdsOrdinary: false },
@@ -163,7 +165,8 @@ describe('a Secret that cannot be updated', () => {
       assert.equal((await ensure(store)).decision.action, 'keep');
     });
 
-    // A starting replica presents this set. A chaos run has found that a damaged set ended the process here.
+    // A starting replica presents the certificate of this Secret. In a chaos run, a daemon exited here because the
+    // certificates were damaged.
     for (const [damage, spoilt] of Object.entries({
       'a damaged serving key': damaged,
       'no CA key': lost,

@@ -91,7 +91,8 @@ describe('reading the Secret', () => {
   test('fromSecret reads the first certificate of the bundle as the signing CA', () => {
     const caBundle = joinCertificates([set.caBundle, other.caBundle]);
     const read = fromSecret(stored({ ...set, caBundle }));
-    // Several CAs without a next CA mean the end of a rotation, even if the annotations name another phase.
+    // `ca.crt` with several CAs and without `next-ca.crt` means the last phase of a rotation, even if the annotation
+    // names another phase.
     assert.deepEqual(read, { ...set, caBundle, phase: 'retiring' });
     assert.equal(read.ca.certificate, set.ca.certificate);
   });

@@ -5,7 +5,10 @@ import type { Trouble, Window } from '../../chaos/windows.ts';
 
 const at = (second: number) => new Date(Date.parse('2026-03-01T12:00:00Z') + second * 1_000);
 
-/** Returns a window from second `from` to second `to`; without `to` the fault lasts. */
+/**
+ * Returns the record of a fault that lasts from `from` to `to`, in seconds after 12:00. Without `to` the fault has not
+ * ended.
+ */
 const aWindow = (trouble: Trouble, target: number, from: number, to?: number): Window => ({
   trouble,
   target,

@@ -4,7 +4,6 @@ import { type Sample, trendOf } from '../../chaos/trend.ts';
 
 const MINUTE_MS = 60_000;
 
-/** Returns one sample a minute for two hours. */
 const samples = (valueAt: (minute: number) => number): Sample[] =>
   Array.from({ length: 120 }, (_, minute) => ({ atMs: minute * MINUTE_MS, value: valueAt(minute) }));
 

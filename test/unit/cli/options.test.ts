@@ -123,8 +123,9 @@ const rows: Readonly<Record<OptionName, Row>> = {
         'ECDHE-RSA-AES256-GCM-SHA384',
       ],
     },
-    // Suites with CBC, without ephemeral key exchange or without encryption; OpenSSL aliases and commands; invalid
-    // lists and names.
+    // Rejected cipher suites: with CBC, without ephemeral key exchange, or without encryption. Also rejected: the
+    // OpenSSL keywords HIGH, DEFAULT and @SECLEVEL, lists with a colon or an empty entry, and the unknown name
+    // toString.
     bad: [
       ...['ECDHE-RSA-AES128-SHA256', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'NULL', 'HIGH', 'DEFAULT'],
       ...['TLS_AES_128_GCM_SHA256:HIGH', 'TLS_AES_128_GCM_SHA256,', 'TLS_AES_128_GCM_SHA256,@SECLEVEL=0', 'toString'],
@@ -186,7 +187,7 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['yes', '1', '0', 'True', 'FALSE', 'true '],
     allowed: 'true or false',
   },
-  // distinguished-name.test.ts has more values.
+  // distinguished-name.test.ts tests the syntax of distinguished names in detail.
   'ca-subject': {
     default: 'CN=Kubernetes,OU=CA,O=Kubernetes,L=Portland,ST=Oregon,C=US',
     variable: 'TERRAFORM_DAEMON_CA_SUBJECT',

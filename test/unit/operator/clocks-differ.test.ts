@@ -15,7 +15,10 @@ const certificates = certificateOptions(small);
 const set = await aCertificateSet({ options: small });
 const other = await aCertificateSet({ options: small, nth: 2 });
 
-/** Returns the reasons of the Events of a pass, in which another replica has begun a rotation phase `laterMs` after the pass. */
+/**
+ * Runs a pass of one replica. Another replica has begun a rotation phase whose start is `aheadMs` later than the clock
+ * of this replica. Returns the reasons of the emitted Events.
+ */
 async function reasonsOf(aheadMs: number): Promise<string[]> {
   const reasons: string[] = [];
   const quiet = () => {};

@@ -32,7 +32,7 @@ const decide = createDecide(config, createCertificateLogic(config.certificates))
 const after = (days: number): Date => new Date(ISSUED_AT.getTime() + days * 24 * 3_600_000);
 const unavailable = new OperatorError('KUBE_UNAVAILABLE', 'away');
 
-/** Returns the registration that the daemon publishes, after an edit. */
+/** Returns the registration that the daemon publishes, changed by `change`. */
 function registration(caBundle: Pem, change: (live: V1MutatingWebhookConfiguration) => void = () => {}) {
   const live = structuredClone(
     desiredRegistration(config.registration, { caBundle, matchConditions: matchConditions(terraformPolicy) }),
@@ -83,7 +83,10 @@ const replaced = secret(
 interface Row {
   readonly observed?: Partial<Observed>;
   readonly memory?: Partial<Memory>;
-  /** The reasons for Secret, registration and presentation; `+` marks a planned step. */
+  /**
+   * The reasons in the plan: for the Secret, for the registration, and for presenting a certificate. `+` before a
+   * reason means that the plan contains a step for it.
+   */
   readonly plan: readonly [secret: string, registration: string, presentation: string];
   readonly failure?: string;
 }

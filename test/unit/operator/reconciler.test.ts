@@ -304,7 +304,7 @@ describe('a Secret that cannot be updated', () => {
     assert.ok(after);
     assert.notDeepEqual(fromSecret(after).ca, fromSecret(before).ca);
     assert.deepEqual([fromSecret(after).phase, after.annotations[ROTATE]], ['stable', undefined]);
-    // announce, settle, switch and retire, each a deletion and a creation.
+    // The four steps announce, settle, switch and retire each delete the Secret and create it again.
     assert.equal(secrets.writes() - writes, 8);
   });
 

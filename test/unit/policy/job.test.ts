@@ -4,7 +4,6 @@ import { isBeingDeleted, isFinished, readJob } from '../../../src/policy/job.ts'
 import { aJob, aTerraformJob, executor, type Json } from '../../support/builders/a-job.ts';
 import { recordedReviews } from '../../support/builders/fixtures.ts';
 
-/** Returns a Job in which one part has any value, which `aTerraformJob` does not allow. */
 function broken(part: 'spec' | 'template' | 'podSpec', value: unknown): Json {
   const job = aTerraformJob();
   if (part === 'spec') job.spec = value;

@@ -19,7 +19,6 @@ import { anySketch, jobText, reviewOf, type Sketch, wantedRestartPolicy } from '
 import { anyPolicy, policiesByField } from '../../support/builders/any-policy.ts';
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
-/** The parts of a case. The namespace comes from `aReview`. */
 interface Case {
   readonly sketch: Sketch;
   readonly metadata: Json;

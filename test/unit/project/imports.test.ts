@@ -7,11 +7,11 @@ import settings from '../../../.dependency-cruiser.json' with { type: 'json' };
 import packageJson from '../../../package.json' with { type: 'json' };
 
 interface Room {
-  /** A room imports from rooms with a higher number only. */
+  /** Rank of a folder of src/. Files import only from folders with a higher rank. */
   readonly floor: number;
   /** The files that use the clock, chance, the process, files, the network or the log. Every other file is pure. */
   readonly impure: readonly string[];
-  /** The only file of this room that imports a package at run time, by package. */
+  /** For each npm package: the only file of the folder that imports the package at run time. */
   readonly doors?: Readonly<Record<string, string>>;
 }
 

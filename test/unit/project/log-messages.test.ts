@@ -21,11 +21,14 @@ const levels: Readonly<Record<string, string>> = {
   debug: 'debug',
   failed: 'warn',
 };
-/** Objects on which `levels` are methods of a log. */
+/** Names of the objects whose methods write log lines. The methods are the keys of `levels`. */
 const logs = /^(log|once|outages?)$/;
 /** Functions that return log fields. */
 const knownFields: Readonly<Record<string, readonly string[]>> = { errorFields: ['code', 'error', 'stack'] };
-/** Fields that a wrapper of the log adds: in this file, `warn` is the result of `warnQuietly`. */
+/**
+ * Log fields that a wrapper adds, by file. In src/webhook/app.ts, `warn` is the result of `warnQuietly`, which adds
+ * `count`.
+ */
 const wrapperFields: Readonly<Record<string, readonly string[]>> = { 'src/webhook/app.ts': ['count'] };
 /** Files that log a message that their caller gives. */
 const forwarders = new Set(['src/kube/watch.ts', 'src/webhook/refused-connections.ts']);
@@ -45,7 +48,10 @@ const bare = (node: Node): Node =>
     ? bare(child(node, 'expression'))
     : node;
 
-/** Returns the texts that an expression can have, by the constants of its file; none if the syntax tree does not show them. */
+/**
+ * Returns each text that an expression can have. `constants` has the constants of the file by name. Returns no text if
+ * the syntax tree does not show one.
+ */
 function textsOf(expression: Node, constants: ReadonlyMap<string, Node>): string[] {
   const node = bare(expression);
   if (node.type === 'StringLiteral') return [`${node.value}`];

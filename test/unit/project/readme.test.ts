@@ -56,7 +56,7 @@ describe('the README', () => {
   });
 });
 
-/** The fields of a token of markdown-it that the comparison needs. */
+/** The fields of a token of the Markdown parser markdown-it that `untranslated` reads. */
 interface Token {
   readonly type: string;
   readonly tag: string;

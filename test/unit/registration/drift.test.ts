@@ -61,7 +61,10 @@ const changes: Readonly<Record<string, readonly Partial<V1MutatingWebhook>[]>> =
   timeoutSeconds: [{ timeoutSeconds: 30 }],
 };
 
-/** Fields that are never drift: platforms can change the selectors, and the entry is found by its name. */
+/**
+ * Fields of the webhook entry that `drift` never reports. Platforms can change the selectors. An entry with another
+ * name is not the entry of the daemon.
+ */
 const notOwned = ['name', 'namespaceSelector', 'objectSelector'];
 
 describe('drift', () => {

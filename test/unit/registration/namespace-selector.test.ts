@@ -23,7 +23,10 @@ const desired = (namespaceSelector?: LabelSelector, live?: V1MutatingWebhookConf
     live,
   );
 
-/** A registration as the API server stores it, without classes and without fields that are undefined. */
+/**
+ * Returns the registration as the API server stores it: as plain JSON, without undefined fields. `selector` replaces
+ * the namespaceSelector.
+ */
 const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1LabelSelector) => {
   const live = JSON.parse(JSON.stringify(registration)) as V1MutatingWebhookConfiguration;
   if (selector !== undefined) Object.assign(ownWebhook(live) ?? {}, { namespaceSelector: selector });

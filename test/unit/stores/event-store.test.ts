@@ -7,7 +7,10 @@ const NOT_FOUND = { reason: 'NotFound', details: { name: 'cert.renew.due', kind:
 const at = new Date('2030-01-01T12:00:00Z');
 const notice = { type: 'Normal', action: 'renew', reason: 'due', note: 'A serving certificate was issued.' } as const;
 
-/** Returns the path and body of the write of an Event, given the stored Event. */
+/**
+ * Publishes an Event. Returns path, query and body of its write. `before` is the Event that the API server has stored
+ * already; by default there is none.
+ */
 async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due') {
   const calls: { readonly path: string; readonly body: unknown; readonly query: unknown }[] = [];
   const callJson: CallJson = async (method, path, { body, query } = {}) => {

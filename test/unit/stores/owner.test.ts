@@ -11,7 +11,7 @@ const gone = refusal(404, { reason: 'NotFound', details: { name: 'td', kind: 'cl
 const forbidden = refusal(403, { message: 'clusterroles "td" is forbidden: User "u" cannot get it' });
 const unavailable = refusal(503);
 
-/** Returns an owner whose reads of the ClusterRole give the uids and errors in this order. */
+/** Returns an owner for tests. Each read of the ClusterRole returns the next of `answers`: a uid, or an error. */
 function anOwner(...answers: readonly (string | Error)[]) {
   const warnings: string[] = [];
   const left = [...answers];

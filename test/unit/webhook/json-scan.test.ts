@@ -7,8 +7,8 @@ import { recorded } from '../../support/builders/fixtures.ts';
 const shortened = (json: string): string => withoutManagedFields(Buffer.from(json)).toString();
 
 /**
- * A second implementation of withoutManagedFields with a JSON parser: empties each list whose key is managedFields or
- * ends with `"managedFields`.
+ * Returns the value that withoutManagedFields must produce, computed with a JSON parser. withoutManagedFields searches
+ * for the text `"managedFields":[`, so it also empties the array of a key such as `x"managedFields`.
  */
 const emptied = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value), (key, field) =>

@@ -33,7 +33,7 @@ export const half = (pem: Pem): Pem => pem.slice(0, pem.length / 2) as Pem;
 
 export const { withCa, withServing, withAlteredCa, withAlteredServing, withServingKey } = damagesOf(set);
 
-/** The expected step, with its reason if the step has one. */
+/** The action of the expected decision, followed by its reason if the action has one. */
 export type Outcome =
   | 'keep'
   | 'publish'

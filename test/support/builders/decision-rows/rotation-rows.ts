@@ -10,7 +10,7 @@ const next = await aCertificateAuthority({ options, nth: 3 });
 const foreign = await aCertificateAuthority({ options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const shortLived = await aCertificateAuthority({ options: { ...options, caLifetimeMs: DAY_MS } });
 
-/** Rotations that started when the set was issued: one with an announced next CA, one after the loss of the CA. */
+/** `set` at the start of a rotation to `nextCa`. */
 const announced = (nextCa: CertificatePair = next): CertificateSet => ({
   ...set,
   nextCa,
@@ -18,6 +18,7 @@ const announced = (nextCa: CertificatePair = next): CertificateSet => ({
   phase: 'publishing',
   phaseSince: ISSUED_AT,
 });
+/** `set` at the start of a rotation in which its CA replaced the lost CA of `other`. */
 const inPlace: CertificateSet = {
   ...set,
   caBundle: joinCertificates([set.ca.certificate, other.ca.certificate]),

@@ -154,7 +154,7 @@ const swappedRows: readonly DecisionRow[] = [
   },
 ];
 
-/** A set whose CA replaced the lost CA of `other` a moment ago. */
+/** `set` directly after its CA replaced the lost CA of `other`. */
 const inPlaceOf: CertificateSet = {
   ...set,
   caBundle: joinCertificates([own, other.ca.certificate]),
@@ -164,7 +164,10 @@ const inPlaceOf: CertificateSet = {
 const lentBy = { presented: other.serving.certificate, presentedKey: other.serving.privateKey };
 const bothLive = joinCertificates([own, other.ca.certificate]);
 
-/** Decisions about the pair that replicas present while a CA that replaced a lost CA is new. */
+/**
+ * Decisions directly after a new CA replaced a lost CA. The former pair is the serving certificate that the lost CA
+ * signed, with its key.
+ */
 const formerRows: readonly DecisionRow[] = [
   {
     what: 'a new CA, while this replica has the former pair',
