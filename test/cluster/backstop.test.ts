@@ -72,7 +72,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     return cluster.batch.replaceNamespacedJobStatus({ namespace, name, body });
   }
 
-  it('the backstop caps 500 uncapped Jobs within 5 s after "ready", and leaves finished and opted-out Jobs unchanged', async (t) => {
+  it('the backstop caps 500 uncapped Jobs within 5 s after the log line "ready", and leaves finished and opted-out Jobs unchanged', async (t) => {
     const namespace = await aNamespace();
     await createManyJobs(cluster.kubeconfig, { namespace, count: 500 });
     const others = [
@@ -107,7 +107,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     assert.match(event?.message ?? '', /stored this Job uncapped.*lowered its backoffLimit from 2147483647 to 0/);
   });
 
-  it('the backstop caps 50 Jobs that were stored while no replica ran within 5 s after "ready"', async (t) => {
+  it('if 50 Jobs are stored while no replica runs, the backstop caps these Jobs within 5 s after the log line "ready"', async (t) => {
     const namespace = await aNamespace();
     const port = await freePort();
     const killed = await start(t, { port });
@@ -155,7 +155,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     assert.equal((await read(namespace, 'old')).metadata?.resourceVersion, old.metadata?.resourceVersion);
   });
 
-  it('the backstop decides about a stored Job as about an UPDATE; a name made from generateName counts as empty', async (t) => {
+  it('the backstop caps a stored Job by the first rule that matches, and a name made from generateName does not match match.jobName', async (t) => {
     const namespace = await aNamespace();
     const policy = {
       rules: [

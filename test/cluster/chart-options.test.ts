@@ -29,7 +29,7 @@ describe('the values of the Helm chart', () => {
     }
   });
 
-  it('for an option that the chart sets itself, the error names the chart value to use', async () => {
+  it('if the values set an option that the chart sets itself, the error names the option and what to use instead', async () => {
     const message = await refusal({ options: Object.fromEntries(Object.keys(chartsOwn).map((name) => [name, 'a'])) });
     for (const [name, advice] of Object.entries(chartsOwn))
       assert.ok(message.includes(`options.${name}: must not be set in the chart: ${advice}`), message);

@@ -85,7 +85,7 @@ describe('texts in chart values that YAML could read as another type', () => {
     });
   }
 
-  it('the chart renders any text in annotations and in the subject option unchanged', async () => {
+  it('the chart leaves random texts unchanged in annotations and in the common name of the option subject', async () => {
     const anyText = fc.string({ unit: 'binary', maxLength: 12 });
     const anyTexts = fc.array(anyText, { minLength: 20, maxLength: 40 });
     const subject = fc.string({ unit: 'binary', minLength: 1, maxLength: 20 });
@@ -113,7 +113,7 @@ describe('texts in chart values that YAML could read as another type', () => {
   });
 });
 
-it('the list of untested text fields has exactly the fields that accept none of the test texts', () => {
+it('the list NEVER_TRIED has exactly the chart values that accept none of the texts that YAML could read as another type', () => {
   const isTried = ({ takes }: { readonly takes: (text: string) => boolean }) => MISTAKABLE.some(takes);
   const paths = textsOf(chartValues).filter((text) => !isTried(text));
   assert.deepEqual(paths.map(({ path }) => path).toSorted(), NEVER_TRIED);

@@ -79,7 +79,7 @@ describe('the chart', () => {
     assert.deepEqual(await rights({}), {});
   });
 
-  it('the chart can remove the right to delete the Secret alone', async () => {
+  it('the RBAC rules of the chart allow the verb delete only for the resource secrets', async () => {
     const deletable = (await render({}))
       .flatMap((object) => (object as { rules?: readonly V1PolicyRule[] }).rules ?? [])
       .filter(({ verbs }) => verbs.includes('delete'))
@@ -130,7 +130,7 @@ describe('the chart', () => {
     assert.deepEqual(JSON.parse(chart), byName(wanted));
   });
 
-  it('the chart renders each value', async () => {
+  it('with every value set, the chart renders the given labels, annotations, image and Pod fields', async () => {
     const objects = byName(await render(EVERYTHING));
     const deployment = objects['Deployment job-cap'] as V1Deployment;
     const { metadata, spec: pod } = deployment.spec?.template ?? {};
@@ -186,7 +186,7 @@ describe('the chart', () => {
     assert.equal(await seconds('30s', { terminationGracePeriodSeconds: 35 }), 35);
   });
 
-  it('the chart mounts a policy and user-provided certificates as folders and then grants no right on the Secret', async () => {
+  it('with a policy and user-provided certificates in the values, the chart mounts a folder for each and grants no right on Secrets', async () => {
     const objects = byName(await render(EVERYTHING));
     const pod = (objects['Deployment job-cap'] as V1Deployment).spec?.template.spec;
     const [container] = pod?.containers ?? [];

@@ -30,7 +30,7 @@ describe('the control plane of the tests', () => {
     assert.equal(await serverVersion(controlPlane.kubeconfig), kubernetesVersion);
   });
 
-  test('the control plane of the tests refuses a user without rights a call that it allows the admin', async () => {
+  test('in the control plane of the tests the admin can list Secrets, and a user without rights cannot', async () => {
     const getSecrets = ['get', 'secrets', '--namespace=kube-system', '--output=name'];
     await kubectl(controlPlane.kubeconfig, getSecrets);
     await assert.rejects(kubectl(controlPlane.kubeconfigFor('nobody'), getSecrets), /User "nobody" cannot list/);

@@ -46,7 +46,7 @@ describe('the admission stream of the tests, with a daemon behind a Service', ()
   const answers = (stream: AdmissionStream, count: number) =>
     eventually(() => assert.ok(stream.requests().length >= count), { withinMs: 60_000 });
 
-  it('the admission stream reports every Job as mutated while the daemon runs, and as unmutated after it has stopped', async (t) => {
+  it('the stream of test Jobs reports each Job as mutated while the daemon runs, and as unmutated after the daemon has stopped', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, 3 * PER_SECOND);
@@ -66,7 +66,7 @@ describe('the admission stream of the tests, with a daemon behind a Service', ()
     assert.deepEqual([counts.lost, counts.unmutated], [0, counts.sent]);
   });
 
-  it('the admission stream deletes its stored Jobs when it stops', async (t) => {
+  it('when the stream of test Jobs stops, it deletes the Jobs that it stored in the API server', async (t) => {
     const jobs = async () => (await cluster.batch.listNamespacedJob({ namespace: NAMESPACE })).items.length;
     const stream = await startStream(t);
     await eventually(async () => assert.ok((await jobs()) > 2));
@@ -74,7 +74,7 @@ describe('the admission stream of the tests, with a daemon behind a Service', ()
     assert.equal(await jobs(), 0);
   });
 
-  it('the admission stream reports when Jobs are capped again after a kill of the daemon', async (t) => {
+  it('after a kill of the daemon, the stream of test Jobs measures the time until a new daemon caps Jobs again', async (t) => {
     const { service, replica } = await startCapping(t);
     const stream = await startStream(t);
     await answers(stream, PER_SECOND / 2);

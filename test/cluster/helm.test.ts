@@ -263,7 +263,7 @@ describe('an install of the chart with Helm', () => {
     assert.deepEqual(complaints, []);
   });
 
-  it('an API server stores chart values that YAML could read as another type unchanged', async () => {
+  it('the API server stores the rendered chart values unchanged, even if YAML could read the values as another type', async () => {
     await admin('create', 'namespace', '123');
     await run(MISTAKABLE, 'install', 'mistakable', CHART, '--namespace', '123');
     const deployment = JSON.parse(await admin('-n', '123', 'get', 'deployment', 'true', '-o', 'json'));

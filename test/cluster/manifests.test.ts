@@ -46,7 +46,7 @@ describe('manifests/install.yaml', () => {
     ]);
   });
 
-  it('the owner ClusterRole comes after all other roles, so that kubectl delete removes it after them', async () => {
+  it('manifests/install.yaml has the owner ClusterRole terraform-daemon after all other roles, so that kubectl delete removes the owner ClusterRole after them', async () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
     assert.equal(roles.length, 3);
@@ -54,7 +54,7 @@ describe('manifests/install.yaml', () => {
 });
 
 describe('the kustomization of docs/how-to/install.md', () => {
-  it('the kustomization of docs/how-to/install.md renders manifests/install.yaml in order and sets its namespace', async () => {
+  it('the kustomization in docs/how-to/install.md renders the objects of manifests/install.yaml in the same order, in the namespace of the kustomization', async () => {
     const text = await readDocument('docs/how-to/install.md');
     const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
     const { resources, images, ...fields } = loadYaml<Kustomization>(block);
@@ -188,7 +188,7 @@ describe('the overlays in manifests/overlays', () => {
     }
   });
 
-  it('the overlay critical names a PriorityClass that the API server creates by default', async () => {
+  it('the API server creates by default the PriorityClass system-cluster-critical, which the overlay "critical" uses', async () => {
     const out = await kubectl(cluster.kubeconfig, ['get', 'priorityclass', 'system-cluster-critical', '-o', 'name']);
     assert.match(out, /system-cluster-critical/);
   });

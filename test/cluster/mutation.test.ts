@@ -145,7 +145,7 @@ describe('the webhook with Jobs on a real API server', () => {
     assert.equal(after.spec?.backoffLimit, 2147483647);
   });
 
-  it('the API server does not call the endpoint for a Job that already runs once', async () => {
+  it('the API server does not call the endpoint for an update of a Job that is already capped', async () => {
     const first = await cluster.createJob(await job('create-terraform-apply', 'done-apply'));
     await cluster.annotateJob(first);
     // The API server calls the webhook for this last Job. Once this call is logged, a call for the annotated Job would
@@ -180,7 +180,7 @@ describe('the webhook with Jobs on a real API server', () => {
     assert.deepEqual(once(stored), [0, 'Never']);
   });
 
-  it('the audit log of the API server has the rule and the changes of a capped Job', async () => {
+  it('the audit log of the API server has the policy rule and the changed fields of a capped Job', async () => {
     await cluster.createJob(await job('create-terraform-apply', 'audited-apply'));
     await eventually(async () => {
       const lines = (await readFile(join(folder, 'audit.log'), 'utf8')).trim().split('\n');

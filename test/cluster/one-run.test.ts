@@ -26,7 +26,7 @@ describe('a Job that fails, with the real Job controller', () => {
     return (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE, fieldSelector })).items;
   };
 
-  it('the Job controller starts one Pod for a failing Job, keeps it, and the daemon writes one Event with the log command', async (t) => {
+  it('the Job controller starts and keeps one Pod for a failing capped Job, and the daemon writes one Event with the command kubectl logs', async (t) => {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('jobs listed');

@@ -44,7 +44,7 @@ describe('replicas with different options, as during a rollout', () => {
   }
   const editSelector = (rotate: string) => edit((entry) => (entry.namespaceSelector = { matchLabels: { rotate } }));
 
-  it('only the holder of the Lease publishes its options, and the second replica does not revert them', async () => {
+  it('if two replicas have different options, only the Lease holder writes its options to the registration, and the other replica does not revert them', async () => {
     const old = await start();
     // A replica with the same host name takes the Lease at once, as after a restart.
     const young = await start('--failure-policy=Fail', '--timeout-seconds=7');
@@ -61,7 +61,7 @@ describe('replicas with different options, as during a rollout', () => {
     assert.deepEqual([writesOf(old), writesOf(young)], [0, 1]);
   });
 
-  it('replicas with different options publish the CA of a requested rotation, and keep the options of the Lease holder', async () => {
+  it('if two replicas have different options, a requested CA rotation changes the caBundle, and failurePolicy keeps the value of the Lease holder', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     const metadata = { annotations: { 'terraform.job.kb.io/rotate': 'ca' } };
     await cluster.core.patchNamespacedSecret({ namespace: NAMESPACE, name: SECRET, body: { metadata } }, MERGE);
@@ -98,7 +98,7 @@ describe('replicas with different options, as during a rollout', () => {
     });
   }
 
-  it('replicas with different options repair an emptied CA bundle, with or without the Lease', async () => {
+  it('if two replicas have different options, a removed caBundle is restored with the options of the Lease holder unchanged', async () => {
     const before = entryOf(await cluster.registration())?.clientConfig.caBundle;
     await edit((entry) => delete entry.clientConfig.caBundle);
     await eventually(async () => assert.equal(entryOf(await cluster.registration())?.clientConfig.caBundle, before), {

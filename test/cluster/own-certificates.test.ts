@@ -98,7 +98,7 @@ describe('user-provided certificates, and a webhook URL instead of a Service', (
     return replicas;
   }
 
-  it('with both CAs in ca.pem, two replicas that read new certificate files at different times stay trusted', async (t) => {
+  it('if ca.pem has the old and the new CA, two replicas that read new certificate files at different times stay trusted', async (t) => {
     const old = await someFiles();
     const next = await someFiles();
     const replicas = await twoReplicas(t, old);

@@ -206,7 +206,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     return daemon;
   };
 
-  it('setup: the Jobs for the comparison of policy forms are created and updated', async () => {
+  it('setup: the test stores Jobs and collects writes of Jobs, to compare decide(), the webhook and the MutatingAdmissionPolicy', async () => {
     const jobs = someJobs(JOBS * tried.length);
     trials.push(...jobs.map(creation));
     const stored = new Map<string, Json>();
@@ -256,13 +256,13 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     }
   });
 
-  it('baseline: Jobs patched by decide() before they are sent are stored unchanged', async () => {
+  it('setup: the responses of the API server are recorded for Jobs that decide() patches before the request', async () => {
     keep('none', 'function', await outcomes(({ body }) => body));
     for (const { name, nth, policy } of tried)
       keep(name, 'function', await outcomes((trial) => decided(trial, policy), nth));
   });
 
-  it('the webhook with each policy file stores the same Jobs as the baseline', async (t) => {
+  it('for each tested policy file, the API server calls the webhook only for Jobs that the webhook patches', async (t) => {
     const [first] = tried;
     assert.ok(first);
     // With failurePolicy Fail a match condition that fails to evaluate refuses the Job, so that the test notices it.
@@ -328,7 +328,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     assert.ok(status < 300, JSON.stringify(body));
   }
 
-  it('with the MutatingAdmissionPolicy that the command policy prints, the API server stores the same Jobs as with decide()', {
+  it('for each tested policy file, the API server applies the MutatingAdmissionPolicy that the command policy prints', {
     skip,
   }, async () => {
     for (const { name, nth, policy } of tried) {
@@ -341,7 +341,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     }
   });
 
-  it('the three forms of a policy agree on every Job', (t) => {
+  it('for each tested policy and write, decide(), the webhook and the MutatingAdmissionPolicy lead to the same stored Job', (t) => {
     const rows: string[] = [];
     const disagreements: string[] = [];
     const compared = { POST: 0, PATCH: 0 };

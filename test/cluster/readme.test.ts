@@ -24,7 +24,7 @@ describe('the shell commands of the documents in a clean checkout', () => {
   });
   after(() => checkout?.remove());
 
-  it('the commands of the documents exit with code 0 in a clean checkout', async (t) => {
+  it('in a clean checkout, the shell commands of README and docs that need no cluster exit with code 0', async (t) => {
     const blocks = await blocksRunBy('checkout');
     const commands = blocks
       .flatMap(({ commands }) => commands.split('\n'))

@@ -72,7 +72,7 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), 'serving');
   });
 
-  it('rotate exits with code 1 and does not set the annotation while writes are paused', async () => {
+  it('while all writes are paused, the command rotate exits with code 1 and does not set the annotation rotate on the Secret', async () => {
     await start();
     await annotate({ 'terraform.job.kb.io/paused': 'true' });
     const { exitCode, stdout } = await rotate();

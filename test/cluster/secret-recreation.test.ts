@@ -36,7 +36,7 @@ describe('a Secret that can only be deleted and created again', () => {
     return (await presentedCertificate(daemon.port, { ca, servername: SERVER_NAME })).fingerprint256;
   }
 
-  it('an immutable Secret is left alone until a write is due, and then keeps its CA and what others have added', async () => {
+  it('the daemon replaces an immutable Secret only when a write is due, and the new Secret keeps the CA and the fields of other writers', async () => {
     await start();
     const before = await cluster.secret();
     await patch({ metadata: { labels: { team: 'platform' } }, data: { note: 'eA==' }, immutable: true });
@@ -56,7 +56,7 @@ describe('a Secret that can only be deleted and created again', () => {
     });
   });
 
-  it('if a policy refuses the new Secret, the daemon logs the policy, serves on, and creates the Secret with its CA later', async () => {
+  it('if an admission policy refuses the replacement of an immutable Secret, the daemon logs this, keeps its certificate, and later creates the Secret with the same CA', async () => {
     await start();
     const before = await cluster.secret();
     const fingerprint = await presented();
@@ -77,7 +77,7 @@ describe('a Secret that can only be deleted and created again', () => {
     );
   });
 
-  it('a Secret whose deletion waits for a finalizer is reported with the finalizer, and has its CA afterwards', async () => {
+  it('while a finalizer blocks the deletion of an immutable Secret, the error names the finalizer, and the Secret that replaces it has the same CA', async () => {
     await start();
     const before = await cluster.secret();
     await patch({

@@ -131,7 +131,7 @@ describe('start and stop of the daemon', () => {
     assert.equal(await cluster.secret(), undefined);
   });
 
-  it('the error about a missing RBAC right names the verb, the object and the manifest', async (t) => {
+  it('the error about a missing RBAC right names the verb, the object and the file manifests/base/rbac.yaml', async (t) => {
     const name = 'not-allowed';
     const secretDenied = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,

@@ -66,7 +66,7 @@ describe('an attacker with the token of the ServiceAccount of the daemon', () =>
     await cluster.forgetDaemon();
   });
 
-  it('without the ValidatingAdmissionPolicy a stolen token could get the token of another account', async (t) => {
+  it('without the ValidatingAdmissionPolicy terraform-daemon-secret-type, a stolen token of the daemon could get the token of another ServiceAccount', async (t) => {
     const api = await thief(t);
     const { body: binding } = await admin.call('GET', `${BINDINGS}/${POLICY}`);
     await admin.call('DELETE', `${BINDINGS}/${POLICY}`);

@@ -68,7 +68,7 @@ describe('a start that cannot get its certificates', () => {
     t.after(() => cluster.batch.deleteNamespacedJob({ name, namespace, propagationPolicy: 'Background' }));
   }
 
-  it('a quota of no Secrets keeps the daemon unready with this cause, and is no missing RBAC right', async (t) => {
+  it('if a ResourceQuota allows no Secret, the daemon stays unready, and log, /readyz and an Event name the quota and not RBAC', async (t) => {
     await missedJob(t);
     const status = { hard: { 'count/secrets': '0' }, used: { 'count/secrets': '0' } };
     await api.call('POST', QUOTAS, { metadata: { name: 'none' }, spec: { hard: status.hard } });
@@ -82,7 +82,7 @@ describe('a start that cannot get its certificates', () => {
     assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
   });
 
-  it('a ValidatingAdmissionPolicy that refuses the Secret keeps the daemon unready with this cause', async (t) => {
+  it('if a ValidatingAdmissionPolicy refuses the Secret, the daemon stays unready, and log, /readyz and an Event have the message of this policy', async (t) => {
     await missedJob(t);
     const policy = {
       metadata: { name: 'labels' },
@@ -116,7 +116,7 @@ describe('a start that cannot get its certificates', () => {
     await daemon.line('ready');
   });
 
-  it('a Secret that the API server cannot decrypt keeps the daemon unready with this cause', async (t) => {
+  it('if the API server cannot decrypt the Secret, the daemon stays unready, and log, /readyz and an Event name this cause', async (t) => {
     await missedJob(t);
     const key = `/registry/secrets/${NAMESPACE}/${SECRET}`;
     await etcd('put', { key, value: 'k8s:enc:aescbc:v1:gone:0123456789abcdef' });

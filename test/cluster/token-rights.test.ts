@@ -119,7 +119,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
 
   for (const [kind, attempts] of Object.entries(REFUSED)) {
     for (const one of attempts) {
-      it(`a stolen token of the daemon cannot ${one.what} (${kind})`, async () => {
+      it(`a stolen token of the daemon cannot ${one.what} (kind in docs/reference/token-rights.md: ${kind})`, async () => {
         // A ValidatingAdmissionPolicy takes effect shortly after its creation.
         await eventually(async () => {
           const reply = await attempt(one);

@@ -53,7 +53,7 @@ suite('the endpoint with --client-ca-file', () => {
     assert.deepEqual(endpoint.refusals, []);
   });
 
-  test('with --client-ca-file the endpoint refuses other clients and logs the reason', async (t) => {
+  test('with --client-ca-file the endpoint refuses each client without a client certificate of this CA, and reports the reason', async (t) => {
     const { authority, other, endpoint } = await start(t);
     const rows: [client: ClientCertificate | undefined, error: RegExp][] = [
       [undefined, /peer did not return a certificate/],
@@ -108,7 +108,7 @@ suite('the endpoint with --client-ca-file', () => {
     assert.deepEqual(endpoint.refusals, [{ reason: 'client-refused', error }]);
   });
 
-  test('with --client-ca-file the endpoint refuses openssl s_client without a certificate also in TLS 1.2', async (t) => {
+  test('with --client-ca-file and TLS 1.2, the endpoint refuses openssl s_client without a client certificate', async (t) => {
     const { authority, endpoint } = await start(t);
     const { certFile, keyFile } = await authority.issue('kube-apiserver');
     const call = ['s_client', '-tls1_2', '-connect', `127.0.0.1:${endpoint.port}`, '-servername', SERVER_NAME];
@@ -135,7 +135,7 @@ suite('the endpoint with --client-ca-file', () => {
     await isServed(swapped, agentWith(t, await other.issue('b')));
   });
 
-  test('inspect shows the certificate of an endpoint that requires client certificates in TLS 1.3, and reports why it cannot in TLS 1.2', async (t) => {
+  test('if the endpoint requires client certificates, inspect shows the serving certificate with TLS 1.3, and with TLS 1.2 reports why it cannot', async (t) => {
     const { endpoint } = await start(t);
     const address = { host: '127.0.0.1', port: endpoint.port };
     const { caBundle, serving } = await someCertificates();

@@ -34,7 +34,7 @@ const isReused = async (endpoint: Endpoint, agent: Agent): Promise<boolean> => {
 };
 
 suite('an endpoint with more connections than --max-connections', () => {
-  test('beyond --max-connections the endpoint closes the longest-idle connection without a request, and keeps connections that sent one', async (t) => {
+  test('over --max-connections the endpoint closes the longest-idle connections that have sent no request, and keeps a connection that has sent one', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t, { maxConnections: 10 });
     await isReused(endpoint, agent);
@@ -125,7 +125,7 @@ suite('a slow client of the endpoint', { concurrency: true }, () => {
     assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
   });
 
-  test('the endpoint responds 408 to a request that is not complete in time, even if bytes trickle in', async (t) => {
+  test('the endpoint responds 408 to a request that is incomplete after the idle time, even if the client keeps sending single bytes', async (t) => {
     const endpoint = await startEndpoint(t, { idleMs: 2_000 });
     const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n';
     const starts = ['\r\n\r\n', head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`];

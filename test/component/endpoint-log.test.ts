@@ -88,7 +88,7 @@ suite('the log line and the metric of each response', () => {
   }
 });
 
-test('a malformed review is a warning once a minute and debug in between', async (t) => {
+test('of several malformed reviews within a minute, the endpoint logs the first as a warning and the others at debug', async (t) => {
   const { post, lines, outcomes } = await startEndpoint(t);
   for (const body of [{}, '[', { kind: 'Status' }]) await post(body);
   assert.deepEqual(

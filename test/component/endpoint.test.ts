@@ -33,7 +33,7 @@ suite('the response to a recorded review of a real API server', () => {
     'update-terraform-apply-annotate': [cappedLimit],
     'update-terraform-apply-dry-run': [cappedLimit],
   };
-  test('the tests below cover each recorded review of a real API server', () =>
+  test('endpoint.test.ts has the expected patch for each recorded review of a real API server', () =>
     assert.deepEqual(
       recordedReviews.map(({ name }) => name),
       Object.keys(patches),

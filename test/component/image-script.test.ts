@@ -33,7 +33,7 @@ describe('npm run image', () => {
     assert.match(stderr, /"podman info" fails/);
   });
 
-  it('npm run image names a missing file', () => {
+  it('npm run image exits with code 2 if the file of --npmrc does not exist, and the error names the file', () => {
     const { status, stderr } = imageScript('--npmrc=/nowhere/npmrc');
     assert.equal(status, 2);
     assert.match(stderr, /--npmrc: invalid value "\/nowhere\/npmrc": must be a readable file/);

@@ -107,7 +107,7 @@ describe('reading a page of Jobs from the API server', { concurrency: true, time
     });
   }
 
-  test('if the page with a limit of five Jobs hangs too, it fails after ten more seconds with a retryable error', async (t) => {
+  test('if the request for a page of Jobs hangs, and the second request with a limit of five Jobs too, the read fails with KUBE_UNAVAILABLE', async (t) => {
     const { limits, read } = await aStore(t, ({ length }, response) => {
       if (length > 2) response.end(page(job));
     });

@@ -48,7 +48,7 @@ suite('the endpoint and its policy', () => {
     assert.equal(lines[0]?.fields.reason, 'opted-out');
   });
 
-  test('for any request and policy the endpoint sends only responses of its decision table', async (t) => {
+  test('for random requests and policies, the endpoint responds to a complete AdmissionReview with 200 and to any other body with 400', async (t) => {
     let policy = terraformPolicy;
     const { post } = await startEndpoint(t, { policy: () => policy });
     const reviews = [aReview(), anUpdate(), ...recordedReviews.map(({ review }) => review)];

@@ -21,7 +21,7 @@ const noNamespaces =
   'needs unshare (util-linux), ip (iproute2) and leave to make namespaces; CI has them';
 
 describe('the probe of the endpoint by inspect', () => {
-  test('a probe of the endpoint returns the presented certificate, verified with the bundle and the name', async (t) => {
+  test('probeEndpoint returns the certificate of the endpoint, and no problem if the CA bundle and the server name fit', async (t) => {
     const { port, caBundle } = await startEndpoint(t);
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, caBundle as Pem);
     assert.ok(dialled.outcome === 'answered');
@@ -47,7 +47,7 @@ describe('the probe of the endpoint by inspect', () => {
     'an unparsable bundle': [SERVER_NAME, () => 'junk', /unable to get/],
   };
   for (const [what, [name, bundle, problem]] of Object.entries(refused)) {
-    test(`a probe of the endpoint returns the presented certificate and a reason why it is not verified with ${what}`, async (t) => {
+    test(`probeEndpoint returns the certificate of the endpoint, and the reason why it does not fit ${what}`, async (t) => {
       const { port, caBundle } = await startEndpoint(t);
       const dialled = await probeEndpoint({ host: '127.0.0.1', port }, name, bundle(caBundle) as Pem);
       assert.ok(dialled.outcome === 'answered');
@@ -64,7 +64,7 @@ describe('the probe of the endpoint by inspect', () => {
     assert.deepEqual([dialled.outcome, dialled.why], ['answered', undefined]);
   });
 
-  test('a probe of the endpoint trusts a certificate that is itself in the bundle, as Go does', async (t) => {
+  test('probeEndpoint trusts a serving certificate that is itself in the CA bundle, as Go does', async (t) => {
     const { port } = await startEndpoint(t);
     const { serving } = await someCertificates();
     const dialled = await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, serving.certificate);
@@ -80,7 +80,7 @@ describe('the probe of the endpoint by inspect', () => {
     assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
-  test('a probe of the endpoint returns an IPv6 address in brackets', async () => {
+  test('probeEndpoint returns the IPv6 address that it called in brackets and with the port', async () => {
     const dialled = await probeEndpoint({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });

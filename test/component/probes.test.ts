@@ -130,17 +130,17 @@ suite('/readyz', () => {
 
 suite('/healthz', () => {
   const rows: [name: string, beatAt: Date | undefined, status: number, text: RegExp][] = [
-    ['is ok before the first reconcile', undefined, 200, /^ok\n$/],
-    ['is ok four minutes after the last reconcile began', at(-4 * MINUTE), 200, /^ok\n$/],
+    ['before the first reconcile', undefined, 200, /^ok\n$/],
+    ['four minutes after the last reconcile began', at(-4 * MINUTE), 200, /^ok\n$/],
     [
-      'fails six minutes after the last reconcile began',
+      'six minutes after the last reconcile began',
       at(-6 * MINUTE),
       503,
       /^\[-\]reconcile-loop failed: the last reconcile began 36\d s ago\n$/,
     ],
   ];
   for (const [name, beatAt, status, text] of rows) {
-    test(`/healthz ${name}`, async (t) => {
+    test(`/healthz returns ${status} ${name}`, async (t) => {
       const { get } = await startProbesOf(t, { phase: 'running', ...(beatAt ? { beatAt } : {}) });
       const answer = await get('/healthz');
       assert.deepEqual([answer.status, answer.type], [status, TEXT]);
@@ -177,7 +177,7 @@ suite('/metrics', () => {
     assert.equal(types.get('process_cpu_seconds_total'), 'counter');
   });
 
-  test('/metrics counts events by their outcome', async (t) => {
+  test('/metrics has the recorded counts and times of admission requests, certificates, registration, policy and Jobs', async (t) => {
     const { get, metrics } = await startProbesOf(t, await ready());
     metrics.admissionAnswered('patched', 0.0003);
     metrics.admissionAnswered('patched', 0.3);
@@ -290,7 +290,7 @@ suite('the server of probes and metrics', () => {
     await assert.rejects(get('/healthz'), ({ cause }: Error) => (cause as { code?: unknown }).code === 'ECONNREFUSED');
   });
 
-  test('the probe server rejects if its port is in use, and the error names the port and its options', async (t) => {
+  test('if its port is in use, the probe server does not start, and the error names the address, the port and their two options', async (t) => {
     const { probes } = await startProbesOf(t, await ready());
     const sources = { ready: () => [], live: () => [], metrics: createMetrics('1.2.3'), refused: assert.fail };
     await assert.rejects(startProbes(sources, { port: probes.port, address: LOCAL }), {

@@ -37,7 +37,7 @@ const isRefused = (target: Target): Promise<void> =>
   assert.rejects(async () => (await connectTo(target)).destroy(), { code: 'ECONNREFUSED' });
 
 suite('connections to the endpoint', () => {
-  test('the endpoint keeps idle connections longer than the 90 s of the API server, and serves several requests on one', async (t) => {
+  test('the endpoint announces a keep-alive timeout over 90 s, the idle time of an API server, and serves two requests on one connection', async (t) => {
     const agent = keepAlive(t);
     const endpoint = await startEndpoint(t);
     const replies = [await endpoint.post(aReview(), { agent }), await endpoint.post(aReview(), { agent })];
@@ -172,7 +172,7 @@ suite('closing the endpoint', () => {
     await isRefused(endpoint);
   });
 
-  test('close() of the endpoint serves a request that arrives after the drain time while the process was busy', async (t) => {
+  test('close() of the endpoint serves a request that arrives in time but is read after the drain time, because the process was busy', async (t) => {
     const endpoint = await startEndpoint(t, { drainMs: 20 });
     const socket = await connectTo(endpoint);
     t.after(() => socket.destroy());
@@ -243,7 +243,7 @@ suite('listening of the endpoint', () => {
     await promptly(server.close());
   });
 
-  test('an endpoint whose port is in use rejects with an error that names the address and the options', async (t) => {
+  test('if its port is in use, the endpoint does not start, and the error names the address, --webhook-bind-port and --webhook-bind-address', async (t) => {
     const { port } = await startEndpoint(t);
     const flags = '\\(--webhook-bind-port, --webhook-bind-address\\)';
     await assert.rejects(open(port, '127.0.0.1'), {
@@ -256,7 +256,7 @@ suite('listening of the endpoint', () => {
     });
   });
 
-  test('an endpoint rejects if --webhook-bind-address is not an address of this host', async () => {
+  test('the endpoint does not start if --webhook-bind-address is not an address of this host', async () => {
     // Addresses that RFC 5737 and RFC 3849 reserve for documentation, so that no host has them.
     await assert.rejects(open(0, '192.0.2.1'), { code: 'SERVER_LISTEN_FAILED', message: /EADDRNOTAVAIL/ });
     await assert.rejects(open(443, '2001:db8::1'), { message: /^cannot listen .* 2001:db8::1:443$/ });

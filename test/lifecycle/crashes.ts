@@ -46,7 +46,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   });
 
   describe('replicas that are killed or started at once', () => {
-    test('if one of three replicas is killed, only calls in flight in it fail', async (t) => {
+    test('if one of three replicas is killed, only the calls that this replica was serving fail', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const act = async (killed: (kill: Span) => void) => {
         killed(await timeKill(() => stage.end(stage.replicas[0] as Replica, 'SIGKILL')));

@@ -32,7 +32,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   }
 
   describe('damage of the Secret with three replicas', () => {
-    test('three replicas repair each damage of the Secret in time, and no Job is lost or stored uncapped', async (t) => {
+    test('three replicas repair each tested damage of the Secret within the promised two seconds, and no Job is lost or stored uncapped', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       for (const { name, inflict } of secretDamages) {
         const isHealed = ({ secret }: Moment) => isSound(secret);
@@ -45,7 +45,7 @@ export function repairs(cluster: () => Cluster, add: (row: LifecycleRow) => Life
   });
 
   describe('damage of the registration with three replicas', () => {
-    test('three replicas repair each damage of the registration in time, and no Job is lost', async (t) => {
+    test('three replicas repair each tested damage of the registration within the promised half second, and no Job is lost', async (t) => {
       const stage = await startStage(cluster(), t, { replicas: 3 });
       const wanted = entryOf(stage.timeline.moments().at(-1)?.registration);
       const isHealed = ({ registration }: Moment) => JSON.stringify(entryOf(registration)) === JSON.stringify(wanted);

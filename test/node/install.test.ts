@@ -146,7 +146,7 @@ describe('an install with kubectl apply on a real node', () => {
     assert.deepEqual(await state(), before);
   });
 
-  it('the commands of the documents work on a real node', async (t) => {
+  it('the shell commands of README and docs for a real node exit with code 0 on that node', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-docs-'));
     t.after(() => rm(folder, { recursive: true }));
     await symlink((await ensureBinaries(['kubectl'])).kubectl, join(folder, 'kubectl'));

@@ -108,7 +108,7 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
     );
   });
 
-  it('the table of tickets in the README equals the measured runs', async () => {
+  it('the README table of how often a failing terraform apply runs equals the measured runs', async () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
     const lines = rows.map(({ how, tickets, pods, hasLog }) => {
       const afterwards = pods > 0 && hasLog ? 'kept' : 'deleted';

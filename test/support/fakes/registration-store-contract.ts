@@ -32,7 +32,7 @@ export function registrationStoreContract(
       assert.equal(await store.read(), undefined);
     });
 
-    test('apply() of the registration store creates the object and returns it as a later read does', async (t) => {
+    test('apply() of the registration store creates the registration and returns the same object as the next read()', async (t) => {
       const { name, store } = await make(t);
       const wanted = await desired(name);
       const stored = await store.apply(wanted);
@@ -93,7 +93,7 @@ export function registrationStoreContract(
       assert.deepEqual(plain(ownWebhook(stored)), plain(ownWebhook(first)));
     });
 
-    test('read() of the registration store returns the managedFields with other managers', async (t) => {
+    test('read() of the registration store returns the managedFields of another writer after an edit by this writer', async (t) => {
       const { name, store, edit } = await make(t);
       assert.equal(otherWriter((await store.apply(await desired(name))).metadata), undefined);
       await edit((live) => {

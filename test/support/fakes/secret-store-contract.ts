@@ -89,7 +89,7 @@ export function secretStoreContract(name: string, make: (t: TestContext) => Prom
       assert.equal((await existing(replica('a'))).isImmutable, true);
     });
 
-    test('read() of the Secret store returns the last other field manager, also after an update by the daemon', async (t) => {
+    test('read() of the Secret store returns the last writer that is not the daemon, even after a later update by the daemon', async (t) => {
       const { replica, editAs } = await make(t);
       await replica('a').create(content('first'));
       await editAs('another-manager', { annotations: { 'example.com/note': '1' } });

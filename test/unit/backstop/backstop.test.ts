@@ -38,7 +38,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     await eventually(() => assert.deepEqual(seen.pages, [0, 0]));
   });
 
-  test('the backstop retries a delayed Job at once when a new policy comes into force', async (t) => {
+  test('when a new policy comes into force, the backstop at once retries a Job whose first patch failed', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let result: Result = away;
     const { seen, changePolicy } = startBackstop(t, 1, { answer: () => result });
@@ -62,7 +62,7 @@ describe('the backstop', { timeout: 30_000 }, () => {
     assert.deepEqual([lines.filter((line) => line === 'warn job not capped').length, metrics.missed], [1, 0]);
   });
 
-  test('the backstop reads the next page of Jobs after the patches of the last page, or after 2 s if they hang', async (t) => {
+  test('if the patches of a page of Jobs hang, the backstop reads the next page after 2 s', async (t) => {
     // The TypeScript types of mock timers lack `AbortSignal.timeout`, so the test casts its name.
     t.mock.timers.enable({ apis: ['setTimeout', 'AbortSignal.timeout' as 'setTimeout'] });
     const hanging = Promise.withResolvers<Result>();

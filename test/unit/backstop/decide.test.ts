@@ -90,30 +90,26 @@ describe('decideJob decides about a stored Job as the webhook decides about an U
   const named = only({ jobName: 'oss-*' }, 3);
   const long = `oss-${'a'.repeat(60)}`;
   const rows: readonly [string, object, number | undefined][] = [
-    ['treats a Job with a generated name as a Job without a name', generated, 0],
+    ['with a generated name', generated, 0],
+    ['with a generated name of 63 characters', { generateName: long, name: `${long.slice(0, 58)}x7b2k` }, 0],
+    ['whose name does not begin with generateName', { ...generated, generateName: 'another-' }, 3],
     [
-      'treats a Job with a generated name of 63 characters as a Job without a name',
-      { generateName: long, name: `${long.slice(0, 58)}x7b2k` },
-      0,
-    ],
-    ['reads a name that does not begin with generateName', { ...generated, generateName: 'another-' }, 3],
-    [
-      'reads a name that the API server cannot have generated from generateName',
+      'whose name the API server cannot have generated from generateName',
       { ...generated, name: 'oss-bucket-apply' },
       3,
     ],
-    ['reads the name of a Job with an empty generateName', { ...generated, generateName: '' }, 3],
-    ['reads the name of a Job without generateName', { name: 'oss-bucket-x7b2k' }, 3],
+    ['with an empty generateName', { ...generated, generateName: '' }, 3],
+    ['without generateName', { name: 'oss-bucket-x7b2k' }, 3],
   ];
   for (const [what, metadata, to] of rows) {
-    test(`decideJob ${what}`, () => {
+    test(`decideJob ${to === 3 ? 'compares' : 'does not compare'} match.jobName with the name of a Job ${what}`, () => {
       const policy = { rules: [...named.rules, ...terraformPolicy.rules] };
       const decision = decide(aStoredJob({}, metadata), { policy });
       assert.equal(decision.action === 'cap' && decision.to, to);
     });
   }
 
-  test('decideJob reports the limit that the policy gives a failed Job', () => {
+  test('decideJob returns explain for a failed Job only if the backoffLimit of the Job is the limit of the policy', () => {
     const failed = { backoffLimit: 0, restartPolicy: 'OnFailure', conditions: failedAgo(0) };
     const action = (policy: Policy, generation: number) =>
       decide(aStoredJob(failed, { generation }), { policy }).action;
@@ -145,7 +141,7 @@ describe('the decision about a failed Job', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
   const explain = { action: 'explain', job: reference, isLogKept: true, caveats: [], reason: undefined };
 
-  test('decideJob explains a failed Job for ten minutes after its failure, even with --heal=off', () => {
+  test('decideJob returns explain, so that an Event is written, for a Job that failed at most ten minutes ago, with each value of --heal', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
       assert.deepEqual(decide(ran({ conditions: failedAgo(600_000) }), { heal }), explain);
     }
@@ -172,7 +168,7 @@ describe('the decision about a failed Job', () => {
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
   });
 
-  test('decideJob does not explain a Job that is complete, was retried, is being deleted, or matches no rule', () => {
+  test('decideJob returns leave, so that no Event is written, for a Job that is complete, was retried, is being deleted, or matches no rule', () => {
     assert.deepEqual(decide(ran({ conditions: [condition('Complete')] })), leave);
     assert.deepEqual(decide(ran({ backoffLimit: 3, conditions: failedAgo(0) })), leave);
     assert.deepEqual(decide(aStoredJob({ backoffLimit: 0, conditions: failedAgo(0) }, {}, aJob)), leave);

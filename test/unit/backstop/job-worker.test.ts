@@ -48,7 +48,7 @@ describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, 
     assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
   });
 
-  test('after an overflow of its queue the backstop lists all Jobs when the watch ends, and retries only the dropped Jobs', async (t) => {
+  test('if its retry queue overflows, the backstop lists all Jobs at the end of the watch, and patches only the Jobs that the full queue dropped', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let isAway = true;
     const { seen, endWatch } = startBackstop(t, 5_002, {
@@ -108,7 +108,7 @@ describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, 
     });
   }
 
-  test('the backstop retries the latest version of a Job, even if the patch of an older version fails later', async (t) => {
+  test('if a Job changes while the patch of its older version is in flight and then fails, the backstop retries the latest version', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const older = Promise.withResolvers<Result>();
     let answer: Result = away;

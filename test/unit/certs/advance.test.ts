@@ -48,7 +48,7 @@ describe('a step of a CA rotation or repair', () => {
     });
   }
 
-  test('the step announce adds a next CA to the set and to the end of the bundle, and changes nothing else', async () => {
+  test('the step announce adds a next CA to the certificate set and to the end of the CA bundle, starts the phase publishing, and changes nothing else', async () => {
     const after = await take(set, { action: 'announce', reason: 'asked' }, bundleOf(own));
     const { nextCa } = after;
     assert.ok(nextCa && signed(nextCa, nextCa));
@@ -57,7 +57,7 @@ describe('a step of a CA rotation or repair', () => {
     assert.deepEqual(after, { ...set, nextCa, caBundle, phase: 'publishing', phaseSince: now });
   });
 
-  test('the step announce with a different next CA keeps all trusted CAs and starts publishing again', async () => {
+  test('the step announce replaces a lost next CA, keeps all CAs of the CA bundle that are still trusted, and starts the phase publishing again', async () => {
     const after = await take(announced, { action: 'announce', reason: 'ca-lost' });
     const { nextCa } = after;
     assert.notEqual(nextCa?.certificate, next.certificate);

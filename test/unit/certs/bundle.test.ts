@@ -104,7 +104,7 @@ describe('the CA bundle', () => {
     });
   }
 
-  test('asPublished keeps the order of a live bundle with the wanted CAs, and replaces any other bundle', () => {
+  test('asPublished returns the live CA bundle if only its order differs from the wanted CA bundle, and otherwise the wanted CA bundle', () => {
     const wanted = joinCertificates([own, before]);
     const turned = joinCertificates([before, own]);
     assert.equal(asPublished(wanted, turned), turned);
@@ -113,14 +113,14 @@ describe('the CA bundle', () => {
     }
   });
 
-  test('a CA bundle with the current, the next and former CAs has no problem', () => {
+  test('bundleProblem returns undefined for a CA bundle with the current CA and a next or former CA', () => {
     const written = { ...set, nextCa: other.ca, caBundle: joinCertificates([own, before]) };
     assert.equal(bundleProblem(written, ISSUED_AT), undefined);
     assert.equal(bundleProblem({ ...written, nextCa: undefined }, ISSUED_AT), undefined);
     assert.equal(bundleProblem(set, ISSUED_AT), undefined);
   });
 
-  test('a CA bundle can have the next CA with different white space', () => {
+  test('bundleProblem returns undefined if the next CA differs only in white space from its copy in the CA bundle', () => {
     const nextCa = { ...other.ca, certificate: `\n${before.trim()}` as Pem };
     const caBundle = joinCertificates([own, before]);
     assert.equal(bundleProblem({ ...set, nextCa, caBundle }, ISSUED_AT), undefined);

@@ -48,7 +48,7 @@ test('in the phase settling, a CA that was removed from the live bundle is publi
   for (const ms of [1, 90_000, 1e9]) assert.deepEqual(step('settling', ms, { isBack: false }), { action: 'publish' });
 });
 
-test('a CA rotation waits until the settle time is over by the phase-since annotation and by the clock of this process', () => {
+test('a step of a CA rotation waits until the settle time has passed both since the phase-since annotation and on the clock of this process', () => {
   const wait = (ms: number, phaseSeenMs: number, since: Date) =>
     nextRotationStep({ ...set, caBundle, phase: 'retiring', phaseSince: since }, options, {
       now: after(ms),

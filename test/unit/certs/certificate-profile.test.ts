@@ -16,7 +16,7 @@ const byAddresses = new X509Certificate(ofAddresses.serving.certificate);
 const junk = 'junk' as Pem;
 
 describe('comparison of certificates with the configured names', () => {
-  test('isIssuedFor accepts a serving certificate with exactly the names, in any order and notation', () => {
+  test('isIssuedFor accepts a serving certificate for exactly the configured names, in any order of DNS names and any notation of IP addresses', () => {
     const certificate = new X509Certificate(set.serving.certificate);
     assert.equal(isIssuedFor(certificate, names), true);
     assert.equal(isIssuedFor(certificate, { ...names, dns: names.dns.toReversed() }), true);

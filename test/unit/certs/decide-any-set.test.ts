@@ -41,7 +41,7 @@ describe('the time until which a certificate set is kept', () => {
     assert.deepEqual(decide(retiring, { now: after(10) }), { action: 'keep', until: end });
   });
 
-  test('decide() does not keep a rotating certificate set until the past due time of its CA', async () => {
+  test('if the due time of the CA is past during a CA rotation, decide() keeps the certificate set until the next step or the renewal is due', async () => {
     const now = after(601);
     const late = { ...set, serving: await issueServingCertificate(options, set.ca, now) };
     const next = await aCertificateAuthority({ options, nth: 3, issuedAt: now });

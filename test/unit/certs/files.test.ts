@@ -127,7 +127,7 @@ describe('errors about user-provided certificate files', () => {
       await assertRefused(t, { files }, file, /file not found/);
     });
 
-    test(`if the certificate file ${file} has other content, the error names it`, async (t) => {
+    test(`if the file ${file} contains no PEM block, the error names the file ${file}`, async (t) => {
       await assertRefused(t, { files: { ...good, [file]: 'junk' } }, file, /must have a .* in PEM format/);
     });
 

@@ -82,16 +82,16 @@ describe('openssl refuses certificates for other names', () => {
   });
 
   for (const ip of addresses) {
-    test(`openssl refuses a certificate for the address ${ip} of a CA for names`, async () => {
+    test(`openssl refuses a certificate for the address ${ip} if its CA can issue only for DNS names`, async () => {
       assert.match(await signedBy(set, { dns: [], ip: [ip] }), /excluded subtree violation/);
     });
   }
 
-  test('openssl refuses a certificate for a name of a CA for addresses', async () => {
+  test('openssl refuses a certificate for a DNS name if its CA can issue only for IP addresses', async () => {
     assert.match(await signedBy(byAddress, { dns: ['kubernetes.default.svc'], ip: [] }), /excluded subtree violation/);
   });
 
-  test('openssl refuses a certificate for another address of a CA for addresses', async () => {
+  test('openssl refuses a certificate for the address 127.0.0.2 if its CA can issue only for other addresses', async () => {
     assert.match(await signedBy(byAddress, { dns: [], ip: ['127.0.0.2'] }), /permitted subtree violation/);
   });
 

@@ -81,7 +81,7 @@ describe('certificates of the daemon', () => {
 const SHA_256 = 'sha256WithRSAEncryption';
 
 describe('the subject of issued certificates', () => {
-  test('the default subjects equal the subjects of the manual set-up', () => {
+  test('the default subject of the CA ends in OU=CA and CN=Kubernetes, and that of the serving certificate in OU=Kubernetes and CN=admission', () => {
     const common = 'C=US\nST=Oregon\nL=Portland\nO=Kubernetes\n';
     assert.equal(ca.subject, `${common}OU=CA\nCN=Kubernetes`);
     assert.equal(ca.issuer, ca.subject);
@@ -89,7 +89,7 @@ describe('the subject of issued certificates', () => {
     assert.equal(serving.issuer, ca.subject);
   });
 
-  test('a subject can have any script, and the issuer of the serving certificate has the same bytes', async () => {
+  test('a subject can have Cyrillic letters, Chinese characters and emoji, and the issuer of the serving certificate matches the CA', async () => {
     const caSubject = withCommonName(certificateOptions().caSubject, 'Зона 東京 ü').map((attribute) =>
       attribute.type === 'L' ? { ...attribute, value: 'São Paulo' } : attribute,
     );

@@ -105,13 +105,13 @@ for (const [held, { hold, repairs, holdsOrdinary }] of Object.entries(ways)) {
 }
 
 describe('the annotation paused', () => {
-  test('the annotation paused is reported even if no write is pending', async () => {
+  test('if the Secret has the annotation paused and no write is pending, the result has isPaused true and no stopped write', async () => {
     const store = createFakeSecretStore(annotated(stored(set), { [PAUSED]: 'true' }));
     const ensured = await ensure(store);
     assert.deepEqual([ensured.decision.action, ensured.isPaused, ensured.held], ['keep', true, undefined]);
   });
 
-  test('of the annotation paused and a rate limit, the annotation is reported', async () => {
+  test('if both the annotation paused and the rate limit stop a write of the Secret, the result names the annotation', async () => {
     const store = createFakeSecretStore(annotated(twice, { [PAUSED]: 'true' }));
     assert.equal((await ensure(store, {}, MANY)).held, 'paused');
   });
@@ -196,7 +196,7 @@ describe('a Secret that cannot be updated', () => {
     });
   }
 
-  test('a Secret that is being deleted is not written, and the error names the finalizers and the command', async () => {
+  test('a Secret that is being deleted is not written, and the error names the finalizers and the kubectl command that removes them', async () => {
     const deleting = { ...stored(set), deletionWaitsFor: ['example.com/backup', 'example.com/audit'] };
     const store = createFakeSecretStore(deleting);
     assert.equal((await ensure(store)).decision.action, 'keep');

@@ -65,7 +65,7 @@ describe('a requested rotation', () => {
     assert.equal(store.current()?.annotations['example.com/note'], 'keep me');
   });
 
-  test('a requested CA rotation writes its reason to the Secret, first for the next CA and then for the new CA', async () => {
+  test('a requested CA rotation writes its reason to the Secret, first as the reason of the next CA and later as the reason of the current CA', async () => {
     const store = createFakeSecretStore(askingFor('ca'));
     const because = (part: string) => store.current()?.annotations[`terraform.job.kb.io/${part}-issued-because`];
     const told: unknown[] = [];

@@ -128,7 +128,7 @@ describe('a Secret with an unusable CA', () => {
     expired: { secret: stored(set), now: after(3650) },
   };
   for (const [reason, { secret, ...circumstances }] of Object.entries(cases)) {
-    test(`with an unusable CA both certificates are issued again for the reason ${reason}, which is written to the Secret`, async () => {
+    test(`if the CA is unusable, a new CA and a new serving certificate are issued, and the Secret has the reason ${reason} for both`, async () => {
       const store = createFakeSecretStore(secret);
       const ensured = await ensure(store, circumstances);
       assert.deepEqual(ensured.decision, { action: 'replace', reason });
@@ -172,7 +172,7 @@ describe('a Secret with an unusable CA', () => {
 const authorityOf = ({ ca }: CertificateSet): X509Certificate => new X509Certificate(ca.certificate);
 
 describe('labels and annotations of others on the Secret', () => {
-  test('the Secret keeps labels and annotations of others in a renewal, an announcement and a new CA', async () => {
+  test('the Secret keeps the labels, annotations and data of other writers when a certificate is renewed, a next CA announced or the CA replaced', async () => {
     const healthy = stored(set);
     const store = createFakeSecretStore({
       ...healthy,

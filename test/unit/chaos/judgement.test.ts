@@ -69,7 +69,8 @@ describe('the excuse for a Job that was not capped', () => {
     ],
   ];
   for (const [name, excuse, scene] of cases) {
-    it(`the excuse is "${excuse}" ${name}`, () => assert.equal(excuseOf(aFailure(10, 11), scene), excuse));
+    it(`excuseOf returns "${excuse}" for a Job that was not capped ${name}`, () =>
+      assert.equal(excuseOf(aFailure(10, 11), scene), excuse));
   }
 });
 

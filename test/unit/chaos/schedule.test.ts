@@ -26,7 +26,7 @@ describe('the schedule of a chaos run', () => {
     }
   });
 
-  it('the chaos schedule is in order, ends in time and names only existing targets', () => {
+  it('the chaos schedule sorts its actions by time, ends each action within its length, and names only existing replicas and servers', () => {
     const actions = scheduleOf(3, options);
     const times = actions.map(({ atMs }) => atMs);
     assert.deepEqual(

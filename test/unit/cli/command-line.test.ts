@@ -12,7 +12,7 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
 describe('the command line', () => {
   describe('--help', () => {
-    test('terraform-daemon --help lists every option with its default, gives the rule for variables and exits with code 0', async () => {
+    test('terraform-daemon --help lists each option with its default, gives the form of the environment variables of options, and exits with code 0', async () => {
       const { exitCode, stdout, stderr } = await callCommand(['--help']);
       assert.deepEqual([exitCode, stderr], [0, '']);
       const entries = new Map(
@@ -26,7 +26,7 @@ describe('the command line', () => {
       assert.match(oneLine(stdout), /Each option of run has an environment variable: TERRAFORM_DAEMON_ plus its name/);
     });
 
-    test('terraform-daemon --help gives each option one line of at most 100 columns, and the longest default a second line', async () => {
+    test('terraform-daemon --help has no line over 100 columns, and only the option webhook-configuration-name has a second line', async () => {
       const { stdout } = await callCommand(['--help']);
       const lines = stdout.split('\n');
       for (const line of lines) assert.ok(line.length <= 100, line);

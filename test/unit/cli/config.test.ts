@@ -232,7 +232,7 @@ describe('the option --webhook-url', () => {
     });
   }
 
-  test('a webhook URL with another path is refused', () => {
+  test('--webhook-url with a path other than /modify-terraform-job is refused', () => {
     assert.throws(() => readConfig({ 'webhook-url': 'https://host/other' }), {
       code: 'CONFIG_INVALID',
       message:
@@ -305,14 +305,14 @@ describe('the report of invalid options', () => {
     assert.deepEqual(linesOf(raw), ['namespace', 'key-size', 'log-level', 'cert-lifetime', 'metrics-bind-port']);
   });
 
-  test('problems of option files are reported with the option errors', () => {
+  test('readConfig reports the problems of files after the invalid options, in the same error', () => {
     assert.throws(() => readConfig({ 'timeout-seconds': '0' }, undefined, ['elsewhere']), {
       code: 'CONFIG_INVALID',
       message: /^ {2}--timeout-seconds .*\n {2}elsewhere$/,
     });
   });
 
-  test('an invalid option value is not reported as a contradiction too', () => {
+  test('an option with an invalid value is reported once, and not also as a contradiction to another option', () => {
     assert.deepEqual(linesOf({ 'ca-lifetime': 'x' }), ['ca-lifetime']);
     assert.deepEqual(linesOf({ 'cert-lifetime': 'x', 'ca-lifetime': '1h' }), ['cert-lifetime']);
     assert.deepEqual(linesOf({ 'settle-time': 'x', 'cert-lifetime': '10s', 'ca-lifetime': '10s' }), ['settle-time']);

@@ -99,7 +99,7 @@ describe('the watch of one object', { timeout: 30_000 }, () => {
     ]);
   });
 
-  test('watchObject logs a watch that is closed at once only at the third time in a row', async (t) => {
+  test('if the API server closes each watch at once, watchObject logs this only after the third watch', async (t) => {
     const { standing, told } = start(t);
     for (const nth of [0, 1]) (await standing(nth)).end();
     await standing(2);
@@ -139,7 +139,7 @@ describe('the watch of one object', { timeout: 30_000 }, () => {
     assert.equal(changes(), 0, 'nothing was seen to change');
   });
 
-  test('watchObject resets its backoff after another kind of failure', async (t) => {
+  test('if the status of the refused watch changes from 503 to 403, watchObject resets its backoff', async (t) => {
     const moments: number[] = [];
     const codes = [503, 503, 503, 403, 403];
     const { begun } = start(t, { refuse: () => moments.push(performance.now()) && refused(codes.shift() ?? 403) });

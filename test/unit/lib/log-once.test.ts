@@ -45,7 +45,7 @@ describe('the log of an outage', () => {
   });
 });
 
-test('countPerMinute returns 1 for the first call of a key, then undefined, and the count once a minute', (t) => {
+test('countPerMinute returns 1 for the first call of a key, then undefined for a minute, and then the number of calls since', (t) => {
   let nowMs = 0;
   t.mock.method(performance, 'now', () => nowMs);
   const countOf = countPerMinute<string>();

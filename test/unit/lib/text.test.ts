@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeValue, oneLine, printable, truncate, truncateFields } from '../../../src/lib/text.ts';
 
-test('a printable text has a JSON escape for each character that a terminal obeys or hides, and keeps its lines', () => {
+test('printable() replaces control characters and invisible characters by JSON escapes, and keeps line feeds', () => {
   assert.equal(printable('a\nb\u0000\u001b[2J\u009b\r'), 'a\nb\\u0000\\u001b[2J\\u009b\\u000d');
   const hidden = '\u200b\u202e\u2028\ud800 \u{e0001}';
   assert.equal(printable(hidden), '\\u200b\\u202e\\u2028\\ud800 \\udb40\\udc01');
   assert.equal(printable('grüß 你 🎉'), 'grüß 你 🎉');
 });
 
-test('a printable JSON text means the same', () => {
+test('printable() does not change the value of a JSON text', () => {
   const value = { 'a\u007f': ['\u200b\u{e0001}', '\n\u2028'] };
   assert.deepEqual(JSON.parse(printable(JSON.stringify(value))), value);
 });

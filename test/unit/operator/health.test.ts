@@ -22,7 +22,7 @@ const problems = (status: Health, { wanted = names, now = ISSUED_AT } = {}) =>
   );
 
 describe('the readiness of the daemon', () => {
-  test('readiness passes all four checks while the daemon runs', () => {
+  test('while the daemon runs, readiness reports no problem of endpoint, certificate, registration and shutdown', () => {
     assert.deepEqual(readiness(running, names, ISSUED_AT), [
       { name: 'endpoint', problem: undefined },
       { name: 'certificate', problem: undefined },
@@ -31,7 +31,7 @@ describe('the readiness of the daemon', () => {
     ]);
   });
 
-  test('readiness fails before the first pass has succeeded', () => {
+  test('before the first reconcile has succeeded, readiness reports problems of endpoint, certificate and registration', () => {
     assert.deepEqual(problems({ phase: 'starting' }), {
       endpoint: 'no serving certificate yet',
       certificate: 'no serving certificate yet',

@@ -233,7 +233,7 @@ function planOf({ observed, memory }: Pick<Row, 'observed' | 'memory'>): Plan {
 
 describe('the plan of a reconcile', () => {
   for (const [what, { plan: expected, failure, ...row }] of Object.entries(rows)) {
-    test(`the plan ${what}`, () => {
+    test(`the plan of a reconcile has the expected steps and reasons: the plan ${what}`, () => {
       const plan = planOf(row);
       const words = [plan.secret, plan.registration, plan.presentation].map(
         ({ step, reason }) => `${step === undefined ? '' : '+'}${reason}`,
@@ -308,7 +308,7 @@ describe('the limits on planned writes', () => {
     ],
   };
   for (const [what, [row, ofSecret, ofRegistration]] of Object.entries(table)) {
-    test(`the limit of a plan ${what}`, () => {
+    test(`limit() delays the expected writes of a plan: limit() ${what}`, () => {
       const { held } = limited(row);
       assert.deepEqual([held.secret, held.registration], [ofSecret, ofRegistration]);
     });

@@ -150,7 +150,7 @@ describe('replicas with user-provided certificates', () => {
     return replicas;
   }
 
-  test('replicas with files stay trusted during a CA change if ca.pem holds both CAs, even if the replicas read the files 75 s apart', async (t) => {
+  test('replicas with user-provided certificate files stay trusted during a CA change if ca.pem has the old and the new CA, even if they read the files 75 s apart', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [before, after] = await sets;
     const caBundle = joinCertificates([before.caBundle, after.caBundle]);
@@ -205,7 +205,7 @@ describe('replicas with user-provided certificates', () => {
     assert.equal(liveBundle(here.registrations.current()), ours.caBundle);
   });
 
-  test('replicas with files rate-limit the repairs of a CA bundle that another writer keeps overwriting, even with a new CA each time', async (t) => {
+  test('a replica with user-provided certificate files rate-limits its repairs of a CA bundle that another writer keeps overwriting with another CA each time', async (t) => {
     const here = aWorld();
     const [ours, one, other] = await sets;
     const [replica] = await two(t, here, [ours]);
@@ -219,7 +219,7 @@ describe('replicas with user-provided certificates', () => {
     assert.ok(here.world.conflicts > 200, `${here.world.conflicts} conflicts reported`);
   });
 
-  test('replicas with files write nothing if only the order of the CAs in the live CA bundle differs', async (t) => {
+  test('replicas with user-provided certificate files write nothing if the live CA bundle has the same CAs in another order', async (t) => {
     const { world, registrations, aReplica } = aWorld();
     const [one, other] = await sets;
     const inOrder = (first: CertificateSet, second: CertificateSet) => ({
@@ -264,7 +264,7 @@ describe('repairs that the API server refuses', () => {
 });
 
 describe('a Secret that cannot be updated', () => {
-  test('if the API server refuses the Secret that replaces a deleted one, its content is kept and created later', async () => {
+  test('if the API server refuses the Secret that replaces an immutable Secret, the replica later creates it with the CA, labels and data of the old Secret', async () => {
     const { world, secrets, aReplica } = aWorld();
     const { look, presented } = await aReplica({ 'rotate-on-start': 'false' });
     const before = secrets.current();

@@ -26,7 +26,7 @@ const openTimersAndWatches = (): string[] =>
   process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind.startsWith('FSEvent'));
 
 describe('the triggers of reconciles', { timeout: 30_000 }, () => {
-  test('the trigger loop yields each trigger, and a repeated trigger again', async (t) => {
+  test('the trigger loop yields each trigger that arrives, even if it has yielded the same trigger before', async (t) => {
     const { wake, next } = start(t);
     for (const reason of ['secret-changed', 'registration-changed', 'secret-changed'] as const) {
       const coming = next();
@@ -41,7 +41,7 @@ describe('the triggers of reconciles', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), came('secret-changed'));
   });
 
-  test('the trigger loop merges the triggers that arrive during a reconcile into one, each once and in order', async (t) => {
+  test('the trigger loop yields the triggers that arrive during a reconcile together afterwards, in order and without duplicates', async (t) => {
     const { wake, next } = start(t);
     wake('resync');
     await next();
@@ -93,7 +93,7 @@ describe('the timer of the next resync', { timeout: 30_000 }, () => {
     assert.deepEqual(await next(), came('resync'));
   });
 
-  test('the resync leaves no timer after it was set again, after an abort, or if it was set after the abort', (t) => {
+  test('resyncIn() keeps at most one timer for the next resync, and none after the trigger loop is aborted', (t) => {
     const before = openTimersAndWatches();
     const { resyncIn, stop } = start(t);
     resyncIn(NEVER_MS);

@@ -43,7 +43,7 @@ suite('any Job of terraform-controller under the built-in policy', () => {
   const property = (check: (sketch: Sketch, operation: 'CREATE' | 'UPDATE') => void) =>
     fc.assert(fc.property(anySketch, anyOperation, check), { numRuns: 200 });
 
-  test('the patch of any terraform Job sets the wanted fields and keeps all other values', () => {
+  test('the patch of any terraform Job sets backoffLimit and restartPolicy to the expected values, and keeps all other values', () => {
     property((sketch, operation) => {
       const patched = applyAdds(parseExactly(jobText(sketch)), patchFor(reviewOf(sketch, operation)));
       const expected = parseExactly(jobText(wanted(sketch, operation)));

@@ -75,7 +75,7 @@ suite('decide() caps Jobs of terraform-controller', () => {
     assertCapped(decideOn(recorded('update-terraform-apply-dry-run').review), [limit(2147483647)]);
   });
 
-  test('decide() caps a Job to the backoffLimit of a policy with other names', () => {
+  test('decide() caps a Job of another ServiceAccount and container to the backoffLimit of the policy rule that names them', () => {
     const match = { serviceAccountName: 'deployer', containerName: 'deploy' };
     const ours: Policy = { rules: [{ name: 'ours', match, set: { backoffLimit: 2, restartPolicy: 'Never' } }] };
     const review = (backoffLimit: number) =>

@@ -87,7 +87,7 @@ describe('the policy that the daemon uses', () => {
 });
 
 describe('the policy file on the command line', { concurrency: 3 }, () => {
-  test('an invalid policy file is reported with all other problems, and the exit code is 2', async (t) => {
+  test('the problems of an invalid policy file and of invalid options are in one error, and terraform-daemon exits with code 2', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
     const { exitCode, stdout, stderr } = await callCommand(['--policy-file', file, '--service-port=0']);
     assert.deepEqual([exitCode, stdout], [2, '']);
@@ -105,7 +105,7 @@ describe('the policy file on the command line', { concurrency: 3 }, () => {
     assert.match(stderr, /--service-port/);
   });
 
-  test('the command policy prints two objects of the API version in --api-version', async (t) => {
+  test('the command policy prints its two objects (policy and binding) with the API version that --api-version sets', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': text(7) }), 'policy.yaml');
     const env = { TERRAFORM_DAEMON_POLICY_FILE: file };
     const { exitCode, stdout, stderr } = await callCommand(['policy', '--api-version=v1beta1'], env);

@@ -9,7 +9,7 @@ const JOBS = 200;
 
 describe('the generated Jobs for the comparison of the three forms of a policy', () => {
   for (const [field, policy] of policiesByField) {
-    test(`a rule with only match.${field} caps some of the generated Jobs and leaves others`, () => {
+    test(`a policy rule with only match.${field} caps some of the test Jobs that someJobs() generates, and leaves others uncapped`, () => {
       const actions = someJobs(JOBS).map((object) => {
         const { namespace } = object.metadata;
         const write = { resource: 'batch/v1/jobs', operation: 'CREATE', namespace, object, oldObject: null };

@@ -10,7 +10,7 @@ import { imageEntrypoint } from '../../support/cluster/image-entrypoint.ts';
 import { projectFile, readDocument } from '../../support/docs.ts';
 
 describe('the benchmark program', () => {
-  it('the benchmark program measures each target', async () => {
+  it('the stored benchmark results have a measured value for each target in bench/targets.ts', async () => {
     const results = await readResults();
     assert.deepEqual(
       targetsOf(results).filter(({ found }) => found === undefined),
@@ -22,7 +22,7 @@ describe('the benchmark program', () => {
     assert.equal(await readDocument('docs/explanation/benchmarks.md'), reportOf(await readResults()));
   });
 
-  it('the benchmark generates each plot of the document', async () => {
+  it('docs/explanation/benchmarks has an SVG file for each plot of the stored benchmark results', async () => {
     for (const { file } of plotsOf(await readResults())) {
       assert.match(await readFile(projectFile(`docs/explanation/benchmarks/${file}`), 'utf8'), /^<svg /, file);
     }
@@ -41,7 +41,7 @@ describe('the figures of the benchmark', () => {
     assert.deepEqual(spreadOf([4, 1, 2, 3]), { median: 2.5, least: 1, most: 4 });
   });
 
-  it('benchmark rounds rotate the order of the candidates', () => {
+  it('rotated() moves the start of the list of compared servers by one place for each benchmark turn', () => {
     assert.deepEqual(rotated(['a', 'b', 'c'], 4), ['b', 'c', 'a']);
   });
 
@@ -56,7 +56,7 @@ describe('the figures of the benchmark', () => {
     assert.equal(isMet({ ...target, bound: 'at most', found: 4.01 }), false);
   });
 
-  it('benchmark figures become lines of a plot', () => {
+  it('toSvg() draws a plot with its title and a curve of measured values as an SVG file', () => {
     const svg = toSvg({
       file: '',
       title: 'T',

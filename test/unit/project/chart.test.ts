@@ -16,7 +16,7 @@ describe('the Helm chart', () => {
     }
   });
 
-  it('the chart has the version of the package and of its image', async () => {
+  it('version and appVersion in Chart.yaml equal the version in package.json', async () => {
     const { version } = JSON.parse(await readDocument('package.json'));
     const chart = loadYaml<Record<string, string>>(await readDocument('manifests/helm/Chart.yaml'));
     assert.deepEqual([chart.version, chart.appVersion], [version, version]);

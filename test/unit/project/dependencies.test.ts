@@ -45,7 +45,7 @@ describe('npm dependencies', () => {
     );
   });
 
-  it('the licence check refuses other licences', () => {
+  it('the licence check refuses a missing licence and a licence that is not on its list of allowed licences', () => {
     for (const license of ['GPL-3.0-only', 'MIT AND GPL-3.0-only', 'SEE LICENSE IN LICENSE', undefined]) {
       assert.equal(isAllowed(license), false, `${license}`);
     }

@@ -140,7 +140,7 @@ describe('imports between the rooms of src', () => {
     }
   });
 
-  it('src has at most 16 rooms on 8 floors', (t) => {
+  it('src has at most 16 top-level folders and files, on at most 8 levels of imports', (t) => {
     const arrows = new Map<string, readonly [string, string]>();
     for (const { source, dependencies } of modules) {
       for (const { resolved } of dependencies) {
@@ -159,19 +159,19 @@ describe('imports between the rooms of src', () => {
   });
 });
 
-test('src contains exactly the rooms in the table', () => {
+test('src contains exactly the folders and files that the table in imports.test.ts lists', () => {
   const names = readdirSync('src').map((name) => basename(name, '.ts'));
   assert.deepEqual(names.sort(), Object.keys(rooms).sort());
 });
 
-test('each npm dependency is imported by the file that the table names', () => {
+test('the table in imports.test.ts lists exactly the npm dependencies of package.json', () => {
   const named = Object.values(rooms).flatMap(({ doors = {} }) => Object.keys(doors));
   assert.deepEqual(named.sort(), Object.keys(packageJson.dependencies).sort());
 });
 
 describe('pure files of src', () => {
   for (const [room, { impure }] of Object.entries(rooms)) {
-    test(`the impure files of src/${room} are exactly the ${impure.length} files in the table`, () => {
+    test(`the files of src/${room} that use clock, chance, process, files, network or log are exactly the ${impure.length} files that imports.test.ts lists`, () => {
       const folder = room === 'main' ? 'src' : join('src', room);
       const files = modules.map(({ source }) => source).filter((file) => roomOf(file) === room);
       const found = files.filter(isImpure).map((file) => file.slice(folder.length + 1));

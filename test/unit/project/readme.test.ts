@@ -93,7 +93,7 @@ describe('docs/reference/policy-file.md', () => {
     assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
   });
 
-  it('the page of the policy file has the limits of the code', async () => {
+  it('docs/reference/policy-file.md has the limits of the code for rules, file size and characters of CEL', async () => {
     const cel = LONGEST_EXPRESSION.toLocaleString('en');
     const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
     assert.ok((await readDocument('docs/reference/policy-file.md')).includes(limits), `it should say: ${limits}`);

@@ -76,7 +76,7 @@ describe('the desired registration', () => {
     );
   });
 
-  test('the desired registration keeps selectors of a platform in our entry', () => {
+  test('the desired registration keeps the selectors that another writer added to the live webhook entry of the daemon', () => {
     const namespaceSelector = { matchExpressions: [{ key: 'control-plane', operator: 'DoesNotExist' }] };
     const objectSelector = { matchLabels: { team: 'a' } };
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
@@ -91,7 +91,7 @@ describe('the desired registration', () => {
     assert.deepEqual(webhooks[0], { ...own, namespaceSelector, objectSelector });
   });
 
-  test('the desired registration takes no other field from the live one', () => {
+  test('the desired registration takes no labels, annotations, rules, matchConditions, timeoutSeconds or failurePolicy from the live registration', () => {
     const [own] = desiredRegistration(registrationOptions(), { caBundle, matchConditions: [] }).webhooks;
     const live = {
       metadata: { labels: { team: 'a' }, annotations: { note: 'x' }, uid: 'y' },

@@ -35,7 +35,7 @@ const stored = (registration: V1MutatingWebhookConfiguration, selector?: V1Label
 const selectorOf = (registration: V1MutatingWebhookConfiguration) => ownWebhook(registration)?.namespaceSelector;
 
 describe('the namespaceSelector of our entry', () => {
-  test('without namespaceSelector in the policy, the entry has an empty selector and the registration no record of it', () => {
+  test('if the policy has no namespaceSelector, the webhook entry has an empty namespaceSelector, and the registration has no annotations', () => {
     assert.deepEqual(selectorOf(desired()), {});
     assert.equal(desired().metadata?.annotations, undefined);
   });
@@ -45,7 +45,7 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(publishedSelector(desired(production)), production);
   });
 
-  test('a published namespaceSelector is no drift, even if a platform adds requirements', () => {
+  test('a published namespaceSelector is no drift, even if another writer adds requirements to it', () => {
     const live = stored(desired(production));
     assert.deepEqual(drift(live, desired(production, live)), []);
     const added = stored(live, {
@@ -55,7 +55,7 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(added, desired(production, added)), []);
   });
 
-  test('a requirement of the policy that another writer removes from the namespaceSelector is restored beside those of a platform', () => {
+  test('if another writer removes a requirement of the policy from the namespaceSelector, the requirement is restored, and requirements of other writers are kept', () => {
     const live = stored(desired(production), { matchExpressions: ofPlatform });
     const wanted = desired(production, live);
     assert.deepEqual(drift(live, wanted), ['namespaceSelector']);
@@ -77,7 +77,7 @@ describe('the namespaceSelector of our entry', () => {
     assert.deepEqual(drift(after, desired(teams, after)), []);
   });
 
-  test('without namespaceSelector in the policy, only requirements of a platform remain', () => {
+  test('if the policy no longer has a namespaceSelector, only the requirements of other writers stay in the webhook entry', () => {
     const live = stored(desired(production), { matchExpressions: [...ofPlatform, inProduction] });
     const wanted = desired(undefined, live);
     assert.deepEqual(selectorOf(wanted), { matchExpressions: ofPlatform });

@@ -197,7 +197,7 @@ describe('a replica without the Lease', () => {
     assert.equal((await withoutLease(store, { caBundle: second })).isDrifted, false);
   });
 
-  test('without the Lease, writing the CA bundle conflicts if the configuration changed since it was read', async () => {
+  test('without the Lease, a write of the CA bundle fails with KUBE_CONFLICT if another writer changes the registration between read and write', async () => {
     const store = await registered();
     const findings = await withoutLease(store, { caBundle: second });
     store.edit((live) => Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 9 }));

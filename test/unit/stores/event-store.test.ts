@@ -25,7 +25,7 @@ async function written(before?: object, reason: 'due' | 'KUBE_FORBIDDEN' = 'due'
 }
 
 describe('an Event about the Secret', () => {
-  test('an Event about the Secret has a name of Secret, action and reason', async () => {
+  test('the name of an Event about the Secret consists of the Secret name, the action and the reason', async () => {
     assert.deepEqual(await written(), {
       path: '/api/v1/namespaces/ops/events/cert.renew.due',
       query: { fieldManager: 'terraform-daemon', force: 'true' },

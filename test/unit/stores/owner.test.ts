@@ -71,7 +71,7 @@ describe('the owner reference of objects of the daemon', () => {
     assert.deepEqual(await uid(), ['first']);
   });
 
-  test('creating an object fails while RBAC rules of a new install may not be in force yet', async () => {
+  test('creating an object fails if reading its owner ClusterRole is forbidden in the first five seconds of the process, when RBAC rules can be new', async () => {
     const { uid, warnings, clock } = anOwner(forbidden, 'first');
     clock.uptimeMs = timings.owner.forbiddenMs - 1;
     await assert.rejects(uid(), { code: 'KUBE_FORBIDDEN' });

@@ -146,7 +146,7 @@ test('a failed request counts as in flight if it was sent between the kill signa
 describe('the time until Jobs are capped again', () => {
   const rows: [name: string, sketches: Sketch[], since: number, healedMs: number][] = [
     [
-      'returns 0 if no request failed',
+      'if no request failed',
       [
         [0, 5],
         [10, 15],
@@ -155,7 +155,7 @@ describe('the time until Jobs are capped again', () => {
       0,
     ],
     [
-      'returns 0 if requests failed only before the start',
+      'if requests failed only before the start',
       [
         [0, 5, 'lost'],
         [10, 15],
@@ -164,7 +164,7 @@ describe('the time until Jobs are capped again', () => {
       0,
     ],
     [
-      'counts to the response of the first capped Job that was sent after the last failed request',
+      'up to the response of the first capped Job that was sent after the last failed request',
       [
         [0, 5],
         [10, 15, 'unmutated'],
@@ -177,7 +177,7 @@ describe('the time until Jobs are capped again', () => {
       39,
     ],
     [
-      'ignores a capped Job that was sent before the last failed request',
+      'without regard to a capped Job that was sent before the last failed request',
       [
         [10, 60],
         [20, 25, 'lost'],
@@ -187,7 +187,7 @@ describe('the time until Jobs are capped again', () => {
       62,
     ],
     [
-      'counts from a failed request that was in flight at the start',
+      'if the failed request was in flight at the start',
       [
         [0, 15, 'lost'],
         [20, 25],
@@ -196,7 +196,7 @@ describe('the time until Jobs are capped again', () => {
       17,
     ],
     [
-      'does not depend on the order of the responses',
+      'if the requests are not sorted by time',
       [
         [40, 47],
         [30, 35, 'lost'],
@@ -205,7 +205,7 @@ describe('the time until Jobs are capped again', () => {
       39,
     ],
     [
-      'returns Infinity if no Job was capped after the last failed request',
+      'if no Job was capped after the last failed request',
       [
         [0, 5],
         [10, 15, 'lost'],
@@ -215,7 +215,7 @@ describe('the time until Jobs are capped again', () => {
     ],
   ];
   for (const [name, sketches, since, healedMs] of rows) {
-    test(`mutatedAgain ${name}`, () => {
+    test(`mutatedAgain returns ${healedMs} ms as the time until Jobs are capped again, ${name}`, () => {
       assert.equal(mutatedAgain(requestsOf(sketches), at(since)), healedMs);
     });
   }

@@ -60,7 +60,7 @@ describe('Events of the daemon', () => {
     assert.deepEqual(notes, [`00:00 ${cut}`, `00:00 ${cut}`, `00:00 ${'規'.repeat(341)}`]);
   });
 
-  test('a repeated Event has the last note with the time of its occurrence', (t) => {
+  test('a repeated Event is written with its latest note and the time at which that note was emitted', (t) => {
     const { emit, notes, pass } = start(t);
     for (const note of ['one', 'two', 'three']) {
       emit(notice({ note }));

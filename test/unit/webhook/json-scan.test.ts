@@ -64,7 +64,7 @@ describe('withoutManagedFields', () => {
     }
   });
 
-  test('withoutManagedFields leaves managedFields in a form that no API server writes unchanged', () => {
+  test('withoutManagedFields does not change a JSON text whose managedFields have a form that no API server writes', () => {
     for (const json of ['{"managedFields": [1]}', '{"managedFields":{"a":[1]}}', '{"managedFields":null}', '']) {
       assert.equal(shortened(json), json);
     }

@@ -19,7 +19,7 @@ test('refused connections are logged once a minute for each reason, with their n
   ]);
 });
 
-test('refused requests are logged as a warning once a minute for each message, with their number, and otherwise at debug', (t) => {
+test('warnQuietly logs each message as a warning once a minute with the number of its occurrences, and the other occurrences at debug', (t) => {
   let nowMs = 1_000;
   t.mock.method(performance, 'now', () => nowMs);
   const lines: unknown[] = [];

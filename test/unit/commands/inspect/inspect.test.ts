@@ -59,7 +59,7 @@ describe('inspect', () => {
     ]);
   });
 
-  test('in a Pod inspect suggests the port of the endpoint, without kubectl', async () => {
+  test('if inspect runs in a Pod, it suggests the command inspect --address with the port of the endpoint, and not kubectl', async () => {
     const inPod = await inspected({ isInPod: true });
     assert.deepEqual(inPod.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:8090']);
     const elsewhere = await inspected({ isInPod: true, raw: { ...OPTIONS, 'webhook-bind-port': '9443' } });
@@ -77,7 +77,7 @@ describe('inspect', () => {
     assert.deepEqual([exitCode, secret.state, problems[0].reason], [1, 'refused', 'forbidden']);
   });
 
-  test('inspect rejects if the API server is unavailable', async () => {
+  test('inspect fails with KUBE_UNAVAILABLE if the API server is unavailable', async () => {
     const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
     await assert.rejects(inspected({ problem }), problem);
   });

@@ -41,7 +41,7 @@ describe('the text report of inspect', () => {
     });
   }
 
-  test('the text report of inspect has the date, the time left, the validity and the state of the Secret', () => {
+  test('the text report of inspect has its date, the validity and time left of the certificate, the state of the Secret, and the verdict', () => {
     const text = fullText({ afterMs: 29 * DAY_MS });
     for (const line of [
       'terraform-daemon, as of 2026-03-30 12:00:00Z',

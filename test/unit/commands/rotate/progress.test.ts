@@ -47,22 +47,42 @@ test('suggested commands name the namespace and the Deployment of the install', 
 
 describe('the progress of a requested rotation', () => {
   const cases: Readonly<Record<string, readonly [Asked, CertificateSet, StoredSecret, Progress]>> = {
-    'while the annotation is set': ['serving', set, aSecret(renewed, 'serving'), 'waiting'],
-    'with another serving certificate and without the annotation': ['serving', set, aSecret(renewed), 'done'],
-    'with the same serving certificate and without the annotation': ['serving', set, aSecret(set), 'withdrawn'],
-    'during a rotation with the annotation': ['ca', set, aSecret(rotating('settling'), 'ca'), 'waiting'],
-    'with another CA and without the annotation': ['ca', set, aSecret(other), 'done'],
-    'after the rotation that was in progress at the request': [
+    'while the Secret has the annotation rotate': ['serving', set, aSecret(renewed, 'serving'), 'waiting'],
+    'if the Secret has another serving certificate and no annotation rotate': [
+      'serving',
+      set,
+      aSecret(renewed),
+      'done',
+    ],
+    'if the Secret has the same serving certificate and no annotation rotate': [
+      'serving',
+      set,
+      aSecret(set),
+      'withdrawn',
+    ],
+    'while a CA rotation is in progress and the Secret has the annotation rotate': [
+      'ca',
+      set,
+      aSecret(rotating('settling'), 'ca'),
+      'waiting',
+    ],
+    'if the Secret has another CA and no annotation rotate': ['ca', set, aSecret(other), 'done'],
+    'after the end of a CA rotation that was in progress at the request': [
       'ca',
       rotating('retiring', other),
       aSecret(other),
       'done',
     ],
-    'with the same CA and without the annotation': ['ca', set, aSecret(set), 'withdrawn'],
-    'during a rotation without the annotation': ['ca', set, aSecret(rotating('settling')), 'withdrawn'],
+    'if the Secret has the same CA and no annotation rotate': ['ca', set, aSecret(set), 'withdrawn'],
+    'while a CA rotation is in progress and the Secret has no annotation rotate': [
+      'ca',
+      set,
+      aSecret(rotating('settling')),
+      'withdrawn',
+    ],
   };
   for (const [what, [asked, before, now, expected]] of Object.entries(cases)) {
-    test(`the progress of a request for ${asked} is ${expected} ${what}`, () => {
+    test(`progressOf returns ${expected} for a rotation request for ${asked} ${what}`, () => {
       assert.equal(progressOf(asked, { set: before, asked }, rotationState(now)), expected);
     });
   }
