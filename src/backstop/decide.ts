@@ -1,4 +1,5 @@
-import { asObject, isObject, type JsonObject } from '../lib/json.ts';
+import { wroteField } from '../kube/managed-fields.ts';
+import { asObject, countOf, isObject, type JsonObject, objectsIn } from '../lib/json.ts';
 import { decide } from '../policy/decide.ts';
 import { isBeingDeleted, isFinished, LARGEST_BACKOFF_LIMIT, readJob } from '../policy/job.ts';
 import { isSelected } from '../policy/namespace-selector.ts';
@@ -25,6 +26,12 @@ export type JobDecision =
   | ExplainDecision;
 
 /**
+ * Why a Job gets its limit. `policy`: no run would end by it. `retried`: the Job has failed before, and a lower limit
+ * would end its current run. `shared-restarts`: restarts of a sidecar or of another container count as well.
+ */
+export type CapReason = 'policy' | 'retried' | 'shared-restarts';
+
+/**
  * The Job must be capped, because its backoffLimit is higher than the policy allows. `from` is the stored backoffLimit,
  * or `undefined` if the Job has none. `to` is the new backoffLimit.
  */
@@ -33,6 +40,9 @@ export interface CapDecision {
   readonly job: JobReference;
   readonly from: number | undefined;
   readonly to: number;
+  readonly reason: CapReason;
+  /** Whether the Pods must be read before the cap, because their restarts count against the limit. */
+  readonly needsPods: boolean;
 }
 
 /** The Job has failed and the policy prevents retries, so an Event must inform the user. */
@@ -76,6 +86,9 @@ const CLOCKS_MS = 5_000;
  */
 const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 
+/** A caveat of an Event: the Job did not run once, and the cap let its last run finish. */
+const RETRIED = 'it was retried before it was capped';
+
 const leave: JobDecision = { action: 'leave' };
 
 /**
@@ -100,23 +113,44 @@ function decideByRules(stored: unknown, context: JobContext): JobDecision {
   if (isFinished(stored)) return decideFailed(stored, job, context);
   if (!isHealed(metadata, context)) return leave;
   const change = limitChange(stored, context);
-  if (typeof change?.to !== 'number') return leave;
-  return { action: 'cap', job, from: typeof change.from === 'number' ? change.from : undefined, to: change.to };
+  return typeof change?.to === 'number' ? decideLimit(stored, job, { ...change, to: change.to }) : leave;
 }
+
+/**
+ * Decides about the limit with which the current run of a Job can finish. The Job controller ends a Job when the number
+ * of its failed Pods exceeds the limit, also while a Pod runs.
+ */
+function decideLimit({ spec, status }: JsonObject, job: JobReference, change: Change & { to: number }): JobDecision {
+  const { active, failed, uncountedTerminatedPods } = asObject(status);
+  const uncounted = asObject(uncountedTerminatedPods).failed;
+  const failures = countOf(failed) + objectsIn(uncounted).length;
+  const isRunning = countOf(active) > 0;
+  const isRetried = isRunning && failures > change.to;
+  const from = typeof change.from === 'number' ? change.from : undefined;
+  const to = isRetried ? failures : change.to;
+  if (from !== undefined && to >= from) return leave;
+  const needsPods = isRunning && podSpecOf(asObject(spec)).restartPolicy === 'OnFailure';
+  return { action: 'cap', job, from, to, reason: isRetried ? 'retried' : 'policy', needsPods };
+}
+
+const podSpecOf = ({ template }: JsonObject): JsonObject => asObject(asObject(template).spec);
 
 function decideFailed(stored: JsonObject, job: JobReference, context: JobContext): JobDecision {
   const spec = asObject(stored.spec);
-  const { conditions } = asObject(stored.status);
-  const failure = (Array.isArray(conditions) ? conditions : [])
-    .map(asObject)
-    .find(({ type, status }) => type === 'Failed' && status === 'True');
+  const { conditions, failed } = asObject(stored.status);
+  const failure = objectsIn(conditions).find(({ type, status }) => type === 'Failed' && status === 'True');
   const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
-  if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS || spec.backoffLimit !== 0) return leave;
+  if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS) return leave;
+  const isRaised = spec.backoffLimit !== 0;
+  // The backstop sets a higher limit than 0 to let a run finish. Another writer's limit has allowed retries.
+  if (isRaised && !wroteField(asObject(stored.metadata), ['f:spec', 'f:backoffLimit'])) return leave;
   // The Job does not record who set its backoffLimit to 0. Assume that the policy did, if the policy would lower even
   // the largest backoffLimit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
-  return { action: 'explain', job, caveats: caveatsAbout(stored), ...endOf(spec, failure.reason) };
+  const isRetried = isRaised || countOf(failed) > 1;
+  const caveats = [...(isRetried ? [RETRIED] : []), ...caveatsAbout(stored)];
+  return { action: 'explain', job, caveats, ...endOf(spec, failure.reason) };
 }
 
 function caveatsAbout(stored: JsonObject): readonly string[] {
@@ -125,9 +159,9 @@ function caveatsAbout(stored: JsonObject): readonly string[] {
   return 'problem' in job ? [] : caveatsOf(job, job);
 }
 
-function endOf({ template }: JsonObject, reason: unknown): Pick<ExplainDecision, 'isLogKept' | 'reason'> {
+function endOf(spec: JsonObject, reason: unknown): Pick<ExplainDecision, 'isLogKept' | 'reason'> {
   if (typeof reason === 'string' && reason !== '' && reason !== LIMIT_EXCEEDED) return { isLogKept: false, reason };
-  return { isLogKept: asObject(asObject(template).spec).restartPolicy === 'Never', reason: undefined };
+  return { isLogKept: podSpecOf(spec).restartPolicy === 'Never', reason: undefined };
 }
 
 /**

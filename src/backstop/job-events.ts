@@ -16,16 +16,28 @@ export interface JobEvent {
  * Returns the Event for a Job that the API server stored uncapped and the backstop then capped. The name contains the
  * resourceVersion, so that each cap of a Job has its own Event.
  */
-export function missedEvent({ job, from, to }: CapDecision): JobEvent {
+export function missedEvent(decision: CapDecision): JobEvent {
+  const { job, from, to } = decision;
   return {
     name: `missed.${job.uid}.${job.resourceVersion}`,
     reason: 'Missed',
     action: 'cap',
     note:
       `The API server stored this Job uncapped, and terraform-daemon then lowered its backoffLimit from ` +
-      `${from ?? 'the default'} to ${to}. The restartPolicy of a stored Job cannot be changed: ` +
-      'with OnFailure, a container that fails may start a second time before the Job fails.',
+      `${from ?? 'the default'} to ${to}. ${whyThisLimit(decision)} The restartPolicy of a stored Job cannot be ` +
+      'changed: with OnFailure, a container that fails may start once more before the Job fails.',
   };
+}
+
+function whyThisLimit({ reason, to }: CapDecision): string {
+  if (reason === 'policy') return 'This is the limit of the policy.';
+  if (reason === 'retried') {
+    return 'It had been retried already: this is the lowest limit with which its current run can finish, and its next failure ends the Job.';
+  }
+  return (
+    'The restarts of all containers count against the limit, also those of sidecars. So that a sidecar does not end ' +
+    `the current run, the Job fails only when its containers have restarted ${to} times in all.`
+  );
 }
 
 /** Returns the Event for a Job that has failed and is not retried by policy. */
@@ -53,8 +65,8 @@ function howItFailed({ isLogKept, caveats, reason }: ExplainDecision, log: strin
   }
   if (isLogKept) return `This Job ran once and failed. The policy allows no retry. Its log: ${log}.`;
   return (
-    'This Job failed, and the policy allows no retry. Its restartPolicy is OnFailure, so it may have run twice, ' +
-    `and its log may no longer exist: ${log}.`
+    'This Job failed, and the policy allows no retry. Its restartPolicy is OnFailure, so it may have run more than ' +
+    `once, and its log may no longer exist: ${log}.`
   );
 }
 

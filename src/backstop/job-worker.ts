@@ -7,6 +7,7 @@ import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { capForRun, type PodRun, podRun } from './current-run.ts';
 import { type CapDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
 import type { WriteJobEvent } from './event-queue.ts';
 import { missedEvent, ranOnceEvent } from './job-events.ts';
@@ -15,7 +16,7 @@ import type { JobHandlers } from './job-watch.ts';
 import { createRetryQueue } from './retry-queue.ts';
 
 export interface JobWorkerDependencies {
-  readonly jobs: Pick<JobStore, 'read' | 'cap'>;
+  readonly jobs: Pick<JobStore, 'read' | 'cap' | 'pods'>;
   readonly namespaceLabels: (namespace: string) => Promise<Labels>;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
@@ -50,6 +51,7 @@ const PAGE_MS = 2_000;
 
 const NOT_CAPPED = 'job not capped';
 const RAISED = 'cap rate-limited: another writer keeps raising backoffLimit';
+const PODS_UNREAD = 'cannot list pods, a cap may end a run';
 
 /**
  * Returns handlers that decide about each reported Job and act on the decision. Failures are retried with exponential
@@ -130,17 +132,18 @@ export function createJobWorker(
  *
  * @throws OperatorError with a `KUBE_…` code.
  */
-async function capJob(
-  decision: CapDecision,
-  { jobs, log, metrics, writeEvent, outages, limiter, now }: JobWorkerDependencies,
-): Promise<number | undefined> {
-  const { job, from, to } = decision;
+async function capJob(decided: CapDecision, dependencies: JobWorkerDependencies): Promise<number | undefined> {
+  const { jobs, log, metrics, writeEvent, outages, limiter, now } = dependencies;
+  const { job } = decided;
   const { namespace, name } = job;
   const delayMs = limiter.delayMs(job.uid, now());
   if (delayMs > 0) {
     outages.failed(RAISED, { namespace, name, error: 'another writer raises backoffLimit after each cap' });
     return delayMs;
   }
+  const decision = decided.needsPods ? await withPods(decided, dependencies) : decided;
+  if (decision === undefined) return undefined;
+  const { from, to, reason } = decision;
   const result = await jobs.cap(job, to);
   // Another writer has changed the Job. The watch reports the change, and the worker then decides again.
   if (result === 'lost') return undefined;
@@ -153,8 +156,26 @@ async function capJob(
     return timings.job.longestMs;
   }
   for (const problem of [NOT_CAPPED, RAISED]) outages.recovered(problem);
-  log.info('uncapped job capped', { namespace, name, from, to });
+  log.info('uncapped job capped', { namespace, name, from, to, reason });
   metrics.jobMissed();
   writeEvent(job, missedEvent(decision));
   return undefined;
+}
+
+/** Reads the Pods of the Job and returns the cap that does not end its current run; see `capForRun`. */
+async function withPods(
+  decision: CapDecision,
+  { jobs, outages }: Pick<JobWorkerDependencies, 'jobs' | 'outages'>,
+): Promise<CapDecision | undefined> {
+  const runs: PodRun[] = [];
+  try {
+    await jobs.pods(decision.job, (pod) => runs.push(podRun(pod)));
+  } catch (error) {
+    if (!(error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN')) throw error;
+    // A missing right does not return by itself, and an endless Job is worse than a run that is cut off.
+    outages.failed(PODS_UNREAD, errorFields(error));
+    return decision;
+  }
+  outages.recovered(PODS_UNREAD);
+  return capForRun(decision, runs);
 }

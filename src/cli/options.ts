@@ -238,7 +238,7 @@ const policy = {
     placeholder: 'which',
     description: 'cap Jobs stored uncapped: all, new or off',
     details:
-      'With new, the daemon caps only Jobs created after its start. Capping a Job that is in its second run ends the Job at once and stops its Pod.',
+      'With new, the daemon caps only Jobs created after its start. A cap leaves as many failures as the current run needs to finish.',
     default: 'all',
     parse: oneOf('all', 'new', 'off'),
   },

@@ -14,13 +14,18 @@ const JOBS = '/apis/batch/v1/jobs';
  */
 const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
 /**
+ * Pods of one page of a list. A Job of terraform-controller has one Pod at a time, and several workers read such pages
+ * at once: a Pod can have 1.5 MB as well.
+ */
+const PODS_PER_PAGE = 2;
+/**
  * Seconds until the API server ends a watch. Less than the 30 s after which the client gives up a watch without
  * events.
  */
 const WATCH_S = '28';
 
-/** The response to a list request. The items are `unknown` because users write the Jobs. */
-interface JobList {
+/** The response to a list request. The items are `unknown` because users write the objects. */
+interface List {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items?: readonly unknown[] | null;
 }
@@ -47,8 +52,23 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       // the verb `get`.
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
       const query = { fieldSelector: `metadata.name=${name}` };
-      const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as JobList;
+      const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as List;
       return list.items?.find((job) => referenceOf(job)?.uid === uid);
+    },
+    async pods({ namespace, name, uid }, onPod) {
+      const path = `/api/v1/namespaces/${namespace}/pods`;
+      const query = {
+        labelSelector: `batch.kubernetes.io/controller-uid=${uid}`,
+        fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded',
+        limit: String(PODS_PER_PAGE),
+      };
+      let next: string | undefined;
+      do {
+        const page = callJson('GET', path, { query: next ? { ...query, continue: next } : query });
+        const { metadata, items } = (await orFail(page, `list Pods of Job ${namespace}/${name}`)) as List;
+        for (const pod of items ?? []) onPod(pod);
+        next = metadata.continue;
+      } while (next);
     },
     async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
@@ -63,10 +83,10 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
   };
 }
 
-async function readPage(callJson: CallJson, next: string | undefined): Promise<JobList> {
+async function readPage(callJson: CallJson, next: string | undefined): Promise<List> {
   const read = async (limit: number, mostBytes?: number) => {
     const query = { limit: String(limit), ...(next === undefined ? {} : { continue: next }) };
-    return (await callJson('GET', JOBS, { query, mostBytes })) as JobList;
+    return (await callJson('GET', JOBS, { query, mostBytes })) as List;
   };
   try {
     return await read(PAGE.jobs, PAGE.mostBytes);

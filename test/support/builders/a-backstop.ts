@@ -23,6 +23,8 @@ export interface Setting {
   readonly writeEvent?: JobStore['writeEvent'];
   readonly policy?: Policy;
   readonly labels?: () => Labels | Promise<Labels>;
+  /** The Pods of each Job, or the error of their list. Default: none. */
+  readonly pods?: () => readonly unknown[] | OperatorError;
 }
 
 export function aMissedJob(name: string, resourceVersion = '1'): Json {
@@ -38,6 +40,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     writeEvent,
     policy = terraformPolicy,
     labels = () => ({}),
+    pods = () => [],
   } = setting;
   let current = policy;
   const stop = new AbortController();
@@ -48,6 +51,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     running: 0,
     mostRunning: 0,
     patched: [] as string[],
+    limits: [] as number[],
     lastVersion: '',
     events: [] as JobEvent[],
     reads: 0,
@@ -77,8 +81,13 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       seen.reads += 1;
       return stored.get(name) ?? aMissedJob(name);
     },
+    async pods(_job, onPod) {
+      const found = pods();
+      if (found instanceof Error) throw found;
+      found.forEach(onPod);
+    },
     async cap(job, backoffLimit) {
-      assert.equal(backoffLimit, 0);
+      seen.limits.push(backoffLimit);
       seen.running += 1;
       seen.mostRunning = Math.max(seen.mostRunning, seen.running);
       await new Promise(setImmediate);

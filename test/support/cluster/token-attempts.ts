@@ -124,6 +124,11 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'the thief reads each new or changed Job',
   },
   {
+    what: 'list Pods of all namespaces',
+    call: ['GET', `${core}/pods`],
+    note: 'the thief reads all Pods, including plain-text values of environment variables, but not their logs',
+  },
+  {
     what: 'stop a Job (`suspend`, `activeDeadlineSeconds`), raise its `backoffLimit` or `parallelism`',
     call: [
       'PATCH',
@@ -318,7 +323,8 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     { what: 'delete its own Lease', call: ['DELETE', `${leases}/${LEASE}`] },
   ],
   'Pods and other objects': [
-    { what: 'list Pods', call: ['GET', `${core}/pods`] },
+    { what: 'watch Pods', call: ['GET', `${core}/pods?watch=true&timeoutSeconds=1`] },
+    { what: 'read a Pod', call: ['GET', `${inNamespace(core, 'pods')}/a`] },
     { what: 'create a Pod', call: ['POST', inNamespace(core, 'pods'), aPod] },
     { what: 'patch a Pod', call: ['PATCH', `${inNamespace(core, 'pods')}/a`, {}] },
     { what: 'run a command in a Pod', call: ['POST', `${inNamespace(core, 'pods')}/a/exec?command=sh`] },

@@ -24,7 +24,7 @@ function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerr
 const decide = (job: unknown, context: Partial<JobContext> = {}) =>
   decideJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...context });
 
-const cap = { action: 'cap', job: reference, from: 2147483647, to: 0 };
+const cap = { action: 'cap', job: reference, from: 2147483647, to: 0, reason: 'policy', needsPods: false };
 const leave = { action: 'leave' };
 
 describe('the decision about a Job that has not finished', () => {
@@ -63,6 +63,42 @@ describe('the decision about a Job that has not finished', () => {
     assert.deepEqual(created('2030-01-01T11:59:56Z'), cap);
     assert.deepEqual(created('2030-01-01T12:00:05Z'), cap);
     assert.deepEqual(created(undefined), leave);
+  });
+});
+
+describe('the decision about a Job with a run in progress', () => {
+  const active = (status: object, fields: JobFields = {}) => ({
+    ...aStoredJob({ restartPolicy: 'Never', ...fields }),
+    status: { active: 1, ...status },
+  });
+
+  test('decideJob caps a Job with restartPolicy Never to its failures, so that its current run can finish', () => {
+    assert.deepEqual(decide(active({})), cap);
+    assert.deepEqual(decide(active({ failed: 2 })), { ...cap, to: 2, reason: 'retried' });
+    const uncounted = { failed: 1, uncountedTerminatedPods: { failed: ['p-1'], succeeded: [] } };
+    assert.deepEqual(decide(active(uncounted)), { ...cap, to: 2, reason: 'retried' });
+  });
+
+  test('decideJob caps a retried Job to the policy while no Pod runs', () => {
+    for (const status of [
+      { active: 0, failed: 2 },
+      { active: undefined, failed: 2 },
+    ]) {
+      assert.deepEqual(decide(active(status)), cap);
+    }
+  });
+
+  test('decideJob leaves a limit that ends the Job at its next failure', () => {
+    assert.deepEqual(decide(active({ failed: 2 }, { backoffLimit: 2 })), leave);
+    assert.deepEqual(decide(active({ failed: 3 }, { backoffLimit: 2 })), leave);
+    assert.deepEqual(decide(active({ failed: 2 }, { backoffLimit: 3 })), { ...cap, from: 3, to: 2, reason: 'retried' });
+  });
+
+  test('decideJob asks for the Pods of a Job with OnFailure, but only while a Pod runs', () => {
+    assert.deepEqual(decide(active({}, { restartPolicy: 'OnFailure' })), { ...cap, needsPods: true });
+    assert.deepEqual(decide(active({ active: 0 }, { restartPolicy: 'OnFailure' })), cap);
+    const evicted = decide(active({ failed: 2 }, { restartPolicy: 'OnFailure' }));
+    assert.deepEqual(evicted, { ...cap, to: 2, reason: 'retried', needsPods: true });
   });
 });
 
@@ -166,6 +202,18 @@ describe('the decision about a failed Job', () => {
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };
     assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
+  });
+
+  test('decideJob explains a failed Job as retried if the backstop capped it to a higher limit for its current run', () => {
+    const failed = ran({ backoffLimit: 2, conditions: failedAgo(0) });
+    const manager = { manager: 'terraform-daemon', fieldsV1: { 'f:spec': { 'f:backoffLimit': {} } } };
+    const capped = { ...failed, metadata: { ...failed.metadata, managedFields: [manager] } };
+    assert.deepEqual(decide(capped), { ...explain, caveats: ['it was retried before it was capped'] });
+    const twice = ran({ conditions: failedAgo(0) });
+    assert.deepEqual(decide({ ...twice, status: { ...twice.status, failed: 2 } }), {
+      ...explain,
+      caveats: ['it was retried before it was capped'],
+    });
   });
 
   test('decideJob returns leave, so that no Event is written, for a Job that is complete, was retried, is being deleted, or matches no rule', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { OperatorError } from '../../../src/lib/errors.ts';
 import { type Labels, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
@@ -169,5 +170,50 @@ describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, 
     change(aMissedJob('yet-another'));
     await settled();
     assert.equal(warnings(), 2);
+  });
+});
+
+describe('caps of Jobs with OnFailure that have a Pod', { timeout: 30_000 }, () => {
+  const running = (restartCount: number) => ({
+    spec: { containers: [{ name: 'terraform-executor' }] },
+    status: { containerStatuses: [{ name: 'terraform-executor', restartCount, state: { running: {} } }] },
+  });
+  const active = (name: string, backoffLimit?: number) => {
+    const job = aMissedJob(name);
+    return { ...job, spec: { ...job.spec, ...(backoffLimit ? { backoffLimit } : {}) }, status: { active: 1 } };
+  };
+
+  test('the backstop caps a Job to the limit with which its run can finish, or leaves it if its limit is not higher', async (t) => {
+    const { seen, metrics, change } = startBackstop(t, 0, { pods: () => [running(1)] });
+    await eventually(() => assert.equal(seen.watches, 1));
+    change(active('low', 2));
+    change(active('high'));
+    await eventually(() => assert.equal(seen.events.length, 1));
+    assert.deepEqual([seen.patched, seen.limits, metrics.missed], [['high'], [2], 1]);
+    assert.match(seen.events[0]?.note ?? '', /current run can finish/);
+  });
+
+  test('the backstop retries a Job if the API server is unavailable at the list of its Pods', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let pods: unknown[] | OperatorError = away;
+    const { seen, lines, change } = startBackstop(t, 0, { pods: () => pods });
+    await settled();
+    await eventually(() => assert.equal(seen.watches, 1));
+    change(active('job'));
+    await settled();
+    assert.deepEqual([seen.limits, lines.at(-1)], [[], 'warn job not capped']);
+    pods = [running(3)];
+    t.mock.timers.tick(5_000);
+    await settled();
+    assert.deepEqual(seen.limits, [4]);
+  });
+
+  test('without the right to list Pods the backstop caps a Job to the policy, and warns once per outage', async (t) => {
+    const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
+    const { seen, lines, change } = startBackstop(t, 0, { pods: () => forbidden });
+    await eventually(() => assert.equal(seen.watches, 1));
+    for (const name of ['one', 'two']) change(active(name));
+    await eventually(() => assert.deepEqual(seen.limits, [0, 0]));
+    assert.equal(lines.filter((line) => line === 'warn cannot list pods, a cap may end a run').length, 1);
   });
 });

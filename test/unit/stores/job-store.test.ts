@@ -72,6 +72,42 @@ describe('a Job', () => {
     assert.deepEqual(firstOf(calls), { method: 'GET', path: '/apis/batch/v1/namespaces/team-a/jobs', query });
   });
 
+  test('the Job store lists the Pods of a Job that have not finished, page by page, by the uid of the Job', async () => {
+    const pages = [
+      { metadata: { continue: 'more' }, items: [{ a: 1 }, { b: 2 }] },
+      { metadata: {}, items: [{ c: 3 }] },
+    ];
+    const calls: unknown[][] = [];
+    const callJson: JsonCalls['callJson'] = async (...call) => {
+      calls.push(call);
+      return pages.shift();
+    };
+    const seen: unknown[] = [];
+    await createJobStore({ callJson, followJson: assert.fail }).pods(job, (pod) => seen.push(pod));
+    assert.deepEqual(seen, [{ a: 1 }, { b: 2 }, { c: 3 }]);
+    const query = {
+      labelSelector: 'batch.kubernetes.io/controller-uid=u-1',
+      fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded',
+      limit: '2',
+    };
+    assert.deepEqual(calls, [
+      ['GET', '/api/v1/namespaces/team-a/pods', { query }],
+      ['GET', '/api/v1/namespaces/team-a/pods', { query: { ...query, continue: 'more' } }],
+    ]);
+  });
+
+  test('the Job store rejects the list of Pods with the missing RBAC right after a 403', async () => {
+    const message = 'pods is forbidden: User "b" cannot list resource "pods" in API group "" in the namespace "team-a"';
+    const { store } = answering(refused(403, { message }));
+    await assert.rejects(
+      store.pods(job, () => assert.fail()),
+      {
+        code: 'KUBE_FORBIDDEN',
+        message: /^cannot list Pods of Job team-a\/oss-bucket-apply: .*rbac-backstop/,
+      },
+    );
+  });
+
   test('the Job store reads a deleted Job as undefined, even if another Job has its name', async () => {
     for (const items of [[], [{ metadata: { ...job, uid: 'u-2' } }]]) {
       assert.equal(await answering({ items }).store.read(job), undefined);
@@ -156,7 +192,8 @@ describe('reading a page of Jobs from the API server', () => {
 });
 
 describe('an Event on a Job', () => {
-  const missed = (fields: Partial<CapDecision>) => missedEvent({ action: 'cap', job, from: 6, to: 0, ...fields });
+  const cap: CapDecision = { action: 'cap', job, from: 6, to: 0, reason: 'policy', needsPods: false };
+  const missed = (fields: Partial<CapDecision>) => missedEvent({ ...cap, ...fields });
   const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job, caveats: readonly string[] = []) =>
     ranOnceEvent({ action: 'explain', job: about, caveats, ...end });
 
@@ -187,13 +224,22 @@ describe('an Event on a Job', () => {
   test('the note of a Job Event has at most 1,024 characters, and says if the log may no longer exist', () => {
     const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
     const events = [kept, gone, late].map((end) => ranOnce(end, long));
-    const caveats = Array(4).fill('with the length of the longest caveat, which has room for eighty characters or so');
-    for (const { note } of [...events, ranOnce(kept, long, caveats), missed({ job: long })])
-      assert.ok(note.length <= 1024);
-    assert.match(ranOnce(gone).note, /may have run twice, and its log may no longer exist: kubectl /);
+    const one = 'with the length of the longest caveat, which has room for eighty characters or so';
+    const caveats = ['it was retried before it was capped', ...Array(4).fill(one)];
+    const caps = (['policy', 'retried', 'shared-restarts'] as const).map((reason) => missed({ job: long, reason }));
+    for (const { note } of [...events, ranOnce(kept, long, caveats), ...caps]) assert.ok(note.length <= 1024);
+    assert.match(ranOnce(gone).note, /may have run more than once, and its log may no longer exist: kubectl /);
     const { note } = ranOnce({ isLogKept: false, reason: 'DeadlineExceeded' });
     assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
     assert.doesNotMatch(note, /policy/, 'the policy has no part in that');
     assert.match(missed({ from: undefined }).note, /from the default to 0/);
+  });
+
+  test('the note of a Missed Event says why the limit is not lower', () => {
+    assert.match(missed({ to: 2, reason: 'retried' }).note, /from 6 to 2\. .*current run can finish/);
+    assert.match(
+      missed({ to: 8, reason: 'shared-restarts' }).note,
+      /when its containers have restarted 8 times in all/,
+    );
   });
 });
