@@ -77,6 +77,10 @@ const panels: readonly Panel[] = [
     legend: '{{object}}',
   },
   {
+    title: 'Restores of etcd noticed',
+    expr: 'max(increase(terraform_daemon_etcd_restores_total[1h]))',
+  },
+  {
     title: 'Connections refused',
     expr: 'sum by (reason) (rate(terraform_daemon_connections_refused_total[5m]))',
     legend: '{{reason}}',

@@ -36,7 +36,10 @@ export interface WatchOptions {
  * at once causes no busy loop.
  */
 const SHORTEST_WATCH_MS = 1_000;
-/** Number of failures in a row after which the source is listed again, because the resourceVersion can be the cause. */
+/**
+ * Of so many failures in a row, the first one makes the source be listed again: while the API server was unavailable,
+ * etcd can have been restored to an older copy. A watch from a version of the lost history is accepted and silent.
+ */
 const FAILURES_PER_LIST = 5;
 
 /**
@@ -55,7 +58,7 @@ export async function keepWatching(source: WatchSource, { warning, name, log, si
     if (outcome === 'watched') backoff.reset();
     if (outcome !== 'failed') continue;
     const { failures, pauseMs, logFields } = backoff.onFailure(error);
-    if (failures % FAILURES_PER_LIST === 0) from = undefined;
+    if (failures % FAILURES_PER_LIST === 1) from = undefined;
     if (logFields) log.warn(warning, { ...(name !== undefined && { name }), ...logFields });
     await delay(pauseMs, undefined, { signal }).catch(() => {});
   }

@@ -3,6 +3,7 @@ import { errorFields, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Lease, LeaseStore } from '../stores/lease-store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { reading } from './observe.ts';
 
 /**
@@ -20,7 +21,8 @@ export const leaseTimings = {
   // Maximum time that a starting daemon waits for its first check of the Lease, before it logs `ready`.
   firstCheckMs: 2_000,
   // The pause before the next check, if this replica acts as the holder because of an error that a retry does not fix.
-  forbiddenMs: 3 * 60_000,
+  // It is short, because an API server that has just started after a restore of etcd answers with 403 at first.
+  forbiddenMs: 20_000,
   // Maximum number of tries to write the Lease, if each try meets a conflict.
   tries: 3,
   // How long a stopping process waits for the release of the Lease.
@@ -65,6 +67,7 @@ export interface LeaseOptions {
    * wait for it.
    */
   readonly onChange: (isHolder: boolean) => void | Promise<void>;
+  readonly metrics: Pick<Metrics, 'etcdRestored'>;
 }
 
 /**
@@ -86,9 +89,8 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
     mayHold = seen.isHolder;
-    // Another replica may have held the Lease between two checks, so the spec that it published must be observed
-    // again.
-    if (isHolder && seen.isTaken) {
+    // What was observed and listed before may be outdated.
+    if (isHolder && seen.isInterrupted) {
       isHolder = false;
       await onChange(false);
     }
@@ -157,23 +159,42 @@ async function release(store: LeaseStore, { identity, now, log }: LeaseOptions):
 
 type LeaseCheck = () => Promise<{
   readonly isHolder: boolean;
-  /** Whether this check acquired a Lease that was free or had another holder. */
-  readonly isTaken: boolean;
+  /** Whether another replica may have held the Lease since the last check, or etcd was restored to an older copy. */
+  readonly isInterrupted: boolean;
   readonly againMs: number;
 }>;
 
-function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOptions): LeaseCheck {
+function createCheck(store: LeaseStore, { identity, now, log, signal, metrics }: LeaseOptions): LeaseCheck {
   let seen: { readonly resourceVersion: string | undefined; readonly atMs: number } | undefined;
   let isFirstCheck = true;
   let isHolder = false;
   let failedAtMs: number | undefined;
   let isLogged = false;
+  /** The lowest resourceVersion that the Lease can have: each write of an object increases it. */
+  let lowest = 0;
+  let isRestored = false;
 
+  /**
+   * Reads the Lease, and notices that etcd was restored to an older copy: a read without resourceVersion is answered by
+   * etcd itself, not by the watch cache of an API server.
+   */
+  async function read(): Promise<Lease | undefined> {
+    const lease = await store.read();
+    if (lease === undefined) return undefined;
+    const version = Number(lease.resourceVersion);
+    if (version < lowest) {
+      log.warn('etcd was restored to an older revision', { from: lowest, to: version });
+      metrics.etcdRestored();
+      isRestored = true;
+    }
+    lowest = version;
+    return lease;
+  }
   /**
    * Creates, takes or renews the Lease. Resolves with `wait` if another replica holds it or each write met a conflict.
    */
   async function acquire(tries: number = mostTries): Promise<LeaseDecision> {
-    const lease = await store.read();
+    const lease = await read();
     const nowMs = performance.now();
     if (seen?.resourceVersion !== lease?.resourceVersion || seen === undefined) {
       seen = { resourceVersion: lease?.resourceVersion, atMs: nowMs };
@@ -185,6 +206,7 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
       : await store.create(identity, now());
     // The conflict may come from a harmless edit, such as a new annotation, so the Lease is read again.
     if (!isWritten) return tries > 1 ? acquire(tries - 1) : 'wait';
+    lowest += 1;
     return decision;
   }
   /**
@@ -211,11 +233,13 @@ function createCheck(store: LeaseStore, { identity, now, log, signal }: LeaseOpt
       isFirstCheck = false;
       failedAtMs = undefined;
       isLogged = false;
-      return { isHolder, isTaken: decision === 'take', againMs: isHolder ? renewMs : retryMs };
+      const isInterrupted = isRestored || decision === 'take';
+      isRestored = false;
+      return { isHolder, isInterrupted, againMs: isHolder ? renewMs : retryMs };
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const againMs = withoutLease(error);
-      return { isHolder, isTaken: false, againMs };
+      return { isHolder, isInterrupted: false, againMs };
     }
   };
 }

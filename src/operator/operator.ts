@@ -152,7 +152,7 @@ function openEndpoint({ config, dependencies, refused }: Operator): Promise<Endp
  * Lease was released or could not be released in time.
  */
 function startLease({ config, dependencies, state, triggers, stopped }: ListeningOperator): Promise<void> {
-  const { log, now, uptimeMs, policies, lease, replica } = dependencies;
+  const { log, metrics, now, uptimeMs, policies, lease, replica } = dependencies;
   const namespaceLabels = cachedLabels(dependencies.namespaceLabels, uptimeMs);
   const { current: policy, onChange: onPolicyChange } = policies;
   const backstop = { ...dependencies, namespaceLabels, policy, onPolicyChange, heal: config.heal };
@@ -169,7 +169,7 @@ function startLease({ config, dependencies, state, triggers, stopped }: Listenin
     checked();
     return runBackstop(isHolder);
   };
-  return holdLease(lease, { identity: replica, now, log, signal: stopped, onChange });
+  return holdLease(lease, { identity: replica, now, log, metrics, signal: stopped, onChange });
 }
 
 function watchEverything({ config, dependencies, triggers, reloads, stopped }: ListeningOperator): void {

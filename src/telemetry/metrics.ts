@@ -23,6 +23,7 @@ const help = {
   admission_duration_seconds: 'Seconds from the parsed admission request to its response.',
   connections_refused_total: 'Connections that the endpoint or the probe server refused or closed, by reason.',
   missed_jobs_total: 'Jobs that were stored uncapped and then capped by this replica.',
+  etcd_restores_total: 'Times that this replica noticed that etcd was restored to an older revision.',
   ran_once_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
   build_info: 'Always 1; the label is the version.',
 } as const;
@@ -52,6 +53,7 @@ export function createMetrics(version: string) {
   const admissionSeconds = new Histogram({ ...as('admission_duration_seconds'), buckets: admissionBuckets });
   const refused = new Counter(as('connections_refused_total', 'reason'));
   const missed = new Counter(as('missed_jobs_total'));
+  const restores = new Counter(as('etcd_restores_total'));
   const ranOnce = new Counter(as('ran_once_jobs_total'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
@@ -78,6 +80,7 @@ export function createMetrics(version: string) {
     policyRead: (isValid: boolean) => policyValid.set(Number(isValid)),
     repairThrottled: (object: string) => conflicts.inc({ object }),
     jobMissed: () => missed.inc(),
+    etcdRestored: () => restores.inc(),
     jobRanOnce: () => ranOnce.inc(),
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),

@@ -96,7 +96,7 @@ async function inflict(stage: Stage, repairs: Repair[], action: Action): Promise
       return forgetWatches(stage, action.server);
     case 'api-restart':
       return during(stage, ['api-server', action.server], async () =>
-        plane.servers[action.server]?.restart(action.signal, action.forMs),
+        plane.servers[action.server]?.restart(action.signal, () => delay(action.forMs)),
       );
     case 'api-paused':
       return pause(stage, action);
@@ -168,7 +168,7 @@ async function forgetWatches(stage: Stage, server: number): Promise<void> {
   for (const { link } of slots) link.only(target?.port);
   // Within two seconds all replicas connect their watches to the only API server that their links still forward to.
   await delay(2_000);
-  await during(stage, ['api-server', server], async () => target?.restart('SIGKILL', 0));
+  await during(stage, ['api-server', server], async () => target?.restart('SIGKILL'));
   // The replicas reconnect their watches within five seconds.
   await delay(6_000);
   for (const { link } of slots) link.only(undefined);
@@ -199,7 +199,7 @@ async function slowDown({ plane }: Stage, { server, forMs }: Lasting): Promise<v
 
 const restartEtcd = (stage: Stage, { signal, forMs }: { readonly signal: Signal; readonly forMs: number }) =>
   during(stage, ['etcd', 0], async () => {
-    await stage.plane.etcd.restart(signal, forMs);
+    await stage.plane.etcd.restart(signal, () => delay(forMs));
     const isBack = ({ core }: Cluster) =>
       eventually(() => core.readNamespace({ name: NAMESPACE }), { withinMs: 60_000 });
     await Promise.all(stage.clusters.map(isBack));

@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
 import type { Component } from '../../tools/control-plane/component.ts';
 import { apiServerArgs, etcdArgs, layoutOf } from '../../tools/control-plane/component-args.ts';
@@ -15,8 +14,8 @@ import { tokenFile, type User, withToken, writeKubeconfig } from '../../tools/co
 export interface Restartable {
   /** Path of the file with the output of the process, including restarts. */
   readonly logFile: string;
-  /** Ends the process with the signal, waits `downMs` and starts it again. Resolves when it serves. */
-  restart(signal: NodeJS.Signals, downMs: number): Promise<void>;
+  /** Ends the process with the signal, waits for `whileDown` and starts it again. Resolves when it serves. */
+  restart(signal: NodeJS.Signals, whileDown?: () => Promise<unknown>): Promise<void>;
   signal(signal: NodeJS.Signals): void;
 }
 
@@ -26,6 +25,8 @@ export interface ApiServer extends Restartable, ControlPlane {
 
 export interface HaControlPlane {
   readonly etcd: Restartable;
+  /** The data of etcd. It can be copied while etcd is down. */
+  readonly etcdFolder: string;
   readonly servers: readonly ApiServer[];
   stop(): Promise<void>;
 }
@@ -68,7 +69,7 @@ export async function startHaControlPlane(count: number, users: readonly User[])
       const paths = { caFile: layout.caFile, kubeconfig: kubeconfigFor(admin.name), kubeconfigFor, log };
       servers.push({ ...itself, ...paths, url, port, failed: group.failed, stop: group.stop });
     }
-    return { etcd, servers, stop: group.stop };
+    return { etcd, etcdFolder: layout.etcdFolder, servers, stop: group.stop };
   } catch (error) {
     await group.stop();
     throw error;
@@ -88,10 +89,10 @@ async function startRestartable(
   let component = await start();
   return {
     logFile: component.log,
-    async restart(signal, downMs) {
+    async restart(signal, whileDown) {
       if (signal === 'SIGKILL') process.kill(component.pid, 'SIGKILL');
       await component.stop();
-      await delay(downMs);
+      await whileDown?.();
       component = await start();
     },
     signal(signal) {

@@ -168,6 +168,7 @@ suite('/metrics', () => {
       terraform_daemon_policy_valid: 'gauge',
       terraform_daemon_conflicts_total: 'counter',
       terraform_daemon_missed_jobs_total: 'counter',
+      terraform_daemon_etcd_restores_total: 'counter',
       terraform_daemon_ran_once_jobs_total: 'counter',
       terraform_daemon_connections_refused_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
@@ -195,6 +196,7 @@ suite('/metrics', () => {
     metrics.repairThrottled('secret');
     metrics.jobMissed();
     metrics.jobMissed();
+    metrics.etcdRestored();
     metrics.jobRanOnce();
     metrics.reconciled('failure', 2);
     metrics.reconcileFailed('KUBE_REJECTED');
@@ -217,6 +219,7 @@ suite('/metrics', () => {
       'terraform_daemon_conflicts_total{object="secret"}': 1,
       'terraform_daemon_conflicts_total{object="registration"}': 0,
       terraform_daemon_missed_jobs_total: 2,
+      terraform_daemon_etcd_restores_total: 1,
       terraform_daemon_ran_once_jobs_total: 1,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,
       'terraform_daemon_connections_refused_total{reason="too-many-connections"}': 0,

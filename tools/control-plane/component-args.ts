@@ -6,6 +6,7 @@ export interface Layout {
   readonly folder: string;
   /** etcd listens on a Unix socket: no port can conflict, and no other user of the machine can connect. */
   readonly etcdUrl: string;
+  readonly etcdFolder: string;
   readonly certFolder: string;
   /** Certificate of the API server in PEM. The API server creates the file when it starts. */
   readonly caFile: string;
@@ -18,6 +19,7 @@ export function layoutOf(folder: string): Layout {
   return {
     folder,
     etcdUrl: `unix://${join(folder, 'etcd.sock')}`,
+    etcdFolder: join(folder, 'etcd'),
     certFolder,
     caFile: join(certFolder, 'apiserver.crt'),
     tokenFile: join(folder, 'tokens.csv'),
@@ -25,10 +27,10 @@ export function layoutOf(folder: string): Layout {
   };
 }
 
-export function etcdArgs({ folder, etcdUrl }: Layout): readonly string[] {
+export function etcdArgs({ folder, etcdUrl, etcdFolder }: Layout): readonly string[] {
   const peerUrl = `unix://${join(folder, 'etcd-peer.sock')}`;
   return [
-    `--data-dir=${join(folder, 'etcd')}`,
+    `--data-dir=${etcdFolder}`,
     '--unsafe-no-fsync', // fsync is slow, and test data need not survive a power cut
     `--listen-client-urls=${etcdUrl}`,
     `--advertise-client-urls=${etcdUrl}`,

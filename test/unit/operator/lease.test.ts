@@ -90,9 +90,13 @@ function start(
     changes.push(isHolder);
     if (!isHolder && !stop.signal.aborted) onLoss();
   };
-  const options = { identity: 'pod/2', now: () => new Date(), log, signal: stop.signal, onChange };
+  const metrics = { etcdRestored: () => void told.push('counted') };
+  const options = { identity: 'pod/2', now: () => new Date(), log, metrics, signal: stop.signal, onChange };
   const ended = holdLease(store, options);
-  return { told, changes, ended, stop: () => stop.abort(), stored: () => stored, write };
+  const restore = (lease: Lease) => {
+    stored = lease;
+  };
+  return { told, changes, ended, stop: () => stop.abort(), stored: () => stored, write, restore };
 }
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
@@ -129,6 +133,20 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     write('other/1');
     write(undefined);
     await eventually(() => assert.deepEqual(changes, [true, false, true]), { withinMs: 10_000 });
+  });
+
+  test('holdLease restarts the backstop and reports once that etcd was restored, if the Lease is an older copy', async (t) => {
+    const lease = renewed(0, 'pod/2');
+    const { told, changes, stored, write, restore } = start(t, { lease });
+    await eventually(() => assert.equal(stored()?.resourceVersion, '8'));
+    // The copy is as old as the last read of the Lease, so the version has not decreased since that read.
+    restore(lease);
+    const report = ['etcd was restored to an older revision', 'counted', 'ended', 'started watching jobs', 'begun'];
+    await eventually(() => assert.deepEqual(told.slice(-5), report), { withinMs: 60_000 });
+    assert.deepEqual([changes, stored()?.resourceVersion], [[true, false, true], '8']);
+    const other = Array.from({ length: 3 }, () => write('pod/2'));
+    await eventually(() => assert.ok(Number(stored()?.resourceVersion) > 8 + other.length), { withinMs: 60_000 });
+    assert.equal(told.filter((line) => line === 'counted').length, 1);
   });
 
   test('holdLease keeps the backstop running if an annotation of the Lease causes a write conflict', async (t) => {
