@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { matchesCel } from './match-fields.ts';
 import type { Policy } from './policy.ts';
-import { changesCel, isNeededCel, MAY_CHANGE, mayChangeCel } from './setting-fields.ts';
+import { changesCel, isNeededCel, LIMIT_OF_RUN, limitOfRunCel, MAY_CHANGE, mayChangeCel } from './setting-fields.ts';
 
 /** One match condition of a webhook. The API server calls the webhook only if all match conditions hold. */
 export interface MatchCondition {
@@ -72,7 +72,7 @@ const needsAChange = ({ rules }: Policy): string =>
  */
 export const jsonPatch = ({ rules }: Policy): string =>
   [
-    `[${mayChangeCel}].map(${MAY_CHANGE},`,
+    `[${limitOfRunCel}].map(${LIMIT_OF_RUN}, [${mayChangeCel}].map(${MAY_CHANGE},`,
     ...rules.map(({ match, set }) => `${matchesCel(match)} ? ${changesCel(set)} :`),
-    '[])[0]',
+    '[])[0])[0]',
   ].join('\n');

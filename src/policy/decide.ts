@@ -1,4 +1,4 @@
-import { isBeingDeleted, readJob } from './job.ts';
+import { isBeingDeleted, type Job, readJob } from './job.ts';
 import { matches } from './match-fields.ts';
 import type { Policy, Rule, Settings } from './policy.ts';
 import { caveatsOf } from './retry-fields.ts';
@@ -11,6 +11,7 @@ export const allowReasons = [
   'being-deleted',
   'no-rule',
   'opted-out',
+  'run-in-progress',
   'already-capped',
 ] as const;
 
@@ -70,7 +71,7 @@ export function decide(write: JobWrite, policy: Policy): Decision {
 function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   const { job, operation } = written;
   const changes = changesFor(written, set);
-  if (changes.length === 0) return allow(isOptedOut(job) ? 'opted-out' : 'already-capped');
+  if (changes.length === 0) return allow(whyUnchanged(job, set));
   if (operation === 'UPDATE' && changes.every(({ field }) => field === 'restartPolicy')) {
     return { action: 'keep', rule, changes };
   }
@@ -82,6 +83,11 @@ function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   const isOnce = operation === 'CREATE' && retries.restartPolicy === 'Never' && caveats.length === 0;
   const whenNone = isOnce ? 'once' : 'no-retry';
   return { action: 'cap', rule, changes, effect: retries.backoffLimit === 0 ? whenNone : 'limited', caveats };
+}
+
+function whyUnchanged(job: Job, { backoffLimit }: Settings): AllowReason {
+  if (isOptedOut(job)) return 'opted-out';
+  return settingFields.backoffLimit.isNeeded(backoffLimit, job) ? 'run-in-progress' : 'already-capped';
 }
 
 const allow = (reason: AllowReason): Decision => ({ action: 'allow', reason });

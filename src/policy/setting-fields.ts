@@ -1,4 +1,4 @@
-import { asObject } from '../lib/json.ts';
+import { asObject, countOf } from '../lib/json.ts';
 import { DEFAULT_BACKOFF_LIMIT, type Job, POD } from './job.ts';
 import { type JobOperation, OPT_OUT_ANNOTATION, type Settings } from './policy.ts';
 import { celString, hasEntries, hasEntriesCel } from './predicates.ts';
@@ -29,6 +29,9 @@ interface SettingField<Wanted> {
   /** The same checks as CEL expressions, which check an optional field with `has()` before they read it. */
   readonly mayChangeCel: string;
   readonly isNeededCel: (wanted: Wanted) => string;
+  /** The value to set, if it is not the wanted value. */
+  readonly value?: (wanted: Wanted, written: WrittenJob) => Wanted;
+  readonly valueCel?: (wanted: Wanted) => string;
 }
 
 const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
@@ -41,17 +44,35 @@ const storedRestartPolicy = (stored: unknown): unknown =>
 
 const STORED_POD = 'oldObject.spec.template.spec';
 
+/**
+ * Returns the `backoffLimit` that an UPDATE must not lower, or 0. While the stored Job has a Pod, a lower limit can end
+ * a run that has not failed. Only the backstop reads the Pods, and then lowers the limit.
+ */
+function limitOfRun({ operation, stored }: Pick<WrittenJob, 'operation' | 'stored'>): number {
+  const { spec, status } = asObject(stored);
+  return operation === 'UPDATE' && countOf(asObject(status).active) > 0 ? countOf(asObject(spec).backoffLimit) : 0;
+}
+/** The CEL variable that a JSON Patch binds to this limit, and its value. */
+export const LIMIT_OF_RUN = 'ofRun';
+export const limitOfRunCel =
+  "(request.operation == 'UPDATE' && has(oldObject.status) && has(oldObject.status.active)" +
+  ' && oldObject.status.active > 0 && has(oldObject.spec.backoffLimit) ? oldObject.spec.backoffLimit : 0)';
+
+const limitOf = ({ backoffLimit }: Job): number => backoffLimit ?? DEFAULT_BACKOFF_LIMIT;
+// The API server fills in the default before it calls the webhook. Other callers can omit the field.
+const limitCel = `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT})`;
+
 /** How the endpoint and CEL apply each field of `set`. */
 export const settingFields: { readonly [Name in keyof Settings]: SettingField<Settings[Name]> } = {
   backoffLimit: {
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
-    mayChange: ({ job }) => !isOptedOut(job),
-    mayChangeCel: notOptedOutCel,
-    isNeeded: (limit, job) => (job.backoffLimit ?? DEFAULT_BACKOFF_LIMIT) > limit,
-    // The API server fills in the default before it calls the webhook. Other callers can omit the field.
-    isNeededCel: (limit) =>
-      `(has(object.spec.backoffLimit) ? object.spec.backoffLimit : ${DEFAULT_BACKOFF_LIMIT}) > ${limit}`,
+    mayChange: (written) => !isOptedOut(written.job) && limitOf(written.job) > limitOfRun(written),
+    mayChangeCel: `${notOptedOutCel} && ${limitCel} > ${limitOfRunCel}`,
+    isNeeded: (limit, job) => limitOf(job) > limit,
+    isNeededCel: (limit) => `${limitCel} > ${limit}`,
+    value: (limit, written) => Math.max(limit, limitOfRun(written)),
+    valueCel: (limit) => `${LIMIT_OF_RUN} > ${limit} ? ${LIMIT_OF_RUN} : ${limit}`,
   },
   restartPolicy: {
     path: '/spec/template/spec/restartPolicy',
@@ -76,7 +97,10 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
 export const changesFor = (written: WrittenJob, settings: Settings): Change[] =>
   fieldsOf(settings)
     .filter(({ field, wanted }) => field.isNeeded(wanted, written.job) && field.mayChange(written))
-    .map(({ name, field, wanted }) => ({ field: name, from: field.current(written.job), to: wanted }));
+    .map(({ name, field, wanted }) => {
+      const to = field.value?.(wanted, written) ?? wanted;
+      return { field: name, from: field.current(written.job), to };
+    });
 
 /**
  * The CEL variable that has a boolean for each field: whether a rule may change it. An expression binds the variable
@@ -98,7 +122,7 @@ export const isNeededCel = (settings: Settings): string =>
 export const changesCel = (settings: Settings): string =>
   fieldsOf(settings)
     .map(({ field, wanted, needsChange }) => {
-      const value = typeof wanted === 'number' ? String(wanted) : celString(wanted);
+      const value = field.valueCel?.(wanted) ?? celString(String(wanted));
       return `(${needsChange} ? [JSONPatch{op: 'add', path: '${field.path}', value: ${value}}] : [])`;
     })
     .join(' + ');

@@ -174,6 +174,34 @@ describe('a Job that was stored uncapped and has a run in progress, with the rea
     assert.deepEqual([reason, status.failed], ['BackoffLimitExceeded', 2]);
   });
 
+  it('an endpoint that is called does not end the second run of a Job either: an UPDATE cannot raise its limit', async (t) => {
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
+    t.after(() => daemon.stop('SIGKILL'));
+    await eventually(async () => {
+      const body = await recordedJob('create-terraform-apply', namespace);
+      const { spec } = await cluster.batch.createNamespacedJob({ namespace, body, dryRun: 'All' });
+      assert.equal(spec?.backoffLimit, 0);
+    });
+    const name = 'called-apply';
+    const keep = { 'terraform.job.kb.io/keep-retries': 'true' };
+    await store(name, () => ({}), keep);
+    const pod = await runOf(name);
+    await setStatus(pod, running({ restartCount: 1 }));
+    const patch = (body: object) =>
+      cluster.batch.patchNamespacedJob(
+        { namespace, name, body },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      );
+    await patch({ metadata: { annotations: { 'terraform.job.kb.io/keep-retries': null } } });
+    assert.deepEqual(await capped(daemon, name), [2, 'retried']);
+    assert.equal((await patch({ metadata: { labels: { seen: 'true' } } })).spec?.backoffLimit, 2);
+    assert.equal((await patch({ spec: { backoffLimit: 6 } })).spec?.backoffLimit, 2);
+    await setStatus(pod, running({ restartCount: 1 }, true));
+    assert.deepEqual((await processed(name)).status?.conditions ?? [], []);
+    await setStatus(pod, { phase: 'Succeeded' });
+    assert.equal((await ended(name)).type, 'Complete');
+  });
+
   it('without the right to list Pods the backstop caps to the policy, and warns once that it may end a run', async (t) => {
     const name = 'unread-apply';
     const roles = apiClient(cluster.kubeconfig, RbacAuthorizationV1Api);

@@ -27,7 +27,7 @@ import { eventually } from '../support/eventually.ts';
 
 /** New Jobs for each policy, and the least that must be compared over all policies. */
 const JOBS = 270;
-/** Stored Jobs whose updates are tried with each policy, besides one that has failed and one that is being deleted. */
+/** Stored Jobs whose updates are tried with each policy, besides one that has failed, one being deleted and one that runs. */
 const STORED = 14;
 const LEAST = { POST: 4_000, PATCH: 2_000 };
 const AT_ONCE = 8;
@@ -221,7 +221,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
       if (status === 201) stored.set(key, body);
     }
     const isNever = ({ spec }: Json) => spec.template.spec.restartPolicy === 'Never';
-    const [over, dying, ...others] = [...stored.values()].sort(
+    const [over, dying, running, ...others] = [...stored.values()].sort(
       (one, two) => Number(isNever(two)) - Number(isNever(one)),
     );
     const startTime = new Date().toISOString();
@@ -233,6 +233,14 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
       status: ended,
     });
     assert.equal(failed.status, 200, JSON.stringify(failed.body));
+    const limited = await api.call('PATCH', jobsPath(running.metadata.namespace, running.metadata.name), {
+      spec: { backoffLimit: 5 },
+    });
+    assert.equal(limited.body.spec?.backoffLimit, 5);
+    const inRun = await api.call('PATCH', `${jobsPath(running.metadata.namespace, running.metadata.name)}/status`, {
+      status: { startTime, active: 1 },
+    });
+    assert.equal(inRun.body.status?.active, 1, JSON.stringify(inRun.body));
     const path = jobsPath(dying.metadata.namespace, dying.metadata.name);
     await api.call('PATCH', path, { metadata: { finalizers: ['example.com/wait'] } });
     await api.call('DELETE', path, { propagationPolicy: 'Background' });
@@ -240,7 +248,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     assert.ok(deleted.body.metadata.deletionTimestamp);
     const template = { spec: { restartPolicy: 'OnFailure' } };
     const optOut = { annotations: { [OPT_OUT_ANNOTATION]: 'true' } };
-    for (const job of [failed.body, deleted.body, ...others.slice(0, STORED)]) {
+    for (const job of [failed.body, deleted.body, inRun.body, ...others.slice(0, STORED)]) {
       trials.push(
         update(job, { spec: { template } }),
         update(job, { spec: { backoffLimit: 6, template } }),

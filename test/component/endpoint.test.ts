@@ -30,8 +30,9 @@ suite('the response to a recorded review of a real API server', () => {
     'create-terraform-apply': [cappedLimit, cappedPolicy],
     'create-terraform-apply-controller-namespace': [cappedLimit, cappedPolicy],
     'update-plain-job-server-side-apply': [],
-    'update-terraform-apply-annotate': [cappedLimit],
-    'update-terraform-apply-dry-run': [cappedLimit],
+    // The stored Job has a Pod.
+    'update-terraform-apply-annotate': [],
+    'update-terraform-apply-dry-run': [],
   };
   test('endpoint.test.ts has the expected patch for each recorded review of a real API server', () =>
     assert.deepEqual(

@@ -41,9 +41,13 @@ function expectedOfRequest({ resource, subResource, operation, object, oldObject
 function pathsFor(operation: string, object: Json, oldObject: Json): Path[] {
   const isOptedOut = own(own(object.metadata, 'annotations'), 'terraform.job.kb.io/keep-retries') === 'true';
   const mayChange = operation === 'CREATE' ? !isOptedOut : podIn(oldObject)?.restartPolicy === 'Never';
+  const active = own(own(oldObject, 'status'), 'active');
+  const stored = own(own(oldObject, 'spec'), 'backoffLimit');
+  const isRunning = operation === 'UPDATE' && typeof active === 'number' && active > 0 && typeof stored === 'number';
+  const isRaised = (object.spec.backoffLimit ?? 6) > Math.max(0, isRunning ? stored : 0);
   const isRestarted = podIn(object).restartPolicy === 'OnFailure' && !keepsRestartPolicy(object.spec);
   return [
-    ...(!isOptedOut && (object.spec.backoffLimit ?? 6) > 0 ? (['/spec/backoffLimit'] as const) : []),
+    ...(!isOptedOut && isRaised ? (['/spec/backoffLimit'] as const) : []),
     ...(mayChange && isRestarted ? (['/spec/template/spec/restartPolicy'] as const) : []),
   ];
 }

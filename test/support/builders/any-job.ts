@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { DEFAULT_BACKOFF_LIMIT } from '../../../src/policy/job.ts';
 import { executor, type Json } from './a-job.ts';
 import { anUpdate, aReview } from './a-review.ts';
 
@@ -12,6 +13,8 @@ export interface Sketch {
   readonly restartPolicy: string | undefined;
   /** The restartPolicy of the stored Job of an UPDATE; `undefined` for the same as in the new Job. */
   readonly storedPolicy: string | undefined;
+  /** The backoffLimit of the stored Job of an UPDATE, while it has a Pod; `undefined` if it has none. */
+  readonly limitOfRun: number | undefined;
   readonly podFailurePolicy: string | undefined;
   readonly containers: readonly string[];
   /** Random fields that Kubernetes does not know. */
@@ -63,6 +66,7 @@ export const anySketch: fc.Arbitrary<Sketch> = fc.record({
     anyText.map((text) => JSON.stringify(text)),
   ),
   storedPolicy: fc.constantFrom(undefined, '"Never"', '"Never"', '"OnFailure"', 'null', '{}'),
+  limitOfRun: fc.constantFrom(undefined, undefined, 0, 1, 5, 2147483647),
   podFailurePolicy: fc.constantFrom(undefined, undefined, undefined, 'null', '{}', '{"rules":[{"action":"Ignore"}]}'),
   containers: fc
     .tuple(fc.array(anyFields.map(objectText)), anyExecutor, fc.array(anyFields.map(objectText)))
@@ -88,6 +92,16 @@ export function jobText({ backoffLimit, restartPolicy, podFailurePolicy, contain
   return objectText([['kind', '"Job"'], ...extras.job, ['spec', spec]]);
 }
 
+/** Returns the backoffLimit that a rule with this limit wants for the Job, computed without the code of the policy. */
+export function wantedLimit(limit: number, sketch: Sketch, operation: 'CREATE' | 'UPDATE'): string | undefined {
+  const kept = operation === 'UPDATE' ? (sketch.limitOfRun ?? 0) : 0;
+  const number = Number(sketch.backoffLimit);
+  // `aReview` serializes a number that is too large as null, which counts as absent.
+  const isSaid = sketch.backoffLimit !== 'null' && Number.isFinite(number);
+  const most = Math.max(limit, kept);
+  return (isSaid ? number : DEFAULT_BACKOFF_LIMIT) > most ? String(most) : sketch.backoffLimit;
+}
+
 /** Returns the restartPolicy that a rule with `Never` wants for the Job, computed without the code of the policy. */
 export function wantedRestartPolicy(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): string | undefined {
   const { restartPolicy, storedPolicy = restartPolicy, podFailurePolicy = 'null', containers } = sketch;
@@ -102,8 +116,13 @@ export function wantedRestartPolicy(sketch: Sketch, operation: 'CREATE' | 'UPDAT
 export function reviewOf(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Json {
   const object = JSON.parse(jobText(sketch));
   if (operation === 'CREATE') return aReview({ object });
-  const { storedPolicy = sketch.restartPolicy } = sketch;
-  return anUpdate({ object, oldObject: JSON.parse(jobText({ ...sketch, restartPolicy: storedPolicy })) });
+  const { storedPolicy = sketch.restartPolicy, limitOfRun } = sketch;
+  const stored = JSON.parse(jobText({ ...sketch, restartPolicy: storedPolicy }));
+  const isRunning = limitOfRun !== undefined;
+  const oldObject = isRunning
+    ? { ...stored, spec: { ...stored.spec, backoffLimit: limitOfRun }, status: { active: 1 } }
+    : stored;
+  return anUpdate({ object, oldObject });
 }
 
 function objectText(fields: Fields): string {

@@ -16,6 +16,7 @@ import {
   pathsOf,
   reviewOf,
   type Sketch,
+  wantedLimit,
   wantedRestartPolicy,
   withValue,
 } from '../../support/builders/any-job.ts';
@@ -31,10 +32,9 @@ const anyOperation = fc.constantFrom('CREATE' as const, 'UPDATE' as const);
 
 /** Returns the expected Job, computed without the code of the policy. */
 function wanted(sketch: Sketch, operation: 'CREATE' | 'UPDATE'): Sketch {
-  const limit = sketch.backoffLimit === undefined || sketch.backoffLimit === 'null' ? 6 : Number(sketch.backoffLimit);
   return {
     ...sketch,
-    backoffLimit: limit > 0 ? '0' : sketch.backoffLimit,
+    backoffLimit: wantedLimit(0, sketch, operation),
     restartPolicy: wantedRestartPolicy(sketch, operation),
   };
 }

@@ -72,7 +72,28 @@ suite('decide() caps Jobs of terraform-controller', () => {
   });
 
   test('decide() caps a Job in a dry run too', () => {
-    assertCapped(decideOn(recorded('update-terraform-apply-dry-run').review), [limit(2147483647)]);
+    const { review } = recorded('update-terraform-apply-dry-run');
+    review.request.oldObject.status = {};
+    assertCapped(decideOn(review), [limit(2147483647)]);
+  });
+
+  test('decide() does not lower the backoffLimit of a stored Job that has a Pod, and puts back a limit that an UPDATE raises', () => {
+    const update = (sent: number, stored: number, status: object = { active: 1 }) => {
+      const object = (backoffLimit: number) => aTerraformJob({ backoffLimit, restartPolicy: 'Never' });
+      return decideOn(anUpdate({ object: object(sent), oldObject: { ...object(stored), status } }));
+    };
+    const left = { action: 'allow', reason: 'run-in-progress' };
+    for (const [sent, stored] of [
+      [2, 2],
+      [2, 2147483647],
+      [2147483647, 2147483647],
+    ] as const) {
+      assert.deepEqual(update(sent, stored), left);
+      assertCapped(update(sent, stored, {}), [limit(sent)]);
+    }
+    assertCapped(update(6, 2), [{ field: 'backoffLimit', from: 6, to: 2 }]);
+    assertCapped(update(6, 0), [limit(6)]);
+    assert.deepEqual(update(0, 2), { action: 'allow', reason: 'already-capped' });
   });
 
   test('decide() caps a Job of another ServiceAccount and container to the backoffLimit of the policy rule that names them', () => {

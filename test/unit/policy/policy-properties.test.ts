@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import fc from 'fast-check';
 import { decide } from '../../../src/policy/decide.ts';
-import { DEFAULT_BACKOFF_LIMIT } from '../../../src/policy/job.ts';
 import {
   type JobOperation,
   type Labels,
@@ -15,7 +14,14 @@ import {
 import { patchOf } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';
 import type { Json } from '../../support/builders/a-job.ts';
-import { anySketch, jobText, reviewOf, type Sketch, wantedRestartPolicy } from '../../support/builders/any-job.ts';
+import {
+  anySketch,
+  jobText,
+  reviewOf,
+  type Sketch,
+  wantedLimit,
+  wantedRestartPolicy,
+} from '../../support/builders/any-job.ts';
 import { anyPolicy, policiesByField } from '../../support/builders/any-policy.ts';
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
@@ -92,13 +98,8 @@ function ruleOf({ metadata, policy }: Case): Rule | undefined {
 /** For each field of `set`, a second implementation that returns the new value as JSON text. */
 const applied: { readonly [Name in keyof Settings]: (value: Settings[Name], one: Case) => string | undefined } = {
   backoffLimit(value, one) {
-    const { sketch } = one;
-    if (isOptedOut(one)) return sketch.backoffLimit;
-    const number = Number(sketch.backoffLimit);
-    // `aReview` serializes a number that is too large as null, which counts as absent.
-    const isSaid = sketch.backoffLimit !== 'null' && Number.isFinite(number);
-    const limit = isSaid ? number : DEFAULT_BACKOFF_LIMIT;
-    return limit > value ? String(value) : sketch.backoffLimit;
+    const { sketch, operation } = one;
+    return isOptedOut(one) ? sketch.backoffLimit : wantedLimit(value, sketch, operation);
   },
   restartPolicy(value, one) {
     const { sketch, operation } = one;
