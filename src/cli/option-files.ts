@@ -1,4 +1,4 @@
-import { kubeconfigProblems } from '../kube/client.ts';
+import { type Kubeconfig, readKubeconfig } from '../kube/kubeconfig.ts';
 import type { Pem } from '../lib/pem.ts';
 import { readPolicyFile } from '../policy/file.ts';
 import { type Policy, terraformPolicy } from '../policy/policy.ts';
@@ -28,8 +28,11 @@ export function readClientCaOption(raw: RawOptions): OptionFile<Pem | undefined>
   return { content: undefined, problems: read.problems.map(inFile('client-ca-file', raw)) };
 }
 
-export const kubeconfigOptionProblems = (raw: RawOptions): readonly string[] =>
-  kubeconfigProblems(optionLabel('kubeconfig'), raw.kubeconfig || undefined);
+export function readKubeconfigOption(raw: RawOptions): OptionFile<Kubeconfig | undefined> {
+  const read = readKubeconfig(raw.kubeconfig || undefined);
+  if ('value' in read) return { content: read.value, problems: [] };
+  return { content: undefined, problems: read.problems.map((problem) => `${optionLabel('kubeconfig')}: ${problem}`) };
+}
 
 const inFile = (name: OptionName, raw: RawOptions) => (problem: string) =>
   `${optionLabel(name)}: ${JSON.stringify(raw[name])}: ${problem}`;

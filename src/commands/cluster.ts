@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 import { type RawOptions, readConfig } from '../cli/config.ts';
-import { kubeconfigOptionProblems } from '../cli/option-files.ts';
-import { connect, podNamespace } from '../kube/client.ts';
+import { readKubeconfigOption } from '../cli/option-files.ts';
+import { connect } from '../kube/client.ts';
+import { podNamespace } from '../kube/kubeconfig.ts';
 import { createRegistrationStore } from '../stores/registration-store.ts';
 import { createSecretStore } from '../stores/secret-store.ts';
 
@@ -15,8 +16,9 @@ const never = new AbortController().signal;
  */
 export function openCluster(raw: RawOptions) {
   const namespace = podNamespace();
-  const config = readConfig(raw, namespace, kubeconfigOptionProblems(raw));
-  const clients = connect(config.kubeconfig, never);
+  const kubeconfig = readKubeconfigOption(raw);
+  const config = readConfig(raw, namespace, kubeconfig.problems);
+  const clients = connect(kubeconfig.content, never);
   const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
   return {
     config,

@@ -40,6 +40,9 @@ export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
 /** Returns whether the resourceVersion or continue token of a list or watch has expired (410 Gone). */
 export const isExpired = (error: unknown): boolean => statusOf(error) === 410;
 
+/** Returns whether the API server does not accept the credential (401). */
+export const isUnauthorized = (error: unknown): boolean => statusOf(error) === 401;
+
 /** Returns whether a call or a quiet watch exceeded its timeout. */
 export const isTimeout = (error: unknown): boolean => error instanceof DOMException && error.name === 'TimeoutError';
 

@@ -20,8 +20,8 @@ export function overHttp1(options: DispatcherOptions): DispatcherOptions {
     // Without TLS options the client would use the agent that all of Node.js shares.
     case 'none':
       return { type: 'agent', connect: { ...HTTP1 } };
-    // The SOCKS agent offers no ALPN protocol in the TLS handshake, so it uses HTTP/1.1.
+    // client-node's own SOCKS connector drops the TLS server name and the password. undici's agent uses HTTP/1.1 only.
     case 'socks':
-      return options;
+      return { ...options, type: 'proxy', connect: {} };
   }
 }

@@ -1,5 +1,6 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
 import { timings } from '../lib/timings.ts';
+import type { Credentials } from './credentials.ts';
 import type { FollowWatch } from './watch.ts';
 
 /** The kinds of patches: https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply */
@@ -39,21 +40,30 @@ export interface JsonCalls {
  */
 const CONNECTIONS_MS = 60_000;
 
+/** The user that calls, with a credential that can change. */
+export interface Login {
+  readonly config: Pick<KubeConfig, 'applySecurityAuthentication' | 'getCurrentUser'>;
+  readonly renew: Credentials['renew'];
+}
+
 /**
  * Returns the call function. Its promise rejects with an error that `kubeError` can convert.
  *
  * @param stop aborts every call that is under way.
  */
-export function createCallJson(configuration: Configuration, config: KubeConfig, stop: AbortSignal): CallJson {
-  const { baseServer, httpApi } = configuration;
-  let shared: ReturnType<RequestContext['getDispatcher']>;
-  let sharedAtMs = Number.NEGATIVE_INFINITY;
-  function share(request: RequestContext): void {
-    if (performance.now() - sharedAtMs > CONNECTIONS_MS) {
-      shared = request.getDispatcher();
-      sharedAtMs = performance.now();
-    }
-    if (shared) request.setDispatcher(shared);
+export function createCallJson({ baseServer, httpApi }: Configuration, login: Login, stop: AbortSignal): CallJson {
+  const share = createSharing();
+  async function sendOnce(request: RequestContext) {
+    await login.config.applySecurityAuthentication(request);
+    share(request, login.config.getCurrentUser()?.certData);
+    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));
+    return httpApi.send(request).toPromise();
+  }
+  async function send(request: RequestContext) {
+    const startMs = performance.now();
+    const response = await sendOnce(request);
+    // The API server has not acted on a request that it answers with 401.
+    return response.httpStatusCode === 401 && login.renew(startMs) ? sendOnce(request) : response;
   }
   return async (method, path, { query = {}, patch, body, mostBytes } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
@@ -62,13 +72,24 @@ export function createCallJson(configuration: Configuration, config: KubeConfig,
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    // Add the credentials at each call, because the kubelet regularly replaces the token of a ServiceAccount.
-    await config.applySecurityAuthentication(request);
-    share(request);
-    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));
-    const { httpStatusCode: code, body: answer } = await httpApi.send(request).toPromise();
+    const { httpStatusCode: code, body: answer } = await send(request);
     if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
     return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));
+  };
+}
+
+/** Returns a function that lets a request use the connections of the requests before it with the same client certificate. */
+function createSharing() {
+  let shared: ReturnType<RequestContext['getDispatcher']>;
+  let sharedAtMs = Number.NEGATIVE_INFINITY;
+  let sharedBy: string | undefined;
+  return (request: RequestContext, certificate: string | undefined): void => {
+    if (performance.now() - sharedAtMs > CONNECTIONS_MS || certificate !== sharedBy) {
+      shared = request.getDispatcher();
+      sharedAtMs = performance.now();
+      sharedBy = certificate;
+    }
+    if (shared) request.setDispatcher(shared);
   };
 }
 

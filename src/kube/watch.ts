@@ -4,7 +4,8 @@ import { OperatorError } from '../lib/errors.ts';
 import { asObject } from '../lib/json.ts';
 import type { Log } from '../lib/log.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
-import { isExpired, isTimeout, kubeError } from './errors.ts';
+import type { Credentials } from './credentials.ts';
+import { isExpired, isTimeout, isUnauthorized, kubeError } from './errors.ts';
 import { createWatchBackoff } from './watch-backoff.ts';
 
 export type OnWatchEvent = (type: string, object: unknown) => void;
@@ -144,8 +145,9 @@ export interface WatchRequest {
  */
 export type FollowWatch = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
 
-export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
+export function createFollowWatch(client: Pick<Watch, 'watch'>, renew: Credentials['renew']): FollowWatch {
   return async ({ path, query, what, onOpen, onEvent }, signal) => {
+    const startMs = performance.now();
     const { promise: ended, resolve } = Promise.withResolvers<unknown>();
     let isEnded = false;
     const end = (error: unknown) => {
@@ -164,6 +166,7 @@ export function createFollowWatch(client: Pick<Watch, 'watch'>): FollowWatch {
     opened.then((controller) => controller.abort()).catch(() => {});
     if (signal.aborted || isOrdinary(error)) return 'ended';
     if (isExpired(error)) return 'expired';
+    if (isUnauthorized(error)) renew(startMs);
     throw kubeError(`watch ${what}`, error);
   };
 }

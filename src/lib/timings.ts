@@ -85,6 +85,13 @@ export const timings = {
   owner: { forbiddenMs: 5_000 },
   /** Timeout of each call to the API server. The call then fails with KUBE_UNAVAILABLE. */
   call: { timeoutMs: 10_000 },
+  /** Time limit of an exec plugin. The call that needs the credential then fails with KUBE_UNAVAILABLE. */
+  execPlugin: {
+    // A plugin that only calls a cloud API answers within a few seconds.
+    timeoutMs: 30_000,
+    // A person at the terminal can have to log in with a browser and a second factor.
+    interactiveMs: 180_000,
+  },
   /**
    * /healthz fails if no pass has begun for this time. A working reconcile loop normally begins a pass at least once a
    * minute.

@@ -3,9 +3,10 @@ import { hostname } from 'node:os';
 import type { Subcommand } from '../cli/command-line.ts';
 import { type Config, readConfig } from '../cli/config.ts';
 import { exitCodes } from '../cli/exit-codes.ts';
-import { kubeconfigOptionProblems, readClientCaOption, readPolicyOption } from '../cli/option-files.ts';
+import { readClientCaOption, readKubeconfigOption, readPolicyOption } from '../cli/option-files.ts';
 import { optionNames } from '../cli/options.ts';
-import { connect, podNamespace } from '../kube/client.ts';
+import { type Clients, connect } from '../kube/client.ts';
+import { podNamespace } from '../kube/kubeconfig.ts';
 import { watchObject } from '../kube/watch.ts';
 import { errorFields } from '../lib/errors.ts';
 import { createLog, type Log } from '../lib/log.ts';
@@ -32,11 +33,12 @@ export const runCommand = {
   async run(raw) {
     const policy = readPolicyOption(raw);
     const clientCa = readClientCaOption(raw);
-    const problems = [...policy.problems, ...clientCa.problems, ...kubeconfigOptionProblems(raw)];
+    const kubeconfig = readKubeconfigOption(raw);
+    const problems = [...policy.problems, ...clientCa.problems, ...kubeconfig.problems];
     const config = readConfig(raw, podNamespace(), problems);
     const log = createLog(config.log);
     const stop = stopSignal(log);
-    const { server, ...stores } = openStores(config, log, stop);
+    const { server, ...stores } = openStores(config, connect(kubeconfig.content, stop), log);
     log.info('starting', { version, node: process.version, server, namespace: config.namespace });
     const dependencies: Dependencies = {
       ...stores,
@@ -58,14 +60,7 @@ export const runCommand = {
   },
 } as const satisfies Subcommand;
 
-function openStores(
-  { kubeconfig, namespace, secretName, ownerClusterRole, registration }: Config,
-  log: Log,
-  stop: AbortSignal,
-) {
-  const clients = connect(kubeconfig, stop);
-  // The Lease is released after the stop signal, so its calls must not be aborted by the signal.
-  const { callJson } = connect(kubeconfig, new AbortController().signal);
+function openStores({ namespace, secretName, ownerClusterRole, registration }: Config, clients: Clients, log: Log) {
   // The host name is the Pod name. The random suffix distinguishes two starts of the same Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const uptimeMs = () => performance.now();
@@ -78,7 +73,8 @@ function openStores(
     registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients),
     lease: createLeaseStore(
-      { callJson, writeOwned },
+      // The Lease is released after the stop signal.
+      { callJson: clients.callJsonToTheEnd, writeOwned },
       { namespace, name: backstopLease(registration.name), validMs: leaseTimings.validMs },
     ),
     replica,

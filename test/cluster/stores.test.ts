@@ -4,6 +4,7 @@ import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { connect } from '../../src/kube/client.ts';
 import { createRegistrationStore } from '../../src/stores/registration-store.ts';
 import { createSecretStore } from '../../src/stores/secret-store.ts';
+import { readValidKubeconfig } from '../support/builders/a-kubeconfig.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { registrationStoreContract } from '../support/fakes/registration-store-contract.ts';
 import { secretStoreContract } from '../support/fakes/secret-store-contract.ts';
@@ -17,7 +18,7 @@ after(() => cluster.stop());
 
 secretStoreContract('an API server', async () => {
   await cluster.forgetDaemon();
-  const clients = connect(cluster.daemonKubeconfig, new AbortController().signal);
+  const clients = connect(readValidKubeconfig(cluster.daemonKubeconfig), new AbortController().signal);
   const target = { namespace: NAMESPACE, name: SECRET };
   return {
     replica: (name) => createSecretStore(clients, { namespace: NAMESPACE, name: SECRET, replica: name }),
@@ -39,7 +40,10 @@ registrationStoreContract('an API server', async () => {
   const name = REGISTRATION;
   return {
     name,
-    store: createRegistrationStore(connect(cluster.daemonKubeconfig, new AbortController().signal), name),
+    store: createRegistrationStore(
+      connect(readValidKubeconfig(cluster.daemonKubeconfig), new AbortController().signal),
+      name,
+    ),
     async edit(change) {
       const live = await cluster.registration();
       assert.ok(live);

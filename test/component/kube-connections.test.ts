@@ -9,6 +9,7 @@ import { connect } from '../../src/kube/client.ts';
 import { createJobStore } from '../../src/stores/job-store.ts';
 import { aCertificateSet } from '../support/builders/a-certificate-set.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { readValidKubeconfig } from '../support/builders/a-kubeconfig.ts';
 
 const never = new AbortController().signal;
 
@@ -52,7 +53,7 @@ async function clientsOf(t: TestContext, url: string, ca: string) {
     users: [{ name: 'test', user: { token: 'token' } }],
   };
   await writeFile(kubeconfig, JSON.stringify(config));
-  return connect(kubeconfig, never);
+  return connect(readValidKubeconfig(kubeconfig), never);
 }
 
 describe('the HTTP version of calls to the API server', {

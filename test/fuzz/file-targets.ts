@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { readCertificateFiles } from '../../src/certs/files.ts';
-import { kubeconfigProblems } from '../../src/kube/client.ts';
+import { readKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { writeYaml } from '../../src/lib/yaml.ts';
 import { admissionPolicy } from '../../src/policy/admission-policy.ts';
@@ -82,7 +82,8 @@ export const kubeconfigTarget = (): Promise<Target<string>> =>
       inputs: fc.oneof(damaged(whole), anyHostileJson),
       async check(text) {
         await writeFile(file, text);
-        for (const problem of kubeconfigProblems('--kubeconfig', file)) aLine(problem);
+        const read = readKubeconfig(file);
+        if ('problems' in read) for (const problem of read.problems) aLine(problem);
       },
     };
   });

@@ -1,12 +1,10 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { decideJob } from '../../src/backstop/decide.ts';
 import { connect } from '../../src/kube/client.ts';
+import type { Kubeconfig } from '../../src/kube/kubeconfig.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
 import { terraformPolicy } from '../../src/policy/policy.ts';
 import { createJobStore } from '../../src/stores/job-store.ts';
@@ -52,16 +50,10 @@ export async function answerTarget(): Promise<Target<Answer>> {
     response.end();
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
-  const kubeconfig = join(folder, 'kubeconfig');
-  const cluster = { server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
-  const config = {
-    'current-context': 'here',
-    clusters: [{ name: 'here', cluster }],
-    contexts: [{ name: 'here', context: { cluster: 'here', user: 'me' } }],
-    users: [{ name: 'me', user: {} }],
-  };
-  await writeFile(kubeconfig, JSON.stringify(config));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  // The client calls an http URL only with skipTLSVerify.
+  const cluster = { name: 'here', server: url, skipTLSVerify: true };
+  const kubeconfig: Kubeconfig = { cluster, user: { name: 'me' }, tokenFile: undefined, exec: undefined };
   const jobs = createJobStore(connect(kubeconfig, new AbortController().signal));
   const around = { policy: terraformPolicy, heal: 'all', startedAt: ISSUED_AT, now: ISSUED_AT } as const;
   const judged = (object: unknown) => void decideJob(object, around);
@@ -95,7 +87,6 @@ export async function answerTarget(): Promise<Target<Answer>> {
     async close() {
       server.closeAllConnections();
       server.close();
-      await rm(folder, { recursive: true });
     },
   };
 }

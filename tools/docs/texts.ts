@@ -28,7 +28,8 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   KUBE_REJECTED:
     'the API server refused a request with another 4xx error, for example because of a quota, a policy or a missing namespace',
   KUBE_CONFLICT: 'the API server answered with 409, because another writer has changed or created the object',
-  KUBE_UNAVAILABLE: 'the API server did not answer in time, or answered with 429 or 5xx',
+  KUBE_UNAVAILABLE:
+    'the API server did not answer in time, or answered with 429 or 5xx, or the exec plugin of the kubeconfig failed',
   REVIEW_MALFORMED: 'the body of a request to the webhook was not a valid AdmissionReview v1',
   SERVER_LISTEN_FAILED: 'the daemon could not listen on a port',
 };

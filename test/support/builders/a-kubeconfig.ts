@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { type Kubeconfig, readKubeconfig } from '../../../src/kube/kubeconfig.ts';
 import { aFolder } from './a-folder.ts';
 
 /** Writes a kubeconfig and returns its path. By default, no API server listens at its address. */
@@ -16,4 +17,11 @@ export async function aKubeconfig(
     'current-context': 'none',
   });
   return join(await aFolder(t, { kubeconfig }), 'kubeconfig');
+}
+
+/** Reads a kubeconfig for `connect`. */
+export function readValidKubeconfig(file: string): Kubeconfig {
+  const read = readKubeconfig(file);
+  if ('value' in read) return read.value;
+  throw new Error(read.problems.join('\n'));
 }

@@ -87,7 +87,7 @@ describe('the command line', () => {
   --namespace (TERRAFORM_DAEMON_NAMESPACE): invalid value "A": must be a DNS label: at most 63 of a-z, 0-9 and "-"
   --key-size (TERRAFORM_DAEMON_KEY_SIZE): invalid value "1024": must be one of 2048, 3072, 4096
   --log-level (TERRAFORM_DAEMON_LOG_LEVEL): invalid value "loud": must be one of error, warn, info, debug
-  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): invalid value "/no/such \\"file\\"": ENOENT: no such file or directory, open '/no/such "file"': must be a kubeconfig file with a current context
+  --kubeconfig (TERRAFORM_DAEMON_KUBECONFIG): ENOENT: no such file or directory, open '/no/such "file"': must be a readable kubeconfig file
 (--help lists all options)
 `,
       );
@@ -97,9 +97,13 @@ describe('the command line', () => {
       [
         'a server URL without TLS',
         { server: 'http://127.0.0.1:8001' },
-        /: invalid value ".*": the server is "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
+        /kubeconfig: clusters\["none"\]\.cluster\.server: invalid value "http:\/\/127\.0\.0\.1:8001": must be an https URL$/m,
       ],
-      ['a server that is no URL', { server: 'api server' }, /: the server is "api server": must be an https URL$/m],
+      [
+        'a server that is no URL',
+        { server: 'api server' },
+        /\.server: invalid value "api server": must be an https URL$/m,
+      ],
       [
         'a missing certificate-authority file',
         { server: 'https://127.0.0.1:1', 'certificate-authority': 'no-ca.pem' },
@@ -126,7 +130,7 @@ describe('the command line', () => {
       const folder = await aFolder(t, { kubeconfig: 'users:\n- name: me\n  user: {token: "S3CRET\n' });
       const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
-      assert.match(stderr, /--kubeconfig .*: deficient indentation \(4:1\): must be a kubeconfig file/);
+      assert.match(stderr, /--kubeconfig .*\/kubeconfig: line 4: must be valid YAML$/m);
       assert.doesNotMatch(stderr, /S3CRET/);
     });
   });

@@ -41,7 +41,7 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
   const warn: Log['warn'] = (message, fields) => told.push(JSON.stringify([message, fields]));
   const log: Log = { error: assert.fail, warn, info: assert.fail, debug: assert.fail };
   const ended = watchObject(
-    { followJson: createFollowWatch(client), log },
+    { followJson: createFollowWatch(client, () => false), log },
     target.path,
     target.name,
   )(() => (changes += 1), stop.signal);
@@ -163,7 +163,7 @@ describe('one watch request', { timeout: 30_000 }, () => {
         return new AbortController();
       },
     };
-    return createFollowWatch(client)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
+    return createFollowWatch(client, () => false)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
   };
 
   test('watchOnce returns expired after status 410 or an ERROR event with 410', async () => {
@@ -212,7 +212,7 @@ describe('the end of a watch by its signal', { timeout: 30_000 }, () => {
     const log: Log = { error: assert.fail, warn: assert.fail, info: assert.fail, debug: assert.fail };
     const hung: Pick<Watch, 'watch'> = { watch: () => new Promise(() => {}) };
     const ended = watchObject(
-      { followJson: createFollowWatch(hung), log },
+      { followJson: createFollowWatch(hung, () => false), log },
       target.path,
       target.name,
     )(assert.fail, stop.signal);

@@ -57,7 +57,16 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   kube: {
     floor: 7,
-    impure: ['client.ts', 'requests.ts', 'watch.ts'],
+    impure: [
+      'client.ts',
+      'credentials.ts',
+      'exec-plugin-config.ts',
+      'exec-plugin.ts',
+      'kubeconfig-files.ts',
+      'kubeconfig.ts',
+      'requests.ts',
+      'watch.ts',
+    ],
     doors: { '@kubernetes/client-node': 'client.ts' },
   },
   policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
