@@ -16,7 +16,7 @@ export interface Programs {
   readonly daemon: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> };
   readonly go: readonly string[];
   readonly floor: readonly string[];
-  /** The folder with `tls.crt` and `tls.key` for the Go peer and the floor. */
+  /** The folder with `tls.crt` and `tls.key` of the Go webhook and of the minimal Node.js server ("the floor"). */
   readonly certificates: string;
   /** The CA that signed `tls.crt`, as PEM. */
   readonly caBundle: string;
@@ -25,7 +25,10 @@ export interface Programs {
   readonly goBytes: number;
 }
 
-/** Builds the Go peer, copies the daemon's bundle, and issues certificates for the Go peer and the floor, all in one folder. */
+/**
+ * Builds the Go webhook, copies the JavaScript bundle of the daemon, and issues one certificate for the Go webhook and
+ * the minimal Node.js server ("the floor"), all in one folder.
+ */
 export async function preparePrograms(folder: string, progress: Progress): Promise<Programs> {
   progress('building the Go peer (one or two minutes at the first time)');
   const goPeer = join(folder, 'go-peer');

@@ -39,7 +39,7 @@ export interface LeaseFindings {
    */
   readonly identity: string;
   readonly isFirstCheck: boolean;
-  /** For how many milliseconds this process has read the Lease unchanged, on its own clock. */
+  /** Milliseconds since this process last saw the Lease change, on its own clock. */
   readonly unchangedMs: number;
   readonly now: Date;
 }

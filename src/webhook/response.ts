@@ -14,7 +14,7 @@ export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'obje
   const patch = patchOf(decision.changes);
   applyPatch(object, patch);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${from ?? 'unset'} -> ${to}`).join(', ');
-  // An UPDATE that only puts restartPolicy back stores nothing new, so it needs no warning.
+  // If the patch of an UPDATE only puts the stored restartPolicy back, the Job does not change, so no warning is needed.
   const texts = decision.action === 'cap' ? [`${effects[decision.effect]} (${changes})`, ...decision.caveats] : [];
   return {
     uid,

@@ -63,7 +63,7 @@ describe('the start of a daemon on a real API server, with only the rights of ma
     assert.equal(presented.fingerprint256, new X509Certificate(text(secret, 'tls.crt')).fingerprint256);
   });
 
-  it('a restarted daemon renews the serving certificate and keeps the CA', async (t) => {
+  it('with the default --rotate-on-start=true, a restart of the daemon renews the serving certificate and keeps the CA', async (t) => {
     const first = await start();
     await first.line('ready');
     const before = await cluster.secret();

@@ -231,7 +231,7 @@ describe('an install of the chart with Helm', () => {
     assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
   });
 
-  it('a Helm install with other names gives matching rights, and runs beside an install with default names', async () => {
+  it('a Helm install with its own object names has RBAC rights for these objects, and runs beside an install with default names', async () => {
     await run(OTHER_NAMES, 'install', 'other', CHART, '--namespace', 'elsewhere');
     const { lines, line } = await startAs('elsewhere', 'job-cap');
     await written(OTHER);

@@ -80,7 +80,7 @@ describe('the probe of the endpoint by inspect', () => {
     assert.equal((await probeEndpoint({ host: '127.0.0.1', port }, SERVER_NAME, '' as Pem)).outcome, 'failed');
   });
 
-  test('probeEndpoint returns the IPv6 address that it called in brackets and with the port', async () => {
+  test('probeEndpoint returns the called IPv6 address in the form [address]:port', async () => {
     const dialled = await probeEndpoint({ host: '::1', port: 1 }, SERVER_NAME, '' as Pem);
     assert.equal('address' in dialled && dialled.address, '[::1]:1');
   });

@@ -116,7 +116,7 @@ const hostileJson = [
   `"${'x'.repeat(300_000)}"`,
 ];
 
-/** Generates the text of a hostile JSON value. */
+/** Generates random JSON, or an entry of `hostileJson`, which can be invalid JSON. */
 export const anyHostileJson = fc.oneof(anyJson, fc.constantFrom(...hostileJson));
 
 /** Generates a JSON value, from random JSON or from an entry of `hostileJson` with less than 1,000 characters. */

@@ -101,7 +101,7 @@ describe('changes of the Deployment under a stream of Jobs through the real Serv
       await untilReady(2);
     }));
 
-  it('scaling from 2 to 5 replicas and back loses no Job', () =>
+  it('all Jobs are capped while the Deployment scales from 2 to 5 replicas and back', () =>
     assertAllMutated('scale 2, 5, 2', async () => {
       await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=5');
       await untilReady(5);

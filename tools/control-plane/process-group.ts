@@ -33,7 +33,7 @@ export async function createProcessGroup(): Promise<ProcessGroup> {
     // One after the other: the API server stops slowly if etcd has stopped before it.
     for (const component of components.toReversed()) await component.stop();
     await watchdog.end();
-    // Removes the folder also if the watchdog was killed before it could.
+    // The watchdog normally removes the folder. Remove it here too, in case the watchdog was killed first.
     await rm(folder, { recursive: true, force: true });
   };
   return {

@@ -53,7 +53,7 @@ export async function run(
   throw new Error(`"${command} ${args.join(' ')}" failed (${child.exitCode ?? child.signalCode}):\n${output}`);
 }
 
-/** Runs buildah with the images of the tests. */
+/** Runs buildah on the image store of the tests, not on the store of the machine. */
 export const buildah = async (args: readonly string[], cwd?: string): Promise<string> =>
   run('buildah', args, { env: await imageEnvironment(), ...(cwd === undefined ? {} : { cwd }) });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** Creates a folder with these files by name. The folder is removed when the test ends. */
+/** Creates a temporary folder with `files`, from file name to content. It is removed when the test ends. */
 export async function aFolder(t: TestContext, files: Readonly<Record<string, string>> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-test-'));
   t.after(() => rm(folder, { recursive: true, force: true }));

@@ -22,8 +22,9 @@ export async function openssl(
 export interface Verification {
   readonly ca: string;
   readonly at: Date;
-  /** The host name or IP address to verify, as each TLS client does. */
+  /** The host name to verify, as each TLS client does. */
   readonly hostname?: string;
+  /** The IP address to verify instead. */
   readonly ip?: string;
 }
 

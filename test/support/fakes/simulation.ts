@@ -69,7 +69,7 @@ export async function simulate({ replicas: count, days, random }: SimulationOpti
   const passes = new Map<number, number>();
   const [cas, servings] = [new Set<string>(), new Set<string>()];
   let crashes = 0;
-  // If the only replica crashes while there is no Secret, the former certificate is lost with it, which is no failure.
+  // No call fails while there is no Secret: a crash of the only replica would then lose its certificate for good.
   const fate = () => (secrets.current() === undefined ? 1 : random());
   let replicas: SimulatedReplica[] = Array.from({ length: count }, newReplica);
 

@@ -197,7 +197,7 @@ describe('the decision about a failed Job', () => {
     assert.deepEqual(decide(ran({ containers, conditions: failedAgo(0) })), { ...explain, caveats });
   });
 
-  test('decideJob returns isLogKept false and the reason for a Job that failed for another reason than BackoffLimitExceeded', () => {
+  test('for a failed Job whose Failed condition has another reason than BackoffLimitExceeded, decideJob returns this reason and isLogKept false', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
     const end = { isLogKept: false, reason: 'DeadlineExceeded' };

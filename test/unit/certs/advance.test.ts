@@ -65,7 +65,7 @@ describe('a step of a CA rotation or repair', () => {
     assert.deepEqual([after.phase, after.phaseSince], ['publishing', now]);
   });
 
-  test('the step adopt adds our CAs of the live bundle to the set and publishes them', async () => {
+  test('the step adopt adds the CAs of this install in the live CA bundle to the certificate set, and starts the phase publishing', async () => {
     const liveBundle = bundleOf(third.certificate, foreign.certificate, other.ca.certificate, own);
     const after = await take(set, { action: 'adopt', reason: 'swapped' }, liveBundle);
     const caBundle = bundleOf(own, third.certificate, other.ca.certificate);

@@ -147,7 +147,7 @@ describe('a Secret that cannot be updated', () => {
       assert.deepEqual([ensured.set, ensured.decision.action, store.writes()], [set, 'keep', 0]);
     });
 
-    test(`a due write recreates a Secret that is ${what} with all content of other writers`, async () => {
+    test(`a Secret that is ${what} is recreated when a write is due, and keeps the labels, annotations and data of other writers`, async () => {
       const store = createFakeSecretStore(annotated(secret, { [ROTATE]: 'serving' }));
       const uid = store.current()?.uid;
       const ensured = await ensure(store);

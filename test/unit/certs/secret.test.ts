@@ -17,7 +17,7 @@ const announced = {
 const annotation = (name: string) => `terraform.job.kb.io/${name}`;
 
 describe('the content of the Secret', () => {
-  test('fromSecret reads the set that the daemon has written', () => {
+  test('fromSecret returns the certificate set from which the daemon wrote the Secret', () => {
     const replaced = { ...set, former: other.serving };
     for (const one of [set, announced, replaced]) assert.deepEqual(fromSecret(stored(one)), one);
   });

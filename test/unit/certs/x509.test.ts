@@ -99,7 +99,7 @@ describe('a serving certificate', () => {
   });
 });
 
-test('the API server verifies the first name, or the first address if there is no name', () => {
+test('askedName returns the name that the API server verifies: the first DNS name, or the first IP address if there is no DNS name', () => {
   assert.deepEqual(askedName({ dns: ['a', 'b'], ip: [] }), { dns: ['a'], ip: [] });
   assert.deepEqual(askedName({ dns: ['a', 'b'], ip: ['::1'] }), { dns: ['a'], ip: [] });
   assert.deepEqual(askedName({ dns: [], ip: ['::1', '127.0.0.1'] }), { dns: [], ip: ['::1'] });

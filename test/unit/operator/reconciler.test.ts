@@ -135,8 +135,8 @@ describe('replicas with user-provided certificates', () => {
     [CertificateSet, CertificateSet, CertificateSet]
   >;
 
-  /** Returns two replicas and their certificate folders. */
-  async function two(
+  /** Starts one replica for each certificate set, with the files of the set in its own folder. */
+  async function withFiles(
     t: TestContext,
     { aReplica }: Pick<ReturnType<typeof aWorld>, 'aReplica'>,
     brought: CertificateSet[],
@@ -155,7 +155,7 @@ describe('replicas with user-provided certificates', () => {
     const [before, after] = await sets;
     const caBundle = joinCertificates([before.caBundle, after.caBundle]);
     const changes = [{ ...before, caBundle }, { ...after, caBundle }, after];
-    const replicas = await two(t, { aReplica }, [before, before]);
+    const replicas = await withFiles(t, { aReplica }, [before, before]);
     let untrusted = 0;
     const lookAll = async () => {
       for (const { look } of replicas) {
@@ -194,7 +194,7 @@ describe('replicas with user-provided certificates', () => {
   test('replicas with user-provided certificate files remove the CA of another writer from the live CA bundle, even while these files are invalid', async (t) => {
     const here = aWorld();
     const [ours, theirs] = await sets;
-    const [replica] = await two(t, here, [ours]);
+    const [replica] = await withFiles(t, here, [ours]);
     assert.ok(replica);
     overwrite(here, { ...theirs, caBundle: joinCertificates([ours.caBundle, theirs.caBundle]) });
     await replica.look();
@@ -208,7 +208,7 @@ describe('replicas with user-provided certificates', () => {
   test('a replica with user-provided certificate files rate-limits its repairs of a CA bundle that another writer keeps overwriting with another CA each time', async (t) => {
     const here = aWorld();
     const [ours, one, other] = await sets;
-    const [replica] = await two(t, here, [ours]);
+    const [replica] = await withFiles(t, here, [ours]);
     assert.ok(replica);
     for (let edits = 0; edits < 300; edits += 1) {
       here.world.ms += 200;
@@ -226,7 +226,7 @@ describe('replicas with user-provided certificates', () => {
       ...one,
       caBundle: joinCertificates([first.caBundle, second.caBundle]),
     });
-    const replicas = await two(t, { aReplica }, [inOrder(one, other), inOrder(other, one)]);
+    const replicas = await withFiles(t, { aReplica }, [inOrder(one, other), inOrder(other, one)]);
     for (let looks = 0; looks < 30; looks += 1) for (const { look } of replicas) await look();
     assert.deepEqual([registrations.writes(), world.conflicts], [1, 0]);
   });
@@ -304,7 +304,7 @@ describe('a Secret that cannot be updated', () => {
     assert.ok(after);
     assert.notDeepEqual(fromSecret(after).ca, fromSecret(before).ca);
     assert.deepEqual([fromSecret(after).phase, after.annotations[ROTATE]], ['stable', undefined]);
-    // The four steps announce, settle, switch and retire each delete the Secret and create it again.
+    // Each Secret is immutable here, so each of the four steps (announce, settle, switch, retire) deletes and creates it.
     assert.equal(secrets.writes() - writes, 8);
   });
 

@@ -86,7 +86,7 @@ describe('the last writer of the webhook entry', () => {
     assert.equal(lastWriter(written({ failurePolicy: 'Fail' }), own), undefined);
   });
 
-  test('lastWriter returns the field manager that owns the field whose live value differs from the desired value', () => {
+  test('lastWriter returns the last field manager other than the daemon', () => {
     assert.equal(lastWriter(edited('failurePolicy', 'Ignore', 'argocd'), own), 'argocd');
     assert.equal(lastWriter(edited('rules', undefined), own), undefined);
     assert.equal(lastWriter(undefined, own), undefined);

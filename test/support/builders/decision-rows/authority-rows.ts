@@ -37,7 +37,7 @@ const withLargerServingKey = {
 const renewedBeforeCaDue = await renewedAt(caDue - HOUR_MS);
 const renewedLate = await renewedAt(caEnd - HOUR_MS);
 
-/** Decisions about the certificate authority of a set. */
+/** Expected decisions about the CA of a certificate set. */
 export const authorityRows: readonly DecisionRow[] = [
   { what: 'a new certificate set', set, expected: 'keep' },
   { what: 'no certificate set', set: undefined, expected: 'replace absent' },
