@@ -38,7 +38,7 @@ function optionsPage(): string {
   ]);
   const own = Object.entries(subcommands).flatMap(([name, command]) => [
     `## Options of ${name}`,
-    `The command also has these options of \`run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
+    `The command \`terraform-daemon ${name}\` also has these options of \`terraform-daemon run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
     markdownTable(OPTIONS_HEAD, command.own.map(ownRow)),
   ]);
   const rule = 'An option on the command line overrides its environment variable.';
