@@ -4,6 +4,12 @@ import { OperatorError } from '../lib/errors.ts';
 export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 export const MANAGED_BY = { [MANAGED_BY_LABEL]: 'terraform-daemon' } as const;
 
+/** Labels and annotations of an object. */
+export interface ObjectMetadata {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /** The Secret, as far as these functions read it. */
 interface Owned {
   readonly labels: Readonly<Record<string, string>>;

@@ -121,7 +121,9 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
     keySize: values['key-size'],
     settleMs: values['settle-time'],
   };
+  const metadata = { labels: values['object-labels'] ?? {}, annotations: values['object-annotations'] ?? {} };
   const registration: RegistrationOptions = {
+    metadata,
     name: values['webhook-configuration-name'],
     target: url ? { url: url.href } : { service },
     failurePolicy: values['failure-policy'],
@@ -133,6 +135,8 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
     secretName: values['secret-name'],
     /** The ClusterRole that owns the objects which the daemon creates. */
     ownerClusterRole: values['owner-cluster-role'],
+    /** Labels and annotations of each object that the daemon creates. */
+    metadata,
     certificates,
     /**
      * Directory of a user-provided `cert.pem` and `key.pem`. If set, the daemon neither reads nor writes the Secret.

@@ -1,4 +1,5 @@
 import { distinguishedName } from './distinguished-name.ts';
+import { entries } from './object-metadata.ts';
 import {
   address,
   boolean,
@@ -91,6 +92,21 @@ const names = {
       longest: 253,
       allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
     }),
+  },
+  'object-labels': {
+    placeholder: 'list',
+    description: 'labels of the created objects',
+    details:
+      'A list with commas, such as team=payments,example.com/cost-center=42. The daemon sets these labels on the Secret, the Lease and the MutatingWebhookConfiguration, for example because a policy of the cluster demands them. The label of the daemon itself, app.kubernetes.io/managed-by, cannot be changed.',
+    defaultText: 'none',
+    parse: entries('labels'),
+  },
+  'object-annotations': {
+    placeholder: 'list',
+    description: 'annotations of the created objects',
+    details: 'A list as for --object-labels. A value must not contain a comma.',
+    defaultText: 'none',
+    parse: entries('annotations'),
   },
 } as const satisfies Definitions;
 

@@ -60,7 +60,11 @@ export const runCommand = {
   },
 } as const satisfies Subcommand;
 
-function openStores({ namespace, secretName, ownerClusterRole, registration }: Config, clients: Clients, log: Log) {
+function openStores(
+  { namespace, secretName, ownerClusterRole, metadata, registration }: Config,
+  clients: Clients,
+  log: Log,
+) {
   // The host name is the Pod name. The random suffix distinguishes two starts of the same Pod.
   const replica = `${hostname()}/${randomUUID().slice(0, 8)}`;
   const uptimeMs = () => performance.now();
@@ -69,13 +73,13 @@ function openStores({ namespace, secretName, ownerClusterRole, registration }: C
   const calls = { callJson: clients.callJson, writeOwned };
   return {
     server,
-    secrets: createSecretStore(calls, { namespace, name: secretName, replica }),
+    secrets: createSecretStore(calls, { namespace, name: secretName, replica, metadata }),
     registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients),
     lease: createLeaseStore(
       // The Lease is released after the stop signal.
       { callJson: clients.callJsonToTheEnd, writeOwned },
-      { namespace, name: backstopLease(registration.name), validMs: leaseTimings.validMs },
+      { namespace, name: backstopLease(registration.name), validMs: leaseTimings.validMs, metadata },
     ),
     replica,
     publishEvent: createEventPublisher(clients.callJson, { namespace, name: secretName }),

@@ -3,7 +3,7 @@ import type {
   V1MutatingWebhook,
   V1MutatingWebhookConfiguration,
 } from '@kubernetes/client-node';
-import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
+import { MANAGED_BY, MANAGED_BY_LABEL, type ObjectMetadata } from '../certs/secret-ownership.ts';
 import { type Pem, toBase64 } from '../lib/pem.ts';
 import type { MatchCondition } from '../policy/cel.ts';
 import type { LabelSelector } from '../policy/policy.ts';
@@ -21,6 +21,8 @@ export interface RegistrationOptions {
   readonly target: Target;
   readonly failurePolicy: 'Ignore' | 'Fail';
   readonly timeoutSeconds: number;
+  /** The user's labels and annotations for each object of the daemon. */
+  readonly metadata?: ObjectMetadata;
   /** The namespace selector of the policy. */
   readonly namespaceSelector?: LabelSelector | undefined;
 }
@@ -51,13 +53,14 @@ export function desiredRegistration(
 ): DesiredRegistration {
   const current = ownWebhook(live);
   const { namespaceSelector } = options;
+  const annotations = { ...options.metadata?.annotations, ...selectorAnnotation(namespaceSelector, live) };
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'MutatingWebhookConfiguration',
     metadata: {
       name: options.name,
-      labels: isOthers(live) ? {} : MANAGED_BY,
-      ...selectorAnnotation(namespaceSelector, live),
+      labels: { ...options.metadata?.labels, ...(isOthers(live) ? {} : MANAGED_BY) },
+      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
       // The API server answers 409 if the object has changed since it was read.
       ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
     },

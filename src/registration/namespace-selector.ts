@@ -28,9 +28,9 @@ export function publishedSelector(live: V1MutatingWebhookConfiguration | undefin
 export function selectorAnnotation(
   selector: LabelSelector | undefined,
   live: V1MutatingWebhookConfiguration | undefined,
-): { readonly annotations?: Record<string, string> } {
+): Readonly<Record<string, string>> {
   const isThere = live?.metadata?.annotations?.[SELECTOR_ANNOTATION] !== undefined;
-  return selector || isThere ? { annotations: { [SELECTOR_ANNOTATION]: JSON.stringify(selector ?? {}) } } : {};
+  return selector || isThere ? { [SELECTOR_ANNOTATION]: JSON.stringify(selector ?? {}) } : {};
 }
 
 /**

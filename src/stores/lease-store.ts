@@ -1,5 +1,5 @@
 import type { V1Lease } from '@kubernetes/client-node';
-import { MANAGED_BY } from '../certs/secret-ownership.ts';
+import { MANAGED_BY, type ObjectMetadata } from '../certs/secret-ownership.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { type OwnerCalls, withoutOwner } from './owner.ts';
@@ -33,10 +33,19 @@ export interface LeaseStore {
 export const backstopLease = (registrationName: string): string =>
   `${registrationName.replace(/-configuration$/, '')}-backstop`;
 
+/** Names of the Lease, and how it is written. */
+interface LeasePlace {
+  readonly namespace: string;
+  readonly name: string;
+  readonly validMs: number;
+  /** The user's labels and annotations, in addition to the metadata that the daemon sets. */
+  readonly metadata?: ObjectMetadata;
+}
+
 /** Returns the store for the Lease `namespace/name` on the API server. */
 export function createLeaseStore(
   { callJson: call, writeOwned = withoutOwner }: OwnerCalls,
-  { namespace, name, validMs }: { readonly namespace: string; readonly name: string; readonly validMs: number },
+  { namespace, name, validMs, metadata: extra }: LeasePlace,
 ): LeaseStore {
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
   const reference = `${namespace}/${name}`;
@@ -67,14 +76,15 @@ export function createLeaseStore(
         const body = {
           apiVersion: 'coordination.k8s.io/v1',
           kind: 'Lease',
-          metadata: { namespace, name, labels: MANAGED_BY, ownerReferences },
+          metadata: { namespace, name, ...extra, labels: { ...extra?.labels, ...MANAGED_BY }, ownerReferences },
           spec: spec(holder, now),
         };
         return wasWritten(call('PATCH', path, { patch: 'apply', query, body }), `create ${what}`);
       });
     },
     write(holder, resourceVersion, now) {
-      const body = { metadata: { resourceVersion }, spec: spec(holder, now) };
+      // A policy that demands labels also checks the updates of a Lease that an earlier version created without them.
+      const body = { metadata: { ...extra, resourceVersion }, spec: spec(holder, now) };
       const query = { fieldManager: FIELD_MANAGER };
       return wasWritten(call('PATCH', path, { patch: 'merge', query, body }), `write ${what}`);
     },

@@ -1,5 +1,6 @@
 import type { V1Secret } from '@kubernetes/client-node';
 import { SECRET_TYPE, type StoredSecret } from '../certs/secret.ts';
+import type { ObjectMetadata } from '../certs/secret-ownership.ts';
 import type { SecretStore } from '../certs/secret-step.ts';
 import { orAbsent, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER, otherWriter } from '../kube/managed-fields.ts';
@@ -15,6 +16,8 @@ export interface SecretPlace {
    * which the process creates the Secret.
    */
   readonly replica: string;
+  /** The user's labels and annotations, in addition to the metadata that the daemon sets. */
+  readonly metadata?: ObjectMetadata;
 }
 
 export const secretsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/secrets`;
@@ -22,7 +25,7 @@ export const secretsIn = (namespace: string): string => `/api/v1/namespaces/${na
 /** Returns the store for the Secret `namespace/name` on the API server. */
 export function createSecretStore(
   { callJson, writeOwned = withoutOwner }: OwnerCalls,
-  { namespace, name, replica }: SecretPlace,
+  { namespace, name, replica, metadata: extra }: SecretPlace,
 ): SecretStore {
   const reference = `${namespace}/${name}`;
   const what = `Secret ${reference}`;
@@ -41,7 +44,13 @@ export function createSecretStore(
         const body = {
           apiVersion: 'v1',
           kind: 'Secret',
-          metadata: { namespace, name, labels, annotations: withoutNull(annotations), ownerReferences },
+          metadata: {
+            namespace,
+            name,
+            labels: { ...extra?.labels, ...labels },
+            annotations: { ...extra?.annotations, ...withoutNull(annotations) },
+            ownerReferences,
+          },
           type: SECRET_TYPE,
           // Omit data keys whose value is null, because the API server would store null in a new object as an empty
           // value.
@@ -53,7 +62,13 @@ export function createSecretStore(
     update({ labels, annotations, data }, resourceVersion) {
       const query = { fieldManager: FIELD_MANAGER };
       return writeOwned({ reference: what, liveOwners: [] }, (ownerReferences) => {
-        const body = { metadata: { resourceVersion, labels, annotations, ownerReferences }, data };
+        const metadata = {
+          resourceVersion,
+          labels: { ...extra?.labels, ...labels },
+          annotations: { ...extra?.annotations, ...annotations },
+          ownerReferences,
+        };
+        const body = { metadata, data };
         // A strategic merge patch keeps other owner references; a JSON merge patch would replace the whole list.
         return wasWritten(callJson('PATCH', path, { patch: 'strategic-merge', query, body }), `update ${what}`);
       });

@@ -141,7 +141,7 @@ describe('the chart', () => {
     );
     assert.equal(deployment.spec?.replicas, 3);
     assert.deepEqual(deployment.metadata?.labels, { app: 'job-cap', team: 'a' });
-    assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a' });
+    assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a', 'istio.io/dataplane-mode': 'none' });
     assert.equal(metadata?.annotations?.['example.com/c'], '1');
     assert.deepEqual(objects['ServiceAccount job-cap']?.metadata?.annotations, EVERYTHING.serviceAccount.annotations);
     assert.equal(container?.image, `registry.example.com/a/b:2@${EVERYTHING.image.digest}`);

@@ -13,6 +13,7 @@ import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
 
 const QUOTAS = `/api/v1/namespaces/${NAMESPACE}/resourcequotas`;
+const LEASE = `/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/terraform-job-webhook-backstop`;
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 
 describe('a start that cannot get its certificates', () => {
@@ -29,7 +30,10 @@ describe('a start that cannot get its certificates', () => {
     api.close();
     await cluster.stop();
   });
-  beforeEach(() => cluster.forgetDaemon());
+  beforeEach(async () => {
+    await cluster.forgetDaemon();
+    await api.call('DELETE', LEASE);
+  });
 
   async function start(t: TestContext, ...flags: string[]): Promise<Daemon> {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, probesPort: await freePort(), flags });
@@ -82,13 +86,16 @@ describe('a start that cannot get its certificates', () => {
     assert.deepEqual(await daemon.probe('/readyz'), { status: 200, text: 'ok\n' });
   });
 
-  it('if a ValidatingAdmissionPolicy refuses the Secret, the daemon stays unready, and log, /readyz and an Event have the message of this policy', async (t) => {
+  it('if a ValidatingAdmissionPolicy demands a label, the daemon stays unready, and log, /readyz and an Event have the message of this policy, until a replica sets the label', async (t) => {
     await missedJob(t);
     const policy = {
       metadata: { name: 'labels' },
       spec: {
         matchConstraints: {
-          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['secrets'] },
+            { apiGroups: ['coordination.k8s.io'], apiVersions: ['v1'], operations: ['*'], resources: ['leases'] },
+          ],
         },
         validations: [
           {
@@ -112,8 +119,19 @@ describe('a start that cannot get its certificates', () => {
     });
     const daemon = await start(t);
     await assertStuck(daemon, { code: 'KUBE_REJECTED', cause: /label team needed/ });
-    await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/labels`);
+
+    const labelled = await start(t, '--object-labels=team=payments', '--object-annotations=example.com/owner=Team A');
+    await labelled.line('ready');
     await daemon.line('ready');
+    const made = [(await api.call('GET', LEASE)).body, await cluster.secret(), await cluster.registration()];
+    for (const { metadata } of made) {
+      assert.deepEqual(metadata.labels, { team: 'payments', 'app.kubernetes.io/managed-by': 'terraform-daemon' });
+      assert.equal(metadata.annotations['example.com/owner'], 'Team A');
+    }
+    assert.equal(
+      labelled.lines.find(({ message }) => message.startsWith('lease unavailable')),
+      undefined,
+    );
   });
 
   it('if the API server cannot decrypt the Secret, the daemon stays unready, and log, /readyz and an Event name this cause', async (t) => {

@@ -1,4 +1,5 @@
 import { DISTINGUISHED_NAME_PATTERN } from '../../src/cli/distinguished-name.ts';
+import { entriesPattern } from '../../src/cli/object-metadata.ts';
 import { type OptionDefinition, type OptionName, optionNames, options } from '../../src/cli/options.ts';
 import { dnsLabel, dnsSubdomain } from '../../src/lib/dns-names.ts';
 import { policyJsonSchema } from '../../src/policy/schema.ts';
@@ -71,6 +72,8 @@ const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>
   'service-port': port,
   'secret-name': subdomain(253),
   'webhook-configuration-name': subdomain(244),
+  'object-labels': { type: 'string', pattern: entriesPattern('labels') },
+  'object-annotations': { type: 'string', pattern: entriesPattern('annotations') },
   'webhook-bind-port': port,
   'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
   'tls-min-version': oneOf('TLSv1.2', 'TLSv1.3'),

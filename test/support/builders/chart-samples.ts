@@ -21,6 +21,14 @@ export const SAMPLES: Readonly<
     ['a', 'my.configuration', 'a'.repeat(244)],
     ['A', '-a', '', 'a/b', 'a'.repeat(245)],
   ],
+  'object-labels': [
+    ['team=payments', 'a=', 'example.com/cost-center=42,team=A_b.c'],
+    ['team', '=a', 'team=a b', 'team=a,,b=c', 'Example.com/a=b', 'a/b/c=d', `a=${'b'.repeat(64)}`, ''],
+  ],
+  'object-annotations': [
+    ['example.com/owner=Team Payments', 'a=', 'a=b=c: {}'],
+    ['owner', '=a', 'a=b,c', 'a b=c', ''],
+  ],
   'webhook-bind-port': [
     [1, 8090, 65535],
     [65536, -1, 'a'],

@@ -25,6 +25,8 @@ const everyOption: Required<RawOptions> = {
   'secret-name': 'job-webhook.cert',
   'webhook-configuration-name': 'job.webhook',
   'owner-cluster-role': 'system:jobs',
+  'object-labels': 'team=a',
+  'object-annotations': 'owner=b',
   'webhook-bind-port': '9443',
   'webhook-bind-address': '::1',
   'client-ca-file': '/pki/ca.pem',
@@ -58,6 +60,7 @@ describe('the configuration', () => {
       namespace: 'vela-system',
       secretName: 'terraform-job-webhook-cert',
       ownerClusterRole: 'terraform-daemon',
+      metadata: { labels: {}, annotations: {} },
       certificates: {
         names: {
           dns: [
@@ -79,6 +82,7 @@ describe('the configuration', () => {
       policyFile: undefined,
       rotateOnStart: true,
       registration: {
+        metadata: { labels: {}, annotations: {} },
         name: 'terraform-job-webhook-configuration',
         target: {
           service: {
@@ -119,6 +123,7 @@ describe('the configuration', () => {
       namespace: 'ops',
       secretName: 'job-webhook.cert',
       ownerClusterRole: 'system:jobs',
+      metadata: { labels: { team: 'a' }, annotations: { owner: 'b' } },
       certificates: {
         names: { dns: [], ip: ['127.0.0.1'] },
         caSubject: [
@@ -135,6 +140,7 @@ describe('the configuration', () => {
       policyFile: '/policy/policy.yaml',
       rotateOnStart: false,
       registration: {
+        metadata: { labels: { team: 'a' }, annotations: { owner: 'b' } },
         name: 'job.webhook',
         target: { url: 'https://127.0.0.1:9443/modify-terraform-job' },
         failurePolicy: 'Fail',

@@ -79,6 +79,21 @@ const rows: Readonly<Record<OptionName, Row>> = {
     bad: ['.', '../..', 'a/b', 'a%2fb', 'a b', 'a\n', long(254)],
     allowed: 'the name of a ClusterRole: without "/", "%" and blanks',
   },
+  // object-metadata.test.ts has more values.
+  'object-labels': {
+    variable: 'TERRAFORM_DAEMON_OBJECT_LABELS',
+    good: { 'team=a': { team: 'a' } },
+    bad: ['team'],
+    allowed:
+      'a list, separated by commas, of labels <key>=<value> as Kubernetes accepts them, each key once, and no key of the daemon (app.kubernetes.io/managed-by, terraform.job.kb.io/…): without "team"',
+  },
+  'object-annotations': {
+    variable: 'TERRAFORM_DAEMON_OBJECT_ANNOTATIONS',
+    good: { 'owner=Team A': { owner: 'Team A' } },
+    bad: ['owner'],
+    allowed:
+      'a list, separated by commas, of annotations <key>=<value> as Kubernetes accepts them, each key once, and no key of the daemon (app.kubernetes.io/managed-by, terraform.job.kb.io/…): without "owner"',
+  },
   'failure-policy': {
     default: 'Ignore',
     variable: 'TERRAFORM_DAEMON_FAILURE_POLICY',
