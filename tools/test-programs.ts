@@ -14,6 +14,8 @@ await ensureTool('vale', progress);
 await ensureBinaries(['kube-controller-manager', 'kubectl'], progress);
 await ensureTool('helm4', progress);
 await ensureTool('helm3', progress);
+await ensureTool('terraform-controller-v0.8.0', progress);
 await ensureBinaries(['kubelet', 'kube-proxy', 'kube-scheduler'], progress);
+await ensureTool('terraform-controller-master', progress);
 await ensureBaseImages(progress);
 await ensurePauseImage();

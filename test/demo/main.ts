@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
+import { createProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { progressOn } from '../../tools/control-plane/progress.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { createConfiguration, startController } from '../support/cluster/terraform-controller.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -18,16 +20,20 @@ import {
 
 /**
  * `npm run demo` shows on a real API server that the daemon caps a Job. Exits with code 0 only if every expectation
- * held. `--keep` keeps control plane and daemon running.
+ * held. `--with-controller` also starts the real terraform-controller and applies a Configuration. `--keep` keeps
+ * everything running.
  */
 
 const TEAM = 'team-a';
 const print = (...lines: string[]) => process.stdout.write(`${lines.join('\n')}\n`);
 
+const ARGUMENTS = ['--keep', '--with-controller'];
 const isKept = process.argv.includes('--keep');
-const unknown = process.argv.slice(2).filter((argument) => argument !== '--keep');
+const unknown = process.argv.slice(2).filter((argument) => !ARGUMENTS.includes(argument));
 if (unknown.length > 0) {
-  print(`npm run demo: ${unknown.join(' ')}: unknown argument; the only argument is --keep (npm run demo -- --keep)`);
+  print(
+    `npm run demo: ${unknown.join(' ')}: unknown argument; must be ${ARGUMENTS.join(' or ')} (npm run demo -- --keep)`,
+  );
   process.exit(2);
 }
 
@@ -35,16 +41,19 @@ const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
 // startCluster builds etcd and kube-apiserver if they are missing, which takes minutes. The progress goes to stdout,
 // like the rest of the demo.
-const cluster = await startCluster({ progress: progressOn(process.stdout) }).catch((error: unknown) => {
+const progress = progressOn(process.stdout);
+const cluster = await startCluster({ progress }).catch((error: unknown) => {
   // Expected errors, such as a missing Go, have a message with the next step, so the stack is not printed.
   print(error instanceof Error ? error.message : String(error));
   process.exit(1);
 });
+const controllers = await createProcessGroup();
 let daemon: Daemon | undefined;
 try {
   print(`  ${cluster.url}, up after ${seconds()}`);
   daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
   const expectations = await show(cluster, daemon);
+  if (process.argv.includes('--with-controller')) expectations.push(await showController(cluster));
   print(title('What had to hold'), ...expectations.map(describeExpectation));
   const isAllWell = expectations.every(({ holds }) => holds);
   if (!isAllWell) process.exitCode = 1;
@@ -54,6 +63,7 @@ try {
   );
   if (isKept) await keep(cluster, daemon);
 } finally {
+  await controllers.stop();
   await daemon?.stop();
   await cluster.stop();
 }
@@ -104,6 +114,21 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
         !daemon.lines.some(({ name, uid }) => uid !== undefined && name === plain.metadata?.name),
     },
   ];
+}
+
+async function showController(cluster: Cluster): Promise<Expectation> {
+  print(title('The real terraform-controller, with a Configuration'));
+  await startController(cluster, controllers, progress);
+  await createConfiguration(cluster, TEAM, 'bucket');
+  const job = await eventually(() => cluster.batch.readNamespacedJob({ namespace: TEAM, name: 'bucket-apply' }));
+  const { backoffLimit, template } = job.spec ?? {};
+  print(
+    `  ${TEAM}/${job.metadata?.name}: backoffLimit ${backoffLimit}, restartPolicy ${template?.spec?.restartPolicy}`,
+  );
+  return {
+    text: 'the Job of the real terraform-controller is stored with backoffLimit 0 and restartPolicy Never',
+    holds: backoffLimit === 0 && template?.spec?.restartPolicy === 'Never',
+  };
 }
 
 /**

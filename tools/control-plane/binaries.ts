@@ -2,7 +2,7 @@ import { access, constants, readdir, rename, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { inBuildFolder } from './build-folder.ts';
-import { checkGo, goBuild } from './go-build.ts';
+import { checkGo, goBuild, moduleFolder } from './go-build.ts';
 import { type GoModule, minorOf, readGoModule } from './go-module.ts';
 import { type Progress, stderrProgress } from './progress.ts';
 
@@ -21,8 +21,13 @@ export type Binary =
  */
 export type Helm = 'helm3' | 'helm4';
 
+/** The two versions of terraform-controller that users have: the last release, and the last commit of its main branch. */
+export type TerraformController = 'terraform-controller-v0.8.0' | 'terraform-controller-master';
+
 /** A program that is built from its own go.mod, not from the go.mod of Kubernetes. */
-export type Tool = Helm | 'vale';
+export type Tool = Helm | TerraformController | 'vale';
+
+const TERRAFORM_CONTROLLER = 'github.com/oam-dev/terraform-controller';
 
 interface Command {
   readonly package: string;
@@ -43,6 +48,8 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   kubelet: { package: 'k8s.io/kubernetes/cmd/kubelet', file: 'kubelet' },
   helm3: { package: 'helm.sh/helm/v3/cmd/helm', file: 'helm' },
   helm4: { package: 'helm.sh/helm/v4/cmd/helm', file: 'helm' },
+  'terraform-controller-v0.8.0': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
+  'terraform-controller-master': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
@@ -111,6 +118,8 @@ export async function ensureOlderBinaries(
 const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly main: string }>> = {
   helm3: { folder: 'helm', main: 'helm.sh/helm/v3' },
   helm4: { folder: 'helm', main: 'helm.sh/helm/v4' },
+  'terraform-controller-v0.8.0': { folder: 'terraform-controller/v0.8.0', main: TERRAFORM_CONTROLLER },
+  'terraform-controller-master': { folder: 'terraform-controller/master', main: TERRAFORM_CONTROLLER },
   vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
 };
 
@@ -118,11 +127,20 @@ const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly ma
 export async function ensureTool(name: Tool, progress: Progress = stderrProgress()): Promise<string> {
   const assets = await assetsFolder();
   if (assets !== undefined && (await missing(assets, [name])).length === 0) return join(assets, name);
-  const { folder, main } = TOOL_MODULES[name];
-  const module = await readGoModule(join(import.meta.dirname, folder), main);
+  const module = await toolModule(name);
   const cache = cacheFolder(module);
   await ensureBuilt({ module, cache, wanted: [name], minutes: '1 to 3', progress, signal: undefined });
   return join(cache, name);
+}
+
+/** Returns the folder with the sources of a tool in Go's module cache. Go downloads the sources if they are missing. */
+export async function toolSources(name: Tool): Promise<string> {
+  return moduleFolder(await toolModule(name), TOOL_MODULES[name].main);
+}
+
+function toolModule(name: Tool): Promise<GoModule> {
+  const { folder, main } = TOOL_MODULES[name];
+  return readGoModule(join(import.meta.dirname, folder), main);
 }
 
 interface GroupBuild {

@@ -90,6 +90,11 @@ export async function goBuild({ module, packages, outputFolder, needsC, progress
   }
 }
 
+/** Returns the folder of a required module in Go's module cache. Go downloads the module if it is missing. */
+export async function moduleFolder(module: GoModule, path: string): Promise<string> {
+  return JSON.parse(await run(module, ['mod', 'download', '-json', path])).Dir;
+}
+
 interface RunOptions {
   readonly onLine?: (line: string) => void;
   readonly signal?: AbortSignal | undefined;

@@ -1,0 +1,21 @@
+import { CustomObjectsApi } from '@kubernetes/client-node';
+import type { ProcessGroup } from '../../../tools/control-plane/process-group.ts';
+import type { Progress } from '../../../tools/control-plane/progress.ts';
+import { applyTerraformCrds, startTerraformController } from '../../../tools/control-plane/terraform-controller.ts';
+import { apiClient } from './api-client.ts';
+import type { Cluster } from './cluster.ts';
+
+/** Starts the real terraform-controller for a cluster. It runs outside of the cluster, as the daemon of a test does. */
+export async function startController(cluster: Cluster, group: ProcessGroup, progress?: Progress): Promise<void> {
+  const options = { version: 'terraform-controller-v0.8.0', kubeconfig: cluster.kubeconfig } as const;
+  await applyTerraformCrds(options);
+  await startTerraformController(group, { ...options, ...(progress === undefined ? {} : { progress }) });
+}
+
+/** Creates a Configuration without a provider. terraform-controller then creates the Job `<name>-apply`. */
+export async function createConfiguration({ kubeconfig }: Cluster, namespace: string, name: string): Promise<void> {
+  const kind = { group: 'terraform.core.oam.dev', version: 'v1beta2', plural: 'configurations' };
+  const spec = { inlineCredentials: true, hcl: 'resource "alicloud_oss_bucket" "logs" {}' };
+  const body = { apiVersion: `${kind.group}/${kind.version}`, kind: 'Configuration', metadata: { name }, spec };
+  await apiClient(kubeconfig, CustomObjectsApi).createNamespacedCustomObject({ ...kind, namespace, body });
+}
