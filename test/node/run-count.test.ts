@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
-import { ensureTerraformImages, TICKET_PORT } from '../../tools/image/images.ts';
+import { ensureTerraformImages } from '../../tools/image/images.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { eventually } from '../support/eventually.ts';
 import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
+import { startTicketSystem, type TicketSystem } from './tickets.ts';
 
 const UNTOUCHED = 'without the daemon, for 60 s';
 /** How long the test observes a Job that never finishes. */
@@ -24,11 +25,11 @@ interface Row {
 
 describe('the number of runs of a failing terraform apply in a Job of terraform-controller', () => {
   let stage: Stage;
+  let tickets: TicketSystem;
   const rows: Row[] = [];
   before(async () => {
     stage = await startStage(ensureTerraformImages);
-    const tickets = `mkdir -p tickets; socat -u TCP-LISTEN:${TICKET_PORT},fork,reuseaddr SYSTEM:'read pod rest; echo $rest >> tickets/$pod' >/dev/null 2>&1 &`;
-    await stage.node.inside('sh', '-c', `cd ${stage.node.layout.folder}; ${tickets}`);
+    tickets = await startTicketSystem(stage.node);
   });
   after(async () => {
     await stage?.stop();
@@ -50,10 +51,6 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
     await batch.createNamespacedJob({ namespace, body: job });
     return job.metadata?.name ?? '';
   }
-  async function ticketsOf(job: string): Promise<number> {
-    const script = `cat ${stage.node.layout.folder}/tickets/${job}-* 2>/dev/null | wc -l`;
-    return Number(await stage.node.inside('sh', '-c', script));
-  }
   async function look(how: string, namespace: string, name: string): Promise<Row> {
     const { status } = await stage.batch.readNamespacedJob({ namespace, name });
     const { items } = await stage.core.listNamespacedPod({ namespace, labelSelector: `job-name=${name}` });
@@ -61,7 +58,7 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
     const failed = status?.conditions?.find(({ type }) => type === 'Failed');
     const row = {
       how,
-      tickets: await ticketsOf(name),
+      tickets: await tickets.runs(name),
       state: failed ? `Failed (${failed.reason})` : 'never done',
       pods: items.length,
       hasLog: log.includes('A ticket was filed'),
@@ -86,7 +83,7 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
       assert.ok(spec);
       return rename('limited-apply')({ ...job, spec: { ...spec, backoffLimit: 0 } });
     });
-    await eventually(async () => assert.equal(await ticketsOf(untouched), 1), { withinMs: 60_000 });
+    await eventually(async () => assert.equal(await tickets.runs(untouched), 1), { withinMs: 60_000 });
     await Promise.all([untilFailed('limited', limited), delay(LOOK_MS)]);
     const first = await look(UNTOUCHED, 'untouched', untouched);
     const second = await look('backoffLimit: 0 alone', 'limited', limited);

@@ -1,4 +1,4 @@
-import { access, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,35 +73,39 @@ export async function ensurePauseImage(): Promise<ImageFile> {
   return save(PAUSE_IMAGE);
 }
 
-/**
- * Port of the node on which a test counts the runs of `terraform apply`. The `terraform` of the test images writes a
- * line to this port for each run: a ticket.
- */
+/** Port of the node on which the ticket system of a test listens. The stand-in for terraform calls it. */
 export const TICKET_PORT = 9999;
 
 /** The images that the Jobs of terraform-controller use. */
-const TERRAFORM_IMAGES = ['docker.io/oamdev/docker-terraform:1.1.4', 'docker.io/library/busybox:latest'];
+export const TERRAFORM_IMAGES = {
+  terraform: 'docker.io/oamdev/docker-terraform:1.1.4',
+  busybox: 'docker.io/library/busybox:latest',
+} as const;
 
-const TERRAFORM = `#!/bin/bash
-[ "$1" = apply ] || exit 0
-echo "$(hostname) $(date -u +%T)" > /dev/tcp/${NODE_IP}/${TICKET_PORT}
-echo 'Error: the account is out of money. A ticket was filed.'
-sleep 3
-exit 1
+/** Node.js reads the types away only from a file whose name ends in .ts. */
+const TERRAFORM = `#!/bin/sh
+export NODE_EXTRA_CA_CERTS=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt
+exec /nodejs/bin/node /opt/terraform-stand-in.ts "$@"
 `;
 
-/**
- * Builds the images of terraform-controller's Jobs for tests. In these images each `terraform apply` reports its run to
- * TICKET_PORT and fails.
- */
+/** Builds images whose `terraform` is a stand-in: `tools/image/terraform-stand-in.ts`. */
 export async function ensureTerraformImages(progress: Progress): Promise<readonly ImageFile[]> {
   const { run: base } = await ensureBaseImages(progress);
-  const file = `FROM ${base}\nCOPY terraform /usr/local/bin/terraform\nRUN chmod +x /usr/local/bin/terraform\n`;
-  await inFolder({ terraform: TERRAFORM, Dockerfile: file }, async (folder) => {
-    const tags = TERRAFORM_IMAGES.map((name) => `--tag=${name}`);
+  const file = `FROM ${base}
+COPY terraform /usr/local/bin/terraform
+COPY terraform-stand-in.ts /opt/terraform-stand-in.ts
+RUN chmod +x /usr/local/bin/terraform
+ENV TICKETS=${NODE_IP}:${TICKET_PORT}
+WORKDIR /data
+`;
+  const standIn = await readFile(new URL('terraform-stand-in.ts', import.meta.url), 'utf8');
+  const names = Object.values(TERRAFORM_IMAGES);
+  const files = { terraform: TERRAFORM, 'terraform-stand-in.ts': standIn, Dockerfile: file };
+  await inFolder(files, async (folder) => {
+    const tags = names.map((name) => `--tag=${name}`);
     await buildah(['build', '--layers=false', '--pull-never', ...tags, '.'], folder);
   });
-  return Promise.all(TERRAFORM_IMAGES.map(save));
+  return Promise.all(names.map(save));
 }
 
 async function inFolder(

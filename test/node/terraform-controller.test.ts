@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane/process-group.ts';
+import { ensureTerraformImages } from '../../tools/image/images.ts';
+import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
+import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
+import { type Action, startTeam, type Team } from './team.ts';
+import { type Outcome, startTicketSystem, type TicketSystem } from './tickets.ts';
+
+/** Longer than the longest interval at which terraform-controller polls, 10 s. */
+const SETTLE_MS = 12_000;
+/** Time limit for a deleted Job to be there again. The document promises 15 s on an idle machine. */
+const BACK_MS = promisedMs(15_000);
+const DONE_MS = 90_000;
+
+/** The Configurations of each team, by name. */
+const OUTCOMES = {
+  succeeds: 'all succeed',
+  runs: 'apply hangs',
+  'apply-fails': 'apply fails',
+  'init-fails': 'init fails',
+  'destroy-fails': 'destroy fails',
+} as const satisfies Readonly<Record<string, Outcome>>;
+
+/** Whether the version reads all Configurations every 10 s. The main branch ignores `--informer-re-sync-interval`. */
+const RESYNCS = { 'terraform-controller-v0.8.0': true, 'terraform-controller-master': false } as const;
+const SETTINGS = (['terraform-controller-v0.8.0', 'terraform-controller-master'] as const).flatMap((version, index) => [
+  { version, namespace: `team-${index}`, controllerNamespace: undefined },
+  { version, namespace: `other-team-${index}`, controllerNamespace: `jobs-${index}` },
+]);
+
+/** All messages in the status of a Configuration whose apply has not succeeded. */
+const WAITING =
+  /^container "terraform-(init|executor)" in pod "[^"]+" is waiting to start: PodInitializing$|^Cloud resources are being provisioned and provisioning status is checking\.\.\.$/;
+
+describe('terraform-controller on a real node, with the daemon', () => {
+  let stage: Stage;
+  let tickets: TicketSystem;
+  let group: ProcessGroup;
+  const rows: object[] = [];
+  before(async () => {
+    stage = await startStage(ensureTerraformImages);
+    tickets = await startTicketSystem(stage.node);
+    group = await createProcessGroup();
+    await createRestrictedNamespace(stage);
+    await install(stage);
+  });
+  after(async () => {
+    await group?.stop();
+    await stage?.stop();
+    for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+  });
+
+  for (const setting of SETTINGS) {
+    const { version, controllerNamespace } = setting;
+    const mode = controllerNamespace === undefined ? 'Jobs beside their Configuration' : '--controller-namespace';
+    describe(`${version}, ${mode}`, () => {
+      let team: Team;
+      before(async () => {
+        team = await startTeam({ ...setting, stage, tickets, group });
+        for (const [name, outcome] of Object.entries(OUTCOMES)) await team.create(name, outcome);
+        for (const name of ['apply-fails', 'init-fails']) await team.untilJob('Failed', name);
+        for (const name of ['succeeds', 'destroy-fails']) await team.untilJob('Complete', name);
+        await eventually(async () => assert.equal(await team.runs('runs'), 1));
+        const { status } = await team.configuration('succeeds');
+        rows.push({ version, mode, name: 'succeeds', state: status?.apply?.state, when: 'before it is read again' });
+        // A restart and a change make terraform-controller read each Configuration again.
+        await team.restart();
+        await team.touch('apply-fails');
+        await delay(SETTLE_MS);
+      });
+      after(() => team?.stop());
+
+      const look = async (name: string, action: Action = 'apply') => {
+        const { status } = await team.configuration(name);
+        const { state = '', message = '' } = status?.[action] ?? {};
+        const found = { runs: await team.runs(name, action), state, message, events: await team.events(name) };
+        rows.push({ version, mode, name, action, ...found });
+        return found;
+      };
+      /** Resolves when a Job that this test deleted is there again, is capped and has failed again. */
+      const untilRetried = async (uid: string, name: string, action: Action = 'apply') => {
+        await team.untilBack(uid, name, { withinMs: BACK_MS, action });
+        const { spec } = await team.untilJob('Failed', name, action);
+        assert.deepEqual([spec?.backoffLimit, spec?.template.spec?.restartPolicy], [0, 'Never']);
+      };
+
+      it('a failed apply and a failed init run once, and their Configuration says the same as during an apply', async () => {
+        for (const [name, runs] of Object.entries({ 'apply-fails': 1, 'init-fails': 0, runs: 1 })) {
+          const found = await look(name);
+          assert.match(found.message, WAITING);
+          assert.deepEqual(
+            { ...found, message: '' },
+            { runs, state: 'ProvisioningAndChecking', message: '', events: 0 },
+          );
+        }
+      });
+
+      it('the Configuration of an apply that succeeded is Available after terraform-controller read it again', async () => {
+        const { message, ...found } = await look('succeeds');
+        assert.deepEqual(found, { runs: 1, state: 'Available', events: 0 });
+        assert.equal(message, 'Cloud resources are deployed and ready to use');
+      });
+
+      it('a Job has no owner, no label of its own, and the name of its Configuration in its first volume', async () => {
+        const [{ metadata: configuration }, job] = [await team.configuration('runs'), await team.job('runs')];
+        const name = controllerNamespace === undefined ? 'runs' : configuration.uid;
+        assert.deepEqual([job.metadata?.name, job.metadata?.ownerReferences], [`${name}-apply`, undefined]);
+        const labels = Object.keys(job.metadata?.labels ?? {}).filter((label) => !label.startsWith('batch.'));
+        assert.deepEqual(labels.sort(), ['controller-uid', 'job-name']);
+        assert.equal(job.spec?.template.spec?.volumes?.[0]?.name, 'runs');
+      });
+
+      it('a deleted Job of a failed init is created again without a change of the Configuration', async (t) => {
+        const uid = await team.deleteJob('init-fails');
+        t.diagnostic(`back after ${await team.untilBack(uid, 'init-fails', { withinMs: BACK_MS })} ms`);
+      });
+
+      it('to delete the failed Job and then change the Configuration runs terraform apply exactly once more', async (t) => {
+        const uid = await team.deleteJob('apply-fails');
+        if (RESYNCS[version]) {
+          t.diagnostic(`back after ${await team.untilBack(uid, 'apply-fails', { withinMs: BACK_MS })} ms`);
+          await team.touch('apply-fails');
+        } else {
+          await delay(SETTLE_MS);
+          await assert.rejects(team.job('apply-fails'), { code: 404 });
+          await team.touch('apply-fails');
+          t.diagnostic(`back after ${await team.untilBack(uid, 'apply-fails', { withinMs: BACK_MS })} ms`);
+        }
+        await untilRetried(uid, 'apply-fails');
+        await delay(SETTLE_MS);
+        const { message, ...found } = await look('apply-fails');
+        assert.match(message, WAITING);
+        assert.deepEqual(found, { runs: 2, state: 'ProvisioningAndChecking', events: 0 });
+      });
+
+      it('a failed destroy runs once and keeps the Configuration; each deletion of its Job runs it once more', async (t) => {
+        await stage.kubectl('-n', team.namespace, 'delete', 'configuration', '--all', '--wait=false');
+        await team.untilJob('Failed', 'destroy-fails', 'destroy');
+        await delay(SETTLE_MS);
+        assert.deepEqual(
+          await team.configurations(),
+          ['destroy-fails'],
+          'a Configuration without a state needs no destroy',
+        );
+        assert.deepEqual(
+          await Promise.all(['succeeds', 'apply-fails'].map((name) => team.runs(name, 'destroy'))),
+          [1, 0],
+        );
+        const found = await look('destroy-fails', 'destroy');
+        const message = 'Cloud resources is being destroyed...';
+        assert.deepEqual(found, { runs: 1, state: 'Destroying', message, events: 0 });
+
+        await untilRetried(await team.deleteJob('destroy-fails', 'destroy'), 'destroy-fails', 'destroy');
+        assert.equal(await team.runs('destroy-fails', 'destroy'), 2);
+        await team.decide('destroy-fails', 'all succeed');
+        const start = performance.now();
+        await team.deleteJob('destroy-fails', 'destroy');
+        await eventually(async () => assert.deepEqual(await team.configurations(), []), { withinMs: DONE_MS });
+        t.diagnostic(
+          `the Configuration was gone ${Math.round(performance.now() - start)} ms after the deletion of the Job`,
+        );
+        assert.equal(await team.runs('destroy-fails', 'destroy'), 3);
+      });
+    });
+  }
+});
