@@ -5,7 +5,7 @@ import { invalidValue, oneLine, truncate } from '../lib/text.ts';
 import { API_VERSIONS, type ExecPlugin, INTERACTIVE_MODES } from './exec-plugin.ts';
 import { asList, type Current, createFieldReader, type Environment, type Problems } from './kubeconfig-files.ts';
 
-/** Reads and checks `users[].user.exec`. */
+/** Reads and checks `users[].user.exec`. The caller has checked the cluster. */
 export function readExec(env: Environment, { cluster, user }: Current, problems: Problems): ExecPlugin | undefined {
   const exec = { file: user.file, path: `${user.path}.exec`, fields: asObject(user.fields.exec) };
   const { text, flag, list, report } = createFieldReader(exec, problems);
@@ -17,14 +17,15 @@ export function readExec(env: Environment, { cluster, user }: Current, problems:
   if (!interactiveMode) report('interactiveMode', invalidValue(mode, `one of ${INTERACTIVE_MODES.join(', ')}`));
   const args = list('args', 'strings', (arg) => typeof arg === 'string') as readonly string[];
   const variables = list('env', 'objects with the strings name and value', isVariable) as readonly Variable[];
-  const given = text('command');
-  const command = given === undefined ? undefined : findProgram(given, user.file, env.PATH);
+  const given = exec.fields.command;
+  const command = typeof given === 'string' ? findProgram(given, user.file, env.PATH) : undefined;
   if (!command) {
     const hint = oneLine(truncate(text('installHint') ?? '', LONGEST_HINT));
     report('command', `${invalidValue(given, 'an executable file or a program in $PATH')}${hint && ` (${hint})`}`);
   }
   const hasInfo = flag('provideClusterInfo');
-  if (!apiVersion || !interactiveMode || !command) return undefined;
+  // The files of a cluster with problems may be unreadable.
+  if (problems.length > 0 || !apiVersion || !interactiveMode || !command) return undefined;
   const variablesByName = Object.fromEntries(variables.map(({ name, value = '' }) => [name, value]));
   const info = hasInfo ? clusterInfo(cluster) : undefined;
   return { command, args, env: variablesByName, apiVersion, interactiveMode, cluster: info };

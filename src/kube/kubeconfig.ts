@@ -63,16 +63,18 @@ function serviceAccount({ KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE
 }
 
 function checked(env: Environment, current: Current, problems: Problems): Kubeconfig {
+  const cluster = readCluster(current.cluster, problems);
   const { credentialed, ...user } = readUser(current.user, problems);
   // kubectl runs the plugin only if the user has no other credential.
   const exec = current.user.fields.exec && !credentialed ? readExec(env, current, problems) : undefined;
-  return { ...user, cluster: readCluster(current.cluster, problems), exec };
+  return { ...user, cluster, exec };
 }
 
 function readCluster(entry: Entry, problems: Problems): Cluster {
   const { text, flag, fileOrData, report } = createFieldReader(entry, problems);
-  const server = text('server');
-  if (URL.parse(server ?? '')?.protocol !== 'https:') report('server', invalidValue(server, 'an https URL'));
+  const { server } = entry.fields;
+  const isHttps = typeof server === 'string' && URL.parse(server)?.protocol === 'https:';
+  if (!isHttps) report('server', invalidValue(server, 'an https URL'));
   const proxyUrl = text('proxy-url');
   // The value can contain a password.
   if (proxyUrl && !isProxyUrl(proxyUrl)) report('proxy-url', `invalid value: must be ${ALLOWED_PROXY}`);
@@ -85,7 +87,7 @@ function readCluster(entry: Entry, problems: Problems): Cluster {
   const name = 'of-the-current-context';
   return {
     name,
-    server: server?.replace(/\/$/, ''),
+    server: isHttps ? server.replace(/\/$/, '') : undefined,
     proxyUrl,
     caFile: ca.file,
     caData: ca.data,

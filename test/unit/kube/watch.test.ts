@@ -166,6 +166,28 @@ describe('one watch request', { timeout: 30_000 }, () => {
     return createFollowWatch(client, () => false)({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
   };
 
+  for (const [code, renewals] of [
+    [401, 1],
+    [403, 0],
+  ] as const) {
+    test(`a watch that the API server answers with ${code} renews the credential ${renewals} times`, async () => {
+      let count = 0;
+      const client: Pick<Watch, 'watch'> = {
+        async watch(_path, _query, _tell, end) {
+          end(refused(code));
+          return new AbortController();
+        },
+      };
+      const follow = createFollowWatch(client, () => {
+        count++;
+        return true;
+      });
+      const watch = follow({ path: '/', query: {}, what: 'Jobs', onEvent: assert.fail }, never);
+      await assert.rejects(watch, { code: 'KUBE_FORBIDDEN' });
+      assert.equal(count, renewals);
+    });
+  }
+
   test('watchOnce returns expired after status 410 or an ERROR event with 410', async () => {
     assert.equal(await ending((_tell, end) => end(refused(410))), 'expired');
     assert.equal(await ending((tell) => tell('ERROR', { kind: 'Status', code: 410 })), 'expired');
