@@ -79,12 +79,15 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
       await rm(folder, { recursive: true });
     });
 
-    /** Sets the status that the Job controller writes when a Job has failed. */
-    async function finish(name: string): Promise<void> {
-      const at = new Date().toISOString();
-      const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', lastTransitionTime: at }));
+    /** Sets the status that the Job controller writes when a Pod runs, or when the Job has failed. */
+    async function report(name: string, state: 'running' | 'failed'): Promise<void> {
+      const startTime = new Date();
+      const conditions = ['FailureTarget', 'Failed'].map((type) => {
+        return { type, status: 'True', lastTransitionTime: startTime };
+      });
+      const status = state === 'running' ? { startTime, active: 1 } : { startTime, conditions };
       await cluster.batch.patchNamespacedJobStatus(
-        { namespace: NAMESPACE, name, body: { status: { startTime: at, conditions } } },
+        { namespace: NAMESPACE, name, body: { status } },
         setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
       );
     }
@@ -102,13 +105,15 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
     for (const state of ['running', 'failed'] as const) {
       const applied = async (name: string, ...args: readonly string[]) => {
         await run(['apply', ...args], manifestOf(name));
-        if (state === 'failed') await finish(name);
+        await report(name, state);
       };
 
       it(`kubectl apply of a ${state} Job stores no change, and kubectl diff finds none`, async () => {
         const name = `apply-${state}`;
         await applied(name);
         await assertUnchanged(name, () => run(['apply'], manifestOf(name)));
+        const managers = (await read(name)).metadata?.managedFields?.map(({ manager }) => manager);
+        assert.ok(!managers?.includes('terraform-daemon'), 'a webhook is no field manager');
         // kubectl diff exits with code 1 if there is a difference.
         await assertUnchanged(name, () => run(['diff'], manifestOf(name)));
       });
@@ -152,7 +157,7 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
           const release = (command: string) =>
             helm({ helm: program, kubeconfig: cluster.kubeconfig }, command, name, chart, '--namespace', NAMESPACE);
           await release('install');
-          if (state === 'failed') await finish(name);
+          await report(name, state);
           await assertUnchanged(name, () => release('upgrade'));
         });
       }
@@ -182,6 +187,15 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
       manifest.spec.template.spec.restartPolicy = 'Always';
       await assertUnchanged(name, () => assert.rejects(run(['apply'], manifest), /restartPolicy: Required value/));
     });
+
+    if (form === 'webhook')
+      it('while no endpoint answers, the API server refuses the second apply, and the Job stays as it is', async () => {
+        const name = 'while-down';
+        await run(['apply'], manifestOf(name));
+        await daemon?.stop();
+        const again = () => assert.rejects(run(['apply'], manifestOf(name)), /spec\.template: .*field is immutable/s);
+        await assertUnchanged(name, again);
+      });
   });
 }
 

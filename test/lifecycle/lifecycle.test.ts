@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test';
 import { collectLifecycles } from '../support/chaos/lifecycle-table.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
+import { applies } from './applies.ts';
 import { crashes } from './crashes.ts';
 import { repairs } from './repairs.ts';
 import { rotations } from './rotations.ts';
@@ -25,4 +26,5 @@ describe('lifecycle scenarios under a stream of Jobs', () => {
   rotations(() => cluster, add);
   repairs(() => cluster, add);
   crashes(() => cluster, add);
+  applies(() => cluster, add);
 });
