@@ -111,7 +111,7 @@ export async function readResults(): Promise<Results> {
 
 export async function writeResults(results: Results): Promise<void> {
   await mkdir(dirname(RESULTS), { recursive: true });
-  // Rounds each figure to four digits, because a second run gives other digits after them.
+  // Rounds each figure that is no integer to four significant digits: further digits differ from run to run.
   const digits = (_key: string, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
   await writeFile(RESULTS, `${JSON.stringify(results, digits, 2)}\n`);

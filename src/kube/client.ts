@@ -56,7 +56,7 @@ class ClientConfig extends KubeConfig {
     this.#credentials = credentials;
   }
 
-  /** Called for each call and each watch. */
+  /** Sets the credential of a request. Runs before each call and each watch, so that a renewed credential is used. */
   override async applySecurityAuthentication(request: RequestContext): Promise<void> {
     this.users = [{ ...this.#user, ...(await this.#credentials.read()) }];
     return super.applySecurityAuthentication(request);

@@ -16,7 +16,7 @@ export const INTERACTIVE_MODES = ['Never', 'IfAvailable', 'Always'] as const;
 
 /** `users[].user.exec` of a kubeconfig, checked. */
 export interface ExecPlugin {
-  /** The absolute path of the program. */
+  /** The path of the program that was found. */
   readonly command: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;

@@ -9,7 +9,7 @@ const HTTP1: object = { allowH2: false };
 /**
  * Returns the connection options of the Kubernetes client, limited to HTTP/1.1. By default the client would use HTTP/2,
  * over which Node.js 24.21 once wrote empty DATA frames without end: the process answered no request and its memory
- * grew by 50 MB a second (docs/adr/0014).
+ * grew to 8 GB (docs/adr/0014).
  */
 export function overHttp1(options: DispatcherOptions): DispatcherOptions {
   switch (options.type) {

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 
 const SCHEMES = ['http:', 'https:', 'socks5:'];
-/** The URL of a proxy, in an error message. */
+/** Says in error messages which proxy URLs are allowed. */
 export const ALLOWED_PROXY = 'a URL that begins with http://, https:// or socks5://';
 
 export const isProxyUrl = (url: string): boolean => SCHEMES.includes(URL.parse(url)?.protocol ?? '');

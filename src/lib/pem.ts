@@ -1,7 +1,7 @@
 /** PEM text (RFC 7468): one block or several. */
 export type Pem = string & { readonly encoding: 'pem' };
 
-/** Base64 of some text, as Secret data and `caBundle` carry it. */
+/** A text in base64, as in Secret data and in `caBundle`. */
 export type Base64 = string & { readonly encoding: 'base64' };
 
 export const toBase64 = (text: string): Base64 => Buffer.from(text, 'utf8').toString('base64') as Base64;

@@ -61,7 +61,7 @@ const hasManyPods = ({ parallelism, completions }: JsonObject): boolean =>
 const restartsItself = (container: JsonObject): boolean =>
   (isSet(container.restartPolicy) && container.restartPolicy !== 'Never') || hasRestartRules(container);
 
-/** Go leaves out an empty list. */
+/** An empty list counts as absent, because the API server leaves out an empty list when it encodes a Job. */
 const hasRestartRules = ({ restartPolicyRules }: JsonObject): boolean => listIn(restartPolicyRules).length > 0;
 
 const initContainersOf = ({ initContainers }: JsonObject): JsonObject[] => listIn(initContainers);

@@ -107,7 +107,7 @@ export const changesFor = (written: WrittenJob, settings: Settings): Change[] =>
  * once, because the value is long and the same for all rules.
  */
 export const MAY_CHANGE = 'may';
-/** The value of that variable. */
+/** The value of the CEL variable `MAY_CHANGE`: a CEL map with a boolean for each field. */
 export const mayChangeCel = `{${Object.entries(settingFields)
   .map(([name, { mayChangeCel }]) => `'${name}': ${mayChangeCel}`)
   .join(', ')}}`;

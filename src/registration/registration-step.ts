@@ -80,7 +80,7 @@ export function decideRegistration(
 /**
  * Writes the webhook configuration, or only its CA bundle. Resolves with the stored object.
  *
- * @throws OperatorError `KUBE_CONFLICT` if the object has changed since it was read; the other `KUBE_…` codes.
+ * @throws OperatorError `KUBE_CONFLICT` if the object was changed or deleted before its webhook was replaced; the other `KUBE_…` codes.
  */
 export async function writeRegistration(
   store: RegistrationStore,

@@ -17,7 +17,7 @@ const MISTAKABLE = [
 ];
 
 /**
- * Returns a text that each field accepts that accepts `text`. Some fields accept only capital letters, digits or
+ * Returns a text that every field which accepts `text` also accepts. Some fields accept only capital letters, digits or
  * hexadecimal digits. The test renders the chart with this text as a marker.
  */
 const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.test(text) ? '70707' : 'fade');

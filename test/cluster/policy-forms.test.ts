@@ -199,7 +199,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
     await put(JSON.stringify(policy));
     daemon = await startDaemon({
       kubeconfig: cluster.daemonKubeconfig,
-      // With `--heal=off` the backstop does not cap the stored Jobs, whose updates the test sends.
+      // The test sends updates of stored Jobs. With `--heal=off` the backstop does not cap these Jobs first.
       flags: [`--policy-file=${policyFile()}`, '--heal=off', ...flags],
     });
     await daemon.line('ready');

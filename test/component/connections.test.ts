@@ -8,7 +8,7 @@ import { aReview } from '../support/builders/a-review.ts';
 import { connectTo, type Endpoint, patchOf, post, startEndpoint, type Target } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** Returns an HTTP agent that keeps one connection open for all requests, as the API server does. */
+/** Returns an HTTP agent with one connection, which stays open between requests. */
 function keepAlive(t: TestContext): Agent {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());

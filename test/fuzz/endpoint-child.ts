@@ -18,7 +18,7 @@ export interface EndpointChild extends Target {
   maxRssMib(): number;
   /** Returns the CPU time of the process in ms, in steps of 10 ms. */
   cpuMs(): number;
-  /** Throws if the process has ended or has logged an invalid line. */
+  /** Throws if the process has ended, has written to stderr, or has logged an error or an invalid line. */
   check(): void;
   stop(): Promise<void>;
 }

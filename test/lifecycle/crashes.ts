@@ -98,7 +98,7 @@ interface Victims {
   add(): Promise<void>;
 }
 
-/** Starts three replicas. Each has its own proxy to the API server, which can kill it before or after a write. */
+/** Starts three replicas. Each has its own proxy to the API server. This proxy can kill the replica before or after a write. */
 async function startVictims(stage: Stage, t: TestContext, moment: 'before' | 'after'): Promise<Victims> {
   let writes = 0;
   let fatal = Number.POSITIVE_INFINITY;

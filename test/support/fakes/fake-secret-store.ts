@@ -14,7 +14,7 @@ export interface FakeSecretStore extends SecretStore {
   put(secret: StoredSecret | undefined): void;
   /** Sets the finalizers as another client. Without finalizers, a pending deletion takes effect. */
   setFinalizers(finalizers: readonly string[]): void;
-  /** Runs an action of another client just before the next create or update. */
+  /** Runs an action of another client just before the next create, update or delete. */
   beforeNextWrite(action: () => void): void;
 }
 

@@ -31,7 +31,7 @@ describe('the text report of inspect', () => {
   for (const [what, sight] of Object.entries(sights)) {
     test(`the facts of the inspect report fit on 40 lines and 100 columns: ${what}`, () => {
       const lines = fullText(sight).trimEnd().split('\n');
-      // `facts` is the number of lines with facts. The problems follow them.
+      // The facts are the lines before the result, so the index of the result is the number of facts.
       const facts = lines.findIndex((line) => line.startsWith('verdict:'));
       assert.ok(facts < 40, `${facts} lines of facts`);
       // A command stays on one line so that it can be pasted, and a word that is longer than a line stays whole.
