@@ -50,8 +50,8 @@ export function ranOnceEvent(decision: ExplainDecision): JobEvent {
     note:
       `${howItFailed(decision, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
       `To run the Job again after fixing the cause, delete it: kubectl -n ${namespace} delete job ${name}. ` +
-      'If it belongs to a KubeVela Configuration, terraform-controller then creates it again; ' +
-      'a change of the Configuration has the same effect.',
+      'If it belongs to a KubeVela Configuration, then change an annotation of the Configuration: ' +
+      'every version of terraform-controller creates the Job again after such a change.',
   };
 }
 
