@@ -3,6 +3,8 @@ import { type RawOptions, readConfig } from '../cli/config.ts';
 import { readKubeconfigOption } from '../cli/option-files.ts';
 import { connect } from '../kube/client.ts';
 import { podNamespace } from '../kube/kubeconfig.ts';
+import { readReconcileFailure } from '../stores/event-store.ts';
+import { readNamespacePhase } from '../stores/namespace-store.ts';
 import { createRegistrationStore } from '../stores/registration-store.ts';
 import { createSecretStore } from '../stores/secret-store.ts';
 
@@ -24,6 +26,9 @@ export function openCluster(raw: RawOptions) {
     config,
     secrets: createSecretStore(clients, secret),
     registrations: createRegistrationStore(clients, config.registration.name),
+    /** Observations that help to explain a problem. Each one is `undefined` if this user cannot read it. */
+    readFailure: () => readReconcileFailure(clients.callJson, secret),
+    readNamespacePhase: () => readNamespacePhase(clients.callJson, config.namespace),
     isInPod: namespace !== undefined,
   } as const;
 }

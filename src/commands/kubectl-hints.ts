@@ -27,6 +27,9 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
     withdraw: `${annotate} ${ROTATE}-`,
     askRights: `kubectl auth can-i get ${word(`secrets/${secretName}`)} -n ${word(namespace)}`,
     askRegistrationRights: (name: string) => `kubectl auth can-i get ${word(`mutatingwebhookconfigurations/${name}`)}`,
+    getSecret: `${kubectl} get secret ${word(secretName)}`,
+    getRegistration: (name: string) => `kubectl get mutatingwebhookconfiguration ${word(name)}`,
+    deleteRegistration: (name: string) => `kubectl delete mutatingwebhookconfiguration ${word(name)}`,
     editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${word(name)}`,
     portForward: (service: { readonly namespace: string; readonly name: string; readonly port: number }) =>
       `${kubectlIn(service.namespace)} port-forward ${word(`service/${service.name}`)} 8443:${service.port}`,

@@ -1,6 +1,7 @@
 import type { V1Namespace } from '@kubernetes/client-node';
-import { orFail } from '../kube/errors.ts';
+import { orAbsent, orFail } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
+import { OperatorError } from '../lib/errors.ts';
 import type { Labels } from '../policy/policy.ts';
 
 /** Resolves with the labels of a namespace. */
@@ -18,6 +19,17 @@ export const readNamespaceLabels =
     const { metadata } = (await orFail(callJson('GET', `/api/v1/namespaces/${name}`), what)) as V1Namespace;
     return metadata?.labels ?? {};
   };
+
+/** Resolves with the phase of a namespace, `absent`, or `undefined` if this user cannot read it. */
+export async function readNamespacePhase(callJson: CallJson, name: string): Promise<string | undefined> {
+  try {
+    const namespace = await orAbsent(callJson('GET', `/api/v1/namespaces/${name}`), `read Namespace ${name}`);
+    return namespace === undefined ? 'absent' : (namespace as V1Namespace).status?.phase;
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return undefined;
+  }
+}
 
 /**
  * Lifetime of cached labels: long enough for many Jobs of one list, and short enough for a user who has just labeled a

@@ -302,9 +302,20 @@ describe('the values of the Helm chart', () => {
     );
     const own = { app: 'terraform-daemon' };
     const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
-    assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '' });
+    assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '', 'istio.io/dataplane-mode': 'none' });
     assert.deepEqual(objects['Deployment terraform-daemon']?.metadata?.labels, { ...own, ...labels });
     assert.deepEqual(objects['PrometheusRule terraform-daemon']?.metadata?.labels, { ...own, ...labels, b: 'y' });
     assert.equal(objects['ConfigMap terraform-daemon-dashboard']?.metadata?.labels?.grafana_dashboard, '1');
+  });
+
+  it('the Pods keep the webhook port out of service meshes, with the port of the option, unless a value says otherwise', async () => {
+    const metadataOf = async (values: object) =>
+      (byName(await render(values))['Deployment terraform-daemon'] as V1Deployment).spec?.template.metadata;
+    const { labels, annotations } = (await metadataOf({ options: { 'webhook-bind-port': 9443 } })) ?? {};
+    assert.equal(labels?.['istio.io/dataplane-mode'], 'none');
+    assert.equal(annotations?.['traffic.sidecar.istio.io/excludeInboundPorts'], '9443');
+    assert.equal(annotations?.['config.linkerd.io/skip-inbound-ports'], '9443');
+    const inMesh = await metadataOf({ podLabels: { 'istio.io/dataplane-mode': 'ambient' } });
+    assert.equal(inMesh?.labels?.['istio.io/dataplane-mode'], 'ambient');
   });
 });

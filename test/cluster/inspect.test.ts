@@ -116,6 +116,17 @@ describe('terraform-daemon inspect', () => {
     assert.equal(exitCode, 1);
     assert.match(stdout, /1\. not-installed .*\n.*\n {5}terraform-daemon run --namespace=vela-system\n$/);
   });
+
+  // The last test: without kube-controller-manager the namespace stays in this phase.
+  it('inspect proposes to delete the registration if the namespace of the daemon is being deleted', async () => {
+    await start();
+    await cluster.core.deleteNamespace({ name: NAMESPACE });
+    const { exitCode, stdout } = await asAdmin();
+    assert.equal(exitCode, 1, stdout);
+    assert.match(stdout, /1\. namespace-removed \(registration\)/);
+    assert.match(stdout, new RegExp(`\n {5}kubectl delete mutatingwebhookconfiguration ${REGISTRATION}\n`));
+    assert.doesNotMatch(stdout, /rollout restart/);
+  });
 });
 
 /**

@@ -8,6 +8,7 @@ import { freePort } from '../../tools/control-plane/free-port.ts';
 import { installRights } from '../../tools/manifests/kustomize.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, DAEMON_USER, NAMESPACE, SECRET, setUp } from '../support/cluster/cluster.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
@@ -64,6 +65,10 @@ describe('a start that cannot get its certificates', () => {
     });
     assert.match(String(body.message), cause);
     await daemon.line('uncapped job capped');
+    const { exitCode, stdout } = await spawnCommand(['inspect', `--kubeconfig=${cluster.kubeconfig}`, '-o', 'json']);
+    const [problem] = JSON.parse(stdout).problems;
+    assert.deepEqual([exitCode, problem.reason], [1, 'reconcile-failing']);
+    assert.match(problem.message, cause);
   }
 
   async function missedJob(t: TestContext): Promise<void> {

@@ -37,6 +37,8 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
       await inspect({ output, address }, readConfig({}), {
         secrets: { read: async () => secret },
         registrations: { read: async () => registration },
+        readFailure: async () => undefined,
+        readNamespacePhase: async () => undefined,
         isInPod: false,
         write: (text) => {
           printed += text;

@@ -38,8 +38,8 @@ Examples:
   terraform-daemon inspect --address 127.0.0.1:8443
   terraform-daemon inspect -o json | jq .verdict`,
   run(raw, own: InspectOptions, { stdout }) {
-    const { config, secrets, registrations, isInPod } = openCluster(raw);
+    const { config, ...cluster } = openCluster(raw);
     const write = (text: string) => stdout.write(text);
-    return inspect(own, config, { secrets, registrations, isInPod, write, now: () => new Date() });
+    return inspect(own, config, { ...cluster, write, now: () => new Date() });
   },
 } as const satisfies Subcommand;

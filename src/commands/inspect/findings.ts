@@ -3,6 +3,7 @@ import { isStuck } from '../../certs/rotation-status.ts';
 import { waitingAuthority } from '../../certs/serving-swap.ts';
 import { issuedAt, isTrustedBy, parseCertificate } from '../../certs/x509.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
+import { ownWebhook } from '../../registration/desired.ts';
 import { repairCommands } from '../kubectl-hints.ts';
 import type { Observations } from './observations.ts';
 
@@ -18,6 +19,10 @@ export const otherFindings = {
   'invalid-annotation': 'the annotation rotate of the Secret has an ',
   narrowed: 'another writer has added selectors, so the API server calls the webhook only for ',
   forbidden: 'the current user has no permission to read it; the other checks ignore it',
+  unreadable: 'the read has failed, and the other checks ignore the object: ',
+  'reconcile-failing': 'the last reconcile of the daemon has failed, and the daemon tries again: ',
+  'namespace-removed':
+    'the namespace of the daemon does not exist or is being deleted, so no Pod can serve the webhook, and failurePolicy decides about each Job: ',
   stuck: 'the CA rotation makes no progress in the phase ',
   'not-registered': 'the webhook is not registered, so the API server does not call the endpoint',
   drift: 'these fields differ from what the daemon writes: ',
@@ -31,7 +36,7 @@ const texts = { ...reasons, ...otherFindings };
 
 export interface Finding {
   readonly reason: keyof typeof texts;
-  readonly where: 'Secret' | 'registration' | 'endpoint';
+  readonly where: 'Secret' | 'registration' | 'endpoint' | 'daemon';
   readonly message: string;
   /** The shell command that repairs the problem or helps to find its cause. */
   readonly command: string;
@@ -52,25 +57,36 @@ const findingIn =
 const inSecret = findingIn('Secret');
 const inRegistration = findingIn('registration');
 const inEndpoint = findingIn('endpoint');
+const inDaemon = findingIn('daemon');
 
 /** Returns all problems of the install, each cause before its consequences; empty if there is none. */
 export function findingsOf(observations: Observations): readonly Finding[] {
   const { config, secret, registration } = observations;
   const commands = repairCommands(config);
-  if (secret.state === 'absent' && registration.state === 'absent') {
+  if (secret.state === 'absent' && registration.state === 'absent' && observations.failure === undefined) {
     return [inSecret('not-installed', commands.install)];
+  }
+  if (observations.isNamespaceRemoved && registration.calls?.startsWith('Service ')) {
+    const { name } = config.registration;
+    const policy = ownWebhook(registration.live)?.failurePolicy ?? 'Fail';
+    return [inRegistration('namespace-removed', commands.deleteRegistration(name), policy)];
   }
   const findings: Findings = [
     ...secretFindings(observations, commands),
     ...registrationFindings(observations, commands),
     endpointFinding(observations, commands),
   ];
-  return findings.filter((finding) => finding !== undefined && finding !== false);
+  const found = findings.filter((finding) => finding !== undefined && finding !== false);
+  const { failure } = observations;
+  // Alone, the Event can be about a failure that is over.
+  if (failure === undefined || found.length === 0) return found;
+  return [inDaemon('reconcile-failing', commands.logs, `${failure.code}: ${failure.message}`), ...found];
 }
 
 function secretFindings({ config, now, secret }: Observations, commands: Commands): Findings {
   const { state, set, decision, isOurs, isPaused, misunderstood } = secret;
   if (state === 'refused') return [inSecret('forbidden', commands.askRights)];
+  if (state === 'failed') return [inSecret('unreadable', commands.getSecret, secret.problem)];
   if (state === 'absent') return [inSecret('absent', commands.restart)];
   if (set === undefined) return [];
   const repair = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
@@ -90,9 +106,10 @@ function secretFindings({ config, now, secret }: Observations, commands: Command
 
 function registrationFindings(observations: Observations, commands: Commands): Findings {
   const { name } = observations.config.registration;
-  const { state, bundle, trusts, unreadable, drift, selected } = observations.registration;
+  const { state, problem, bundle, trusts, unreadable, drift, selected } = observations.registration;
   const repair = observations.secret.isPaused ? commands.unpause : commands.restart;
   if (state === 'refused') return [inRegistration('forbidden', commands.askRegistrationRights(name))];
+  if (state === 'failed') return [inRegistration('unreadable', commands.getRegistration(name), problem)];
   if (state === 'absent') return [inRegistration('not-registered', repair)];
   const empty = splitCertificates(bundle ?? '').length === 0 ? ': the bundle is empty' : '';
   return [

@@ -7,7 +7,7 @@ import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/registration-step.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import { objectOf, type ProbeResult, type Reading, registeredEndpoint } from './observations.ts';
+import { objectOf, type ProbeResult, type Reading, type Readings, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
 import { createReport, verdicts } from './report.ts';
 import { reportText } from './report-text.ts';
@@ -20,6 +20,10 @@ export interface InspectOptions {
 export interface InspectDependencies {
   readonly secrets: Pick<SecretStore, 'read'>;
   readonly registrations: Pick<RegistrationStore, 'read'>;
+  /** Reads the Event of the last failed reconcile. */
+  readonly readFailure: () => Promise<Readings['failure']>;
+  /** Reads the phase of the namespace of the install, or `absent`. */
+  readonly readNamespacePhase: () => Promise<string | undefined>;
   /** Whether this process runs in a Pod. The commands that probe the endpoint then contain no port-forward. */
   readonly isInPod: boolean;
   readonly write: (text: string) => void;
@@ -30,34 +34,36 @@ export interface InspectDependencies {
  * Reads the Secret and the webhook configuration, calls the endpoint, and prints the report.
  *
  * @returns the exit code.
- * @throws OperatorError with a `KUBE_…` code. A forbidden read is a finding, not an error.
+ * @throws OperatorError with a `KUBE_…` code, if neither object can be read. A failed read of one object is a finding.
  */
 export async function inspect(
   { output, address }: InspectOptions,
   config: Config,
-  { secrets, registrations, isInPod, write, now }: InspectDependencies,
+  { secrets, registrations, readFailure, readNamespacePhase, isInPod, write, now }: InspectDependencies,
 ): Promise<number> {
-  const [secret, registration] = await Promise.all([
+  const [secret, registration, failure, namespacePhase] = await Promise.all([
     config.certificateDirectory === undefined ? readable(secrets.read()) : ('unused' as const),
     readable(registrations.read()),
+    readFailure(),
+    readNamespacePhase(),
   ]);
+  if (registration instanceof OperatorError && (secret === 'unused' || secret instanceof OperatorError)) {
+    throw registration;
+  }
   const endpoint = await probe(objectOf(registration), config, { address, isInPod });
-  const report = createReport({ secret, registration, endpoint }, config, now());
+  const report = createReport({ secret, registration, endpoint, failure, namespacePhase }, config, now());
   const json = () => `${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`;
   write(printable(output === 'json' ? json() : reportText(report)));
   return verdicts[report.verdict].exitCode;
 }
 
-/**
- * Resolves with `refused` after a forbidden read, so that a user who can read only the Secret or only the webhook
- * configuration still gets a report about it.
- */
+/** Resolves with why a read has failed, so that the report still has the other object. */
 async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>> {
   try {
     return (await reading) ?? 'absent';
   } catch (error) {
-    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return 'refused';
-    throw error;
+    if (!(error instanceof OperatorError)) throw error;
+    return error.code === 'KUBE_FORBIDDEN' ? 'refused' : error;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Situation } from '../../certs/situation.ts';
 import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { hostOf } from '../../cli/option-parsers.ts';
+import { OperatorError } from '../../lib/errors.ts';
 import { countPemBlocks, type Pem, splitCertificates } from '../../lib/pem.ts';
 import { areSound, type MatchCondition, matchConditions } from '../../policy/cel.ts';
 import { terraformPolicy } from '../../policy/policy.ts';
@@ -15,13 +16,14 @@ import { desiredRegistration, ownWebhook } from '../../registration/desired.ts';
 import { drift } from '../../registration/drift.ts';
 import { publishedSelector } from '../../registration/namespace-selector.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
+import type { ReconcileFailure } from '../../stores/event-store.ts';
 import { readSelectors } from './selectors.ts';
 
 /**
- * An object that was read from the API server, or why there is none: it does not exist, or the user has no permission
- * to read it (`refused`).
+ * An object that was read from the API server, or why there is none: it does not exist, the user has no permission
+ * to read it (`refused`), or the read has failed with the error.
  */
-export type Reading<T> = T | 'absent' | 'refused';
+export type Reading<T> = T | 'absent' | 'refused' | OperatorError;
 
 export type ProbeResult =
   /** The endpoint was not called. `how` has commands with which the user can call it. */
@@ -41,14 +43,22 @@ export interface Readings {
   readonly secret: Reading<StoredSecret> | 'unused';
   readonly registration: Reading<V1MutatingWebhookConfiguration>;
   readonly endpoint: ProbeResult;
+  /** The last failed reconcile, if its Event can be read. */
+  readonly failure?: ReconcileFailure | undefined;
+  /** The phase of the namespace of the install, or `absent`; `undefined` if it cannot be read. */
+  readonly namespacePhase?: string | undefined;
 }
+
+/** A daemon that fails writes its Event at least this often: once a minute, after a pause of a minute at most. */
+const RECENT_MS = 3 * 60_000;
 
 export type Observations = ReturnType<typeof observe>;
 
 /**
  * Returns the facts about the install that follow from the readings. `findingsOf` decides which of them are problems.
  */
-export function observe({ secret: read, registration, endpoint }: Readings, config: Config, now: Date) {
+export function observe(readings: Readings, config: Config, now: Date) {
+  const { secret: read, registration, endpoint, failure, namespacePhase } = readings;
   const live = objectOf(registration);
   const own = ownWebhook(live);
   const bundle = liveBundle(live);
@@ -59,9 +69,13 @@ export function observe({ secret: read, registration, endpoint }: Readings, conf
     config,
     now,
     secret,
+    failure: failure && now.getTime() - failure.at.getTime() < RECENT_MS ? failure : undefined,
+    /** Whether the registered Service is in a namespace that does not exist or is being deleted. */
+    isNamespaceRemoved: namespacePhase === 'absent' || namespacePhase === 'Terminating',
     registration: {
       // A webhook configuration without the daemon's webhook calls no endpoint, so it counts as absent.
       state: live !== undefined && own === undefined ? 'absent' : stateOf(registration),
+      problem: problemOf(registration),
       live,
       bundle,
       ...registeredEndpoint(live, config),
@@ -97,7 +111,7 @@ export function registeredEndpoint(live: V1MutatingWebhookConfiguration | undefi
 function observeSecret(read: Readings['secret'], { certificates }: Config, situation: Situation) {
   const state = stateOf(read);
   const stored = objectOf(read);
-  if (stored === undefined) return { state };
+  if (stored === undefined) return { state, problem: problemOf(read) };
   const set = fromSecret(stored);
   // Decide as if the user had requested no rotation. A request is not a problem, and its reason `asked` would hide the
   // reason of a real problem.
@@ -114,11 +128,16 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
   };
 }
 
-export const objectOf = <T extends object>(read: T | string): T | undefined =>
-  typeof read === 'string' ? undefined : read;
+export const objectOf = <T extends object>(read: T | string | OperatorError): T | undefined =>
+  typeof read === 'string' || read instanceof OperatorError ? undefined : read;
 
-const stateOf = <S extends 'absent' | 'refused' | 'unused'>(read: object | S): S | 'present' =>
-  typeof read === 'string' ? read : 'present';
+/** Returns why the read has failed, for another reason than a missing right. */
+const problemOf = (read: unknown): string | undefined => (read instanceof OperatorError ? read.message : undefined);
+
+const stateOf = <S extends 'absent' | 'refused' | 'unused'>(read: object | S): S | 'present' | 'failed' => {
+  if (read instanceof OperatorError) return 'failed';
+  return typeof read === 'string' ? read : 'present';
+};
 
 const isSame = (one: Pem, other: Pem): boolean =>
   parseCertificate(one)?.fingerprint256 === parseCertificate(other)?.fingerprint256;

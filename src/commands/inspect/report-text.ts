@@ -47,6 +47,7 @@ function secretSection({ secret }: InspectionReport): string[] {
       (rotateAsked === undefined ? 'no rotation request' : `rotation request: ${rotateAsked}`),
     absent: 'does not exist',
     refused: 'the current user has no permission to read it',
+    failed: 'the read has failed',
     unused: 'not used: the certificates are in the directory --webhook-cert-path',
   };
   return section(`SECRET ${reference}`, { state: contents[state] });
@@ -56,6 +57,7 @@ function registrationSection({ registration }: InspectionReport): string[] {
   const { name, state, calls, failurePolicy, trusts, unreadable, selectors } = registration;
   const title = `REGISTRATION ${name}`;
   if (state === 'refused') return section(title, { state: 'the current user has no permission to read it' });
+  if (state === 'failed') return section(title, { state: 'the read has failed' });
   if (state === 'absent') return section(title, { state: 'does not exist' });
   const shown = trusts.map(({ subject, sha256, notAfter, isOurs, isDuplicate }) => {
     const whose = isOurs === undefined ? 'Secret not read' : isOurs ? 'in the Secret' : 'not in the Secret';

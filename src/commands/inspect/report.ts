@@ -30,6 +30,7 @@ export function createReport(readings: Readings, config: Config, now: Date) {
     at: now,
     verdict: verdictOf(problems, readings.endpoint),
     problems,
+    daemon: { lastFailure: observations.failure },
     certificateAuthority: certificateFacts(set?.ca.certificate, now),
     nextCertificateAuthority: certificateFacts(set?.nextCa?.certificate, now),
     serving: certificateFacts(set?.serving.certificate, now),

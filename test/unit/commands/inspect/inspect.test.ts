@@ -4,6 +4,7 @@ import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type RawOptions, readConfig } from '../../../../src/cli/config.ts';
 import { inspect } from '../../../../src/commands/inspect/inspect.ts';
 import { OperatorError } from '../../../../src/lib/errors.ts';
+import type { ReconcileFailure } from '../../../../src/stores/event-store.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
 
@@ -18,6 +19,10 @@ interface Cluster {
   readonly registration?: V1MutatingWebhookConfiguration;
   /** Thrown by the read of the Secret. */
   readonly problem?: Error;
+  /** Thrown by the read of the registration. */
+  readonly registrationProblem?: Error;
+  readonly failure?: ReconcileFailure;
+  readonly phase?: string;
 }
 
 const aRegistrationOf = (service: object): V1MutatingWebhookConfiguration => {
@@ -27,11 +32,19 @@ const aRegistrationOf = (service: object): V1MutatingWebhookConfiguration => {
 };
 const SERVICE = { name: 'other', namespace: 'no-such-namespace', port: 8443 };
 
-async function inspected({ raw = OPTIONS, isInPod = false, problem, registration }: Cluster = {}) {
+async function inspected(cluster: Cluster = {}) {
+  const { raw = OPTIONS, isInPod = false, problem, registration, registrationProblem, failure, phase } = cluster;
   const written: string[] = [];
   const exitCode = await inspect({ output: 'json', address: undefined }, readConfig(raw), {
     secrets: { read: () => (problem === undefined ? Promise.resolve(stored(set)) : Promise.reject(problem)) },
-    registrations: { read: async () => registration ?? aRegistrationOf(SERVICE) },
+    registrations: {
+      async read() {
+        if (registrationProblem !== undefined) throw registrationProblem;
+        return registration ?? aRegistrationOf(SERVICE);
+      },
+    },
+    readFailure: async () => failure,
+    readNamespacePhase: async () => phase,
     isInPod,
     write: (part) => void written.push(part),
     now: () => ISSUED_AT,
@@ -77,8 +90,44 @@ describe('inspect', () => {
     assert.deepEqual([exitCode, secret.state, problems[0].reason], [1, 'refused', 'forbidden']);
   });
 
-  test('inspect fails with KUBE_UNAVAILABLE if the API server is unavailable', async () => {
-    const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
-    await assert.rejects(inspected({ problem }), problem);
+  test('inspect reports the other object if the read of one fails, with the error', async () => {
+    const problem = new OperatorError('KUBE_UNAVAILABLE', 'cannot read Secret a/b: Internal error');
+    const unreadSecret = await inspected({ problem });
+    assert.deepEqual(
+      [unreadSecret.exitCode, unreadSecret.secret.state, unreadSecret.registration.state],
+      [1, 'failed', 'present'],
+    );
+    assert.equal(unreadSecret.problems[0].reason, 'unreadable');
+    assert.match(unreadSecret.problems[0].message, /cannot read Secret a\/b: Internal error$/);
+    const unreadRegistration = await inspected({ registrationProblem: problem });
+    assert.deepEqual([unreadRegistration.secret.state, unreadRegistration.registration.state], ['present', 'failed']);
   });
+
+  test('inspect rejects if it can read neither object', async () => {
+    const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
+    await assert.rejects(inspected({ problem, registrationProblem: problem }), problem);
+  });
+
+  test('inspect names a recent failed reconcile before the other problems, and an old one not at all', async () => {
+    const failure = { code: 'KUBE_REJECTED', message: 'exceeded quota' } as const;
+    const { problems, daemon } = await inspected({ failure: { ...failure, at: ISSUED_AT } });
+    assert.deepEqual(
+      [problems[0].reason, problems[0].where, problems[1].reason],
+      ['reconcile-failing', 'daemon', 'missing-name'],
+    );
+    assert.match(problems[0].message, /KUBE_REJECTED: exceeded quota$/);
+    assert.equal(daemon.lastFailure.message, 'exceeded quota');
+    const old = await inspected({ failure: { ...failure, at: new Date(ISSUED_AT.getTime() - 3 * 60_000) } });
+    assert.deepEqual([old.problems[0].reason, old.daemon.lastFailure], ['missing-name', null]);
+  });
+
+  for (const phase of ['absent', 'Terminating']) {
+    test(`inspect proposes to delete the registration and nothing else if the namespace is ${phase}`, async () => {
+      const { problems } = await inspected({ phase });
+      assert.deepEqual(
+        problems.map(({ reason, command }: { readonly reason: string; readonly command: string }) => [reason, command]),
+        [['namespace-removed', 'kubectl delete mutatingwebhookconfiguration terraform-job-webhook-configuration']],
+      );
+    });
+  }
 });
