@@ -115,7 +115,7 @@ function planCertificates(sight: Sight): CertificatePlan {
 }
 
 function planSecret(sight: Sight, stored: StoredSecret | undefined): CertificatePlan {
-  const { config, logic, memory } = sight;
+  const { logic, memory } = sight;
   const { kept } = memory;
   const findings = decideSecret(logic, { read: stored, kept }, situationOf(sight, stored ?? kept));
   const { decision, isUsable } = findings;
@@ -129,13 +129,28 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
   // The first Secret of an install is created, not repaired.
   const isFirst = stored === undefined && memory.lastGood === undefined;
   const isRepair = !isFirst && !ordinary.has(reason);
-  const reference = `${config.namespace}/${config.secretName}`;
-  const failure = foreignProblem(stored, reference) ?? deletionProblem(stored, reference);
+  const failure = writeProblem(sight, stored, findings);
   const step = failure ? undefined : findings;
   const secret = { reason, step, isRepair, writer: stored?.otherWriter, findings };
   const read = step && isUsedMeanwhile(sight, step, { ...pause, isRepair }) ? current : undefined;
   return { ...pause, read, certificates: withLive(sight, read ?? memory.lastGood), secret, failure };
 }
+
+/** Returns the error that forbids the step; `undefined` if the Secret can be written. */
+function writeProblem(sight: Sight, stored: StoredSecret | undefined, findings: SecretFindings) {
+  const reference = `${sight.config.namespace}/${sight.config.secretName}`;
+  const foreign = isTrusted(sight, findings) ? undefined : foreignProblem(stored, reference);
+  return foreign ?? deletionProblem(stored, reference);
+}
+
+/**
+ * Returns whether API servers trust the stored serving certificate now, and the step keeps its CA. Then the Secret is from
+ * a daemon of this install, so its label does not matter: a policy of the cluster can change the label of each object.
+ */
+const isTrusted = ({ logic, observed, live }: Sight, { set, decision }: SecretFindings): boolean =>
+  set !== undefined &&
+  decision.action !== 'replace' &&
+  logic.canPresent(set.serving, liveBundle(live) ?? ('' as Pem), observed.now);
 
 /**
  * Returns whether the daemon publishes and presents the stored certificates while a write of the Secret is pending:

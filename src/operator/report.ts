@@ -4,6 +4,7 @@ import type { CertificateSet } from '../certs/certificate-set.ts';
 import type { CertificateDecision } from '../certs/decide.ts';
 import { reasons } from '../certs/reason-texts.ts';
 import { misunderstood } from '../certs/secret-annotations.ts';
+import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import { parseCertificate, renewalMoment, replacementMoment } from '../certs/x509.ts';
 import type { Config } from '../cli/config.ts';
 import type { Log } from '../lib/log.ts';
@@ -23,14 +24,17 @@ export interface Telemetry {
   readonly events: Events;
 }
 
+const OURS = MANAGED_BY[MANAGED_BY_LABEL];
+
 /** Reports the outcome of a pass to log, metrics and Events. */
 export type Report = (outcome: PassOutcome, memory: Memory) => void;
 
 export function createReport(telemetry: Telemetry, config: Config, logic: CertificateLogic): Report {
-  const { log, metrics } = telemetry;
+  const { log, metrics, events } = telemetry;
   const { name } = config.registration;
   const secret = `${config.namespace}/${config.secretName}`;
   let left = '';
+  let manager: string | undefined = OURS;
 
   /**
    * Logs once, not in every pass, which fields of the live webhook differ from the settings of this replica and are
@@ -44,10 +48,23 @@ export function createReport(telemetry: Telemetry, config: Config, logic: Certif
       log.info('webhook settings differ from this replica, left to the lease holder', { name, fields });
     left = fields.join();
   }
+  /** Reports another managed-by label once, with the pass that first reads it: at once after each write. */
+  function reportLabel({ secret: { findings } }: LimitedPlan): void {
+    if (findings?.stored === undefined) return;
+    const { labels, otherWriter: writer } = findings.stored;
+    const found = labels[MANAGED_BY_LABEL];
+    if (found !== OURS && found !== manager) {
+      log.warn('managed-by label of the Secret differs', { secret, found, writer });
+      const note = `the label ${MANAGED_BY_LABEL} of the Secret is ${describeValue(found)}, not ${OURS}: find the writer or the policy that changes it`;
+      events.emit({ type: 'Warning', action: 'read-secret', reason: 'label-changed', note });
+    }
+    manager = found;
+  }
   return (outcome, memory) => {
     const { plan, presented } = outcome;
     if ('value' in plan.observed.registration) metrics.registrationRead(plan.observed.now);
     reportSecret(telemetry, outcome, secret);
+    reportLabel(plan);
     reportRegistration(telemetry, outcome, name);
     for (const object of ['secret', 'registration'] as const) reportConflict(telemetry, plan, object);
     reportSpecOfHolder(plan);

@@ -47,6 +47,7 @@ export const eventReasons = {
   conflict: 'RepairConflict',
   'invalid-annotation': 'InvalidAnnotation',
   'clocks-differ': 'ClocksDiffer',
+  'label-changed': 'LabelChanged',
   'policy-loaded': 'PolicyLoaded',
   'client-ca-loaded': 'ClientCaLoaded',
   CONFIG_INVALID: 'ConfigInvalid',
@@ -77,6 +78,7 @@ export type EventReason =
   | 'conflict'
   | 'invalid-annotation'
   | 'clocks-differ'
+  | 'label-changed'
   | 'policy-loaded'
   | 'client-ca-loaded';
 

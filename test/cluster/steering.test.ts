@@ -4,6 +4,7 @@ import { PatchStrategy, setHeaderOptions, type V1MutatingWebhookConfiguration } 
 import { startTimeline } from '../support/chaos/timeline.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { startDaemon } from '../support/cluster/daemon.ts';
+import { rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
@@ -114,6 +115,60 @@ describe('changes of Secret and registration by other writers while a daemon run
     const secret = await cluster.secret();
     assert.equal(Buffer.from(secret?.data?.['tls.key'] ?? '', 'base64').toString(), 'theirs');
     assert.equal((await daemon.probe('/readyz')).status, 200);
+  });
+
+  it('a Secret whose managed-by label a policy changes after each write is reported at once, and renewed all the same', async (t) => {
+    const path = '/apis/admissionregistration.k8s.io/v1';
+    const api = await rawApi(cluster.kubeconfig);
+    const name = 'platform';
+    const policy = {
+      metadata: { name },
+      spec: {
+        reinvocationPolicy: 'Never',
+        matchConstraints: {
+          resourceRules: [
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['secrets'] },
+          ],
+        },
+        mutations: [
+          {
+            patchType: 'ApplyConfiguration',
+            applyConfiguration: {
+              expression: 'Object{metadata: Object.metadata{labels: {"app.kubernetes.io/managed-by": "platform"}}}',
+            },
+          },
+        ],
+      },
+    };
+    assert.equal((await api.call('POST', `${path}/mutatingadmissionpolicies`, policy)).status, 201);
+    const binding = { metadata: { name }, spec: { policyName: name } };
+    assert.equal((await api.call('POST', `${path}/mutatingadmissionpolicybindings`, binding)).status, 201);
+    t.after(async () => {
+      await api.call('DELETE', `${path}/mutatingadmissionpolicybindings/${name}`);
+      await api.call('DELETE', `${path}/mutatingadmissionpolicies/${name}`);
+      api.close();
+    });
+    await eventually(async () => {
+      const body = { metadata: { name: 'probe' } };
+      const { body: made } = await api.call('POST', '/api/v1/namespaces/default/secrets?dryRun=All', body);
+      assert.equal(made.metadata.labels?.['app.kubernetes.io/managed-by'], 'platform', 'the policy is in force');
+    });
+
+    const first = await start(t);
+    assert.equal((await first.line('managed-by label of the Secret differs')).found, 'platform');
+    await first.stop();
+    const before = (await cluster.secret())?.data?.['tls.crt'];
+    const second = await start(t);
+    const issued = await second.line('certificates issued');
+    assert.deepEqual([issued.action, issued.reason], ['renew', 'restart']);
+    const secret = await cluster.secret();
+    assert.notEqual(secret?.data?.['tls.crt'], before);
+    assert.equal(secret?.metadata?.labels?.['app.kubernetes.io/managed-by'], 'platform');
+    await eventually(async () => {
+      const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
+      assert.ok(items.some(({ reason }) => reason === 'LabelChanged'));
+    });
+    assert.equal((await second.probe('/readyz')).status, 200);
   });
 
   it('the daemon writes an Event with the reason for each step on its Secret', async (t) => {

@@ -13,6 +13,7 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   conflict: 'another writer keeps reverting the repairs of the daemon, so the daemon waits before the next repair',
   'invalid-annotation': 'the annotation `terraform.job.kb.io/rotate` is neither `serving` nor `ca`',
   'clocks-differ': 'a phase of the rotation begins in the future by the clock of this replica',
+  'label-changed': 'another writer or a policy has changed the label `app.kubernetes.io/managed-by` of the Secret',
   'policy-loaded': 'the changed policy file is in force',
   'client-ca-loaded': 'the changed file of `--client-ca-file` is in force',
   CONFIG_INVALID: 'an option or the kubeconfig is invalid',
@@ -20,7 +21,8 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
   CERTIFICATE_FILES_INVALID: 'a file of `--webhook-cert-path` is missing or invalid',
   POLICY_INVALID: 'the policy file is invalid',
   CLIENT_CA_INVALID: 'the file of `--client-ca-file` is invalid',
-  SECRET_NOT_OURS: 'the Secret lacks the managed-by label, so the daemon does not write it',
+  SECRET_NOT_OURS:
+    'the Secret lacks the managed-by label, and API servers do not trust its certificate, so the daemon does not write it',
   SECRET_DELETING: 'the Secret is being deleted and waits for finalizers, so the daemon cannot write it',
   WRITES_PAUSED:
     'a write of the Secret is necessary, but the pause annotation or the rate limit of repairs prevents it',

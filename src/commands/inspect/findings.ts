@@ -14,7 +14,8 @@ import type { Observations } from './observations.ts';
 export const otherFindings = {
   'not-installed':
     'neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names',
-  'not-ours': 'the Secret lacks the managed-by label, so the daemon does not write it',
+  'not-ours':
+    'the Secret lacks the managed-by label, and the live CA bundle does not verify its certificate, so the daemon does not write it',
   paused: 'the annotation paused of the Secret stops all writes, so the daemon renews and repairs nothing',
   'invalid-annotation': 'the annotation rotate of the Secret has an ',
   narrowed: 'another writer has added selectors, so the API server calls the webhook only for ',
@@ -84,15 +85,15 @@ export function findingsOf(observations: Observations): readonly Finding[] {
 }
 
 function secretFindings({ config, now, secret }: Observations, commands: Commands): Findings {
-  const { state, set, decision, isOurs, isPaused, misunderstood } = secret;
+  const { state, set, decision, isForeign, isPaused, misunderstood } = secret;
   if (state === 'refused') return [inSecret('forbidden', commands.askRights)];
   if (state === 'failed') return [inSecret('unreadable', commands.getSecret, secret.problem)];
   if (state === 'absent') return [inSecret('absent', commands.restart)];
   if (set === undefined) return [];
-  const repair = isPaused ? commands.unpause : isOurs ? commands.restart : commands.label;
+  const repair = isPaused ? commands.unpause : isForeign ? commands.label : commands.restart;
   return [
     isPaused && inSecret('paused', commands.unpause),
-    !isOurs && inSecret('not-ours', commands.label),
+    isForeign && inSecret('not-ours', commands.label),
     misunderstood !== undefined &&
       inSecret(
         'invalid-annotation',

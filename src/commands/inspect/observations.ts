@@ -113,6 +113,7 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
   const stored = objectOf(read);
   if (stored === undefined) return { state, problem: problemOf(read) };
   const set = fromSecret(stored);
+  const logic = createCertificateLogic(certificates);
   // Decide as if the user had requested no rotation. A request is not a problem, and its reason `asked` would hide the
   // reason of a real problem.
   const { isPhaseWrong } = traitsOf(stored);
@@ -120,8 +121,9 @@ function observeSecret(read: Readings['secret'], { certificates }: Config, situa
     state,
     stored,
     set,
-    decision: createCertificateLogic(certificates).decide(set, situation, { isPhaseWrong }),
-    isOurs: isOurs(stored),
+    decision: logic.decide(set, situation, { isPhaseWrong }),
+    /** Whether the daemon does not write the Secret: the label is not ours, and the live CA bundle does not verify the certificate. */
+    isForeign: !isOurs(stored) && !logic.canPresent(set.serving, situation.liveBundle ?? ('' as Pem), situation.now),
     isPaused: isPaused(stored),
     /** The value of the annotation `rotate` if it is invalid, else `undefined`. */
     misunderstood: misunderstood(stored),

@@ -176,9 +176,13 @@ const rows: Readonly<Record<string, Row>> = {
     plan: ['unread', 'unread', 'unread'],
     failure: 'KUBE_UNAVAILABLE',
   },
-  'uses a Secret of another owner without writing to it': {
+  'renews the certificate in a Secret with another label if API servers trust the certificate': {
     observed: { now: after(60), ...secret(stored(set, { labels: {} })) },
-    plan: ['due', 'unchanged', 'already'],
+    plan: ['+due', 'unchanged', 'already'],
+  },
+  'does not renew the certificate in a Secret with another label if API servers do not trust the certificate': {
+    observed: { now: after(60), ...secret(stored(set, { labels: {} })), ...live(registration(other.caBundle)) },
+    plan: ['due', '+ca-bundle', 'already'],
     failure: 'SECRET_NOT_OURS',
   },
   'neither publishes nor presents certificates of another issuer from a Secret of another owner': {

@@ -117,7 +117,16 @@ const rows: Readonly<Record<string, Row>> = {
       ['due', 'Secret', 'paused-'],
     ],
   },
-  'a Secret without the managed-by label': { secret: { labels: {} }, expected: [['not-ours', 'Secret', 'label']] },
+  'a Secret without the managed-by label whose certificate API servers trust': { secret: { labels: {} }, expected: [] },
+  'a Secret without the managed-by label': {
+    secret: { labels: {} },
+    liveBundle: other.caBundle,
+    expected: [
+      ['not-ours', 'Secret', 'label'],
+      ['untrusted', 'registration', 'rollout restart'],
+      ['foreign-ca', 'registration', 'rollout restart'],
+    ],
+  },
   'a requested rotation': { secret: { annotations: asked }, expected: [] },
   'a rotation in the phase publishing': {
     set: rotating('publishing', after(DAY_MS - MINUTE_MS)),
