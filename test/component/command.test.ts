@@ -64,6 +64,7 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
       const flags = [
         `--kubeconfig=${await aKubeconfig(t)}`,
         '--webhook-bind-address=127.0.0.1',
+        '--webhook-bind-port=0',
         '--metrics-bind-port=0',
       ];
       const { exitCode, stdout } = await spawnCommand(flags, { stopAt: /"reconcile failed, will try again"/ });
