@@ -1,12 +1,12 @@
 /** The exit codes of the process. */
 export const exitCodes = {
-  /** The command has finished; `inspect` found no problem and called the endpoint. */
+  /** The command has finished; `inspect` found no problem and called the endpoint; no check of `check` failed. */
   done: 0,
-  /** The command failed, or `inspect` found a problem. */
+  /** The command failed, `inspect` found a problem, or a check of `check` failed. */
   failed: 1,
   /** The command line has an unknown command or option, or an invalid value. */
   usageError: 2,
-  /** `inspect` found no problem, but did not call the endpoint. */
+  /** `inspect` found no problem, but did not call the endpoint; or the dry run of `check` proved nothing. */
   incomplete: 3,
   /** SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon: 128 + 2 (SIGINT), as in a shell. */
   interrupted: 130,

@@ -12,18 +12,21 @@ import { createSecretStore } from '../stores/secret-store.ts';
 const never = new AbortController().signal;
 
 /**
- * Checks the options. Returns the configuration, and the stores of the Secret and of the MutatingWebhookConfiguration.
+ * Checks the options. Returns the configuration, the calls of the API server, and the stores of the Secret and of the
+ * MutatingWebhookConfiguration.
  *
+ * @param fileProblems problems of files that options name, reported in the same error.
  * @throws OperatorError `CONFIG_INVALID`
  */
-export function openCluster(raw: RawOptions) {
+export function openCluster(raw: RawOptions, fileProblems: readonly string[] = []) {
   const namespace = podNamespace();
   const kubeconfig = readKubeconfigOption(raw);
-  const config = readConfig(raw, namespace, kubeconfig.problems);
+  const config = readConfig(raw, namespace, [...fileProblems, ...kubeconfig.problems]);
   const clients = connect(kubeconfig.content, never);
   const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
   return {
     config,
+    callJson: clients.callJson,
     secrets: createSecretStore(clients, secret),
     registrations: createRegistrationStore(clients, config.registration.name),
     /** Observations that help to explain a problem. Each one is `undefined` if this user cannot read it. */

@@ -21,6 +21,7 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
   return {
     install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
     restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
+    pods: `${kubectl} get pods -l ${word(`app=${deployment}`)}`,
     logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,
     label: `${kubectl} label --overwrite secret ${word(secretName)} ${MANAGED_BY_LABEL}=${MANAGED_BY[MANAGED_BY_LABEL]}`,
     unpause: `${annotate} ${PAUSED}-`,

@@ -2,6 +2,7 @@ import { reasons } from '../../src/certs/reason-texts.ts';
 import type { OwnOption } from '../../src/cli/command-line.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionGroups } from '../../src/cli/options.ts';
+import { checkVerdicts } from '../../src/commands/check/report.ts';
 import { verdicts } from '../../src/commands/inspect/report.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
@@ -118,14 +119,22 @@ function exitCodesPage(): string {
     `${value}`,
     exitCodeTexts[name as keyof typeof exitCodes],
   ]);
-  const results = Object.entries(verdicts).map(([word, { exitCode, meaning }]) => [`${exitCode}`, code(word), meaning]);
   return page(
     'Exit codes',
     markdownTable(['code', 'meaning'], rows),
     '## Results of inspect',
-    markdownTable(
-      ['code', 'result', 'meaning'],
-      results.toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
-    ),
+    resultsTable(verdicts),
+    '## Results of check',
+    resultsTable(checkVerdicts),
+  );
+}
+
+function resultsTable(
+  results: Readonly<Record<string, { readonly exitCode: number; readonly meaning: string }>>,
+): string {
+  const rows = Object.entries(results).map(([word, { exitCode, meaning }]) => [`${exitCode}`, code(word), meaning]);
+  return markdownTable(
+    ['code', 'result', 'meaning'],
+    rows.toSorted(([one = ''], [other = '']) => one.localeCompare(other)),
   );
 }

@@ -37,10 +37,11 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
 };
 
 export const exitCodeTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'The command has succeeded. `inspect` found no problem.',
-  failed: 'The command has failed, or `inspect` found a problem.',
+  done: 'The command has succeeded. `inspect` found no problem, and no check of `check` failed.',
+  failed: 'The command has failed, `inspect` found a problem, or a check of `check` failed.',
   usageError: 'The command, an option, or a value is invalid.',
-  incomplete: '`inspect` found no problem, but it did not call the endpoint.',
+  incomplete:
+    '`inspect` found no problem, but it did not call the endpoint. Or no check of `check` failed, but its dry run proved nothing.',
   interrupted: 'SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon at once.',
   terminated: 'A second SIGTERM ended the daemon at once.',
 };

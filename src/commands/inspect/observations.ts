@@ -177,7 +177,7 @@ const conditionsFor = (live: readonly MatchCondition[] | undefined): readonly Ma
  * Returns the fields of the live webhook that differ from what the daemon writes. Ignores the CA bundle, which has its
  * own findings, and fields whose values come from options of the daemon that this command does not have.
  */
-function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registration }: Config): string[] {
+export function driftOf(live: V1MutatingWebhookConfiguration | undefined, { registration }: Config): string[] {
   const own = ownWebhook(live);
   if (live === undefined || own === undefined) return [];
   const asLive = {

@@ -24,7 +24,15 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   commands: {
     floor: 2,
-    impure: ['cluster.ts', 'inspect/command.ts', 'inspect/probe-endpoint.ts', 'rotate/rotate.ts'],
+    impure: [
+      'check/check.ts',
+      'check/command.ts',
+      'check/observations.ts',
+      'cluster.ts',
+      'inspect/command.ts',
+      'inspect/probe-endpoint.ts',
+      'rotate/rotate.ts',
+    ],
   },
   stores: {
     floor: 3,

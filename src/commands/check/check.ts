@@ -1,0 +1,45 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { printable } from '../../lib/text.ts';
+import { type CheckContext, observe } from './observations.ts';
+import { observeCluster } from './pre-observations.ts';
+import { preStepsOf } from './pre-steps.ts';
+import { type CheckReport, checkText, checkVerdicts, createReport, type Paint } from './report.ts';
+import { stepsOf } from './steps.ts';
+
+export interface CheckOptions {
+  readonly pre: boolean | undefined;
+  /** Time in ms in which a failed check is repeated. */
+  readonly wait: number;
+  readonly output: 'text' | 'json';
+}
+
+interface Output {
+  readonly paint: Paint;
+  readonly write: (text: string) => void;
+}
+
+const REPEAT_MS = 1_000;
+
+/**
+ * Checks the install, or with `pre` the cluster before an install, and prints the report of the last attempt.
+ *
+ * @returns the exit code.
+ * @throws OperatorError with a `KUBE_…` code if a read fails that is not a check by itself.
+ */
+export async function check(options: CheckOptions, context: CheckContext, { paint, write }: Output): Promise<number> {
+  const startMs = performance.now();
+  let report = await attempt(options, context);
+  while (report.verdict === 'failed' && performance.now() - startMs + REPEAT_MS < options.wait) {
+    await delay(REPEAT_MS);
+    report = await attempt(options, context);
+  }
+  // The texts of the cluster are made printable before the colours, which are control characters.
+  const shown = JSON.parse(printable(JSON.stringify(report))) as CheckReport;
+  write(options.output === 'json' ? `${JSON.stringify(shown, null, 2)}\n` : checkText(shown, paint));
+  return checkVerdicts[report.verdict].exitCode;
+}
+
+async function attempt({ pre }: CheckOptions, context: CheckContext): Promise<CheckReport> {
+  const now = new Date();
+  return createReport(pre ? preStepsOf(await observeCluster(context)) : stepsOf(await observe(context, now)), now);
+}

@@ -1,0 +1,48 @@
+import { styleText } from 'node:util';
+import { installOptions, type Subcommand } from '../../cli/command-line.ts';
+import { readPolicyOption } from '../../cli/option-files.ts';
+import { duration, oneOf } from '../../cli/option-parsers.ts';
+import { openCluster } from '../cluster.ts';
+import { type CheckOptions, check } from './check.ts';
+import { checkVerdicts, type Paint } from './report.ts';
+
+/** `styleText` leaves out the colours if stdout is no terminal or NO_COLOR is set. */
+const paint: Paint = (colour, text) => styleText(colour, text, { stream: process.stdout });
+
+export const checkCommand = {
+  description: 'prove with a dry run of a Job that the API server, the webhook and the daemon work together',
+  shared: [...installOptions, 'webhook-configuration-name', 'webhook-bind-port', 'policy-file'],
+  own: [
+    { flags: '--pre', description: 'check what an install needs, before it' },
+    {
+      flags: '--wait <duration>',
+      description: 'repeat a failed check for this time',
+      default: 0,
+      defaultText: '0s',
+      parse: duration('0s', '24h'),
+    },
+    { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
+  ],
+  help: `
+Sends a Job of terraform-controller to the API server as a dry run, which stores nothing, and
+compares the returned Job with the policy. The Job is for the namespace of --namespace. It runs
+with the rights of the current user, who must be able to create Jobs there; without a right for
+another read, the check for it is skipped. The command needs no port-forward. Set --policy-file if
+the daemon has one.
+
+Exit code: 0 ${checkVerdicts.passed.meaning},
+1 ${checkVerdicts.failed.meaning}, 2 usage error,
+3 ${checkVerdicts.incomplete.meaning}.
+
+Examples:
+  terraform-daemon check --pre
+  terraform-daemon check --wait 2m
+  terraform-daemon check --namespace team-a -o json | jq .verdict`,
+  run(raw, own: CheckOptions, { stdout }) {
+    const { content, problems } = readPolicyOption(raw);
+    const { config, callJson, registrations } = openCluster(raw, problems);
+    const policy = config.policyFile === undefined ? undefined : content;
+    const write = (text: string) => stdout.write(text);
+    return check(own, { config, callJson, registrations, policy }, { paint, write });
+  },
+} as const satisfies Subcommand;

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { readConfig } from '../../../../src/cli/config.ts';
+import type { Observations } from '../../../../src/commands/check/observations.ts';
+import { installedKinds } from '../../../../src/commands/check/pre-observations.ts';
+import { preStepsOf } from '../../../../src/commands/check/pre-steps.ts';
+import { checkText, createReport } from '../../../../src/commands/check/report.ts';
+import { stepsOf } from '../../../../src/commands/check/steps.ts';
+import type { Policy } from '../../../../src/policy/policy.ts';
+import { installObjects } from '../../../../tools/manifests/kustomize.ts';
+import { aCertificateSet, ISSUED_AT } from '../../../support/builders/a-certificate-set.ts';
+import { aRegistration } from '../../../support/builders/an-inspection.ts';
+
+const { caBundle } = await aCertificateSet();
+const config = readConfig({});
+const capped = { backoffLimit: 0, restartPolicy: 'Never', isOptedOut: false };
+const uncapped = { backoffLimit: 2147483647, restartPolicy: 'OnFailure', isOptedOut: false };
+
+/** Observations of a healthy install, with the given parts replaced. */
+const observations = (fields: Partial<Observations> = {}): Observations => ({
+  config,
+  policy: undefined,
+  now: new Date(ISSUED_AT.getTime() + 86_400_000),
+  server: { version: 'v1.37.2' },
+  registration: aRegistration(caBundle),
+  namespaceLabels: {},
+  service: { externalName: undefined, ready: 1 },
+  dryRun: { outcome: 'returned', job: capped },
+  probe: undefined,
+  ...fields,
+});
+
+/** Returns the registration with fields of the daemon's webhook replaced. */
+function registrationWith(fields: object): V1MutatingWebhookConfiguration {
+  const { webhooks, ...rest } = aRegistration(caBundle);
+  return { ...rest, webhooks: [{ ...webhooks[0], ...fields }] };
+}
+
+const named = (name: string, fields: Partial<Observations>) =>
+  stepsOf(observations(fields)).find((step) => step.name === name);
+const returned = (job: typeof uncapped) => ({ dryRun: { outcome: 'returned', job } }) as const;
+
+describe('the steps of check', () => {
+  test('each step of a healthy install passes', () => {
+    assert.deepEqual(
+      stepsOf(observations()).map(({ name, result }) => [name, result]),
+      ['api-server', 'registration', 'namespace', 'trust', 'endpoints', 'dry-run'].map((name) => [name, 'passed']),
+    );
+  });
+
+  const failures: Readonly<Record<string, readonly [step: string, Partial<Observations>, message: RegExp]>> = {
+    'a webhook of another writer only': [
+      'registration',
+      { registration: registrationWith({ name: 'a.b.c' }) },
+      /no webhook/,
+    ],
+    'a CA bundle that has expired': ['trust', { now: new Date('2100-01-01') }, /each CA of the bundle has expired/],
+    'a Job selector': [
+      'namespace',
+      { registration: registrationWith({ objectSelector: { matchLabels: { a: 'b' } } }) },
+      /^the objectSelector of the webhook excludes/,
+    ],
+    'a missing Service': ['endpoints', { service: 'absent' }, /does not exist$/],
+    'an opt-out by another webhook': ['dry-run', returned({ ...uncapped, isOptedOut: true }), /opts the Job out/],
+    'another limit than the built-in policy sets': [
+      'dry-run',
+      returned({ ...capped, backoffLimit: 3 }),
+      /the daemon has a policy of its own: set --policy-file/,
+    ],
+    'an endpoint that answers, and an unchanged Job': [
+      'dry-run',
+      { ...returned(uncapped), probe: { from: 'the API server', why: undefined } },
+      /the API server reaches the endpoint, but the API server applied no patch/,
+    ],
+  };
+  for (const [what, [step, fields, message]] of Object.entries(failures)) {
+    test(`with ${what}, the step ${step} fails and names the cause`, () => {
+      const found = named(step, fields);
+      assert.equal(found?.result, 'failed');
+      assert.match(found?.message ?? '', message);
+    });
+  }
+
+  test('a Job is compared with the limit of the policy file', () => {
+    const policy: Policy = {
+      rules: [
+        {
+          name: 'three',
+          match: { containerName: 'terraform-executor' },
+          set: { backoffLimit: 3, restartPolicy: 'Never' },
+        },
+      ],
+    };
+    assert.equal(named('dry-run', { policy, ...returned({ ...capped, backoffLimit: 3 }) })?.result, 'passed');
+    assert.match(named('registration', { policy })?.message ?? '', /another policy/);
+  });
+
+  test('a policy file without a rule for the Job skips the dry run, so the verdict is incomplete', () => {
+    const policy: Policy = {
+      rules: [{ name: 'none', match: { jobName: 'x' }, set: { backoffLimit: 0, restartPolicy: 'Never' } }],
+    };
+    const step = named('dry-run', { policy });
+    assert.equal(step?.result, 'skipped');
+    assert.equal(createReport([step], new Date()).verdict, 'incomplete');
+  });
+});
+
+describe('the steps of check --pre', () => {
+  test('an API server older than 1.30 fails the step api-server', () => {
+    const cluster = { config, namespaceLabels: {}, missing: [], networkPolicies: [] };
+    const result = (version: string) => preStepsOf({ ...cluster, server: { version } })[0]?.result;
+    assert.deepEqual(['v1.29.15', 'v1.30.0', 'v1.37.2-gke.1'].map(result), ['failed', 'passed', 'passed']);
+  });
+
+  test('the step network counts a NetworkPolicy only if it selects the Pods', () => {
+    const message = (spec: object) => {
+      const networkPolicies = [{ metadata: { name: 'one' }, spec: spec as never }];
+      const cluster = { config, server: { version: 'v1.37.2' }, namespaceLabels: {}, missing: [], networkPolicies };
+      return preStepsOf(cluster)[1]?.message ?? '';
+    };
+    const selects = { podSelector: { matchLabels: { app: 'terraform-daemon' } } };
+    assert.match(message({ podSelector: { matchLabels: { app: 'other' } } }), /^no NetworkPolicy selects the Pods/);
+    assert.match(message({ ...selects, policyTypes: ['Egress'] }), /^no NetworkPolicy selects the Pods/);
+    assert.match(message({ ...selects, ingress: [{ ports: [{ port: 8090 }] }] }), /^NetworkPolicy one opens port 8090/);
+    assert.match(
+      message({ ...selects, ingress: [{ ports: [{ port: 80 }] }] }),
+      /^NetworkPolicy one does not open port/,
+    );
+    assert.match(message({ ...selects, ingress: [{ from: [{ podSelector: {} }] }] }), /does not open port 8090 to all/);
+  });
+});
+
+test('check --pre asks for the right to create each kind of object of manifests/install.yaml', async () => {
+  const nameOf = (kind: string) => `${kind.toLowerCase()}s`.replace(/ys$/, 'ies');
+  const installed = (await installObjects()).map(({ apiVersion = '', kind = '' }) => {
+    const [group = ''] = apiVersion.includes('/') ? apiVersion.split('/') : [];
+    return `${group}/${nameOf(kind)}`;
+  });
+  assert.deepEqual(
+    installedKinds.map(({ group, resource }) => `${group}/${resource}`).toSorted(),
+    [...new Set(installed)].toSorted(),
+  );
+});
+
+test('the report colours only marks and verdict, and does not exceed 100 columns', () => {
+  const report = createReport(stepsOf(observations(returned(uncapped))), new Date());
+  const text = checkText(report, (colour, text) => `<${colour}>${text}</>`);
+  assert.match(text, /^<green>✓<\/> api-server {3}answers/);
+  assert.match(text, /\n<red>✗<\/> dry-run/);
+  assert.match(text, /\nverdict: <red>failed<\/>: /);
+  for (const line of checkText(report, (_colour, text) => text).split('\n')) {
+    assert.ok(line.length <= 100 || / {15}/.test(line), line);
+  }
+});
