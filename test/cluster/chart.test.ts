@@ -11,7 +11,15 @@ import {
 import { parseDuration } from '../../src/cli/durations.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
 import { CHART } from '../../tools/chart/chart.ts';
-import { byName, chartObjects, deploymentOf, helm, objectsIn, optionsOf } from '../../tools/chart/helm.ts';
+import {
+  byName,
+  chartObjects,
+  chartTestObjects,
+  deploymentOf,
+  helm,
+  objectsIn,
+  optionsOf,
+} from '../../tools/chart/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../../tools/manifests/kustomize.ts';
 import { EVERYTHING } from '../support/builders/chart-samples.ts';
 import { readDocument } from '../support/docs.ts';
@@ -36,6 +44,19 @@ describe('the chart', () => {
 
   it('the chart renders exactly the objects of manifests/install.yaml', async () => {
     assert.deepEqual(byName(await render()), byName(await installObjects));
+  });
+
+  it('each object of helm test is a hook with a name of its own, and the Service does not select its Pod', async () => {
+    for (const values of [{}, EVERYTHING]) {
+      const tests = await chartTestObjects({ values });
+      const names = Object.keys(byName(await render(values)));
+      for (const { kind, metadata } of tests) {
+        assert.equal(metadata?.annotations?.['helm.sh/hook'], 'test', kind);
+        assert.equal(metadata?.labels, undefined);
+        assert.ok(!names.includes(`${kind} ${metadata?.name}`), kind);
+      }
+      assert.ok(tests.some(({ kind }) => kind === 'Pod'));
+    }
   });
 
   it('the chart with monitoring renders exactly the objects of the monitoring overlay', async () => {

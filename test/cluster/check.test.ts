@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import {
   DiscoveryV1Api,
@@ -12,12 +13,16 @@ import {
 } from '@kubernetes/client-node';
 import { z } from 'zod';
 import schema from '../../docs/reference/check.schema.json' with { type: 'json' };
+import { chartTestObjects } from '../../tools/chart/helm.ts';
 import { freePort } from '../../tools/control-plane/free-port.ts';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { aFolder } from '../support/builders/a-folder.ts';
 import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SERVICE, startCluster } from '../support/cluster/cluster.ts';
 import { type Ended, spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
 import { eventually } from '../support/eventually.ts';
 
 const CREATOR = 'creator';
@@ -196,6 +201,19 @@ describe('terraform-daemon check', () => {
     assert.equal(exitCode, 0, text);
     assert.match(text, /\n- registration +.*: the current user has no permission to read it\n/);
     assert.match(text, /\n✓ dry-run /);
+  });
+
+  it('check passes every step with the rights of the ServiceAccount of helm test', async (t) => {
+    const rights = (await chartTestObjects({})).filter(({ kind }) => kind !== 'Pod');
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: rights });
+    const folder = await aFolder(t, { 'rights.json': list });
+    await kubectl(cluster.kubeconfig, ['apply', '-f', join(folder, 'rights.json')]);
+    await start();
+    await healthy();
+    const token = await tokenOf(cluster, 'terraform-daemon-test');
+    const { exitCode, text } = await run(await kubeconfigWith(token, cluster, folder));
+    assert.equal(exitCode, 0, text);
+    assert.doesNotMatch(text, /^-/m);
   });
 
   it('check is incomplete for a user who may not create Jobs', async () => {

@@ -61,6 +61,12 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
+  it('helm test passes, and leaves no object', async () => {
+    await run('helm test terraform-daemon --namespace vela-system');
+    const left = await stage.kubectl('-n', NAMESPACE, 'get', 'pods,serviceaccounts,roles', '-o', 'name');
+    assert.doesNotMatch(left, /terraform-daemon-test/);
+  });
+
   it('a helm upgrade that restarts no Pod does not change Secret and registration', async () => {
     const before = await written();
     const values = { podDisruptionBudget: { enabled: false } };

@@ -49,7 +49,7 @@ const asYaml = (values: object): string =>
 const TAKES_VALUES = new Set(['install', 'lint', 'template', 'upgrade']);
 
 /**
- * Returns the objects that `helm template` renders.
+ * Returns the objects that `helm template` renders, without the objects of `helm test`.
  *
  * @param chart the folder of the chart, or of a chart that includes it as a subchart.
  */
@@ -58,10 +58,16 @@ export async function chartObjects(
   namespace = 'vela-system',
   chart = CHART,
 ): Promise<readonly KubernetesObject[]> {
-  // Without a cluster, Helm renders for a Kubernetes version that depends on the build of Helm.
-  const yaml = await helm(run, 'template', 'release', chart, '--namespace', namespace, '--kube-version', '1.37.0');
-  return objectsIn(yaml);
+  return objectsIn(await template(run, namespace, chart, '--skip-tests'));
 }
+
+/** Returns the objects of `helm test`. */
+export const chartTestObjects = async (run: HelmRun, namespace = 'vela-system'): Promise<readonly KubernetesObject[]> =>
+  objectsIn(await template(run, namespace, CHART, '--show-only=templates/test.yaml'));
+
+/** Without a cluster, Helm renders for a Kubernetes version that depends on the build of Helm. */
+const template = (run: HelmRun, namespace: string, ...args: readonly string[]): Promise<string> =>
+  helm(run, 'template', 'release', ...args, '--namespace', namespace, '--kube-version', '1.37.0');
 
 /** Returns the error with which Helm refuses the values. Rejects if Helm accepts them. */
 export const chartRefusal = (run: HelmRun): Promise<string> =>

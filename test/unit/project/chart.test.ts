@@ -55,7 +55,12 @@ describe('the Helm chart', () => {
   it('the chart templates render only quoted texts, integers and YAML', async () => {
     const isSafe = /\| (quote|int|int64)$|^(include|toYaml|\.Files\.Get) .+ \| nindent \d+$|^toYaml \$object$/;
     const writesNothing = /^(if|else|end|with|range) ?|^\$\w+ :?= |^\/\*/;
-    const own = ['include "terraform-daemon.defaults" .', 'include "terraform-daemon.checks" .', '. | nindent 12'];
+    const own = [
+      'include "terraform-daemon.defaults" .',
+      'include "terraform-daemon.checks" .',
+      '. | nindent 8',
+      '. | nindent 12',
+    ];
     for (const [file, text] of await templates(/^[^_].*\.yaml$/)) {
       const actions = [...text.matchAll(/\{\{-?\s*([\s\S]*?)\s*-?\}\}/g)].map(([, action = '']) => action);
       const unsafe = actions.filter((action) => !isSafe.test(action) && !writesNothing.test(action));
