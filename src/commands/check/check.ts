@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { OperatorError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import { type CheckContext, observe } from './observations.ts';
 import { observeCluster } from './pre-observations.ts';
 import { preStepsOf } from './pre-steps.ts';
 import { type CheckReport, checkText, checkVerdicts, createReport, type Paint } from './report.ts';
-import { stepsOf } from './steps.ts';
+import { stepsOf, unavailable } from './steps.ts';
 
 export interface CheckOptions {
   readonly pre: boolean | undefined;
@@ -24,7 +25,7 @@ const REPEAT_MS = 1_000;
  * Checks the install, or with `pre` the cluster before an install, and prints the report of the last attempt.
  *
  * @returns the exit code.
- * @throws OperatorError with a `KUBE_…` code if a read fails that is not a check by itself.
+ * @throws OperatorError with a `KUBE_…` code if the API server rejects a read for another reason than a missing right.
  */
 export async function check(options: CheckOptions, context: CheckContext, { paint, write }: Output): Promise<number> {
   const startMs = performance.now();
@@ -39,7 +40,13 @@ export async function check(options: CheckOptions, context: CheckContext, { pain
   return checkVerdicts[report.verdict].exitCode;
 }
 
+/** Runs the checks once. A temporary failure of a read is a failed check, so that `--wait` repeats it. */
 async function attempt({ pre }: CheckOptions, context: CheckContext): Promise<CheckReport> {
   const now = new Date();
-  return createReport(pre ? preStepsOf(await observeCluster(context)) : stepsOf(await observe(context, now)), now);
+  try {
+    return createReport(pre ? preStepsOf(await observeCluster(context)) : stepsOf(await observe(context, now)), now);
+  } catch (error) {
+    if (error instanceof OperatorError && error.retryable) return createReport(unavailable(error.message), now);
+    throw error;
+  }
 }

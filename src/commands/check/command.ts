@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { installOptions, type Subcommand } from '../../cli/command-line.ts';
+import type { Subcommand } from '../../cli/command-line.ts';
 import { readPolicyOption } from '../../cli/option-files.ts';
 import { duration, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
@@ -11,7 +11,14 @@ const paint: Paint = (colour, text) => styleText(colour, text, { stream: process
 
 export const checkCommand = {
   description: 'prove with a dry run of a Job that the API server, the webhook and the daemon work together',
-  shared: [...installOptions, 'webhook-configuration-name', 'webhook-bind-port', 'policy-file'],
+  shared: [
+    'kubeconfig',
+    'namespace',
+    'owner-cluster-role',
+    'webhook-configuration-name',
+    'webhook-bind-port',
+    'policy-file',
+  ],
   own: [
     { flags: '--pre', description: 'check what an install needs, before it' },
     {
@@ -25,10 +32,9 @@ export const checkCommand = {
   ],
   help: `
 Sends a Job of terraform-controller to the API server as a dry run, which stores nothing, and
-compares the returned Job with the policy. The Job is for the namespace of --namespace. It runs
-with the rights of the current user, who must be able to create Jobs there; without a right for
-another read, the check for it is skipped. The command needs no port-forward. Set --policy-file if
-the daemon has one.
+compares the returned Job with the policy. The Job is sent to the namespace of --namespace. The
+current user must have the right to create Jobs there. The command skips each check for whose read
+the user has no right. It needs no port-forward. Set --policy-file if the daemon has one.
 
 Exit code: 0 ${checkVerdicts.passed.meaning},
 1 ${checkVerdicts.failed.meaning}, 2 usage error,

@@ -2,7 +2,7 @@ import type { V1NetworkPolicy, V1NetworkPolicyIngressRule, V1NetworkPolicyPort }
 import { isSelected } from '../../policy/namespace-selector.ts';
 import type { LabelSelector } from '../../policy/policy.ts';
 import type { ClusterObservations, InstalledKind } from './pre-observations.ts';
-import { fail, pass, type Step, skip } from './steps.ts';
+import { fail, pass, type Step, skip, unavailable } from './steps.ts';
 
 type Part = Omit<Step, 'name'>;
 
@@ -12,7 +12,7 @@ const OLDEST_MINOR = 30;
 /** Returns the steps of `check --pre`. */
 export function preStepsOf(observations: ClusterObservations): readonly Step[] {
   const { server } = observations;
-  if ('why' in server) return [{ name: 'api-server', ...fail(server.why, 'kubectl cluster-info') }];
+  if ('why' in server) return unavailable(server.why);
   return [
     { name: 'api-server', ...versionStep(server.version) },
     { name: 'network', ...networkStep(observations) },

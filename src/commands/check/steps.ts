@@ -31,10 +31,15 @@ export const fail = (message: string, command?: string): Part => ({ result: 'fai
 
 const NO_RIGHT = 'the current user has no permission to read it';
 
+/** Returns the only step if the API server does not answer. */
+export const unavailable = (why: string): readonly Step[] => [
+  { name: 'api-server', ...fail(why, 'kubectl cluster-info') },
+];
+
 /** Returns the steps of `check`, each cause before its consequences. The dry run is the last step. */
 export function stepsOf(observations: Observations): readonly Step[] {
   const { server } = observations;
-  if ('why' in server) return [{ name: 'api-server', ...fail(server.why, 'kubectl cluster-info') }];
+  if ('why' in server) return unavailable(server.why);
   const causes: readonly Step[] = [
     { name: 'registration', ...registrationStep(observations) },
     { name: 'namespace', ...namespaceStep(observations) },
