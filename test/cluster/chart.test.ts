@@ -49,10 +49,12 @@ describe('the chart', () => {
   it('each object of helm test is a hook with a name of its own, and the Service does not select its Pod', async () => {
     for (const values of [{}, EVERYTHING]) {
       const tests = await chartTestObjects({ values });
-      const names = Object.keys(byName(await render(values)));
+      const objects = await render(values);
+      const names = Object.keys(byName(objects));
+      const deployment = deploymentOf(objects);
       for (const { kind, metadata } of tests) {
         assert.equal(metadata?.annotations?.['helm.sh/hook'], 'test', kind);
-        assert.equal(metadata?.labels, undefined);
+        assert.notEqual(metadata?.labels?.app, deployment.metadata?.name);
         assert.ok(!names.includes(`${kind} ${metadata?.name}`), kind);
       }
       assert.ok(tests.some(({ kind }) => kind === 'Pod'));

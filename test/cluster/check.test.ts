@@ -163,14 +163,14 @@ describe('terraform-daemon check', () => {
     assert.match(text, /: the API server cannot use the endpoint: .* connection refused/);
   });
 
-  it('check names an endpoint that accepts connections and never answers, after two seconds', async (t) => {
+  it('check names an endpoint that accepts connections and never answers, after 1.5 s', async (t) => {
     await start();
     await healthy();
     await daemon?.stop('SIGKILL');
     const silent = createServer((socket) => socket.on('error', () => {})).listen(port, ADDRESS);
     t.after(() => void silent.close());
     await once(silent, 'listening');
-    const text = await failing(/✗ dry-run +the API server has not answered within 2 s/);
+    const text = await failing(/✗ dry-run +the API server has not answered within 1\.5 s/);
     assert.match(text, /waits for the endpoint: a NetworkPolicy or a firewall drops its packets/);
   });
 

@@ -17,7 +17,7 @@ import { isUnchanged, type ReturnedJob, returnedJob, sampleJob } from './sample-
  * Time for the answer to the dry run. A healthy path answers in a tenth of a second. If packets to the endpoint are
  * dropped, the API server waits for `timeoutSeconds`, which is longer than a user wants to wait.
  */
-export const DRY_RUN_MS = 2_000;
+export const DRY_RUN_MS = 1_500;
 const PROBE_MS = 1_000;
 
 export interface CheckContext {
