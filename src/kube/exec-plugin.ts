@@ -54,27 +54,27 @@ function run(plugin: ExecPlugin, stop: AbortSignal): Promise<string> {
   if (interactiveMode === 'Always' && !interactive) {
     return Promise.reject(failure(plugin, 'interactiveMode is Always, but stdin is not a terminal'));
   }
+  // No event follows for a signal that is aborted already.
+  if (stop.aborted) return Promise.reject(failure(plugin, 'stopped'));
   const info = { kind: 'ExecCredential', apiVersion, spec: { cluster, interactive } };
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const timeoutMs = interactive ? timings.execPlugin.interactiveMs : timings.execPlugin.timeoutMs;
   const child = spawn(command, args, {
     env: { ...process.env, ...env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
     stdio: [interactive ? 'inherit' : 'ignore', 'pipe', 'inherit'],
-    signal: AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]),
-    // A program that hangs can also ignore SIGTERM.
-    killSignal: 'SIGKILL',
   });
+  const end = () => {
+    // A program that hangs can also ignore SIGTERM. A child process of it can keep the pipe open after its exit.
+    child.kill('SIGKILL');
+    child.stdout.destroy();
+    reject(failure(plugin, stop.aborted ? 'stopped' : `no answer within ${timeoutMs / 1_000} s`));
+  };
+  AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]).addEventListener('abort', end, { once: true });
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
-  child.on('error', (error) => {
-    // A child process of the plugin can keep the pipe open.
-    child.stdout.destroy();
-    const timedOut = `no answer within ${timeoutMs / 1_000} s`;
-    const ended = stop.aborted ? 'stopped' : timedOut;
-    reject(failure(plugin, error.name === 'AbortError' ? ended : oneLine(error.message)));
-  });
+  child.on('error', (error) => reject(failure(plugin, oneLine(error.message))));
   child.on('close', (code, signal) => {
     if (code === 0) resolve(stdout);
     else reject(failure(plugin, `failed with exit code ${code ?? signal}; its stderr has the reason`));

@@ -23,11 +23,7 @@ const RULE_CONDITION = 'a-rule-asks-for-a-change';
  * before they read it. After an error in CEL, the API server skips the webhook (failurePolicy Ignore) or denies the Job
  * (Fail).
  *
- * The conditions read from `oldObject` whether a Job is being deleted. On CREATE, `object` has the deletionTimestamp
- * that the client sent, which the API server clears only after admission. A condition on it would leave such a new Job
- * uncapped.
- *
- * The name of the last condition ends with a digest of its expression. The digest shows whether the daemon wrote the
+ * The name of the condition ends with a digest of its expression. The digest shows whether the daemon wrote the
  * expression or a user edited it by hand.
  *
  * @see
@@ -46,15 +42,10 @@ export function areSound(conditions: readonly MatchCondition[]): boolean {
 }
 
 const conditionsWith = (expression: string): MatchCondition[] => [
-  ...commonConditions,
   { name: `${RULE_CONDITION}.${digestOf(expression)}`, expression },
 ];
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8);
-
-const commonConditions: readonly MatchCondition[] = [
-  { name: 'not-deleting', expression: 'oldObject == null || !has(oldObject.metadata.deletionTimestamp)' },
-];
 
 /** Returns a CEL expression with one line for each rule. The first rule that matches decides. */
 const needsAChange = ({ rules }: Policy): string =>

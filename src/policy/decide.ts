@@ -1,4 +1,4 @@
-import { isBeingDeleted, type Job, readJob } from './job.ts';
+import { isBeingDeleted, readJob } from './job.ts';
 import { matches } from './match-fields.ts';
 import type { Policy, Rule, Settings } from './policy.ts';
 import { caveatsOf } from './retry-fields.ts';
@@ -8,9 +8,9 @@ import { type Change, changesFor, isOptedOut, settingFields, type WrittenJob } f
 export const allowReasons = [
   'not-a-job',
   'not-created-or-updated',
-  'being-deleted',
   'no-rule',
   'opted-out',
+  'being-deleted',
   'run-in-progress',
   'already-capped',
 ] as const;
@@ -59,9 +59,6 @@ export function decide(write: JobWrite, policy: Policy): Decision {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return allow('not-created-or-updated');
   const job = readJob(write.object);
   if ('problem' in job) return { action: 'refuse', problem: job.problem };
-  // `object` has the deletionTimestamp that the client sent. The API server restores the stored one only after
-  // admission.
-  if (isBeingDeleted(write.oldObject)) return allow('being-deleted');
   const rule = policy.rules.find(({ match }) => matches(match, { job, namespace }));
   if (rule === undefined) return allow('no-rule');
   return change({ job, operation, stored: write.oldObject }, rule);
@@ -71,7 +68,7 @@ export function decide(write: JobWrite, policy: Policy): Decision {
 function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   const { job, operation } = written;
   const changes = changesFor(written, set);
-  if (changes.length === 0) return allow(whyUnchanged(job, set));
+  if (changes.length === 0) return allow(whyUnchanged(written, set));
   if (operation === 'UPDATE' && changes.every(({ field }) => field === 'restartPolicy')) {
     return { action: 'keep', rule, changes };
   }
@@ -85,8 +82,9 @@ function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   return { action: 'cap', rule, changes, effect: retries.backoffLimit === 0 ? whenNone : 'limited', caveats };
 }
 
-function whyUnchanged(job: Job, { backoffLimit }: Settings): AllowReason {
+function whyUnchanged({ job, stored }: WrittenJob, { backoffLimit }: Settings): AllowReason {
   if (isOptedOut(job)) return 'opted-out';
+  if (isBeingDeleted(stored)) return 'being-deleted';
   return settingFields.backoffLimit.isNeeded(backoffLimit, job) ? 'run-in-progress' : 'already-capped';
 }
 

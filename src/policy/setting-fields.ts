@@ -1,5 +1,5 @@
 import { asObject, countOf } from '../lib/json.ts';
-import { DEFAULT_BACKOFF_LIMIT, type Job, POD } from './job.ts';
+import { DEFAULT_BACKOFF_LIMIT, isBeingDeleted, type Job, POD } from './job.ts';
 import { type JobOperation, OPT_OUT_ANNOTATION, type Settings } from './policy.ts';
 import { celString, hasEntries, hasEntriesCel } from './predicates.ts';
 import { mustKeepRestartPolicy, mustKeepRestartPolicyCel } from './retry-fields.ts';
@@ -39,6 +39,10 @@ const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
 export const isOptedOut = ({ annotations }: Job): boolean => hasEntries(annotations, optOut);
 const notOptedOutCel = `!(${hasEntriesCel('object.metadata.annotations', optOut)})`;
 
+// On CREATE, `object` has the deletionTimestamp that the client sent, which the API server clears only after admission. A
+// check of it would leave such a new Job uncapped.
+const notDeletingCel = '(oldObject == null || !has(oldObject.metadata.deletionTimestamp))';
+
 const storedRestartPolicy = (stored: unknown): unknown =>
   asObject(asObject(asObject(asObject(stored).spec).template).spec).restartPolicy;
 
@@ -67,8 +71,9 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
   backoffLimit: {
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
-    mayChange: (written) => !isOptedOut(written.job) && limitOf(written.job) > limitOfRun(written),
-    mayChangeCel: `${notOptedOutCel} && ${limitCel} > ${limitOfRunCel}`,
+    mayChange: (written) =>
+      !isOptedOut(written.job) && !isBeingDeleted(written.stored) && limitOf(written.job) > limitOfRun(written),
+    mayChangeCel: `${notOptedOutCel} && ${notDeletingCel} && ${limitCel} > ${limitOfRunCel}`,
     isNeeded: (limit, job) => limitOf(job) > limit,
     isNeededCel: (limit) => `${limitCel} > ${limit}`,
     value: (limit, written) => Math.max(limit, limitOfRun(written)),
@@ -79,7 +84,7 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
     current: (job) => job.restartPolicy,
     // The Pod template of a stored Job is immutable. A user who applies the manifest again sends OnFailure again, and
     // the API server would refuse the request with 422. So an UPDATE puts the stored Never back, also of a Job that has
-    // finished or is opted out now.
+    // finished, is opted out now, or is being deleted: the request can remove its last finalizer.
     mayChange: ({ job, operation, stored }) =>
       (operation === 'CREATE' ? !isOptedOut(job) : storedRestartPolicy(stored) === 'Never') &&
       !mustKeepRestartPolicy(job),

@@ -102,6 +102,14 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
       assert.deepEqual(JSON.parse(JSON.stringify(second.spec)), JSON.parse(JSON.stringify(first.spec)));
     }
 
+    it('an applied manifest without the last finalizer of a Job that is being deleted ends the deletion', async () => {
+      const { metadata, ...rest } = manifestOf('finalized');
+      await run(['apply'], { ...rest, metadata: { ...metadata, finalizers: ['example.com/hold'] } });
+      await kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'delete', 'job', 'finalized', '--wait=false']);
+      await run(['apply'], { ...rest, metadata: { ...metadata, finalizers: [] } });
+      await eventually(() => assert.rejects(read('finalized'), { code: 404 }));
+    });
+
     for (const state of ['running', 'failed'] as const) {
       const applied = async (name: string, ...args: readonly string[]) => {
         await run(['apply', ...args], manifestOf(name));

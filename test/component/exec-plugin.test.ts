@@ -25,6 +25,7 @@ async function aHangingPlugin(t: TestContext, more: object = {}) {
     'trap "" TERM', // a plugin can ignore SIGTERM
     'echo $$ >"$(dirname "$0")/pid"',
     '[ -z "$STOP_PARENT" ] || kill -TERM $PPID',
+    '[ -z "$LEAVE_CHILD" ] || { sleep 60 2>/dev/null & exit 0; }', // the child keeps stdout open
     'while :; do sleep 1; done',
   ];
   const folder = await aFolder(t, { kubeconfig, plugin: lines.join('\n') });
@@ -60,6 +61,16 @@ describe('an exec plugin that hangs', { concurrency: true }, () => {
     assert.match(stdout, /"message":"stopped"/);
     assert.ok(performance.now() - startMs < 20_000);
     await assertEnded();
+  });
+
+  test('SIGTERM ends the daemon at once if a child of an exec plugin keeps the stdout of the plugin open', async (t) => {
+    const env = ['STOP_PARENT', 'LEAVE_CHILD'].map((name) => ({ name, value: 'yes' }));
+    const { kubeconfig } = await aHangingPlugin(t, { env });
+    const ports = ['--webhook-bind-address=127.0.0.1', '--webhook-bind-port=0', '--metrics-bind-port=0'];
+    const startMs = performance.now();
+    const { exitCode, stdout } = await spawnCommand([kubeconfig, ...ports]);
+    assert.deepEqual([exitCode, stdout.includes('"message":"stopped"')], [0, true]);
+    assert.ok(performance.now() - startMs < 20_000);
   });
 
   test('a missing exec plugin is a usage error with its install hint', async (t) => {

@@ -39,7 +39,7 @@ describe('npm run image', () => {
     assert.match(stderr, /--npmrc: invalid value "\/nowhere\/npmrc": must be a readable file/);
   });
 
-  it('npm run image passes only the arguments after -- to the engine', () => {
+  it('npm run image refuses an unknown argument before --, and accepts arguments for the engine after --', () => {
     const { status, stderr } = imageScript('tag', 'x');
     assert.equal(status, 2);
     assert.match(stderr, /unknown argument "tag x"; arguments for ENGINE come after --\n\n.*--tag/s);

@@ -34,7 +34,7 @@ function expectedOfRequest({ resource, subResource, operation, object, oldObject
     resource?.group === 'batch' && resource.version === 'v1' && resource.resource === 'jobs' && !subResource;
   if (!isAboutJobs || !['CREATE', 'UPDATE'].includes(operation)) return 'unchanged';
   if (!isJob(object)) return 'refused';
-  const paths = isOurs(object) && !isDeleted(oldObject) ? pathsFor(operation, object, oldObject) : [];
+  const paths = isOurs(object) ? pathsFor(operation, object, oldObject) : [];
   return paths.length === 0 ? 'unchanged' : paths;
 }
 
@@ -47,7 +47,7 @@ function pathsFor(operation: string, object: Json, oldObject: Json): Path[] {
   const isRaised = (object.spec.backoffLimit ?? 6) > Math.max(0, isRunning ? stored : 0);
   const isRestarted = podIn(object).restartPolicy === 'OnFailure' && !keepsRestartPolicy(object.spec);
   return [
-    ...(!isOptedOut && isRaised ? (['/spec/backoffLimit'] as const) : []),
+    ...(!isOptedOut && !isDeleted(oldObject) && isRaised ? (['/spec/backoffLimit'] as const) : []),
     ...(mayChange && isRestarted ? (['/spec/template/spec/restartPolicy'] as const) : []),
   ];
 }

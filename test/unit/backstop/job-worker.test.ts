@@ -144,7 +144,7 @@ describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, 
     assert.deepEqual(seen.patched, []);
   });
 
-  test('the backstop retries a failed read of a namespace, and warns again if a read fails a minute later', async (t) => {
+  test('the backstop retries a failed read of a namespace; after a recovery, a new failure is a warning again only if the last warning is a minute old', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const [rule] = terraformPolicy.rules;
     assert.ok(rule);

@@ -318,7 +318,7 @@ describe('the limits on planned writes', () => {
     });
   }
 
-  test('a limited plan fails with WRITES_PAUSED if the stored certificates are unusable and the write of the Secret is delayed', () => {
+  test('a limited plan has the failure WRITES_PAUSED if the stored certificates are unusable and the write of the Secret is delayed', () => {
     const repairs = { secret: repaired(99), registration: undefined };
     assert.equal(limited({ observed: secret(junk), memory: { repairs } }).failure?.code, 'WRITES_PAUSED');
     assert.equal(limited({ observed: secret(junk) }).failure, undefined);

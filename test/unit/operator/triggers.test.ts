@@ -120,7 +120,7 @@ describe('watchFolder', { timeout: 30_000 }, () => {
     assert.deepEqual(await coming, came('files-changed'));
   });
 
-  test('watchFolder reports a replaced symbolic link, as the kubelet replaces it in a mounted volume', async (t) => {
+  test('watchFolder reports a file that is replaced by a rename, as the kubelet replaces the link ..data in a mounted volume', async (t) => {
     const directory = await aFolder(t, { 'cert.pem': 'old', next: 'new' });
     const coming = watchIn(t, directory)();
     await rename(join(directory, 'next'), join(directory, 'cert.pem'));

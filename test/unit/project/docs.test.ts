@@ -42,7 +42,7 @@ describe('shell blocks of documents', () => {
     });
   }
 
-  it('shellBlocks returns each shell block with its line, its commands and where a test runs it', () => {
+  it('shellBlocks returns each shell block with its line, its commands, and the place where a test runs it, or the reason why none does', () => {
     const text = '```sh\na\nb\n```\n\n```yaml\nc\n```\n```sh unrun: it takes hours\nd\n```\n';
     assert.deepEqual(shellBlocks('a.md', text), [
       { file: 'a.md', line: 1, runBy: 'checkout', reason: '', commands: 'a\nb' },
