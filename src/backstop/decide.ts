@@ -86,7 +86,7 @@ const CLOCKS_MS = 5_000;
  */
 const LIMIT_EXCEEDED = 'BackoffLimitExceeded';
 
-/** A caveat of an Event: the Job did not run once, and the cap let its last run finish. */
+/** A caveat of an Event: the Job ran more than once, and the cap let its last run finish. */
 const RETRIED = 'it was retried before it was capped';
 
 const leave: JobDecision = { action: 'leave' };

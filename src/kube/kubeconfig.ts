@@ -50,7 +50,8 @@ export function readKubeconfig(
   if (problems.length > 0 || value === undefined) return { problems: problems.map(oneLine) };
   const proxyUrl = value.cluster.proxyUrl ?? proxyFromEnvironment(new URL(value.cluster.server), env);
   if (proxyUrl === undefined) return { value };
-  if (!isProxyUrl(proxyUrl)) return { problems: [`$HTTPS_PROXY: invalid value: must be ${ALLOWED_PROXY}`] };
+  if (!isProxyUrl(proxyUrl))
+    return { problems: [`$https_proxy or $HTTPS_PROXY: invalid value: must be ${ALLOWED_PROXY}`] };
   return { value: { ...value, cluster: { ...value.cluster, proxyUrl } } };
 }
 

@@ -3,7 +3,7 @@ import winston from 'winston';
 import { createLogOutput, standardOutput } from './log-output.ts';
 import { printable } from './text.ts';
 
-/** A structured log. The message of a line is constant and lower case; all values that vary are in fields. */
+/** A structured log. The message of a line is constant and in lower case, except for names such as Secret; all values that vary are in fields. */
 export interface Log {
   error(message: string, fields?: object): void;
   warn(message: string, fields?: object): void;

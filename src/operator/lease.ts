@@ -89,7 +89,7 @@ export async function holdLease(store: LeaseStore, options: LeaseOptions): Promi
     const seen = await untilAborted(checking, signal);
     if (seen === undefined) break;
     mayHold = seen.isHolder;
-    // What was observed and listed before may be outdated.
+    // This replica holds the Lease again after an interruption, so what it listed before may be outdated.
     if (isHolder && seen.isInterrupted) {
       isHolder = false;
       await onChange(false);
@@ -170,7 +170,10 @@ function createCheck(store: LeaseStore, { identity, now, log, signal, metrics }:
   let isHolder = false;
   let failedAtMs: number | undefined;
   let isLogged = false;
-  /** The lowest resourceVersion that the Lease can have: each write of an object increases it. */
+  /**
+   * The lowest resourceVersion that the next read can return, because each write increases it. A lower one shows that
+   * etcd was restored to an older copy.
+   */
   let lowest = 0;
   let isRestored = false;
 

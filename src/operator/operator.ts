@@ -68,8 +68,8 @@ interface ListeningOperator extends Operator {
 }
 
 /**
- * Runs the daemon until the signal is aborted; then drains and resolves. A step that fails is tried again for ever: the
- * daemon stays up, not ready, and reports the cause.
+ * Runs the daemon until the signal is aborted; then drains and resolves. A pass that fails is tried again for ever, and
+ * its cause is reported. The daemon is not ready while it has no valid certificate that the live CA bundle verifies.
  *
  * @throws OperatorError `SERVER_LISTEN_FAILED`
  */

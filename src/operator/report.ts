@@ -152,7 +152,8 @@ function reportRegistration({ log, metrics, events }: Telemetry, outcome: PassOu
   if (result === 'held') log.warn('webhook configuration write delayed', { name, reason, drift });
   else log.info(message, { name, reason, drift });
   const fields = reason === 'drift' ? ` (${drift.join(', ')})` : '';
-  const note = `MutatingWebhookConfiguration ${name}: ${registrationReasons[reason]}${fields}`;
+  const what = result === 'held' ? 'must be written, but the write is delayed' : `was ${result}`;
+  const note = `MutatingWebhookConfiguration ${name} ${what}: ${registrationReasons[reason]}${fields}`;
   events.emit({ type: result === 'held' ? 'Warning' : 'Normal', action: result, reason, note });
 }
 

@@ -89,7 +89,7 @@ export interface Notice {
   readonly action: string;
   /** The reason in the form of logs and metrics. `eventReasons` maps it to the reason of the Event. */
   readonly reason: EventReason;
-  /** The message of the Event, one or two sentences. */
+  /** The message of the Event. `emit` truncates it. */
   readonly note: string;
 }
 

@@ -142,13 +142,11 @@ function refusalByHeaders(request: IncomingMessage): Refusal | undefined {
 const lengthOf = ({ headers }: IncomingMessage): number | undefined =>
   headers['content-length'] === undefined ? undefined : Number(headers['content-length']);
 
-const moreThan = (limit: string): Refusal => ({
+const tooLarge: Refusal = { status: 413, problem: `body: too large: must be at most ${MOST_BYTES / MIB} MiB` };
+const tooManyValues: Refusal = {
   status: 413,
-  problem: `body: too large: must have at most ${limit}`,
-});
-
-const tooLarge = moreThan(`${MOST_BYTES / MIB} MiB`);
-const tooManyValues = moreThan(`${MOST_VALUES} values`);
+  problem: `body: too many JSON values: must have at most ${MOST_VALUES}`,
+};
 const busy: Refusal = { status: 503, problem: 'too many large requests at once; try again' };
 
 /** Returns whether a byte is not whitespace in JSON: https://www.rfc-editor.org/rfc/rfc8259#section-2 */

@@ -173,7 +173,7 @@ describe('the overlays in manifests/overlays', () => {
       const plural = policy.kind.replace(/y?$/, policy.kind.endsWith('y') ? 'ies' : 's').toLowerCase();
       const path = `/apis/admissionregistration.k8s.io/v1/${plural}`;
       const metadata = { ...policy.metadata, name: 'another' };
-      // Some clients set a namespace on cluster-scoped objects.
+      // Some clients, such as kustomize, set a namespace on cluster-scoped objects. The API server must drop it.
       const replies = [
         await api.call('POST', path, { ...policy, metadata }),
         await api.call('APPLY', `${path}/another?fieldManager=a&force=true`, { ...policy, metadata }),

@@ -161,7 +161,7 @@ describe('the webhook registration on a real API server', () => {
     assert.deepEqual([code, retryable], ['KUBE_REJECTED', false]);
     assert.match(
       message,
-      /conditionsOfTomorrow: field not declared in schema \(this Kubernetes .* 1\.30 is the oldest/,
+      /conditionsOfTomorrow: field not declared in schema \(this Kubernetes is too old: .* 1\.30 or later/,
     );
   });
 

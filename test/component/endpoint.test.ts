@@ -253,7 +253,7 @@ suite('the response to a request without a valid review', () => {
     request.flushHeaders();
     const { status, text } = await reply;
     request.on('error', () => {}).destroy();
-    assert.deepEqual([status, text], [413, 'body: too large: must have at most 20 MiB\n']);
+    assert.deepEqual([status, text], [413, 'body: too large: must be at most 20 MiB\n']);
   });
 
   test('the endpoint responds 413 to a chunked body over 20 MiB', async (t) => {

@@ -121,7 +121,7 @@ async function watch({ pid }: Daemon, forMs: number): Promise<Omit<Row, 'situati
   return { rss, cpu: Math.round((((await cpuMs(pid)) - before) / (performance.now() - start)) * 1000) };
 }
 
-/** Returns the peak memory and the average CPU usage since the start of the daemon. */
+/** Returns the peak memory of the process, and its CPU time divided by the time from its first to its last log line. */
 async function highWater({ pid, lines }: Daemon): Promise<Omit<Row, 'situation'>> {
   const times = [lines.at(0), lines.at(-1)].map((line) => new Date(String(line?.timestamp)).getTime());
   const [from = 0, to = 0] = times;

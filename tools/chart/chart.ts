@@ -28,8 +28,7 @@ const isGroup = (value: Value): value is Group => 'properties' in value && !('de
 
 /** Returns the content of files/defaults.json: the defaults that the templates use for null and missing values. */
 function defaults({ properties }: Group): object {
-  // The defaults do not contain `resources`, because `resources: null` removes the requests and limits of the
-  // container.
+  // Without a default for `resources`, a `resources: null` of the user stays null, and so removes the requests and limits.
   const { resources: _, ...others } = properties;
   const entries = Object.entries(others).map(([name, value]) => [
     name,

@@ -26,7 +26,7 @@ export interface StartOptions {
 
 export interface ControlPlane {
   readonly url: string;
-  /** PEM file with the certificate of the API server, for clients that do not read a kubeconfig. */
+  /** PEM file with the API server's own certificate, which clients without a kubeconfig must trust as CA. */
   readonly caFile: string;
   /** Path of the kubeconfig of a user in the group `system:masters`. */
   readonly kubeconfig: string;

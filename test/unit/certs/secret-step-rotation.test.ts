@@ -31,7 +31,8 @@ const askingFor = (what: string) =>
   stored(set, { annotations: { ...stored(set).annotations, [ROTATE]: what, 'example.com/note': 'keep me' } });
 
 /**
- * Returns for each step its time, its phase, the number of trusted CAs, and which CA signed the serving certificate.
+ * Returns for each step its time, its phase, the number of trusted CAs, and whether the current CA
+ * of the set signed the serving certificate.
  */
 const seen = (steps: readonly Step[]) =>
   steps.map(({ set, now }) => [now, set.phase, splitCertificates(set.caBundle).length, signed(set.ca, set.serving)]);

@@ -39,7 +39,7 @@ describe('a kubeconfig', () => {
 
   test('is refused if HTTPS_PROXY is no proxy URL, and the problem shows no password', async (t) => {
     assert.deepEqual(await problemsOf(t, { env: { HTTPS_PROXY: 'ftp://me:S3CRET@proxy' } }), [
-      '$HTTPS_PROXY: invalid value: must be a URL that begins with http://, https:// or socks5://',
+      '$https_proxy or $HTTPS_PROXY: invalid value: must be a URL that begins with http://, https:// or socks5://',
     ]);
   });
 

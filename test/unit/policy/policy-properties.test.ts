@@ -162,7 +162,7 @@ suite('decisions for any Job and any policy', () => {
   });
 
   for (const [name, policy] of policiesByField) {
-    test(`a policy with only match.${name} caps some Jobs and leaves others`, () => {
+    test(`the patch for a policy with only match.${name} equals the patch of the second implementation`, () => {
       const cases = fc.sample(anyCase, { numRuns: 200, seed: 20261129 }).map((one) => ({ ...one, policy }));
       const rules = new Set(cases.map((one) => (isOptedOut(one) ? undefined : ruleOf(one)?.name)));
       assert.ok(rules.size > 1, `every Job of the samples is treated alike by match.${name}`);

@@ -160,7 +160,7 @@ describe('reconciling the registration', () => {
     assert.equal(ownWebhook(store.current())?.timeoutSeconds, 9);
   });
 
-  test('of two replicas that create the registration at once, one retries and then changes nothing', async () => {
+  test('of two replicas that update the registration at once, one gets a conflict; a reconcile after its retry changes nothing', async () => {
     const store = await registered();
     const results = await Promise.allSettled([
       reconcile(store, { timeoutSeconds: 17 }),
