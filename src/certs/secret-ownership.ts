@@ -17,8 +17,8 @@ interface Owned {
 }
 
 /**
- * Whether the Secret has the label `app.kubernetes.io/managed-by=terraform-daemon`. The daemon writes no Secret without
- * this label.
+ * Whether the Secret has the label `app.kubernetes.io/managed-by=terraform-daemon`. The daemon writes a Secret without
+ * this label only if API servers trust its certificate (docs/adr/0025).
  */
 export const isOurs = ({ labels }: Owned): boolean => labels[MANAGED_BY_LABEL] === MANAGED_BY[MANAGED_BY_LABEL];
 

@@ -1,7 +1,8 @@
 /** The exit codes of the process. */
 export const exitCodes = {
-  /** The command has finished; `inspect` found no problem and called the endpoint; no check of `check` failed, and its Job came
-   * back capped.
+  /**
+   * The command has finished; `inspect` found no problem and called the endpoint; no check of `check` failed, and its
+   * Job came back capped.
    */
   done: 0,
   /** The command failed, `inspect` found a problem, or a check of `check` failed. */
