@@ -1,4 +1,4 @@
-import { asObject, isObject, type JsonObject } from '../lib/json.ts';
+import { asObject, isObject, type JsonObject, objectsIn } from '../lib/json.ts';
 import { invalidValue } from '../lib/text.ts';
 
 /** The API server's default for a Job that has no `backoffLimit` (batch/v1). */
@@ -80,10 +80,7 @@ export const isBeingDeleted = (stored: unknown): boolean =>
   typeof asObject(asObject(stored).metadata).deletionTimestamp === 'string';
 
 /** Returns whether a stored Job has succeeded or failed. */
-export function isFinished(stored: unknown): boolean {
-  const { conditions } = asObject(asObject(stored).status);
-  if (!Array.isArray(conditions)) return false;
-  return conditions
-    .map(asObject)
-    .some((condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True');
-}
+export const isFinished = (stored: unknown): boolean =>
+  objectsIn(asObject(asObject(stored).status).conditions).some(
+    ({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True',
+  );

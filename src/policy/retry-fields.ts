@@ -1,4 +1,4 @@
-import { asObject, type JsonObject } from '../lib/json.ts';
+import { asObject, type JsonObject, objectsIn } from '../lib/json.ts';
 import { type Job, POD } from './job.ts';
 
 /**
@@ -45,7 +45,7 @@ export function caveatsOf(fields: RetryFields, { backoffLimit, restartPolicy }: 
 }
 
 const ignoresFailures = ({ podFailurePolicy }: JsonObject): boolean =>
-  listIn(asObject(podFailurePolicy).rules).some(({ action }) => action === 'Ignore');
+  objectsIn(asObject(podFailurePolicy).rules).some(({ action }) => action === 'Ignore');
 
 /** A sidecar (an init container with `Always`) restarts beside the run, not as another run. */
 const restartsContainers = ({ containers, podSpec }: Pick<Job, 'containers' | 'podSpec'>): boolean =>
@@ -62,11 +62,9 @@ const restartsItself = (container: JsonObject): boolean =>
   (isSet(container.restartPolicy) && container.restartPolicy !== 'Never') || hasRestartRules(container);
 
 /** An empty list counts as absent, because the API server leaves out an empty list when it encodes a Job. */
-const hasRestartRules = ({ restartPolicyRules }: JsonObject): boolean => listIn(restartPolicyRules).length > 0;
+const hasRestartRules = ({ restartPolicyRules }: JsonObject): boolean => objectsIn(restartPolicyRules).length > 0;
 
-const initContainersOf = ({ initContainers }: JsonObject): JsonObject[] => listIn(initContainers);
-
-const listIn = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.map(asObject) : []);
+const initContainersOf = ({ initContainers }: JsonObject): JsonObject[] => objectsIn(initContainers);
 
 /** To the API server a null field is an absent field. */
 const isSet = (value: unknown): boolean => value !== undefined && value !== null;

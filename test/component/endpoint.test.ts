@@ -81,7 +81,7 @@ suite('warning and audit annotations of a capped Job', () => {
     assert.deepEqual(review.response.auditAnnotations, { rule: 'terraform', changes });
   });
 
-  const told = async (t: TestContext, review: Json, set: Partial<Settings> = {}) => {
+  const warningsOf = async (t: TestContext, review: Json, set: Partial<Settings> = {}) => {
     const rules = terraformPolicy.rules.map((rule) => ({ ...rule, set: { ...rule.set, ...set } }));
     const endpoint = await startEndpoint(t, { policy: () => ({ rules }) });
     return (await endpoint.post(review)).review.response.warnings;
@@ -92,21 +92,21 @@ suite('warning and audit annotations of a capped Job', () => {
       'terraform-daemon: patched to allow no retry (backoffLimit 2147483647 -> 0)',
       'terraform-daemon: with restartPolicy OnFailure a container may start twice',
     ];
-    assert.deepEqual(await told(t, anUpdate()), warnings);
-    assert.deepEqual(await told(t, aReview(), { restartPolicy: 'Keep' }), warnings);
+    assert.deepEqual(await warningsOf(t, anUpdate()), warnings);
+    assert.deepEqual(await warningsOf(t, aReview(), { restartPolicy: 'Keep' }), warnings);
   });
 
   test('the warning says "run once" on CREATE only, because a stored Job may have been retried', async (t) => {
     const object = aTerraformJob({ restartPolicy: 'Never' });
     const once = 'terraform-daemon: patched to run once (backoffLimit 2147483647 -> 0)';
-    assert.deepEqual(await told(t, aReview({ object })), [once]);
+    assert.deepEqual(await warningsOf(t, aReview({ object })), [once]);
     const none = 'terraform-daemon: patched to allow no retry (backoffLimit 2147483647 -> 0)';
-    assert.deepEqual(await told(t, anUpdate({ object })), [none]);
+    assert.deepEqual(await warningsOf(t, anUpdate({ object })), [none]);
   });
 
   test('the warning says "limit" if the policy allows retries', async (t) => {
     const limited = 'terraform-daemon: patched to limit the retries (backoffLimit 2147483647 -> 3)';
-    assert.deepEqual(await told(t, anUpdate(), { backoffLimit: 3 }), [limited]);
+    assert.deepEqual(await warningsOf(t, anUpdate(), { backoffLimit: 3 }), [limited]);
   });
 
   test('an UPDATE that only puts restartPolicy back gets a patch and no warning', async (t) => {

@@ -62,7 +62,7 @@ function start(
   } = {},
 ) {
   let stored = lease;
-  const told: string[] = [];
+  const reported: string[] = [];
   const changes: boolean[] = [];
   const stop = new AbortController();
   t.after(() => stop.abort());
@@ -83,48 +83,48 @@ function start(
     write: async (holder: string | undefined, version: string) =>
       version === stored?.resourceVersion ? write(holder) : false,
   };
-  const tell = (message: string) => void told.push(message);
+  const tell = (message: string) => void reported.push(message);
   const log: Log = { error: assert.fail, warn: tell, info: tell, debug: tell };
   const onChange = (isHolder: boolean) => {
-    if (isHolder || told.includes('begun')) told.push(isHolder ? 'begun' : 'ended');
+    if (isHolder || reported.includes('begun')) reported.push(isHolder ? 'begun' : 'ended');
     changes.push(isHolder);
     if (!isHolder && !stop.signal.aborted) onLoss();
   };
-  const metrics = { etcdRestored: () => void told.push('counted') };
+  const metrics = { etcdRestored: () => void reported.push('counted') };
   const options = { identity: 'pod/2', now: () => new Date(), log, metrics, signal: stop.signal, onChange };
   const ended = holdLease(store, options);
   const restore = (lease: Lease) => {
     stored = lease;
   };
-  return { told, changes, ended, stop: () => stop.abort(), stored: () => stored, write, restore };
+  return { reported, changes, ended, stop: () => stop.abort(), stored: () => stored, write, restore };
 }
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
 
 describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
   test('holdLease starts the backstop at once if the Lease is free, and releases the Lease at the stop', async (t) => {
-    const { told, ended, stop, stored } = start(t);
-    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    const { reported, ended, stop, stored } = start(t);
+    await eventually(() => assert.equal(reported.at(-1), 'begun'));
     assert.equal(stored()?.holder, 'pod/2');
     stop();
     await promptly(ended);
-    assert.deepEqual(told, ['started watching jobs', 'begun', 'ended']);
+    assert.deepEqual(reported, ['started watching jobs', 'begun', 'ended']);
     assert.equal(stored()?.holder, undefined);
   });
 
   test('holdLease waits while another replica holds the Lease, and does not release it at the stop', async (t) => {
-    const { told, changes, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
+    const { reported, changes, ended, stop, stored } = start(t, { lease: { ...renewed(0), renewedAt: new Date() } });
     await new Promise(setImmediate);
     stop();
     await promptly(ended);
-    assert.deepEqual([told, changes, stored()?.holder], [[], [false], 'other/1']);
+    assert.deepEqual([reported, changes, stored()?.holder], [[], [false], 'other/1']);
   });
 
   test('holdLease stops the backstop after another replica has taken the Lease', async (t) => {
-    const { told, write } = start(t);
-    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    const { reported, write } = start(t);
+    await eventually(() => assert.equal(reported.at(-1), 'begun'));
     write('other/1');
-    await eventually(() => assert.deepEqual(told.slice(-2), ['stopped watching jobs: lease lost', 'ended']));
+    await eventually(() => assert.deepEqual(reported.slice(-2), ['stopped watching jobs: lease lost', 'ended']));
   });
 
   test('holdLease restarts the backstop if another replica held and released the Lease between two checks', async (t) => {
@@ -137,41 +137,41 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
 
   test('holdLease restarts the backstop and reports once that etcd was restored, if the Lease is an older copy', async (t) => {
     const lease = renewed(0, 'pod/2');
-    const { told, changes, stored, write, restore } = start(t, { lease });
+    const { reported, changes, stored, write, restore } = start(t, { lease });
     await eventually(() => assert.equal(stored()?.resourceVersion, '8'));
     // The copy is as old as the last read of the Lease, so the version has not decreased since that read.
     restore(lease);
     const report = ['etcd was restored to an older revision', 'counted', 'ended', 'started watching jobs', 'begun'];
-    await eventually(() => assert.deepEqual(told.slice(-5), report), { withinMs: 60_000 });
+    await eventually(() => assert.deepEqual(reported.slice(-5), report), { withinMs: 60_000 });
     assert.deepEqual([changes, stored()?.resourceVersion], [[true, false, true], '8']);
     const other = Array.from({ length: 3 }, () => write('pod/2'));
     await eventually(() => assert.ok(Number(stored()?.resourceVersion) > 8 + other.length), { withinMs: 60_000 });
-    assert.equal(told.filter((line) => line === 'counted').length, 1);
+    assert.equal(reported.filter((line) => line === 'counted').length, 1);
   });
 
   test('holdLease keeps the backstop running if an annotation of the Lease causes a write conflict', async (t) => {
     let foreign = () => {};
-    const { told, write, stored } = start(t, {
+    const { reported, write, stored } = start(t, {
       reading: async () => foreign(),
     });
-    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    await eventually(() => assert.equal(reported.at(-1), 'begun'));
     foreign = () => {
       foreign = () => {};
       write('pod/2');
     };
     const before = Number(stored()?.resourceVersion);
     await eventually(() => assert.equal(Number(stored()?.resourceVersion), before + 2), { withinMs: 60_000 });
-    assert.deepEqual(told, ['started watching jobs', 'begun']);
+    assert.deepEqual(reported, ['started watching jobs', 'begun']);
   });
 
   test('holdLease releases the Lease if the stop comes while it takes the Lease', async (t) => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const { told, ended, stop, stored } = start(t, { reading: () => promise });
+    const { reported, ended, stop, stored } = start(t, { reading: () => promise });
     await new Promise(setImmediate);
     stop();
     resolve();
     await promptly(ended);
-    assert.deepEqual([told, stored()?.holder], [[], undefined]);
+    assert.deepEqual([reported, stored()?.holder], [[], undefined]);
     assert.equal(stored()?.resourceVersion, '2', 'it was taken, and given back');
   });
 
@@ -188,19 +188,19 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
 
   test('holdLease ends within three seconds of the stop if the API server never responds', async (t) => {
     let isHung = false;
-    const { told, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
-    await eventually(() => assert.equal(told.at(-1), 'begun'));
+    const { reported, ended, stop } = start(t, { reading: () => (isHung ? new Promise(() => {}) : Promise.resolve()) });
+    await eventually(() => assert.equal(reported.at(-1), 'begun'));
     isHung = true;
     stop();
     await promptly(ended, { withinMs: 30_000 });
   });
 
   test('holdLease starts the backstop without the Lease, with one warning, if RBAC forbids the Lease for longer than its duration', async (t) => {
-    const { told, ended, stop } = start(t, { error: () => forbidden });
-    await eventually(() => assert.equal(told.at(-1), 'begun'), { withinMs: 60_000 });
+    const { reported, ended, stop } = start(t, { error: () => forbidden });
+    await eventually(() => assert.equal(reported.at(-1), 'begun'), { withinMs: 60_000 });
     stop();
     await promptly(ended);
-    assert.deepEqual(told.slice(0, 3), [
+    assert.deepEqual(reported.slice(0, 3), [
       'lease unavailable, watching jobs without it',
       'started watching jobs',
       'begun',
@@ -210,17 +210,17 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
   test('holdLease does not start the backstop if the first checks were forbidden and another replica holds the Lease', async (t) => {
     let looks = 0;
     const lease = { ...renewed(0), renewedAt: new Date() };
-    const { told } = start(t, { lease, error: () => (looks++ === 0 ? forbidden : undefined) });
+    const { reported } = start(t, { lease, error: () => (looks++ === 0 ? forbidden : undefined) });
     await eventually(() => assert.equal(looks, 3), { withinMs: 60_000 });
-    assert.deepEqual(told, []);
+    assert.deepEqual(reported, []);
   });
 
   test('holdLease does not start the backstop while the API server is unavailable for less than the Lease duration', async (t) => {
-    const { told, ended, stop } = start(t, { error: () => new OperatorError('KUBE_UNAVAILABLE', 'away') });
+    const { reported, ended, stop } = start(t, { error: () => new OperatorError('KUBE_UNAVAILABLE', 'away') });
     await new Promise(setImmediate);
     stop();
     await promptly(ended);
-    assert.deepEqual(told, []);
+    assert.deepEqual(reported, []);
   });
 });
 
