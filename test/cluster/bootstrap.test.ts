@@ -3,10 +3,9 @@ import { X509Certificate } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { V1Secret } from '@kubernetes/client-node';
 import { type Cluster, SECRET, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
-import { startDaemon } from '../support/cluster/daemon.ts';
+import { startDaemon, untilRestartRenews } from '../support/cluster/daemon.ts';
 import { opensslVerify } from '../support/cluster/openssl.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
-import { eventually } from '../support/eventually.ts';
 
 const text = (secret: V1Secret | undefined, key: string): string =>
   Buffer.from(secret?.data?.[key] ?? '', 'base64').toString();
@@ -68,10 +67,7 @@ describe('the start of a daemon on a real API server, with only the rights of ma
     await first.line('ready');
     const before = await cluster.secret();
     assert.equal(await first.stop(), 0);
-    // The daemon renews a certificate at its start if the certificate was issued before the start. The stored time of
-    // issue has no milliseconds, so the test waits for the next second.
-    const issuedAt = Date.parse(before?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-at'] ?? '');
-    await eventually(() => assert.ok(Date.now() >= issuedAt + 1000));
+    await untilRestartRenews(before);
 
     const second = await start();
     t.after(() => second.stop());

@@ -3,7 +3,7 @@ import { after, before, beforeEach, describe, it, type TestContext } from 'node:
 import { PatchStrategy, setHeaderOptions, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { startTimeline } from '../support/chaos/timeline.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
-import { startDaemon } from '../support/cluster/daemon.ts';
+import { startDaemon, untilRestartRenews } from '../support/cluster/daemon.ts';
 import { rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -157,12 +157,13 @@ describe('changes of Secret and registration by other writers while a daemon run
     const first = await start(t);
     assert.equal((await first.line('managed-by label of the Secret differs')).found, 'platform');
     await first.stop();
-    const before = (await cluster.secret())?.data?.['tls.crt'];
+    const before = await cluster.secret();
+    await untilRestartRenews(before);
     const second = await start(t);
     const issued = await second.line('certificates issued');
     assert.deepEqual([issued.action, issued.reason], ['renew', 'restart']);
     const secret = await cluster.secret();
-    assert.notEqual(secret?.data?.['tls.crt'], before);
+    assert.notEqual(secret?.data?.['tls.crt'], before?.data?.['tls.crt']);
     assert.equal(secret?.metadata?.labels?.['app.kubernetes.io/managed-by'], 'platform');
     await eventually(async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });

@@ -1,8 +1,11 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { V1Secret } from '@kubernetes/client-node';
 import { freePort } from '../../../tools/control-plane/free-port.ts';
+import { eventually } from '../eventually.ts';
 
 /** Path of the bundle that `npm run build` creates. */
 export const BUNDLE = fileURLToPath(new URL('../../../dist/terraform-daemon.js', import.meta.url));
@@ -127,4 +130,13 @@ function observe(
       return ended;
     },
   };
+}
+
+/**
+ * Waits until a daemon that starts renews the certificate of this Secret because of its start: the certificate must be
+ * older than the start, and its stored time of issue has whole seconds only.
+ */
+export async function untilRestartRenews(secret: V1Secret | undefined): Promise<void> {
+  const issuedAt = Date.parse(secret?.metadata?.annotations?.['terraform.job.kb.io/serving-issued-at'] ?? '');
+  await eventually(() => assert.ok(Date.now() >= issuedAt + 1000));
 }
