@@ -23,10 +23,12 @@ export interface OwnOption {
   readonly parse?: (text: string) => Parsed<unknown>;
 }
 
-/** The streams that a command writes to. */
+/** A stream that a command writes to. A terminal has `columns`. */
+export type OutputStream = NodeJS.WritableStream & { readonly columns?: number };
+
 export interface Output {
-  readonly stdout: { readonly write: (text: string) => unknown };
-  readonly stderr: { readonly write: (text: string) => unknown };
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
 }
 
 export interface Subcommand {

@@ -5,6 +5,7 @@ import type { StoredSecret } from '../../src/certs/secret.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import { inspect } from '../../src/commands/inspect/inspect.ts';
 import { aCertificateSet, ISSUED_AT } from '../support/builders/a-certificate-set.ts';
+import { plain } from '../support/builders/a-terminal.ts';
 import { anyRegistration, anySecret } from './cluster-targets.ts';
 import type { Target } from './target.ts';
 
@@ -40,6 +41,7 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
         readFailure: async () => undefined,
         readNamespacePhase: async () => undefined,
         isInPod: false,
+        terminal: plain,
         write: (text) => {
           printed += text;
         },

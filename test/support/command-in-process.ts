@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { parseCommandLine } from '../../src/cli/command-line.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { runCommand } from '../../src/operator/command.ts';
@@ -10,7 +11,14 @@ export async function callCommand(args: readonly string[], env: Readonly<Record<
   const before = { ...process.env };
   Object.assign(process.env, env);
   const written = { stdout: '', stderr: '' };
-  const writerOf = (name: keyof typeof written) => ({ write: (text: string) => (written[name] += text) });
+  const writerOf = (name: keyof typeof written) =>
+    new Writable({
+      decodeStrings: false,
+      write(text: string, _encoding, done) {
+        written[name] += text;
+        done();
+      },
+    });
   try {
     const output = { stdout: writerOf('stdout'), stderr: writerOf('stderr') };
     return { exitCode: await parseCommandLine(args, { run: runCommand, ...subcommands }, output), ...written };

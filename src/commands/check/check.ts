@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
+import type { Terminal } from '../terminal.ts';
 import { type CheckContext, observe } from './observations.ts';
 import { observeCluster } from './pre-observations.ts';
 import { preStepsOf } from './pre-steps.ts';
-import { type CheckReport, checkText, checkVerdicts, createReport, type Paint } from './report.ts';
+import { type CheckReport, checkText, checkVerdicts, createReport } from './report.ts';
 import { stepsOf, unavailable } from './steps.ts';
 
 export interface CheckOptions {
@@ -15,7 +16,7 @@ export interface CheckOptions {
 }
 
 interface Output {
-  readonly paint: Paint;
+  readonly terminal: Terminal;
   readonly write: (text: string) => void;
 }
 
@@ -27,16 +28,18 @@ const REPEAT_MS = 1_000;
  * @returns the exit code.
  * @throws OperatorError with a `KUBE_…` code if the API server rejects a read for another reason than a missing right.
  */
-export async function check(options: CheckOptions, context: CheckContext, { paint, write }: Output): Promise<number> {
+export async function check(
+  options: CheckOptions,
+  context: CheckContext,
+  { terminal, write }: Output,
+): Promise<number> {
   const startMs = performance.now();
   let report = await attempt(options, context);
   while (report.verdict === 'failed' && performance.now() - startMs + REPEAT_MS < options.wait) {
     await delay(REPEAT_MS);
     report = await attempt(options, context);
   }
-  // The texts of the cluster are made printable before the colours, which are control characters.
-  const shown = JSON.parse(printable(JSON.stringify(report))) as CheckReport;
-  write(options.output === 'json' ? `${JSON.stringify(shown, null, 2)}\n` : checkText(shown, paint));
+  write(options.output === 'json' ? `${printable(JSON.stringify(report, null, 2))}\n` : checkText(report, terminal));
   return checkVerdicts[report.verdict].exitCode;
 }
 

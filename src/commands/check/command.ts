@@ -1,13 +1,10 @@
-import { styleText } from 'node:util';
 import type { Subcommand } from '../../cli/command-line.ts';
 import { readPolicyOption } from '../../cli/option-files.ts';
 import { duration, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
+import { terminalOf } from '../terminal.ts';
 import { type CheckOptions, check } from './check.ts';
-import { checkVerdicts, type Paint } from './report.ts';
-
-/** `styleText` leaves out the colours if stdout is no terminal or NO_COLOR is set. */
-const paint: Paint = (colour, text) => styleText(colour, text, { stream: process.stdout });
+import { checkVerdicts } from './report.ts';
 
 export const checkCommand = {
   description: 'prove with a dry run of a Job that the API server, the webhook and the daemon work together',
@@ -49,6 +46,6 @@ Examples:
     const { config, callJson, registrations } = openCluster(raw, problems);
     const policy = config.policyFile === undefined ? undefined : content;
     const write = (text: string) => stdout.write(text);
-    return check(own, { config, callJson, registrations, policy }, { paint, write });
+    return check(own, { config, callJson, registrations, policy }, { terminal: terminalOf(stdout), write });
   },
 } as const satisfies Subcommand;

@@ -1,6 +1,5 @@
 import { exitCodes } from '../../cli/exit-codes.ts';
-import { oneLine } from '../../lib/text.ts';
-import { wrapped } from '../inspect/terminal.ts';
+import { commandRow, padded, type Terminal, wrapped } from '../terminal.ts';
 import type { Step } from './steps.ts';
 
 /** The results of `check` and their exit codes. Code 2 is reserved for usage errors. */
@@ -26,28 +25,25 @@ export function createReport(steps: readonly Step[], at: Date): CheckReport {
   return { format: 1, at, verdict: isFailed ? 'failed' : isProven ? 'passed' : 'incomplete', steps };
 }
 
-/** Colours a text, or returns it unchanged if the output is no terminal. */
-export type Paint = (colour: 'green' | 'red' | 'yellow', text: string) => string;
-
 const marks = {
-  passed: { colour: 'green', sign: '✓' },
-  failed: { colour: 'red', sign: '✗' },
-  skipped: { colour: 'yellow', sign: '-' },
+  passed: { style: 'good', sign: '✓' },
+  failed: { style: 'bad', sign: '✗' },
+  skipped: { style: 'caution', sign: '-' },
 } as const;
 
-const verdictColours = { passed: 'green', failed: 'red', incomplete: 'yellow' } as const;
+const verdictStyles = { passed: 'good', failed: 'bad', incomplete: 'caution' } as const;
 
 const NAMES = 13;
 
 /** Returns the report as text: a line for each step, and the command below a step that failed. */
-export function checkText({ steps, verdict }: CheckReport, paint: Paint): string {
+export function checkText({ steps, verdict }: CheckReport, terminal: Terminal): string {
+  const { paint } = terminal;
   const lines = steps.flatMap(({ name, result, message, command }) => {
-    const rest = ' '.repeat(NAMES + 2);
-    const [first = '', ...others] = wrapped(message, name.padEnd(NAMES), rest);
-    const commands = command === undefined ? [] : [rest + oneLine(command)];
-    const { colour, sign } = marks[result];
-    return [`${paint(colour, sign)} ${first}`, ...others, ...commands];
+    const { style, sign } = marks[result];
+    const first = `${paint(style, sign)} ${padded(name, NAMES)}`;
+    const commands = command === undefined ? [] : [paint('hint', commandRow(command))];
+    return [...wrapped(message, { first, rest: ' '.repeat(NAMES + 2) }, terminal), ...commands];
   });
-  const end = `verdict: ${paint(verdictColours[verdict], verdict)}: ${checkVerdicts[verdict].meaning}`;
+  const end = `verdict: ${paint(verdictStyles[verdict], verdict)}: ${checkVerdicts[verdict].meaning}`;
   return `${[...lines, end].join('\n')}\n`;
 }

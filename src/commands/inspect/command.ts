@@ -1,6 +1,7 @@
 import { installOptions, type Subcommand } from '../../cli/command-line.ts';
 import { hostAndPort, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
+import { terminalOf } from '../terminal.ts';
 import { type InspectOptions, inspect } from './inspect.ts';
 import { verdicts } from './report.ts';
 
@@ -40,6 +41,6 @@ Examples:
   run(raw, own: InspectOptions, { stdout }) {
     const { config, ...cluster } = openCluster(raw);
     const write = (text: string) => stdout.write(text);
-    return inspect(own, config, { ...cluster, write, now: () => new Date() });
+    return inspect(own, config, { ...cluster, terminal: terminalOf(stdout), write, now: () => new Date() });
   },
 } as const satisfies Subcommand;

@@ -7,6 +7,7 @@ import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/registration-step.ts';
 import { repairCommands } from '../kubectl-hints.ts';
+import type { Terminal } from '../terminal.ts';
 import { objectOf, type ProbeResult, type Reading, type Readings, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
 import { createReport, verdicts } from './report.ts';
@@ -26,6 +27,7 @@ export interface InspectDependencies {
   readonly readNamespacePhase: () => Promise<string | undefined>;
   /** Whether this process runs in a Pod. The commands that probe the endpoint then contain no port-forward. */
   readonly isInPod: boolean;
+  readonly terminal: Terminal;
   readonly write: (text: string) => void;
   readonly now: () => Date;
 }
@@ -39,7 +41,7 @@ export interface InspectDependencies {
 export async function inspect(
   { output, address }: InspectOptions,
   config: Config,
-  { secrets, registrations, readFailure, readNamespacePhase, isInPod, write, now }: InspectDependencies,
+  { secrets, registrations, readFailure, readNamespacePhase, isInPod, terminal, write, now }: InspectDependencies,
 ): Promise<number> {
   const [secret, registration, failure, namespacePhase] = await Promise.all([
     config.certificateDirectory === undefined ? readable(secrets.read()) : ('unused' as const),
@@ -53,7 +55,7 @@ export async function inspect(
   const endpoint = await probe(objectOf(registration), config, { address, isInPod });
   const report = createReport({ secret, registration, endpoint, failure, namespacePhase }, config, now());
   const json = () => `${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`;
-  write(printable(output === 'json' ? json() : reportText(report)));
+  write(output === 'json' ? printable(json()) : reportText(report, terminal));
   return verdicts[report.verdict].exitCode;
 }
 

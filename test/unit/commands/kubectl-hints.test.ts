@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { commandColumns } from '../../../src/commands/inspect/terminal.ts';
 import { repairCommands } from '../../../src/commands/kubectl-hints.ts';
+import { commandRow } from '../../../src/commands/terminal.ts';
 
 /** Returns the arguments that a shell passes to each command of a text, for example kubectl. */
 async function pasted(line: string): Promise<readonly string[][]> {
@@ -37,16 +37,13 @@ describe('the suggested repair commands', () => {
         [commands.install, ['run', `--namespace=${name}`]],
       ] as const;
       for (const [command, words] of expected) {
-        for (const line of [command, commandColumns(command)]) assert.deepEqual(await pasted(line), [words], line);
+        for (const line of [command, commandRow(command)]) assert.deepEqual(await pasted(line), [words], line);
       }
     });
   }
 
   test('a suggested command with a line break in a name stays on one line', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
-    assert.equal(
-      commandColumns(restart),
-      `${' '.repeat(15)}kubectl -n 'a verdict: healthy' rollout restart deployment d`,
-    );
+    assert.equal(commandRow(restart), `${' '.repeat(15)}kubectl -n 'a verdict: healthy' rollout restart deployment d`);
   });
 });

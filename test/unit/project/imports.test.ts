@@ -24,9 +24,9 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   commands: {
     floor: 2,
+    doors: { 'get-east-asian-width': 'terminal.ts' },
     impure: [
       'check/check.ts',
-      'check/command.ts',
       'check/observations.ts',
       'cluster.ts',
       'inspect/command.ts',

@@ -10,6 +10,7 @@ import { stepsOf } from '../../../../src/commands/check/steps.ts';
 import type { Policy } from '../../../../src/policy/policy.ts';
 import { installObjects } from '../../../../tools/manifests/kustomize.ts';
 import { aCertificateSet, ISSUED_AT } from '../../../support/builders/a-certificate-set.ts';
+import { marked, plain } from '../../../support/builders/a-terminal.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
 
 const { caBundle } = await aCertificateSet();
@@ -143,13 +144,13 @@ test('check --pre asks for the right to create each kind of object of manifests/
   );
 });
 
-test('the report colours only marks and verdict, and does not exceed 100 columns', () => {
+test('the report colours marks, verdict and commands, and does not exceed 100 columns', () => {
   const report = createReport(stepsOf(observations(returned(uncapped))), new Date());
-  const text = checkText(report, (colour, text) => `<${colour}>${text}</>`);
-  assert.match(text, /^<green>✓<\/> api-server {3}answers/);
-  assert.match(text, /\n<red>✗<\/> dry-run/);
-  assert.match(text, /\nverdict: <red>failed<\/>: /);
-  for (const line of checkText(report, (_colour, text) => text).split('\n')) {
+  const text = checkText(report, marked);
+  assert.match(text, /^<good>✓<\/> api-server {3}answers/);
+  assert.match(text, /\n<bad>✗<\/> dry-run/);
+  assert.match(text, /\nverdict: <bad>failed<\/>: /);
+  for (const line of checkText(report, plain).split('\n')) {
     assert.ok(line.length <= 100 || / {15}/.test(line), line);
   }
 });

@@ -6,6 +6,7 @@ import { inspect } from '../../../../src/commands/inspect/inspect.ts';
 import { OperatorError } from '../../../../src/lib/errors.ts';
 import type { ReconcileFailure } from '../../../../src/stores/event-store.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
+import { plain } from '../../../support/builders/a-terminal.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
 
 const set = await aCertificateSet();
@@ -46,6 +47,7 @@ async function inspected(cluster: Cluster = {}) {
     readFailure: async () => failure,
     readNamespacePhase: async () => phase,
     isInPod,
+    terminal: plain,
     write: (part) => void written.push(part),
     now: () => ISSUED_AT,
   });

@@ -1,15 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readConfig } from '../../../../src/cli/config.ts';
+import { bar, relativeTime } from '../../../../src/commands/formats.ts';
 import { reportText } from '../../../../src/commands/inspect/report-text.ts';
-import { bar, columns, relativeTime, wrapped } from '../../../../src/commands/inspect/terminal.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, stored } from '../../../support/builders/a-certificate-set.ts';
+import { marked, plain } from '../../../support/builders/a-terminal.ts';
 import { anInspection, type Sight } from '../../../support/builders/an-inspection.ts';
 
 const DAY_MS = 86_400_000;
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
-const fullText = (sight: Partial<Sight> = {}): string => reportText(anInspection({ set, ...sight }));
+const fullText = (sight: Partial<Sight> = {}): string => reportText(anInspection({ set, ...sight }), plain);
+
+/** Has a subject in Chinese, of which each character takes two columns of a terminal. */
+const chinese = await aCertificateSet({
+  options: readConfig({
+    subject: 'CN=准入,OU=平台基础设施与数据库运维部,O=北京某某云计算数据科技有限公司（海淀分公司）,L=北京市海淀区,C=CN',
+  }).certificates,
+});
 
 const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
 const sights: Readonly<Record<string, Partial<Sight>>> = {
@@ -23,6 +32,7 @@ const sights: Readonly<Record<string, Partial<Sight>>> = {
   'one of an endpoint that was not called': {
     facts: { endpoint: { outcome: 'not-dialled', why: `${'x'.repeat(120)} does not resolve from here`, how: [] } },
   },
+  'one with a Chinese subject': { set: chinese },
   'one of nothing': { facts: { secret: 'absent', registration: 'absent' } },
   'one of what may not be read': { facts: { secret: 'refused', registration: 'refused' } },
 };
@@ -36,7 +46,8 @@ describe('the text report of inspect', () => {
       assert.ok(facts < 40, `${facts} lines of facts`);
       // A command stays on one line so that it can be pasted, and a word that is longer than a line stays whole.
       const isWhole = (line: string): boolean => /^ *(kubectl .*|([a-z]+ +)?\S+)$/.test(line);
-      for (const line of lines) assert.ok(line.length <= 100 || isWhole(line), line);
+      const width = (line: string): number => line.replaceAll(/\p{Script=Han}/gu, '##').length;
+      for (const line of lines) assert.ok(width(line) <= 100 || isWhole(line), line);
       for (const line of lines) assert.equal(line, line.trimEnd());
     });
   }
@@ -91,6 +102,25 @@ describe('the text report of inspect', () => {
     );
   });
 
+  test('the report of inspect says in words what its colours say', () => {
+    const problem = fullText({ liveBundle: '' as Pem });
+    const colours = (text: string): readonly string[] => [...text.matchAll(/<(\w+)>(.*?)<\/>/g)].map(([all]) => all);
+    const coloured = reportText(anInspection({ set, liveBundle: '' as Pem }), marked);
+    const words = (text: string): readonly string[] => text.split(/\s+/);
+    assert.deepEqual(words(coloured.replaceAll(/<\w*>|<\/>/g, '')), words(problem));
+    const painted = colours(coloured);
+    for (const expected of [
+      '<good>[####################] 89 of 90 days</>',
+      '<bad>no CA</>',
+      '<bad>untrusted</>',
+      '<bad>1 problem</>',
+      '<title>ENDPOINT</>',
+    ]) {
+      assert.ok(painted.includes(expected), `${expected}\n${painted.join('\n')}`);
+    }
+    assert.match(reportText(anInspection({ set }), marked), /\nverdict: <good>healthy<\/>\n$/);
+  });
+
   test('the report of inspect has each command on one line', () => {
     assert.ok(
       fullText({ secret: { labels: {} }, liveBundle: other.caBundle }).includes(`
@@ -114,19 +144,5 @@ describe('the terminal output of inspect', () => {
     assert.equal(relativeTime(new Date(2 * DAY_MS), now), 'in 2 days');
     assert.equal(relativeTime(new Date(2 * DAY_MS - 1), now), 'in 47 hours');
     assert.equal(relativeTime(new Date(-90_000), now), '90 seconds ago');
-  });
-
-  test('inspect wraps text at spaces and keeps long words whole', () => {
-    const long = 'x'.repeat(250);
-    assert.deepEqual(wrapped(`a ${long} b c`, '  name ', '       '), ['  name a', `       ${long}`, '       b c']);
-    assert.deepEqual(
-      wrapped('ab '.repeat(40), '', '').map((line) => line.length),
-      [98, 20],
-    );
-  });
-
-  test('the output of inspect has no control characters of inspected objects', () => {
-    const [line, ...others] = columns('name', 'a\u001b[31mb\u0007\n\u202ec');
-    assert.deepEqual([line, others], ['  name         a\\u001b[31mb\\u0007 \\u202ec', []]);
   });
 });

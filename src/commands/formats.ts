@@ -1,25 +1,4 @@
-import { oneLine } from '../../lib/text.ts';
-
-/** Maximum characters of a line. */
-const WIDTH = 100;
-const NAMES = 13;
 const BAR = 20;
-
-/**
- * Returns the text as lines that start with `first` and `rest`. Breaks at spaces; a word longer than a line stays
- * whole.
- */
-export function wrapped(text: string, first: string, rest: string): string[] {
-  const line = new RegExp(`\\S.{0,${WIDTH - rest.length - 1}}(?= |$)|\\S+`, 'g');
-  return (oneLine(text).match(line) ?? ['']).map((part, index) => `${index === 0 ? first : rest}${part}`);
-}
-
-/** Returns the lines of a row: the name in the first column, the text in the second. */
-export const columns = (name: string, text: string): string[] =>
-  wrapped(text, `  ${name.padEnd(NAMES)}`, ' '.repeat(NAMES + 2));
-
-/** Returns a command in the second column, on one line, so that a user can copy it. */
-export const commandColumns = (command: string): string => ' '.repeat(NAMES + 2) + oneLine(command);
 
 /**
  * Shortens a SHA-256 fingerprint to its first four and last four bytes, which are enough to compare two fingerprints.
