@@ -53,6 +53,7 @@ const rooms: Readonly<Record<string, Room>> = {
     doors: { 'prom-client': 'metrics.ts' },
   },
   registration: { floor: 6, impure: [] },
+  terraform: { floor: 6, impure: [] },
   webhook: {
     floor: 6,
     impure: ['client-certificates.ts', 'app.ts', 'body.ts', 'connections.ts', 'refused-connections.ts', 'server.ts'],
