@@ -8,6 +8,7 @@ import {
   type V1Deployment,
   type V1NetworkPolicy,
 } from '@kubernetes/client-node';
+import packageJson from '../../package.json' with { type: 'json' };
 import { optionsOf } from '../../tools/chart/helm.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import {
@@ -25,6 +26,9 @@ import type { Json } from '../support/builders/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { rawApi } from '../support/cluster/raw-api.ts';
 import { readDocument } from '../support/docs.ts';
+
+/** The base as the documents name it: in the repository, at the tag of the version. */
+const REMOTE_BASE = `${packageJson.repository}//manifests/base?ref=v${packageJson.version}`;
 
 describe('manifests/install.yaml', () => {
   it('manifests/install.yaml equals the rendered base', async () => {
@@ -58,7 +62,7 @@ describe('the kustomization of docs/how-to/install.md', () => {
     const text = await readDocument('docs/how-to/install.md');
     const [, block = ''] = /```yaml\n(apiVersion: kustomize[^`]*)```/.exec(text) ?? [];
     const { resources, images, ...fields } = loadYaml<Kustomization>(block);
-    assert.deepEqual(resources, ['github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
+    assert.deepEqual(resources, [REMOTE_BASE]);
     assert.ok(images);
     const rendered = loadAllYaml(
       await renderKustomization({ ...fields, namespace: 'elsewhere', resources: ['base'] }),
@@ -77,7 +81,7 @@ describe('the kustomization with a policy in docs/how-to/install.md', () => {
 
   /**
    * Reads the example kustomization with a policy from docs/how-to/install.md. The base of this checkout replaces the
-   * base on GitHub.
+   * base in the repository.
    */
   async function example(): Promise<{ readonly fields: Kustomization; readonly beside: KustomizationFiles }> {
     const text = await readDocument('docs/how-to/install.md');
@@ -85,7 +89,7 @@ describe('the kustomization with a policy in docs/how-to/install.md', () => {
       /```yaml\n([^`]*configMapGenerator:\n {2}- name: terraform-daemon-policy[^`]*)```/.exec(text) ?? [];
     const [, block = ''] = /```yaml\n(resources: \[policy, [^`]*)```/.exec(text) ?? [];
     const fields = loadYaml<Kustomization>(block);
-    assert.deepEqual(fields.resources, ['policy', 'github.com/<you>/terraform-daemon/manifests/base?ref=v1.0.0']);
+    assert.deepEqual(fields.resources, ['policy', REMOTE_BASE]);
     return {
       fields: { ...fields, namespace: 'vela-system', resources: ['policy', 'base'] },
       beside: { policy: { 'kustomization.yaml': generator, 'policy.yaml': POLICY } },

@@ -43,11 +43,12 @@ describe('the container image', () => {
     return promisify(execFile)(file, rest);
   }
 
-  it('the labels of the image name the version and the commit', () => {
+  it('the labels of the image name the version, the commit and the repository', () => {
     const revision = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
     const label = (name: string) => image.config.Labels[`org.opencontainers.image.${name}`];
     assert.equal(label('version'), packageJson.version);
     assert.equal(label('licenses'), packageJson.license);
+    assert.equal(label('source'), packageJson.repository);
     assert.match(label('revision') ?? '', new RegExp(`^${revision}(-dirty)?$`));
     assert.match(label('base.name') ?? '', /^localhost\/node-run:/);
   });

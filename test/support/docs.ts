@@ -33,6 +33,7 @@ export async function documents(): Promise<readonly string[]> {
     'README.md',
     TRANSLATION,
     'CONTRIBUTING.md',
+    'RELEASE.md',
     'SECURITY.md',
     ...docs
       .filter((name) => name.endsWith('.md'))

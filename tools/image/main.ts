@@ -5,7 +5,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 /** `npm run image`: builds the image with buildah, podman or docker, the first that works. */
 
-const { name, version } = packageJson;
+const { name, version, repository } = packageJson;
 
 /** The programs that can build the image, in the order in which this script tries them. */
 const ENGINES = ['buildah', 'podman', 'docker'];
@@ -18,7 +18,6 @@ const USAGE = `npm run image -- [OPTION…] [-- ARGUMENT…]
   --run-base IMAGE    base image of the result: Node.js at /nodejs/bin/node
   --npmrc FILE        npm settings for the build, for example a private registry with its token
   --ca FILE           PEM file of additional CAs that npm trusts, for example the CA of a proxy
-  --source URL        URL of the source code, for the label org.opencontainers.image.source
 
 Arguments after -- go to "ENGINE build". The image does not contain the files of --npmrc and --ca.
 `;
@@ -30,7 +29,7 @@ function fail(problem: string): never {
 
 function readArguments() {
   const one = { type: 'string' } as const;
-  const options = { engine: one, 'build-base': one, 'run-base': one, npmrc: one, ca: one, source: one } as const;
+  const options = { engine: one, 'build-base': one, 'run-base': one, npmrc: one, ca: one } as const;
   try {
     return parseArgs({
       options: { ...options, tag: { type: 'string', multiple: true }, help: { type: 'boolean' } },
@@ -101,7 +100,7 @@ function revision(): string {
 const buildArguments = {
   VERSION: version,
   REVISION: revision(),
-  SOURCE: values.source,
+  SOURCE: repository,
   BUILD_BASE: values['build-base'],
   RUN_BASE: values['run-base'],
 };

@@ -9,7 +9,18 @@ import { ensureTool } from '../control-plane/binaries.ts';
  */
 
 const root = join(import.meta.dirname, '..', '..');
-const PLACES = ['src', 'test', 'tools', 'bench', 'docs', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'];
+const PLACES = [
+  'src',
+  'test',
+  'tools',
+  'bench',
+  'docs',
+  'README.md',
+  'CONTRIBUTING.md',
+  'RELEASE.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+];
 
 const config = `--config=${join(import.meta.dirname, 'vale.ini')}`;
 const vale = spawn(await ensureTool('vale'), [config, '--glob=*.{md,ts}', ...process.argv.slice(2), ...PLACES], {

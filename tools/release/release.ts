@@ -1,0 +1,50 @@
+/** The fields of package.json that a release depends on. */
+export interface Package {
+  readonly version: string;
+  readonly repository: string;
+}
+
+/** The run of the release workflow. */
+export interface Run {
+  /** The pushed tag, for example `v1.0.0`. */
+  readonly tag: string;
+  /** The URL of the repository in which the workflow runs. */
+  readonly repository: string;
+}
+
+/** The names under which a release is published. */
+export interface Release {
+  readonly version: string;
+  /** The image without tag and digest. */
+  readonly image: string;
+  /** The parent of the chart, as `helm push` takes it. */
+  readonly charts: string;
+}
+
+/**
+ * Returns the names of the release.
+ *
+ * @throws Error if the tag is not the version of package.json, or if package.json names another repository: npm refuses
+ *   such a package, and the image would name a wrong source.
+ */
+export function releaseOf({ version, repository }: Package, run: Run): Release {
+  const mustBe = (field: string, found: string, allowed: string) =>
+    new Error(`package.json: ${field}: invalid value ${JSON.stringify(found)}: must be ${JSON.stringify(allowed)}`);
+  if (run.tag !== `v${version}`) throw mustBe('version', version, run.tag.replace(/^v/, ''));
+  if (run.repository !== repository) throw mustBe('repository', repository, run.repository);
+  const [, path] = /^https:\/\/github\.com\/(.+)$/.exec(repository) ?? [];
+  if (path === undefined) throw mustBe('repository', repository, 'https://github.com/OWNER/NAME');
+  const image = `ghcr.io/${path.toLowerCase()}`; // a name of an image has no capital letters
+  return { version, image, charts: `oci://${image}/charts` };
+}
+
+/**
+ * Returns the section of a version of CHANGELOG.md without its heading.
+ *
+ * @throws Error if the version has no section.
+ */
+export function releaseNotes(changelog: string, version: string): string {
+  const section = changelog.split(/^## /m).find((text) => text.startsWith(`[${version}] `));
+  if (section === undefined) throw new Error(`CHANGELOG.md has no section "## [${version}]"`);
+  return `${section.slice(section.indexOf('\n')).trim()}\n`;
+}
