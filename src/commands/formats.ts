@@ -6,6 +6,9 @@ const BAR = 20;
 export const shortFingerprint = (sha256: string): string =>
   sha256.length > 30 ? `${sha256.slice(0, 11)}…${sha256.slice(-11)}` : sha256;
 
+/** Returns the common name of a subject, or the whole subject if it has none. */
+export const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
+
 /** Formats a date in UTC, to the second. */
 export const date = (moment: Date | undefined): string =>
   moment === undefined ? 'unknown' : `${moment.toISOString().slice(0, 19).replace('T', ' ')}Z`;
@@ -29,10 +32,14 @@ export function bar(leftMs: number, wholeMs: number): string {
   return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${inUnit(leftMs)} of ${inUnit(wholeMs)} ${unit.name}`;
 }
 
+/** Formats a duration: `31 days`, `90 seconds`. */
+export function durationText(ms: number): string {
+  const unit = unitFor(ms);
+  return `${Math.floor(ms / unit.ms)} ${unit.name}`;
+}
+
 /** Formats a date relative to now: `in 31 days`, `90 seconds ago`. */
 export function relativeTime(moment: Date, now: Date): string {
-  const ms = Math.abs(moment.getTime() - now.getTime());
-  const unit = unitFor(ms);
-  const text = `${Math.floor(ms / unit.ms)} ${unit.name}`;
+  const text = durationText(Math.abs(moment.getTime() - now.getTime()));
   return moment >= now ? `in ${text}` : `${text} ago`;
 }

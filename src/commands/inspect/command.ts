@@ -19,7 +19,12 @@ export const inspectCommand = {
     'settle-time',
   ],
   own: [
-    { flags: '-o, --output <format>', description: 'text or json', default: 'text', parse: oneOf('text', 'json') },
+    {
+      flags: '-o, --output <format>',
+      description: 'text, json or html',
+      default: 'text',
+      parse: oneOf('text', 'json', 'html'),
+    },
     {
       flags: '--address <host:port>',
       description: 'address to connect to (default: the registered Service or URL, if its name resolves)',

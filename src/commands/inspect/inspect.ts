@@ -11,10 +11,11 @@ import type { Terminal } from '../terminal.ts';
 import { objectOf, type ProbeResult, type Reading, type Readings, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
 import { createReport, verdicts } from './report.ts';
+import { reportHtml } from './report-html.ts';
 import { reportText } from './report-text.ts';
 
 export interface InspectOptions {
-  readonly output: 'text' | 'json';
+  readonly output: 'text' | 'json' | 'html';
   readonly address: Address | undefined;
 }
 
@@ -54,8 +55,14 @@ export async function inspect(
   }
   const endpoint = await probe(objectOf(registration), config, { address, isInPod });
   const report = createReport({ secret, registration, endpoint, failure, namespacePhase }, config, now());
-  const json = () => `${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`;
-  write(output === 'json' ? printable(json()) : reportText(report, terminal));
+  const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
+    text: () => reportText(report, terminal),
+    json: () =>
+      printable(`${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}
+`),
+    html: () => printable(reportHtml(report)),
+  };
+  write(formats[output]());
   return verdicts[report.verdict].exitCode;
 }
 

@@ -1,5 +1,5 @@
 import { oneLine } from '../../lib/text.ts';
-import { bar, date, relativeTime, shortFingerprint } from '../formats.ts';
+import { bar, commonName, date, relativeTime, shortFingerprint } from '../formats.ts';
 import { type Cell, commandRow, row, type Terminal, wrapped } from '../terminal.ts';
 import type { CertificateFacts } from './certificate-facts.ts';
 import { type InspectionReport, verdicts } from './report.ts';
@@ -96,9 +96,6 @@ function registrationSection({ registration }: InspectionReport): Section {
   };
   return { title, rows };
 }
-
-/** Returns the common name of a subject, or the whole subject if it has none. */
-const commonName = (subject: string): string => /(?:^|, )(CN=[^,]*)/.exec(subject)?.[1] ?? subject;
 
 function endpointSection({ endpoint }: InspectionReport): Section {
   const { outcome, address, serverName, why, how, certificate, isVerified, isOfSecret } = endpoint;
