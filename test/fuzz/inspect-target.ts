@@ -12,7 +12,7 @@ import type { Target } from './target.ts';
 interface InspectInput {
   readonly secret: StoredSecret;
   readonly registration: V1MutatingWebhookConfiguration;
-  readonly output: 'text' | 'json';
+  readonly output: 'text' | 'json' | 'html';
 }
 
 /**
@@ -31,7 +31,7 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
     inputs: fc.record({
       secret: await anySecret(),
       registration: await anyRegistration(),
-      output: fc.constantFrom('text', 'json'),
+      output: fc.constantFrom('text', 'json', 'html'),
     }),
     async check({ secret, registration, output }) {
       let printed = '';
@@ -50,6 +50,12 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
       for (const line of keyLines) assert.ok(!printed.includes(line), 'a key is printed');
       // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
       assert.doesNotMatch(printed, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, 'a control character is printed');
+      if (output === 'html')
+        assert.doesNotMatch(
+          printed,
+          /<(?!\/?(html|head|meta|title|style|body|main|section|header|footer|div|p|b|h[123]|ul|ol|li|dl|dt|dd|table|tbody|tr|th|td|time|code|span|svg|g|path|circle|rect|line|text)\b|!doctype)/,
+          'a tag of the input is printed',
+        );
     },
   };
 }

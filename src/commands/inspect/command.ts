@@ -42,7 +42,8 @@ Examples:
   terraform-daemon inspect
   kubectl -n vela-system port-forward service/terraform-job-webhook-service 8443:443 &
   terraform-daemon inspect --address 127.0.0.1:8443
-  terraform-daemon inspect -o json | jq .verdict`,
+  terraform-daemon inspect -o json | jq .verdict
+  terraform-daemon inspect -o html > inspect.html`,
   run(raw, own: InspectOptions, { stdout }) {
     const { config, ...cluster } = openCluster(raw);
     const write = (text: string) => stdout.write(text);

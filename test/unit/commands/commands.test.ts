@@ -28,7 +28,7 @@ describe('the subcommands', () => {
   });
 
   const wrong: Readonly<Record<string, readonly [readonly string[], RegExp]>> = {
-    'an unknown output format': [['inspect', '-o', 'yaml'], /Must be one of text, json\./],
+    'an unknown output format': [['inspect', '-o', 'yaml'], /Must be one of text, json, html\./],
     'an address without a port': [['inspect', '--address=host'], /Must be <host>:<port>/],
     'an additional argument': [['inspect', 'again'], /too many arguments/],
     'an unknown API version': [['policy', '--api-version=v2'], /Must be one of v1, v1beta1\./],

@@ -97,12 +97,12 @@ ${ticks.map(({ name, position }, index) => html`<text class="${index % 2 === 0 &
 export function detailsSection(report: InspectionReport): Html {
   const shown = shownCertificates(report);
   if (shown.length === 0) return html``;
-  const tables = shown.map(({ role, certificate }) => {
+  const tables = shown.map(({ role, certificate }, index) => {
     const { subject, issuer, dnsNames, ipAddresses, serial, sha256, notBefore, notAfter } = certificate;
     const names = [...dnsNames, ...ipAddresses].join(', ');
     const row = (name: string, value: string | Html) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`;
-    return html`<h3 id="${sha256}">${role}</h3>
-<table aria-labelledby="${sha256}"><tbody>
+    return html`<h3 id="certificate-${index + 1}">${role}</h3>
+<table aria-labelledby="certificate-${index + 1}"><tbody>
 ${row('Subject', subject)}
 ${row('Issuer', issuer)}
 ${names !== '' && row('Names', names)}

@@ -17,12 +17,11 @@ export function statusOf({ verdict, problems, endpoint, rotation }: InspectionRe
     return { tone: 'bad', title, lead: endpoint.isVerified ? `${works} ${list}` : list };
   }
   if (verdict === 'incomplete') {
-    const lead = `The last check is missing, because the endpoint was not called: ${endpoint.why}.`;
-    return { tone: 'open', title: 'No problem was found', lead };
+    return { tone: 'open', title: 'No problem was found', lead: `The endpoint was not called: ${endpoint.why}.` };
   }
   const isRotating = rotation !== undefined && rotation.phase !== 'stable';
-  const now = isRotating ? 'The certificate authority is being rotated.' : '';
-  return { tone: 'good', title: 'The webhook is healthy', lead: `${works} ${now} No action needed.` };
+  const state = isRotating ? `${works} The certificate authority is being rotated.` : works;
+  return { tone: 'good', title: 'The webhook is healthy', lead: `${state} No action needed.` };
 }
 
 export function statusHeader(report: InspectionReport): Html {

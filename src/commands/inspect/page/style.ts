@@ -147,7 +147,7 @@ footer { margin-top: 2.5rem; font-size: 0.8125rem; color: var(--quiet); }
   .steps > li::before { left: 0.39rem; right: auto; top: 0.3rem; bottom: -0.3rem; width: 2px; height: auto; }
   .steps > li:last-child::before { display: none; }
   .steps > li::after { top: 0.25rem; }
-  .pairs { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.9rem 1.5rem; padding: 1rem 1.25rem 1.2rem; border-top: 1px solid var(--line); }
+  .pairs > div { grid-template-columns: 1fr; padding: 0.25rem 0; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, th, td { display: block; }
   tr + tr { border-top: 1px solid var(--line); }
