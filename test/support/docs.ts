@@ -35,6 +35,7 @@ export async function documents(): Promise<readonly string[]> {
     'CONTRIBUTING.md',
     'RELEASE.md',
     'SECURITY.md',
+    'examples/README.md',
     ...docs
       .filter((name) => name.endsWith('.md'))
       .toSorted()

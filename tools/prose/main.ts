@@ -15,6 +15,7 @@ const PLACES = [
   'tools',
   'bench',
   'docs',
+  'examples',
   'README.md',
   'CONTRIBUTING.md',
   'RELEASE.md',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { describe, it, test } from 'node:test';
 import { markdownIt } from 'markdownlint-rule-relative-links';
 import { jobEventReasons } from '../../../src/backstop/job-events.ts';
@@ -16,7 +16,7 @@ import { MOST_RULES } from '../../../src/policy/schema.ts';
 import { registrationReasons } from '../../../src/registration/drift.ts';
 import { eventReasons } from '../../../src/telemetry/events.ts';
 import { connectionReasons } from '../../../src/webhook/refused-connections.ts';
-import { readDocument, shellBlocks, TRANSLATION } from '../../support/docs.ts';
+import { projectFile, readDocument, shellBlocks, TRANSLATION } from '../../support/docs.ts';
 import { policyTable, readReadme, shellCommands } from '../../support/readme.ts';
 
 describe('the README', () => {
@@ -91,12 +91,30 @@ describe('docs/reference/policy-file.md', () => {
     const parsed = parsePolicy(example);
     assert.ok('value' in parsed, JSON.stringify(parsed));
     assert.deepEqual(parsed.value.rules[1], terraformPolicy.rules[0]);
+    assert.equal(example, await readDocument('examples/policies/terraform-controller.yaml'));
   });
 
   it('docs/reference/policy-file.md has the limits of the code for rules, file size and characters of CEL', async () => {
     const cel = LONGEST_EXPRESSION.toLocaleString('en');
     const limits = `- **Limits**: ${MOST_RULES} rules, ${MOST_BYTES / 1024} KiB, ${cel} characters of CEL.`;
     assert.ok((await readDocument('docs/reference/policy-file.md')).includes(limits), `it should say: ${limits}`);
+  });
+});
+
+describe('docs/reference/presets.md', async () => {
+  const files = await readdir(projectFile('examples/policies'));
+
+  it('docs/reference/presets.md links to each file in examples/policies', async () => {
+    const page = await readDocument('docs/reference/presets.md');
+    const linked = [...page.matchAll(/\]\(\.\.\/\.\.\/examples\/policies\/([^)]+)\)/g)].map(([, file]) => file);
+    assert.deepEqual(linked.toSorted(), files.toSorted());
+  });
+
+  it('the rules of all files in examples/policies together are a valid policy', async () => {
+    const texts = await Promise.all(files.map((file) => readDocument(`examples/policies/${file}`)));
+    const rules = texts.map((text) => text.slice(text.indexOf('rules:\n') + 'rules:\n'.length));
+    const parsed = parsePolicy(`rules:\n${rules.join('')}`);
+    assert.ok('value' in parsed, JSON.stringify(parsed));
   });
 });
 
