@@ -11,6 +11,7 @@ import { ensurePauseImage } from './image/images.ts';
 const progress = stderrProgress();
 await ensureBinaries(['etcd', 'kube-apiserver'], progress);
 await ensureTool('vale', progress);
+await ensureTool('actionlint', progress);
 await ensureBinaries(['kube-controller-manager', 'kubectl'], progress);
 await ensureTool('helm4', progress);
 await ensureTool('helm3', progress);

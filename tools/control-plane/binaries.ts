@@ -1,6 +1,6 @@
 import { access, constants, readdir, rename, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { cachePath } from '../cache-path.ts';
 import { inBuildFolder } from './build-folder.ts';
 import { checkGo, goBuild, moduleFolder } from './go-build.ts';
 import { type GoModule, minorOf, readGoModule } from './go-module.ts';
@@ -25,7 +25,7 @@ export type Helm = 'helm3' | 'helm4';
 export type TerraformController = 'terraform-controller-v0.8.0' | 'terraform-controller-master';
 
 /** A program that is built from its own go.mod, not from the go.mod of Kubernetes. */
-export type Tool = Helm | TerraformController | 'vale';
+export type Tool = Helm | TerraformController | 'actionlint' | 'vale';
 
 const TERRAFORM_CONTROLLER = 'github.com/oam-dev/terraform-controller';
 
@@ -50,6 +50,7 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   helm4: { package: 'helm.sh/helm/v4/cmd/helm', file: 'helm' },
   'terraform-controller-v0.8.0': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
   'terraform-controller-master': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
+  actionlint: { package: 'github.com/rhysd/actionlint/cmd/actionlint', file: 'actionlint' },
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
@@ -120,6 +121,7 @@ const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly ma
   helm4: { folder: 'helm', main: 'helm.sh/helm/v4' },
   'terraform-controller-v0.8.0': { folder: 'terraform-controller/v0.8.0', main: TERRAFORM_CONTROLLER },
   'terraform-controller-master': { folder: 'terraform-controller/master', main: TERRAFORM_CONTROLLER },
+  actionlint: { folder: '../workflows', main: 'github.com/rhysd/actionlint' },
   vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
 };
 
@@ -197,12 +199,7 @@ async function assetsFolder(): Promise<string | undefined> {
   return folder;
 }
 
-function cacheFolder({ key }: GoModule): string {
-  const configured = process.env.XDG_CACHE_HOME;
-  // The XDG Base Directory Specification says that a relative path must be ignored.
-  const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
-  return join(base, 'terraform-daemon', 'control-plane', key);
-}
+const cacheFolder = ({ key }: GoModule): string => cachePath('control-plane', key);
 
 function isExecutable(file: string): Promise<boolean> {
   return access(file, constants.X_OK).then(

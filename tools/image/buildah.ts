@@ -1,16 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { basename, isAbsolute, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { cachePath } from '../cache-path.ts';
 import type { Progress } from '../control-plane/progress.ts';
 
-const configured = process.env.XDG_CACHE_HOME;
-const base = configured !== undefined && isAbsolute(configured) ? configured : join(homedir(), '.cache');
-
 /** The folder that keeps images and their sources between runs. */
-export const IMAGE_CACHE = join(base, 'terraform-daemon', 'images');
+export const IMAGE_CACHE = cachePath('images');
 
 /** Returns the environment in which buildah uses only the images of the tests, not other images of the machine. */
 export async function imageEnvironment(): Promise<NodeJS.ProcessEnv> {
