@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
+import { timeAxis } from '../../src/commands/inspect/page/time-axis.ts';
+import type { InspectionReport } from '../../src/commands/inspect/report.ts';
 import { reportHtml } from '../../src/commands/inspect/report-html.ts';
 import { printable } from '../../src/lib/text.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
@@ -116,12 +118,17 @@ describe('the page of inspect in Chromium', { skip: noBrowser }, () => {
     assert.notEqual(colours[0], colours[1]);
   });
 
-  test('the bars of the page end where the certificates expire', async (t) => {
+  test('the bars of the page have the share of the axis that the certificates are valid', async (t) => {
     const { page } = await open(t, 'healthy');
-    const widths = await page
-      .locator('.reserve')
-      .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
-    const [legend = 0, authority = 0, serving = 0] = widths;
-    assert.ok(authority > serving && serving > legend, `${widths}`);
+    const shares = await page
+      .locator('.bars .due')
+      .evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth));
+    const { certificateAuthority, serving } = sampleReports.healthy as InspectionReport;
+    const left = [certificateAuthority?.leftMs ?? 0, serving?.leftMs ?? 0];
+    const { position } = timeAxis(left);
+    assert.deepEqual(
+      shares.map((share: number) => share.toFixed(2)),
+      left.map((ms) => (position(ms) / 100).toFixed(2)),
+    );
   });
 });

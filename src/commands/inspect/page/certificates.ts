@@ -54,8 +54,8 @@ export function certificatesSection(report: InspectionReport): Html {
   }
   const axis = timeAxis(shown.map(({ certificate }) => certificate.notAfter.getTime() - at.getTime()));
   const legend = html`<ul class="legend">
-<li><svg viewBox="0 0 28 8" aria-hidden="true"><rect class="until" width="28" height="8" rx="4"/></svg>until the renewal is due</li>
-<li><svg viewBox="0 0 28 8" aria-hidden="true"><rect class="reserve" width="28" height="8" rx="4"/></svg>reserve until it expires</li>
+<li><svg viewBox="0 0 28 8" aria-hidden="true"><rect class="valid" width="28" height="8" rx="4"/></svg>valid</li>
+<li><svg viewBox="0 0 28 8" aria-hidden="true"><rect class="due" width="28" height="8" rx="4"/></svg>valid, renewal due</li>
 </ul>`;
   return section(
     { id: 'certificates', title: 'Certificates', aside: legend },
@@ -79,8 +79,8 @@ function bar({ role, certificate, renewal, isChild = false }: Shown, axis: TimeA
 <svg width="100%" height="60" aria-hidden="true">
 ${axis.ticks.map(({ position }) => html`<line class="tick" x1="${position}%" x2="${position}%" y2="60"/>`)}
 <rect class="track" y="25" width="100%" height="10" rx="5"/>
-${end > due && html`<rect class="reserve" y="25" width="${end}%" height="10" rx="5"/>`}
-${due > 0 && html`<rect class="until" y="25" width="${due}%" height="10" rx="5"/>`}
+${end > due && html`<rect class="due" y="25" width="${end}%" height="10" rx="5"/>`}
+${due > 0 && html`<rect class="valid" y="25" width="${due}%" height="10" rx="5"/>`}
 ${isOver && html`<circle class="over" cx="5" cy="30" r="5"/>`}
 </svg>
 <div class="left"><p>${left}</p><p class="small quiet">${day(notAfter)}</p></div>

@@ -28,8 +28,8 @@ ${pairs({
   'Waits for': waitsFor,
   'This phase ends': until && due(until),
   'Rotation request': secret.rotateAsked,
-  'Renewal of the serving certificate due': next.renewal && due(next.renewal),
-  'Rotation of the authority due': next.caRotation && due(next.caRotation),
+  'Certificate renewal due': next.renewal && due(next.renewal),
+  'Authority rotation due': next.caRotation && due(next.caRotation),
 })}`,
   );
 }

@@ -13,7 +13,10 @@ export function statusOf({ verdict, problems, endpoint, rotation }: InspectionRe
   const works = 'The endpoint answers, and the API server trusts its certificate.';
   if (verdict === 'unhealthy') {
     const title = problems.length === 1 ? '1 problem needs attention' : `${problems.length} problems need attention`;
-    const list = problems.length === 1 ? 'The command below helps.' : 'The list begins with the cause.';
+    const list =
+      problems.length === 1
+        ? 'The command below repairs it or helps to find the cause.'
+        : 'The list begins with the cause.';
     return { tone: 'bad', title, lead: endpoint.isVerified ? `${works} ${list}` : list };
   }
   if (verdict === 'incomplete') {
@@ -40,7 +43,7 @@ function facts({ at, serving, certificateAuthority, next, rotation, problems }: 
     ),
     fact(
       'Rotation',
-      rotation?.phase ?? 'unknown',
+      rotation?.phase ?? html`<span class="quiet">unknown</span>`,
       rotation && (rotation.phase === 'stable' ? 'no rotation is running' : 'a rotation is running'),
     ),
     fact(
@@ -52,7 +55,11 @@ function facts({ at, serving, certificateAuthority, next, rotation, problems }: 
 }
 
 const left = (ms: number | undefined): Insert =>
-  ms === undefined ? 'unknown' : ms === 0 ? html`<span class="bad">expired</span>` : `${words(ms)} left`;
+  ms === undefined
+    ? html`<span class="quiet">unknown</span>`
+    : ms === 0
+      ? html`<span class="bad">expired</span>`
+      : `${words(ms)} left`;
 
 const fact = (name: string, value: Insert, note: Insert): Html =>
   html`<div><dt>${name}</dt><dd>${value}</dd>${note !== undefined && html`<dd>${note}</dd>`}</div>

@@ -26,7 +26,7 @@ body {
 main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.5rem 3rem; }
 p, h1, h2, h3, ul, ol, dl, dd, table { margin: 0; padding: 0; }
 ul, ol { list-style: none; }
-h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -0.022em; font-weight: 650; text-wrap: balance; }
+h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -0.022em; font-weight: 650; font-variant-numeric: normal; text-wrap: balance; }
 h2 { font-size: 1.05rem; letter-spacing: -0.008em; font-weight: 650; }
 h3 { font-size: 0.8125rem; font-weight: 600; }
 code, .mono { font: 0.8125rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
@@ -45,6 +45,7 @@ svg { display: block; }
 .glyph { fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .disc { fill: var(--wash); stroke: none; }
 .bad .disc { fill: var(--alert-wash); }
+.quiet .disc { fill: var(--track); }
 
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
 section { margin-top: 2.25rem; }
@@ -61,6 +62,7 @@ section > header { display: flex; justify-content: space-between; align-items: b
 .findings > li:first-child { border-top: 0; }
 .finding { display: grid; grid-template-columns: 6.5rem 1fr; column-gap: 1rem; }
 .finding + .finding { margin-top: 0.7rem; }
+.finding > p { font-size: 0.8125rem; line-height: 1.8; }
 .finding .message { font-weight: 500; }
 .finding .message::first-letter { text-transform: uppercase; }
 .findings .command { margin: 0.85rem 0 0 7.5rem; }
@@ -71,8 +73,8 @@ section > header { display: flex; justify-content: space-between; align-items: b
 .bars .left { text-align: right; }
 .child { padding-left: 1.4rem; position: relative; }
 .child::before { content: ""; position: absolute; left: 0.3rem; top: -0.7rem; width: 0.65rem; height: 1.45rem; border: solid var(--quiet); border-width: 0 0 1.5px 1.5px; border-bottom-left-radius: 5px; opacity: 0.6; }
-.until { fill: var(--accent); }
-.reserve { fill: var(--soft); }
+.valid { fill: var(--accent); }
+.due { fill: var(--soft); }
 .track { fill: var(--track); }
 .tick { stroke: var(--line); stroke-width: 1; shape-rendering: crispEdges; }
 .axis text { fill: var(--quiet); font-size: 12px; text-anchor: middle; }
@@ -87,6 +89,7 @@ section > header { display: flex; justify-content: space-between; align-items: b
 .sides { display: grid; grid-template-columns: repeat(3, 1fr); }
 .sides > div { padding: 1rem 1.25rem 1.2rem; border-left: 1px solid var(--line); min-width: 0; }
 .sides > div:first-child { border-left: 0; }
+.sides h3 + p { margin-top: 0.7rem; }
 .sides li { margin-top: 0.7rem; }
 .note { padding: 0.9rem 1.25rem 1.1rem; border-top: 1px solid var(--line); }
 
@@ -121,7 +124,7 @@ td .command { margin: 0; padding: 0.2rem 0.5rem; }
 .details .mono { font-size: 0.75rem; }
 footer { margin-top: 2.5rem; font-size: 0.8125rem; color: var(--quiet); }
 
-@media (max-width: 46rem) {
+@media (max-width: 43rem) {
   main { padding: 1.25rem 1rem 2rem; }
   h1 { font-size: 1.5rem; }
   .status { gap: 0.8rem; margin: 1.4rem 0 1.5rem; }
