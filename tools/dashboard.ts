@@ -59,7 +59,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: 'Jobs that failed and were not retried',
-    expr: 'sum(increase(terraform_daemon_ran_once_jobs_total[1h]))',
+    expr: 'sum(increase(terraform_daemon_not_retried_jobs_total[1h]))',
   },
   {
     title: 'Certificate steps',

@@ -6,6 +6,8 @@ import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { caveatsOf } from '../policy/retry-fields.ts';
 import type { Change } from '../policy/setting-fields.ts';
+import { configurationOf, type JobConfiguration } from '../terraform/configuration.ts';
+import { failureOf } from '../terraform/ending.ts';
 
 /** Which uncapped Jobs the backstop caps: all, only Jobs created after the daemon started, or none. */
 export type Heal = 'all' | 'new' | 'off';
@@ -49,11 +51,13 @@ export interface CapDecision {
 export interface ExplainDecision {
   readonly action: 'explain';
   readonly job: JobReference;
-  /** Whether the Job controller keeps the failed Pod and its log. */
-  readonly isLogKept: boolean;
+  /** False while the Job controller ends the Pods of the Job. The Event must wait, but the Pods must be read now. */
+  readonly hasFailed: boolean;
+  /** The Configuration of the Job; `undefined` if the Job is no Job of terraform-controller. */
+  readonly configuration: JobConfiguration | undefined;
   /** What can have run the containers of the Job more than once, or has ended Pods: see `caveatsOf`. */
   readonly caveats: readonly string[];
-  /** The reason in the Job's Failed condition; `undefined` if it is missing or BackoffLimitExceeded. */
+  /** The reason in the Job's condition; `undefined` if it is missing or BackoffLimitExceeded. */
   readonly reason: string | undefined;
 }
 
@@ -110,7 +114,7 @@ function decideByRules(stored: unknown, context: JobContext): JobDecision {
   const metadata = asObject(stored.metadata);
   // A Job that is being deleted needs no Event: the user who deletes it knows about it.
   if (isBeingDeleted(stored)) return leave;
-  if (isFinished(stored)) return decideFailed(stored, job, context);
+  if (isFinished(stored) || failureOf(stored) !== undefined) return decideFailed(stored, job, context);
   if (!isHealed(metadata, context)) return leave;
   const change = limitChange(stored, context);
   return typeof change?.to === 'number' ? decideLimit(stored, job, { ...change, to: change.to }) : leave;
@@ -137,9 +141,8 @@ const podSpecOf = ({ template }: JsonObject): JsonObject => asObject(asObject(te
 
 function decideFailed(stored: JsonObject, job: JobReference, context: JobContext): JobDecision {
   const spec = asObject(stored.spec);
-  const { conditions, failed } = asObject(stored.status);
-  const failure = objectsIn(conditions).find(({ type, status }) => type === 'Failed' && status === 'True');
-  const sinceMs = context.now.getTime() - Date.parse(String(failure?.lastTransitionTime));
+  const failure = failureOf(stored);
+  const sinceMs = context.now.getTime() - Date.parse(failure?.at ?? '');
   if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS) return leave;
   const isRaised = spec.backoffLimit !== 0;
   // The backstop sets a higher limit than 0 to let a run finish. Another writer's limit has allowed retries.
@@ -148,20 +151,17 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   // the largest backoffLimit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
-  const isRetried = isRaised || countOf(failed) > 1;
+  const isRetried = isRaised || countOf(asObject(stored.status).failed) > 1;
   const caveats = [...(isRetried ? [RETRIED] : []), ...caveatsAbout(stored)];
-  return { action: 'explain', job, caveats, ...endOf(spec, failure.reason) };
+  const { hasFailed } = failure;
+  const reason = failure.reason === LIMIT_EXCEEDED ? undefined : failure.reason;
+  return { action: 'explain', job, hasFailed, configuration: configurationOf(stored), caveats, reason };
 }
 
 function caveatsAbout(stored: JsonObject): readonly string[] {
   // The API server omits the kind from the items of a list.
   const job = readJob({ ...stored, kind: 'Job' });
   return 'problem' in job ? [] : caveatsOf(job, job);
-}
-
-function endOf(spec: JsonObject, reason: unknown): Pick<ExplainDecision, 'isLogKept' | 'reason'> {
-  if (typeof reason === 'string' && reason !== '' && reason !== LIMIT_EXCEEDED) return { isLogKept: false, reason };
-  return { isLogKept: podSpecOf(spec).restartPolicy === 'Never', reason: undefined };
 }
 
 /**

@@ -1,7 +1,10 @@
-import type { CapDecision, ExplainDecision } from './decide.ts';
+import { RETRIED_AT } from '../terraform/configuration.ts';
+import type { Ending } from '../terraform/ending.ts';
+import { endingText, logCommandOf, logStateOf } from '../terraform/ending-text.ts';
+import type { CapDecision, ExplainDecision, JobReference } from './decide.ts';
 
 /** Reasons of Events about Jobs. */
-export const jobEventReasons = ['Missed', 'RanOnce'] as const;
+export const jobEventReasons = ['Missed', 'NotRetried'] as const;
 
 /** A Kubernetes Event about a Job. Two Events with the same name report the same fact, so only the first is stored. */
 export interface JobEvent {
@@ -40,35 +43,48 @@ function whyThisLimit({ reason, to }: CapDecision): string {
   );
 }
 
-/** Returns the Event for a Job that has failed and is not retried by policy. */
-export function ranOnceEvent(decision: ExplainDecision): JobEvent {
-  const { namespace, name, uid } = decision.job;
-  return {
-    name: `ran-once.${uid}`,
-    reason: 'RanOnce',
-    action: 'explain',
-    note:
-      `${howItFailed(decision, `kubectl -n ${namespace} logs job/${name} --all-containers --ignore-errors`)} ` +
-      `To run the Job again after fixing the cause, delete it: kubectl -n ${namespace} delete job ${name}. ` +
-      'If it belongs to a KubeVela Configuration, then change an annotation of the Configuration: ' +
-      'every version of terraform-controller creates the Job again after such a change.',
-  };
+/** The message of an Event has at most this many characters. */
+const LONGEST_NOTE = 1_024;
+
+/** Returns the Event for a Job that has failed and is not retried by policy. It says only what was seen. */
+export function notRetriedEvent(decision: ExplainDecision, ending: Ending): JobEvent {
+  const { job, caveats } = decision;
+  const parts = [howItFailed(decision), endingText(ending), logText(job, ending), retryText(decision)];
+  const [failed = '', ...others] = parts.filter((part) => part !== '');
+  const noted = [failed, ...(caveats.length > 0 ? [`Note: ${caveats.join('; ')}.`] : []), ...others].join(' ');
+  // All texts but the notes have a limited length, which fits.
+  const note = noted.length <= LONGEST_NOTE ? noted : [failed, ...others].join(' ');
+  return { name: `not-retried.${job.uid}`, reason: 'NotRetried', action: 'explain', note };
 }
 
-function howItFailed({ isLogKept, caveats, reason }: ExplainDecision, log: string): string {
-  if (reason !== undefined) {
-    const shown = reason.slice(0, LONGEST_REASON);
-    return `This Job failed with ${shown} and is not retried. Its log may no longer exist: ${log}.`;
-  }
-  if (isLogKept && caveats.length > 0) {
-    return `This Job failed, and the policy allows no retry. Note: ${caveats.join('; ')}. Its log: ${log}.`;
-  }
-  if (isLogKept) return `This Job ran once and failed. The policy allows no retry. Its log: ${log}.`;
-  return (
-    'This Job failed, and the policy allows no retry. Its restartPolicy is OnFailure, so it may have run more than ' +
-    `once, and its log may no longer exist: ${log}.`
-  );
+const howItFailed = ({ reason }: ExplainDecision): string =>
+  reason === undefined
+    ? 'This Job failed, and the policy allows no retry.'
+    : `This Job failed with ${reason} and is not retried.`;
+
+function logText(job: JobReference, ending: Ending): string {
+  const state = logStateOf(ending);
+  if (state === 'gone') return `Its log is deleted with ${ending.kind === 'evicted' ? 'its containers' : 'the Pod'}.`;
+  const command = logCommandOf(job, ending);
+  if (command === undefined) return '';
+  return `${state === 'kept' ? 'Its log' : 'Its log, if it still exists'}: \`${command}\`.`;
 }
 
-/** Maximum characters of the condition's reason in the message. The message of an Event can have at most 1,024. */
-const LONGEST_REASON = 100;
+/**
+ * Returns how to run the Job again. After the deletion of a Job, the main branch of terraform-controller creates it again
+ * only if the Configuration changes: docs/explanation/terraform-controller.md.
+ */
+function retryText({ job, configuration }: ExplainDecision): string {
+  const { namespace, name } = job;
+  const remove = `kubectl -n ${namespace} delete job ${name}`;
+  const start = 'To run it again after fixing the cause';
+  if (configuration === undefined) return `${start}, delete the Job (\`${remove}\`) and create it again.`;
+  // terraform-controller checks a destroy Job every few seconds.
+  if (configuration.action === 'destroy') return `${start}: \`${remove}\`. terraform-controller creates it again.`;
+  if ('uid' in configuration) {
+    const { name: of, uid } = configuration;
+    return `${start}: \`${remove}\`, then change an annotation of the Configuration ${of} with the uid ${uid}.`;
+  }
+  const touch = `annotate --overwrite configuration ${configuration.name} ${RETRIED_AT}=$(date +%s)`;
+  return `${start}: \`${remove} && kubectl -n ${configuration.namespace} ${touch}\`.`;
+}

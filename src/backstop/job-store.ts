@@ -21,8 +21,8 @@ export interface JobStore {
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
   /** Reads the live Job. Resolves with `undefined` if the Job was deleted, even if a new Job has the same name. */
   read(job: JobReference): Promise<unknown>;
-  /** Calls `onPod` for each Pod of the Job that has neither succeeded nor failed. Needs the right to list Pods. */
-  pods(job: JobReference, onPod: (pod: unknown) => void): Promise<void>;
+  /** Calls `onPod` for each Pod of the Job, or for each that has neither succeeded nor failed. */
+  pods(job: JobReference, which: 'all' | 'unfinished', onPod: (pod: unknown) => void): Promise<void>;
   /**
    * Lowers `spec.backoffLimit` of this version of the Job. `lost`: the Job has changed or was deleted. `undone`: the
    * API server stored a higher limit, for example because another webhook raised it.

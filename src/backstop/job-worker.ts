@@ -8,9 +8,10 @@ import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { capForRun, type PodRun, podRun } from './current-run.ts';
-import { type CapDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
+import { type CapDecision, type ExplainDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
+import { createEndingReader } from './ending-reader.ts';
 import type { WriteJobEvent } from './event-queue.ts';
-import { missedEvent, ranOnceEvent } from './job-events.ts';
+import { missedEvent, notRetriedEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';
 import { createRetryQueue } from './retry-queue.ts';
@@ -19,7 +20,7 @@ export interface JobWorkerDependencies {
   readonly jobs: Pick<JobStore, 'read' | 'cap' | 'pods'>;
   readonly namespaceLabels: (namespace: string) => Promise<Labels>;
   readonly log: Log;
-  readonly metrics: Pick<Metrics, 'jobMissed' | 'jobRanOnce'>;
+  readonly metrics: Pick<Metrics, 'jobMissed' | 'jobNotRetried'>;
   readonly writeEvent: WriteJobEvent;
   readonly outages: OutageLog;
   /** Rate-limits the caps of each Job, because another writer can keep raising its backoffLimit. */
@@ -30,7 +31,7 @@ export interface JobWorkerDependencies {
   decide(job: unknown, namespaceLabels?: Labels): JobDecision;
 }
 
-/** A queued Job that must be capped, or whose decision needs the labels of its namespace. */
+/** A queued Job that must be capped or explained, or whose decision needs the labels of its namespace. */
 interface Attempt {
   readonly job: JobReference;
   /** The policy that led to `decision`. */
@@ -66,6 +67,7 @@ export function createJobWorker(
 ): JobHandlers {
   const { jobs, namespaceLabels, log, metrics, writeEvent, outages, policy, decide } = dependencies;
   const { job: backoff } = timings;
+  const endings = createEndingReader(jobs, outages);
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
 
   async function run(attempt: Attempt, tries: number): Promise<number | undefined> {
@@ -74,7 +76,7 @@ export function createJobWorker(
       // If this replica lost the Lease while it read the Job, it leaves the Job to the new holder, whose policy can
       // differ.
       if (signal.aborted) return undefined;
-      explain(decision);
+      if (decision.action === 'explain') await explain(decision);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
@@ -89,18 +91,19 @@ export function createJobWorker(
   }
   async function decideNow({ job, decision: first, policy: ofFirst }: Attempt, tries: number): Promise<JobDecision> {
     // Only the first try can use the queued decision; a later try reads the Job again.
-    if (tries === 0 && first.action === 'cap' && ofFirst === policy()) return first;
+    if (tries === 0 && first.action !== 'ask' && ofFirst === policy()) return first;
     const stored = await jobs.read(job);
     const decision = decide(stored);
     return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
   }
-  /** Queues the RanOnce Event if the decision is to explain a failed Job. */
-  function explain(decision: JobDecision): void {
-    if (decision.action !== 'explain') return;
+  /** Reads how the Job ended, and queues the NotRetried Event if the Job has failed. */
+  async function explain(decision: ExplainDecision): Promise<void> {
+    const ending = await endings.read(decision);
+    if (!decision.hasFailed) return;
     const { namespace, name } = decision.job;
-    writeEvent(decision.job, ranOnceEvent(decision), () => {
-      log.info('job failed, not retried by policy', { namespace, name });
-      metrics.jobRanOnce();
+    writeEvent(decision.job, notRetriedEvent(decision, ending), () => {
+      log.info('job failed, not retried by policy', { namespace, name, ending: ending.kind });
+      metrics.jobNotRetried();
     });
   }
   function onJob(stored: unknown): void {
@@ -108,8 +111,7 @@ export function createJobWorker(
     if (job === undefined || isQueued(job)) return;
     queue.remove(job.uid);
     const decision = decide(stored);
-    explain(decision);
-    if (decision.action === 'leave' || decision.action === 'explain') return;
+    if (decision.action === 'leave') return;
     queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
   /**
@@ -122,7 +124,11 @@ export function createJobWorker(
   }
   return {
     onJob,
-    onDeleted: (stored) => queue.remove(referenceOf(stored)?.uid ?? ''),
+    onDeleted(stored) {
+      const uid = referenceOf(stored)?.uid ?? '';
+      queue.remove(uid);
+      endings.forget(uid);
+    },
     pageDone: () => untilAborted(queue.idle(), AbortSignal.any([signal, AbortSignal.timeout(PAGE_MS)])),
   };
 }
@@ -169,7 +175,7 @@ async function withPods(
 ): Promise<CapDecision | undefined> {
   const runs: PodRun[] = [];
   try {
-    await jobs.pods(decision.job, (pod) => runs.push(podRun(pod)));
+    await jobs.pods(decision.job, 'unfinished', (pod) => runs.push(podRun(pod)));
   } catch (error) {
     if (!(error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN')) throw error;
     // A missing right does not return by itself, and an endless Job is worse than a run that is cut off.

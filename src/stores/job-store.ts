@@ -55,11 +55,11 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as List;
       return list.items?.find((job) => referenceOf(job)?.uid === uid);
     },
-    async pods({ namespace, name, uid }, onPod) {
+    async pods({ namespace, name, uid }, which, onPod) {
       const path = `/api/v1/namespaces/${namespace}/pods`;
       const query = {
         labelSelector: `batch.kubernetes.io/controller-uid=${uid}`,
-        fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded',
+        ...(which === 'unfinished' ? { fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded' } : {}),
         limit: String(PODS_PER_PAGE),
       };
       let next: string | undefined;

@@ -24,7 +24,7 @@ const help = {
   connections_refused_total: 'Connections that the endpoint or the probe server refused or closed, by reason.',
   missed_jobs_total: 'Jobs that were stored uncapped and then capped by this replica.',
   etcd_restores_total: 'Times that this replica noticed that etcd was restored to an older revision.',
-  ran_once_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
+  not_retried_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
   build_info: 'Always 1; the label is the version.',
 } as const;
 
@@ -54,7 +54,7 @@ export function createMetrics(version: string) {
   const refused = new Counter(as('connections_refused_total', 'reason'));
   const missed = new Counter(as('missed_jobs_total'));
   const restores = new Counter(as('etcd_restores_total'));
-  const ranOnce = new Counter(as('ran_once_jobs_total'));
+  const notRetried = new Counter(as('not_retried_jobs_total'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // Create these series with the value 0. If a counter appears with the value 1, increase() in Prometheus misses the
@@ -81,7 +81,7 @@ export function createMetrics(version: string) {
     repairThrottled: (object: string) => conflicts.inc({ object }),
     jobMissed: () => missed.inc(),
     etcdRestored: () => restores.inc(),
-    jobRanOnce: () => ranOnce.inc(),
+    jobNotRetried: () => notRetried.inc(),
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
     reconcileFailed: (code: ErrorCode) => failures.inc({ code }),

@@ -13,6 +13,12 @@ export type JobConfiguration = {
   | { readonly uid: string }
 );
 
+/**
+ * The annotation of a Configuration with the time of the last retry. The change of any annotation makes
+ * terraform-controller read the Configuration.
+ */
+export const RETRIED_AT = 'terraform.job.kb.io/retried-at';
+
 const JOB_NAME = /^(.+)-(apply|destroy)$/;
 const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

@@ -58,20 +58,46 @@ const LONGEST = { name: 63, reason: 60, message: 200 };
  *
  * @param pods the Pods of the Job, each with its ending; `undefined` if they cannot be read.
  */
-export function endingOf(job: unknown, pods: readonly PodEnding[] | undefined): Ending {
-  const isLate = failureReasonOf(job) === 'DeadlineExceeded';
+export const endingOf = (job: unknown, pods: readonly PodEnding[] | undefined): Ending =>
+  endingAfter(failureOf(job)?.reason, pods);
+
+/** Returns how a Job ended that failed with the reason, as `endingOf`. */
+export function endingAfter(reason: string | undefined, pods: readonly PodEnding[] | undefined): Ending {
+  const isLate = reason === 'DeadlineExceeded';
   const ending = lastOf(pods ?? []);
   // The deadline of a Job also ends a Pod that could never start. The cause is then more useful than the deadline.
   if (isLate && !isBeforeStart(ending)) return { kind: 'deadline', pod: undefined };
   return ending ?? (pods?.length === 0 ? { kind: 'pod-gone', pod: undefined } : { kind: 'unknown' });
 }
 
-/** Returns the reason of the condition Failed of a Job, or of FailureTarget, which the Job controller sets before. */
-export function failureReasonOf(job: unknown): string | undefined {
+/**
+ * Returns the ending that was seen earlier, if the Pods no longer show it. The Job controller deletes the Pods of a Job
+ * that exceeded its deadline, and every Pod that was being deleted, before it sets the condition Failed.
+ */
+export function withEarlier(ending: Ending, earlier: Ending | undefined): Ending {
+  const isShown = !['pod-gone', 'deadline', 'unknown'].includes(ending.kind) || podOf(ending) !== undefined;
+  if (isShown || earlier === undefined) return ending;
+  return 'isKept' in earlier && ending.kind !== 'unknown' ? { ...earlier, isKept: false } : earlier;
+}
+
+const podOf = (ending: Ending): string | undefined => ('pod' in ending ? ending.pod : undefined);
+
+/** Why a Job failed, from its conditions. */
+export interface JobFailure {
+  /** False while the Job has the condition FailureTarget only: the Job controller then waits for the end of its Pods. */
+  readonly hasFailed: boolean;
+  readonly reason: string | undefined;
+  readonly at: string;
+}
+
+/** Returns the failure of a stored Job, or `undefined` if the Job controller has not decided that the Job fails. */
+export function failureOf(job: unknown): JobFailure | undefined {
   const conditions = objectsIn(asObject(asObject(job).status).conditions).filter(({ status }) => status === 'True');
-  const condition = ['Failed', 'FailureTarget'].map((wanted) => conditions.find(({ type }) => type === wanted));
-  const reason = condition.find((one) => one !== undefined)?.reason;
-  return typeof reason === 'string' && reason !== '' ? short(reason, LONGEST.reason) : undefined;
+  const failed = conditions.find(({ type }) => type === 'Failed');
+  const condition = failed ?? conditions.find(({ type }) => type === 'FailureTarget');
+  if (condition === undefined) return undefined;
+  const reason = textOf(condition.reason, LONGEST.reason) || undefined;
+  return { hasFailed: failed !== undefined, reason, at: textOf(condition.lastTransitionTime, LONGEST.name) };
 }
 
 /** Returns the ending of the Pod that was created last. A Pod that is being deleted counts only if there is no other. */

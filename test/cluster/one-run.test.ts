@@ -22,7 +22,7 @@ describe('a Job that fails, with the real Job controller', () => {
 
   const pods = async () => (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
   const explanations = async () => {
-    const fieldSelector = 'reason=RanOnce';
+    const fieldSelector = 'reason=NotRetried';
     return (await cluster.core.listNamespacedEvent({ namespace: NAMESPACE, fieldSelector })).items;
   };
 
@@ -72,7 +72,7 @@ describe('a Job that fails, with the real Job controller', () => {
       return found;
     });
     assert.deepEqual([event?.type, event?.involvedObject.uid], ['Warning', metadata?.uid]);
-    assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} logs job/${name}`));
+    assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} logs ${pod?.metadata?.name} -c `));
     assert.match(event?.message ?? '', new RegExp(`kubectl -n ${NAMESPACE} delete job ${name}`));
 
     // Neither another change of the Job nor a second daemon may write the Event again.

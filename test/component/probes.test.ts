@@ -169,7 +169,7 @@ suite('/metrics', () => {
       terraform_daemon_conflicts_total: 'counter',
       terraform_daemon_missed_jobs_total: 'counter',
       terraform_daemon_etcd_restores_total: 'counter',
-      terraform_daemon_ran_once_jobs_total: 'counter',
+      terraform_daemon_not_retried_jobs_total: 'counter',
       terraform_daemon_connections_refused_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_reconcile_failures_total: 'counter',
@@ -197,7 +197,7 @@ suite('/metrics', () => {
     metrics.jobMissed();
     metrics.jobMissed();
     metrics.etcdRestored();
-    metrics.jobRanOnce();
+    metrics.jobNotRetried();
     metrics.reconciled('failure', 2);
     metrics.reconcileFailed('KUBE_REJECTED');
     const { samples } = samplesOf((await get('/metrics')).text);
@@ -220,7 +220,7 @@ suite('/metrics', () => {
       'terraform_daemon_conflicts_total{object="registration"}': 0,
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_etcd_restores_total: 1,
-      terraform_daemon_ran_once_jobs_total: 1,
+      terraform_daemon_not_retried_jobs_total: 1,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,
       'terraform_daemon_connections_refused_total{reason="too-many-connections"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="success"}': 0,

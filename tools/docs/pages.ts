@@ -9,7 +9,7 @@ import { registrationReasons } from '../../src/registration/drift.ts';
 import { eventReasons } from '../../src/telemetry/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { markdownTable } from './markdown-table.ts';
-import { exitCodeTexts, reasonTexts } from './texts.ts';
+import { endingTexts, exitCodeTexts, reasonTexts } from './texts.ts';
 
 /** The folder docs/reference/, to which the generated pages are written. */
 export const FOLDER = new URL('../../docs/reference/', import.meta.url);
@@ -106,10 +106,16 @@ function reasonsPage(): string {
         ],
         [
           code('job failed, not retried by policy'),
-          code('RanOnce'),
-          'the Job has failed, and the policy does not retry it',
+          code('NotRetried'),
+          'the Job has failed, and the policy does not retry it. The message says how it ended',
         ],
       ],
+    ),
+    '## Endings of a failed Job',
+    'The message of `NotRetried` says how the Job ended, as far as its Pods show it. The log line `job failed, not retried by policy` has the ending in the field `ending`.',
+    markdownTable(
+      ['ending', 'what was seen'],
+      Object.entries(endingTexts).map(([kind, text]) => [code(kind), text]),
     ),
   );
 }

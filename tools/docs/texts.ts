@@ -2,6 +2,7 @@ import type { Reason } from '../../src/certs/reason-texts.ts';
 import type { exitCodes } from '../../src/cli/exit-codes.ts';
 import type { RegistrationReason } from '../../src/registration/drift.ts';
 import type { EventReason } from '../../src/telemetry/events.ts';
+import type { Ending } from '../../src/terraform/ending.ts';
 
 /** The meaning of each Event reason that src/ does not explain, for the table in the documents. */
 export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | RegistrationReason>, string>> = {
@@ -44,4 +45,20 @@ export const exitCodeTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
     '`inspect` found no problem, but it did not call the endpoint. Or no check of `check` failed, but its dry run proved nothing.',
   interrupted: 'SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon at once.',
   terminated: 'A second SIGTERM ended the daemon at once.',
+};
+
+/** What the Pods and the conditions of a failed Job show. */
+export const endingTexts: { readonly [Kind in Ending['kind']]: string } = {
+  exited: 'a container exited with an error',
+  'out-of-memory': 'a container ran out of memory (`OOMKilled`)',
+  'init-failed': 'an init container exited with an error, so no main container started',
+  evicted: 'the kubelet evicted the Pod, for example because its node ran low on disk space',
+  disrupted: 'the Pod was deleted by a drain, a preemption or a taint of its node (condition `DisruptionTarget`)',
+  'node-lost': 'the node shut down, was removed or does not answer, or the kubelet lost the container',
+  deadline: '`activeDeadlineSeconds` of the Job or of the Pod passed',
+  'never-started': 'a container could not start, for example because its image cannot be pulled',
+  refused: 'the kubelet refused the Pod, for example because the node has too little CPU, so no container started',
+  'not-scheduled': 'the scheduler found no node for the Pod, so no container started',
+  'pod-gone': 'the Job has no Pod any more, or its Pod was deleted before it finished',
+  unknown: 'the daemon cannot list the Pods, or they do not show how they ended',
 };

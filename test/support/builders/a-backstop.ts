@@ -81,7 +81,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       seen.reads += 1;
       return stored.get(name) ?? aMissedJob(name);
     },
-    async pods(_job, onPod) {
+    async pods(_job, _which, onPod) {
       const found = pods();
       if (found instanceof Error) throw found;
       found.forEach(onPod);
@@ -107,7 +107,11 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   const startMs = Date.now();
   const clock = { ms: startMs };
   const now = () => new Date(clock.ms);
-  const metrics = { missed: 0, jobMissed: () => (metrics.missed += 1), jobRanOnce: assert.fail };
+  const metrics = {
+    ...{ missed: 0, notRetried: 0 },
+    jobMissed: () => (metrics.missed += 1),
+    jobNotRetried: () => (metrics.notRetried += 1),
+  };
   const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
   const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
   const namespaceLabels = async () => labels();

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { decideJob, type JobContext } from '../../../src/backstop/decide.ts';
 import { type Match, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../../support/builders/a-job.ts';
+import { recordedJob } from '../../support/builders/recorded-jobs.ts';
 
 const now = new Date('2030-01-01T12:00:00.500Z');
 const reference = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
@@ -175,7 +176,10 @@ describe('decideJob decides about a stored Job as the webhook decides about an U
 
 describe('the decision about a failed Job', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
-  const explain = { action: 'explain', job: reference, isLogKept: true, caveats: [], reason: undefined };
+  const explain = {
+    ...{ action: 'explain', job: reference, hasFailed: true, configuration: undefined },
+    ...{ caveats: [], reason: undefined },
+  };
 
   test('decideJob returns explain, so that an Event is written, for a Job that failed at most ten minutes ago, with each value of --heal', () => {
     for (const heal of ['all', 'new', 'off'] as const) {
@@ -185,10 +189,10 @@ describe('the decision about a failed Job', () => {
     assert.deepEqual(decide(ran({ conditions: failedAgo(-60_000) })), explain, 'by a clock that is ahead');
   });
 
-  test('decideJob returns isLogKept false for a failed Job with restartPolicy OnFailure', () => {
+  test('decideJob returns a caveat for a failed Job with restartPolicy OnFailure', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
     const caveats = ['with restartPolicy OnFailure a container may start twice'];
-    assert.deepEqual(decision, { ...explain, isLogKept: false, caveats });
+    assert.deepEqual(decision, { ...explain, caveats });
   });
 
   test('decideJob returns a caveat for a failed Job whose container has its own restartPolicy', () => {
@@ -197,11 +201,24 @@ describe('the decision about a failed Job', () => {
     assert.deepEqual(decide(ran({ containers, conditions: failedAgo(0) })), { ...explain, caveats });
   });
 
-  test('for a failed Job whose Failed condition has another reason than BackoffLimitExceeded, decideJob returns this reason and isLogKept false', () => {
+  test('for a failed Job whose Failed condition has another reason than BackoffLimitExceeded, decideJob returns this reason', () => {
     const ended = (reason: string) => decide(ran({ conditions: failedAgo(0).map((one) => ({ ...one, reason })) }));
     assert.deepEqual(ended('BackoffLimitExceeded'), explain);
-    const end = { isLogKept: false, reason: 'DeadlineExceeded' };
-    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, ...end });
+    assert.deepEqual(ended('DeadlineExceeded'), { ...explain, reason: 'DeadlineExceeded' });
+  });
+
+  test('decideJob returns explain, and does not cap, for a Job whose Pods the Job controller is still ending', () => {
+    const conditions = failedAgo(0).map((one) => ({ ...one, type: 'FailureTarget' }));
+    assert.deepEqual(decide(ran({ conditions })), { ...explain, hasFailed: false });
+    assert.deepEqual(decide(aStoredJob({ backoffLimit: 6, conditions })), leave);
+  });
+
+  test('decideJob returns the Configuration of a failed Job of terraform-controller', async () => {
+    const { spec, metadata } = await recordedJob('create-terraform-apply', 'team-a');
+    const stored = { spec: { ...spec, backoffLimit: 0 }, status: { conditions: failedAgo(0) } };
+    const decision = decide({ ...stored, metadata: { ...metadata, uid: 'u-1', resourceVersion: '7' } });
+    const configuration = { action: 'apply', namespace: 'team-a', name: 'oss-bucket' };
+    assert.deepEqual(decision.action === 'explain' && decision.configuration, configuration);
   });
 
   test('decideJob explains a failed Job as retried if the backstop capped it to a higher limit for its current run', () => {

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { CapDecision, ExplainDecision } from '../../../src/backstop/decide.ts';
-import { missedEvent, ranOnceEvent } from '../../../src/backstop/job-events.ts';
+import type { CapDecision } from '../../../src/backstop/decide.ts';
+import { missedEvent, notRetriedEvent } from '../../../src/backstop/job-events.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 
-const kept = { isLogKept: true, reason: undefined };
-const gone = { isLogKept: false, reason: undefined };
-const late = { isLogKept: false, reason: 'DeadlineExceeded'.repeat(100) };
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const refused = (code: number, body: object = {}) =>
   Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
@@ -72,35 +69,36 @@ describe('a Job', () => {
     assert.deepEqual(firstOf(calls), { method: 'GET', path: '/apis/batch/v1/namespaces/team-a/jobs', query });
   });
 
-  test('the Job store lists the Pods of a Job that have not finished, page by page, by the uid of the Job', async () => {
-    const pages = [
-      { metadata: { continue: 'more' }, items: [{ a: 1 }, { b: 2 }] },
-      { metadata: {}, items: [{ c: 3 }] },
-    ];
-    const calls: unknown[][] = [];
-    const callJson: JsonCalls['callJson'] = async (...call) => {
-      calls.push(call);
-      return pages.shift();
-    };
-    const seen: unknown[] = [];
-    await createJobStore({ callJson, followJson: assert.fail }).pods(job, (pod) => seen.push(pod));
-    assert.deepEqual(seen, [{ a: 1 }, { b: 2 }, { c: 3 }]);
-    const query = {
-      labelSelector: 'batch.kubernetes.io/controller-uid=u-1',
-      fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded',
-      limit: '2',
-    };
-    assert.deepEqual(calls, [
-      ['GET', '/api/v1/namespaces/team-a/pods', { query }],
-      ['GET', '/api/v1/namespaces/team-a/pods', { query: { ...query, continue: 'more' } }],
-    ]);
-  });
+  for (const [which, selected] of [
+    ['all', {}],
+    ['unfinished', { fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded' }],
+  ] as const) {
+    test(`the Job store lists the Pods of a Job (${which}), page by page, by the uid of the Job`, async () => {
+      const pages = [
+        { metadata: { continue: 'more' }, items: [{ a: 1 }, { b: 2 }] },
+        { metadata: {}, items: [{ c: 3 }] },
+      ];
+      const calls: unknown[][] = [];
+      const callJson: JsonCalls['callJson'] = async (...call) => {
+        calls.push(call);
+        return pages.shift();
+      };
+      const seen: unknown[] = [];
+      await createJobStore({ callJson, followJson: assert.fail }).pods(job, which, (pod) => seen.push(pod));
+      assert.deepEqual(seen, [{ a: 1 }, { b: 2 }, { c: 3 }]);
+      const query = { labelSelector: 'batch.kubernetes.io/controller-uid=u-1', ...selected, limit: '2' };
+      assert.deepEqual(calls, [
+        ['GET', '/api/v1/namespaces/team-a/pods', { query }],
+        ['GET', '/api/v1/namespaces/team-a/pods', { query: { ...query, continue: 'more' } }],
+      ]);
+    });
+  }
 
   test('the Job store rejects the list of Pods with the missing RBAC right after a 403', async () => {
     const message = 'pods is forbidden: User "b" cannot list resource "pods" in API group "" in the namespace "team-a"';
     const { store } = answering(refused(403, { message }));
     await assert.rejects(
-      store.pods(job, () => assert.fail()),
+      store.pods(job, 'all', () => assert.fail()),
       {
         code: 'KUBE_FORBIDDEN',
         message: /^cannot list Pods of Job team-a\/oss-bucket-apply: .*rbac-backstop/,
@@ -194,48 +192,26 @@ describe('reading a page of Jobs from the API server', () => {
 describe('an Event on a Job', () => {
   const cap: CapDecision = { action: 'cap', job, from: 6, to: 0, reason: 'policy', needsPods: false };
   const missed = (fields: Partial<CapDecision>) => missedEvent({ ...cap, ...fields });
-  const ranOnce = (end: Pick<ExplainDecision, 'isLogKept' | 'reason'>, about = job, caveats: readonly string[] = []) =>
-    ranOnceEvent({ action: 'explain', job: about, caveats, ...end });
+  const decision = { action: 'explain', job, hasFailed: true, configuration: undefined } as const;
+  const notRetried = notRetriedEvent({ ...decision, caveats: [], reason: undefined }, { kind: 'unknown' });
 
-  test('the note of a RanOnce Event says "ran once" only without a caveat', () => {
-    assert.match(ranOnce(kept).note, /^This Job ran once and failed\. /);
-    const { note } = ranOnce(kept, job, ['a may start again', 'b ends c']);
-    assert.match(
-      note,
-      /^This Job failed, and the policy allows no retry\. Note: a may start again; b ends c\. Its log: /,
-    );
-  });
-
-  test('the Job store creates the RanOnce Event in the namespace of the Job, with the uid of the Job in its name', async () => {
+  test('the Job store creates the NotRetried Event in the namespace of the Job, with the uid of the Job in its name', async () => {
     const { store, calls } = answering({});
-    assert.equal(await store.writeEvent(job, ranOnce(kept)), true);
+    assert.equal(await store.writeEvent(job, notRetried), true);
     const { method, path, body } = firstOf(calls);
     assert.deepEqual([method, path], ['POST', '/api/v1/namespaces/team-a/events']);
-    assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'ran-once.u-1' });
+    assert.deepEqual(body.metadata, { namespace: 'team-a', name: 'not-retried.u-1' });
     const { resourceVersion: _version, ...reference } = job;
     assert.deepEqual(body.involvedObject, { apiVersion: 'batch/v1', kind: 'Job', ...reference });
-    assert.deepEqual([body.type, body.reason], ['Warning', 'RanOnce']);
+    assert.deepEqual([body.type, body.reason], ['Warning', 'NotRetried']);
   });
 
   test('writeEvent of the Job store resolves with false if the Event already exists', async () => {
     assert.equal(await answering(refused(409)).store.writeEvent(job, missed({})), false);
   });
 
-  test('the note of a Job Event has at most 1,024 characters, and says if the log may no longer exist', () => {
-    const long = { ...job, namespace: 'n'.repeat(63), name: 'j'.repeat(63) };
-    const events = [kept, gone, late].map((end) => ranOnce(end, long));
-    const one = 'with the length of the longest caveat, which has room for eighty characters or so';
-    const caveats = ['it was retried before it was capped', ...Array(4).fill(one)];
-    const caps = (['policy', 'retried', 'shared-restarts'] as const).map((reason) => missed({ job: long, reason }));
-    for (const { note } of [...events, ranOnce(kept, long, caveats), ...caps]) assert.ok(note.length <= 1024);
-    assert.match(ranOnce(gone).note, /may have run more than once, and its log may no longer exist: kubectl /);
-    const { note } = ranOnce({ isLogKept: false, reason: 'DeadlineExceeded' });
-    assert.match(note, /^This Job failed with DeadlineExceeded and is not retried\. .*delete it/);
-    assert.doesNotMatch(note, /policy/, 'the policy has no part in that');
-    assert.match(missed({ from: undefined }).note, /from the default to 0/);
-  });
-
   test('the note of a Missed Event says why the limit is not lower', () => {
+    assert.match(missed({ from: undefined }).note, /from the default to 0/);
     assert.match(missed({ to: 2, reason: 'retried' }).note, /from 6 to 2\. .*current run can finish/);
     assert.match(
       missed({ to: 8, reason: 'shared-restarts' }).note,

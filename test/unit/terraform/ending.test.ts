@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
-import { type Ending, endingOf, failureReasonOf, podEnding } from '../../../src/terraform/ending.ts';
+import { type Ending, endingOf, failureOf, podEnding, withEarlier } from '../../../src/terraform/ending.ts';
 import { endingText, logCommandOf, logStateOf } from '../../../src/terraform/ending-text.ts';
 import { aTerraformJob, type Json } from '../../support/builders/a-job.ts';
 import { aPod, failedPods } from '../../support/builders/failed-pods.ts';
@@ -110,12 +110,29 @@ describe('how a failed Job ended', () => {
       assert.notEqual(ending.kind, 'unknown');
       assert.match(endingText(ending), /^[\x20-\x7e]{20,460}$/);
     }
-    assert.match(failureReasonOf(failed(text)) ?? '', /^[\x20-\x7e]{60}$/);
+    assert.match(failureOf(failed(text))?.reason ?? '', /^[\x20-\x7e]{60}$/);
   });
 
-  it('a Job without the conditions Failed and FailureTarget has no reason of its failure', () => {
-    for (const job of [undefined, aTerraformJob(), failed('x', 'Complete')])
-      assert.equal(failureReasonOf(job), undefined);
+  it('a Job fails from the condition FailureTarget on, and has failed with the condition Failed', () => {
+    for (const job of [undefined, aTerraformJob(), failed('x', 'Complete')]) assert.equal(failureOf(job), undefined);
+    assert.deepEqual(failureOf(failed('x', 'FailureTarget')), { hasFailed: false, reason: 'x', at: '' });
+    const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, status: 'True', reason: type }));
+    assert.deepEqual(failureOf(aTerraformJob({ conditions })), { hasFailed: true, reason: 'Failed', at: '' });
+    const untrue = aTerraformJob({ conditions: [{ type: 'Failed', status: 'False', reason: 'x' }] });
+    assert.equal(failureOf(untrue), undefined);
+  });
+
+  it('what was seen before the Pods were deleted counts if they no longer show the ending, and their log is gone', () => {
+    const gone: Ending = { kind: 'pod-gone', pod: undefined };
+    const seen = endingWith([podOf('a container that exited')]);
+    assert.deepEqual(withEarlier(gone, seen), { ...seen, isKept: false });
+    assert.deepEqual(withEarlier({ kind: 'unknown' }, seen), seen, 'the Pods cannot be read any more');
+    const init = endingWith([podOf('an init container that exited')]);
+    assert.deepEqual(withEarlier(init, seen), init);
+    const own = endingWith([podOf('a Pod with a deadline of its own')]);
+    assert.deepEqual(withEarlier(own, seen), own);
+    assert.deepEqual(withEarlier(gone, own), own);
+    assert.deepEqual(withEarlier(gone, undefined), gone);
   });
 });
 
