@@ -52,10 +52,15 @@ describe('the files in examples on a real API server', () => {
     await admin('delete', '-f', example('failing-apply.yaml'), '--wait=false');
   });
 
-  it('the real terraform-controller creates a Job for examples/configuration.yaml, and the Job is capped', async () => {
+  it('the real terraform-controller creates a Job for examples/configuration.yaml, which is capped, and deletes it with the Configuration', async () => {
     await startController(cluster, controllers);
     await admin('apply', '-f', example('configuration.yaml'));
     await ranOnce('default');
+    await admin('delete', '-f', example('configuration.yaml'), '--timeout=60s');
+    await eventually(async () => {
+      const { items } = await cluster.batch.listNamespacedJob({ namespace: 'default' });
+      assert.deepEqual(items, []);
+    });
   });
 
   it('the API server accepts examples/flux.yaml by the CustomResourceDefinitions of Flux, and refuses an unknown field', async () => {
