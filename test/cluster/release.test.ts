@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartObjects, deploymentOf } from '../../tools/chart/helm.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { installFile, packageChart } from '../../tools/release/files.ts';
+import { writeNpmPackage } from '../../tools/release/npm-package.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { projectFile } from '../support/docs.ts';
+
+const run = promisify(execFile);
 
 const IMAGE = { name: 'ghcr.io/a-team/terraform-daemon', digest: `sha256:${'a1'.repeat(32)}` };
 const BY_DIGEST = `${IMAGE.name}@${IMAGE.digest}`;
@@ -33,5 +39,19 @@ describe('the files of a release', () => {
         ?.containers ?? [undefined];
       assert.equal(container?.image?.replace(/:1[\d.]+(?=@)/, ''), BY_DIGEST);
     }
+  });
+
+  it('the npm package of a release has the bundle as its command and no dependency', async (t) => {
+    const folder = await aFolder(t);
+    await run('npm', ['run', 'sbom'], { cwd: projectFile('.') });
+    await writeNpmPackage(folder);
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd: folder });
+    const [{ files }]: [{ files: readonly { path: string }[] }] = JSON.parse(stdout);
+    const expected = ['LICENSE', 'README.md', 'package.json', 'terraform-daemon.js', 'third-party-licenses.txt'];
+    assert.deepEqual(files.map(({ path }) => path).toSorted(), expected);
+    const { bin, repository, dependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+    assert.deepEqual([repository, dependencies], [packageJson.repository, undefined]);
+    const { stdout: version } = await run(process.execPath, [join(folder, bin['terraform-daemon']), '--version']);
+    assert.equal(version.trim(), packageJson.version);
   });
 });

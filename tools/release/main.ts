@@ -1,13 +1,15 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
 import { installFile, packageChart } from './files.ts';
+import { writeNpmPackage } from './npm-package.ts';
 import { releaseNotes } from './release.ts';
 
 /**
- * `node tools/release/main.ts --image NAME --digest sha256:…`: writes the files of a release to dist/release: notes.md,
- * and install.yaml and the chart, both with the digest of the image.
+ * `node tools/release/main.ts --image NAME --digest sha256:…`, after `npm run build` and `npm run sbom`: writes the files
+ * of a release to dist/release (notes.md, the SBOM, and install.yaml and the chart with the digest of the image), and the
+ * npm package to dist/npm.
  */
 
 const FOLDER = 'dist/release';
@@ -19,3 +21,5 @@ await mkdir(FOLDER, { recursive: true });
 await writeFile(join(FOLDER, 'notes.md'), releaseNotes(await readFile('CHANGELOG.md', 'utf8'), packageJson.version));
 await writeFile(join(FOLDER, 'install.yaml'), await installFile({ name, digest }));
 await packageChart({ name, digest }, FOLDER);
+await copyFile('dist/sbom.cdx.json', join(FOLDER, 'sbom.cdx.json'));
+await writeNpmPackage('dist/npm');
