@@ -1,4 +1,5 @@
-// The controllers of Flux, for their CustomResourceDefinitions. No program is built from this module.
+// The controllers of Flux, for their CustomResourceDefinitions. No program is built from this module: do not run
+// `go mod tidy`, which would remove both requirements. go.sum has the hashes of these two modules alone.
 module terraform-daemon/tools/flux
 
 go 1.26.0

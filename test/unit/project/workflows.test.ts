@@ -18,8 +18,11 @@ interface Update {
   readonly directories?: readonly string[];
 }
 
-/** The go.mod files that stay as they are: each is the terraform-controller of a release or commit that users have. */
-const KEPT = /^\/tools\/control-plane\/terraform-controller\//;
+/**
+ * The go.mod files that Dependabot does not update. Each terraform-controller is a release or commit that users have.
+ * tools/flux has no program, so `go mod tidy` would remove its requirements.
+ */
+const KEPT = /^\/tools\/(control-plane\/terraform-controller|flux)\//;
 
 const FOLDER = '.github/workflows/';
 const files = (await readdir(projectFile(FOLDER))).map((name) => FOLDER + name);
