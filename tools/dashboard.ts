@@ -58,6 +58,11 @@ const panels: readonly Panel[] = [
     expr: 'sum(increase(apiserver_admission_webhook_fail_open_count{name="modify.terraform.job.kb.io"}[5m]))',
   },
   {
+    title: 'Failed applies whose Configuration waits',
+    expr: 'max by (namespace) (terraform_daemon_failed_applies)',
+    legend: '{{namespace}}',
+  },
+  {
     title: 'Jobs that failed and were not retried',
     expr: 'sum(increase(terraform_daemon_not_retried_jobs_total[1h]))',
   },

@@ -1,15 +1,19 @@
 import { logOncePerOutage } from '../lib/log-once.ts';
 import { createRepairLimiter } from '../lib/repair-limiter.ts';
 import type { Labels } from '../policy/policy.ts';
+import type { ConfigurationStore } from './configuration-store.ts';
 import { decideJob, type Heal, type JobDecision } from './decide.ts';
 import { createJobEventQueue } from './event-queue.ts';
+import { createFailedApplies, type FailedAppliesDependencies } from './failed-applies.ts';
 import type { JobStore } from './job-store.ts';
 import { watchJobs } from './job-watch.ts';
 import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
 
 export interface BackstopDependencies
-  extends Pick<JobWorkerDependencies, 'namespaceLabels' | 'log' | 'metrics' | 'now' | 'policy'> {
+  extends Pick<JobWorkerDependencies, 'namespaceLabels' | 'log' | 'now' | 'policy'> {
   readonly jobs: JobStore;
+  readonly configurations: ConfigurationStore;
+  readonly metrics: JobWorkerDependencies['metrics'] & FailedAppliesDependencies['metrics'];
   /** Milliseconds since the process started. */
   readonly uptimeMs: () => number;
   /** Registers a callback that is called after each change of the policy. The backstop then lists all Jobs again. */
@@ -31,6 +35,7 @@ export function createBackstop(
   const { jobs, log, now, uptimeMs, policy, heal, onPolicyChange } = dependencies;
   const outages = logOncePerOutage(log, uptimeMs);
   const writeEvent = createJobEventQueue(jobs, { log, outages }, signal);
+  const startFailedApplies = createFailedApplies({ ...dependencies, outages });
   const limiter = createRepairLimiter(JOB_CALLS.most);
   let listNow = () => {};
   onPolicyChange(() => listNow());
@@ -45,7 +50,9 @@ export function createBackstop(
   return async (running) => {
     // The queue was full and dropped a Job. Only another list finds this Job again.
     const onOverflow = () => watch.listSoon();
-    const worker = createJobWorker({ ...dependencies, writeEvent, outages, limiter, decide }, onOverflow, running);
+    const failedApplies = startFailedApplies(running);
+    const parts = { writeEvent, failedApplies, outages, limiter, decide };
+    const worker = createJobWorker({ ...dependencies, ...parts }, onOverflow, running);
     const watch = watchJobs(jobs, worker, { log, signal: running });
     listNow = watch.listNow;
     await watch.ended;

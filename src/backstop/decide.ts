@@ -53,6 +53,8 @@ export interface ExplainDecision {
   readonly job: JobReference;
   /** False while the Job controller ends the Pods of the Job. The Event must wait, but the Pods must be read now. */
   readonly hasFailed: boolean;
+  /** Whether the failure is recent, so that the Event on the Job must be written. */
+  readonly isNews: boolean;
   /** The Configuration of the Job; `undefined` if the Job is no Job of terraform-controller. */
   readonly configuration: JobConfiguration | undefined;
   /** What can have run the containers of the Job more than once, or has ended Pods: see `caveatsOf`. */
@@ -143,7 +145,11 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   const spec = asObject(stored.spec);
   const failure = failureOf(stored);
   const sinceMs = context.now.getTime() - Date.parse(failure?.at ?? '');
-  if (failure === undefined || Number.isNaN(sinceMs) || sinceMs > NEWS_MS) return leave;
+  if (failure === undefined || Number.isNaN(sinceMs)) return leave;
+  const isNews = sinceMs <= NEWS_MS;
+  const configuration = configurationOf(stored);
+  // An old failure matters only to a Configuration, which can still wait.
+  if (!isNews && configuration === undefined) return leave;
   const isRaised = spec.backoffLimit !== 0;
   // The backstop sets a higher limit than 0 to let a run finish. Another writer's limit has allowed retries.
   if (isRaised && !wroteField(asObject(stored.metadata), ['f:spec', 'f:backoffLimit'])) return leave;
@@ -155,7 +161,7 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   const caveats = [...(isRetried ? [RETRIED] : []), ...caveatsAbout(stored)];
   const { hasFailed } = failure;
   const reason = failure.reason === LIMIT_EXCEEDED ? undefined : failure.reason;
-  return { action: 'explain', job, hasFailed, configuration: configurationOf(stored), caveats, reason };
+  return { action: 'explain', job, hasFailed, isNews, configuration, caveats, reason };
 }
 
 function caveatsAbout(stored: JsonObject): readonly string[] {

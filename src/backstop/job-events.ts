@@ -3,10 +3,10 @@ import type { Ending } from '../terraform/ending.ts';
 import { endingText, logCommandOf, logStateOf } from '../terraform/ending-text.ts';
 import type { CapDecision, ExplainDecision, JobReference } from './decide.ts';
 
-/** Reasons of Events about Jobs. */
-export const jobEventReasons = ['Missed', 'NotRetried'] as const;
+/** Reasons of Events about Jobs, and about Configurations whose Job has failed. */
+export const jobEventReasons = ['Missed', 'NotRetried', 'ApplyFailed', 'DestroyFailed'] as const;
 
-/** A Kubernetes Event about a Job. Two Events with the same name report the same fact, so only the first is stored. */
+/** A Kubernetes Event about a Job or a Configuration. Two Events with the same name report the same fact, so only the first is stored. */
 export interface JobEvent {
   readonly name: string;
   readonly reason: (typeof jobEventReasons)[number];
@@ -62,7 +62,8 @@ const howItFailed = ({ reason }: ExplainDecision): string =>
     ? 'This Job failed, and the policy allows no retry.'
     : `This Job failed with ${reason} and is not retried.`;
 
-function logText(job: JobReference, ending: Ending): string {
+/** Returns where the log of a failed Job is; empty if there was never a log. */
+export function logText(job: JobReference, ending: Ending): string {
   const state = logStateOf(ending);
   if (state === 'gone') return `Its log is deleted with ${ending.kind === 'evicted' ? 'its containers' : 'the Pod'}.`;
   const command = logCommandOf(job, ending);
@@ -74,7 +75,7 @@ function logText(job: JobReference, ending: Ending): string {
  * Returns how to run the Job again. After the deletion of a Job, the main branch of terraform-controller creates it again
  * only if the Configuration changes: docs/explanation/terraform-controller.md.
  */
-function retryText({ job, configuration }: ExplainDecision): string {
+export function retryText({ job, configuration }: Pick<ExplainDecision, 'job' | 'configuration'>): string {
   const { namespace, name } = job;
   const remove = `kubectl -n ${namespace} delete job ${name}`;
   const start = 'To run it again after fixing the cause';

@@ -7,10 +7,12 @@ import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Ending } from '../terraform/ending.ts';
 import { capForRun, type PodRun, podRun } from './current-run.ts';
 import { type CapDecision, type ExplainDecision, type JobDecision, type JobReference, referenceOf } from './decide.ts';
 import { createEndingReader } from './ending-reader.ts';
 import type { WriteJobEvent } from './event-queue.ts';
+import type { FailedApplies } from './failed-applies.ts';
 import { missedEvent, notRetriedEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';
@@ -22,6 +24,7 @@ export interface JobWorkerDependencies {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'jobMissed' | 'jobNotRetried'>;
   readonly writeEvent: WriteJobEvent;
+  readonly failedApplies: FailedApplies;
   readonly outages: OutageLog;
   /** Rate-limits the caps of each Job, because another writer can keep raising its backoffLimit. */
   readonly limiter: RepairLimiter;
@@ -65,7 +68,7 @@ export function createJobWorker(
   onOverflow: () => void,
   signal: AbortSignal,
 ): JobHandlers {
-  const { jobs, namespaceLabels, log, metrics, writeEvent, outages, policy, decide } = dependencies;
+  const { jobs, namespaceLabels, log, metrics, writeEvent, failedApplies, outages, policy, decide } = dependencies;
   const { job: backoff } = timings;
   const endings = createEndingReader(jobs, outages);
   const queue = createRetryQueue<Attempt>({ ...JOB_CALLS, run, onOverflow }, signal);
@@ -77,6 +80,7 @@ export function createJobWorker(
       // differ.
       if (signal.aborted) return undefined;
       if (decision.action === 'explain') await explain(decision);
+      else failedApplies.remove(attempt.job.uid);
       return decision.action === 'cap' ? await capJob(decision, dependencies) : undefined;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
@@ -96,10 +100,12 @@ export function createJobWorker(
     const decision = decide(stored);
     return decision.action === 'ask' ? decide(stored, await namespaceLabels(job.namespace)) : decision;
   }
-  /** Reads how the Job ended, and queues the NotRetried Event if the Job has failed. */
+  /** Reads how the Job ended. If it has failed, queues its NotRetried Event and the check of its Configuration. */
   async function explain(decision: ExplainDecision): Promise<void> {
-    const ending = await endings.read(decision);
+    const ending: Ending = decision.isNews ? await endings.read(decision) : { kind: 'unknown' };
     if (!decision.hasFailed) return;
+    failedApplies.add(decision, ending);
+    if (!decision.isNews) return;
     const { namespace, name } = decision.job;
     writeEvent(decision.job, notRetriedEvent(decision, ending), () => {
       log.info('job failed, not retried by policy', { namespace, name, ending: ending.kind });
@@ -111,7 +117,10 @@ export function createJobWorker(
     if (job === undefined || isQueued(job)) return;
     queue.remove(job.uid);
     const decision = decide(stored);
-    if (decision.action === 'leave') return;
+    if (decision.action === 'leave') {
+      failedApplies.remove(job.uid);
+      return;
+    }
     queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
   /**
@@ -128,6 +137,7 @@ export function createJobWorker(
       const uid = referenceOf(stored)?.uid ?? '';
       queue.remove(uid);
       endings.forget(uid);
+      failedApplies.remove(uid);
     },
     pageDone: () => untilAborted(queue.idle(), AbortSignal.any([signal, AbortSignal.timeout(PAGE_MS)])),
   };

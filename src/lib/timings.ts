@@ -77,6 +77,16 @@ export const timings = {
    * best effort.
    */
   jobEvent: { firstMs: 2_000, longestMs: 32_000, tries: 6 },
+  /** A failed Job of terraform-controller. The daemon checks whether its Configuration still waits, until it does not. */
+  failedApply: {
+    checkMs: 60_000,
+    // Pause between two checks for each failed Job, so that the API server gets at most ten checks a second.
+    perJobMs: 100,
+    // The API server keeps an Event for an hour by default. Then the Event is written again.
+    repeatMs: 60 * 60_000,
+    // The Event still exists, because another process wrote it, or because it expires a minute later than its hour.
+    existsMs: 5 * 60_000,
+  },
   /**
    * The read of the ClusterRole that owns the objects of the daemon, before an object is created. If the daemon may not
    * read the ClusterRole, the pass fails and is retried for this time after the start of the process, because the RBAC

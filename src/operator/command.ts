@@ -13,6 +13,7 @@ import { createLog, type Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
 import { createWatchedFile } from '../lib/watched-file.ts';
 import { readPolicyFile } from '../policy/file.ts';
+import { createConfigurationStore } from '../stores/configuration-store.ts';
 import { createEventPublisher } from '../stores/event-store.ts';
 import { createJobStore } from '../stores/job-store.ts';
 import { backstopLease, createLeaseStore } from '../stores/lease-store.ts';
@@ -76,6 +77,7 @@ function openStores(
     secrets: createSecretStore(calls, { namespace, name: secretName, replica, metadata }),
     registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients),
+    configurations: createConfigurationStore(clients.callJson),
     lease: createLeaseStore(
       // The Lease is released after the stop signal.
       { callJson: clients.callJsonToTheEnd, writeOwned },

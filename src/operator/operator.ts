@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { createBackstop } from '../backstop/backstop.ts';
+import type { ConfigurationStore } from '../backstop/configuration-store.ts';
 import type { JobStore } from '../backstop/job-store.ts';
 import { type Config, WEBHOOK_PATH } from '../cli/config.ts';
 import type { WatchObject } from '../kube/watch.ts';
@@ -30,6 +31,7 @@ export interface Dependencies
   readonly clientCa: WatchedFile<Pem | undefined>;
   readonly namespaceLabels: NamespaceLabels;
   readonly jobs: JobStore;
+  readonly configurations: ConfigurationStore;
   readonly lease: LeaseStore;
   /** The identity of this process: its host name, a slash and a random suffix. */
   readonly replica: string;

@@ -1,5 +1,4 @@
 import type { CoreV1Event } from '@kubernetes/client-node';
-import type { JobReference } from '../backstop/decide.ts';
 import type { JobEvent } from '../backstop/job-events.ts';
 import { orAbsent, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
@@ -68,9 +67,21 @@ export async function readReconcileFailure(
   return failures.toSorted((one, other) => other.at.getTime() - one.at.getTime())[0];
 }
 
-/** Creates an Event about a Job. Resolves with `false` if an Event of that name already exists. */
-export function createJobEvent(callJson: CallJson, job: JobReference, event: JobEvent): Promise<boolean> {
-  const { namespace, name, uid } = job;
+/** An object that an Event is about. */
+interface Regarding {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/**
+ * Creates an Event about an object, in the namespace of the object. Resolves with `false` if an Event of that name
+ * already exists.
+ */
+export function createEvent(callJson: CallJson, regarding: Regarding, event: JobEvent): Promise<boolean> {
+  const { apiVersion, kind, namespace, name, uid } = regarding;
   const { name: eventName, note, ...fields } = event;
   const now = new Date();
   const body = {
@@ -78,7 +89,7 @@ export function createJobEvent(callJson: CallJson, job: JobReference, event: Job
     ...fields,
     type: 'Warning',
     metadata: { namespace, name: eventName },
-    involvedObject: { apiVersion: 'batch/v1', kind: 'Job', namespace, name, uid },
+    involvedObject: { apiVersion, kind, namespace, name, uid },
     message: note,
     firstTimestamp: now,
     lastTimestamp: now,

@@ -4,7 +4,7 @@ import type { JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
-import { createJobEvent } from './event-store.ts';
+import { createEvent } from './event-store.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
 /**
@@ -79,7 +79,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       const { spec } = (await answer) as V1Job;
       return Number(spec?.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
     },
-    writeEvent: (job, event) => createJobEvent(callJson, job, event),
+    writeEvent: (job, event) => createEvent(callJson, { apiVersion: 'batch/v1', kind: 'Job', ...job }, event),
   };
 }
 

@@ -25,6 +25,8 @@ const help = {
   missed_jobs_total: 'Jobs that were stored uncapped and then capped by this replica.',
   etcd_restores_total: 'Times that this replica noticed that etcd was restored to an older revision.',
   not_retried_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
+  failed_applies:
+    'Failed Jobs of terraform-controller that the policy does not retry and whose Configuration still waits, by namespace of the Configuration. Only the holder of the Lease has this metric.',
   build_info: 'Always 1; the label is the version.',
 } as const;
 
@@ -55,6 +57,7 @@ export function createMetrics(version: string) {
   const missed = new Counter(as('missed_jobs_total'));
   const restores = new Counter(as('etcd_restores_total'));
   const notRetried = new Counter(as('not_retried_jobs_total'));
+  const failedApplies = new Gauge(as('failed_applies', 'namespace'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // Create these series with the value 0. If a counter appears with the value 1, increase() in Prometheus misses the
@@ -82,6 +85,11 @@ export function createMetrics(version: string) {
     jobMissed: () => missed.inc(),
     etcdRestored: () => restores.inc(),
     jobNotRetried: () => notRetried.inc(),
+    /** Replaces the numbers of all namespaces. */
+    failedApplies(numbers: ReadonlyMap<string, number>): void {
+      failedApplies.reset();
+      for (const [namespace, number] of numbers) failedApplies.set({ namespace }, number);
+    },
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),
     reconcileFailed: (code: ErrorCode) => failures.inc({ code }),

@@ -53,7 +53,7 @@ describe('manifests/install.yaml', () => {
   it('manifests/install.yaml has the owner ClusterRole terraform-daemon after all other roles, so that kubectl delete removes the owner ClusterRole after them', async () => {
     const roles = (await installObjects()).filter(({ kind = '' }) => /Role$/.test(kind)).map(nameOf);
     assert.equal(roles.at(-1), 'ClusterRole terraform-daemon');
-    assert.equal(roles.length, 3);
+    assert.equal(roles.length, 4);
   });
 });
 
@@ -136,7 +136,8 @@ const overlays: Readonly<Record<string, (objects: readonly KubernetesObject[]) =
     withPod(objects, (pod) => {
       pod.containers[0].env = [{ name: 'TERRAFORM_DAEMON_FAILURE_POLICY', value: 'Fail' }];
     }),
-  'no-backstop': (objects) => objects.filter((object) => !nameOf(object).endsWith('-backstop')),
+  'no-backstop': (objects) => objects.filter((object) => !/-(backstop|configurations)$/.test(nameOf(object))),
+  'no-configurations': (objects) => objects.filter((object) => !nameOf(object).endsWith('-configurations')),
   critical: (objects) =>
     withPod(objects, (pod) => {
       pod.priorityClassName = 'system-cluster-critical';

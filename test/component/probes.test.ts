@@ -170,6 +170,7 @@ suite('/metrics', () => {
       terraform_daemon_missed_jobs_total: 'counter',
       terraform_daemon_etcd_restores_total: 'counter',
       terraform_daemon_not_retried_jobs_total: 'counter',
+      terraform_daemon_failed_applies: 'gauge',
       terraform_daemon_connections_refused_total: 'counter',
       terraform_daemon_reconcile_duration_seconds: 'histogram',
       terraform_daemon_reconcile_failures_total: 'counter',
@@ -198,6 +199,8 @@ suite('/metrics', () => {
     metrics.jobMissed();
     metrics.etcdRestored();
     metrics.jobNotRetried();
+    metrics.failedApplies(new Map([['team-a', 3]]));
+    metrics.failedApplies(new Map([['team-b', 2]]));
     metrics.reconciled('failure', 2);
     metrics.reconcileFailed('KUBE_REJECTED');
     const { samples } = samplesOf((await get('/metrics')).text);
@@ -221,6 +224,7 @@ suite('/metrics', () => {
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_etcd_restores_total: 1,
       terraform_daemon_not_retried_jobs_total: 1,
+      'terraform_daemon_failed_applies{namespace="team-b"}': 2,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,
       'terraform_daemon_connections_refused_total{reason="too-many-connections"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="success"}': 0,

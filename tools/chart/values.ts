@@ -218,6 +218,10 @@ const values = group({
   }),
   backstop: group({
     enabled: flag(true, 'create the RBAC of the backstop, which caps Jobs that were stored uncapped'),
+    configurations: flag(
+      true,
+      'also create the RBAC to read the Configurations of terraform-controller, so that a failed apply is reported on its Configuration',
+    ),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
   labels: labels('labels of all objects, in addition to `app`'),

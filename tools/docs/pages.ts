@@ -111,6 +111,22 @@ function reasonsPage(): string {
         ],
       ],
     ),
+    '## Events about Configurations',
+    markdownTable(
+      ['log message', 'Event reason', 'meaning'],
+      [
+        [
+          code('failed apply reported on its configuration'),
+          code('ApplyFailed'),
+          'the Job of terraform apply has failed, the policy does not retry it, and the Configuration is not Available',
+        ],
+        [
+          code('failed apply reported on its configuration'),
+          code('DestroyFailed'),
+          'the Job of terraform destroy has failed, the policy does not retry it, and the Configuration waits to be deleted',
+        ],
+      ],
+    ),
     '## Endings of a failed Job',
     'The message of `NotRetried` says how the Job ended, as far as its Pods show it. The log line `job failed, not retried by policy` has the ending in the field `ending`.',
     markdownTable(

@@ -97,6 +97,6 @@ export async function installRights({
 }): Promise<readonly KubernetesObject[]> {
   const objects = await installObjects();
   const isWanted = ({ kind = '', metadata }: KubernetesObject) =>
-    RIGHTS.has(kind) && (backstop || !metadata?.name?.endsWith('-backstop'));
+    RIGHTS.has(kind) && (backstop || !/-(backstop|configurations)$/.test(metadata?.name ?? ''));
   return objects.filter(isWanted);
 }

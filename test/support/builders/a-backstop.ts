@@ -7,6 +7,7 @@ import type { JobStore } from '../../../src/backstop/job-store.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { type Labels, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import { createFakeConfigurationStore } from '../fakes/fake-configuration-store.ts';
 import { aTerraformJob, type Json } from './a-job.ts';
 
 /** The result of a PATCH of a Job, or the error with which it fails. */
@@ -55,6 +56,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     lastVersion: '',
     events: [] as JobEvent[],
     reads: 0,
+    failedApplies: {} as Record<string, number>,
   };
   const lines: string[] = [];
   /** Jobs that a test has changed, by name. */
@@ -104,6 +106,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       return isNew;
     },
   };
+  const configurations = createFakeConfigurationStore();
   const startMs = Date.now();
   const clock = { ms: startMs };
   const now = () => new Date(clock.ms);
@@ -111,6 +114,9 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     ...{ missed: 0, notRetried: 0 },
     jobMissed: () => (metrics.missed += 1),
     jobNotRetried: () => (metrics.notRetried += 1),
+    failedApplies(numbers: ReadonlyMap<string, number>) {
+      seen.failedApplies = Object.fromEntries(numbers);
+    },
   };
   const put = (level: string) => (message: string) => void lines.push(`${level} ${message}`);
   const log: Log = { error: assert.fail, warn: put('warn'), info: put('info'), debug: put('debug') };
@@ -119,7 +125,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   const onPolicyChange = (callback: () => void) => void listeners.push(callback);
   const runBackstop = createBackstop(
     {
-      ...{ jobs, namespaceLabels, log, metrics, now, onPolicyChange },
+      ...{ jobs, configurations, namespaceLabels, log, metrics, now, onPolicyChange },
       uptimeMs: () => clock.ms - startMs,
       policy: () => current,
       heal: 'all',
@@ -133,14 +139,14 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   };
   const ended = run();
   return {
-    ...{ seen, lines, metrics, listeners, ended, clock },
+    ...{ seen, configurations, lines, metrics, listeners, ended, clock },
     stop: () => stop.abort(),
     change(job: Json, type = 'MODIFIED') {
       stored.set(job.metadata.name, job);
       change(type, job);
     },
-    changePolicy() {
-      current = { ...current };
+    changePolicy(policy = { ...current }) {
+      current = policy;
       for (const changed of listeners) changed();
     },
     endWatch: () => endWatch(),

@@ -12,10 +12,18 @@ export async function startController(cluster: Cluster, group: ProcessGroup, pro
   await startTerraformController(group, { ...options, ...(progress === undefined ? {} : { progress }) });
 }
 
-/** Creates a Configuration without a provider. terraform-controller then creates the Job `<name>-apply`. */
-export async function createConfiguration({ kubeconfig }: Cluster, namespace: string, name: string): Promise<void> {
+/**
+ * Creates a Configuration without a provider and returns its uid. terraform-controller then creates the Job
+ * `<name>-apply`.
+ */
+export async function createConfiguration({ kubeconfig }: Cluster, namespace: string, name: string): Promise<string> {
   const kind = { group: 'terraform.core.oam.dev', version: 'v1beta2', plural: 'configurations' };
   const spec = { inlineCredentials: true, hcl: 'resource "alicloud_oss_bucket" "logs" {}' };
   const body = { apiVersion: `${kind.group}/${kind.version}`, kind: 'Configuration', metadata: { name }, spec };
-  await apiClient(kubeconfig, CustomObjectsApi).createNamespacedCustomObject({ ...kind, namespace, body });
+  const { metadata } = await apiClient(kubeconfig, CustomObjectsApi).createNamespacedCustomObject({
+    ...kind,
+    namespace,
+    body,
+  });
+  return metadata.uid;
 }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
+import type { Json } from '../../support/builders/a-job.ts';
+import { recordedJob } from '../../support/builders/recorded-jobs.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
 describe('the backstop', { timeout: 30_000 }, () => {
@@ -30,6 +32,35 @@ describe('the backstop', { timeout: 30_000 }, () => {
       assert.equal(seen.patched.length, patched);
     });
   }
+
+  test('the backstop reports a Job that failed long ago on its Configuration, until the Job is deleted or the policy no longer caps it', async (t) => {
+    const { seen, configurations, change, changePolicy } = startBackstop(t, 0);
+    await eventually(() => assert.equal(seen.watches, 1));
+    const metadata = { namespace: 'team-a', name: 'oss-bucket', uid: 'c-1' };
+    configurations.put({ metadata, status: { apply: { state: 'ProvisioningAndChecking' } } });
+    const job: Json = await recordedJob('create-terraform-apply', 'team-a');
+    const failed = { type: 'Failed', status: 'True', lastTransitionTime: '2020-01-01T00:00:00Z' };
+    Object.assign(job.spec, { backoffLimit: 0 });
+    Object.assign(job, { status: { conditions: [failed] } });
+    const version = (resourceVersion: string) => {
+      Object.assign(job.metadata, { uid: 'j-1', resourceVersion });
+      return structuredClone(job);
+    };
+    change(version('1'), 'ADDED');
+    await eventually(() => assert.deepEqual(seen.failedApplies, { 'team-a': 1 }));
+    assert.deepEqual(
+      configurations.events.map(({ event }) => event.name),
+      ['apply-failed.j-1'],
+    );
+    change(version('2'), 'DELETED');
+    assert.deepEqual(seen.failedApplies, {});
+
+    change(version('3'), 'ADDED');
+    await eventually(() => assert.deepEqual(seen.failedApplies, { 'team-a': 1 }));
+    changePolicy({ rules: [] });
+    change(version('4'));
+    assert.deepEqual([seen.failedApplies, seen.events], [{}, []]);
+  });
 
   test('the backstop lists all Jobs again when a new policy comes into force', async (t) => {
     const { seen, lines, changePolicy } = startBackstop(t, 1);

@@ -177,7 +177,7 @@ describe('decideJob decides about a stored Job as the webhook decides about an U
 describe('the decision about a failed Job', () => {
   const ran = (fields: JobFields = {}) => aStoredJob({ backoffLimit: 0, restartPolicy: 'Never', ...fields });
   const explain = {
-    ...{ action: 'explain', job: reference, hasFailed: true, configuration: undefined },
+    ...{ action: 'explain', job: reference, hasFailed: true, isNews: true, configuration: undefined },
     ...{ caveats: [], reason: undefined },
   };
 
@@ -193,6 +193,16 @@ describe('the decision about a failed Job', () => {
     const decision = decide(ran({ restartPolicy: 'OnFailure', conditions: failedAgo(0) }));
     const caveats = ['with restartPolicy OnFailure a container may start twice'];
     assert.deepEqual(decision, { ...explain, caveats });
+  });
+
+  test('decideJob explains a Job of terraform-controller that failed long ago, but not as news', async () => {
+    const recorded: Json = await recordedJob('create-terraform-apply', 'team-a');
+    const template = { ...recorded.spec.template };
+    template.spec = { ...template.spec, restartPolicy: 'Never' };
+    const { spec } = recorded;
+    const job = { ...ran({ conditions: failedAgo(600_001) }), spec: { ...spec, backoffLimit: 0, template } };
+    const configuration = { action: 'apply', namespace: 'team-a', name: 'oss-bucket' };
+    assert.deepEqual(decide(job), { ...explain, isNews: false, configuration });
   });
 
   test('decideJob returns a caveat for a failed Job whose container has its own restartPolicy', () => {

@@ -9,7 +9,7 @@ import { failedPods } from '../../support/builders/failed-pods.ts';
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const apply: JobConfiguration = { action: 'apply', namespace: 'team-a', name: 'oss-bucket' };
 const note = (ending: Ending, change: Partial<ExplainDecision> = {}): string => {
-  const decision = { action: 'explain', job, hasFailed: true, configuration: apply } as const;
+  const decision = { action: 'explain', job, hasFailed: true, isNews: true, configuration: apply } as const;
   return notRetriedEvent({ ...decision, caveats: [], reason: undefined, ...change }, ending).note;
 };
 const noteOf = (name: string): string => note(failedPods[name]?.ending ?? { kind: 'unknown' });

@@ -192,7 +192,7 @@ describe('reading a page of Jobs from the API server', () => {
 describe('an Event on a Job', () => {
   const cap: CapDecision = { action: 'cap', job, from: 6, to: 0, reason: 'policy', needsPods: false };
   const missed = (fields: Partial<CapDecision>) => missedEvent({ ...cap, ...fields });
-  const decision = { action: 'explain', job, hasFailed: true, configuration: undefined } as const;
+  const decision = { action: 'explain', job, hasFailed: true, isNews: true, configuration: undefined } as const;
   const notRetried = notRetriedEvent({ ...decision, caveats: [], reason: undefined }, { kind: 'unknown' });
 
   test('the Job store creates the NotRetried Event in the namespace of the Job, with the uid of the Job in its name', async () => {

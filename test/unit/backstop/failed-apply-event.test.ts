@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { failedApplyEvent } from '../../../src/backstop/failed-apply-event.ts';
+import { RETRIED_AT } from '../../../src/terraform/configuration.ts';
+import type { Ending } from '../../../src/terraform/ending.ts';
+
+const job = { namespace: 'jobs', name: 'c-1-apply', uid: 'j-1', resourceVersion: '1' };
+const configuration = { namespace: 'team-a', name: 'bucket', uid: 'c-1' };
+const pod = { pod: 'c-1-apply-abcde', isKept: true };
+const ending: Ending = { kind: 'exited', container: 'terraform-executor', exitCode: 1, reason: 'Error', ...pod };
+const apply = { job, action: 'apply', configuration, ending } as const;
+
+describe('the Event on a Configuration', () => {
+  test('the Event on the Configuration of a failed apply has the ending, the command for the log and the commands of a retry', () => {
+    assert.deepEqual(failedApplyEvent(apply), {
+      name: 'apply-failed.j-1',
+      reason: 'ApplyFailed',
+      action: 'explain',
+      note:
+        'The Job of terraform apply failed and is not retried by policy. ' +
+        'Container terraform-executor of Pod c-1-apply-abcde exited with code 1 (Error). ' +
+        'Its log: `kubectl -n jobs logs c-1-apply-abcde -c terraform-executor`. ' +
+        'To run it again after fixing the cause: `kubectl -n jobs delete job c-1-apply && ' +
+        `kubectl -n team-a annotate --overwrite configuration bucket ${RETRIED_AT}=$(date +%s)\`.`,
+    });
+  });
+
+  test('the Event on the Configuration of a failed destroy has one command for a retry, because terraform-controller creates the Job by itself', () => {
+    const destroy = { ...job, name: 'c-1-destroy' };
+    const { name, reason, note } = failedApplyEvent({ ...apply, job: destroy, action: 'destroy' });
+    assert.deepEqual([name, reason], ['destroy-failed.j-1', 'DestroyFailed']);
+    assert.match(note, /^The Job of terraform destroy failed /);
+    assert.match(note, /cause: `kubectl -n jobs delete job c-1-destroy`\. terraform-controller creates it again\.$/);
+  });
+
+  test('the Event on a Configuration names no log if no container has started', () => {
+    const never: Ending = { kind: 'never-started', container: 'terraform-init', reason: 'ErrImagePull', ...pod };
+    const { note } = failedApplyEvent({ ...apply, ending: never });
+    assert.doesNotMatch(note, /log/);
+    assert.match(note, /could not start \(ErrImagePull\)\. To run it again/);
+  });
+
+  test('the message of the Event on a Configuration has at most 1,024 characters also with the longest names', () => {
+    const long = (letter: string, most = 63) => letter.repeat(most);
+    const names = { job: { ...job, namespace: long('n'), name: long('j') } };
+    const other = { ...configuration, namespace: long('t'), name: long('c') };
+    const endings: readonly Ending[] = [
+      { kind: 'refused', pod: long('p'), isKept: true, reason: long('r', 60), message: long('m', 200) },
+      { ...ending, container: long('x'), pod: long('p'), reason: long('r', 60) },
+      { kind: 'unknown' },
+    ];
+    for (const one of endings) {
+      const { note } = failedApplyEvent({ ...apply, ...names, configuration: other, ending: one });
+      assert.ok(note.length <= 1_024, `${one.kind}: ${note.length}`);
+    }
+  });
+});
