@@ -23,8 +23,8 @@ export interface OwnOption {
   readonly parse?: (text: string) => Parsed<unknown>;
 }
 
-/** A stream that a command writes to. A terminal has `columns`. */
-export type OutputStream = NodeJS.WritableStream & { readonly columns?: number };
+/** A stream that a command writes to. Only a terminal has `columns`. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Output {
   readonly stdout: OutputStream;

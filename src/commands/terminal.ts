@@ -31,6 +31,32 @@ export const terminalOf = (stream: OutputStream): Terminal => ({
   paint: (style, text) => styleText(styles[style], text, { stream }),
 });
 
+/** Lines that stay, and below them one line that is rewritten. */
+export interface ProgressOutput {
+  readonly say: (line: string) => void;
+  /** Rewrites the last line on a terminal. `undefined` removes it. A pipe gets only the lines that stay. */
+  readonly show: (text: string | undefined) => void;
+}
+
+/** A terminal prints these two characters when a user presses Ctrl-C. */
+const CTRL_C = '^C';
+
+/** Returns how to print progress. The rewritten line needs no escape sequence, so that nothing is left to restore. */
+export function progressOutput(stream: OutputStream): ProgressOutput {
+  let shown = 0;
+  const show = (text = ''): void => {
+    if (!stream.isTTY || (text === '' && shown === 0)) return;
+    const line = text.slice(0, (stream.columns || WIDEST) - CTRL_C.length - 1);
+    stream.write(`\r${' '.repeat(shown)}\r${line}`);
+    shown = line === '' ? 0 : line.length + CTRL_C.length;
+  };
+  const say = (line: string): void => {
+    show();
+    stream.write(`${line}\n`);
+  };
+  return { say, show };
+}
+
 const INVISIBLE = /[\p{Mn}\p{Me}\p{Cc}\p{Cf}]/u;
 
 /** Returns the number of terminal columns of a text: two for a Chinese character or an emoji, none for a style. */

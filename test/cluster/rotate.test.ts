@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
-import { spawnCommand } from '../support/cluster/command.ts';
+import { spawnCommand, terminalCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -18,8 +18,8 @@ describe('terraform-daemon rotate', () => {
     await cluster.forgetDaemon();
   });
 
-  async function start(): Promise<void> {
-    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: ['--settle-time=1s'] });
+  async function start(settleTime = '1s'): Promise<void> {
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags: [`--settle-time=${settleTime}`] });
     await daemon.line('ready');
   }
   const rotate = (...args: readonly string[]) =>
@@ -59,6 +59,25 @@ describe('terraform-daemon rotate', () => {
     assert.match(stdout, /\nstable\ndone\n/);
     assert.ok(stdout.includes(`certificate authority: SHA-256 ${after[1]}, until `), stdout);
     assert.equal(await annotation('phase'), 'stable');
+  });
+
+  it('on a terminal rotate counts the settle time down in one line, and leaves no trace of it after Ctrl-C and at the end', async () => {
+    await start('10s');
+    const args = ['rotate', '--ca', '--settle-time=10s', `--kubeconfig=${cluster.daemonKubeconfig}`];
+    const countdown = /\r\d:\d\d until the (switch|removal)/;
+    const stopped = await terminalCommand(args, { keys: [{ after: countdown, press: '\u0003' }] });
+    assert.equal(stopped.exitCode, 130, stopped.received);
+    assert.match(stopped.screen.at(-2) ?? '', /^interrupted: the daemon continues the rotation;/);
+    const { exitCode, received, screen } = await terminalCommand(args);
+    assert.equal(exitCode, 0, received);
+    assert.match(received, countdown);
+    assert.ok(received.includes('\u001b[32mdone\u001b[39m'), received);
+    for (const line of [...stopped.screen, ...screen]) {
+      assert.match(
+        line,
+        /^(requested a new CA|a rotation is in progress: .*|interrupted: .*|done|(certificate authority|serving certificate): .*|[a-z]+: waits for [^:]+, until .*Z|publishing: .*|stable|)$/,
+      );
+    }
   });
 
   it('rotate exits with code 1 and a next step if no daemon runs', async () => {

@@ -1,6 +1,7 @@
 import { installOptions, type Subcommand } from '../../cli/command-line.ts';
 import { duration } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
+import { progressOutput, terminalOf } from '../terminal.ts';
 import { rotate } from './rotate.ts';
 
 export const rotateCommand = {
@@ -27,7 +28,8 @@ Examples:
   terraform-daemon rotate
   terraform-daemon rotate --ca --timeout 30m`,
   run(raw, { ca, timeout }: { readonly ca: boolean; readonly timeout: number }, { stdout }) {
-    const say = (line: string) => stdout.write(`${line}\n`);
-    return rotate({ wanted: ca ? 'ca' : 'serving', timeoutMs: timeout, say }, openCluster(raw));
+    const wanted = ca ? 'ca' : 'serving';
+    const terminal = terminalOf(stdout);
+    return rotate({ wanted, timeoutMs: timeout, terminal, output: progressOutput(stdout) }, openCluster(raw));
   },
 } as const satisfies Subcommand;

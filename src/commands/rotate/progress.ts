@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CertificateOptions, CertificatePair, CertificateSet } from '../../certs/certificate-set.ts';
+import type { CertificateOptions, CertificatePair, CertificateSet, Phase } from '../../certs/certificate-set.ts';
 import { rotationFacts } from '../../certs/rotation-status.ts';
 import { fromSecret, type StoredSecret } from '../../certs/secret.ts';
 import { type Asked, askedFor, isPaused } from '../../certs/secret-annotations.ts';
@@ -8,6 +8,7 @@ import { parseCertificate } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { type Installation, repairCommands } from '../kubectl-hints.ts';
+import type { Terminal } from '../terminal.ts';
 
 /** The content of the Secret that shows the progress of a rotation. */
 export interface RotationState {
@@ -64,6 +65,20 @@ export function phaseLine(set: CertificateSet, options: CertificateOptions): str
   return `${phase}: waits for ${waitsFor}${until === undefined ? '' : `, until ${until.toISOString().slice(0, 19)}Z`}`;
 }
 
+/** What happens at the end of a phase whose end depends only on time. */
+const ends: Partial<Record<Phase, string>> = {
+  settling: 'the switch to the new certificate authority',
+  retiring: 'the removal of the old certificate authority',
+};
+
+/** Returns the time left of the current phase as `0:42 until …`, or `undefined` if its end does not depend on time. */
+export function countdown(set: CertificateSet, options: CertificateOptions, now: Date): string | undefined {
+  const { phase, until } = rotationFacts(set, options);
+  if (until === undefined) return undefined;
+  const seconds = Math.max(0, Math.ceil((until.getTime() - now.getTime()) / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} until ${ends[phase]}`;
+}
+
 function resultLines({ set }: RotationState): string[] {
   const line = (what: string, pem: string) => {
     const certificate = parseCertificate(pem);
@@ -92,11 +107,15 @@ export interface Poll {
 /** Time without progress after which the command gives up. A running daemon reads the Secret at least once a minute. */
 const SILENCE_MS = 90_000;
 
-interface PollContext {
+interface PollContext extends Pick<Terminal, 'paint'> {
   readonly config: Config;
   readonly timeoutMs: number;
   readonly now: Date;
 }
+
+/** Returns the line that says that the rotation is not done, and why. */
+export const notDone = (problem: string, { paint }: Pick<Terminal, 'paint'>): string =>
+  `${paint('bad', 'not done')}: ${problem}`;
 
 /**
  * Returns the result of one poll.
@@ -108,8 +127,8 @@ export function poll(
   stored: StoredSecret | undefined | 'unreachable',
   context: PollContext,
 ): Poll {
-  const { config, now } = context;
-  const fail = (problem: string): Poll => ({ lines: [`not done: ${problem}`], exitCode: exitCodes.failed, pending });
+  const { config, now, paint } = context;
+  const fail = (problem: string): Poll => ({ lines: [notDone(problem, context)], exitCode: exitCodes.failed, pending });
   const refused = stored === 'unreachable' ? undefined : obstacle(stored, config);
   if (refused !== undefined) return fail(refused);
   const state = stored === 'unreachable' || stored === undefined ? pending.last : rotationState(stored);
@@ -117,7 +136,7 @@ export function poll(
   const isNewPhase = state.set.phase !== pending.last.set.phase;
   const lines = isNewPhase ? [phaseLine(state.set, config.certificates)] : [];
   if (outcome === 'done')
-    return { lines: [...lines, 'done', ...resultLines(state)], exitCode: exitCodes.done, pending };
+    return { lines: [...lines, paint('good', 'done'), ...resultLines(state)], exitCode: exitCodes.done, pending };
   if (outcome === 'withdrawn') return fail('another writer removed the annotation');
   const next = { ...pending, last: state, changedAt: isDeepStrictEqual(pending.last, state) ? pending.changedAt : now };
   const problem = overdue(next, context);

@@ -5,8 +5,11 @@ import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { timings } from '../../lib/timings.ts';
 import type { openCluster } from '../cluster.ts';
+import type { ProgressOutput, Terminal } from '../terminal.ts';
 import {
   combineRequests,
+  countdown,
+  notDone,
   obstacle,
   type PendingRotation,
   phaseLine,
@@ -18,8 +21,8 @@ import {
 export interface RotateOptions {
   readonly wanted: Asked;
   readonly timeoutMs: number;
-  /** Writes a line for the user. */
-  readonly say: (line: string) => void;
+  readonly terminal: Terminal;
+  readonly output: ProgressOutput;
 }
 
 type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets'>;
@@ -33,26 +36,44 @@ const POLL_MS = 1_000;
  * @throws OperatorError with a `KUBE_…` code if the Secret cannot be read or written. A retryable failure of a poll
  * does not throw.
  */
-export async function rotate({ wanted, timeoutMs, say }: RotateOptions, cluster: Cluster): Promise<ExitCode> {
-  const { config } = cluster;
+export async function rotate(options: RotateOptions, cluster: Cluster): Promise<ExitCode> {
+  const { certificates } = cluster.config;
+  const { wanted, terminal } = options;
+  const { say, show } = options.output;
   const stop = firstSignal();
+  // After the first signal a read can continue. A second signal then ends the process at once, so clear the line now.
+  stop.addEventListener('abort', () => show(undefined));
   const request = await ask(wanted, cluster);
   if ('refused' in request) {
-    say(`not done: ${request.refused}`);
+    say(notDone(request.refused, terminal));
     return exitCodes.failed;
   }
   const { asked, before } = request;
   say(asked === 'ca' ? 'requested a new CA' : 'requested a new serving certificate');
-  if (before.set.phase !== 'stable') say(`a rotation is in progress: ${phaseLine(before.set, config.certificates)}`);
-  let pending: PendingRotation = { asked, before, last: before, startedAt: new Date(), changedAt: undefined };
+  if (before.set.phase !== 'stable') say(`a rotation is in progress: ${phaseLine(before.set, certificates)}`);
+  const requested: PendingRotation = { asked, before, last: before, startedAt: new Date(), changedAt: undefined };
+  return follow(requested, { ...options, stop }, cluster).finally(() => show(undefined));
+}
+
+/** Prints the progress of a requested rotation until it is done or the signal is aborted. */
+async function follow(
+  requested: PendingRotation,
+  { timeoutMs, terminal, output, stop }: RotateOptions & { readonly stop: AbortSignal },
+  cluster: Cluster,
+): Promise<ExitCode> {
+  const { config } = cluster;
+  let pending = requested;
   while (!stop.aborted) {
-    const result = poll(pending, await readAgain(cluster), { config, timeoutMs, now: new Date() });
-    for (const line of result.lines) say(line);
+    const stored = await readAgain(cluster);
+    const now = new Date();
+    const result = poll(pending, stored, { config, timeoutMs, now, paint: terminal.paint });
+    for (const line of result.lines) output.say(line);
     if (result.exitCode !== undefined) return result.exitCode;
     pending = result.pending;
+    if (!stop.aborted) output.show(countdown(pending.last.set, config.certificates, now));
     await delay(POLL_MS, undefined, { signal: stop }).catch(() => undefined);
   }
-  say('interrupted: the daemon continues the rotation; terraform-daemon inspect shows its phase');
+  output.say('interrupted: the daemon continues the rotation; terraform-daemon inspect shows its phase');
   return exitCodes.interrupted;
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { onTerminal, type TerminalOptions, type TerminalOutput } from '../pseudo-terminal.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
@@ -20,6 +21,10 @@ export interface RunOptions {
   /** Closes stdout before the command writes to it. */
   readonly isUnread?: boolean;
 }
+
+/** Runs the daemon from its source on a pseudo-terminal and resolves when it ends. */
+export const terminalCommand = (args: readonly string[], options?: TerminalOptions): Promise<TerminalOutput> =>
+  onTerminal([process.execPath, MAIN, ...args], options);
 
 /** Runs the daemon from its source in a separate process and resolves when it ends. */
 export async function spawnCommand(

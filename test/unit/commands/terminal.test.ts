@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
-import { columnsOf, row, table, terminalOf, wrapped } from '../../../src/commands/terminal.ts';
+import { columnsOf, progressOutput, row, table, terminalOf, wrapped } from '../../../src/commands/terminal.ts';
 import { marked, plain } from '../../support/builders/a-terminal.ts';
 
 const NONE = { first: '', rest: '' };
@@ -82,4 +82,20 @@ describe('text for a terminal', () => {
       assert.equal(terminalOf(stream).width, width, `${columns}`);
     }
   });
+});
+
+test('progressOutput writes only the lines that stay to a pipe, and rewrites one line on a terminal', () => {
+  for (const [isTTY, expected] of [
+    [false, 'settling\ndone\n'],
+    [true, 'settling\n\r\r0:02 left\r           \r0:01 left\r           \rdone\n'],
+  ] as const) {
+    const stream = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY, columns: 80 });
+    const { say, show } = progressOutput(stream);
+    show(undefined);
+    say('settling');
+    show('0:02 left');
+    show('0:01 left');
+    say('done');
+    assert.equal(stream.read(), expected);
+  }
 });

@@ -8,6 +8,7 @@ import { readConfig } from '../../../../src/cli/config.ts';
 import { repairCommands } from '../../../../src/commands/kubectl-hints.ts';
 import {
   combineRequests,
+  countdown,
   obstacle,
   type PendingRotation,
   type Progress,
@@ -17,6 +18,7 @@ import {
 } from '../../../../src/commands/rotate/progress.ts';
 import { joinCertificates } from '../../../../src/lib/pem.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
+import { plain } from '../../../support/builders/a-terminal.ts';
 
 const config = readConfig({});
 const set = await aCertificateSet();
@@ -43,6 +45,16 @@ test('suggested commands name the namespace and the Deployment of the install', 
     [commands.restart, commands.logs],
     ['kubectl -n ops rollout restart deployment job-cap', 'kubectl -n ops logs deployment/job-cap'],
   );
+});
+
+test('the countdown of a rotation shows minutes and seconds until the next step, and nothing while the step waits for a replica', () => {
+  const left = (phase: CertificateSet['phase'], ms: number) =>
+    countdown(rotating(phase), config.certificates, after(ms));
+  assert.equal(left('settling', 0), '1:00 until the switch to the new certificate authority');
+  assert.equal(left('settling', 57_100), '0:03 until the switch to the new certificate authority');
+  assert.equal(left('retiring', 61_000), '0:00 until the removal of the old certificate authority');
+  assert.equal(left('publishing', 0), undefined);
+  assert.equal(left('stable', 0), undefined);
 });
 
 describe('the progress of a requested rotation', () => {
@@ -111,7 +123,7 @@ describe('one poll of the command rotate', () => {
     secret: StoredSecret | undefined | 'unreachable',
     afterMs = 0,
     timeoutMs = 600_000,
-  ) => poll(from, secret, { config, timeoutMs, now: after(afterMs) });
+  ) => poll(from, secret, { ...plain, config, timeoutMs, now: after(afterMs) });
 
   test('rotate prints each phase once, with the time at which it ends', () => {
     const first = pollOnce(pending, aSecret(rotating('settling'), 'ca'), 1000);
