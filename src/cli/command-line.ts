@@ -1,9 +1,10 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { OperatorError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
+import { completionScript, shells } from './completion.ts';
 import type { RawOptions } from './config.ts';
 import { exitCodes } from './exit-codes.ts';
-import type { Parsed } from './option-parsers.ts';
+import type { Parser } from './option-parsers.ts';
 import {
   environmentName,
   type OptionDefinition,
@@ -20,7 +21,7 @@ export interface OwnOption {
   readonly description: string;
   readonly default?: unknown;
   readonly defaultText?: string;
-  readonly parse?: (text: string) => Parsed<unknown>;
+  readonly parse?: Parser<unknown>;
 }
 
 /** A stream that a command writes to. Only a terminal has `columns`. */
@@ -88,7 +89,10 @@ export async function parseCommandLine(
       exitCode = await subcommand.run(raw, values as never, output);
     });
   });
-  if (defaultCommand) program.addHelpText('after', () => optionsHelp(defaultCommand));
+  if (defaultCommand) {
+    program.addHelpText('after', () => optionsHelp(defaultCommand));
+    addCompletion(program, defaultCommand, output);
+  }
   const isForProgram = args[0] !== undefined && /^([^-]|-h$|--help$|-V$|--version$)/.test(args[0]);
   try {
     // Commander has a default command too, but it would treat a mistyped subcommand as an argument.
@@ -97,6 +101,22 @@ export async function parseCommandLine(
   } catch (error) {
     return exitCodeOf(error, output);
   }
+}
+
+const COMPLETION = `
+Start a new shell after one of these commands. In zsh, run compinit before source.
+
+  echo 'source <(terraform-daemon completion bash)' >> ~/.bashrc
+  echo 'source <(terraform-daemon completion zsh)' >> ~/.zshrc
+  terraform-daemon completion fish > ~/.config/fish/completions/terraform-daemon.fish`;
+
+function addCompletion(program: Command, standard: Command, { stdout }: Output): void {
+  program
+    .command('completion')
+    .description('print a script with which a shell completes commands, options and their values')
+    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
+    .addHelpText('after', COMPLETION)
+    .action((shell) => void stdout.write(completionScript(program, standard, shell)));
 }
 
 /** Returns the exit code for an error, and prints the error unless commander has printed it. */
@@ -113,6 +133,7 @@ function exitCodeOf(error: unknown, { stderr }: Output): number {
 function toOwnOption({ flags, description, default: value, defaultText, parse }: OwnOption): Option {
   const option = new Option(flags, withDefault(description, defaultText ?? value)).default(value);
   if (parse === undefined) return option;
+  option.argChoices = [...(parse.choices ?? [])];
   return option.argParser((text) => {
     const parsed = parse(text);
     if ('allowed' in parsed) throw new InvalidArgumentError(`Must be ${parsed.allowed}.`);
@@ -121,8 +142,11 @@ function toOwnOption({ flags, description, default: value, defaultText, parse }:
 }
 
 function toOption(name: OptionName): Option {
-  const { placeholder, description, default: value, defaultText = value }: OptionDefinition<unknown> = options[name];
-  return new Option(`--${name} <${placeholder}>`, withDefault(description, defaultText))
+  const definition: OptionDefinition<unknown> = options[name];
+  const { placeholder, description, default: value, defaultText = value } = definition;
+  const option = new Option(`--${name} <${placeholder}>`, withDefault(description, defaultText));
+  option.argChoices = [...(definition.parse.choices ?? [])];
+  return option
     .env(environmentName(name))
     .default(value)
     .helpGroup(`${groupOf(name)}:`);

@@ -13,12 +13,22 @@ export const integer =
     return value >= low && value <= high ? { value } : { allowed: `${what} from ${low} to ${high}` };
   };
 
-export const oneOf =
-  <const T extends string>(...words: readonly T[]) =>
-  (text: string): Parsed<T> => {
+/** Parses the text of an option. Shells propose the `choices`. */
+export interface Parser<T> {
+  (text: string): Parsed<T>;
+  readonly choices?: readonly string[];
+}
+
+const withChoices = <T>(choices: readonly string[], parse: (text: string) => Parsed<T>): Parser<T> =>
+  Object.assign(parse, { choices });
+
+export const oneOf = <const T extends string>(...words: readonly T[]): Parser<T> => {
+  const parse = (text: string): Parsed<T> => {
     const value = words.find((word) => word === text);
     return value === undefined ? { allowed: `one of ${words.join(', ')}` } : { value };
   };
+  return withChoices(words, parse);
+};
 
 export const duration =
   (shortest: string, longest: string) =>
@@ -51,8 +61,9 @@ export const registrationName = matching(dnsSubdomain(244));
 
 export const text = (text: string): Parsed<string> => ({ value: text });
 
-export const boolean = (text: string): Parsed<boolean> =>
-  text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
+export const boolean = withChoices<boolean>(['true', 'false'], (text) =>
+  text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' },
+);
 
 export const address = (text: string): Parsed<string> =>
   isIP(text) === 0 ? { allowed: 'an IP address such as 127.0.0.1 or ::' } : { value: text };
@@ -86,10 +97,11 @@ export const clientNames = (text: string): Parsed<readonly string[]> => {
   return value.includes('') ? { allowed: 'a list of names, separated by commas' } : { value };
 };
 
-export const keySize = (text: string): Parsed<number> => {
-  const sizes = oneOf('2048', '3072', '4096')(text);
-  return 'value' in sizes ? { value: Number(sizes.value) } : sizes;
-};
+const KEY_SIZES = ['2048', '3072', '4096'];
+export const keySize = withChoices<number>(KEY_SIZES, (text) => {
+  const size = oneOf(...KEY_SIZES)(text);
+  return 'value' in size ? { value: Number(size.value) } : size;
+});
 
 /** Parses `host:port`. An IPv6 address must be in brackets. */
 export function hostAndPort(text: string): Parsed<{ readonly host: string; readonly port: number }> {

@@ -12,6 +12,7 @@ import {
   matching,
   oneOf,
   type Parsed,
+  type Parser,
   registrationName,
   serviceLabel,
   subdomain,
@@ -33,7 +34,7 @@ export interface OptionDefinition<T> {
   readonly default?: string;
   /** The text that `--help` shows as the default, instead of `default`. */
   readonly defaultText?: string;
-  readonly parse: (text: string) => Parsed<T>;
+  readonly parse: Parser<T>;
 }
 
 type Definitions = Readonly<Record<string, OptionDefinition<unknown>>>;
