@@ -17,7 +17,7 @@ import type { LogTo, Signal } from './schedule.ts';
 import type { WindowLog } from './windows.ts';
 
 /** The library for multithreaded programs from Debian's package `libfaketime`. */
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+const FAKETIME = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/faketime/libfaketimeMT.so.1`;
 
 /** Whether the tests can set the clock of a process on this machine (needs libfaketime). */
 export const canJump = (): boolean => existsSync(FAKETIME);

@@ -50,7 +50,7 @@ describe('the files of a release', () => {
     const expected = ['LICENSE', 'README.md', 'package.json', 'terraform-daemon.js', 'third-party-licenses.txt'];
     assert.deepEqual(files.map(({ path }) => path).toSorted(), expected);
     const { bin, repository, dependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-    assert.deepEqual([repository, dependencies], [packageJson.repository, undefined]);
+    assert.deepEqual([repository.url, dependencies], [`git+${packageJson.repository}.git`, undefined]);
     const { stdout: version } = await run(process.execPath, [join(folder, bin['terraform-daemon']), '--version']);
     assert.equal(version.trim(), packageJson.version);
   });

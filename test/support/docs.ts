@@ -32,9 +32,12 @@ export async function documents(): Promise<readonly string[]> {
   return [
     'README.md',
     TRANSLATION,
+    '.github/pull_request_template.md',
+    'CODE_OF_CONDUCT.md',
     'CONTRIBUTING.md',
     'RELEASE.md',
     'SECURITY.md',
+    'SUPPORT.md',
     'examples/README.md',
     ...docs
       .filter((name) => name.endsWith('.md'))

@@ -16,11 +16,14 @@ const PLACES = [
   'bench',
   'docs',
   'examples',
+  '.github',
   'README.md',
+  'CHANGELOG.md',
+  'CODE_OF_CONDUCT.md',
   'CONTRIBUTING.md',
   'RELEASE.md',
   'SECURITY.md',
-  'CHANGELOG.md',
+  'SUPPORT.md',
 ];
 
 const config = `--config=${join(import.meta.dirname, 'vale.ini')}`;

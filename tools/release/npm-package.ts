@@ -12,7 +12,9 @@ const FILES = ['dist/terraform-daemon.js', 'dist/third-party-licenses.txt', 'LIC
  * have run.
  */
 export async function writeNpmPackage(folder: string): Promise<void> {
-  const { name, version, description, license, repository, type, engines } = packageJson;
+  const { name, version, description, license, type, engines } = packageJson;
+  // npm compares this URL with the repository of the workflow that publishes the package.
+  const repository = { type: 'git', url: `git+${packageJson.repository}.git` };
   const bin = { [name]: 'terraform-daemon.js' };
   await mkdir(folder, { recursive: true });
   const fields = { name, version, description, license, repository, type, engines, bin };

@@ -85,3 +85,21 @@ describe('.github/dependabot.yml', async () => {
 
   it('Dependabot updates the actions of the workflows', () => assert.deepEqual(folders('github-actions'), ['/']));
 });
+
+interface Form {
+  readonly body: readonly { readonly id?: string; readonly attributes: { readonly label?: string } }[];
+}
+
+describe('the issue forms', async () => {
+  const folder = '.github/ISSUE_TEMPLATE/';
+  const names = (await readdir(projectFile(folder))).filter((name) => name !== 'config.yml');
+  for (const name of names) {
+    it(`each field of ${folder}${name} has a label, and an id of its own`, async () => {
+      const { body } = loadYaml<Form>(await readDocument(folder + name));
+      const fields = body.filter(({ id }) => id !== undefined);
+      assert.ok(fields.length > 2);
+      assert.equal(new Set(fields.map(({ id }) => id)).size, fields.length);
+      for (const { id, attributes } of fields) assert.ok(attributes.label, id);
+    });
+  }
+});
