@@ -59,8 +59,8 @@ const panels: readonly Panel[] = [
   },
   {
     title: 'Failed applies whose Configuration waits',
-    expr: 'max by (namespace) (terraform_daemon_failed_applies)',
-    legend: '{{namespace}}',
+    expr: 'max by (configuration_namespace) (terraform_daemon_failed_applies)',
+    legend: '{{configuration_namespace}}',
   },
   {
     title: 'Jobs that failed and were not retried',

@@ -26,7 +26,7 @@ const help = {
   etcd_restores_total: 'Times that this replica noticed that etcd was restored to an older revision.',
   not_retried_jobs_total: 'Failed Jobs that the policy does not retry and for which this replica created the Event.',
   failed_applies:
-    'Failed Jobs of terraform-controller that the policy does not retry and whose Configuration still waits, by namespace of the Configuration. Only the holder of the Lease has this metric.',
+    'Failed Jobs of terraform-controller that the policy does not retry and whose Configuration still waits, by namespace of the Configuration, or of the Job if the Configuration cannot be read. Only the holder of the Lease has this metric.',
   build_info: 'Always 1; the label is the version.',
 } as const;
 
@@ -57,7 +57,7 @@ export function createMetrics(version: string) {
   const missed = new Counter(as('missed_jobs_total'));
   const restores = new Counter(as('etcd_restores_total'));
   const notRetried = new Counter(as('not_retried_jobs_total'));
-  const failedApplies = new Gauge(as('failed_applies', 'namespace'));
+  const failedApplies = new Gauge(as('failed_applies', 'configuration_namespace'));
   new Gauge(as('build_info', 'version')).set({ version }, 1);
   for (const reason of connectionReasons) refused.inc({ reason }, 0);
   // Create these series with the value 0. If a counter appears with the value 1, increase() in Prometheus misses the
@@ -88,7 +88,8 @@ export function createMetrics(version: string) {
     /** Replaces the numbers of all namespaces. */
     failedApplies(numbers: ReadonlyMap<string, number>): void {
       failedApplies.reset();
-      for (const [namespace, number] of numbers) failedApplies.set({ namespace }, number);
+      // A label `namespace` would collide with the label that Prometheus adds to all metrics of a Pod.
+      for (const [namespace, number] of numbers) failedApplies.set({ configuration_namespace: namespace }, number);
     },
     connectionRefused: (reason: ConnectionReason) => refused.inc({ reason }),
     reconciled: (result: 'success' | 'failure', seconds: number) => reconciles.observe({ result }, seconds),

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
+import { applyTerraformCrds } from '../../tools/control-plane/terraform-controller.ts';
 import { aJob } from '../support/builders/a-job.ts';
 import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/cluster/raw-api.ts';
@@ -61,6 +62,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
    */
   async function furnish(): Promise<void> {
     await cluster.createNamespace(TEAM);
+    await applyTerraformCrds({ version: 'terraform-controller-v0.8.0', kubeconfig: cluster.kubeconfig });
     for (const name of [OTHER, NOBODY]) {
       await create(`/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { metadata: { name } });
     }

@@ -224,7 +224,7 @@ suite('/metrics', () => {
       terraform_daemon_missed_jobs_total: 2,
       terraform_daemon_etcd_restores_total: 1,
       terraform_daemon_not_retried_jobs_total: 1,
-      'terraform_daemon_failed_applies{namespace="team-b"}': 2,
+      'terraform_daemon_failed_applies{configuration_namespace="team-b"}': 2,
       'terraform_daemon_connections_refused_total{reason="client-refused"}': 0,
       'terraform_daemon_connections_refused_total{reason="too-many-connections"}': 0,
       'terraform_daemon_reconcile_duration_seconds_sum{result="success"}': 0,

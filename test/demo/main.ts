@@ -118,7 +118,7 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
 
 async function showController(cluster: Cluster): Promise<Expectation> {
   print(title('The real terraform-controller, with a Configuration'));
-  await startController(cluster, controllers, progress);
+  await startController(cluster, controllers, { progress });
   await createConfiguration(cluster, TEAM, 'bucket');
   const job = await eventually(() => cluster.batch.readNamespacedJob({ namespace: TEAM, name: 'bucket-apply' }));
   const { backoffLimit, template } = job.spec ?? {};

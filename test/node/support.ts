@@ -90,3 +90,15 @@ export async function untilCapped({ batch }: Pick<Stage, 'batch'>): Promise<void
     { withinMs: ROLLOUT_MS },
   );
 }
+
+/** Returns the metric of failed applies in a namespace. Only the holder of the Lease has it. */
+export async function failedApplies(stage: Stage, namespace: string): Promise<number> {
+  const scrape = ({ metadata }: V1Pod) =>
+    stage.kubectl('get', '--raw', `/api/v1/namespaces/${NAMESPACE}/pods/${metadata?.name}:8080/proxy/metrics`);
+  const text = (await Promise.all((await stage.pods()).map(scrape))).join('\n');
+  const sample = new RegExp(
+    `^terraform_daemon_failed_applies\\{configuration_namespace="${namespace}"\\} (\\d+)$`,
+    'm',
+  );
+  return Number(sample.exec(text)?.[1] ?? 0);
+}

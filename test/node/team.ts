@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { CustomObjectsApi, type V1Job } from '@kubernetes/client-node';
+import { type CoreV1Event, CustomObjectsApi, type V1Job } from '@kubernetes/client-node';
 import type { TerraformController } from '../../tools/control-plane/binaries.ts';
 import type { ProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { applyTerraformCrds, startTerraformController } from '../../tools/control-plane/terraform-controller.ts';
@@ -49,6 +49,8 @@ export interface Team {
   readonly runs: (name: string, action?: Action) => Promise<number>;
   /** Returns the number of Events on a Configuration that another program than the daemon has written. */
   readonly events: (name: string) => Promise<number>;
+  /** Returns the Events of the daemon on a Configuration. */
+  readonly reports: (name: string) => Promise<readonly CoreV1Event[]>;
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -77,6 +79,10 @@ export async function startTeam(options: TeamOptions): Promise<Team> {
     `${controllerNamespace === undefined ? name : uids.get(name)}-${action}`;
   const job = (name: string, action: Action = 'apply') =>
     stage.batch.readNamespacedJob({ namespace: jobNamespace, name: jobName(name, action) });
+  const eventsOn = async (name: string) => {
+    const fieldSelector = `involvedObject.kind=Configuration,involvedObject.name=${name}`;
+    return (await stage.core.listNamespacedEvent({ namespace, fieldSelector })).items;
+  };
   return {
     namespace,
     jobNamespace,
@@ -123,14 +129,13 @@ export async function startTeam(options: TeamOptions): Promise<Team> {
         { withinMs: DONE_MS },
       ),
     runs: (name, action = 'apply') => tickets.runs(jobName(name, action), account(name)),
-    events: async (name) => {
-      const fieldSelector = `involvedObject.kind=Configuration,involvedObject.name=${name}`;
-      const { items } = await stage.core.listNamespacedEvent({ namespace, fieldSelector });
-      return items.filter(({ source }) => source?.component !== 'terraform-daemon').length;
-    },
+    events: async (name) => (await eventsOn(name)).filter((event) => !isOfDaemon(event)).length,
+    reports: async (name) => (await eventsOn(name)).filter(isOfDaemon),
     ...controller,
   };
 }
+
+const isOfDaemon = ({ source }: CoreV1Event): boolean => source?.component === 'terraform-daemon';
 
 async function startController({ stage, group, version, controllerNamespace }: TeamOptions) {
   const options = { version, kubeconfig: stage.kubeconfig, images: TERRAFORM_IMAGES, controllerNamespace };

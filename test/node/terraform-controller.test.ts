@@ -5,7 +5,7 @@ import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane
 import { ensureTerraformImages } from '../../tools/image/images.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
-import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
+import { createRestrictedNamespace, failedApplies, install, type Stage, startStage } from './support.ts';
 import { type Action, startTeam, type Team } from './team.ts';
 import { type Outcome, startTicketSystem, type TicketSystem } from './tickets.ts';
 
@@ -23,6 +23,12 @@ const OUTCOMES = {
   'init-fails': 'init fails',
   'destroy-fails': 'destroy fails',
 } as const satisfies Readonly<Record<string, Outcome>>;
+
+/** What the Event on the Configuration says about the end of the Job. */
+const SEEN = {
+  'apply-fails': /^The Job of terraform apply failed .*\. Container terraform-executor of Pod \S+ exited with code 1 /,
+  'init-fails': /^The Job of terraform apply failed .*\. Init container terraform-init of Pod \S+ exited with code 1 /,
+};
 
 /** Whether the version reads all Configurations every 10 s. The main branch ignores `--informer-re-sync-interval`. */
 const RESYNCS = { 'terraform-controller-v0.8.0': true, 'terraform-controller-master': false } as const;
@@ -87,6 +93,9 @@ describe('terraform-controller on a real node, with the daemon', () => {
         assert.deepEqual([spec?.backoffLimit, spec?.template.spec?.restartPolicy], [0, 'Never']);
       };
 
+      const untilCounted = (number: number) =>
+        eventually(async () => assert.equal(await failedApplies(stage, team.namespace), number), { withinMs: DONE_MS });
+
       it('a failed apply and a failed init run once, and their Configuration says the same as during an apply', async () => {
         for (const [name, runs] of Object.entries({ 'apply-fails': 1, 'init-fails': 0, runs: 1 })) {
           const found = await look(name);
@@ -96,6 +105,24 @@ describe('terraform-controller on a real node, with the daemon', () => {
             { runs, state: 'ProvisioningAndChecking', message: '', events: 0 },
           );
         }
+      });
+
+      it('a failed apply and a failed init are one Event each on their Configuration, and both count in the metric', async () => {
+        for (const [name, seen] of Object.entries(SEEN)) {
+          const [report, ...others] = await team.reports(name);
+          assert.deepEqual([report?.reason, others], ['ApplyFailed', []]);
+          assert.match(report?.message ?? '', seen);
+          assert.ok(
+            report?.message?.includes(`kubectl -n ${team.namespace} annotate --overwrite configuration ${name} `),
+          );
+          rows.push({ version, mode, name, event: report?.message });
+        }
+        assert.match(
+          await stage.kubectl('-n', team.namespace, 'describe', 'configuration', 'apply-fails'),
+          /Warning +ApplyFailed .*The Job of terraform apply failed and is not retried by policy\./,
+        );
+        assert.deepEqual(await team.reports('runs'), []);
+        await untilCounted(2);
       });
 
       it('the Configuration of an apply that succeeded is Available after terraform-controller read it again', async () => {
@@ -152,6 +179,13 @@ describe('terraform-controller on a real node, with the daemon', () => {
         const found = await look('destroy-fails', 'destroy');
         const message = 'Cloud resources is being destroyed...';
         assert.deepEqual(found, { runs: 1, state: 'Destroying', message, events: 0 });
+        const [report, ...others] = await team.reports('destroy-fails');
+        assert.deepEqual([report?.reason, others], ['DestroyFailed', []]);
+        assert.match(
+          report?.message ?? '',
+          /^The Job of terraform destroy failed and is not retried by policy\. Container /,
+        );
+        await untilCounted(1);
 
         await untilRetried(await team.deleteJob('destroy-fails', 'destroy'), 'destroy-fails', 'destroy');
         assert.equal(await team.runs('destroy-fails', 'destroy'), 2);
@@ -163,6 +197,7 @@ describe('terraform-controller on a real node, with the daemon', () => {
           `the Configuration was gone ${Math.round(performance.now() - start)} ms after the deletion of the Job`,
         );
         assert.equal(await team.runs('destroy-fails', 'destroy'), 3);
+        await untilCounted(0);
       });
     });
   }

@@ -6,10 +6,14 @@ import { apiClient } from './api-client.ts';
 import type { Cluster } from './cluster.ts';
 
 /** Starts the real terraform-controller for a cluster. It runs outside of the cluster, as the daemon of a test does. */
-export async function startController(cluster: Cluster, group: ProcessGroup, progress?: Progress): Promise<void> {
-  const options = { version: 'terraform-controller-v0.8.0', kubeconfig: cluster.kubeconfig } as const;
+export async function startController(
+  cluster: Cluster,
+  group: ProcessGroup,
+  settings: { readonly progress?: Progress; readonly controllerNamespace?: string } = {},
+): Promise<void> {
+  const options = { version: 'terraform-controller-v0.8.0', kubeconfig: cluster.kubeconfig, ...settings } as const;
   await applyTerraformCrds(options);
-  await startTerraformController(group, { ...options, ...(progress === undefined ? {} : { progress }) });
+  await startTerraformController(group, options);
 }
 
 /**

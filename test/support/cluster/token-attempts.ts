@@ -25,6 +25,8 @@ export const [RUNNING, WAITING, STOPPED] = ['running', 'waiting', 'stopped'];
 
 const [core, admission, batch] = ['/api/v1', '/apis/admissionregistration.k8s.io/v1', '/apis/batch/v1'];
 const [rbac, coordination] = ['/apis/rbac.authorization.k8s.io/v1', '/apis/coordination.k8s.io/v1'];
+const terraform = '/apis/terraform.core.oam.dev/v1beta2';
+const configurations = `${terraform}/configurations`;
 const inNamespace = (api: string, resource: string, namespace = NAMESPACE) =>
   `${api}/namespaces/${namespace}/${resource}`;
 const secret = (name: string, namespace = NAMESPACE) => `${inNamespace(core, 'secrets', namespace)}/${name}`;
@@ -193,6 +195,11 @@ export const ALLOWED: readonly Attempt[] = [
     note: 'the thief can falsify the Events of the daemon',
   },
   {
+    what: "list and read terraform-controller's Configurations",
+    call: ['GET', configurations],
+    note: 'the thief reads the HCL and the variables of all Configurations',
+  },
+  {
     what: 'take the Lease',
     call: ['APPLY', applied(`${leases}/${LEASE}`), aLease(LEASE)],
     note: 'the backstop does not run, and no replica publishes changed options or a changed policy, while the thief renews the Lease. The endpoint works, and the CA bundle is repaired',
@@ -338,10 +345,12 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
       what: 'change its own Deployment',
       call: ['PATCH', `${inNamespace('/apis/apps/v1', 'deployments')}/${DAEMON}`, {}],
     },
+    { what: "watch terraform-controller's Configurations", call: ['GET', `${configurations}?watch=true`] },
     {
-      what: "read terraform-controller's Configurations",
-      call: ['GET', '/apis/terraform.core.oam.dev/v1beta2/configurations'],
+      what: 'change a Configuration of terraform-controller',
+      call: ['PATCH', `${inNamespace(terraform, 'configurations', TEAM)}/${OTHER}`, {}],
     },
+    { what: "read terraform-controller's Providers", call: ['GET', `${terraform}/providers`] },
     { what: "read the API server's metrics", call: ['GET', '/metrics'] },
   ],
   Identity: [
