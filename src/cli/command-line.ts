@@ -24,6 +24,15 @@ export interface OwnOption {
   readonly parse?: Parser<unknown>;
 }
 
+/** The only argument of a subcommand. Its value is passed with the values of the options. */
+export interface OwnArgument {
+  readonly name: string;
+  /** How `--help` shows the value. */
+  readonly shown: string;
+  readonly description: string;
+  readonly parse: Parser<unknown>;
+}
+
 /** A stream that a command writes to. Only a terminal has `columns`. */
 export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -37,11 +46,14 @@ export interface Subcommand {
   /** Options with the same environment variables and defaults in every subcommand. */
   readonly shared: readonly OptionName[];
   readonly own: readonly OwnOption[];
+  readonly argument?: OwnArgument;
+  /** Commands of this command by name, such as `retry` of `applies`. */
+  readonly subcommands?: Readonly<Record<string, Subcommand>>;
   /** The text below the options in `--help`. */
   readonly help: string;
   /**
    * Runs the subcommand and resolves with the exit code. `raw` has the shared options as text. The argument `own` has
-   * the parsed values of the subcommand's own options.
+   * the parsed values of the subcommand's own options and of its argument.
    */
   run(raw: RawOptions, own: never, output: Output): Promise<number>;
 }
@@ -78,17 +90,25 @@ export async function parseCommandLine(
       writeOut: (text) => output.stdout.write(text),
       writeErr: (text) => output.stderr.write(text),
     })
+    // An option after the name of a command is an option of that command.
+    .enablePositionalOptions()
     .exitOverride();
-  const [defaultCommand] = Object.entries(subcommands).map(([name, subcommand]) => {
-    const { description, help } = subcommand;
-    const command = program.command(name).description(description).addHelpText('after', `${VARIABLES}${help}`);
+  const add = (parent: Command, [name, subcommand]: readonly [string, Subcommand]): Command => {
+    const { description, help, argument } = subcommand;
+    const command = parent.command(name).description(description).addHelpText('after', `${VARIABLES}${help}`);
     const shared = subcommand.shared.map(toOption);
     for (const option of [...subcommand.own.map(toOwnOption), ...shared]) command.addOption(option);
-    return command.action(async (values: Readonly<Record<string, never>>) => {
+    if (argument) command.argument(`<${argument.shown}>`, argument.description, parserOf(argument.parse));
+    command.enablePositionalOptions();
+    for (const nested of Object.entries(subcommand.subcommands ?? {})) add(command, nested);
+    return command.action(async () => {
+      const values: Readonly<Record<string, never>> = command.opts();
       const raw = Object.fromEntries(shared.map((option) => [option.name(), values[option.attributeName()]]));
-      exitCode = await subcommand.run(raw, values as never, output);
+      const own = argument ? { ...values, [argument.name]: command.processedArgs[0] } : values;
+      exitCode = await subcommand.run(raw, own as never, output);
     });
-  });
+  };
+  const [defaultCommand] = Object.entries(subcommands).map((subcommand) => add(program, subcommand));
   if (defaultCommand) {
     program.addHelpText('after', () => optionsHelp(defaultCommand));
     addCompletion(program, defaultCommand, output);
@@ -134,12 +154,16 @@ function toOwnOption({ flags, description, default: value, defaultText, parse }:
   const option = new Option(flags, withDefault(description, defaultText ?? value)).default(value);
   if (parse === undefined) return option;
   option.argChoices = [...(parse.choices ?? [])];
-  return option.argParser((text) => {
+  return option.argParser(parserOf(parse));
+}
+
+const parserOf =
+  (parse: Parser<unknown>) =>
+  (text: string): unknown => {
     const parsed = parse(text);
     if ('allowed' in parsed) throw new InvalidArgumentError(`Must be ${parsed.allowed}.`);
     return parsed.value;
-  });
-}
+  };
 
 function toOption(name: OptionName): Option {
   const definition: OptionDefinition<unknown> = options[name];

@@ -12,6 +12,18 @@ import { createSecretStore } from '../stores/secret-store.ts';
 const never = new AbortController().signal;
 
 /**
+ * Returns the calls of the API server for a command that reads nothing of the install, and the namespace that kubectl
+ * would use.
+ *
+ * @throws OperatorError `CONFIG_INVALID`
+ */
+export function openApiServer(raw: RawOptions) {
+  const { content, problems } = readKubeconfigOption(raw);
+  readConfig(raw, undefined, problems);
+  return { callJson: connect(content, never).callJson, namespace: content?.namespace ?? '' };
+}
+
+/**
  * Checks the options. Returns the configuration, the calls of the API server, and the stores of the Secret and of the
  * MutatingWebhookConfiguration.
  *

@@ -13,6 +13,20 @@ export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClust
  */
 const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
+interface ObjectName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The annotation that makes terraform-controller read a Configuration again. Its value is the time of the retry. */
+export const RETRIED_AT = 'terraform.job.kb.io/retried-at';
+
+export const retryCommand = ({ namespace, name }: ObjectName): string =>
+  `terraform-daemon applies retry ${word(`${namespace}/${name}`)}`;
+
+export const touchCommand = ({ namespace, name }: ObjectName, at: Date): string =>
+  `kubectl -n ${word(namespace)} annotate --overwrite configuration ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
+
 /** Returns the shell commands that messages propose to the user, with the names of this install. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {
   const kubectlIn = (where: string) => `kubectl -n ${word(where)}`;
@@ -32,7 +46,7 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
     getRegistration: (name: string) => `kubectl get mutatingwebhookconfiguration ${word(name)}`,
     deleteRegistration: (name: string) => `kubectl delete mutatingwebhookconfiguration ${word(name)}`,
     editRegistration: (name: string) => `kubectl edit mutatingwebhookconfiguration ${word(name)}`,
-    portForward: (service: { readonly namespace: string; readonly name: string; readonly port: number }) =>
+    portForward: (service: ObjectName & { readonly port: number }) =>
       `${kubectlIn(service.namespace)} port-forward ${word(`service/${service.name}`)} 8443:${service.port}`,
   } as const;
 };

@@ -1,11 +1,15 @@
 import type { ApiException, V1Status } from '@kubernetes/client-node';
 import { type ErrorCode, messageOf, OperatorError } from '../lib/errors.ts';
 
-/** Resolves with the result of a read of one object, or with `undefined` if the object does not exist. */
-export const orAbsent = <T>(call: Promise<T>, what: string): Promise<T | undefined> =>
+/**
+ * Resolves with the result of a read of one object, or with `undefined` if the object does not exist.
+ *
+ * @param forbiddenStep see `kubeError`.
+ */
+export const orAbsent = <T>(call: Promise<T>, what: string, forbiddenStep?: string): Promise<T | undefined> =>
   call.catch((error) => {
     if (isNotFound(error)) return undefined;
-    throw kubeError(what, error);
+    throw kubeError(what, error, forbiddenStep);
   });
 
 /** Waits for a conditional write. Resolves with `false` if the object was changed or deleted since it was read. */
@@ -55,15 +59,17 @@ export const isOwnerRefused = (error: unknown): boolean =>
 
 /**
  * Returns the error of a failed call, with an error code, the API server's message and, if there is one, a next step.
+ *
+ * @param forbiddenStep the next step if the user has no right. Default: the manifests with the rights of the daemon.
  */
-export function kubeError(what: string, error: unknown): OperatorError {
+export function kubeError(what: string, error: unknown, forbiddenStep = NO_RIGHT): OperatorError {
   const status = statusOf(error);
   const message = messageIn(error);
   const found = status === undefined ? networkMessage(error) : (message ?? `HTTP ${status}`);
   // The API server answers 500 to an apply with an unknown field. A retry would get the same answer.
   const isTooOld = !!message?.includes('field not declared in schema');
   const code = isTooOld ? 'KUBE_REJECTED' : kubeCode(status, message);
-  const step = isTooOld ? TOO_OLD : nextStep(status, message);
+  const step = isTooOld ? TOO_OLD : nextStep(status, message, forbiddenStep);
   return new OperatorError(code, `cannot ${what}: ${found}${step}`, { cause: error });
 }
 
@@ -76,13 +82,13 @@ const UNDECRYPTABLE =
 const NO_RIGHT =
   ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
 
-function nextStep(status: number | undefined, message: string | undefined): string {
+function nextStep(status: number | undefined, message: string | undefined, forbiddenStep: string): string {
   if (status === 401) return UNKNOWN_USER;
   // The messages with which the API server reports a stored object that it cannot decrypt: its encryption key is lost
   // (apiserver, pkg/storage/value), or no encryption is configured any more (apiserver,
   // pkg/storage/value/encrypt/identity).
   if (status === 500 && /unable to transform key|encrypted data/.test(message ?? '')) return UNDECRYPTABLE;
-  return status === 403 && isByRights(message) ? NO_RIGHT : '';
+  return status === 403 && isByRights(message) ? forbiddenStep : '';
 }
 
 /**

@@ -23,16 +23,17 @@ export interface Entry {
   readonly fields: JsonObject;
 }
 
-/** The cluster and the user of the current context. */
+/** The cluster, the user and the namespace of the current context. */
 export interface Current {
   readonly cluster: Entry;
   readonly user: Entry;
+  readonly namespace: unknown;
 }
 
 export type Problems = string[];
 
 /**
- * Returns the cluster and the user of the current context of `file`, else of the files of `$KUBECONFIG`, else of
+ * Returns the entries of the current context of `file`, else of the files of `$KUBECONFIG`, else of
  * `~/.kube/config`. For each name the first file that defines it is used. No problem quotes a value that can be secret.
  */
 export function findCurrent(file: string | undefined, env: Environment, problems: Problems): Current | undefined {
@@ -54,7 +55,7 @@ export function findCurrent(file: string | undefined, env: Environment, problems
     return entry;
   };
   const [cluster, user] = [find('cluster'), find('user')];
-  return cluster && user && { cluster, user };
+  return cluster && user && { cluster, user, namespace: context.fields.namespace };
 }
 
 interface KubeconfigFile {

@@ -22,6 +22,8 @@ export interface Kubeconfig {
   readonly user: User;
   readonly tokenFile: string | undefined;
   readonly exec: ExecPlugin | undefined;
+  /** The namespace that kubectl uses without `-n`: of the current context, of the Pod, or `default`. */
+  readonly namespace: string;
 }
 
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -60,7 +62,8 @@ function serviceAccount({ KUBERNETES_SERVICE_HOST: host = '', KUBERNETES_SERVICE
   const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
   const file = 'service account';
   const cluster = { file, path: 'cluster', fields: { server, 'certificate-authority': `${SERVICE_ACCOUNT}/ca.crt` } };
-  return { cluster, user: { file, path: 'user', fields: { tokenFile: `${SERVICE_ACCOUNT}/token` } } };
+  const user = { file, path: 'user', fields: { tokenFile: `${SERVICE_ACCOUNT}/token` } };
+  return { cluster, user, namespace: podNamespace() };
 }
 
 function checked(env: Environment, current: Current, problems: Problems): Kubeconfig {
@@ -68,7 +71,8 @@ function checked(env: Environment, current: Current, problems: Problems): Kubeco
   const { credentialed, ...user } = readUser(current.user, problems);
   // kubectl runs the plugin only if the user has no other credential.
   const exec = current.user.fields.exec && !credentialed ? readExec(env, current, problems) : undefined;
-  return { ...user, cluster, exec };
+  const namespace = typeof current.namespace === 'string' && current.namespace ? current.namespace : 'default';
+  return { ...user, cluster, exec, namespace };
 }
 
 function readCluster(entry: Entry, problems: Problems): Cluster {

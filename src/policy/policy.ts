@@ -22,6 +22,9 @@ type DeepReadonly<T> = T extends object ? { readonly [Field in keyof T]: DeepRea
 /** The annotation with which a user opts a Job out: with the value "true", no policy changes the Job. */
 export const OPT_OUT_ANNOTATION = 'terraform.job.kb.io/keep-retries';
 
+/** The annotation of a changed Job: the rule that changed it, and the values before. */
+export const MARK_ANNOTATION = 'terraform.job.kb.io/capped';
+
 /**
  * The built-in policy, for the Jobs of KubeVela's terraform-controller. It also sets `restartPolicy: Never`. With
  * OnFailure, the kubelet can start the container a second time before the Job controller sees the failure. The Job

@@ -25,7 +25,7 @@ const PODS_PER_PAGE = 2;
 const WATCH_S = '28';
 
 /** The response to a list request. The items are `unknown` because users write the objects. */
-interface List {
+export interface List {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
   readonly items?: readonly unknown[] | null;
 }
@@ -83,10 +83,11 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
   };
 }
 
-async function readPage(callJson: CallJson, next: string | undefined): Promise<List> {
+/** Reads one page of the Jobs of all namespaces, or of the objects at `path`. */
+export async function readPage(callJson: CallJson, next: string | undefined, path = JOBS): Promise<List> {
   const read = async (limit: number, mostBytes?: number) => {
     const query = { limit: String(limit), ...(next === undefined ? {} : { continue: next }) };
-    return (await callJson('GET', JOBS, { query, mostBytes })) as List;
+    return (await callJson('GET', path, { query, mostBytes })) as List;
   };
   try {
     return await read(PAGE.jobs, PAGE.mostBytes);

@@ -53,7 +53,13 @@ export async function answerTarget(): Promise<Target<Answer>> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   // The client calls an http URL only with skipTLSVerify.
   const cluster = { name: 'here', server: url, skipTLSVerify: true };
-  const kubeconfig: Kubeconfig = { cluster, user: { name: 'me' }, tokenFile: undefined, exec: undefined };
+  const kubeconfig: Kubeconfig = {
+    cluster,
+    user: { name: 'me' },
+    tokenFile: undefined,
+    exec: undefined,
+    namespace: 'default',
+  };
   const jobs = createJobStore(connect(kubeconfig, new AbortController().signal));
   const around = { policy: terraformPolicy, heal: 'all', startedAt: ISSUED_AT, now: ISSUED_AT } as const;
   const judged = (object: unknown) => void decideJob(object, around);

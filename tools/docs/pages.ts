@@ -1,7 +1,8 @@
 import { reasons } from '../../src/certs/reason-texts.ts';
-import type { OwnOption } from '../../src/cli/command-line.ts';
+import type { OwnOption, Subcommand } from '../../src/cli/command-line.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionGroups } from '../../src/cli/options.ts';
+import { appliesVerdicts } from '../../src/commands/applies/report.ts';
 import { checkVerdicts } from '../../src/commands/check/report.ts';
 import { verdicts } from '../../src/commands/inspect/report.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
@@ -37,13 +38,20 @@ function optionsPage(): string {
     `### ${heading}`,
     markdownTable(OPTIONS_HEAD, Object.entries(group).map(sharedRow)),
   ]);
-  const own = Object.entries(subcommands).flatMap(([name, command]) => [
+  const own = Object.entries(subcommands).flatMap(commandBlocks);
+  const rule = 'An option on the command line overrides its environment variable.';
+  return page('Options', rule, '## Options of run', ...groups, ...own);
+}
+
+/** Returns the tables of a command and of its nested commands. */
+function commandBlocks([name, command]: readonly [string, Subcommand]): readonly string[] {
+  const nested = Object.entries(command.subcommands ?? {});
+  return [
     `## Options of ${name}`,
     `The command \`terraform-daemon ${name}\` also has these options of \`terraform-daemon run\`: ${command.shared.map((shared) => code(`--${shared}`)).join(', ')}.`,
     markdownTable(OPTIONS_HEAD, command.own.map(ownRow)),
-  ]);
-  const rule = 'An option on the command line overrides its environment variable.';
-  return page('Options', rule, '## Options of run', ...groups, ...own);
+    ...nested.flatMap(([nestedName, one]) => commandBlocks([`${name} ${nestedName}`, one])),
+  ];
 }
 
 function sharedRow([name, option]: readonly [string, OptionDefinition<unknown>]): readonly string[] {
@@ -148,6 +156,8 @@ function exitCodesPage(): string {
     resultsTable(verdicts),
     '## Results of check',
     resultsTable(checkVerdicts),
+    '## Results of applies',
+    resultsTable(appliesVerdicts),
   );
 }
 

@@ -38,12 +38,13 @@ export const reasonTexts: Readonly<Record<Exclude<EventReason, Reason | Registra
 };
 
 export const exitCodeTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
-  done: 'The command has succeeded. `inspect` found no problem, and no check of `check` failed.',
-  failed: 'The command has failed, `inspect` found a problem, or a check of `check` failed.',
+  done: 'The command has succeeded. `inspect` found no problem, no check of `check` failed, `applies` found no failed Job, or `applies retry` created the Job again.',
+  failed:
+    'The command has failed, `inspect` found a problem, a check of `check` failed, `applies` found a failed Job, or `applies retry` did not succeed.',
   usageError: 'The command, an option, or a value is invalid.',
   incomplete:
-    '`inspect` found no problem, but it did not call the endpoint. Or no check of `check` failed, but its dry run proved nothing.',
-  interrupted: 'SIGINT or SIGTERM ended `rotate`, or a second SIGINT ended the daemon at once.',
+    '`inspect` found no problem, but it did not call the endpoint. Or no check of `check` failed, but its dry run proved nothing. Or `applies` found no failed Job, but could not read every Job.',
+  interrupted: 'SIGINT or SIGTERM ended `rotate` or `applies retry`, or a second SIGINT ended the daemon at once.',
   terminated: 'A second SIGTERM ended the daemon at once.',
 };
 

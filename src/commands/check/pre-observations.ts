@@ -1,8 +1,9 @@
-import type { V1NetworkPolicy, V1SelfSubjectAccessReview } from '@kubernetes/client-node';
+import type { V1NetworkPolicy } from '@kubernetes/client-node';
 import type { Config } from '../../cli/config.ts';
 import { orFail } from '../../kube/errors.ts';
 import type { CallJson } from '../../kube/requests.ts';
 import type { Labels } from '../../policy/policy.ts';
+import { isAllowed } from '../rights.ts';
 import {
   type CheckContext,
   type Observations,
@@ -69,18 +70,10 @@ export async function observeCluster({ config, callJson }: CheckContext): Promis
 }
 
 async function missingRights(callJson: CallJson, namespace: string): Promise<readonly InstalledKind[]> {
-  const isAllowed = await Promise.all(
-    installedKinds.map(async ({ group, resource, isNamespaced }) => {
-      const resourceAttributes = { verb: 'create', group, resource, ...(isNamespaced ? { namespace } : {}) };
-      const body = {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes },
-      };
-      const call = callJson('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', { body });
-      const { status } = (await orFail(call, 'ask for the rights of the user')) as V1SelfSubjectAccessReview;
-      return status?.allowed === true;
-    }),
+  const allowed = await Promise.all(
+    installedKinds.map(({ group, resource, isNamespaced }) =>
+      isAllowed(callJson, { verb: 'create', group, resource, ...(isNamespaced ? { namespace } : {}) }),
+    ),
   );
-  return installedKinds.filter((_kind, index) => !isAllowed[index]);
+  return installedKinds.filter((_kind, index) => !allowed[index]);
 }

@@ -5,6 +5,7 @@ import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { timings } from '../../lib/timings.ts';
 import type { openCluster } from '../cluster.ts';
+import { firstSignal } from '../first-signal.ts';
 import type { ProgressOutput, Terminal } from '../terminal.ts';
 import {
   combineRequests,
@@ -75,15 +76,6 @@ async function follow(
   }
   output.say('interrupted: the daemon continues the rotation; terraform-daemon inspect shows its phase');
   return exitCodes.interrupted;
-}
-
-/**
- * Returns a signal that the first SIGINT or SIGTERM aborts. A second signal of the same kind ends the process at once.
- */
-function firstSignal(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => controller.abort());
-  return controller.signal;
 }
 
 type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };

@@ -6,9 +6,10 @@ import { aKubeconfig } from '../../support/builders/a-kubeconfig.ts';
 import { callCommand } from '../../support/command-in-process.ts';
 
 describe('the subcommands', () => {
-  for (const [name, { shared, own }] of Object.entries(subcommands)) {
+  const { subcommands: nested } = subcommands.applies;
+  for (const [name, { shared, own }] of Object.entries({ ...subcommands, 'applies retry': nested.retry })) {
     test(`${name} --help lists each option and the exit codes`, async () => {
-      const { exitCode, stdout, stderr } = await callCommand([name, '--help']);
+      const { exitCode, stdout, stderr } = await callCommand([...name.split(' '), '--help']);
       assert.deepEqual([exitCode, stderr], [0, '']);
       const text = stdout.replaceAll(/\s+/g, ' ');
       for (const option of shared) {
@@ -41,6 +42,17 @@ describe('the subcommands', () => {
     'a missing kubeconfig': [['inspect', '--kubeconfig=/no/file'], /--kubeconfig .*ENOENT: .*'\/no\/file'/],
     'a timeout of 0s': [['rotate', '--timeout=0s'], /Must be a duration/],
     'an argument instead of a flag': [['rotate', 'ca'], /too many arguments/],
+    'a missing Configuration': [['applies', 'retry'], /missing required argument/],
+    'a Configuration without a namespace': [
+      ['applies', 'retry', 'oss-bucket', '--yes'],
+      /Must be <namespace>\/<configuration>, such as team-a\/oss-bucket\./,
+    ],
+    'an unknown nested command': [['applies', 'again'], /too many arguments/],
+    'an option of the outer command after the nested one': [['applies', 'retry', 'a/b', '-A'], /unknown option '-A'/],
+    'a missing kubeconfig for applies retry': [
+      ['applies', 'retry', 'a/b', '--kubeconfig=/no/file'],
+      /ENOENT: .*'\/no\/file'/,
+    ],
     'a missing kubeconfig for rotate': [['rotate', '--kubeconfig=/no/file'], /ENOENT: .*'\/no\/file'/],
   };
   for (const [what, [args, problem]] of Object.entries(wrong)) {

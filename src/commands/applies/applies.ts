@@ -1,0 +1,28 @@
+import { printable } from '../../lib/text.ts';
+import type { Terminal } from '../terminal.ts';
+import type { ApplyStore } from './apply-store.ts';
+import { observe } from './observations.ts';
+import { appliesVerdicts, createReport } from './report.ts';
+import { appliesText } from './report-text.ts';
+
+interface Output {
+  readonly format: 'text' | 'json';
+  readonly terminal: Terminal;
+  readonly write: (text: string) => void;
+}
+
+/**
+ * Prints the failed and the running Jobs of a namespace, or of all namespaces.
+ *
+ * @returns the exit code.
+ * @throws OperatorError with a `KUBE_…` code if the Jobs cannot be listed.
+ */
+export async function applies(
+  store: ApplyStore,
+  namespace: string | undefined,
+  { format, terminal, write }: Output,
+): Promise<number> {
+  const report = createReport(await observe(store, namespace), new Date());
+  write(format === 'json' ? `${printable(JSON.stringify(report, null, 2))}\n` : appliesText(report, terminal));
+  return appliesVerdicts[report.verdict].exitCode;
+}

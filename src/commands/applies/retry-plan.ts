@@ -1,0 +1,99 @@
+import type { JobReference } from '../../backstop/decide.ts';
+import type { TerraformAction } from '../../terraform/configuration.ts';
+import { logCommandOf } from '../../terraform/ending-text.ts';
+import { type Apply, actionFor, type Configuration } from './apply.ts';
+import type { Target } from './target.ts';
+
+/** What the cluster has of one Configuration. */
+export interface RetryState {
+  readonly configuration: Configuration | undefined;
+  /** The Jobs of its current action: one, unless a Job of another terraform-controller is left. */
+  readonly applies: readonly Apply[];
+  /** Whether the current user may not list the Jobs of all namespaces, so that a Job can be missing. */
+  readonly isPartial: boolean;
+}
+
+/** Why nothing is run again, and what the user can do. */
+interface Refusal {
+  readonly step: 'refuse';
+  readonly why: string;
+  /** Whether the Configuration does not exist, so that the user may have mistyped its name. */
+  readonly isUnknown?: boolean;
+}
+
+/** What runs again. */
+export type Ready =
+  /** The Job was deleted before, for example by an interrupted retry. Only the annotation is missing. */
+  | { readonly step: 'touch'; readonly action: TerraformAction; readonly configuration: Configuration }
+  | {
+      readonly step: 'retry';
+      readonly action: TerraformAction;
+      readonly configuration: Configuration;
+      readonly apply: Apply;
+    };
+
+export type RetryPlan = Refusal | Ready;
+
+/** Decides what a retry does. Pure. */
+export function planRetry(target: Target, state: RetryState): RetryPlan {
+  const { configuration, applies, isPartial } = state;
+  if (configuration === undefined) return { ...refuse(`${nameOf(target)} does not exist`), isUnknown: true };
+  const action = actionFor(configuration);
+  const [apply, ...others] = applies;
+  if (others.length > 0) {
+    const found = applies.map(({ job }) => `${job.namespace}/${job.name}`).join(', ');
+    return refuse(`the Configuration has ${applies.length} Jobs: ${found}. Select the namespace of the Job with -n.`);
+  }
+  if (apply === undefined) return isPartial ? refuse(notFoundText(configuration)) : planWithoutJob(configuration);
+  const what = `Job ${apply.job.namespace}/${apply.job.name}`;
+  if (apply.isBeingDeleted) return refuse(`${what} is being deleted. Try again when it is gone.`);
+  if (apply.state === 'running') {
+    return refuse(`${what} still runs. Its log:\n  ${logCommandOf(apply.job, { kind: 'unknown' })}`);
+  }
+  if (apply.state === 'succeeded') {
+    return refuse(`${what} has succeeded. terraform-controller runs it again after a change of the Configuration.`);
+  }
+  return { step: 'retry', action, configuration, apply };
+}
+
+const refuse = (why: string): Refusal => ({ step: 'refuse', why });
+
+const nameOf = ({ namespace, name }: Target): string => `Configuration ${namespace}/${name}`;
+
+const notFoundText = (configuration: Configuration): string =>
+  `${nameOf(configuration)} has no ${actionFor(configuration)} Job in its namespace, and the current user may not list the Jobs of all namespaces. If terraform-controller has --controller-namespace, set -n to that namespace.`;
+
+function planWithoutJob(configuration: Configuration): RetryPlan {
+  const action = actionFor(configuration);
+  // An annotation would run terraform again although it has succeeded.
+  if (configuration.state === 'Available') {
+    return refuse(`${nameOf(configuration)} is Available and has no ${action} Job: nothing has failed.`);
+  }
+  return { step: 'touch', action, configuration };
+}
+
+/** What the new Job shows, after the retry. */
+export type Progress =
+  | { readonly step: 'wait' }
+  /** The Configuration no longer exists: its destroy has succeeded. */
+  | { readonly step: 'removed' }
+  | { readonly step: 'created' | 'ended'; readonly apply: Apply };
+
+/**
+ * Returns how far the retry is.
+ *
+ * @param former the uids of the Jobs before the retry.
+ */
+export function progressOf({ configuration, applies }: RetryState, former: JobReference['uid'] | undefined): Progress {
+  const apply = applies.find(({ job }) => job.uid !== former);
+  if (configuration === undefined) return { step: 'removed' };
+  if (apply === undefined) return { step: 'wait' };
+  return { step: apply.state === 'running' ? 'created' : 'ended', apply };
+}
+
+/** Returns what is known of the new Job; `undefined` if the cluster could not be read. */
+export function runOf(state: RetryState | undefined, uid: JobReference['uid']): Apply | 'removed' | 'gone' | undefined {
+  if (state === undefined) return undefined;
+  if (state.configuration === undefined) return 'removed';
+  return state.applies.find(({ job }) => job.uid === uid) ?? 'gone';
+}

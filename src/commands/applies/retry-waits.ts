@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { OperatorError } from '../../lib/errors.ts';
+import { touchCommand } from '../kubectl-hints.ts';
+import type { ProgressOutput } from '../terminal.ts';
+import type { Apply } from './apply.ts';
+import { type Progress, progressOf, type Ready, runOf } from './retry-plan.ts';
+import { type RetryTarget, readAgain, readState } from './retry-state.ts';
+
+export interface Waiting extends RetryTarget, ProgressOutput {
+  readonly plan: Ready;
+  /** Ends the wait. */
+  readonly stop: AbortSignal;
+}
+
+const POLL_MS = 1_000;
+/**
+ * Time between two changes of the annotation. terraform-controller reads Jobs from a cache, which can still have the
+ * deleted Job when the first change arrives. Then only a further change makes terraform-controller create the Job.
+ */
+const TOUCH_MS = 5_000;
+/** Time for terraform-controller to create the Job. A running terraform-controller needs at most 15 s. */
+const CREATED_MS = 60_000;
+
+const pause = (signal: AbortSignal) => delay(POLL_MS, undefined, { signal }).catch(() => undefined);
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`;
+
+/** The new Job was not seen. `why` has what the user must still do. */
+export type NotCreated =
+  | { readonly step: 'interrupted'; readonly why: string }
+  | { readonly step: 'not-created'; readonly why: string };
+
+export type Created = Exclude<Progress, { readonly step: 'wait' }>;
+
+/** Annotates the Configuration until its Job is there again. */
+export async function untilCreated(waiting: Waiting): Promise<Created | NotCreated> {
+  const { plan, stop, show } = waiting;
+  const touch = createTouch(waiting);
+  const startMs = performance.now();
+  while (!stop.aborted) {
+    const { progress, problem } = await attempt(waiting, touch.ifDue);
+    if (progress.step !== 'wait') return progress;
+    const waitedMs = performance.now() - startMs;
+    if (waitedMs >= CREATED_MS || problem?.retryable === false) {
+      return { step: 'not-created', why: `${problem?.message ?? NOT_CREATED}\n${whatIsLeft(plan, touch.isDone())}` };
+    }
+    show(`waiting for terraform-controller to create the Job, ${seconds(waitedMs)}`);
+    await pause(stop);
+  }
+  return { step: 'interrupted', why: whatIsLeft(plan, touch.isDone()) };
+}
+
+const NOT_CREATED = `terraform-controller has not created the Job within ${CREATED_MS / 1000} s: does it run?`;
+
+interface Attempt {
+  readonly progress: Progress;
+  /** Why a call failed. */
+  readonly problem?: OperatorError;
+}
+
+async function attempt(waiting: Waiting, touch: () => Promise<void>): Promise<Attempt> {
+  const { plan } = waiting;
+  const former = plan.step === 'retry' ? plan.apply.job.uid : undefined;
+  try {
+    await touch();
+    return { progress: progressOf(await readState(waiting), former) };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    return { progress: { step: 'wait' }, problem: error };
+  }
+}
+
+/** Returns a function that changes the annotation at once, and then every few seconds. */
+function createTouch({ plan: { configuration }, store, say }: Waiting) {
+  let touchedMs: number | undefined;
+  return {
+    isDone: () => touchedMs !== undefined,
+    async ifDue(): Promise<void> {
+      const nowMs = performance.now();
+      if (touchedMs !== undefined && nowMs - touchedMs < TOUCH_MS) return;
+      // If the Configuration was deleted, the next read reports it.
+      const isTouched = await store.touch(configuration, new Date());
+      if (isTouched && touchedMs === undefined)
+        say(`annotated Configuration ${configuration.namespace}/${configuration.name}`);
+      touchedMs = nowMs;
+    },
+  };
+}
+
+function whatIsLeft({ step, configuration }: Ready, isTouched: boolean): string {
+  const job = step === 'retry' ? 'The failed Job is deleted' : 'The Configuration has no Job';
+  return isTouched
+    ? `${job}, and the Configuration is annotated. terraform-controller creates the Job when it reads the Configuration.`
+    : `${job}, and the Configuration is not annotated. This annotation makes terraform-controller create the Job:\n  ${touchCommand(configuration, new Date())}`;
+}
+
+/** How the wait for the end of a Job ended. */
+export type RunEnd = Apply | 'removed' | 'gone' | 'interrupted';
+
+/**
+ * Waits for the end of the new Job. After a successful destroy, terraform-controller deletes the Job and then removes
+ * the Configuration, so a missing Job is no failure for a while.
+ */
+export async function untilEnded(waiting: Waiting, { job }: Apply): Promise<RunEnd> {
+  const { action } = waiting.plan;
+  const graceMs = action === 'destroy' ? CREATED_MS : 0;
+  const startMs = performance.now();
+  let goneMs = Number.POSITIVE_INFINITY;
+  while (!waiting.stop.aborted) {
+    const run = runOf(await readAgain(waiting), job.uid);
+    const nowMs = performance.now();
+    if (run === 'removed' || (typeof run === 'object' && run.state !== 'running')) return run;
+    if (run === 'gone') goneMs = Math.min(goneMs, nowMs);
+    if (nowMs - goneMs >= graceMs) return 'gone';
+    waiting.show(`terraform ${action} runs, ${seconds(nowMs - startMs)}`);
+    await pause(waiting.stop);
+  }
+  return 'interrupted';
+}

@@ -1,0 +1,152 @@
+import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
+import type { CallJson } from '../../kube/requests.ts';
+import { timings } from '../../lib/timings.ts';
+import { endingText, logCommandOf } from '../../terraform/ending-text.ts';
+import { firstSignal } from '../first-signal.ts';
+import { isAllowed } from '../rights.ts';
+import type { ProgressOutput } from '../terminal.ts';
+import type { Apply } from './apply.ts';
+import { readEnding } from './observations.ts';
+import { planRetry, type Ready } from './retry-plan.ts';
+import { type RetryTarget, readNearNames, readState } from './retry-state.ts';
+import { type Created, untilCreated, untilEnded, type Waiting } from './retry-waits.ts';
+
+/** What the user asked for, and how to talk to the user. */
+export interface Retry extends RetryTarget, ProgressOutput {
+  readonly callJson: CallJson;
+  readonly yes: boolean | undefined;
+  readonly wait: boolean | undefined;
+  /** Asks a question; `undefined` if there is no terminal. */
+  readonly ask: ((question: string) => Promise<boolean>) | undefined;
+}
+
+/**
+ * Deletes the failed Job of a Configuration and changes an annotation of the Configuration, so that each version of
+ * terraform-controller creates the Job again. The deletion is conditional, so that two users cause one run.
+ *
+ * @returns the exit code.
+ * @throws OperatorError with a `KUBE_…` code if the API server rejects a call before the first write.
+ */
+export async function retry(request: Retry): Promise<ExitCode> {
+  const plan = planRetry(request.target, await readState(request));
+  if (plan.step === 'refuse') return notDone(request, plan.why + (plan.isUnknown ? await nearText(request) : ''));
+  const missing = await missingRight(request, plan);
+  if (missing !== undefined) return notDone(request, missing);
+  await present(request, plan);
+  const refusal = request.yes ? undefined : await refusalOf(request, plan);
+  if (refusal !== undefined) return notDone(request, refusal);
+  const stop = firstSignal();
+  if (plan.step === 'retry' && !(await deleteJob(request, plan.apply))) {
+    return notDone(request, 'other writers changed the Job during each attempt to delete it. Try again.');
+  }
+  const waiting = { ...request, plan, stop };
+  const created = await untilCreated(waiting);
+  if (created.step === 'not-created') return notDone(request, created.why);
+  if (created.step === 'interrupted') return interrupted(request, created.why);
+  return reportNew(waiting, created);
+}
+
+/** Asks the user. Resolves with why the user does not confirm; `undefined` after a yes. */
+async function refusalOf({ ask }: Retry, { action }: Ready): Promise<string | undefined> {
+  if (ask === undefined) return 'there is no terminal to ask on. To skip the confirmation: --yes';
+  return (await ask(`Run terraform ${action} again?`)) ? undefined : 'aborted';
+}
+
+function notDone({ say }: ProgressOutput, why: string): ExitCode {
+  say(`not done: ${why}`);
+  return exitCodes.failed;
+}
+
+function interrupted({ say }: ProgressOutput, why: string): ExitCode {
+  say(`interrupted. ${why}`);
+  return exitCodes.interrupted;
+}
+
+async function nearText(request: RetryTarget): Promise<string> {
+  const near = await readNearNames(request);
+  return near.length > 0 ? `. Did you mean ${near.join(' or ')}?` : '';
+}
+
+/** Returns which right is missing, so that the command does nothing without the rights to all of it. */
+async function missingRight({ callJson }: Retry, { configuration, ...plan }: Ready): Promise<string | undefined> {
+  const configurations = { verb: 'patch', group: 'terraform.core.oam.dev', resource: 'configurations' };
+  const jobs = { verb: 'delete', group: 'batch', resource: 'jobs' };
+  const needed = [
+    ...(plan.step === 'retry' ? [{ ...jobs, namespace: plan.apply.job.namespace, name: plan.apply.job.name }] : []),
+    { ...configurations, namespace: configuration.namespace, name: configuration.name },
+  ];
+  for (const right of needed) {
+    if (await isAllowed(callJson, right)) continue;
+    const { verb, group, resource, namespace, name } = right;
+    const check = `kubectl auth can-i ${verb} ${resource}.${group}/${name} -n ${namespace}`;
+    return `the current user may not ${verb} ${resource} ${namespace}/${name}:\n  ${check}`;
+  }
+  return undefined;
+}
+
+/** Shows what runs again, and what is lost. */
+async function present({ store, say }: Retry, plan: Ready): Promise<void> {
+  const { namespace, name, state } = plan.configuration;
+  say(`Configuration ${namespace}/${name}${state === '' ? '' : `, state ${state}`}`);
+  if (plan.step === 'touch') {
+    return say(`It has no ${plan.action} Job. terraform-controller creates one, which runs terraform ${plan.action}.`);
+  }
+  const { job } = plan.apply;
+  const { ending } = await readEnding(store, plan.apply);
+  const log = logCommandOf(job, ending);
+  say(`Job ${job.namespace}/${job.name}: failed. ${endingText(ending)}`);
+  if (log !== undefined) say(`Its log, which is deleted with the Job: ${log}`);
+  say(`The Job is deleted. terraform-controller creates it again, and it runs terraform ${plan.action} once more.`);
+}
+
+/** Deletes the failed Job. Resolves with `false` if each attempt met another change of the same failed Job. */
+async function deleteJob(request: Retry, apply: Apply): Promise<boolean> {
+  let { job } = apply;
+  for (let lost = 0; lost < timings.lostRace.tries; lost += 1) {
+    if (await request.store.deleteJob(job)) {
+      request.say(`deleted Job ${job.namespace}/${job.name}`);
+      return true;
+    }
+    const again = planRetry(request.target, await readState(request));
+    if (again.step !== 'retry' || again.apply.job.uid !== job.uid) {
+      request.say('another user has deleted the Job already');
+      return true;
+    }
+    job = again.apply.job;
+  }
+  return false;
+}
+
+/** Reports the new Job, and with `--wait` how it ended. */
+async function reportNew(waiting: Waiting & Retry, created: Created): Promise<ExitCode> {
+  if (created.step === 'removed') return removed(waiting);
+  const { apply } = created;
+  const { job, isCapped, backoffLimit, restartPolicy } = apply;
+  const cause = isCapped ? '' : '. To find the cause: terraform-daemon check';
+  const values = `backoffLimit ${backoffLimit}, restartPolicy ${restartPolicy}`;
+  waiting.say(`created Job ${job.namespace}/${job.name}, ${isCapped ? 'capped' : 'not capped'}: ${values}${cause}`);
+  if (created.step === 'ended') return ended(waiting, apply);
+  if (!waiting.wait) return isCapped ? exitCodes.done : exitCodes.failed;
+  const end = await untilEnded(waiting, apply);
+  if (end === 'removed') return removed(waiting);
+  if (end === 'gone') return notDone(waiting, 'another user has deleted the new Job, so its result is not known');
+  if (end === 'interrupted') return interrupted(waiting, 'The Job continues. Its state: terraform-daemon applies -A');
+  return ended(waiting, end);
+}
+
+function removed({ say, plan: { action, configuration } }: Waiting): ExitCode {
+  say(`Configuration ${configuration.namespace}/${configuration.name} is removed`);
+  return action === 'destroy' ? exitCodes.done : exitCodes.failed;
+}
+
+async function ended({ store, say, plan: { action } }: Waiting, apply: Apply): Promise<ExitCode> {
+  if (apply.state === 'succeeded') {
+    say(`terraform ${action} succeeded`);
+    return exitCodes.done;
+  }
+  const { ending } = await readEnding(store, apply);
+  const log = logCommandOf(apply.job, ending);
+  say(`terraform ${action} failed. ${endingText(ending)}`);
+  if (log !== undefined) say(`Its log: ${log}`);
+  return exitCodes.failed;
+}

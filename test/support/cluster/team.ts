@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { CustomObjectsApi, type V1Job, type V1Pod } from '@kubernetes/client-node';
+import { kubectl } from '../../../tools/control-plane/kubectl.ts';
+import { eventually } from '../eventually.ts';
+import { apiClient } from './api-client.ts';
+import type { Cluster } from './cluster.ts';
+
+const CONFIGURATIONS = { group: 'terraform.core.oam.dev', version: 'v1beta2', plural: 'configurations' };
+const DONE_MS = 60_000;
+
+type Action = 'apply' | 'destroy';
+
+/** The Configurations of one namespace, on a control plane without a kubelet. */
+export interface Team {
+  readonly uidOf: (name: string) => Promise<string>;
+  /** Resolves with the Job of a Configuration when it is stored with another uid than `former`. */
+  readonly untilJob: (name: string, former?: string, action?: Action) => Promise<V1Job>;
+  /** Ends the only Pod of a Job, as a kubelet does, and resolves when the Job has ended. */
+  readonly end: (job: V1Job, exitCode: number) => Promise<V1Job>;
+}
+
+/** @param jobNamespace the namespace of `--controller-namespace`. Default: the namespace of the Configurations. */
+export function teamIn(cluster: Cluster, namespace: string, jobNamespace: string | undefined): Team {
+  const objects = apiClient(cluster.kubeconfig, CustomObjectsApi);
+  const where = jobNamespace ?? namespace;
+  const uidOf = async (name: string): Promise<string> =>
+    (await objects.getNamespacedCustomObject({ ...CONFIGURATIONS, namespace, name })).metadata.uid;
+  const podsOf = async ({ metadata }: V1Job): Promise<readonly V1Pod[]> => {
+    const labelSelector = `batch.kubernetes.io/controller-uid=${metadata?.uid}`;
+    return (await cluster.core.listNamespacedPod({ namespace: where, labelSelector })).items;
+  };
+  return {
+    uidOf,
+    untilJob: (name, former, action = 'apply') =>
+      eventually(
+        async () => {
+          const prefix = jobNamespace === undefined ? name : await uidOf(name);
+          const job = await cluster.batch.readNamespacedJob({ namespace: where, name: `${prefix}-${action}` });
+          assert.notEqual(job.metadata?.uid, former);
+          return job;
+        },
+        { withinMs: DONE_MS },
+      ),
+    async end(job, exitCode) {
+      const pod = await eventually(async () => {
+        const [only, ...others] = await podsOf(job);
+        assert.ok(only);
+        assert.deepEqual(others, []);
+        return only;
+      });
+      const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', finishedAt: new Date() };
+      const image = 'terraform';
+      const status = { name: 'terraform-executor', image, imageID: image, ready: false, restartCount: 0 };
+      const body = {
+        ...pod,
+        status: {
+          phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+          containerStatuses: [{ ...status, state: { terminated } }],
+        },
+      };
+      await cluster.core.replaceNamespacedPodStatus({ namespace: where, name: pod.metadata?.name ?? '', body });
+      const wanted = exitCode === 0 ? 'Complete' : 'Failed';
+      return eventually(
+        async () => {
+          const name = job.metadata?.name ?? '';
+          const ended = await cluster.batch.readNamespacedJob({ namespace: where, name });
+          assert.ok(ended.status?.conditions?.some(({ type, status }) => type === wanted && status === 'True'));
+          return ended;
+        },
+        { withinMs: DONE_MS },
+      );
+    },
+  };
+}
+
+/** Returns the uids of the Jobs that were created in a namespace since a resourceVersion. */
+export async function createdSince(
+  cluster: Cluster,
+  namespace: string,
+  resourceVersion = '',
+): Promise<readonly string[]> {
+  const query = `watch=true&timeoutSeconds=1&resourceVersion=${resourceVersion}`;
+  const text = await kubectl(cluster.kubeconfig, [
+    'get',
+    '--raw',
+    `/apis/batch/v1/namespaces/${namespace}/jobs?${query}`,
+  ]);
+  const events = text.split('\n').filter((line) => line !== '');
+  return events
+    .map((line) => JSON.parse(line))
+    .filter(({ type }) => type === 'ADDED')
+    .map(({ object }) => object.metadata.uid);
+}
