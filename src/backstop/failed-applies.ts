@@ -72,24 +72,24 @@ function startFailedApplies(
   report: Report,
   signal: AbortSignal,
 ): FailedApplies {
-  /** The namespace of each Job that is counted, by the uid of the Job. */
-  const waiting = new Map<string, string>();
+  /** The namespace in which each Job counts, by the uid of the Job; `undefined` if it does not count. */
+  const namespaces = new Map<string, string | undefined>();
   const onOverflow = ({ job }: Tracked) => {
     outages.failed(TOO_MANY, { most: CHECKS.most });
-    count(job.uid, undefined);
+    remove(job.uid);
   };
   const queue = createRetryQueue<Tracked>({ ...CHECKS, run, onOverflow }, signal);
   signal.addEventListener('abort', () => metrics.failedApplies(new Map()));
 
   function count(uid: string, namespace: string | undefined): void {
-    if (signal.aborted || waiting.get(uid) === namespace) return;
-    if (namespace === undefined) waiting.delete(uid);
-    else waiting.set(uid, namespace);
-    metrics.failedApplies(byNamespace(waiting.values()));
+    const isChanged = namespaces.get(uid) !== namespace;
+    namespaces.set(uid, namespace);
+    if (isChanged && !signal.aborted) metrics.failedApplies(byNamespace(namespaces.values()));
   }
   function remove(uid: string): void {
     queue.remove(uid);
-    count(uid, undefined);
+    if (namespaces.has(uid)) count(uid, undefined);
+    namespaces.delete(uid);
   }
   async function run(apply: Tracked): Promise<number | undefined> {
     const { namespace, name, uid } = apply.job;
@@ -102,26 +102,29 @@ function startFailedApplies(
       if (!(error instanceof OperatorError)) throw error;
       if (!signal.aborted) outages.failed(UNCHECKED, { namespace, name, ...errorFields(error) });
     }
-    return Math.max(checkMs, waiting.size * perJobMs);
+    return Math.max(checkMs, namespaces.size * perJobMs);
   }
   async function check(apply: Tracked): Promise<void> {
     const { job, action, key } = apply;
     const configuration = await readConfiguration(key);
+    // The Job can have been removed meanwhile.
+    if (signal.aborted || queue.get(job.uid) !== apply) return;
     if (configuration === UNREADABLE) return count(job.uid, key.namespace ?? job.namespace);
     const found = referenceOf(configuration);
     const isCounted = found !== undefined && isWaiting(configuration, action);
     count(job.uid, isCounted ? found.namespace : undefined);
-    if (!isCounted || signal.aborted) return;
+    if (!isCounted) return;
     apply.key = { ...key, namespace: found.namespace };
     await report(apply, found, signal);
   }
+  /** Rejects if a retry can help: the Job then counts as before. */
   async function readConfiguration(key: ConfigurationKey): Promise<unknown> {
     try {
       const configuration = await configurations.read(key);
       outages.recovered(UNREADABLE);
       return configuration;
     } catch (error) {
-      if (!(error instanceof OperatorError)) throw error;
+      if (!(error instanceof OperatorError) || error.retryable) throw error;
       if (!signal.aborted) outages.failed(UNREADABLE, errorFields(error));
       return UNREADABLE;
     }
@@ -130,6 +133,7 @@ function startFailedApplies(
     add({ job, configuration, reason }, ending) {
       if (configuration === undefined || queue.get(job.uid) !== undefined) return;
       const { action, ...key } = configuration;
+      namespaces.set(job.uid, undefined);
       queue.add(job.uid, job.namespace, { job, action, reason, key, ending });
     },
     remove,
@@ -178,9 +182,10 @@ function referenceOf(configuration: unknown): ConfigurationReference | undefined
 }
 
 /** Returns how often each namespace occurs, for the first fifty namespaces, and for all others together. */
-export function byNamespace(namespaces: Iterable<string>): ReadonlyMap<string, number> {
+export function byNamespace(namespaces: Iterable<string | undefined>): ReadonlyMap<string, number> {
   const numbers = new Map<string, number>();
   for (const namespace of namespaces) {
+    if (namespace === undefined) continue;
     const label = numbers.has(namespace) || numbers.size < MOST_NAMESPACES ? namespace : OTHERS;
     numbers.set(label, (numbers.get(label) ?? 0) + 1);
   }

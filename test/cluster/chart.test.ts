@@ -46,6 +46,15 @@ describe('the chart', () => {
     assert.deepEqual(byName(await render()), byName(await installObjects));
   });
 
+  for (const [overlay, backstop] of Object.entries({
+    'no-backstop': { enabled: false },
+    'no-configurations': { configurations: false },
+  })) {
+    it(`the chart with backstop: ${JSON.stringify(backstop)} renders exactly the objects of the overlay ${overlay}`, async () => {
+      assert.deepEqual(byName(await render({ backstop })), byName(objectsIn(await renderOverlay(overlay))));
+    });
+  }
+
   it('each object of helm test is a hook with a name of its own, and the Service does not select its Pod', async () => {
     for (const values of [{}, EVERYTHING]) {
       const tests = await chartTestObjects({ values });
@@ -159,7 +168,7 @@ describe('the chart', () => {
     const { metadata, spec: pod } = deployment.spec?.template ?? {};
     const [container] = pod?.containers ?? [];
     assert.deepEqual(
-      Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-backstop$/.test(key)),
+      Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-(backstop|configurations)$/.test(key)),
       [],
     );
     assert.equal(deployment.spec?.replicas, 3);

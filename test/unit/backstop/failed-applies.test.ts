@@ -7,7 +7,7 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { logOncePerOutage } from '../../../src/lib/log-once.ts';
 import type { JobConfiguration } from '../../../src/terraform/configuration.ts';
 import type { Ending } from '../../../src/terraform/ending.ts';
-import { settled } from '../../support/builders/a-backstop.ts';
+import { away, settled } from '../../support/builders/a-backstop.ts';
 import type { Json } from '../../support/builders/a-job.ts';
 import {
   createFakeConfigurationStore,
@@ -223,6 +223,40 @@ describe('the report of a failed apply', () => {
     isRefused = false;
     await pass(1);
     assert.deepEqual([seen.numbers, store.events.map((one) => one.configuration)], [{ 'team-b': 1 }, [configuration]]);
+  });
+
+  test('a failed apply counts as before while the API server does not answer', async (t) => {
+    let isAway = false;
+    const { store, seen, lines, begin, pass } = start(t, (store) => ({
+      ...store,
+      read: (key) => (isAway ? Promise.reject(away) : store.read(key)),
+    }));
+    store.put(aConfiguration());
+    store.put(aConfiguration({ name: 'done', uid: 'c-d' }, 'Available'));
+    const failedApplies = begin();
+    failedApplies.add(decided(aFailedJob(), anApply), unknown);
+    failedApplies.add(decided(aFailedJob('done-apply'), { ...anApply, name: 'done' }), unknown);
+    await settled();
+    isAway = true;
+    await pass(3);
+    assert.deepEqual(seen.numbers, { 'team-a': 1 });
+    assert.deepEqual(lines.slice(1), ['warn cannot check a failed apply']);
+  });
+
+  test('a failed apply that is removed while its Configuration is read does not count afterwards', async (t) => {
+    const answer = Promise.withResolvers<void>();
+    const { store, seen, begin } = start(t, (store) => ({
+      ...store,
+      read: (key) => answer.promise.then(() => store.read(key)),
+    }));
+    store.put(aConfiguration());
+    const failedApplies = begin();
+    failedApplies.add(decided(aFailedJob(), anApply), unknown);
+    await settled();
+    failedApplies.remove(aFailedJob().uid);
+    answer.resolve();
+    await settled();
+    assert.deepEqual([seen.numbers, store.events], [{}, []]);
   });
 
   test('an Event on a Configuration that cannot be written is tried again at each check, with one warning', async (t) => {
