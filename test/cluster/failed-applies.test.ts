@@ -103,12 +103,14 @@ describe('a failed Job of terraform-controller, reported by the daemon', () => {
   }
 
   it('without the kind Configuration in the cluster, a failed Job counts in its own namespace, and the log warns once', async () => {
-    const recorded = await recordedJob('create-terraform-apply', 'recorded');
-    await fail(await cluster.createJob(recorded));
+    const [namespace, name] = ['recorded', 'tf-executor-service-account'];
+    await cluster.core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
+    await cluster.createJob(await recordedJob('create-terraform-apply', namespace));
+    await fail(await untilCapped(namespace, 'oss-bucket-apply'));
     const warning = await daemon.line(UNREADABLE);
     assert.equal(warning.code, 'KUBE_REJECTED');
-    await untilCounted({ recorded: 1 });
-    await admin('-n', 'recorded', 'delete', 'job', 'oss-bucket-apply');
+    await untilCounted({ [namespace]: 1 });
+    await admin('-n', namespace, 'delete', 'job', 'oss-bucket-apply');
     await untilCounted({});
     assert.equal(daemon.lines.filter(({ message, level }) => message === UNREADABLE && level === 'warn').length, 1);
   });
