@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { PatchStrategy, RbacAuthorizationV1Api, setHeaderOptions } from '@kubernetes/client-node';
 import { freePort } from '../../tools/control-plane/free-port.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { spawnCommand } from '../support/cluster/command.ts';
@@ -70,6 +71,24 @@ describe('terraform-daemon inspect', () => {
     assert.deepEqual([secret.state, endpoint.isVerified, endpoint.isOfSecret], ['present', true, true]);
     assert.deepEqual(rotation, { phase: 'stable', since: null, waitsFor: null, until: null });
     await assertKeyless(cluster, stdout);
+  });
+
+  it('inspect -o html and -o json have the running Jobs, and say if the user may not list Jobs', async () => {
+    await start();
+    await cluster.createNamespace('team-a');
+    const { metadata } = await cluster.createJob(await recordedJob('create-terraform-apply', 'team-a'));
+    const name = metadata?.name ?? '';
+    const page = await asAdmin(address(), '-o', 'html');
+    assert.deepEqual([page.exitCode, page.stderr], [0, '']);
+    assert.match(page.stdout, /^<!doctype html>\n.*<h1>The webhook is healthy<\/h1>.*\n<\/html>\n$/s);
+    assert.ok(page.stdout.includes(`<td>${name}</td>`), page.stdout.slice(-20_000));
+    await assertKeyless(cluster, page.stdout);
+    const { applies } = JSON.parse((await asAdmin(address(), '-o', 'json')).stdout);
+    assert.deepEqual([applies.state, applies.runs[0].job], ['present', { namespace: 'team-a', name }]);
+
+    const ofReader = await inspect(`--kubeconfig=${cluster.kubeconfigFor(READER)}`, address(), '-o', 'html');
+    assert.equal(ofReader.exitCode, 0);
+    assert.ok(ofReader.stdout.includes('The current user has no permission to list Jobs.'));
   });
 
   it('inspect names the command that repairs an empty CA bundle', async () => {

@@ -6,6 +6,7 @@ import { readConfig } from '../../src/cli/config.ts';
 import { inspect } from '../../src/commands/inspect/inspect.ts';
 import { aCertificateSet, ISSUED_AT } from '../support/builders/a-certificate-set.ts';
 import { plain } from '../support/builders/a-terminal.ts';
+import { noApplies } from '../support/builders/no-applies.ts';
 import { anyRegistration, anySecret } from './cluster-targets.ts';
 import type { Target } from './target.ts';
 
@@ -40,6 +41,7 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
         registrations: { read: async () => registration },
         readFailure: async () => undefined,
         readNamespacePhase: async () => undefined,
+        readApplies: async () => noApplies,
         isInPod: false,
         terminal: plain,
         write: (text) => {

@@ -1,5 +1,7 @@
 import { installOptions, type Subcommand } from '../../cli/command-line.ts';
 import { hostAndPort, oneOf } from '../../cli/option-parsers.ts';
+import { createApplyStore } from '../applies/apply-store.ts';
+import { observe } from '../applies/observations.ts';
 import { openCluster } from '../cluster.ts';
 import { terminalOf } from '../terminal.ts';
 import { type InspectOptions, inspect } from './inspect.ts';
@@ -32,8 +34,9 @@ export const inspectCommand = {
     },
   ],
   help: `
-Reads the Secret and the MutatingWebhookConfiguration, and needs only the right to get them.
-Never prints a private key.
+Reads the Secret and the MutatingWebhookConfiguration, and needs only the right to get them. With
+-o json and -o html it also lists the failed and running Jobs, as far as the current user may read
+them; they do not change the exit code. Never prints a private key.
 
 Exit code: 0 healthy, 1 ${verdicts.unhealthy.meaning}, 2 usage error,
 3 ${verdicts.incomplete.meaning} (verdict: incomplete).
@@ -45,8 +48,13 @@ Examples:
   terraform-daemon inspect -o json | jq .verdict
   terraform-daemon inspect -o html > inspect.html`,
   run(raw, own: InspectOptions, { stdout }) {
-    const { config, ...cluster } = openCluster(raw);
-    const write = (text: string) => stdout.write(text);
-    return inspect(own, config, { ...cluster, terminal: terminalOf(stdout), write, now: () => new Date() });
+    const { config, callJson, ...cluster } = openCluster(raw);
+    return inspect(own, config, {
+      ...cluster,
+      readApplies: () => observe(createApplyStore(callJson), undefined),
+      terminal: terminalOf(stdout),
+      write: (text) => stdout.write(text),
+      now: () => new Date(),
+    });
   },
 } as const satisfies Subcommand;

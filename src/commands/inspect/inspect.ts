@@ -6,6 +6,7 @@ import type { Pem } from '../../lib/pem.ts';
 import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/registration-step.ts';
+import type { ReadApplies } from '../applies/report.ts';
 import { repairCommands } from '../kubectl-hints.ts';
 import type { Terminal } from '../terminal.ts';
 import { objectOf, type ProbeResult, type Reading, type Readings, registeredEndpoint } from './observations.ts';
@@ -24,6 +25,8 @@ export interface InspectDependencies {
   readonly registrations: Pick<RegistrationStore, 'read'>;
   /** Reads the Event of the last failed reconcile. */
   readonly readFailure: () => Promise<Readings['failure']>;
+  /** Reads the failed and running Jobs of all namespaces. */
+  readonly readApplies: () => Promise<ReadApplies>;
   /** Reads the phase of the namespace of the install, or `absent`. */
   readonly readNamespacePhase: () => Promise<string | undefined>;
   /** Whether this process runs in a Pod. The commands that probe the endpoint then contain no port-forward. */
@@ -42,27 +45,27 @@ export interface InspectDependencies {
 export async function inspect(
   { output, address }: InspectOptions,
   config: Config,
-  { secrets, registrations, readFailure, readNamespacePhase, isInPod, terminal, write, now }: InspectDependencies,
+  { secrets, registrations, isInPod, terminal, ...dependencies }: InspectDependencies,
 ): Promise<number> {
-  const [secret, registration, failure, namespacePhase] = await Promise.all([
+  const [secret, registration, failure, namespacePhase, applies] = await Promise.all([
     config.certificateDirectory === undefined ? readable(secrets.read()) : ('unused' as const),
     readable(registrations.read()),
-    readFailure(),
-    readNamespacePhase(),
+    dependencies.readFailure(),
+    dependencies.readNamespacePhase(),
+    output === 'text' ? undefined : readable(dependencies.readApplies()),
   ]);
   if (registration instanceof OperatorError && (secret === 'unused' || secret instanceof OperatorError)) {
     throw registration;
   }
   const endpoint = await probe(objectOf(registration), config, { address, isInPod });
-  const report = createReport({ secret, registration, endpoint, failure, namespacePhase }, config, now());
+  const readings = { secret, registration, endpoint, failure, namespacePhase, applies };
+  const report = createReport(readings, config, dependencies.now());
   const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
     text: () => reportText(report, terminal),
-    json: () =>
-      printable(`${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}
-`),
+    json: () => printable(`${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`),
     html: () => printable(reportHtml(report)),
   };
-  write(formats[output]());
+  dependencies.write(formats[output]());
   return verdicts[report.verdict].exitCode;
 }
 

@@ -17,6 +17,7 @@ import { drift } from '../../registration/drift.ts';
 import { publishedSelector } from '../../registration/namespace-selector.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
 import type { ReconcileFailure } from '../../stores/event-store.ts';
+import type { ReadApplies } from '../applies/report.ts';
 import { readSelectors } from './selectors.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface Readings {
   readonly endpoint: ProbeResult;
   /** The last failed reconcile, if its Event can be read. */
   readonly failure?: ReconcileFailure | undefined;
+  /** The failed and running Jobs; `undefined` for the text report, which does not show them. */
+  readonly applies?: Reading<ReadApplies> | undefined;
   /** The phase of the namespace of the install, or `absent`; `undefined` if it cannot be read. */
   readonly namespacePhase?: string | undefined;
 }

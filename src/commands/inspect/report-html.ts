@@ -4,6 +4,7 @@ import { certificatesSection, detailsSection } from './page/certificates.ts';
 import { findingsSection } from './page/findings.ts';
 import { minute } from './page/parts.ts';
 import { rotationSection } from './page/rotation.ts';
+import { runsSection } from './page/runs.ts';
 import { statusHeader, statusOf } from './page/status.ts';
 import { style } from './page/style.ts';
 import { trustSection } from './page/trust.ts';
@@ -30,6 +31,7 @@ export function reportHtml(report: InspectionReport): string {
 <div class="top"><p><b>terraform-daemon</b> inspect</p><p>${minute(report.at)}</p></div>
 ${statusHeader(report)}
 ${findingsSection(report)}
+${runsSection(report)}
 ${certificatesSection(report)}
 ${trustSection(report)}
 ${rotationSection(report)}

@@ -4,8 +4,10 @@ import { MANAGED_BY_LABEL } from '../../certs/secret-ownership.ts';
 import { parseCertificate, renewalMoment } from '../../certs/x509.ts';
 import type { Config } from '../../cli/config.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
+import { OperatorError } from '../../lib/errors.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { ownWebhook } from '../../registration/desired.ts';
+import { createReport as createAppliesReport } from '../applies/report.ts';
 import { certificateFacts } from './certificate-facts.ts';
 import { type Finding, findingsOf } from './findings.ts';
 import { type Observations, observe, type ProbeResult, type Readings } from './observations.ts';
@@ -38,6 +40,7 @@ export function createReport(readings: Readings, config: Config, now: Date) {
     registration: registrationSection(observations),
     endpoint: endpointSection(observations),
     rotation: set && rotationFacts(set, config.certificates),
+    applies: appliesSection(readings.applies, now),
     next: { renewal: renewalOf(set?.serving.certificate), caRotation: renewalOf(set?.ca.certificate) },
   } as const;
 }
@@ -87,6 +90,15 @@ function endpointSection({ now, registration, endpoint, isOfSecret }: Observatio
     isVerified: isAnswer ? endpoint.why === undefined : undefined,
     isOfSecret,
   };
+}
+
+/** Returns the failed and running Jobs; `undefined` if they were not read, as for the text report. */
+function appliesSection(read: Readings['applies'], now: Date) {
+  if (read === undefined) return undefined;
+  if (read instanceof OperatorError) return { state: 'failed', problem: read.message, runs: [], notes: [] } as const;
+  if (typeof read === 'string') return { state: 'refused', problem: undefined, runs: [], notes: [] } as const;
+  const { applies, notes } = createAppliesReport(read, now);
+  return { state: 'present', problem: undefined, runs: applies, notes } as const;
 }
 
 function renewalOf(pem: Pem | undefined): Date | undefined {

@@ -16,7 +16,7 @@ const strokes: Readonly<Record<Tone, Html>> = {
 export const sign = (tone: Tone): Html =>
   html`<svg class="${colour(tone)}" viewBox="0 0 24 24" aria-hidden="true"><circle class="disc" cx="12" cy="12" r="12"/><g class="glyph">${strokes[tone]}</g></svg>`;
 
-export const colour = (tone: Tone): string => (tone === 'open' ? 'quiet' : tone);
+const colour = (tone: Tone): string => (tone === 'open' ? 'quiet' : tone);
 
 interface Heading {
   readonly id: string;

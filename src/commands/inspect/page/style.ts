@@ -113,8 +113,15 @@ thead th { border-top: 0; font-size: 0.8125rem; font-weight: 500; color: var(--q
 tbody th { font-weight: 600; }
 th:first-child, td:first-child { padding-left: 1.25rem; }
 th:last-child, td:last-child { padding-right: 1.25rem; }
-.number { text-align: right; }
-td .command { margin: 0; padding: 0.2rem 0.5rem; }
+tbody + tbody > tr:first-child > * { border-top: 1px solid var(--line); }
+.runs th, .runs td { border-top: 0; }
+.runs thead th { border-bottom: 1px solid var(--line); }
+.runs tbody tr:first-child > * { padding-top: 0.9rem; padding-bottom: 0.1rem; }
+.runs tbody tr + tr > * { padding-top: 0.1rem; padding-bottom: 1rem; }
+.commands { margin-top: 0.5rem; }
+.commands > div { display: grid; grid-template-columns: 5.5rem 1fr; align-items: baseline; margin-top: 0.35rem; }
+.commands dt { color: var(--quiet); }
+.commands .command { margin: 0; padding: 0.35rem 0.7rem; }
 .empty { padding: 1.1rem 1.25rem; color: var(--quiet); }
 .details h3 { padding: 1.1rem 1.25rem 0; font-size: 0.9375rem; }
 .details h3 + table { margin: 0.35rem 0 0.5rem; }
@@ -156,9 +163,14 @@ footer { margin-top: 2.5rem; font-size: 0.8125rem; color: var(--quiet); }
   tr + tr { border-top: 1px solid var(--line); }
   tbody tr { padding: 0.8rem 1rem; }
   th, td, th:first-child, td:first-child, th:last-child, td:last-child { border-top: 0; padding: 0.1rem 0; }
-  .number { text-align: left; }
-  td[data-name]::before { content: attr(data-name) ": "; color: var(--quiet); }
-  td .command { margin-top: 0.3rem; padding: 0.5rem 0.7rem; }
+  .commands > div { grid-template-columns: 1fr; }
+  tbody + tbody { border-top: 1px solid var(--line); }
+  tr + tr { border-top: 0; }
+  .runs tbody tr:first-child { padding-bottom: 0; }
+  .runs tbody tr + tr { padding-top: 0; }
+  .runs tbody tr:first-child > *, .runs tbody tr + tr > * { padding: 0.1rem 0; border: 0; }
+  .runs tbody tr:first-child > td { display: inline-block; margin-right: 0.9rem; }
+  tbody + tbody > tr:first-child > * { border: 0; }
   .details h3 { padding: 1rem 1rem 0; }
   .details tbody th { width: auto; padding-top: 0; }
   .details tbody tr { padding: 0.2rem 1rem; }

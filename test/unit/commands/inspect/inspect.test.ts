@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { type RawOptions, readConfig } from '../../../../src/cli/config.ts';
+import type { ReadApplies } from '../../../../src/commands/applies/report.ts';
 import { inspect } from '../../../../src/commands/inspect/inspect.ts';
 import { OperatorError } from '../../../../src/lib/errors.ts';
 import type { ReconcileFailure } from '../../../../src/stores/event-store.ts';
 import { aCertificateSet, ISSUED_AT, stored } from '../../../support/builders/a-certificate-set.ts';
 import { plain } from '../../../support/builders/a-terminal.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
+import { noApplies } from '../../../support/builders/no-applies.ts';
 
 const set = await aCertificateSet();
 
@@ -24,6 +26,8 @@ interface Cluster {
   readonly registrationProblem?: Error;
   readonly failure?: ReconcileFailure;
   readonly phase?: string;
+  readonly readApplies?: () => Promise<ReadApplies>;
+  readonly output?: 'text' | 'json';
 }
 
 const aRegistrationOf = (service: object): V1MutatingWebhookConfiguration => {
@@ -35,8 +39,9 @@ const SERVICE = { name: 'other', namespace: 'no-such-namespace', port: 8443 };
 
 async function inspected(cluster: Cluster = {}) {
   const { raw = OPTIONS, isInPod = false, problem, registration, registrationProblem, failure, phase } = cluster;
+  const { readApplies = async () => noApplies, output = 'json' } = cluster;
   const written: string[] = [];
-  const exitCode = await inspect({ output: 'json', address: undefined }, readConfig(raw), {
+  const exitCode = await inspect({ output, address: undefined }, readConfig(raw), {
     secrets: { read: () => (problem === undefined ? Promise.resolve(stored(set)) : Promise.reject(problem)) },
     registrations: {
       async read() {
@@ -46,12 +51,13 @@ async function inspected(cluster: Cluster = {}) {
     },
     readFailure: async () => failure,
     readNamespacePhase: async () => phase,
+    readApplies,
     isInPod,
     terminal: plain,
     write: (part) => void written.push(part),
     now: () => ISSUED_AT,
   });
-  return { exitCode, ...JSON.parse(written.join('')) };
+  return { exitCode, ...(output === 'json' && JSON.parse(written.join(''))) };
 }
 
 describe('inspect', () => {
@@ -132,4 +138,29 @@ describe('inspect', () => {
       );
     });
   }
+
+  test('inspect -o json reports that the user may not list Jobs, or why the read has failed, and exits with the same code', async () => {
+    const { exitCode, applies } = await inspected();
+    assert.deepEqual(applies, { state: 'present', problem: null, runs: [], notes: [] });
+    for (const [code, state, problem] of [
+      ['KUBE_FORBIDDEN', 'refused', null],
+      ['KUBE_UNAVAILABLE', 'failed', 'no answer'],
+    ] as const) {
+      const unread = await inspected({ readApplies: () => Promise.reject(new OperatorError(code, 'no answer')) });
+      assert.deepEqual(unread.applies, { state, problem, runs: [], notes: [] });
+      assert.equal(unread.exitCode, exitCode);
+    }
+  });
+
+  test('the text report of inspect reads no Jobs', async () => {
+    let reads = 0;
+    const readApplies = async () => {
+      reads += 1;
+      return noApplies;
+    };
+    await inspected({ output: 'text', readApplies });
+    assert.equal(reads, 0);
+    await inspected({ output: 'json', readApplies });
+    assert.equal(reads, 1);
+  });
 });

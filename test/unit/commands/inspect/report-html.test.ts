@@ -22,6 +22,10 @@ describe('the page of inspect', () => {
       'The webhook is healthy',
       'The endpoint answers, and the API server trusts its certificate. The certificate authority is being rotated. No action needed.',
     ],
+    'with failed runs': [
+      'The webhook is healthy, 2 Terraform runs have failed',
+      'The endpoint answers, and the API server trusts its certificate. The table shows each failed run.',
+    ],
     unhealthy: ['5 problems need attention', 'The list begins with the cause.'],
     incomplete: [
       'No problem was found',
@@ -37,7 +41,7 @@ describe('the page of inspect', () => {
 
   test('the page has each problem of the report, and each command once for the problems that share it', () => {
     const { problems } = sampleReports.unhealthy as InspectionReport;
-    const shown = page('unhealthy');
+    const [shown = ''] = page('unhealthy').split('id="runs"');
     for (const { message, reason } of problems) {
       assert.ok(shown.includes(`<p class="message">${message}</p><code class="quiet">${reason}</code>`), reason);
     }
@@ -68,6 +72,29 @@ describe('the page of inspect', () => {
   test('the page marks the phase of the rotation', () => {
     assert.match(page('in-rotation'), /<li class="now" aria-current="step"><b>settling<\/b>/);
     assert.match(page('healthy'), /<li class="now" aria-current="step"><b>stable<\/b>/);
+  });
+
+  test('the page has each failed and running Job with how it ended and its commands', () => {
+    const { applies } = sampleReports['with failed runs'] as InspectionReport;
+    const shown = page('with failed runs');
+    assert.equal(applies?.runs.length, 3);
+    for (const { namespace, configuration, ending, logCommand, retryCommand } of applies.runs) {
+      assert.ok(shown.includes(`<th scope="row">${namespace}/${configuration}</th>`), `${configuration}`);
+      if (ending) assert.ok(shown.includes(`<p>${ending.text}</p>`), ending.text);
+      for (const command of [logCommand, retryCommand]) {
+        if (command) assert.ok(shown.includes(`<code class="command">${command}</code>`), command);
+      }
+    }
+  });
+
+  test('the page has at most 100 runs, and names the command that lists all', () => {
+    const shown = page('with many runs');
+    assert.equal(shown.match(/<th scope="row">team-a/g)?.length, 100);
+    assert.ok(shown.includes('3 more: terraform-daemon applies --all-namespaces'));
+  });
+
+  test('the page says if the user may not list Jobs', () => {
+    assert.ok(page('unread').includes('The current user has no permission to list Jobs.'));
   });
 
   for (const [name] of samples) {
