@@ -62,7 +62,7 @@ export interface ClusterOptions {
   readonly users?: readonly User[];
   /** Whether to start kube-controller-manager too. Default: no. */
   readonly controllerManager?: boolean;
-  /** Whether the daemon also gets the rights of `manifests/base/rbac-backstop.yaml`. Default: yes. */
+  /** Whether the daemon also gets the rights of the backstop: on Jobs, Pods and Configurations. Default: yes. */
   readonly backstopRbac?: boolean;
   /** Receives the progress if binaries must be built. Default: lines on stderr. */
   readonly progress?: Progress;
