@@ -1,6 +1,7 @@
 import { PAUSED, ROTATE } from '../certs/secret-annotations.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import type { Config } from '../cli/config.ts';
+import { RETRIED_AT } from '../terraform/configuration.ts';
 
 /**
  * The names in the proposed commands. In the manifests and the chart, the Deployment has the same name as the
@@ -17,9 +18,6 @@ interface ObjectName {
   readonly namespace: string;
   readonly name: string;
 }
-
-/** The annotation that makes terraform-controller read a Configuration again. Its value is the time of the retry. */
-export const RETRIED_AT = 'terraform.job.kb.io/retried-at';
 
 export const retryCommand = ({ namespace, name }: ObjectName): string =>
   `terraform-daemon applies retry ${word(`${namespace}/${name}`)}`;

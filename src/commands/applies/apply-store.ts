@@ -5,7 +5,7 @@ import type { CallJson } from '../../kube/requests.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { asObject } from '../../lib/json.ts';
 import { readPage } from '../../stores/job-store.ts';
-import { RETRIED_AT } from '../kubectl-hints.ts';
+import { RETRIED_AT } from '../../terraform/configuration.ts';
 import type { Target } from './target.ts';
 
 /** Tries to read a whole list. Its continue token expires after five minutes. */

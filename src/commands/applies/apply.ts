@@ -1,7 +1,8 @@
 import { type JobReference, referenceOf } from '../../backstop/decide.ts';
-import { asObject, isObject, type JsonObject, objectsIn } from '../../lib/json.ts';
+import { asObject, type JsonObject, objectsIn } from '../../lib/json.ts';
 import { MARK_ANNOTATION } from '../../policy/policy.ts';
 import { configurationOf, type JobConfiguration, type TerraformAction } from '../../terraform/configuration.ts';
+import { isWaiting } from '../../terraform/waiting.ts';
 import type { Target } from './target.ts';
 
 export type ApplyState = 'failed' | 'running' | 'succeeded';
@@ -55,6 +56,8 @@ export interface Configuration extends Target {
   readonly isBeingDeleted: boolean;
   /** The state that terraform-controller wrote, such as `ProvisioningAndChecking`; empty if it wrote none. */
   readonly state: string;
+  /** Whether the last apply or destroy has not succeeded. */
+  readonly isWaiting: boolean;
 }
 
 export function readConfiguration(stored: unknown): Configuration | undefined {
@@ -62,9 +65,16 @@ export function readConfiguration(stored: unknown): Configuration | undefined {
   const { namespace, name, uid, deletionTimestamp } = asObject(metadata);
   if (typeof namespace !== 'string' || typeof name !== 'string' || typeof uid !== 'string') return undefined;
   const isBeingDeleted = typeof deletionTimestamp === 'string';
-  const { apply, destroy } = asObject(status);
-  const { state } = asObject(isBeingDeleted && isObject(destroy) ? destroy : apply);
-  return { namespace, name, uid, isBeingDeleted, state: typeof state === 'string' ? state : '' };
+  const action = isBeingDeleted ? 'destroy' : 'apply';
+  const { state } = asObject(asObject(status)[action]);
+  return {
+    namespace,
+    name,
+    uid,
+    isBeingDeleted,
+    state: typeof state === 'string' ? state : '',
+    isWaiting: isWaiting(stored, action),
+  };
 }
 
 /** What terraform-controller does next with a Configuration. */

@@ -66,8 +66,8 @@ const notFoundText = (configuration: Configuration): string =>
 function planWithoutJob(configuration: Configuration): RetryPlan {
   const action = actionFor(configuration);
   // An annotation would run terraform again although it has succeeded.
-  if (configuration.state === 'Available') {
-    return refuse(`${nameOf(configuration)} is Available and has no ${action} Job: nothing has failed.`);
+  if (!configuration.isWaiting) {
+    return refuse(`${nameOf(configuration)} is ${configuration.state} and has no ${action} Job: nothing has failed.`);
   }
   return { step: 'touch', action, configuration };
 }

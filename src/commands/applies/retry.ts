@@ -1,5 +1,6 @@
 import { type ExitCode, exitCodes } from '../../cli/exit-codes.ts';
 import type { CallJson } from '../../kube/requests.ts';
+import { oneLine } from '../../lib/text.ts';
 import { timings } from '../../lib/timings.ts';
 import { endingText, logCommandOf } from '../../terraform/ending-text.ts';
 import { firstSignal } from '../first-signal.ts';
@@ -87,7 +88,7 @@ async function missingRight({ callJson }: Retry, { configuration, ...plan }: Rea
 /** Shows what runs again, and what is lost. */
 async function present({ store, say }: Retry, plan: Ready): Promise<void> {
   const { namespace, name, state } = plan.configuration;
-  say(`Configuration ${namespace}/${name}${state === '' ? '' : `, state ${state}`}`);
+  say(`Configuration ${namespace}/${name}${state === '' ? '' : `, state ${oneLine(state)}`}`);
   if (plan.step === 'touch') {
     return say(`It has no ${plan.action} Job. terraform-controller creates one, which runs terraform ${plan.action}.`);
   }

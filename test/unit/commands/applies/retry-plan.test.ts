@@ -57,7 +57,8 @@ describe('the plan of a retry', () => {
   });
 
   it('a Configuration that waits without a Job gets only the annotation', () => {
-    for (const stored of [aStoredConfiguration(), aStoredConfiguration({ state: '' })]) {
+    const beingDeleted = aStoredConfiguration({ state: 'Available', isBeingDeleted: true });
+    for (const stored of [aStoredConfiguration(), aStoredConfiguration({ state: '' }), beingDeleted]) {
       assert.equal(plan([], { configuration: readConfiguration(stored) }).step, 'touch');
     }
   });
