@@ -78,9 +78,8 @@ function createTouch({ plan: { configuration }, store, say }: Waiting) {
       const nowMs = performance.now();
       if (touchedMs !== undefined && nowMs - touchedMs < TOUCH_MS) return;
       // If the Configuration was deleted, the next read reports it.
-      const isTouched = await store.touch(configuration, new Date());
-      if (isTouched && touchedMs === undefined)
-        say(`annotated Configuration ${configuration.namespace}/${configuration.name}`);
+      if (!(await store.touch(configuration, new Date()))) return;
+      if (touchedMs === undefined) say(`annotated Configuration ${configuration.namespace}/${configuration.name}`);
       touchedMs = nowMs;
     },
   };
