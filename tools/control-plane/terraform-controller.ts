@@ -23,6 +23,8 @@ const CRDS = ['configurations.terraform.core.oam.dev', 'providers.terraform.core
 export async function applyTerraformCrds({ version, kubeconfig }: TerraformControllerOptions): Promise<void> {
   await kubectl(kubeconfig, ['apply', '-f', join(await toolSources(version), 'chart', 'crds')]);
   await kubectl(kubeconfig, ['wait', '--for=condition=Established', ...CRDS.map((name) => `crd/${name}`)]);
+  // An API server answers 429 until its cache of the kind is ready, and kubectl then repeats the list.
+  await kubectl(kubeconfig, ['get', '--all-namespaces', CRDS.join(',')]);
 }
 
 /**
