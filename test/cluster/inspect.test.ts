@@ -5,7 +5,7 @@ import { freePort } from '../../tools/control-plane/free-port.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
-import { spawnCommand } from '../support/cluster/command.ts';
+import { spawnCommand, terminalCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 
 const READER = 'reader';
@@ -26,9 +26,9 @@ describe('terraform-daemon inspect', () => {
     await cluster.forgetDaemon();
   });
 
-  async function start(): Promise<void> {
+  async function start(...flags: readonly string[]): Promise<void> {
     port = await freePort();
-    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port });
+    daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, port, flags });
     await daemon.line('ready');
   }
   const inspect = (...args: readonly string[]) => spawnCommand(['inspect', `--service-port=${port}`, ...args]);
@@ -45,6 +45,25 @@ describe('terraform-daemon inspect', () => {
     assert.match(stdout, /left {9}\[#+-*\] (89|90) of 90 days\n/);
     assertFits(stdout);
     await assertKeyless(cluster, stdout);
+  });
+
+  it('on a terminal of 80 columns inspect prints colours, and wraps Chinese subjects before its edge', async () => {
+    const names = 'OU=平台基础设施与数据库运维部,O=北京某某云计算数据科技有限公司（海淀分公司）,L=北京市海淀区,C=CN';
+    await start(`--subject=CN=准入,${names}`, `--ca-subject=CN=根,${names}`);
+    const args = ['inspect', `--service-port=${port}`, `--kubeconfig=${cluster.kubeconfig}`, address()];
+    const { exitCode, received, screen } = await terminalCommand(args, { columns: 80 });
+    assert.equal(exitCode, 0, received);
+    assert.ok(received.includes('\u001b[32myes, with the live CA bundle\u001b[39m'), received);
+    assert.ok(received.includes('verdict: \u001b[32mhealthy\u001b[39m'), received);
+    const subject = screen.slice(screen.findIndex((line) => line.startsWith('  subject')));
+    assert.ok((subject[1] ?? '').startsWith(' '.repeat(15)), received);
+    const width = (line: string): number => line.replaceAll(/[\p{Script=Han}（）]/gu, '##').length;
+    // A word that is longer than a line stays whole.
+    for (const line of screen) assert.ok(width(line) <= 80 || /^ {15}\S+$/.test(line), line);
+    const plain = await terminalCommand(args, { columns: 80, env: { NO_COLOR: '1' } });
+    assert.ok(!plain.received.includes('\u001b'), plain.received);
+    // The first line has the time.
+    assert.deepEqual(plain.screen.slice(1), screen.slice(1));
   });
 
   it('if the endpoint was not called, inspect says why and how to call it, and its verdict is not healthy', async (t) => {

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
-import { spawnCommand } from '../support/cluster/command.ts';
+import { spawnCommand, terminalCommand } from '../support/cluster/command.ts';
 
 // Each of these tests starts the daemon as a process. test/unit/cli and test/unit/commands call the command line
 // within the test process.
@@ -18,6 +18,23 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
     const { exitCode, stdout, stderr } = await spawnCommand(['rotate', '--kubeconfig=/no/file']);
     assert.deepEqual([exitCode, stdout], [2, '']);
     assert.match(stderr, /--kubeconfig .*ENOENT: .*'\/no\/file'/);
+  });
+
+  test('check prints colours on a terminal, and none to a pipe, with NO_COLOR, or on a terminal that has none', async (t) => {
+    const args = ['check', `--kubeconfig=${await aKubeconfig(t)}`];
+    const { exitCode, received, screen } = await terminalCommand(args, { columns: 72 });
+    assert.equal(exitCode, 1);
+    assert.ok(received.startsWith('\u001b[31m✗\u001b[39m api-server '), received);
+    assert.ok(received.includes(`\n\u001b[2m${' '.repeat(15)}kubectl cluster-info\u001b[22m\r\n`), received);
+    assert.ok(received.includes('verdict: \u001b[31mfailed\u001b[39m: '), received);
+    for (const line of screen) assert.ok(line.length <= 72, line);
+    for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
+      const plain = await terminalCommand(args, { columns: 72, env });
+      assert.deepEqual([plain.screen, plain.received.includes('\u001b')], [screen, false]);
+    }
+    const forced = await spawnCommand(args, { env: { FORCE_COLOR: '1' } });
+    assert.ok(forced.stdout.includes('verdict: \u001b[31mfailed'), forced.stdout);
+    assert.match((await spawnCommand(args)).stdout, /^✗ api-server /);
   });
 
   describe('a reader that closes the pipe', () => {

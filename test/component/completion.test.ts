@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { Command, Option } from 'commander';
 import { completionScript, shells } from '../../src/cli/completion.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
@@ -46,7 +46,8 @@ async function typed(shell: 'bash' | 'zsh', line: string, script = join(folder, 
       { after: /./, press: '\u0014' },
     ],
   });
-  return { received, line: [...received.matchAll(/LINE<([^>]*)>/g)].at(-1)?.[1] };
+  const words = stripVTControlCharacters(received).split(/\s+/);
+  return { words, line: [...received.matchAll(/LINE<([^>]*)>/g)].at(-1)?.[1] };
 }
 
 /** Returns the words that fish proposes for the end of the line. */
@@ -113,8 +114,7 @@ for (const shell of shells) {
 
     test(`${shell} lists all commands`, async () => {
       const line = 'terraform-daemon ';
-      const words =
-        shell === 'fish' ? await fishProposals(line) : (await typed(shell, `${line}\t\t`)).received.split(/\s+/);
+      const words = shell === 'fish' ? await fishProposals(line) : (await typed(shell, `${line}\t\t`)).words;
       for (const name of ['run', 'completion', ...Object.keys(subcommands)])
         assert.ok(words.includes(name), `${name}: ${words}`);
     });
