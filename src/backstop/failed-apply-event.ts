@@ -3,7 +3,7 @@ import type { Ending } from '../terraform/ending.ts';
 import { endingText } from '../terraform/ending-text.ts';
 import type { ConfigurationReference } from './configuration-store.ts';
 import type { JobReference } from './decide.ts';
-import { type JobEvent, logText, retryText } from './job-events.ts';
+import { type JobEvent, LONGEST_NOTE, logText, retryText } from './job-events.ts';
 
 /** A failed Job of terraform-controller, and the Configuration that waits for it. */
 export interface FailedApply {
@@ -21,16 +21,19 @@ const reasons = { apply: 'ApplyFailed', destroy: 'DestroyFailed' } as const;
  */
 export function failedApplyEvent({ job, action, configuration, ending }: FailedApply): JobEvent {
   const { namespace, name } = configuration;
-  const parts = [
+  const sentences = [
     `The Job of terraform ${action} failed and is not retried by policy.`,
     endingText(ending),
     logText(job, ending),
     retryText({ job, configuration: { action, namespace, name } }),
   ];
+  const note = sentences.filter((sentence) => sentence !== '').join(' ');
+  const command = ` Or run \`terraform-daemon applies retry ${namespace}/${name}\`.`;
   return {
     name: `${action}-failed.${job.uid}`,
     reason: reasons[action],
     action: 'explain',
-    note: parts.filter((part) => part !== '').join(' '),
+    // With the longest names only the commands of kubectl fit.
+    note: note.length + command.length <= LONGEST_NOTE ? note + command : note,
   };
 }

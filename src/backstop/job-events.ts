@@ -44,7 +44,7 @@ function whyThisLimit({ reason, to }: CapDecision): string {
 }
 
 /** The message of an Event has at most this many characters. */
-const LONGEST_NOTE = 1_024;
+export const LONGEST_NOTE = 1_024;
 
 /** Returns the Event for a Job that has failed and is not retried by policy. It says only what was seen. */
 export function notRetriedEvent(decision: ExplainDecision, ending: Ending): JobEvent {

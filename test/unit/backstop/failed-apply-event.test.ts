@@ -21,7 +21,8 @@ describe('the Event on a Configuration', () => {
         'Container terraform-executor of Pod c-1-apply-abcde exited with code 1 (Error). ' +
         'Its log: `kubectl -n jobs logs c-1-apply-abcde -c terraform-executor`. ' +
         'To run it again after fixing the cause: `kubectl -n jobs delete job c-1-apply && ' +
-        `kubectl -n team-a annotate --overwrite configuration bucket ${RETRIED_AT}=$(date +%s)\`.`,
+        `kubectl -n team-a annotate --overwrite configuration bucket ${RETRIED_AT}=$(date +%s)\`. ` +
+        'Or run `terraform-daemon applies retry team-a/bucket`.',
     });
   });
 
@@ -30,7 +31,10 @@ describe('the Event on a Configuration', () => {
     const { name, reason, note } = failedApplyEvent({ ...apply, job: destroy, action: 'destroy' });
     assert.deepEqual([name, reason], ['destroy-failed.j-1', 'DestroyFailed']);
     assert.match(note, /^The Job of terraform destroy failed /);
-    assert.match(note, /cause: `kubectl -n jobs delete job c-1-destroy`\. terraform-controller creates it again\.$/);
+    assert.match(
+      note,
+      /cause: `kubectl -n jobs delete job c-1-destroy`\. terraform-controller creates it again\. Or run `terraform-daemon applies retry team-a\/bucket`\.$/,
+    );
   });
 
   test('the Event on a Configuration names no log if no container has started', () => {
