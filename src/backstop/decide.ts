@@ -5,7 +5,6 @@ import { isBeingDeleted, isFinished, LARGEST_BACKOFF_LIMIT, readJob } from '../p
 import { isSelected } from '../policy/namespace-selector.ts';
 import type { Labels, Policy } from '../policy/policy.ts';
 import { caveatsOf } from '../policy/retry-fields.ts';
-import type { Change } from '../policy/setting-fields.ts';
 import { configurationOf, type JobConfiguration } from '../terraform/configuration.ts';
 import { failureOf } from '../terraform/ending.ts';
 
@@ -42,6 +41,8 @@ export interface CapDecision {
   readonly job: JobReference;
   readonly from: number | undefined;
   readonly to: number;
+  /** The value of the annotation that records the cap, or `undefined` if none is added: see `markOf`. */
+  readonly mark: string | undefined;
   readonly reason: CapReason;
   /** Whether the Pods must be read before the cap, because their restarts count against the limit. */
   readonly needsPods: boolean;
@@ -119,24 +120,24 @@ function decideByRules(stored: unknown, context: JobContext): JobDecision {
   if (isFinished(stored) || failureOf(stored) !== undefined) return decideFailed(stored, job, context);
   if (!isHealed(metadata, context)) return leave;
   const change = limitChange(stored, context);
-  return typeof change?.to === 'number' ? decideLimit(stored, job, { ...change, to: change.to }) : leave;
+  return change === undefined ? leave : decideLimit(stored, job, change);
 }
 
 /**
  * Decides about the limit with which the current run of a Job can finish. The Job controller ends a Job when the number
  * of its failed Pods exceeds the limit, also while a Pod runs.
  */
-function decideLimit({ spec, status }: JsonObject, job: JobReference, change: Change & { to: number }): JobDecision {
+function decideLimit({ spec, status }: JsonObject, job: JobReference, change: LimitChange): JobDecision {
   const { active, failed, uncountedTerminatedPods } = asObject(status);
   const uncounted = asObject(uncountedTerminatedPods).failed;
   const failures = countOf(failed) + objectsIn(uncounted).length;
   const isRunning = countOf(active) > 0;
   const isRetried = isRunning && failures > change.to;
-  const from = typeof change.from === 'number' ? change.from : undefined;
+  const { from, mark } = change;
   const to = isRetried ? failures : change.to;
   if (from !== undefined && to >= from) return leave;
   const needsPods = isRunning && podSpecOf(asObject(spec)).restartPolicy === 'OnFailure';
-  return { action: 'cap', job, from, to, reason: isRetried ? 'retried' : 'policy', needsPods };
+  return { action: 'cap', job, from, to, mark, reason: isRetried ? 'retried' : 'policy', needsPods };
 }
 
 const podSpecOf = ({ template }: JsonObject): JsonObject => asObject(asObject(template).spec);
@@ -153,8 +154,8 @@ function decideFailed(stored: JsonObject, job: JobReference, context: JobContext
   const isRaised = spec.backoffLimit !== 0;
   // The backstop sets a higher limit than 0 to let a run finish. Another writer's limit has allowed retries.
   if (isRaised && !wroteField(asObject(stored.metadata), ['f:spec', 'f:backoffLimit'])) return leave;
-  // The Job does not record who set its backoffLimit to 0. Assume that the policy did, if the policy would lower even
-  // the largest backoffLimit to 0.
+  // A Job can have been capped without a mark, and a user can write one. Assume that the policy set a backoffLimit of 0,
+  // if the policy would lower even the largest backoffLimit to 0.
   const endless = { ...stored, spec: { ...spec, backoffLimit: LARGEST_BACKOFF_LIMIT } };
   if (limitChange(endless, context)?.to !== 0) return leave;
   const isRetried = isRaised || countOf(asObject(stored.status).failed) > 1;
@@ -170,11 +171,13 @@ function caveatsAbout(stored: JsonObject): readonly string[] {
   return 'problem' in job ? [] : caveatsOf(job, job);
 }
 
+type LimitChange = Pick<CapDecision, 'from' | 'to' | 'mark'>;
+
 /**
  * Returns the change of backoffLimit that the endpoint would make if a client updated the Job; `undefined` if it would
  * make none. Treats a finished Job as unfinished.
  */
-function limitChange(stored: JsonObject, { policy }: JobContext): Change | undefined {
+function limitChange(stored: JsonObject, { policy }: JobContext): LimitChange | undefined {
   const metadata = asObject(stored.metadata);
   // The API server generates the name after admission, so on CREATE the endpoint saw an empty name.
   const name = isGenerated(metadata) ? '' : metadata.name;
@@ -183,7 +186,10 @@ function limitChange(stored: JsonObject, { policy }: JobContext): Change | undef
   const namespace = String(metadata.namespace);
   const write = { resource: 'batch/v1/jobs', operation: 'UPDATE', namespace, object, oldObject: undefined };
   const decision = decide(write, policy);
-  return decision.action === 'cap' ? decision.changes.find(({ field }) => field === 'backoffLimit') : undefined;
+  if (decision.action !== 'cap') return undefined;
+  const { from, to } = decision.changes.find(({ field }) => field === 'backoffLimit') ?? {};
+  if (typeof to !== 'number') return undefined;
+  return { from: typeof from === 'number' ? from : undefined, to, mark: decision.mark };
 }
 
 /** The random suffix and the longest prefix of a generated name (k8s.io/apiserver/pkg/storage/names/generate.go). */

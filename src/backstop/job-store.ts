@@ -1,5 +1,5 @@
 import type { OnWatchEvent } from '../kube/watch.ts';
-import type { JobReference } from './decide.ts';
+import type { CapDecision, JobReference } from './decide.ts';
 import type { JobEvent } from './job-events.ts';
 
 /** The metadata of one page of a list. */
@@ -24,10 +24,10 @@ export interface JobStore {
   /** Calls `onPod` for each Pod of the Job, or for each that has neither succeeded nor failed. */
   pods(job: JobReference, which: 'all' | 'unfinished', onPod: (pod: unknown) => void): Promise<void>;
   /**
-   * Lowers `spec.backoffLimit` of this version of the Job. `lost`: the Job has changed or was deleted. `undone`: the
+   * Lowers `spec.backoffLimit` of this version of the Job to `to`, and adds the mark. `lost`: the Job has changed or was deleted. `undone`: the
    * API server stored a higher limit, for example because another webhook raised it.
    */
-  cap(job: JobReference, backoffLimit: number): Promise<'capped' | 'lost' | 'undone'>;
+  cap(cap: Pick<CapDecision, 'job' | 'to' | 'mark'>): Promise<'capped' | 'lost' | 'undone'>;
   /** Creates an Event about the Job. Resolves with `false` if an Event of that name already exists. */
   writeEvent(job: JobReference, event: JobEvent): Promise<boolean>;
 }

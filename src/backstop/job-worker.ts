@@ -160,7 +160,7 @@ async function capJob(decided: CapDecision, dependencies: JobWorkerDependencies)
   const decision = decided.needsPods ? await withPods(decided, dependencies) : decided;
   if (decision === undefined) return undefined;
   const { from, to, reason } = decision;
-  const result = await jobs.cap(job, to);
+  const result = await jobs.cap(decision);
   // Another writer has changed the Job. The watch reports the change, and the worker then decides again.
   if (result === 'lost') return undefined;
   limiter.record(job.uid, now());

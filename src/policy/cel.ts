@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { matchesCel } from './match-fields.ts';
 import type { Policy } from './policy.ts';
-import { changesCel, isNeededCel, LIMIT_OF_RUN, limitOfRunCel, MAY_CHANGE, mayChangeCel } from './setting-fields.ts';
+import {
+  changesCel,
+  isNeededCel,
+  LIMIT_OF_RUN,
+  limitOfRunCel,
+  MAY_CHANGE,
+  mayChangeCel,
+  SET,
+  settingsCel,
+} from './setting-fields.ts';
 
 /** One match condition of a webhook. The API server calls the webhook only if all match conditions hold. */
 export interface MatchCondition {
@@ -57,13 +66,13 @@ const needsAChange = ({ rules }: Policy): string =>
 
 /**
  * Returns the JSON Patch of a MutatingAdmissionPolicy as a CEL expression. The patch has only `add` operations, as the
- * patch of the endpoint has.
+ * patch of the endpoint has. The expression has one line for each rule.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/mutating-admission-policy/#patch-type-json-patch
  */
 export const jsonPatch = ({ rules }: Policy): string =>
   [
-    `[${limitOfRunCel}].map(${LIMIT_OF_RUN}, [${mayChangeCel}].map(${MAY_CHANGE},`,
-    ...rules.map(({ match, set }) => `${matchesCel(match)} ? ${changesCel(set)} :`),
-    '[])[0])[0]',
+    `[${limitOfRunCel}].map(${LIMIT_OF_RUN}, [${mayChangeCel}].map(${MAY_CHANGE}, [`,
+    ...rules.map((rule) => `${matchesCel(rule.match)} ? ${settingsCel(rule)} :`),
+    `{}].map(${SET}, ${changesCel()})[0])[0])[0]`,
   ].join('\n');

@@ -1,4 +1,5 @@
 import { isBeingDeleted, readJob } from './job.ts';
+import { markOf } from './mark.ts';
 import { matches } from './match-fields.ts';
 import type { Policy, Rule, Settings } from './policy.ts';
 import { caveatsOf } from './retry-fields.ts';
@@ -30,12 +31,19 @@ export type Decision =
       /** The name of the rule that caps the Job. */
       readonly rule: string;
       readonly changes: readonly Change[];
+      /** The value of the annotation that records the changes, or `undefined` if none is added: see `markOf`. */
+      readonly mark: string | undefined;
       readonly effect: Effect;
       /** What else the user must know: see `caveatsOf`. */
       readonly caveats: readonly string[];
     }
   /** An UPDATE in which only the restartPolicy of the stored Job is put back. */
-  | { readonly action: 'keep'; readonly rule: string; readonly changes: readonly Change[] }
+  | {
+      readonly action: 'keep';
+      readonly rule: string;
+      readonly changes: readonly Change[];
+      readonly mark: string | undefined;
+    }
   | { readonly action: 'refuse'; readonly problem: string };
 
 /** The fields of an admission request that a decision reads. */
@@ -69,8 +77,9 @@ function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   const { job, operation } = written;
   const changes = changesFor(written, set);
   if (changes.length === 0) return allow(whyUnchanged(written, set));
+  const mark = markOf(job.annotations, rule, changes);
   if (operation === 'UPDATE' && changes.every(({ field }) => field === 'restartPolicy')) {
-    return { action: 'keep', rule, changes };
+    return { action: 'keep', rule, changes, mark };
   }
   const after = (field: keyof Settings) =>
     changes.find((change) => change.field === field)?.to ?? settingFields[field].current(job);
@@ -79,7 +88,7 @@ function change(written: WrittenJob, { name: rule, set }: Rule): Decision {
   // A stored Job can have been retried before this UPDATE.
   const isOnce = operation === 'CREATE' && retries.restartPolicy === 'Never' && caveats.length === 0;
   const whenNone = isOnce ? 'once' : 'no-retry';
-  return { action: 'cap', rule, changes, effect: retries.backoffLimit === 0 ? whenNone : 'limited', caveats };
+  return { action: 'cap', rule, changes, mark, effect: retries.backoffLimit === 0 ? whenNone : 'limited', caveats };
 }
 
 function whyUnchanged({ job, stored }: WrittenJob, { backoffLimit }: Settings): AllowReason {

@@ -1,6 +1,7 @@
 import { asObject, countOf } from '../lib/json.ts';
 import { DEFAULT_BACKOFF_LIMIT, isBeingDeleted, type Job, POD } from './job.ts';
-import { type JobOperation, OPT_OUT_ANNOTATION, type Settings } from './policy.ts';
+import { markCel } from './mark.ts';
+import { type JobOperation, OPT_OUT_ANNOTATION, type Rule, type Settings } from './policy.ts';
 import { celString, hasEntries, hasEntriesCel } from './predicates.ts';
 import { mustKeepRestartPolicy, mustKeepRestartPolicyCel } from './retry-fields.ts';
 
@@ -22,16 +23,23 @@ interface SettingField<Wanted> {
   /** The path of the field in a Job, as a JSON Pointer. */
   readonly path: string;
   readonly current: (job: Job) => Change['from'];
+  /** Whether a rule with this value sets the field. */
+  readonly isSet: (wanted: Wanted) => boolean;
   /** Whether a rule may change the field in this request. */
   readonly mayChange: (written: WrittenJob) => boolean;
   /** Whether the Job has another value than the rule wants. */
   readonly isNeeded: (wanted: Wanted, job: Job) => boolean;
-  /** The same checks as CEL expressions, which check an optional field with `has()` before they read it. */
+  /**
+   * The same checks as CEL expressions, which check an optional field with `has()` before they read it. `wanted` is a
+   * CEL expression too.
+   */
   readonly mayChangeCel: string;
-  readonly isNeededCel: (wanted: Wanted) => string;
+  readonly isNeededCel: (wanted: string) => string;
+  /** A CEL expression of the text in the mark about this field; empty if the Job has no such field. */
+  readonly markCel: string;
   /** The value to set, if it is not the wanted value. */
   readonly value?: (wanted: Wanted, written: WrittenJob) => Wanted;
-  readonly valueCel?: (wanted: Wanted) => string;
+  readonly valueCel?: (wanted: string) => string;
 }
 
 const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
@@ -71,17 +79,20 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
   backoffLimit: {
     path: '/spec/backoffLimit',
     current: (job) => job.backoffLimit,
+    isSet: () => true,
     mayChange: (written) =>
       !isOptedOut(written.job) && !isBeingDeleted(written.stored) && limitOf(written.job) > limitOfRun(written),
     mayChangeCel: `${notOptedOutCel} && ${notDeletingCel} && ${limitCel} > ${limitOfRunCel}`,
     isNeeded: (limit, job) => limitOf(job) > limit,
     isNeededCel: (limit) => `${limitCel} > ${limit}`,
+    markCel: `(has(object.spec.backoffLimit) ? ',"backoffLimit":' + string(object.spec.backoffLimit) : '')`,
     value: (limit, written) => Math.max(limit, limitOfRun(written)),
     valueCel: (limit) => `${LIMIT_OF_RUN} > ${limit} ? ${LIMIT_OF_RUN} : ${limit}`,
   },
   restartPolicy: {
     path: '/spec/template/spec/restartPolicy',
     current: (job) => job.restartPolicy,
+    isSet: (policy) => policy === 'Never',
     // The Pod template of a stored Job is immutable. A user who applies the manifest again sends OnFailure again, and
     // the API server would refuse the request with 422. So an UPDATE puts the stored Never back, also of a Job that has
     // finished, is opted out now, or is being deleted: the request can remove its last finalizer.
@@ -92,11 +103,13 @@ export const settingFields: { readonly [Name in keyof Settings]: SettingField<Se
       `(request.operation == 'CREATE' ? ${notOptedOutCel} : ` +
       `has(${STORED_POD}.restartPolicy) && ${STORED_POD}.restartPolicy == 'Never') && !(${mustKeepRestartPolicyCel})`,
     // The API server refuses any other value itself.
-    isNeeded: (policy, job) => policy === 'Never' && job.restartPolicy === 'OnFailure',
-    isNeededCel: (policy) =>
-      policy === 'Never' ? `has(${POD}.restartPolicy) && ${POD}.restartPolicy == 'OnFailure'` : 'false',
+    isNeeded: (_policy, job) => job.restartPolicy === 'OnFailure',
+    isNeededCel: () => `has(${POD}.restartPolicy) && ${POD}.restartPolicy == 'OnFailure'`,
+    markCel: `',"restartPolicy":"OnFailure"'`,
   },
 };
+
+const names = Object.keys(settingFields) as (keyof Settings)[];
 
 /** Returns the changes that the settings require in a Job; empty if the Job already has the settings. */
 export const changesFor = (written: WrittenJob, settings: Settings): Change[] =>
@@ -120,25 +133,51 @@ export const mayChangeCel = `{${Object.entries(settingFields)
 /** Returns a CEL expression that holds if the settings require a change in a Job. */
 export const isNeededCel = (settings: Settings): string =>
   fieldsOf(settings)
-    .map(({ needsChange }) => needsChange)
+    .map(({ name, field, wanted }) => `${MAY_CHANGE}.${name} && ${field.isNeededCel(literal(wanted))}`)
     .join(' || ');
 
-/** Returns a CEL list of JSONPatch operations, which is empty if the Job already has the settings. */
-export const changesCel = (settings: Settings): string =>
-  fieldsOf(settings)
-    .map(({ field, wanted, needsChange }) => {
-      const value = field.valueCel?.(wanted) ?? celString(String(wanted));
-      return `(${needsChange} ? [JSONPatch{op: 'add', path: '${field.path}', value: ${value}}] : [])`;
-    })
-    .join(' + ');
+/** The CEL variable that has the name of the first rule that matches, and the fields that it sets. */
+export const SET = 'set';
+
+/** Returns the value of the CEL variable `SET` for a rule. `dyn` permits values of several types in one map. */
+export const settingsCel = ({ name, set }: Rule): string => {
+  const fields = fieldsOf(set).map((field) => `'${field.name}': dyn(${literal(field.wanted)})`);
+  return `{${[`'rule': dyn(${literal(name)})`, ...fields].join(', ')}}`;
+};
 
 /**
- * Returns the fields of `set` with their wanted values. The cast is needed because a list loses the type that ties each
- * value to its field.
+ * Returns a CEL list of JSONPatch operations: the changes that the settings in the variable `SET` require, and the
+ * mark. The list is empty if the Job already has the settings.
+ */
+export function changesCel(): string {
+  const fields = names.map((name, nth) => {
+    const field = settingFields[name] as SettingField<number | string>;
+    const wanted = `${SET}.${name}`;
+    const value = field.valueCel?.(wanted) ?? wanted;
+    return {
+      isNeeded: `'${name}' in ${SET} && ${MAY_CHANGE}.${name} && ${field.isNeededCel(wanted)}`,
+      change: `(is[${nth}] ? [JSONPatch{op: 'add', path: '${field.path}', value: ${value}}] : [])`,
+      mark: `(is[${nth}] ? ${field.markCel} : '')`,
+    };
+  });
+  const mark = markCel(
+    `${SET}.rule`,
+    fields.map(({ mark }) => mark),
+  );
+  return [
+    `[[\n${fields.map(({ isNeeded }) => isNeeded).join(',\n')}\n]].map(is,`,
+    ...fields.map(({ change }) => `${change} +`),
+    `(is.exists(one, one) ? ${mark} : []))[0]`,
+  ].join('\n');
+}
+
+const literal = (value: number | string): string => (typeof value === 'number' ? String(value) : celString(value));
+
+/**
+ * Returns the fields that the settings set, with their wanted values. The cast is needed because a list loses the type
+ * that ties each value to its field.
  */
 const fieldsOf = (settings: Settings) =>
-  (Object.keys(settingFields) as (keyof Settings)[]).map((name) => {
-    const field = settingFields[name] as SettingField<number | string>;
-    const wanted = settings[name];
-    return { name, field, wanted, needsChange: `${MAY_CHANGE}.${name} && ${field.isNeededCel(wanted)}` };
-  });
+  names
+    .map((name) => ({ name, field: settingFields[name] as SettingField<number | string>, wanted: settings[name] }))
+    .filter(({ field, wanted }) => field.isSet(wanted));

@@ -4,6 +4,7 @@ import type { JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
+import { MARK_ANNOTATION } from '../policy/policy.ts';
 import { createEvent } from './event-store.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
@@ -70,14 +71,16 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
         next = metadata.continue;
       } while (next);
     },
-    async cap({ namespace, name, uid, resourceVersion }, backoffLimit) {
+    async cap({ job, to, mark }) {
+      const { namespace, name, uid, resourceVersion } = job;
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
       const query = { fieldManager: FIELD_MANAGER };
-      const body = { metadata: { uid, resourceVersion }, spec: { backoffLimit } };
+      const annotations = mark === undefined ? {} : { annotations: { [MARK_ANNOTATION]: mark } };
+      const body = { metadata: { uid, resourceVersion, ...annotations }, spec: { backoffLimit: to } };
       const answer = callJson('PATCH', path, { patch: 'merge', query, body });
       if (!(await wasWritten(answer, `patch Job ${namespace}/${name}`))) return 'lost';
       const { spec } = (await answer) as V1Job;
-      return Number(spec?.backoffLimit) <= backoffLimit ? 'capped' : 'undone';
+      return Number(spec?.backoffLimit) <= to ? 'capped' : 'undone';
     },
     writeEvent: (job, event) => createEvent(callJson, { apiVersion: 'batch/v1', kind: 'Job', ...job }, event),
   };

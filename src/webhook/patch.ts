@@ -1,16 +1,32 @@
 import jsonpatch from 'fast-json-patch';
 import { messageOf } from '../lib/errors.ts';
-import { type Change, settingFields } from '../policy/setting-fields.ts';
+import { asObject, isObject } from '../lib/json.ts';
+import type { Decision } from '../policy/decide.ts';
+import { ANNOTATIONS_PATH, MARK_PATH } from '../policy/mark.ts';
+import { MARK_ANNOTATION } from '../policy/policy.ts';
+import { settingFields } from '../policy/setting-fields.ts';
 import type { Operation } from './review.ts';
 
+type Changed = Extract<Decision, { changes: unknown }>;
+
 /**
- * Returns the changes as a JSON Patch of `add` operations. `add` replaces a field that exists. With a `replace` of an
+ * Returns the changes and the mark as a JSON Patch of `add` operations. `add` replaces a field that exists. With a `replace` of an
  * absent field the API server would fail the user's request with 500.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6902#section-4.1
  */
-export const patchOf = (changes: readonly Change[]): Operation[] =>
-  changes.map(({ field, to }) => ({ op: 'add', path: settingFields[field].path, value: to }));
+export const patchOf = ({ changes, mark }: Pick<Changed, 'changes' | 'mark'>, object: unknown): Operation[] => [
+  ...changes.map(({ field, to }) => ({ op: 'add' as const, path: settingFields[field].path, value: to })),
+  ...(mark === undefined ? [] : marking(mark, asObject(object).metadata)),
+];
+
+function marking(mark: string, metadata: unknown): Operation[] {
+  // The API server refuses a Job without metadata itself, and must not get a patch that does not apply.
+  if (!isObject(metadata)) return [];
+  return isObject(metadata.annotations)
+    ? [{ op: 'add', path: MARK_PATH, value: mark }]
+    : [{ op: 'add', path: ANNOTATIONS_PATH, value: { [MARK_ANNOTATION]: mark } }];
+}
 
 /**
  * Applies the patch to the received Job, in place, to check that it applies. The API server would reject the user's

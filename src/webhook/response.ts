@@ -11,7 +11,7 @@ import type { AdmissionRequest } from './review.ts';
 export function toResponse({ uid, object }: Pick<AdmissionRequest, 'uid' | 'object'>, decision: Decision) {
   if (decision.action === 'allow') return { uid, allowed: true };
   if (decision.action === 'refuse') return { uid, allowed: false, status: { code: 400, message: decision.problem } };
-  const patch = patchOf(decision.changes);
+  const patch = patchOf(decision, object);
   applyPatch(object, patch);
   const changes = decision.changes.map(({ field, from, to }) => `${field} ${from ?? 'unset'} -> ${to}`).join(', ');
   // If the patch of an UPDATE only puts the stored restartPolicy back, the Job does not change, so no warning is needed.

@@ -9,14 +9,15 @@ import { loadAllYaml } from '@kubernetes/client-node';
 import { ADMISSION_POLICY_NAME } from '../../src/policy/admission-policy.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
 import { decide } from '../../src/policy/decide.ts';
+import { DEFAULT_BACKOFF_LIMIT, LARGEST_BACKOFF_LIMIT } from '../../src/policy/job.ts';
 import { isSelected, requirementsOf } from '../../src/policy/namespace-selector.ts';
-import { OPT_OUT_ANNOTATION, type Policy } from '../../src/policy/policy.ts';
+import { MARK_ANNOTATION, OPT_OUT_ANNOTATION, type Policy } from '../../src/policy/policy.ts';
 import { ownWebhook } from '../../src/registration/desired.ts';
 import { patchOf } from '../../src/webhook/patch.ts';
 import { readReview } from '../../src/webhook/review.ts';
 import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubernetesVersion, servedPolicyVersion } from '../../tools/control-plane/kubernetes-version.ts';
-import type { Json } from '../support/builders/a-job.ts';
+import { aTerraformJob, type Json } from '../support/builders/a-job.ts';
 import { aReview } from '../support/builders/a-review.ts';
 import { applyAdds } from '../support/builders/apply-adds.ts';
 import { namespaces, policies, someJobs, twinOf } from '../support/builders/policy-jobs.ts';
@@ -69,7 +70,12 @@ const jobsPath = (namespace: string, name = '') => `/apis/batch/v1/namespaces/${
 
 function creation(job: Json, index: number): Trial {
   const { namespace } = job.metadata;
-  const request = { namespace, object: job };
+  const { backoffLimitPerIndex, backoffLimit } = job.spec;
+  // The default of the API server, which the mark shows as the value before.
+  const defaulted =
+    backoffLimit ?? (backoffLimitPerIndex === undefined ? DEFAULT_BACKOFF_LIMIT : LARGEST_BACKOFF_LIMIT);
+  const object = { ...job, spec: { ...job.spec, backoffLimit: defaulted } };
+  const request = { namespace, object };
   return { nth: Math.floor(index / JOBS), method: 'POST', path: jobsPath(namespace), body: job, request, job };
 }
 
@@ -78,6 +84,19 @@ function merged(target: Json, patch: Json): Json {
   if (typeof patch !== 'object' || Array.isArray(patch)) return patch;
   const fields = Object.entries(patch).map(([name, value]) => [name, merged(target?.[name], value)]);
   return { ...target, ...Object.fromEntries(fields) };
+}
+
+/** Annotations up to the size from which a Job gets no mark, and up to the largest that the API server permits. */
+const LARGEST = 256 * 1024;
+const annotated = [
+  ...[LARGEST - 256, LARGEST - 255, LARGEST, LARGEST + 1].map((bytes) => ({ note: 'x'.repeat(bytes - 4) })),
+  ...[LARGEST - 256, LARGEST - 254].map((bytes) => ({ ä: 'ä'.repeat((bytes - 2) / 2) })),
+  ...['', 'x', null].map((value) => ({ [MARK_ANNOTATION]: value })),
+];
+/** Returns a Job of the first tried policy, the built-in one. */
+function aJobWith(annotations: Json): Json {
+  const job = aTerraformJob();
+  return { ...job, metadata: { ...job.metadata, annotations } };
 }
 
 function update(stored: Json, change: Json): Trial {
@@ -96,11 +115,12 @@ function decided({ method, body, request, job }: Trial, policy: Policy): Json {
   const decision = decide(readReview(aReview(request)), policy);
   assert.notEqual(decision.action, 'refuse');
   if (!('changes' in decision)) return body;
-  if (method === 'POST') return applyAdds(structuredClone(body), patchOf(decision.changes));
+  if (method === 'POST') return applyAdds(structuredClone(body), patchOf(decision, request.object));
   const to = Object.fromEntries(decision.changes.map((change) => [change.field, change.to]));
   const limit = 'backoffLimit' in to ? { backoffLimit: to.backoffLimit } : {};
   const template = 'restartPolicy' in to ? { template: { spec: { restartPolicy: to.restartPolicy } } } : {};
-  return merged(body, { spec: { ...limit, ...template } });
+  const mark = decision.mark === undefined ? {} : { metadata: { annotations: { [MARK_ANNOTATION]: decision.mark } } };
+  return merged(body, { ...mark, spec: { ...limit, ...template } });
 }
 
 /** Returns the Job without generated fields, or the refusal. */
@@ -113,10 +133,11 @@ function outcome({ status, body }: ApiReply): string {
 }
 
 /** Returns the fields of an outcome that a policy can change. */
-const shown = (text: string) =>
-  text.startsWith('HTTP')
-    ? text
-    : JSON.stringify([JSON.parse(text).spec.backoffLimit, JSON.parse(text).spec.template.spec.restartPolicy]);
+function shown(text: string): string {
+  if (!text.startsWith('{')) return text;
+  const { spec, annotations } = JSON.parse(text);
+  return JSON.stringify([spec.backoffLimit, spec.template.spec.restartPolicy, annotations?.[MARK_ANNOTATION]]);
+}
 
 describe('the three forms of a policy: function, webhook and MutatingAdmissionPolicy', async () => {
   const version = await kubernetesVersion();
@@ -208,7 +229,7 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
 
   it('setup: the test stores Jobs and collects writes of Jobs, to compare decide(), the webhook and the MutatingAdmissionPolicy', async () => {
     const jobs = someJobs(JOBS * tried.length);
-    trials.push(...jobs.map(creation));
+    trials.push(...jobs.map(creation), ...annotated.map((annotations) => creation(aJobWith(annotations), 0)));
     const stored = new Map<string, Json>();
     for (const job of jobs) {
       const namespace = twinOf(job.metadata.namespace);
@@ -256,6 +277,8 @@ describe('the three forms of a policy: function, webhook and MutatingAdmissionPo
         update(job, { metadata: { labels: { app: 'x' } }, spec: { backoffLimit: 0, template } }),
         update(job, { spec: { template: { spec: { restartPolicy: 'Always' } } } }),
         update(job, { metadata: { annotations: { touched: 'true' } } }),
+        update(job, { metadata: { annotations: { [MARK_ANNOTATION]: 'first' } }, spec: { backoffLimit: 6, template } }),
+        update(job, { metadata: { annotations: { [MARK_ANNOTATION]: '' } } }),
         update(job, { spec: { backoffLimit: 5 } }),
         update(job, { spec: { backoffLimit: 0 } }),
         update(job, { metadata: optOut, spec: { backoffLimit: 7 } }),

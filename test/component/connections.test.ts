@@ -100,7 +100,7 @@ suite('an endpoint with more connections than --max-connections', () => {
     let served = 0;
     while (!hasEnded) {
       assert.equal(await isReused(endpoint, agent), true);
-      assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+      assert.equal(patchOf(await endpoint.post(aReview())).length, 3);
       served += 1;
     }
     await flooding;
@@ -122,7 +122,7 @@ suite('a slow client of the endpoint', { concurrency: true }, () => {
     const endpoint = await startEndpoint(t);
     const { ms } = await closedAfter(createConnection(endpoint.port, '127.0.0.1'));
     assert.ok(ms >= 9_000, `${Math.round(ms)} ms`);
-    assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+    assert.equal(patchOf(await endpoint.post(aReview())).length, 3);
   });
 
   test('the endpoint responds 408 to a request that is incomplete after the idle time, even if the client keeps sending single bytes', async (t) => {
@@ -138,7 +138,7 @@ suite('a slow client of the endpoint', { concurrency: true }, () => {
       assert.ok(ms >= 1_500, `${Math.round(ms)} ms`);
       assert.match(answer, /^HTTP\/1\.1 408 /);
     }
-    assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+    assert.equal(patchOf(await endpoint.post(aReview())).length, 3);
   });
 
   test('the endpoint serves a client that sends its first request 12 s after its TLS handshake', async (t) => {

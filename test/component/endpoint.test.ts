@@ -10,6 +10,12 @@ import { ENDPOINT_PATH, patchOf, type Reply, startEndpoint, startPost } from '..
 const MIB = 1024 * 1024;
 const cappedLimit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
 const cappedPolicy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
+const marked = (before: object) => ({
+  op: 'add',
+  path: '/metadata/annotations',
+  value: { 'terraform.job.kb.io/capped': JSON.stringify({ rule: 'terraform', ...before }) },
+});
+const cappedOnce = [cappedLimit, cappedPolicy, marked({ backoffLimit: 2147483647, restartPolicy: 'OnFailure' })];
 
 /** Asserts that the response allows the request without patch, warnings and annotations. */
 function assertAllowed({ status, review }: Reply, uid: string): void {
@@ -27,8 +33,8 @@ suite('the response to a recorded review of a real API server', () => {
   const patches: Readonly<Record<string, readonly object[]>> = {
     'create-generate-name': [],
     'create-plain-job': [],
-    'create-terraform-apply': [cappedLimit, cappedPolicy],
-    'create-terraform-apply-controller-namespace': [cappedLimit, cappedPolicy],
+    'create-terraform-apply': cappedOnce,
+    'create-terraform-apply-controller-namespace': cappedOnce,
     'update-plain-job-server-side-apply': [],
     // The stored Job has a Pod.
     'update-terraform-apply-annotate': [],
@@ -113,7 +119,10 @@ suite('warning and audit annotations of a capped Job', () => {
     const oldObject = aTerraformJob({ restartPolicy: 'Never' });
     const endpoint = await startEndpoint(t);
     const reply = await endpoint.post(anUpdate({ object: aTerraformJob({ backoffLimit: 0 }), oldObject }));
-    assert.deepEqual([patchOf(reply), reply.review.response.warnings], [[cappedPolicy], []]);
+    assert.deepEqual(
+      [patchOf(reply), reply.review.response.warnings],
+      [[cappedPolicy, marked({ restartPolicy: 'OnFailure' })], []],
+    );
   });
 });
 
@@ -130,7 +139,7 @@ suite('a review of the largest Job that etcd accepts', () => {
     const body = ofAngles(1_500);
     assert.ok(body.length > 17 * MIB);
     const reply = await (await startEndpoint(t)).post(body);
-    assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedLimit]]);
+    assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedLimit, marked({ backoffLimit: 2147483647 })]]);
   });
 });
 
@@ -242,7 +251,7 @@ suite('the response to a request without a valid review', () => {
   for (const [name, body, options] of accepted) {
     test(`the endpoint accepts ${name}`, async (t) => {
       const reply = await (await startEndpoint(t)).post(body, options);
-      assert.deepEqual([reply.status, patchOf(reply)], [200, [cappedLimit, cappedPolicy]]);
+      assert.deepEqual([reply.status, patchOf(reply)], [200, cappedOnce]);
     });
   }
 

@@ -41,7 +41,7 @@ const statusesIn = (answer: string): number[] =>
   [...answer.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
 
 async function assertServes(endpoint: Endpoint): Promise<void> {
-  assert.equal(patchOf(await endpoint.post(good)).length, 2);
+  assert.equal(patchOf(await endpoint.post(good)).length, 3);
 }
 
 suite('the response to unusual or invalid HTTP', () => {

@@ -32,10 +32,14 @@ suite('the endpoint and its policy', () => {
   test('the endpoint uses the policy that is in force when a request arrives', async (t) => {
     let policy = terraformPolicy;
     const { post } = await startEndpoint(t, { policy: () => policy });
-    assert.equal(patchOf(await post(aReview())).length, 2);
+    assert.equal(patchOf(await post(aReview())).length, 3);
     policy = { rules: [{ ...terraform, name: 'soft', set: { backoffLimit: 3, restartPolicy: 'Keep' } }] };
     const reply = await post(aReview());
-    assert.deepEqual(patchOf(reply), [{ op: 'add', path: '/spec/backoffLimit', value: 3 }]);
+    const mark = { 'terraform.job.kb.io/capped': '{"rule":"soft","backoffLimit":2147483647}' };
+    assert.deepEqual(patchOf(reply), [
+      { op: 'add', path: '/spec/backoffLimit', value: 3 },
+      { op: 'add', path: '/metadata/annotations', value: mark },
+    ]);
     assert.equal(reply.review.response.auditAnnotations.rule, 'soft');
     assert.match(reply.review.response.warnings[0], /patched to limit the retries \(backoffLimit 2147483647 -> 3\)$/);
   });

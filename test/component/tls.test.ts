@@ -16,7 +16,7 @@ const sClient = ({ port }: Target, flags: readonly string[], typed = '') =>
   openssl(['s_client', '-connect', `127.0.0.1:${port}`, '-servername', SERVER_NAME, ...flags], typed);
 
 async function assertServes(endpoint: Endpoint): Promise<void> {
-  assert.equal(patchOf(await endpoint.post(aReview())).length, 2);
+  assert.equal(patchOf(await endpoint.post(aReview())).length, 3);
 }
 
 suite('the endpoint with openssl s_client', () => {

@@ -3,7 +3,7 @@ import type { Json } from '../support/builders/a-job.ts';
 
 /**
  * The expected response to a request body under the built-in policy, computed without the code of the endpoint. An
- * array contains the paths that the JSON patch of the response must set.
+ * array contains the fields that the JSON patch of the response must set, besides the mark.
  */
 export type Expected = 'malformed' | 'refused' | 'unchanged' | readonly Path[];
 
@@ -134,15 +134,41 @@ export function assertAnswer(body: Buffer, { status, text }: { readonly status: 
   assert.equal(response.uid, parsed(body).request.uid);
   assert.equal(response.allowed, expected !== 'refused');
   assert.deepEqual(patchIn(response), pathsOf(expected));
+  if (pathsOf(expected).length > 0) assertMarked(response, parsed(body).request.object);
 }
+
+const MARK = 'terraform.job.kb.io/capped';
+function assertMarked(response: Json, object: Json): void {
+  const { metadata, spec } = object;
+  const changed = patchIn(response);
+  const before = {
+    rule: 'terraform',
+    backoffLimit: changed.includes('/spec/backoffLimit') ? (spec.backoffLimit ?? undefined) : undefined,
+    restartPolicy: changed.includes('/spec/template/spec/restartPolicy') ? 'OnFailure' : undefined,
+  };
+  const annotations = own(metadata, 'annotations');
+  const isMarked = isMap(metadata) && own(annotations, MARK) === undefined && bytesOf(annotations) <= 261_888;
+  const mark = JSON.stringify(before);
+  const added = isMap(annotations)
+    ? { path: '/metadata/annotations/terraform.job.kb.io~1capped', value: mark }
+    : { path: '/metadata/annotations', value: { [MARK]: mark } };
+  assert.deepEqual(operationsOf(response).filter(isOfMark), isMarked ? [{ op: 'add', ...added }] : []);
+}
+
+const bytesOf = (annotations: Json): number =>
+  Object.entries(isMap(annotations) ? annotations : {})
+    .flat()
+    .reduce((sum: number, text) => sum + (typeof text === 'string' ? Buffer.from(text).length : 0), 0);
+const isOfMark = ({ path }: Json): boolean => path.startsWith('/metadata/annotations');
+const operationsOf = ({ patch }: Json): Json[] => JSON.parse(Buffer.from(patch, 'base64').toString('utf8'));
 
 const pathsOf = (expected: Expected): readonly Path[] => (typeof expected === 'string' ? [] : [...expected].sort());
 
-/** Returns the sorted paths that the patch of a response sets. Throws if a value differs from the built-in policy. */
+/** Returns the sorted paths that the patch of a response sets, besides the mark. Throws if a value differs from the built-in policy. */
 export function patchIn(response: Json): readonly Path[] {
   if (response.patch === undefined) return [];
   assert.equal(response.patchType, 'JSONPatch');
-  const operations: Json[] = JSON.parse(Buffer.from(response.patch, 'base64').toString('utf8'));
+  const operations = operationsOf(response).filter((operation) => !isOfMark(operation));
   for (const { op, path, value } of operations) {
     assert.equal(op, 'add');
     assert.ok(Object.hasOwn(wanted, path), `a patch of ${path}`);

@@ -169,7 +169,7 @@ export async function wireTarget(): Promise<Target<Exchange>> {
       const answer = await promptly(exchanged(child, exchange), { withinMs: 60_000 });
       assertAnswers(answer, exchange.noise === undefined);
       count += 1;
-      if (count % 20 === 0) assert.deepEqual(patchOf(await post(child, aReview())).length, 2);
+      if (count % 20 === 0) assert.deepEqual(patchOf(await post(child, aReview())).length, 3);
       child.check();
     },
     cpuMs: child.cpuMs,

@@ -88,8 +88,8 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       if (found instanceof Error) throw found;
       found.forEach(onPod);
     },
-    async cap(job, backoffLimit) {
-      seen.limits.push(backoffLimit);
+    async cap({ job, to }) {
+      seen.limits.push(to);
       seen.running += 1;
       seen.mostRunning = Math.max(seen.mostRunning, seen.running);
       await new Promise(setImmediate);

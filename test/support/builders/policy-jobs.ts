@@ -142,6 +142,7 @@ const metadata = fc.record({
   annotations: text(
     ...[undefined, undefined, undefined, null, {}, { note: large.slice(0, 999) }],
     ...['true', 'True', 'false', ''].map((value) => ({ 'terraform.job.kb.io/keep-retries': value })),
+    ...['', '{"rule":"terraform"}', null].map((value) => ({ 'terraform.job.kb.io/capped': value })),
   ),
 });
 const restartPolicyRules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }];

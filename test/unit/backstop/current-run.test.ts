@@ -5,7 +5,7 @@ import { capForRun, podRun } from '../../../src/backstop/current-run.ts';
 import type { CapDecision } from '../../../src/backstop/decide.ts';
 
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
-const cap: CapDecision = { action: 'cap', job, from: 2147483647, to: 0, reason: 'policy', needsPods: true };
+const cap: CapDecision = { action: 'cap', job, from: 2147483647, to: 0, mark: '{}', reason: 'policy', needsPods: true };
 const running = { running: { startedAt: '2030-01-01T12:00:00Z' } };
 const done = { terminated: { exitCode: 0 } };
 const failed = { terminated: { exitCode: 1 } };

@@ -25,14 +25,23 @@ function aStoredJob(fields: JobFields = {}, metadata: object = {}, build = aTerr
 const decide = (job: unknown, context: Partial<JobContext> = {}) =>
   decideJob(job, { policy: terraformPolicy, heal: 'all', startedAt: now, now, ...context });
 
-const cap = { action: 'cap', job: reference, from: 2147483647, to: 0, reason: 'policy', needsPods: false };
+const mark = (from?: number) => JSON.stringify({ rule: 'terraform', backoffLimit: from });
+const cap = {
+  ...{ action: 'cap', job: reference, from: 2147483647, to: 0 },
+  ...{ mark: mark(2147483647), reason: 'policy', needsPods: false },
+};
 const leave = { action: 'leave' };
 
 describe('the decision about a Job that has not finished', () => {
   test('decideJob caps a Job whose backoffLimit exceeds the policy, and returns its resourceVersion', () => {
     assert.deepEqual(decide(aStoredJob()), cap);
     assert.deepEqual(decide({ ...aStoredJob(), kind: 'Job' }), cap);
-    assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined });
+    assert.deepEqual(decide(aStoredJob({ backoffLimit: undefined })), { ...cap, from: undefined, mark: mark() });
+  });
+
+  test('decideJob leaves the mark of a Job as it is', () => {
+    const annotations = { 'terraform.job.kb.io/capped': '' };
+    assert.deepEqual(decide(aStoredJob({}, { annotations })), { ...cap, mark: undefined });
   });
 
   const left: Readonly<Record<string, Json>> = {
@@ -92,7 +101,10 @@ describe('the decision about a Job with a run in progress', () => {
   test('decideJob leaves a limit that ends the Job at its next failure', () => {
     assert.deepEqual(decide(active({ failed: 2 }, { backoffLimit: 2 })), leave);
     assert.deepEqual(decide(active({ failed: 3 }, { backoffLimit: 2 })), leave);
-    assert.deepEqual(decide(active({ failed: 2 }, { backoffLimit: 3 })), { ...cap, from: 3, to: 2, reason: 'retried' });
+    assert.deepEqual(decide(active({ failed: 2 }, { backoffLimit: 3 })), {
+      ...{ ...cap, from: 3, to: 2 },
+      ...{ mark: mark(3), reason: 'retried' },
+    });
   });
 
   test('decideJob asks for the Pods of a Job with OnFailure, but only while a Pod runs', () => {
@@ -115,7 +127,10 @@ describe('decideJob decides about a stored Job as the webhook decides about an U
   });
   test('decideJob ignores the generation of a Job', () => {
     for (const metadata of [{ generation: 1 }, { generation: 2 }, {}]) {
-      assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), cap);
+      assert.deepEqual(decide(aStoredJob({}, metadata), { policy: only({}) }), {
+        ...cap,
+        mark: '{"rule":"only","backoffLimit":2147483647}',
+      });
     }
   });
 

@@ -44,19 +44,26 @@ describe('the oracle of the review fuzzer', () => {
       text: JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response }),
     };
   };
+  const before = '{"rule":"terraform","backoffLimit":2147483647,"restartPolicy":"OnFailure"}';
+  const mark = { op: 'add', path: '/metadata/annotations', value: { 'terraform.job.kb.io/capped': before } };
   const limit = { op: 'add', path: '/spec/backoffLimit', value: 0 };
   const policy = { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' };
 
   test('the oracle of the fuzzer accepts the correct response', () =>
-    assertAnswer(bytes(aReview()), answer([policy, limit])));
+    assertAnswer(bytes(aReview()), answer([policy, mark, limit])));
 
   const wrong: [what: string, answer: { status: number; text: string }][] = [
-    ['a patch that lacks an operation', answer([limit])],
-    ['a patch with another value', answer([{ ...limit, value: 1 }, policy])],
-    ['a patch with a replace operation', answer([{ ...limit, op: 'replace' }, policy])],
-    ['a patch with an additional path', answer([limit, policy, { op: 'add', path: '/spec/suspend', value: true }])],
-    ['a response with another uid', answer([limit, policy], { uid: 'other' })],
-    ['a response that denies the Job', answer([limit, policy], { allowed: false })],
+    ['a patch that lacks an operation', answer([limit, mark])],
+    ['a patch that lacks the mark', answer([limit, policy])],
+    ['a patch with another mark', answer([limit, policy, { ...mark, value: {} }])],
+    ['a patch with another value', answer([{ ...limit, value: 1 }, policy, mark])],
+    ['a patch with a replace operation', answer([{ ...limit, op: 'replace' }, policy, mark])],
+    [
+      'a patch with an additional path',
+      answer([limit, policy, mark, { op: 'add', path: '/spec/suspend', value: true }]),
+    ],
+    ['a response with another uid', answer([limit, policy, mark], { uid: 'other' })],
+    ['a response that denies the Job', answer([limit, policy, mark], { allowed: false })],
     ['a response without a patch', answer([], { patch: undefined })],
     ['a response with status 500', { status: 500, text: 'internal error\n' }],
   ];

@@ -7,7 +7,7 @@ import { decide } from '../../../src/policy/decide.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
 import { patchOf } from '../../../src/webhook/patch.ts';
 import { type Operation, readReview } from '../../../src/webhook/review.ts';
-import { aTerraformJob } from '../../support/builders/a-job.ts';
+import { aTerraformJob, type Json } from '../../support/builders/a-job.ts';
 import { anUpdate, aReview } from '../../support/builders/a-review.ts';
 import {
   anyJson,
@@ -23,9 +23,9 @@ import {
 import { applyAdds, parseExactly } from '../../support/builders/apply-adds.ts';
 
 /** Returns the patch for a review under the built-in policy. */
-function patchFor(review: unknown): Operation[] {
+function patchFor(review: Json): Operation[] {
   const decision = decide(readReview(review), terraformPolicy);
-  return 'changes' in decision ? patchOf(decision.changes) : [];
+  return 'changes' in decision ? patchOf(decision, review?.request?.object) : [];
 }
 
 const anyOperation = fc.constantFrom('CREATE' as const, 'UPDATE' as const);

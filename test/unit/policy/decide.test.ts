@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
 import { type Decision, decide } from '../../../src/policy/decide.ts';
-import { OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
+import { MARK_ANNOTATION, OPT_OUT_ANNOTATION, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import type { Change } from '../../../src/policy/setting-fields.ts';
 import { patchOf } from '../../../src/webhook/patch.ts';
 import { readReview } from '../../../src/webhook/review.ts';
@@ -15,6 +15,7 @@ const created = (fields: JobFields) => decideOn(aReview({ object: aTerraformJob(
 const updated = (fields: JobFields) => decideOn(anUpdate({ object: aTerraformJob(fields) }));
 
 const limit = (from: number | null | undefined): Change => ({ field: 'backoffLimit', from: from as number, to: 0 });
+const MARK = '{"rule":"terraform","backoffLimit":2147483647,"restartPolicy":"OnFailure"}';
 const policy: Change = { field: 'restartPolicy', from: 'OnFailure', to: 'Never' };
 
 function assertCapped(decision: Decision, changes: readonly Change[]): void {
@@ -108,15 +109,62 @@ suite('decide() caps Jobs of terraform-controller', () => {
 });
 
 suite('the capped Job', () => {
-  test('the capped Job differs from the received Job only in backoffLimit and restartPolicy', () => {
+  test('the capped Job differs from the received Job only in backoffLimit, restartPolicy and the mark', () => {
     const { review } = recorded('create-terraform-apply');
     const decision = decideOn(review) as Json;
     const wanted = structuredClone(review.request.object);
     wanted.spec.backoffLimit = 0;
     wanted.spec.template.spec.restartPolicy = 'Never';
-    assert.deepEqual(applyAdds(structuredClone(review.request.object), patchOf(decision.changes)), wanted);
+    wanted.metadata.annotations = { [MARK_ANNOTATION]: MARK };
+    assert.deepEqual(
+      applyAdds(structuredClone(review.request.object), patchOf(decision, review.request.object)),
+      wanted,
+    );
     assert.deepEqual([decision.effect, decision.caveats], ['once', []]);
     assert.equal(review.request.object.spec.backoffLimit, 2147483647, 'what was received is left as it was');
+  });
+});
+
+suite('the mark of a changed Job', () => {
+  const markOn = (review: Json, annotations?: Json) => {
+    review.request.object.metadata.annotations = annotations;
+    const decision = decideOn(review);
+    return 'mark' in decision ? decision.mark : assert.fail(decision.action);
+  };
+  const create = (fields: JobFields = {}) => aReview({ object: aTerraformJob(fields) });
+
+  test('the mark has the rule and the values before of the changed fields, without a field that the Job did not have', () => {
+    assert.equal(markOn(create()), MARK);
+    assert.equal(markOn(create({ backoffLimit: 0 })), '{"rule":"terraform","restartPolicy":"OnFailure"}');
+    assert.equal(markOn(create({ restartPolicy: 'Never', backoffLimit: 6 })), '{"rule":"terraform","backoffLimit":6}');
+    for (const backoffLimit of [undefined, null])
+      assert.equal(markOn(create({ backoffLimit })), '{"rule":"terraform","restartPolicy":"OnFailure"}');
+    assert.equal(markOn(anUpdate()), '{"rule":"terraform","backoffLimit":2147483647}');
+  });
+
+  test('a mark of the request stays, with any value, and a stored mark that the request drops is made again', () => {
+    for (const value of [MARK, '', 'x', null, 5, {}])
+      assert.equal(markOn(create(), { [MARK_ANNOTATION]: value }), undefined);
+    const oldObject = aTerraformJob({ restartPolicy: 'Never', backoffLimit: 0 });
+    oldObject.metadata.annotations = { [MARK_ANNOTATION]: MARK };
+    assert.equal(markOn(anUpdate({ object: aTerraformJob(), oldObject })), MARK);
+  });
+
+  test('a missing mark alone changes nothing', () => {
+    const capped = aReview({ object: aTerraformJob({ backoffLimit: 0, restartPolicy: 'Never' }) });
+    assert.deepEqual(decideOn(capped), { action: 'allow', reason: 'already-capped' });
+  });
+
+  test('annotations that are no object get a mark, because the API server refuses them itself', () => {
+    for (const annotations of [null, 'x', 5, ['x']]) assert.equal(markOn(create(), annotations), MARK);
+  });
+
+  test('a Job has no mark if the mark could make its annotations larger than the API server permits', () => {
+    const note = (bytes: number) => ({ note: 'ä'.repeat((bytes - 'note'.length) / 2) });
+    assert.equal(markOn(create(), note(256 * 1024 - 256)), MARK);
+    assert.equal(markOn(create(), note(256 * 1024 - 254)), undefined);
+    // The largest mark: its rule has a name of 63 characters.
+    assert.ok(Buffer.byteLength(MARK_ANNOTATION + MARK) + 63 - 'terraform'.length <= 256);
   });
 });
 
@@ -127,7 +175,8 @@ suite('the restartPolicy of a stored Job is put back', () => {
     object.metadata.annotations = annotations;
     return decideOn(anUpdate({ object, oldObject: aTerraformJob({ restartPolicy: 'Never', ...stored }) }));
   };
-  const keep = { action: 'keep', rule: 'terraform', changes: [policy] };
+  const mark = '{"rule":"terraform","restartPolicy":"OnFailure"}';
+  const keep = { action: 'keep', rule: 'terraform', changes: [policy], mark };
   const optOut = { [OPT_OUT_ANNOTATION]: 'true' };
 
   test('puts Never back on UPDATE of a running, a finished and an opted-out Job', () => {

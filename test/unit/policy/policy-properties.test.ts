@@ -32,6 +32,7 @@ interface Case {
   readonly policy: Policy;
 }
 
+const MARK = 'terraform.job.kb.io/capped';
 const anyMetadata = fc.record(
   {
     name: fc.constantFrom('oss-bucket-apply', 'oss-bucket-destroy', 'a.b', 'axb', ''),
@@ -43,7 +44,10 @@ const anyMetadata = fc.record(
       { constructor: 'x' },
       null,
     ),
-    annotations: fc.constantFrom({}, {}, {}, { [OPT_OUT_ANNOTATION]: 'true' }, { [OPT_OUT_ANNOTATION]: 'false' }, null),
+    annotations: fc.constantFrom(
+      ...[{}, {}, { other: 'x' }, { [OPT_OUT_ANNOTATION]: 'true' }, { [OPT_OUT_ANNOTATION]: 'false' }, null],
+      ...['', 'x', 5, null].map((value) => ({ [MARK]: value })),
+    ),
   },
   { requiredKeys: [] },
 );
@@ -109,13 +113,33 @@ const applied: { readonly [Name in keyof Settings]: (value: Settings[Name], one:
 };
 
 function wanted(one: Case): Sketch {
-  const set = ruleOf(one)?.set;
-  if (set === undefined) return one.sketch;
+  const rule = ruleOf(one);
+  if (rule === undefined) return one.sketch;
+  const { name: ruleName, set } = rule;
   const fields = Object.entries(applied).map(([name, apply]) => [
     name,
     apply(set[name as keyof Settings] as never, one),
   ]);
-  return { ...one.sketch, ...Object.fromEntries(fields) };
+  const sketch: Sketch = { ...one.sketch, ...Object.fromEntries(fields) };
+  return marked(one, sketch, ruleName);
+}
+
+/** A second implementation of the mark, which returns the Job with the mark if a field has changed. */
+function marked({ sketch: before, metadata }: Case, after: Sketch, rule: string): Sketch {
+  const limit = Number(before.backoffLimit);
+  const changed = {
+    backoffLimit: after.backoffLimit === before.backoffLimit || !limit ? undefined : limit,
+    restartPolicy: after.restartPolicy === before.restartPolicy ? undefined : 'OnFailure',
+  };
+  const isChanged = after.backoffLimit !== before.backoffLimit || changed.restartPolicy !== undefined;
+  if (!isChanged || MARK in (metadata.annotations ?? {})) return after;
+  // `aReview` serializes a number that is too large as null.
+  const finite = Number.isFinite(limit) ? changed : { ...changed, backoffLimit: undefined };
+  const annotations = { ...metadata.annotations, [MARK]: JSON.stringify({ rule, ...finite }) };
+  const job = after.extras.job.map(([name, value]) =>
+    name === 'metadata' ? ([name, JSON.stringify({ ...metadata, annotations })] as const) : ([name, value] as const),
+  );
+  return { ...after, extras: { ...after.extras, job } };
 }
 
 const reviewed = ({ sketch, operation }: Case) => reviewOf(sketch, operation);
@@ -123,7 +147,7 @@ const reviewed = ({ sketch, operation }: Case) => reviewOf(sketch, operation);
 function patchFor(review: Json, { policy }: Case): Operation[] {
   const decision = decide(readReview(review), policy);
   assert.notEqual(decision.action, 'refuse');
-  return 'changes' in decision ? patchOf(decision.changes) : [];
+  return 'changes' in decision ? patchOf(decision, review.request.object) : [];
 }
 
 const patched = (one: Case): Json => applyAdds(parseExactly(jobText(one.sketch)), patchFor(reviewed(one), one));

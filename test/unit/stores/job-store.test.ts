@@ -35,9 +35,11 @@ function firstOf(calls: readonly unknown[][]): Json {
 }
 
 describe('a Job', () => {
+  const cap = { job, to: 0, mark: undefined };
+
   test('the Job store patches backoffLimit with uid and resourceVersion as preconditions', async () => {
     const { store, calls } = answering({ spec: { backoffLimit: 0 } });
-    assert.equal(await store.cap(job, 0), 'capped');
+    assert.equal(await store.cap(cap), 'capped');
     assert.deepEqual(firstOf(calls), {
       method: 'PATCH',
       path: '/apis/batch/v1/namespaces/team-a/jobs/oss-bucket-apply',
@@ -47,15 +49,23 @@ describe('a Job', () => {
     });
   });
 
+  test('cap() of the Job store adds the mark in the same patch', async () => {
+    const { store, calls } = answering({ spec: { backoffLimit: 0 } });
+    await store.cap({ ...cap, mark: '{"rule":"terraform"}' });
+    const annotations = { 'terraform.job.kb.io/capped': '{"rule":"terraform"}' };
+    const metadata = { uid: 'u-1', resourceVersion: '7', annotations };
+    assert.deepEqual(firstOf(calls).body, { metadata, spec: { backoffLimit: 0 } });
+  });
+
   test('cap() of the Job store resolves with lost if the Job was changed or deleted', async () => {
-    for (const answer of [refused(409), notFound]) assert.equal(await answering(answer).store.cap(job, 0), 'lost');
+    for (const answer of [refused(409), notFound]) assert.equal(await answering(answer).store.cap(cap), 'lost');
   });
 
   test('cap() of the Job store resolves with undone if the response has a higher backoffLimit', async () => {
-    assert.equal(await answering({ spec: { backoffLimit: 6 } }).store.cap(job, 0), 'undone');
-    assert.equal(await answering({ spec: {} }).store.cap(job, 0), 'undone');
+    assert.equal(await answering({ spec: { backoffLimit: 6 } }).store.cap(cap), 'undone');
+    assert.equal(await answering({ spec: {} }).store.cap(cap), 'undone');
     assert.equal(
-      await answering({ spec: { backoffLimit: 0 } }).store.cap(job, 3),
+      await answering({ spec: { backoffLimit: 0 } }).store.cap({ ...cap, to: 3 }),
       'capped',
       'a lower limit counts as capped',
     );
@@ -116,7 +126,7 @@ describe('a Job', () => {
   test('cap() of the Job store rejects with the reason of the API server, and after a 403 with the missing RBAC right', async () => {
     const problemOf = async (message?: string) => {
       const { store } = answering(refused(403, message === undefined ? {} : { message }));
-      return store.cap(job, 0).then(
+      return store.cap(cap).then(
         () => assert.fail(),
         ({ code, message }) => `${code} ${message}`,
       );
@@ -190,7 +200,7 @@ describe('reading a page of Jobs from the API server', () => {
 });
 
 describe('an Event on a Job', () => {
-  const cap: CapDecision = { action: 'cap', job, from: 6, to: 0, reason: 'policy', needsPods: false };
+  const cap: CapDecision = { action: 'cap', job, from: 6, to: 0, mark: undefined, reason: 'policy', needsPods: false };
   const missed = (fields: Partial<CapDecision>) => missedEvent({ ...cap, ...fields });
   const decision = { action: 'explain', job, hasFailed: true, isNews: true, configuration: undefined } as const;
   const notRetried = notRetriedEvent({ ...decision, caveats: [], reason: undefined }, { kind: 'unknown' });

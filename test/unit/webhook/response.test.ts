@@ -18,7 +18,14 @@ describe('the admission response', () => {
   const changes = [{ field: 'restartPolicy', from: undefined, to: '>>>???' }] as const;
 
   test('a response that caps a Job has a base64 patch, a warning for each caveat and audit annotations', () => {
-    const decision = { action: 'cap', rule: 'terraform', changes, effect: 'no-retry', caveats: ['a', 'b'] } as const;
+    const decision = {
+      action: 'cap',
+      rule: 'terraform',
+      changes,
+      mark: undefined,
+      effect: 'no-retry',
+      caveats: ['a', 'b'],
+    } as const;
     const { patch = '', ...rest } = toResponse(aRequest(), decision);
     assert.deepEqual(rest, {
       uid,
@@ -36,7 +43,7 @@ describe('the admission response', () => {
   });
 
   test('a response that puts restartPolicy back has a patch and no warning', () => {
-    const { patch, warnings } = toResponse(aRequest(), { action: 'keep', rule: 'terraform', changes });
+    const { patch, warnings } = toResponse(aRequest(), { action: 'keep', rule: 'terraform', changes, mark: undefined });
     assert.deepEqual([typeof patch, warnings], ['string', []]);
   });
 });

@@ -1,0 +1,48 @@
+import type { JsonObject } from '../lib/json.ts';
+import { MARK_ANNOTATION } from './policy.ts';
+import { celString } from './predicates.ts';
+import type { Change } from './setting-fields.ts';
+
+/** The path of all annotations of a Job, and of the mark, as JSON Pointers. */
+export const ANNOTATIONS_PATH = '/metadata/annotations';
+export const MARK_PATH = `${ANNOTATIONS_PATH}/${MARK_ANNOTATION.replace('/', '~1')}`;
+
+/**
+ * Maximum size in bytes of the annotations of a Job that gets a mark. The API server refuses an object with more than
+ * 256 KiB of annotations (`ValidateAnnotationsSize` in k8s.io/apimachinery), and a mark has fewer than 256 bytes.
+ */
+const MOST_BYTES = 256 * 1024 - 256;
+
+/**
+ * Returns the value of the mark: the name of the rule, and the value before of each changed field that the Job had.
+ * Returns `undefined` if the Job has a mark, which stays, or has no room for one.
+ */
+export const markOf = (annotations: JsonObject, rule: string, changes: readonly Change[]): string | undefined =>
+  Object.hasOwn(annotations, MARK_ANNOTATION) || bytesOf(annotations) > MOST_BYTES
+    ? undefined
+    : JSON.stringify({ rule, ...Object.fromEntries(changes.map(({ field, from }) => [field, from ?? undefined])) });
+
+/** The API server refuses a value that is not a string before admission. */
+const bytesOf = (annotations: JsonObject): number =>
+  Object.entries(annotations).reduce(
+    (sum, [name, value]) => sum + Buffer.byteLength(name) + (typeof value === 'string' ? Buffer.byteLength(value) : 0),
+    0,
+  );
+
+const ALL = 'object.metadata.annotations';
+
+/** The same check as a CEL expression. */
+const mayMarkCel =
+  `(!has(${ALL}) || !(${celString(MARK_ANNOTATION)} in ${ALL})` +
+  ` && ${ALL}.map(k, bytes(k).size() + bytes(${ALL}[k]).size()).sum() <= ${MOST_BYTES})`;
+
+/**
+ * Returns a CEL list of the JSONPatch operations that add the mark, which creates the map of annotations if the Job has
+ * none.
+ *
+ * @param rule a CEL expression of the name of the rule. The name is a DNS label, so it is the same text in JSON.
+ * @param values CEL expressions, each of the text `,"field":value` of a changed field, or of an empty text.
+ */
+export const markCel = (rule: string, values: readonly string[]): string =>
+  `(${mayMarkCel} ? (has(${ALL}) ? [] : [JSONPatch{op: 'add', path: '${ANNOTATIONS_PATH}', value: {}}]) +\n` +
+  `[JSONPatch{op: 'add', path: '${MARK_PATH}', value: '{"rule":"' + ${rule} + '"' + ${values.join(' + ')} + '}'}] : [])`;
