@@ -99,8 +99,18 @@ export async function startServers({ programs, cluster, folder }: Stage): Promis
   return servers;
 }
 
+/** What the patch of the Job in `create` must set. */
+const WANTED: readonly (readonly [path: string, value: unknown])[] = [
+  ['/spec/backoffLimit', 0],
+  ['/spec/template/spec/restartPolicy', 'Never'],
+  [
+    '/metadata/annotations',
+    { 'terraform.job.kb.io/capped': '{"rule":"terraform","backoffLimit":2147483647,"restartPolicy":"OnFailure"}' },
+  ],
+];
+
 /**
- * Throws unless the webhook caps the Job in `bodyFile`, returns one warning, and names the rule `terraform` in the
+ * Throws unless the webhook caps and marks the Job in `bodyFile`, returns one warning, and names the rule `terraform` in the
  * audit annotation `rule`. The comparison of the daemon with the Go webhook is fair only if each of them does this
  * work.
  */
@@ -110,9 +120,10 @@ async function assertCaps({ port, name }: Server, caBundle: string, bodyFile: st
   // controller-runtime sends no JSON content type, so `post` does not parse the answer.
   const review = JSON.parse(reply.text);
   const changed = patchOf({ ...reply, review }).map(
-    ({ path, value }: { path: string; value: unknown }) => `${path} ${value}`,
+    ({ path, value }: { path: string; value: unknown }) => `${path} ${JSON.stringify(value)}`,
   );
-  for (const change of ['/spec/backoffLimit 0', '/spec/template/spec/restartPolicy Never']) {
+  for (const [path, value] of WANTED) {
+    const change = `${path} ${JSON.stringify(value)}`;
     assert.ok(changed.includes(change), `${serverTexts[name]} does not change ${change}: ${changed}`);
   }
   assert.equal(review.response.warnings.length, 1, name);

@@ -14,6 +14,7 @@ const patch = Buffer.from(
   JSON.stringify([
     { op: 'add', path: '/spec/template/spec/restartPolicy', value: 'Never' },
     { op: 'add', path: '/spec/backoffLimit', value: 0 },
+    { op: 'add', path: '/metadata/annotations', value: { 'terraform.job.kb.io/capped': '{"rule":"terraform"}' } },
   ]),
 ).toString('base64');
 const answer = Buffer.from(

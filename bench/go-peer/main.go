@@ -1,5 +1,5 @@
 // Command go-peer is a webhook on controller-runtime that the benchmark compares with the daemon. It decides about the
-// same Jobs, patches, warns and logs as the daemon does. It has no certificates to manage, no registration and no backstop.
+// same Jobs, patches, marks, warns and logs as the daemon does. It has no certificates to manage, no registration and no backstop.
 // It has no manager and no caches either, so that it needs little memory.
 package main
 
@@ -28,8 +28,16 @@ const (
 	serviceAccount = "tf-executor-service-account"
 	container      = "terraform-executor"
 	optOut         = "terraform.job.kb.io/keep-retries"
+	capped         = "terraform.job.kb.io/capped"
 	defaultLimit   = 6
 )
+
+// mark is the annotation with the values before, as the daemon writes it.
+type mark struct {
+	Rule          string               `json:"rule"`
+	BackoffLimit  *int32               `json:"backoffLimit,omitempty"`
+	RestartPolicy corev1.RestartPolicy `json:"restartPolicy,omitempty"`
+}
 
 type capRetries struct {
 	decoder admission.Decoder
@@ -50,6 +58,7 @@ func (c *capRetries) Handle(ctx context.Context, request admission.Request) admi
 		"rule", "terraform",
 	}
 	changes := ""
+	before := mark{Rule: "terraform"}
 	if limit := job.Spec.BackoffLimit; limit == nil || *limit > 0 {
 		from := int32(defaultLimit)
 		if limit != nil {
@@ -57,15 +66,20 @@ func (c *capRetries) Handle(ctx context.Context, request admission.Request) admi
 		}
 		fields = append(fields, "backoffLimit", from)
 		changes = fmt.Sprintf("backoffLimit %d -> 0", from)
+		before.BackoffLimit = limit
 		job.Spec.BackoffLimit = new(int32)
 	}
 	if policy := job.Spec.Template.Spec.RestartPolicy; isCreate && policy != corev1.RestartPolicyNever {
 		fields = append(fields, "restartPolicy", policy)
 		changes += fmt.Sprintf(", restartPolicy %s -> Never", policy)
+		before.RestartPolicy = policy
 		job.Spec.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	}
 	if changes == "" {
 		return admission.Allowed("")
+	}
+	if err := addMark(job, before); err != nil {
+		return admission.Errored(http.StatusInternalServerError, err)
 	}
 	wanted, err := json.Marshal(job)
 	if err != nil {
@@ -76,6 +90,22 @@ func (c *capRetries) Handle(ctx context.Context, request admission.Request) admi
 	response.AuditAnnotations = map[string]string{"rule": "terraform", "changes": changes}
 	ctrl.Log.Info("admission request patched", fields...)
 	return response
+}
+
+// addMark adds the annotation, unless the Job has one.
+func addMark(job *batchv1.Job, before mark) error {
+	if _, isMarked := job.Annotations[capped]; isMarked {
+		return nil
+	}
+	text, err := json.Marshal(before)
+	if err != nil {
+		return err
+	}
+	if job.Annotations == nil {
+		job.Annotations = map[string]string{}
+	}
+	job.Annotations[capped] = string(text)
+	return nil
 }
 
 func isTerraform(pod *corev1.PodSpec) bool {

@@ -1,7 +1,12 @@
 import type { JsonObject } from '../lib/json.ts';
 import { MARK_ANNOTATION } from './policy.ts';
 import { celString } from './predicates.ts';
-import type { Change } from './setting-fields.ts';
+
+/** A field that a rule changes, and its value before. */
+interface Before {
+  readonly field: string;
+  readonly from: number | string | undefined;
+}
 
 /** The path of all annotations of a Job, and of the mark, as JSON Pointers. */
 export const ANNOTATIONS_PATH = '/metadata/annotations';
@@ -17,7 +22,7 @@ const MOST_BYTES = 256 * 1024 - 256;
  * Returns the value of the mark: the name of the rule, and the value before of each changed field that the Job had.
  * Returns `undefined` if the Job has a mark, which stays, or has no room for one.
  */
-export const markOf = (annotations: JsonObject, rule: string, changes: readonly Change[]): string | undefined =>
+export const markOf = (annotations: JsonObject, rule: string, changes: readonly Before[]): string | undefined =>
   Object.hasOwn(annotations, MARK_ANNOTATION) || bytesOf(annotations) > MOST_BYTES
     ? undefined
     : JSON.stringify({ rule, ...Object.fromEntries(changes.map(({ field, from }) => [field, from ?? undefined])) });

@@ -89,6 +89,8 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     assert.equal(capped.length, 500);
     for (const { spec, metadata } of capped) {
       assert.deepEqual([spec?.backoffLimit, metadata?.generation], [0, 2], metadata?.name);
+      const mark = metadata?.annotations?.['terraform.job.kb.io/capped'];
+      assert.equal(mark, '{"rule":"terraform","backoffLimit":2147483647}', metadata?.name);
     }
     assert.ok(ms < SOON_MS, `${ms} ms`);
     for (const { metadata } of others) {

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { V1Job } from '@kubernetes/client-node';
+import { PatchStrategy, setHeaderOptions, type V1Job } from '@kubernetes/client-node';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
@@ -21,6 +21,10 @@ rules:
 
 /** Returns the value as plain JSON, without the classes of client-node. */
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value));
+
+const MARK = 'terraform.job.kb.io/capped';
+const marked = ({ metadata }: V1Job) => metadata?.annotations?.[MARK];
+const FIRST_MARK = '{"rule":"terraform","backoffLimit":2147483647,"restartPolicy":"OnFailure"}';
 
 const once = ({ spec }: V1Job) => [spec?.backoffLimit, spec?.template.spec?.restartPolicy];
 
@@ -78,6 +82,7 @@ describe('the webhook with Jobs on a real API server', () => {
       const { metadata } = await cluster.createJob(await recordedJob(file, 'team-a'));
       const stored = await cluster.batch.readNamespacedJob({ namespace: 'team-a', name: metadata?.name ?? '' });
       assert.deepEqual(once(stored), [0, 'Never']);
+      assert.deepEqual(plain(stored.metadata?.annotations), { [MARK]: FIRST_MARK });
       const line = await lastCall(metadata?.name ?? '');
       assert.deepEqual(
         [line.message, line.namespace, line.operation, line.backoffLimit, line.restartPolicy],
@@ -125,6 +130,28 @@ describe('the webhook with Jobs on a real API server', () => {
     const after = await cluster.annotateJob(before);
     assert.deepEqual(once(after), [0, 'OnFailure']);
     assert.deepEqual(plain(after.spec), { ...plain(before.spec), backoffLimit: 0 });
+    assert.equal(marked(after), '{"rule":"terraform","backoffLimit":2147483647}');
+  });
+
+  it('a mark that the client sends stays, and a mark that a user removes from a capped Job is not made again', async () => {
+    const { metadata, ...rest } = await job('create-terraform-apply', 'own-mark-apply');
+    const stored = await cluster.createJob({ ...rest, metadata: { ...metadata, annotations: { [MARK]: '' } } });
+    assert.deepEqual([...once(stored), marked(stored)], [0, 'Never', '']);
+    const removed = await cluster.batch.patchNamespacedJob(
+      { name: 'own-mark-apply', namespace: 'team-a', body: { metadata: { annotations: { [MARK]: null } } } },
+      setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+    );
+    assert.deepEqual([...once(removed), marked(removed)], [0, 'Never', undefined]);
+  });
+
+  it('a Job with as many annotations as the API server permits is capped without a mark', async () => {
+    const { metadata, ...rest } = await job('create-terraform-apply', 'annotated-apply');
+    const annotations = (bytes: number) => ({ note: 'x'.repeat(bytes - 'note'.length) });
+    const create = (bytes: number) =>
+      cluster.createJob({ ...rest, metadata: { ...metadata, annotations: annotations(bytes) } });
+    await assert.rejects(create(256 * 1024 + 1), { code: 422 });
+    const stored = await create(256 * 1024);
+    assert.deepEqual([...once(stored), marked(stored)], [0, 'Never', undefined]);
   });
 
   it('a dry run returns the capped Job and stores nothing', async () => {

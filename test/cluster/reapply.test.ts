@@ -35,6 +35,8 @@ const manifestOf = (name: string, { image = 'example.invalid/terraform:1', annot
 
 const once = ({ spec }: V1Job) => [spec?.backoffLimit, spec?.template.spec?.restartPolicy];
 const KEPT = [0, 'Never'];
+const markOf = ({ metadata }: V1Job) => metadata?.annotations?.['terraform.job.kb.io/capped'];
+const MARK = '{"rule":"terraform","backoffLimit":6,"restartPolicy":"OnFailure"}';
 
 const version = await kubernetesVersion();
 const served = servedPolicyVersion(version);
@@ -96,10 +98,12 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
     async function assertUnchanged(name: string, act: () => Promise<unknown>): Promise<void> {
       const first = await read(name);
       assert.deepEqual(once(first), KEPT);
+      assert.equal(markOf(first), MARK);
       await act();
       const second = await read(name);
       assert.equal(second.metadata?.uid, first.metadata?.uid, 'the Job was deleted and created again');
       assert.deepEqual(JSON.parse(JSON.stringify(second.spec)), JSON.parse(JSON.stringify(first.spec)));
+      assert.equal(markOf(second), MARK);
     }
 
     it('an applied manifest without the last finalizer of a Job that is being deleted ends the deletion', async () => {
@@ -153,6 +157,21 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
         await applied(name);
         const patch = ['patch', 'job', name, '-n', NAMESPACE, '--type=merge', '-p', JSON.stringify(manifestOf(name))];
         await assertUnchanged(name, () => kubectl(cluster.kubeconfig, patch));
+      });
+
+      it(`kubectl replace of a ${state} Job, which drops its annotations, stores no change`, async () => {
+        const name = `replace-${state}`;
+        // Without its own selector the API server refuses the replacement of any Job, because it generates a selector.
+        const { spec, ...rest } = manifestOf(name);
+        const labels = { app: name };
+        const template = { metadata: { labels }, ...spec.template };
+        const manifest = {
+          ...rest,
+          spec: { ...spec, manualSelector: true, selector: { matchLabels: labels }, template },
+        };
+        await run(['create'], manifest);
+        await report(name, state);
+        await assertUnchanged(name, () => run(['replace'], manifest));
       });
 
       for (const program of ['helm3', 'helm4'] as const) {

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../lib/json.ts';
 import { decide } from '../../policy/decide.ts';
 import { LARGEST_BACKOFF_LIMIT, readJob } from '../../policy/job.ts';
-import type { Policy, Settings } from '../../policy/policy.ts';
+import { MARK_ANNOTATION, type Policy, type Settings } from '../../policy/policy.ts';
 import { isOptedOut } from '../../policy/setting-fields.ts';
 
 /** The values that the policy sets in a Job; a field is missing if the policy does not change it. */
@@ -43,13 +43,17 @@ export interface ReturnedJob {
   readonly restartPolicy: unknown;
   /** Whether another webhook has added the annotation that opts a Job out. */
   readonly isOptedOut: boolean;
+  /** Whether the Job has the annotation that the policy adds to a changed Job. */
+  readonly isMarked: boolean;
 }
 
 export function returnedJob(object: unknown): ReturnedJob {
   const job = readJob(object);
-  if ('problem' in job) return { backoffLimit: undefined, restartPolicy: undefined, isOptedOut: false };
-  const { backoffLimit, restartPolicy } = job;
-  return { backoffLimit, restartPolicy, isOptedOut: isOptedOut(job) };
+  if ('problem' in job)
+    return { backoffLimit: undefined, restartPolicy: undefined, isOptedOut: false, isMarked: false };
+  const { backoffLimit, restartPolicy, annotations } = job;
+  const isMarked = Object.hasOwn(annotations, MARK_ANNOTATION);
+  return { backoffLimit, restartPolicy, isOptedOut: isOptedOut(job), isMarked };
 }
 
 /** Returns whether both fields came back as they were sent. */

@@ -5,7 +5,7 @@ import type { Config } from '../../cli/config.ts';
 import { splitCertificates } from '../../lib/pem.ts';
 import { matchConditions } from '../../policy/cel.ts';
 import { isSelected } from '../../policy/namespace-selector.ts';
-import { type LabelSelector, type Policy, terraformPolicy } from '../../policy/policy.ts';
+import { type LabelSelector, MARK_ANNOTATION, type Policy, terraformPolicy } from '../../policy/policy.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
 import { driftOf, objectOf, registeredEndpoint } from '../inspect/observations.ts';
@@ -142,7 +142,10 @@ function dryRunStep(observations: Observations, causes: readonly Step[]): Part {
   }
   const { job } = dryRun;
   const values = `backoffLimit ${job.backoffLimit}, restartPolicy ${job.restartPolicy}`;
-  if (isAsWanted(job, wanted)) return pass(`a Job of terraform-controller came back capped: ${values}`);
+  const unmarked = job.isMarked
+    ? ''
+    : `, without the annotation ${MARK_ANNOTATION}: another policy or version capped it`;
+  if (isAsWanted(job, wanted)) return pass(`a Job of terraform-controller came back capped: ${values}${unmarked}`);
   const came = `the Job came back with ${values}`;
   if (isExplained) return fail(`${came}: see the failed checks above`);
   return fail(`${came}: ${causeOf(job, observations)}`, logs);

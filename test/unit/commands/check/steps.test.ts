@@ -15,8 +15,8 @@ import { aRegistration } from '../../../support/builders/an-inspection.ts';
 
 const { caBundle } = await aCertificateSet();
 const config = readConfig({});
-const capped = { backoffLimit: 0, restartPolicy: 'Never', isOptedOut: false };
-const uncapped = { backoffLimit: 2147483647, restartPolicy: 'OnFailure', isOptedOut: false };
+const capped = { backoffLimit: 0, restartPolicy: 'Never', isOptedOut: false, isMarked: true };
+const uncapped = { backoffLimit: 2147483647, restartPolicy: 'OnFailure', isOptedOut: false, isMarked: false };
 
 /** Observations of a healthy install, with the given parts replaced. */
 const observations = (fields: Partial<Observations> = {}): Observations => ({
@@ -48,6 +48,12 @@ describe('the steps of check', () => {
       stepsOf(observations()).map(({ name, result }) => [name, result]),
       ['api-server', 'registration', 'namespace', 'trust', 'endpoints', 'dry-run'].map((name) => [name, 'passed']),
     );
+  });
+
+  test('a Job that came back capped without a mark passes, and the message says what that means', () => {
+    const { result, message } = named('dry-run', returned({ ...capped, isMarked: false })) ?? assert.fail();
+    assert.equal(result, 'passed');
+    assert.match(message, /Never, without the annotation terraform\.job\.kb\.io\/capped: another policy or version/);
   });
 
   const failures: Readonly<Record<string, readonly [step: string, Partial<Observations>, message: RegExp]>> = {
