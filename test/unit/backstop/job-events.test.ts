@@ -102,7 +102,15 @@ test('the note of each Event about a Job has at most 1,024 characters', () => {
       assert.ok(length <= 1024, `${ending.kind}: ${length}`);
     }
   }
-  const cap: CapDecision = { action: 'cap', job: about, from: 6, to: 0, reason: 'policy', needsPods: false };
+  const cap: CapDecision = {
+    action: 'cap',
+    job: about,
+    from: 6,
+    to: 0,
+    mark: undefined,
+    reason: 'policy',
+    needsPods: false,
+  };
   for (const reason of ['policy', 'retried', 'shared-restarts'] as const) {
     assert.ok(missedEvent({ ...cap, reason }).note.length <= 1024);
   }
