@@ -103,10 +103,10 @@ export function createJobWorker(
   /** Reads how the Job ended. If it has failed, queues its NotRetried Event and the check of its Configuration. */
   async function explain(decision: ExplainDecision): Promise<void> {
     const ending: Ending = decision.isNews ? await endings.read(decision) : { kind: 'unknown' };
-    if (!decision.hasFailed) return;
+    const { namespace, name } = decision.job;
+    if (!decision.hasFailed) return log.debug('job failing, pods read', { namespace, name, ending: ending.kind });
     failedApplies.add(decision, ending);
     if (!decision.isNews) return;
-    const { namespace, name } = decision.job;
     writeEvent(decision.job, notRetriedEvent(decision, ending), () => {
       log.info('job failed, not retried by policy', { namespace, name, ending: ending.kind });
       metrics.jobNotRetried();

@@ -4,9 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
 import { ensureTerraformImages } from '../../tools/image/images.ts';
-import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-import { createRestrictedNamespace, install, type Stage, startStage } from './support.ts';
+import { createRestrictedNamespace, createTerraformJob, install, type Stage, startStage } from './support.ts';
 import { startTicketSystem, type TicketSystem } from './tickets.ts';
 
 const UNTOUCHED = 'without the daemon, for 60 s';
@@ -36,21 +35,8 @@ describe('the number of runs of a failing terraform apply in a Job of terraform-
     for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
   });
 
-  async function createJob(namespace: string, change: (job: V1Job) => V1Job = (job) => job): Promise<string> {
-    const { core, batch } = stage;
-    const metadata = (name: string) => ({ metadata: { name, namespace } });
-    await core.createNamespace({ body: { metadata: { name: namespace } } });
-    await core.createNamespacedServiceAccount({ namespace, body: metadata('tf-executor-service-account') });
-    await core.createNamespacedConfigMap({
-      namespace,
-      body: { ...metadata('tf-oss-bucket'), data: { 'main.tf': '#' } },
-    });
-    const stringData = { TF_VAR_length: '1', TF_VAR_tags: '{}' };
-    await core.createNamespacedSecret({ namespace, body: { ...metadata('variable-oss-bucket'), stringData } });
-    const job = change(await recordedJob('create-terraform-apply', namespace));
-    await batch.createNamespacedJob({ namespace, body: job });
-    return job.metadata?.name ?? '';
-  }
+  const createJob = async (namespace: string, change: (job: V1Job) => V1Job) =>
+    (await createTerraformJob(stage, namespace, change)).name;
   async function look(how: string, namespace: string, name: string): Promise<Row> {
     const { status } = await stage.batch.readNamespacedJob({ namespace, name });
     const { items } = await stage.core.listNamespacedPod({ namespace, labelSelector: `job-name=${name}` });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { BatchV1Api, CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { BatchV1Api, CoreV1Api, KubeConfig, type V1Job, type V1Pod } from '@kubernetes/client-node';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { type Progress, stderrProgress } from '../../tools/control-plane/progress.ts';
 import { buildDaemonImage, ensurePauseImage, type ImageFile } from '../../tools/image/images.ts';
@@ -13,6 +13,9 @@ export const DEPLOYMENT = 'deployment/terraform-daemon';
 
 /** Time limit until all Pods of a rollout are scheduled, started and ready. */
 export const ROLLOUT_MS = 60_000;
+
+/** Time limit until a Job has failed. The kubelet measures the volumes of a Pod once a minute. */
+const ENDED_MS = 240_000;
 
 /** A cluster of one node with the image of the daemon, and clients of a cluster admin. */
 export interface Stage {
@@ -101,4 +104,41 @@ export async function failedApplies(stage: Stage, namespace: string): Promise<nu
     'm',
   );
   return Number(sample.exec(text)?.[1] ?? 0);
+}
+
+/** Creates a namespace with a Job of terraform-controller and the objects that its Pod needs. */
+export async function createTerraformJob(
+  { core, batch }: Pick<Stage, 'core' | 'batch'>,
+  namespace: string,
+  change: (job: V1Job) => V1Job,
+): Promise<{ readonly name: string; readonly uid: string }> {
+  const metadata = (name: string) => ({ metadata: { name, namespace } });
+  await core.createNamespace({ body: { metadata: { name: namespace } } });
+  await core.createNamespacedServiceAccount({ namespace, body: metadata('tf-executor-service-account') });
+  const data = { 'main.tf': '#' };
+  await core.createNamespacedConfigMap({ namespace, body: { ...metadata('tf-oss-bucket'), data } });
+  const stringData = { TF_VAR_length: '1', TF_VAR_tags: '{}' };
+  await core.createNamespacedSecret({ namespace, body: { ...metadata('variable-oss-bucket'), stringData } });
+  const body = change(await recordedJob('create-terraform-apply', namespace));
+  const created = await batch.createNamespacedJob({ namespace, body });
+  return { name: created.metadata?.name ?? '', uid: created.metadata?.uid ?? '' };
+}
+
+/** Waits for the Event of the daemon on a failed Job, and returns its message. */
+export const notRetriedNote = ({ core }: Pick<Stage, 'core'>, namespace: string, uid = ''): Promise<string> =>
+  eventually(
+    async () => {
+      const fieldSelector = `reason=NotRetried,involvedObject.uid=${uid}`;
+      const [event] = (await core.listNamespacedEvent({ namespace, fieldSelector })).items;
+      assert.ok(event?.message);
+      return event.message;
+    },
+    { withinMs: ENDED_MS },
+  );
+
+/** Runs the command of an Event that prints the log of a Job. */
+export async function logOf({ kubectl }: Pick<Stage, 'kubectl'>, note: string): Promise<string> {
+  const [, command] = /`kubectl ([^`]* logs [^`]*)`/.exec(note) ?? [];
+  assert.ok(command, note);
+  return kubectl(...command.split(' '));
 }

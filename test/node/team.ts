@@ -6,7 +6,7 @@ import { applyTerraformCrds, startTerraformController } from '../../tools/contro
 import { TERRAFORM_IMAGES } from '../../tools/image/images.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Stage } from './support.ts';
+import { notRetriedNote, type Stage } from './support.ts';
 import type { Outcome, TicketSystem } from './tickets.ts';
 
 const CONFIGURATIONS = { group: 'terraform.core.oam.dev', version: 'v1beta2', plural: 'configurations' };
@@ -51,6 +51,10 @@ export interface Team {
   readonly events: (name: string) => Promise<number>;
   /** Returns the Events of the daemon on a Configuration. */
   readonly reports: (name: string) => Promise<readonly CoreV1Event[]>;
+  /** Returns the message of the Event of the daemon on the failed Job of a Configuration. */
+  readonly jobEvent: (name: string) => Promise<string>;
+  /** Returns the name of the only Pod of the Job of a Configuration. */
+  readonly podName: (name: string) => Promise<string>;
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -131,6 +135,17 @@ export async function startTeam(options: TeamOptions): Promise<Team> {
     runs: (name, action = 'apply') => tickets.runs(jobName(name, action), account(name)),
     events: async (name) => (await eventsOn(name)).filter((event) => !isOfDaemon(event)).length,
     reports: async (name) => (await eventsOn(name)).filter(isOfDaemon),
+    jobEvent: async (name) => {
+      const { metadata } = await job(name);
+      return notRetriedNote(stage, jobNamespace, metadata?.uid);
+    },
+    podName: async (name) => {
+      const { metadata } = await job(name);
+      const labelSelector = `batch.kubernetes.io/controller-uid=${metadata?.uid}`;
+      const { items } = await stage.core.listNamespacedPod({ namespace: jobNamespace, labelSelector });
+      assert.equal(items.length, 1);
+      return items[0]?.metadata?.name ?? '';
+    },
     ...controller,
   };
 }

@@ -5,7 +5,7 @@ import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane
 import { ensureTerraformImages } from '../../tools/image/images.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
-import { createRestrictedNamespace, failedApplies, install, type Stage, startStage } from './support.ts';
+import { createRestrictedNamespace, failedApplies, install, logOf, type Stage, startStage } from './support.ts';
 import { type Action, startTeam, type Team } from './team.ts';
 import { type Outcome, startTicketSystem, type TicketSystem } from './tickets.ts';
 
@@ -125,6 +125,18 @@ describe('terraform-controller on a real node, with the daemon', () => {
         await untilCounted(2);
       });
 
+      it('the Events on the Jobs of a failed apply and of a failed init say what their Pods show, and name the log', async () => {
+        const expected = await failedJobEvents(team);
+        for (const name of ['apply-fails', 'init-fails']) {
+          const event = await team.jobEvent(name);
+          assert.equal(event, expected[name]);
+          rows.push({ version, mode, name, event });
+        }
+        const logs = await Promise.all(Object.values(expected).map((event) => logOf(stage, event)));
+        assert.match(logs[0] ?? '', /A ticket was filed/);
+        assert.match(logs[1] ?? '', /Failed to query available provider packages/);
+      });
+
       it('the Configuration of an apply that succeeded is Available after terraform-controller read it again', async () => {
         const { message, ...found } = await look('succeeds');
         assert.deepEqual(found, { runs: 1, state: 'Available', events: 0 });
@@ -202,3 +214,30 @@ describe('terraform-controller on a real node, with the daemon', () => {
     });
   }
 });
+
+/** Returns the expected messages of the Events on the Jobs of `apply-fails` and `init-fails`. */
+async function failedJobEvents(team: Team): Promise<Readonly<Record<string, string>>> {
+  const { namespace, jobNamespace } = team;
+  const texts = {
+    'apply-fails': ['Container terraform-executor', ' (Error).', 'terraform-executor'],
+    'init-fails': ['Init container terraform-init', ' (Error), so no main container started.', 'terraform-init'],
+  } as const;
+  const expected: Record<string, string> = {};
+  for (const [name, [subject, end, container]] of Object.entries(texts)) {
+    const [{ metadata: job }, { metadata: configuration }, pod] = [
+      await team.job(name),
+      await team.configuration(name),
+      await team.podName(name),
+    ];
+    const remove = `kubectl -n ${jobNamespace} delete job ${job?.name}`;
+    const touch = `kubectl -n ${namespace} annotate --overwrite configuration ${name} terraform.job.kb.io/retried-at=$(date +%s)`;
+    const retry =
+      namespace === jobNamespace
+        ? `\`${remove} && ${touch}\`.`
+        : `\`${remove}\`, then change an annotation of the Configuration ${name} with the uid ${configuration.uid}.`;
+    expected[name] =
+      `This Job failed, and the policy allows no retry. ${subject} of Pod ${pod} exited with code 1${end} ` +
+      `Its log: \`kubectl -n ${jobNamespace} logs ${pod} -c ${container}\`. To run it again after fixing the cause: ${retry}`;
+  }
+  return expected;
+}

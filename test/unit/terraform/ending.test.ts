@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { type Ending, endingOf, failureOf, podEnding, withEarlier } from '../../../src/terraform/ending.ts';
 import { endingText, logCommandOf, logStateOf } from '../../../src/terraform/ending-text.ts';
+import { endingTexts } from '../../../tools/docs/texts.ts';
 import { aTerraformJob, type Json } from '../../support/builders/a-job.ts';
 import { aPod, failedPods } from '../../support/builders/failed-pods.ts';
 
@@ -27,6 +28,11 @@ describe('how a failed Job ended', () => {
     assert.equal(endingText(endingWith([])), 'The Job has no Pod any more, so how it ended is not known.');
     assert.deepEqual(endingOf(failed(), undefined), { kind: 'unknown' });
     assert.equal(endingText({ kind: 'unknown' }), 'How its Pod ended is not known.');
+  });
+
+  it('docs/reference/reasons.md lists each ending, and a Pod of these tests has it', () => {
+    const kinds = new Set(Object.values(failedPods).map(({ ending }) => ending.kind));
+    assert.deepEqual([...kinds, 'unknown'].sort(), Object.keys(endingTexts).sort());
   });
 
   it('a failed Job whose Pods run or have succeeded has the ending unknown', () => {
