@@ -14,7 +14,7 @@ export function endingText(ending: Ending): string {
     case 'disrupted':
       return `Pod ${ending.pod} was deleted ${disruptions[ending.reason] ?? 'by a disruption'} (${ending.reason}).`;
     case 'node-lost':
-      return `${nodeLosses[ending.reason] ?? 'The kubelet lost a container of'} Pod ${ending.pod} (${ending.reason}).`;
+      return `The node of Pod ${ending.pod} ${nodeLosses[ending.reason] ?? 'lost a container'} (${ending.reason}).`;
     case 'deadline':
       return `${ending.pod === undefined ? 'The Job' : `Pod ${ending.pod}`} was active for longer than its activeDeadlineSeconds.`;
     case 'never-started':
@@ -47,10 +47,11 @@ const disruptions: Readonly<Record<string, string>> = {
   DeletionByTaintManager: 'because of a taint of its node, as an unreachable node has it',
 };
 
+/** By the reason of the ending. */
 const nodeLosses: Readonly<Record<string, string>> = {
-  DeletionByPodGC: 'The cluster removed the node, or marked it as out of service, of',
-  NodeLost: 'The cluster lost the connection to the node of',
-  Terminated: 'The node shut down and ended',
+  DeletionByPodGC: 'was removed, or marked as out of service',
+  NodeLost: 'does not answer',
+  Terminated: 'shut down',
 };
 
 /** Whether kubectl can read the log of a failed Job: yes, perhaps, no longer, or there was never a log. */

@@ -79,7 +79,7 @@ const endings: Readonly<Record<string, readonly [status: V1PodStatus, text: (pod
   'node-lost': [
     statusOf(killed, completed, byKubelet('Terminated', SHUTDOWN)),
     (pod) =>
-      `The node shut down and ended Pod ${pod} (Terminated). Its log, if it still exists: \`kubectl -n team-a logs ${pod} ${all}\`.`,
+      `The node of Pod ${pod} shut down (Terminated). Its log, if it still exists: \`kubectl -n team-a logs ${pod} ${all}\`.`,
   ],
   deadline: [
     statusOf(killed, completed, { reason: 'DeadlineExceeded', message: LATE }),

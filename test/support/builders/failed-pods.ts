@@ -126,7 +126,7 @@ export const failedPods: Readonly<Record<string, FailedPod>> = {
   'a Pod whose node was removed': {
     pod: aPod(disrupted('DeletionByPodGC'), deleted),
     ending: { kind: 'node-lost', reason: 'DeletionByPodGC', ...gone },
-    text: `The cluster removed the node, or marked it as out of service, of Pod ${POD} (DeletionByPodGC).`,
+    text: `The node of Pod ${POD} was removed, or marked as out of service (DeletionByPodGC).`,
   },
   'a Pod whose node shut down': {
     pod: aPod({
@@ -135,17 +135,17 @@ export const failedPods: Readonly<Record<string, FailedPod>> = {
       ...statuses(completed, exited(143, 'Error')),
     }),
     ending: { kind: 'node-lost', reason: 'Terminated', ...at },
-    text: `The node shut down and ended Pod ${POD} (Terminated).`,
+    text: `The node of Pod ${POD} shut down (Terminated).`,
   },
   'a Pod whose node does not answer': {
     pod: aPod({ phase: 'Running', reason: 'NodeLost', message: 'text' }, deleted),
     ending: { kind: 'node-lost', reason: 'NodeLost', ...gone },
-    text: `The cluster lost the connection to the node of Pod ${POD} (NodeLost).`,
+    text: `The node of Pod ${POD} does not answer (NodeLost).`,
   },
   'a container that the kubelet lost': {
     pod: aPod(statuses(completed, exited(137, 'ContainerStatusUnknown'))),
     ending: { kind: 'node-lost', reason: 'ContainerStatusUnknown', ...at },
-    text: `The kubelet lost a container of Pod ${POD} (ContainerStatusUnknown).`,
+    text: `The node of Pod ${POD} lost a container (ContainerStatusUnknown).`,
   },
   'a Pod with a deadline of its own': {
     pod: aPod({
