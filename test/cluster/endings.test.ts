@@ -172,10 +172,11 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
       await setStatus(pod, status);
       const { message } = await eventOf(`${kind}-apply`);
       assert.equal(message, `${FAILED} ${text(pod)} ${retry(kind)}`);
-      const line = daemon.lines.find(
-        ({ message, name }) => message.startsWith('job failed') && name === `${kind}-apply`,
-      );
-      assert.equal(line?.ending, kind);
+      // The daemon logs the line after the API server has stored the Event.
+      await eventually(() => {
+        const lines = daemon.lines.filter(({ message }) => message === 'job failed, not retried by policy');
+        assert.equal(lines.find(({ name }) => name === `${kind}-apply`)?.ending, kind);
+      });
     });
   }
 

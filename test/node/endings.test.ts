@@ -141,7 +141,9 @@ function expectedNote({ failed, seen, log }: Case, namespace: string, pod: strin
 function changed(job: V1Job, { job: ofJob, pod: ofPod, executor, init }: Case): V1Job {
   const spec = job.spec as V1JobSpec;
   const pod = spec.template.spec as V1PodSpec;
-  const initContainers = pod.initContainers?.map((one) => (one.name === 'terraform-init' ? { ...one, ...init } : one));
+  // Without a ticket system `terraform init` fails.
+  const ofInit = (one: V1Container) => (one.name === 'terraform-init' ? { ...one, ...says(''), ...init } : one);
+  const initContainers = pod.initContainers?.map(ofInit);
   const containers = pod.containers.map((one) => ({ ...one, ...executor }));
   const volumes = [...(ofPod?.volumes ?? pod.volumes?.slice(0, 1) ?? []), ...(pod.volumes?.slice(1) ?? [])];
   // The API server waits this long for the containers of a deleted Pod.
