@@ -65,7 +65,9 @@ const howItFailed = ({ reason }: ExplainDecision): string =>
 /** Returns where the log of a failed Job is; empty if there was never a log. */
 export function logText(job: JobReference, ending: Ending): string {
   const state = logStateOf(ending);
-  if (state === 'gone') return `Its log is deleted with ${ending.kind === 'evicted' ? 'its containers' : 'the Pod'}.`;
+  if (state === 'gone') {
+    return ending.kind === 'evicted' ? 'Its log is deleted with its containers.' : 'Any log is deleted with the Pod.';
+  }
   const command = logCommandOf(job, ending);
   if (command === undefined) return '';
   return `${state === 'kept' ? 'Its log' : 'Its log, if it still exists'}: \`${command}\`.`;

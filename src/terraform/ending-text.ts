@@ -18,7 +18,7 @@ export function endingText(ending: Ending): string {
     case 'deadline':
       return `${ending.pod === undefined ? 'The Job' : `Pod ${ending.pod}`} was active for longer than its activeDeadlineSeconds.`;
     case 'never-started':
-      return `Container ${ending.container} of Pod ${ending.pod} could not start (${ending.reason}).`;
+      return `Container ${ending.container} of Pod ${ending.pod} did not start (${ending.reason}).`;
     case 'refused':
       return `The kubelet refused Pod ${ending.pod} ${because(ending)}. No container started.`;
     case 'not-scheduled':

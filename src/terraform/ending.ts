@@ -20,7 +20,7 @@ export type Ending =
   | ({ readonly kind: 'node-lost'; readonly reason: string } & InPod)
   /** `activeDeadlineSeconds` passed: of the Pod if `pod` is set, otherwise of the Job. */
   | { readonly kind: 'deadline'; readonly pod: string | undefined }
-  /** A container could not be started, for example because its image cannot be pulled. */
+  /** A container did not start, for example because its image cannot be pulled. */
   | ({ readonly kind: 'never-started'; readonly container: string; readonly reason: string } & InPod)
   /** The kubelet refused the Pod, so no container started. */
   | ({ readonly kind: 'refused'; readonly reason: string; readonly message: string } & InPod)
@@ -176,22 +176,29 @@ function failedContainer({ status, spec, in: where }: FoundPod): Ending | undefi
   const init = withoutSidecars(status.initContainerStatuses, spec).flatMap(exitOf);
   const [first] = (main.length > 0 ? main : init).toSorted((one, other) => (one.at > other.at ? 1 : -1));
   if (first === undefined) return undefined;
-  const { container, exitCode, reason } = first;
-  if (START_ERRORS.includes(reason)) return { kind: 'never-started', container, reason: reason ?? '', ...where };
-  if (EXIT_UNKNOWN.includes(reason)) return { kind: 'node-lost', reason: reason ?? '', ...where };
-  const exit = { container, exitCode, reason, ...where };
+  const { container, exitCode, reason = '', hasStarted } = first;
+  if (!hasStarted) return { kind: 'never-started', container, reason, ...where };
+  // The kubelet can lose the containers of a Pod that is deleted.
+  if (EXIT_UNKNOWN.includes(reason)) return where.isKept ? { kind: 'node-lost', reason, ...where } : undefined;
+  const exit = { container, exitCode, reason: reason || undefined, ...where };
   if (reason === 'OOMKilled') return { kind: 'out-of-memory', ...exit };
   return { kind: main.length > 0 ? 'exited' : 'init-failed', ...exit };
 }
 
-/** Returns the failure of a container, or none. A container that runs again has its failure in `lastState`. */
-function exitOf({ name, state, lastState }: JsonObject) {
+/**
+ * Returns the failure of a container, or none. A container that runs again has its failure in `lastState`. A container
+ * without an ID was never created: when its Pod is deleted, `TerminatePod` in
+ * k8s.io/kubernetes/pkg/kubelet/status/status_manager.go writes that its exit is unknown.
+ */
+function exitOf({ name, state, lastState, containerID }: JsonObject) {
   const ends = [asObject(state).terminated, asObject(lastState).terminated].filter(isObject);
   const end = ends.find(({ exitCode }) => typeof exitCode === 'number' && exitCode !== 0);
   if (end === undefined) return [];
   const reason = textOf(end.reason, LONGEST.reason) || undefined;
   const at = typeof end.finishedAt === 'string' ? end.finishedAt : '';
-  return [{ container: textOf(name, LONGEST.name), exitCode: Number(end.exitCode), reason, at }];
+  const isCreated = typeof containerID === 'string' && containerID !== '';
+  const hasStarted = !START_ERRORS.includes(reason) && (isCreated || !EXIT_UNKNOWN.includes(reason));
+  return [{ container: textOf(name, LONGEST.name), exitCode: Number(end.exitCode), reason, hasStarted, at }];
 }
 
 /** Reasons of a container that waits as every container does before its start, or before it starts again. */

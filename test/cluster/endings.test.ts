@@ -88,7 +88,7 @@ const endings: Readonly<Record<string, readonly [status: V1PodStatus, text: (pod
   ],
   'never-started': [
     statusOf(exited(128, 'StartError')),
-    (pod) => `Container terraform-executor of Pod ${pod} could not start (StartError).`,
+    (pod) => `Container terraform-executor of Pod ${pod} did not start (StartError).`,
   ],
   refused: [
     { phase: 'Failed', reason: 'OutOfcpu', message: `Pod was rejected: ${NO_CPU}` },
@@ -190,7 +190,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     assert.equal(
       (await eventOf('drained-apply')).message,
       `${FAILED} Pod ${pod} was deleted by an eviction, as kubectl drain requests it (EvictionByEvictionAPI). ` +
-        `Its log is deleted with the Pod. ${retry('drained')}`,
+        `Any log is deleted with the Pod. ${retry('drained')}`,
     );
   });
 
@@ -202,7 +202,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     await remove(pod);
     assert.equal(
       (await eventOf('deleted-apply')).message,
-      `${FAILED} Pod ${pod} was deleted before it finished. Its log is deleted with the Pod. ${retry('deleted')}`,
+      `${FAILED} Pod ${pod} was deleted before it finished. Any log is deleted with the Pod. ${retry('deleted')}`,
     );
   });
 
@@ -214,7 +214,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     assert.equal(
       (await eventOf('no-image-apply')).message,
       'This Job failed with DeadlineExceeded and is not retried. ' +
-        `Container terraform-executor of Pod ${pod} could not start (ImagePullBackOff). ${retry('no-image')}`,
+        `Container terraform-executor of Pod ${pod} did not start (ImagePullBackOff). ${retry('no-image')}`,
     );
   });
 
@@ -225,7 +225,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     assert.equal(
       (await eventOf('late-apply')).message,
       'This Job failed with DeadlineExceeded and is not retried. The Job was active for longer than its ' +
-        `activeDeadlineSeconds. Its log is deleted with the Pod. ${retry('late')}`,
+        `activeDeadlineSeconds. Any log is deleted with the Pod. ${retry('late')}`,
     );
   });
 
@@ -241,7 +241,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     assert.equal(
       (await eventOf('gone-apply')).message,
-      `${FAILED} The Job has no Pod any more, so how it ended is not known. Its log is deleted with the Pod. ${retry('gone')}`,
+      `${FAILED} The Job has no Pod any more, so how it ended is not known. Any log is deleted with the Pod. ${retry('gone')}`,
     );
   });
 

@@ -57,7 +57,7 @@ export const endingTexts: { readonly [Kind in Ending['kind']]: string } = {
   disrupted: 'the Pod was deleted by a drain, a preemption or a taint of its node (condition `DisruptionTarget`)',
   'node-lost': 'the node shut down, was removed or does not answer, or the kubelet lost the container',
   deadline: '`activeDeadlineSeconds` of the Job or of the Pod passed',
-  'never-started': 'a container could not start, for example because its image cannot be pulled',
+  'never-started': 'a container did not start, for example because its image cannot be pulled',
   refused: 'the kubelet refused the Pod, for example because the node has too little CPU, so no container started',
   'not-scheduled': 'the scheduler found no node for the Pod, so no container started',
   'pod-gone': 'the Job has no Pod any more, or its Pod was deleted before it finished',

@@ -16,6 +16,7 @@ const completed = exited(0, 'Completed');
 
 const container = (name: string, state: State, rest: object = {}): object => ({
   ...{ name, state, lastState: {}, restartCount: 0, started: false, ...IMAGE },
+  ...('waiting' in state ? {} : { containerID: 'containerd://5d1c' }),
   ...rest,
 });
 /** The statuses of a Pod of terraform-controller. */
@@ -158,12 +159,25 @@ export const failedPods: Readonly<Record<string, FailedPod>> = {
   'a container whose image cannot be pulled': {
     pod: aPod({ phase: 'Pending', ...statuses(completed, waiting('ImagePullBackOff')) }, deleted),
     ending: { kind: 'never-started', container: executor, reason: 'ImagePullBackOff', ...gone },
-    text: `Container terraform-executor of Pod ${POD} could not start (ImagePullBackOff).`,
+    text: `Container terraform-executor of Pod ${POD} did not start (ImagePullBackOff).`,
+  },
+  'a container that was never created before its Pod was deleted': {
+    pod: aPod(
+      { containerStatuses: [container(executor, exited(137, 'ContainerStatusUnknown'), { containerID: '' })] },
+      deleted,
+    ),
+    ending: { kind: 'never-started', container: executor, reason: 'ContainerStatusUnknown', ...gone },
+    text: `Container terraform-executor of Pod ${POD} did not start (ContainerStatusUnknown).`,
+  },
+  'a Pod whose containers the kubelet lost when it was deleted': {
+    pod: aPod(statuses(completed, exited(137, 'ContainerStatusUnknown')), deleted),
+    ending: { kind: 'pod-gone', pod: POD },
+    text: `Pod ${POD} was deleted before it finished.`,
   },
   'a container whose command does not exist': {
     pod: aPod(statuses(completed, exited(128, 'StartError'))),
     ending: { kind: 'never-started', container: executor, reason: 'StartError', ...at },
-    text: `Container terraform-executor of Pod ${POD} could not start (StartError).`,
+    text: `Container terraform-executor of Pod ${POD} did not start (StartError).`,
   },
   'a Pod that the kubelet refused': {
     pod: aPod({ reason: 'OutOfcpu', message: NO_CPU }),

@@ -45,7 +45,7 @@ describe('the Event about a failed Job', () => {
     pods = [];
     change(aFailedJob('Failed', '2'));
     await settled();
-    assert.match(seen.events[0]?.note ?? '', / could not start \(ImagePullBackOff\)\. To run it again/);
+    assert.match(seen.events[0]?.note ?? '', / did not start \(ImagePullBackOff\)\. To run it again/);
   });
 
   test('without the right to list Pods the Event says less, and one warning is logged', async (t) => {

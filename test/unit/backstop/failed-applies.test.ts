@@ -126,7 +126,7 @@ describe('the report of a failed apply', () => {
     pods.length = 0;
     store.expireEvents();
     await pass(60);
-    assert.match(note(), /terraform-executor of Pod pod-1 exited with code 7.* Its log is deleted with the Pod\./);
+    assert.match(note(), /terraform-executor of Pod pod-1 exited with code 7.* Any log is deleted with the Pod\./);
   });
 
   test('an Event that exists when the daemon starts is not written again before it has expired', async (t) => {

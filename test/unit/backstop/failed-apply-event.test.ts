@@ -41,7 +41,7 @@ describe('the Event on a Configuration', () => {
     const never: Ending = { kind: 'never-started', container: 'terraform-init', reason: 'ErrImagePull', ...pod };
     const { note } = failedApplyEvent({ ...apply, ending: never });
     assert.doesNotMatch(note, /log/);
-    assert.match(note, /could not start \(ErrImagePull\)\. To run it again/);
+    assert.match(note, /did not start \(ErrImagePull\)\. To run it again/);
   });
 
   test('the message of the Event on a Configuration has at most 1,024 characters also with the longest names', () => {

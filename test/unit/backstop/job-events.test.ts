@@ -36,7 +36,7 @@ describe('the note of a NotRetried Event', () => {
       assert.ok(found.startsWith(`${FAILED} ${text}`), found);
       assert.ok(found.endsWith(RETRY), found);
       const isLogRead = /`kubectl -n team-a logs /.test(found);
-      const isLogGone = /Its log is deleted with /.test(found);
+      const isLogGone = / log is deleted with /.test(found);
       const neverRan = ['never-started', 'refused', 'not-scheduled'].includes(ending.kind);
       assert.equal(Number(isLogRead) + Number(isLogGone), neverRan ? 0 : 1, found);
     });
@@ -53,7 +53,7 @@ describe('the note of a NotRetried Event', () => {
     assert.equal(
       note(deadline, { reason: 'DeadlineExceeded' }),
       'This Job failed with DeadlineExceeded and is not retried. The Job was active for longer than its ' +
-        `activeDeadlineSeconds. Its log is deleted with the Pod. ${RETRY}`,
+        `activeDeadlineSeconds. Any log is deleted with the Pod. ${RETRY}`,
     );
   });
 
