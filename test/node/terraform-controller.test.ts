@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { ensureTerraformImages } from '../../tools/image/images.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 import { createRestrictedNamespace, failedApplies, install, logOf, type Stage, startStage } from './support.ts';
@@ -79,6 +80,8 @@ describe('terraform-controller on a real node, with the daemon', () => {
       });
       after(() => team?.stop());
 
+      const applies = (...args: readonly string[]) =>
+        spawnCommand(['applies', ...args, `--kubeconfig=${stage.kubeconfig}`]);
       const look = async (name: string, action: Action = 'apply') => {
         const { status } = await team.configuration(name);
         const { state = '', message = '' } = status?.[action] ?? {};
@@ -175,7 +178,28 @@ describe('terraform-controller on a real node, with the daemon', () => {
         assert.deepEqual(found, { runs: 2, state: 'ProvisioningAndChecking', events: 0 });
       });
 
-      it('a failed destroy runs once and keeps the Configuration; each deletion of its Job runs it once more', async (t) => {
+      it('applies retry runs a failed terraform apply exactly once more', async () => {
+        const before = await team.runs('apply-fails');
+        const retried = await applies('retry', `${team.namespace}/apply-fails`, '--yes', '--wait');
+        assert.match(
+          retried.stdout,
+          /\ncreated Job \S+, capped: backoffLimit 0, restartPolicy Never\n/,
+          retried.stderr,
+        );
+        assert.match(
+          retried.stdout,
+          /\nterraform apply failed\. Container terraform-executor of Pod \S+ exited with code 1/,
+        );
+        assert.equal(retried.exitCode, 1);
+        await delay(SETTLE_MS);
+        assert.equal(await team.runs('apply-fails'), before + 1);
+        const listed = await applies('-n', team.namespace);
+        assert.equal(listed.exitCode, 1);
+        assert.match(listed.stdout, /^\S+ +apply-fails +\S+ +apply +failed +1 /m);
+        assert.match(listed.stdout, /^\S+ +runs +\S+ +apply +running +- /m);
+      });
+
+      it('a failed destroy runs once and keeps the Configuration; each deletion of its Job runs it once more, as applies retry does', async (t) => {
         await stage.kubectl('-n', team.namespace, 'delete', 'configuration', '--all', '--wait=false');
         await team.untilJob('Failed', 'destroy-fails', 'destroy');
         await delay(SETTLE_MS);
@@ -203,11 +227,10 @@ describe('terraform-controller on a real node, with the daemon', () => {
         assert.equal(await team.runs('destroy-fails', 'destroy'), 2);
         await team.decide('destroy-fails', 'all succeed');
         const start = performance.now();
-        await team.deleteJob('destroy-fails', 'destroy');
+        const retried = await applies('retry', `${team.namespace}/destroy-fails`, '--yes', '--wait');
+        assert.equal(retried.exitCode, 0, retried.stdout + retried.stderr);
         await eventually(async () => assert.deepEqual(await team.configurations(), []), { withinMs: DONE_MS });
-        t.diagnostic(
-          `the Configuration was gone ${Math.round(performance.now() - start)} ms after the deletion of the Job`,
-        );
+        t.diagnostic(`the Configuration was gone ${Math.round(performance.now() - start)} ms after the retry began`);
         assert.equal(await team.runs('destroy-fails', 'destroy'), 3);
         await untilCounted(0);
       });
