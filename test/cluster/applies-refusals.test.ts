@@ -176,6 +176,20 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     });
   }
 
+  it('with the rights of the daemon, applies lists all namespaces, and retry names the missing right to delete', async () => {
+    const name = await failedJob(OTHER);
+    const inPod = (...args: readonly string[]) =>
+      spawnCommand(['applies', ...args, `--kubeconfig=${cluster.daemonKubeconfig}`]);
+    const listed = await inPod('-A');
+    assert.equal(listed.exitCode, 1, listed.stderr);
+    assert.match(listed.stdout, new RegExp(`^${TEAM} +oss-bucket +${OTHER}/${name} +apply +failed`, 'm'));
+    assert.doesNotMatch(listed.stdout, /^note: /m);
+    const retried = await inPod('retry', `${TEAM}/oss-bucket`, '--yes');
+    assert.equal(retried.exitCode, 1);
+    assert.match(retried.stdout, /^not done: the current user may not delete jobs jobs\//);
+    assert.deepEqual(await jobsIn(OTHER), [name]);
+  });
+
   it('retry as a user without rights is an error with the right that is missing', async () => {
     const { exitCode, stderr } = await as('stranger', 'retry', `${TEAM}/oss-bucket`, '--yes');
     assert.equal(exitCode, 1);
