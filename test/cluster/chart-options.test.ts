@@ -13,9 +13,12 @@ describe('the values of the Helm chart', () => {
     assert.deepEqual(Object.keys({ ...SAMPLES, ...chartsOwn }).toSorted(), optionNames.toSorted());
     for (let n = 0; n < most(0); n++) {
       const wanted = Object.entries(samples(0, n)).map(([name, value]) => [name, String(value)] as const);
-      const { spec } = deploymentOf(await chartObjects({ values: { options: samples(0, n) } }));
-      assert.deepEqual(optionsOf(spec?.template.spec?.containers[0]), Object.fromEntries(wanted));
-      assert.doesNotThrow(() => readConfig(Object.fromEntries(wanted)));
+      // client-name requires a client CA.
+      const values = { options: samples(0, n), clientCa: { configMapName: 'client-ca' } };
+      const { spec } = deploymentOf(await chartObjects({ values }));
+      const { 'client-ca-file': file = '', ...given } = optionsOf(spec?.template.spec?.containers[0]);
+      assert.deepEqual(given, Object.fromEntries(wanted));
+      assert.doesNotThrow(() => readConfig({ ...given, 'client-ca-file': file }));
     }
   });
 
@@ -36,6 +39,38 @@ describe('the values of the Helm chart', () => {
   });
 
   const refusals: readonly (readonly [object, RegExp])[] = [
+    [{ dnsPolicy: 'None' }, /at '\/dnsPolicy': value must be one of '', 'ClusterFirst', /],
+    [{ strategy: { type: 'Rolling' } }, /at '\/strategy\/type': value must be one of 'RollingUpdate', 'Recreate'/],
+    [
+      { strategy: { rollingUpdate: { maxSurge: '1' } } },
+      /at '\/strategy\/rollingUpdate\/maxSurge': '1' does not match/,
+    ],
+    [{ strategy: { rollingUpdate: { maxSurge: -1 } } }, /at '\/strategy\/rollingUpdate\/maxSurge': minimum: got -1/],
+    [
+      { strategy: { type: 'Recreate', rollingUpdate: { maxSurge: 1 } } },
+      /strategy\.rollingUpdate: must not be set with strategy\.type Recreate/,
+    ],
+    [
+      { hostNetwork: true, options: { 'webhook-bind-port': 443 } },
+      /options\.webhook-bind-port: invalid value 443: must be at least 1024 with hostNetwork/,
+    ],
+    [
+      { hostNetwork: true, options: { 'metrics-bind-port': 1023 } },
+      /options\.metrics-bind-port: invalid value 1023: must be at least 1024 with hostNetwork/,
+    ],
+    [{ options: { 'client-name': 'a' } }, /options\.client-name: requires clientCa\.configMapName/],
+    [{ extraEnv: [{ name: 'A=B' }] }, /at '\/extraEnv\/0\/name': 'A=B' does not match pattern/],
+    [{ extraEnv: [{ name: 'A', value: 1 }] }, /at '\/extraEnv\/0\/value': got number, want string/],
+    [
+      { extraEnv: [{ name: 'A' }, { name: 'TERRAFORM_DAEMON_HEAL', value: 'new' }] },
+      /extraEnv\[1\]\.name: invalid value "TERRAFORM_DAEMON_HEAL": must not begin with TERRAFORM_DAEMON_: use the value options/,
+    ],
+    [{ extraVolumes: [{ emptyDir: {} }] }, /at '\/extraVolumes\/0': missing property 'name'/],
+    [
+      { extraVolumes: [{ name: 'policy', emptyDir: {} }] },
+      /extraVolumes\[0\]\.name: invalid value "policy": must differ from the volumes of the chart: api-access, certificates, client-ca, policy/,
+    ],
+    [{ extraVolumeMounts: [{ name: 'a' }] }, /at '\/extraVolumeMounts\/0': missing property 'mountPath'/],
     [{ replica: 2 }, /at '': additional properties 'replica' not allowed/],
     [{ options: { hael: 'new' } }, /at '\/options': additional properties 'hael' not allowed/],
     [{ image: { digest: 'abc' } }, /at '\/image\/digest': 'abc' does not match pattern/],

@@ -27,6 +27,7 @@ const markerFor = (text: string) => (/^[A-Z]+$/.test(text) ? 'QQ' : /^[\d_-]+$/.
  * them.
  */
 const NEVER_TRIED = [
+  '.dnsPolicy',
   '.image.digest',
   '.image.pullPolicy',
   '.options.ca-lifetime',
@@ -45,6 +46,7 @@ const NEVER_TRIED = [
   '.options.tls-min-version',
   '.policy.namespaceSelector.matchExpressions.*.operator',
   '.policy.rules.*.set.restartPolicy',
+  '.strategy.type',
   '.topologySpread.whenUnsatisfiable',
 ];
 
@@ -74,8 +76,13 @@ function replaced(value: unknown, marker: string, text: string): unknown {
 
 describe('texts in chart values that YAML could read as another type', () => {
   const rendered = async (text: string, put = text) => {
-    const values = filled(chartValues, { text, put }) as { readonly image?: { repository?: string } };
+    const values = filled(chartValues, { text, put }) as {
+      readonly image?: { repository?: string };
+      clientCa?: { configMapName?: string };
+    };
     if (!REPOSITORY.test(text)) delete values.image?.repository;
+    // The chart accepts the option client-name only with a client CA.
+    values.clientCa = { configMapName: 'any', ...values.clientCa };
     const objects = await chartObjects({ values }, NAMESPACE.test(text) ? put : undefined);
     return byName(objects.map(withPolicyRead));
   };

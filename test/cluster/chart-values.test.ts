@@ -10,6 +10,7 @@ import { CHART } from '../../tools/chart/chart.ts';
 import { byName, chartObjects, chartRefusal } from '../../tools/chart/helm.ts';
 import { chartValues, type Group } from '../../tools/chart/values.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { RECOMMENDED_LABELS } from '../support/builders/chart-samples.ts';
 
 type Options = Readonly<Partial<Record<OptionName, string | number>>>;
 
@@ -117,6 +118,8 @@ const refusedTexts: Readonly<Record<string, readonly string[]>> = {
   'ownCertificates.certificateKey': ['', ...KEYS],
   'ownCertificates.privateKeyKey': ['', ...KEYS],
   'ownCertificates.caKey': KEYS,
+  'clientCa.configMapName': SUBDOMAINS,
+  'clientCa.key': ['', ...KEYS],
   priorityClassName: SUBDOMAINS,
   'topologySpread.topologyKey': NAMES,
   'labels.a': LABEL_VALUES,
@@ -300,7 +303,7 @@ describe('the values of the Helm chart', () => {
     const objects = byName(
       await render({ labels, podLabels: { a: '' }, monitoring: { enabled: true, labels: { b: 'y' } } }),
     );
-    const own = { app: 'terraform-daemon' };
+    const own = { app: 'terraform-daemon', ...RECOMMENDED_LABELS };
     const template = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template;
     assert.deepEqual(template?.metadata?.labels, { ...own, ...labels, a: '', 'istio.io/dataplane-mode': 'none' });
     assert.deepEqual(objects['Deployment terraform-daemon']?.metadata?.labels, { ...own, ...labels });

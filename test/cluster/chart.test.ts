@@ -6,7 +6,9 @@ import {
   loadYaml,
   type V1ConfigMap,
   type V1Deployment,
+  type V1NetworkPolicy,
   type V1PolicyRule,
+  type V1Service,
 } from '@kubernetes/client-node';
 import { parseDuration } from '../../src/cli/durations.ts';
 import { parsePolicy } from '../../src/policy/parse.ts';
@@ -21,10 +23,28 @@ import {
   optionsOf,
 } from '../../tools/chart/helm.ts';
 import { INSTALL, type Kustomization, renderKustomization, renderOverlay } from '../../tools/manifests/kustomize.ts';
-import { EVERYTHING } from '../support/builders/chart-samples.ts';
+import { EVERYTHING, RECOMMENDED_LABELS } from '../support/builders/chart-samples.ts';
 import { readDocument } from '../support/docs.ts';
 
 const installObjects = readFile(INSTALL, 'utf8').then(objectsIn);
+
+/** Returns the labels of the object and, if it has a Pod template, of its Pods. */
+function labelsIn(object: KubernetesObject) {
+  const { metadata, spec } = object as V1Deployment;
+  return [metadata?.labels, ...(spec?.template ? [spec.template.metadata?.labels] : [])];
+}
+
+/** Returns the objects without the two labels that only the chart has: the release, and Helm as what manages it. */
+function withoutHelmLabels(objects: readonly KubernetesObject[]): readonly KubernetesObject[] {
+  return objects.map((object) => {
+    const copy = structuredClone(object);
+    for (const labels of labelsIn(copy)) {
+      delete labels?.['app.kubernetes.io/instance'];
+      delete labels?.['app.kubernetes.io/managed-by'];
+    }
+    return copy;
+  });
+}
 
 const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
   Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
@@ -38,12 +58,34 @@ describe('the chart', () => {
     }
   });
 
-  it('helm lint has no warning about the chart, with default values and with every value set', async () => {
-    for (const values of [{}, EVERYTHING]) await helm({ values }, 'lint', '--strict', CHART);
+  it('helm lint --strict of Helm 3 and of Helm 4 has no warning about the chart, with default values and with every value set', async () => {
+    for (const version of ['helm3', 'helm4'] as const) {
+      for (const values of [{}, EVERYTHING]) await helm({ helm: version, values }, 'lint', '--strict', CHART);
+    }
   });
 
-  it('the chart renders exactly the objects of manifests/install.yaml', async () => {
-    assert.deepEqual(byName(await render()), byName(await installObjects));
+  it('the chart renders exactly the objects of manifests/install.yaml, with two labels more', async () => {
+    assert.deepEqual(byName(withoutHelmLabels(await render())), byName(await installObjects));
+  });
+
+  it('all objects and Pods of the chart have the recommended labels of Kubernetes, and no selector uses them', async () => {
+    const values = { ...EVERYTHING, monitoring: { enabled: true } };
+    const objects = [...(await render()), ...(await render(values)), ...(await chartTestObjects({ values }))];
+    for (const labels of objects.flatMap(labelsIn)) {
+      const component = labels?.app?.endsWith('-test') ? 'test' : 'admission-webhook';
+      const expected = { ...RECOMMENDED_LABELS, 'app.kubernetes.io/component': component };
+      assert.deepEqual({ ...labels, ...expected }, labels);
+    }
+    assert.doesNotMatch(JSON.stringify(objects), /"(matchLabels|selector)":\{"app\.kubernetes\.io/);
+    const kinds = new Set(objects.map(({ kind }) => kind));
+    for (const kind of ['Pod', 'PodMonitor', 'ConfigMap', 'NetworkPolicy']) assert.ok(kinds.has(kind), kind);
+  });
+
+  it('a label of the user replaces a recommended label', async () => {
+    const labels = { 'app.kubernetes.io/part-of': 'platform' };
+    for (const { kind, metadata } of await render({ labels })) {
+      assert.equal(metadata?.labels?.['app.kubernetes.io/part-of'], 'platform', kind);
+    }
   });
 
   for (const [overlay, backstop] of Object.entries({
@@ -72,7 +114,7 @@ describe('the chart', () => {
 
   it('the chart with monitoring renders exactly the objects of the monitoring overlay', async () => {
     const overlay = objectsIn(await renderOverlay('monitoring'));
-    assert.deepEqual(byName(await render({ monitoring: { enabled: true } })), byName(overlay));
+    assert.deepEqual(byName(withoutHelmLabels(await render({ monitoring: { enabled: true } }))), byName(overlay));
   });
 
   it('the chart sets the runbook URL of the alerts like the kustomization of docs/how-to/monitor.md', async () => {
@@ -82,7 +124,7 @@ describe('the chart', () => {
     const overlay = objectsIn(await renderKustomization({ ...fields, resources: ['overlays/monitoring'] }));
     const runbookUrl = 'https://example.com/terraform-daemon/docs/how-to/runbook.md';
     const chart = await render({ monitoring: { enabled: true, runbookUrl } });
-    assert.deepEqual(byName(chart), byName(overlay));
+    assert.deepEqual(byName(withoutHelmLabels(chart)), byName(overlay));
     const links = JSON.stringify(chart).match(/(?<="runbook_url":")[^"]*/g) ?? [];
     const alerts = JSON.stringify(chart).match(/(?<="alert":")[^"]*/g) ?? [];
     assert.ok(alerts.length > 5);
@@ -94,7 +136,7 @@ describe('the chart', () => {
 
   it('the chart grants the right to read namespaces only if the policy has a namespaceSelector', async () => {
     const rules = [{ name: 'all', match: { namespaces: ['*'] }, set: { backoffLimit: 0 } }];
-    const rights = async (policy: object) => aboutNamespaces(await render({ policy }, 'elsewhere'));
+    const rights = async (policy: object) => aboutNamespaces(withoutHelmLabels(await render({ policy }, 'elsewhere')));
     const wanted = aboutNamespaces(
       objectsIn(
         await renderKustomization({
@@ -135,10 +177,10 @@ describe('the chart', () => {
         'webhook-configuration-name': 'my-registration',
       },
     };
-    const chart = JSON.stringify(byName(await render(values, 'my-namespace')));
+    const chart = JSON.stringify(byName(withoutHelmLabels(await render(values, 'my-namespace'))));
     for (const name of Object.keys(names)) assert.ok(!chart.includes(name), name);
-    // With another value of `name`, only three names stay `terraform-daemon`: the container, its image, and the
-    // container in the annotation `default-container`.
+    // With another value of `name`, only these names stay `terraform-daemon`: the container, its image, the container in
+    // the annotation `default-container`, and the application in the recommended labels.
     const renamed = Object.entries(names).reduce(
       (text, [from, to]) => text.replaceAll(from, to),
       JSON.stringify(await installObjects),
@@ -148,7 +190,8 @@ describe('the chart', () => {
         .replaceAll(/"terraform-daemon(?=["-])/g, '"job-cap')
         .replaceAll(":terraform-daemon'", ":job-cap'")
         .replace('"name":"job-cap","image"', '"name":"terraform-daemon","image"')
-        .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"'),
+        .replace('default-container":"job-cap"', 'default-container":"terraform-daemon"')
+        .replaceAll(/(?<="app.kubernetes.io.(name|part-of)":)"job-cap"/g, '"terraform-daemon"'),
     ) as KubernetesObject[];
     const container = deploymentOf(wanted).spec?.template.spec?.containers[0];
     assert.ok(container);
@@ -172,8 +215,9 @@ describe('the chart', () => {
       [],
     );
     assert.equal(deployment.spec?.replicas, 3);
-    assert.deepEqual(deployment.metadata?.labels, { app: 'job-cap', team: 'a' });
-    assert.deepEqual(metadata?.labels, { app: 'job-cap', team: 'a', pod: 'a', 'istio.io/dataplane-mode': 'none' });
+    const labels = { app: 'job-cap', team: 'a', ...RECOMMENDED_LABELS };
+    assert.deepEqual(deployment.metadata?.labels, labels);
+    assert.deepEqual(metadata?.labels, { ...labels, pod: 'a', 'istio.io/dataplane-mode': 'none' });
     assert.equal(metadata?.annotations?.['example.com/c'], '1');
     assert.deepEqual(objects['ServiceAccount job-cap']?.metadata?.annotations, EVERYTHING.serviceAccount.annotations);
     assert.equal(container?.image, `registry.example.com/a/b:2@${EVERYTHING.image.digest}`);
@@ -185,24 +229,108 @@ describe('the chart', () => {
       'tolerations',
       'affinity',
       'terminationGracePeriodSeconds',
+      'hostNetwork',
+      'dnsPolicy',
     ] as const) {
       assert.deepEqual(pod?.[field], EVERYTHING[field]);
     }
+    assert.deepEqual(deployment.spec?.strategy, EVERYTHING.strategy);
+    assert.deepEqual(container?.env?.slice(-2), EVERYTHING.extraEnv);
+    assert.deepEqual(container?.volumeMounts?.slice(-1), EVERYTHING.extraVolumeMounts);
+    assert.deepEqual(pod?.volumes?.slice(-1), EVERYTHING.extraVolumes);
     assert.deepEqual(container?.resources, { requests: { cpu: '1', memory: '64Mi' } });
     const [spread] = pod?.topologySpreadConstraints ?? [];
     assert.deepEqual(
       [spread?.topologyKey, spread?.whenUnsatisfiable],
       ['topology.kubernetes.io/zone', 'DoNotSchedule'],
     );
-    assert.deepEqual(objects['PodMonitor job-cap']?.metadata?.labels, {
-      app: 'job-cap',
-      team: 'a',
-      release: 'prometheus',
-    });
+    assert.deepEqual(objects['PodMonitor job-cap']?.metadata?.labels, { ...labels, release: 'prometheus' });
     assert.deepEqual((objects['PodMonitor job-cap'] as { spec?: { selector?: object } }).spec?.selector, {
       matchLabels: { app: 'job-cap' },
     });
     assert.equal(objects['ConfigMap job-cap-dashboard'], undefined);
+  });
+
+  it('with hostNetwork, a rollout stops a replica before it starts another on the ports of the node', async () => {
+    const specOf = async (values: object) => deploymentOf(await render(values)).spec;
+    const surge = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } };
+    const replace = { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: 0 } };
+    const [podNetwork, hostNetwork] = [await specOf({}), await specOf({ hostNetwork: true })];
+    assert.deepEqual([podNetwork?.strategy, hostNetwork?.strategy], [surge, replace]);
+    const { hostNetwork: network, dnsPolicy } = hostNetwork?.template.spec ?? {};
+    assert.deepEqual([network, dnsPolicy], [true, 'ClusterFirstWithHostNet']);
+    const { hostNetwork: none, dnsPolicy: byDefault } = podNetwork?.template.spec ?? {};
+    assert.deepEqual([none, byDefault], [undefined, undefined]);
+    const own = await specOf({ hostNetwork: true, dnsPolicy: 'Default', strategy: { type: 'Recreate' } });
+    assert.deepEqual([own?.strategy, own?.template.spec?.dnsPolicy], [{ type: 'Recreate' }, 'Default']);
+  });
+
+  it('with hostNetwork, the ports of container, probes, Service and NetworkPolicy follow the options', async () => {
+    const options = { 'webhook-bind-port': 10260, 'metrics-bind-port': 10261 };
+    const objects = byName(await render({ hostNetwork: true, options }));
+    const pod = (objects['Deployment terraform-daemon'] as V1Deployment).spec?.template.spec;
+    const [container] = pod?.containers ?? [];
+    assert.deepEqual(
+      container?.ports?.map(({ name, containerPort }) => [name, containerPort]),
+      [
+        ['https', 10260],
+        ['metrics', 10261],
+      ],
+    );
+    for (const probe of [container?.readinessProbe, container?.livenessProbe])
+      assert.equal(probe?.httpGet?.port, 'metrics');
+    const service = objects['Service terraform-job-webhook-service'] as V1Service;
+    assert.equal(service.spec?.ports?.[0]?.targetPort, 'https');
+    const policy = objects['NetworkPolicy terraform-daemon'] as V1NetworkPolicy;
+    assert.deepEqual(
+      policy.spec?.ingress?.map(({ ports }) => ports?.[0]?.port),
+      ['https', 'metrics'],
+    );
+  });
+
+  it('with a client CA in the values, the chart mounts only its key as a folder and requires client certificates', async () => {
+    const objects = await render({ clientCa: { configMapName: 'mine' }, options: { 'client-name': 'api, server' } });
+    const pod = deploymentOf(objects).spec?.template.spec;
+    const [container] = pod?.containers ?? [];
+    const mount = container?.volumeMounts?.find(({ name }) => name === 'client-ca');
+    assert.deepEqual(optionsOf(container), {
+      'client-ca-file': `${mount?.mountPath}/ca.crt`,
+      'client-name': 'api, server',
+    });
+    assert.equal(mount?.subPath, undefined);
+    const volume = pod?.volumes?.find(({ name }) => name === 'client-ca');
+    assert.deepEqual(volume?.configMap, { name: 'mine', items: [{ key: 'ca.crt', path: 'ca.crt' }] });
+  });
+
+  const notes = async (values: object) => {
+    const args = ['install', 'td', CHART, '--namespace', 'vela-system', '--dry-run=client'];
+    return (await helm({ values }, ...args)).split('NOTES:\n')[1] ?? '';
+  };
+
+  it('the notes after an install say what the values change for the user, and nothing of it with default values', async () => {
+    const plain = await notes({});
+    assert.match(
+      plain,
+      /^terraform-daemon 1\.0\.0 is being rolled out to vela-system\. It issues its own certificates/,
+    );
+    assert.match(plain, /kubectl -n vela-system rollout status deployment\/terraform-daemon/);
+    assert.doesNotMatch(plain, /hostNetwork|client|fewer|Recreate/);
+    const host = await notes({ hostNetwork: true, options: { 'webhook-bind-port': 10260 } });
+    assert.match(host, /TCP port 10260/);
+    assert.match(host, /at least 2 nodes/);
+    assert.match(host, /NetworkPolicy/);
+    assert.match(host, /ports 10260 and 8080/);
+    assert.match(await notes({ replicas: 1 }), /stored uncapped\. The backstop caps them/);
+    assert.match(await notes({ replicas: 1, options: { 'failure-policy': 'Fail' } }), /are rejected\./);
+    const single = await notes({ hostNetwork: true, replicas: 1 });
+    assert.match(single, /at least 1 node,/);
+    assert.match(single, /fewer than two replicas/);
+    assert.match(await notes({ strategy: { type: 'Recreate' } }), /no replica runs during a rollout/);
+    assert.match(
+      await notes({ clientCa: { configMapName: 'mine' } }),
+      /client certificate of the CA in ConfigMap mine/,
+    );
+    assert.match(await notes({ ownCertificates: { secretName: 'mine' } }), /serves the certificate of Secret mine/);
   });
 
   it('the chart sets the grace period to the drain time plus ten seconds, or to the given value', async () => {

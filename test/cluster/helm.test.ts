@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
-import { AppsV1Api, KubeConfig, type V1PodSpec } from '@kubernetes/client-node';
+import { fileURLToPath } from 'node:url';
+import { AppsV1Api, KubeConfig, type V1Deployment, type V1PodSpec } from '@kubernetes/client-node';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import { CHART } from '../../tools/chart/chart.ts';
@@ -10,6 +11,7 @@ import { type ControlPlane, startControlPlane } from '../../tools/control-plane/
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { RECOMMENDED_LABELS } from '../support/builders/chart-samples.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
 import { eventually } from '../support/eventually.ts';
@@ -59,6 +61,10 @@ const MISTAKABLE = {
     namespaceSelector: { matchLabels: { '1': '2' } },
     rules: [{ name: 'null', match: { labels: { '3': '4' } }, set: { backoffLimit: 0 } }],
   },
+  clientCa: { configMapName: '1e2', key: '0o7' },
+  extraEnv: [{ name: 'on', value: '1_0' }],
+  extraVolumes: [{ name: 'y', configMap: { name: '0.1' } }],
+  extraVolumeMounts: [{ name: 'y', mountPath: '1' }],
   serviceAccount: { annotations: { '12.50': 'a: b\n' } },
   labels: { '0o10': '2020-01-01' },
   podLabels: { on: 'off' },
@@ -82,6 +88,12 @@ const LARGEST = {
     'service-port': 65535,
     'drain-time': '1h',
   },
+  hostNetwork: true,
+  strategy: { rollingUpdate: { maxUnavailable: '100%', maxSurge: 2_147_483_647 } },
+  clientCa: { configMapName: domain, key: 'A'.repeat(253) },
+  extraEnv: [{ name: 'A b\u0022~', value: '' }],
+  extraVolumes: [{ name: 'a'.repeat(63), emptyDir: {} }],
+  extraVolumeMounts: [{ name: 'a'.repeat(63), mountPath: '/a' }],
   ownCertificates: { secretName: domain, certificateKey: `.${'A'.repeat(252)}`, caKey: '' },
   serviceAccount: { annotations: { [`A.${domain.slice(2)}/${'a'.repeat(63)}`]: '' } },
   labels: { [`${domain}/${'A'.repeat(63)}`]: 'a'.repeat(63), 'A.b_c-D': '' },
@@ -111,6 +123,13 @@ const OTHER: Written = {
   secret: 'my-secret',
   registration: 'my-registration',
   lease: 'my-registration-backstop',
+};
+/** The chart before it had hostNetwork, clientCa, strategy, the extra values and the recommended labels. */
+const FORMER_CHART = fileURLToPath(new URL('../fixtures/former-chart', import.meta.url));
+const EXTRAS = {
+  extraEnv: [{ name: 'NODE_OPTIONS', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+  extraVolumes: [{ name: 'extra', emptyDir: {} }],
+  extraVolumeMounts: [{ name: 'extra', mountPath: '/extra' }],
 };
 const DEPLOYMENT = 'deployment/terraform-daemon';
 /** Time limit for the garbage collector, which deletes dependents some time after their owner. */
@@ -196,14 +215,33 @@ describe('an install of the chart with Helm', () => {
       { withinMs: COLLECTED_MS },
     );
 
-  it('a Helm install gives the daemon its rights; upgrade and rollback do not change its Secret and registration', async () => {
-    await run({}, 'install', 'td', CHART, '--namespace', 'vela-system');
+  it('a Helm install gives the daemon its rights; upgrades, also from the former chart, and rollbacks do not change its Secret and registration', async () => {
+    const upgrade = (values: object, ...args: readonly string[]) =>
+      run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system', ...args);
+    const deployment = async (): Promise<V1Deployment> =>
+      JSON.parse(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'json'));
+    await run({}, 'install', 'td', FORMER_CHART, '--namespace', 'vela-system');
+    const former = await deployment();
     const { lines } = await startAs('vela-system', 'terraform-daemon');
     const before = await written();
-    for (const values of [{}, { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } }]) {
-      await run(values, 'upgrade', 'td', CHART, '--namespace', 'vela-system');
+    // These are the values of the former chart, without the values that only the chart has.
+    await upgrade({}, '--reuse-values');
+    assert.deepEqual(await written(), before);
+    const upgraded = await deployment();
+    assert.deepEqual(upgraded.spec?.selector, former.spec?.selector);
+    assert.equal(upgraded.spec?.template.metadata?.labels?.['app.kubernetes.io/instance'], 'td');
+    for (const values of [
+      { replicas: 3, options: { heal: 'new' }, labels: { team: 'a' } },
+      { hostNetwork: true, clientCa: { configMapName: 'mine' }, ...EXTRAS },
+      { strategy: { type: 'Recreate' } },
+    ]) {
+      await upgrade(values);
     }
-    await run({}, 'rollback', 'td', '1', '--namespace', 'vela-system');
+    // No field of an earlier upgrade is left, such as a hostPort.
+    await upgrade({});
+    assert.deepEqual((await deployment()).spec, upgraded.spec);
+    for (const revision of ['2', '1']) await run({}, 'rollback', 'td', revision, '--namespace', 'vela-system');
+    assert.deepEqual((await deployment()).spec, former.spec);
     assert.deepEqual(await written(), before);
     const complaints = lines.filter(({ level }) => level === 'warn' || level === 'error');
     assert.deepEqual(complaints, []);
@@ -214,8 +252,9 @@ describe('an install of the chart with Helm', () => {
     await untilNothingIsLeft('terraform-daemon');
     await admin('apply', '-f', INSTALL);
     await startAs('vela-system', 'terraform-daemon');
-    const template = () => admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}');
-    const before = [await written(), await template()];
+    const template = async () =>
+      JSON.parse(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.template}'));
+    const [before, { metadata, spec }] = [await written(), await template()];
     // Helm 4 uses server-side apply, so the fields of kubectl belong to a different manager.
     await run(
       { replicas: 3 },
@@ -227,7 +266,11 @@ describe('an install of the chart with Helm', () => {
       '--take-ownership',
       '--force-conflicts',
     );
-    assert.deepEqual([await written(), await template()], before);
+    assert.deepEqual(await written(), before);
+    // The Pods differ only in two labels.
+    const ofHelm = { 'app.kubernetes.io/instance': 'td', 'app.kubernetes.io/managed-by': 'Helm' };
+    const labels = { ...metadata.labels, ...ofHelm };
+    assert.deepEqual(await template(), { metadata: { ...metadata, labels }, spec });
     assert.equal(await admin('-n', 'vela-system', 'get', DEPLOYMENT, '-o', 'jsonpath={.spec.replicas}'), '3');
   });
 
@@ -271,7 +314,11 @@ describe('an install of the chart with Helm', () => {
     const given = optionsOf(pod.containers[0]);
     for (const [name, value] of Object.entries(MISTAKABLE.options)) assert.equal(given[name], value);
     const mesh = { 'istio.io/dataplane-mode': 'none' };
-    assert.deepEqual(metadata.labels, { app: 'true', ...mesh, ...MISTAKABLE.labels, ...MISTAKABLE.podLabels });
+    const recommended = { ...RECOMMENDED_LABELS, 'app.kubernetes.io/instance': 'mistakable' };
+    const labels = { app: 'true', ...mesh, ...recommended, ...MISTAKABLE.labels, ...MISTAKABLE.podLabels };
+    assert.deepEqual(metadata.labels, labels);
+    assert.deepEqual(pod.containers[0].env.slice(-1), MISTAKABLE.extraEnv);
+    assert.equal(pod.volumes.at(-1).configMap.name, '0.1');
     assert.equal(metadata.annotations.null, MISTAKABLE.podAnnotations.null);
     assert.deepEqual(pod.nodeSelector, MISTAKABLE.nodeSelector);
     assert.equal(pod.topologySpreadConstraints[0].topologyKey, 'true');

@@ -39,6 +39,7 @@ export async function documents(): Promise<readonly string[]> {
     'SECURITY.md',
     'SUPPORT.md',
     'examples/README.md',
+    'manifests/helm/README.md',
     ...docs
       .filter((name) => name.endsWith('.md'))
       .toSorted()

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { chartValues, type Group, type Value, valuesSchema } from './values.ts';
+import { chartYaml } from './metadata.ts';
+import { chartReadme } from './readme.ts';
+import { chartValues, type Group, isGroup, valuesSchema } from './values.ts';
 
 /** The folder of the Helm chart. */
 export const CHART = fileURLToPath(new URL('../../manifests/helm/', import.meta.url));
@@ -17,14 +19,14 @@ export async function chartFiles(): Promise<Readonly<Record<string, string>>> {
   const monitoring = new URL('../../manifests/overlays/monitoring/', import.meta.url);
   const copies = COPIED.map(async (name) => [`files/${name}`, await readFile(new URL(name, monitoring), 'utf8')]);
   return {
+    'Chart.yaml': await chartYaml(),
+    'README.md': chartReadme(),
     'values.schema.json': `${JSON.stringify(valuesSchema, null, 2)}\n`,
     'values.yaml': HEADER + valuesYaml(chartValues, ''),
     'files/defaults.json': `${JSON.stringify(defaults(chartValues), null, 2)}\n`,
     ...Object.fromEntries(await Promise.all(copies)),
   };
 }
-
-const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
 
 /** Returns the content of files/defaults.json: the defaults that the templates use for null and missing values. */
 function defaults({ properties }: Group): object {
@@ -56,19 +58,3 @@ function comment(text: string, indent: string): string {
   }
   return `${lines.join('\n')}\n`;
 }
-
-/** Returns the table of chart values for the documents, as Markdown. */
-export function valuesTable(): string {
-  return ['| value | default | meaning |', '| --- | --- | --- |', ...rows(chartValues, '')].join('\n');
-}
-
-function rows({ properties }: Group, prefix: string): string[] {
-  return Object.entries(properties).flatMap(([name, value]) =>
-    isGroup(value)
-      ? rows(value, `${prefix}${name}.`)
-      : [`| \`${prefix}${name}\` | ${shown(value.default)} | ${value.description} |`],
-  );
-}
-
-const shown = (value: unknown): string =>
-  value === '' ? '' : `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;

@@ -23,6 +23,9 @@ export interface Group extends Value {
   readonly properties: Readonly<Record<string, Value>>;
 }
 
+/** Returns whether the value is a group, and not a value of its own such as a map. */
+export const isGroup = (value: Value): value is Group => 'properties' in value && !('default' in value);
+
 /** Returns the source of the pattern without `^` and `$`, to be a part of a longer pattern. */
 const inside = ({ source }: RegExp): string => source.slice(1, -1);
 const DNS_LABEL = inside(dnsLabel.pattern);
@@ -31,6 +34,8 @@ const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|'
 const SUBDOMAIN = inside(dnsSubdomain().pattern);
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set */
 const LABEL = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+/** A common name of a client: not blank, without commas. */
+const CLIENT_NAME = '[^,]*[^,\\s][^,]*';
 /** Key of a Secret. It excludes "." and names that begin with "..", because the kubelet makes a file of that name. */
 const SECRET_KEY = '\\.?[-A-Za-z0-9_][-A-Za-z0-9_.]*';
 /**
@@ -52,8 +57,7 @@ export const chartsOwn = {
   kubeconfig: 'the daemon uses the ServiceAccount of its Pod',
   namespace: 'use helm --namespace',
   'owner-cluster-role': 'the chart sets it to the value name',
-  'client-ca-file': 'the chart cannot mount this file; install with kustomize',
-  'client-name': 'it needs client-ca-file, which the chart cannot mount',
+  'client-ca-file': 'use the value clientCa',
   'webhook-cert-path': 'use the value ownCertificates',
   'webhook-url': 'the API server calls the Service of the chart',
   'policy-file': 'use the value policy',
@@ -78,6 +82,7 @@ const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>
   'webhook-bind-address': { type: 'string', pattern: '^[0-9a-fA-F.:]+$' },
   'tls-min-version': oneOf('TLSv1.2', 'TLSv1.3'),
   'tls-cipher-suites': { type: 'string', pattern: `^${SUITE}(, *${SUITE})*$` },
+  'client-name': { type: 'string', pattern: `^${CLIENT_NAME}(,${CLIENT_NAME})*$` },
   'max-connections': { type: 'integer', minimum: 10, maximum: 100_000 },
   'failure-policy': oneOf('Ignore', 'Fail'),
   'timeout-seconds': { type: 'integer', minimum: 1, maximum: 30 },
@@ -164,6 +169,25 @@ const list = (description: string, items: object = { type: 'object' }): Value =>
   description,
 });
 
+/** A number of Pods, or a share of `replicas`. */
+const pods = { type: ['integer', 'string'], minimum: 0, maximum: LARGEST_INTEGER, pattern: '^[0-9]+%$' };
+const rollingUpdate: Value = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { maxUnavailable: pods, maxSurge: pods },
+};
+const environmentVariable = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['name'],
+  properties: {
+    // https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
+    name: { type: 'string', pattern: '^[ -<>-~]+$' },
+    value: { type: 'string' },
+    valueFrom: { type: 'object' },
+  },
+};
+
 const values = group({
   name: {
     ...text('name of the Deployment, the ServiceAccount, the roles and the `app` label', 'terraform-daemon'),
@@ -216,6 +240,12 @@ const values = group({
       pattern: `^(${SECRET_KEY})?$`,
     },
   }),
+  clientCa: group({
+    configMapName: name(
+      'name of a ConfigMap in the namespace of the release with the CA of the client certificates. Then the endpoint serves only API servers with a certificate of this CA (docs/how-to/restrict-clients.md). Empty: every client that reaches the port',
+    ),
+    key: key('key of the CA in the ConfigMap `clientCa.configMapName`', 'ca.crt'),
+  }),
   backstop: group({
     enabled: flag(true, 'create the RBAC of the backstop, which caps Jobs that were stored uncapped'),
     configurations: flag(
@@ -224,7 +254,7 @@ const values = group({
     ),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
-  labels: labels('labels of all objects, in addition to `app`'),
+  labels: labels('labels of all objects, in addition to `app`. They override the labels `app.kubernetes.io/*`'),
   podLabels: labels('labels of the Pods, in addition to `app`'),
   podAnnotations: map('annotations of the Pods'),
   resources: {
@@ -232,6 +262,35 @@ const values = group({
     default: resources,
     description: 'resource requests and limits of the container. docs/how-to/sizing.md has the measurements',
   },
+  hostNetwork: flag(
+    false,
+    'run the Pods in the network of their node, for a control plane that reaches nodes and no Pods. A node has its ports `options.webhook-bind-port` and `options.metrics-bind-port` for one replica',
+  ),
+  dnsPolicy: {
+    ...oneOf('', 'ClusterFirst', 'ClusterFirstWithHostNet', 'Default'),
+    default: '',
+    description: 'dnsPolicy of the Pods. Empty: ClusterFirst, or ClusterFirstWithHostNet with `hostNetwork`',
+  },
+  strategy: {
+    ...group({ type: oneOf('RollingUpdate', 'Recreate'), rollingUpdate }),
+    default: {},
+    description:
+      'strategy of the Deployment. Empty: RollingUpdate, which starts a new replica before it stops an old one. With `hostNetwork` it stops the old replica first',
+  },
+  extraEnv: list(
+    'further environment variables of the container, for example `{name: NO_PROXY, value: …}`. Options of the daemon belong in `options`',
+    environmentVariable,
+  ),
+  extraVolumes: list('further volumes of the Pods', {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string', pattern: `^${DNS_LABEL}$`, maxLength: 63 } },
+  }),
+  extraVolumeMounts: list('further volumeMounts of the container', {
+    type: 'object',
+    required: ['name', 'mountPath'],
+    properties: { name: { type: 'string', minLength: 1 }, mountPath: { type: 'string', minLength: 1 } },
+  }),
   priorityClassName: name('PriorityClass of the Pods'),
   nodeSelector: labels('nodeSelector of the Pods: labels that a node must have'),
   tolerations: list('tolerations of the Pods'),

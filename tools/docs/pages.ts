@@ -9,6 +9,7 @@ import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
 import { eventReasons } from '../../src/telemetry/events.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { valuesSection } from '../chart/values-table.ts';
 import { markdownTable } from './markdown-table.ts';
 import { endingTexts, exitCodeTexts, reasonTexts } from './texts.ts';
 
@@ -20,6 +21,7 @@ const GENERATED = '<!-- Generated from the code by `npm run docs`. -->';
 /** Returns the generated pages of docs/reference/ by file name. */
 export const pages = (): ReadonlyMap<string, string> =>
   new Map([
+    ['chart-values.md', chartValuesPage()],
     ['exit-codes.md', exitCodesPage()],
     ['metrics.md', metricsPage()],
     ['options.md', optionsPage()],
@@ -28,6 +30,13 @@ export const pages = (): ReadonlyMap<string, string> =>
 
 const page = (title: string, ...blocks: readonly string[]): string =>
   [`# ${title}`, GENERATED, ...blocks, ''].join('\n\n').trimEnd().concat('\n');
+
+const chartValuesPage = (): string =>
+  page(
+    'Values of the Helm chart',
+    'How to use them: [install with Helm](../how-to/install-with-helm.md).',
+    valuesSection(),
+  );
 
 const code = (text: string): string => `\`${text}\``;
 

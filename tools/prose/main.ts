@@ -24,6 +24,8 @@ const PLACES = [
   'RELEASE.md',
   'SECURITY.md',
   'SUPPORT.md',
+  'CHANGELOG.md',
+  'manifests/helm/README.md',
 ];
 
 const config = `--config=${join(import.meta.dirname, 'vale.ini')}`;

@@ -6,6 +6,7 @@
   (include "terraform-daemon.contradictions" . | fromJsonArray)
   (include "terraform-daemon.names" . | fromJsonArray)
   (include "terraform-daemon.repository" . | fromJsonArray)
+  (include "terraform-daemon.pods" . | fromJsonArray)
 }}
 {{- if $problems }}{{ fail (join "\n" $problems) }}{{ end }}
 {{- end }}
@@ -13,8 +14,7 @@
 {{- define "terraform-daemon.ownOptions" -}}
 {{- $problems := list }}
 {{- range $name, $advice := dict
-  "client-ca-file" "the chart cannot mount this file; install with kustomize"
-  "client-name" "it needs client-ca-file, which the chart cannot mount"
+  "client-ca-file" "use the value clientCa"
   "kubeconfig" "the daemon uses the ServiceAccount of its Pod"
   "namespace" "use helm --namespace"
   "owner-cluster-role" "the chart sets it to the value name"
@@ -86,6 +86,10 @@
   $probes) }}
 {{- end }}
 
+{{- if and (hasKey .Values.options "client-name") (not .Values.clientCa.configMapName) }}
+{{- $problems = append $problems "options.client-name: requires clientCa.configMapName, because only a verified certificate proves the name of a client" }}
+{{- end }}
+
 {{- $least := divf (include "terraform-daemon.drainMilliseconds" .) 1000 | floor | add 1 }}
 {{- with int64 .Values.terminationGracePeriodSeconds }}
 {{- if lt . $least }}
@@ -134,6 +138,40 @@
 {{- if not (regexMatch (printf "^(%s/)?%s(/%s)*$" $host $name $name) .) }}
 {{- $rule := "the name of an image without tag and digest, such as registry.example.com:5000/team/terraform-daemon" }}
 {{- $problems = append $problems (printf "image.repository: invalid value %q: must be %s" . $rule) }}
+{{- end }}
+{{- end }}
+{{- toJson $problems }}
+{{- end }}
+
+{{/* Checks the values of the Pods that collide with what the chart sets itself, and the ports of a node. */}}
+{{- define "terraform-daemon.pods" -}}
+{{- $problems := list }}
+{{- if .Values.hostNetwork }}
+{{- range $name, $default := dict "webhook-bind-port" 8090 "metrics-bind-port" 8080 }}
+{{- $port := include "terraform-daemon.option" (list $ $name $default) }}
+{{- if lt (int $port) 1024 }}
+{{- $problems = append $problems (printf
+  "options.%s: invalid value %s: must be at least 1024 with hostNetwork, because the daemon does not run as root"
+  $name $port) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.strategy.rollingUpdate (eq (.Values.strategy.type | default "RollingUpdate") "Recreate") }}
+{{- $problems = append $problems "strategy.rollingUpdate: must not be set with strategy.type Recreate" }}
+{{- end }}
+{{- range $index, $variable := .Values.extraEnv }}
+{{- if hasPrefix "TERRAFORM_DAEMON_" $variable.name }}
+{{- $problems = append $problems (printf
+  "extraEnv[%d].name: invalid value %q: must not begin with TERRAFORM_DAEMON_: use the value options"
+  $index $variable.name) }}
+{{- end }}
+{{- end }}
+{{- $own := list "api-access" "certificates" "client-ca" "policy" }}
+{{- range $index, $volume := .Values.extraVolumes }}
+{{- if has $volume.name $own }}
+{{- $problems = append $problems (printf
+  "extraVolumes[%d].name: invalid value %q: must differ from the volumes of the chart: %s"
+  $index $volume.name (join ", " $own)) }}
 {{- end }}
 {{- end }}
 {{- toJson $problems }}

@@ -31,8 +31,30 @@ older chart. Each template begins with this include.
 {{- join "\n" $lines }}
 {{- end }}
 
+{{/*
+Renders the labels of an object: the label by which the Pods are selected, further labels, the labels of the user, and the recommended
+labels of Kubernetes. Takes a list: the context, the value of the label "app", and maps of further labels.
+*/}}
+{{- define "terraform-daemon.labelsOf" -}}
+{{- $context := index . 0 }}
+{{- $recommended := dict
+  "app.kubernetes.io/name" "terraform-daemon"
+  "app.kubernetes.io/instance" $context.Release.Name
+  "app.kubernetes.io/version" $context.Chart.AppVersion
+  "app.kubernetes.io/component" "admission-webhook"
+  "app.kubernetes.io/part-of" "terraform-daemon"
+  "app.kubernetes.io/managed-by" $context.Release.Service
+}}
+{{- include "terraform-daemon.texts" (concat (list (dict "app" (index . 1))) (slice . 2) (list $context.Values.labels $recommended)) }}
+{{- end }}
+
 {{- define "terraform-daemon.labels" -}}
-{{ include "terraform-daemon.texts" (list (dict "app" .Values.name) .Values.labels) }}
+{{ include "terraform-daemon.labelsOf" (list . .Values.name) }}
+{{- end }}
+
+{{/* Renders the labels of an object of "helm test". Takes the same list as "terraform-daemon.labelsOf". */}}
+{{- define "terraform-daemon.testLabels" -}}
+{{ include "terraform-daemon.labelsOf" (concat . (list (index . 0).Values.labels (dict "app.kubernetes.io/component" "test"))) }}
 {{- end }}
 
 {{/* Renders a number or a text. Helm reads a number of a values file as a float, and would render a large one as 1e+06. */}}
@@ -73,7 +95,7 @@ older chart. Each template begins with this include.
 {{- end }}
 
 {{/*
-Renders the options of the user and the options that the chart sets. They are environment variables, so that "terraform-daemon inspect"
+Renders the options of the user, the options that the chart sets, and further variables of the user. The options are environment variables, so that "terraform-daemon inspect"
 has the same options when it runs in the Pod.
 */}}
 {{- define "terraform-daemon.env" -}}
@@ -87,10 +109,16 @@ has the same options when it runs in the Pod.
 {{- if .Values.ownCertificates.secretName }}
 {{- $_ := set $options "webhook-cert-path" "/etc/terraform-daemon/certificates" }}
 {{- end }}
+{{- if .Values.clientCa.configMapName }}
+{{- $_ := set $options "client-ca-file" "/etc/terraform-daemon/client-ca/ca.crt" }}
+{{- end }}
 {{- $lines := list }}
 {{- range $name, $value := $options }}
 {{- $lines = append $lines (printf "- name: TERRAFORM_DAEMON_%s" ($name | upper | replace "-" "_")) }}
 {{- $lines = append $lines (printf "  value: %s" (include "terraform-daemon.text" $value | quote)) }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{- $lines = append $lines (toYaml .) }}
 {{- end }}
 {{- join "\n" $lines }}
 {{- end }}
@@ -98,4 +126,14 @@ has the same options when it runs in the Pod.
 {{/* Renders "yes" if the policy has a namespaceSelector, else nothing. */}}
 {{- define "terraform-daemon.readsNamespaces" -}}
 {{- if .Values.policy.namespaceSelector }}yes{{ end }}
+{{- end }}
+
+{{/*
+Renders the strategy of the Deployment. A node has its ports for one replica with hostNetwork, so a new replica can start there only after
+the old replica has stopped.
+*/}}
+{{- define "terraform-daemon.strategy" -}}
+{{- $surge := dict "maxUnavailable" 0 "maxSurge" 1 }}
+{{- $replace := dict "maxUnavailable" 1 "maxSurge" 0 }}
+{{- .Values.strategy | default (dict "type" "RollingUpdate" "rollingUpdate" (ternary $replace $surge .Values.hostNetwork)) | toYaml }}
 {{- end }}

@@ -1,3 +1,4 @@
+import packageJson from '../../../package.json' with { type: 'json' };
 import type { OptionName } from '../../../src/cli/options.ts';
 import type { chartsOwn } from '../../../tools/chart/values.ts';
 
@@ -44,6 +45,10 @@ export const SAMPLES: Readonly<
   'tls-cipher-suites': [
     ['TLS_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES256-GCM-SHA384'],
     ['', 'a', 'A:B', 'TLS_RSA_WITH_AES_128_GCM_SHA256', 'TLS_AES_128_GCM_SHA256,'],
+  ],
+  'client-name': [
+    ['kube-apiserver', 'a b, c'],
+    ['', 'a,', ',', ' '],
   ],
   'max-connections': [
     [10, 1000],
@@ -137,6 +142,7 @@ export const EVERYTHING = {
     ],
   },
   ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
+  clientCa: { configMapName: 'client-ca', key: 'bundle.pem' },
   backstop: { enabled: false },
   serviceAccount: { annotations: { 'example.com/a': 'b' } },
   labels: { team: 'a', app: 'not-this' },
@@ -144,6 +150,15 @@ export const EVERYTHING = {
   podAnnotations: { 'example.com/c': '1' },
   // null removes the default.
   resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },
+  hostNetwork: true,
+  dnsPolicy: 'Default',
+  strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '50%', maxSurge: 0 } },
+  extraEnv: [
+    { name: 'NO_PROXY', value: 'yes' },
+    { name: 'HTTPS_PROXY', valueFrom: { secretKeyRef: { name: 'proxy', key: 'url' } } },
+  ],
+  extraVolumes: [{ name: 'extra', emptyDir: { sizeLimit: '1Mi' } }],
+  extraVolumeMounts: [{ name: 'extra', mountPath: '/extra' }],
   priorityClassName: 'system-cluster-critical',
   nodeSelector: { 'kubernetes.io/os': 'linux' },
   tolerations: [{ key: 'a', operator: 'Exists' }],
@@ -154,4 +169,14 @@ export const EVERYTHING = {
   networkPolicy: { enabled: false },
   monitoring: { enabled: true, labels: { release: 'prometheus' }, dashboard: false },
   global: { anything: 1 },
+};
+
+/** The labels that the chart and `manifests/base` have beside the label `app`, as the chart renders them. */
+export const RECOMMENDED_LABELS = {
+  'app.kubernetes.io/name': 'terraform-daemon',
+  'app.kubernetes.io/instance': 'release',
+  'app.kubernetes.io/version': packageJson.version,
+  'app.kubernetes.io/component': 'admission-webhook',
+  'app.kubernetes.io/part-of': 'terraform-daemon',
+  'app.kubernetes.io/managed-by': 'Helm',
 };

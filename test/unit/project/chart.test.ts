@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { loadYaml } from '@kubernetes/client-node';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { optionNames, options } from '../../../src/cli/options.ts';
-import { CHART, chartFiles, valuesTable } from '../../../tools/chart/chart.ts';
+import { CHART, chartFiles } from '../../../tools/chart/chart.ts';
 import { chartsOwn } from '../../../tools/chart/values.ts';
-import { readDocument } from '../../support/docs.ts';
+import { projectFile, readDocument } from '../../support/docs.ts';
 
 describe('the Helm chart', () => {
   it('the chart has its generated files up to date', async () => {
@@ -16,15 +16,20 @@ describe('the Helm chart', () => {
     }
   });
 
-  it('version and appVersion in Chart.yaml equal the version in package.json', async () => {
-    const { version } = JSON.parse(await readDocument('package.json'));
-    const chart = loadYaml<Record<string, string>>(await readDocument('manifests/helm/Chart.yaml'));
-    assert.deepEqual([chart.version, chart.appVersion], [version, version]);
+  it('image and version label of manifests/base have the version of package.json', async () => {
+    const labels = await readDocument('manifests/components/labels/kustomization.yaml');
+    const deployment = await readDocument('manifests/base/deployment.yaml');
+    assert.ok(labels.includes(`\n      app.kubernetes.io/version: ${packageJson.version}\n`));
+    assert.ok(deployment.includes(`\n          image: terraform-daemon:${packageJson.version}\n`));
   });
 
-  it('docs/reference/chart-values.md has exactly one row for each chart value', async () => {
-    const document = await readDocument('docs/reference/chart-values.md');
-    assert.ok(document.includes(`\n\n${valuesTable()}\n\n`), `the table should be:\n${valuesTable()}`);
+  it('each link in README.md and Chart.yaml of the chart names a file of this repository', async () => {
+    for (const file of ['README.md', 'Chart.yaml']) {
+      const text = await readDocument(`manifests/helm/${file}`);
+      const files = [...text.matchAll(/\/blob\/v[\d.]+\/([\w./-]+)/g)].map(([, name = '']) => name);
+      assert.ok(files.length > 1);
+      for (const name of files) await assert.doesNotReject(access(projectFile(name)), name);
+    }
   });
 
   it('for each option that the chart sets itself, _checks.tpl and values.schema.json refer to the same chart value', async () => {
