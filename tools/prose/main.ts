@@ -24,7 +24,6 @@ const PLACES = [
   'RELEASE.md',
   'SECURITY.md',
   'SUPPORT.md',
-  'CHANGELOG.md',
   'manifests/helm/README.md',
 ];
 
