@@ -3,14 +3,13 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { AppsV1Api, KubeConfig, type V1Deployment, type V1PodSpec } from '@kubernetes/client-node';
-import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
-import { readConfig } from '../../src/cli/config.ts';
 import { CHART } from '../../tools/chart/chart.ts';
 import { helm, optionsOf } from '../../tools/chart/helm.ts';
 import { type ControlPlane, startControlPlane } from '../../tools/control-plane/control-plane.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { certificateFiles } from '../support/builders/certificate-files.ts';
 import { RECOMMENDED_LABELS } from '../support/builders/chart-samples.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
@@ -33,18 +32,6 @@ const OTHER_NAMES = {
 
 const OTHER_USER = 'system:serviceaccount:elsewhere:job-cap';
 const OWN_CERTIFICATES = { ...OTHER_NAMES, ownCertificates: { secretName: 'mine' } };
-
-/** Returns certificates under the keys that the chart expects in the Secret of `ownCertificates`. */
-async function broughtCertificates(): Promise<{
-  readonly ca: string;
-  readonly files: Readonly<Record<string, string>>;
-}> {
-  const { certificates } = readConfig({ namespace: 'elsewhere', 'service-name': 'my-service' });
-  const ca = await issueCertificateAuthority(certificates, new Date());
-  const serving = await issueServingCertificate(certificates, ca, new Date());
-  const files = { 'tls.crt': serving.certificate, 'tls.key': serving.privateKey, 'ca.crt': ca.certificate };
-  return { ca: ca.certificate, files };
-}
 
 /** Chart values with texts that YAML could read as another type, in fields where an API server accepts them. */
 const MISTAKABLE = {
@@ -288,7 +275,8 @@ describe('an install of the chart with Helm', () => {
   });
 
   it('a Helm install serves user-provided certificates from a mounted Secret without rights on Secrets', async (t) => {
-    const { ca, files } = await broughtCertificates();
+    const files = await certificateFiles({ namespace: 'elsewhere', 'service-name': 'my-service' });
+    const ca = files['ca.crt'];
     const folder = await aFolder(t, files);
     // The Secret has the type and the keys that cert-manager uses.
     const keys = Object.keys(files).map((key) => `--from-file=${join(folder, key)}`);

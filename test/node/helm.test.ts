@@ -8,9 +8,12 @@ import { promisify } from 'node:util';
 import { CHART } from '../../tools/chart/chart.ts';
 import { helm } from '../../tools/chart/helm.ts';
 import { ensureTool } from '../../tools/control-plane/binaries.ts';
+import { NODE_IP } from '../../tools/node/layout.ts';
+import { certificateFiles } from '../support/builders/certificate-files.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
-import { createRestrictedNamespace, NAMESPACE, type Stage, startStage, untilCapped } from './support.ts';
+import { createRestrictedNamespace, DEPLOYMENT, NAMESPACE, type Stage, startStage, untilCapped } from './support.ts';
 
 const SECRET = 'secret/terraform-job-webhook-cert';
 const REGISTRATION = 'mutatingwebhookconfiguration/terraform-job-webhook-configuration';
@@ -38,6 +41,12 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
       cwd: projectFile('.'),
       env: { PATH: `${folder}:${process.env.PATH}`, HOME: folder, KUBECONFIG: stage.kubeconfig },
     });
+  const upgradeTo = (values: object) => {
+    const args = ['upgrade', 'terraform-daemon', CHART, '--namespace', NAMESPACE, '--wait', '--timeout=2m'];
+    return helm({ kubeconfig: stage.kubeconfig, values }, ...args);
+  };
+  const enforce = (level: string) =>
+    stage.kubectl('label', 'namespace', NAMESPACE, `pod-security.kubernetes.io/enforce=${level}`, '--overwrite');
   const written = async () => {
     const secret = JSON.parse(await stage.kubectl('-n', NAMESPACE, 'get', SECRET, '-o', 'json'));
     const registration = JSON.parse(await stage.kubectl('get', REGISTRATION, '-o', 'json'));
@@ -69,11 +78,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
 
   it('a helm upgrade that restarts no Pod does not change Secret and registration', async () => {
     const before = await written();
-    const values = { podDisruptionBudget: { enabled: false } };
-    await helm(
-      { helm: 'helm4', kubeconfig: stage.kubeconfig, values },
-      ...['upgrade', 'terraform-daemon', CHART, '--namespace', NAMESPACE, '--wait'],
-    );
+    await upgradeTo({ podDisruptionBudget: { enabled: false } });
     assert.deepEqual(await written(), before);
   });
 
@@ -84,6 +89,59 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     assert.deepEqual(registration, before.registration);
     for (const key of ['ca.crt', 'ca.key']) assert.equal(secret.data[key], before.secret.data[key]);
     await untilCapped(stage);
+  });
+
+  it('with hostNetwork, a replica serves calls on the ports of its node, a rollout replaces it there, and a second replica waits for another node', async () => {
+    await enforce('privileged');
+    const options = { 'webhook-bind-port': 10260, 'metrics-bind-port': 10261 };
+    const values = { hostNetwork: true, replicas: 1, options };
+    await upgradeTo(values);
+    await untilCapped(stage);
+    const [first] = await stage.pods();
+    assert.equal(first?.status?.podIP, NODE_IP);
+    assert.match(await stage.node.inside('curl', '-s', `http://${NODE_IP}:10261/readyz`), /ok/);
+    // The node has no port for a second replica, so a rollout that starts the new replica first would never end.
+    await upgradeTo({ ...values, podAnnotations: { 'example.com/change': '1' } });
+    const [second, ...others] = await stage.pods();
+    assert.notEqual(second?.metadata?.uid, first?.metadata?.uid);
+    assert.deepEqual(others, []);
+    await untilCapped(stage);
+    await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=2');
+    await eventually(async () => {
+      const conditions = (await stage.pods()).flatMap(({ status }) => status?.conditions ?? []);
+      const waiting = conditions.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
+      assert.match(waiting?.message ?? '', /didn't have free ports/);
+    });
+  });
+
+  it('with clientCa, the endpoint refuses the calls of an API server without a client certificate', async () => {
+    await enforce('restricted');
+    const { 'ca.crt': ca } = await certificateFiles({ namespace: NAMESPACE });
+    const body = { metadata: { name: 'client-ca' }, data: { 'ca.crt': ca } };
+    await stage.core.createNamespacedConfigMap({ namespace: NAMESPACE, body });
+    await upgradeTo({ clientCa: { configMapName: 'client-ca' } });
+    const job = await recordedJob('create-terraform-apply', 'default');
+    // A replica of the former rollout can serve calls until it has drained.
+    await eventually(
+      async () => {
+        const stored = await stage.batch.createNamespacedJob({ namespace: 'default', body: job, dryRun: 'All' });
+        assert.equal(stored.spec?.backoffLimit, job.spec?.backoffLimit);
+        const log = await stage.kubectl('-n', NAMESPACE, 'logs', '-l', 'app=terraform-daemon', '--tail=-1');
+        assert.match(log, /client-refused/);
+      },
+      { withinMs: GONE_MS },
+    );
+  });
+
+  it('with the strategy Recreate, a helm upgrade changes to the user-provided certificates of a mounted Secret', async () => {
+    const files = await certificateFiles({ namespace: NAMESPACE });
+    const body = { metadata: { name: 'mine' }, type: 'kubernetes.io/tls', stringData: files };
+    await stage.core.createNamespacedSecret({ namespace: NAMESPACE, body });
+    await upgradeTo({ strategy: { type: 'Recreate' }, ownCertificates: { secretName: 'mine' } });
+    await untilCapped(stage);
+    const { registration } = await written();
+    const { caBundle } = registration.webhooks[0].clientConfig;
+    assert.equal(Buffer.from(caBundle, 'base64').toString(), files['ca.crt']);
   });
 
   it('helm uninstall leaves no object of the install on a real cluster', async () => {
