@@ -7,6 +7,7 @@ import {
   type V1ConfigMap,
   type V1Deployment,
   type V1NetworkPolicy,
+  type V1Pod,
   type V1PolicyRule,
   type V1Service,
 } from '@kubernetes/client-node';
@@ -108,7 +109,9 @@ describe('the chart', () => {
         assert.notEqual(metadata?.labels?.app, deployment.metadata?.name);
         assert.ok(!names.includes(`${kind} ${metadata?.name}`), kind);
       }
-      assert.ok(tests.some(({ kind }) => kind === 'Pod'));
+      // The check needs the names of the options, and reaches the API server with the same variables as the daemon.
+      const pod = tests.find(({ kind }) => kind === 'Pod') as V1Pod;
+      assert.deepEqual(pod.spec?.containers[0]?.env, deployment.spec?.template.spec?.containers[0]?.env);
     }
   });
 
