@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { loadYaml } from '@kubernetes/client-node';
 import packageJson from '../../package.json' with { type: 'json' };
-import { chartObjects, deploymentOf } from '../../tools/chart/helm.ts';
+import { chartObjects, deploymentOf, helm } from '../../tools/chart/helm.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { installFile, packageChart } from '../../tools/release/files.ts';
 import { writeNpmPackage } from '../../tools/release/npm-package.ts';
@@ -39,6 +40,10 @@ describe('the files of a release', () => {
         ?.containers ?? [undefined];
       assert.equal(container?.image?.replace(/:1[\d.]+(?=@)/, ''), BY_DIGEST);
     }
+    const { annotations } = loadYaml<{ annotations: Record<string, string> }>(await helm({}, 'show', 'chart', chart));
+    const images = loadYaml(annotations['artifacthub.io/images'] ?? '');
+    assert.deepEqual(images, [{ name: 'terraform-daemon', image: BY_DIGEST }]);
+    await helm({}, 'lint', '--strict', chart);
   });
 
   it('the npm package of a release has the bundle as its command and no dependency', async (t) => {

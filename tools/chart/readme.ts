@@ -23,5 +23,7 @@ helm test terraform-daemon --namespace vela-system
 
 ## Values
 
+The chart of a release has the published image as the default of \`image\`. The table has the defaults of the repository.
+
 ${valuesSection()}
 `;

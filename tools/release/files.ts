@@ -1,7 +1,7 @@
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseDocument } from 'yaml';
+import { parseDocument, stringify } from 'yaml';
 import { CHART } from '../chart/chart.ts';
 import { helm } from '../chart/helm.ts';
 import { renderKustomization } from '../manifests/kustomize.ts';
@@ -34,6 +34,11 @@ export async function packageChart({ name, digest }: Image, folder: string): Pro
       values.setIn(['image', 'digest'], digest);
       await writeFile(join(chart, file), values.toString({ lineWidth: 0 }));
     }
+    const metadata = parseDocument(await readFile(join(chart, 'Chart.yaml'), 'utf8'));
+    // Artifact Hub scans this image and shows the report beside the chart.
+    const images = [{ name: 'terraform-daemon', image: `${name}@${digest}` }];
+    metadata.setIn(['annotations', 'artifacthub.io/images'], stringify(images));
+    await writeFile(join(chart, 'Chart.yaml'), metadata.toString({ lineWidth: 0 }));
     await mkdir(folder, { recursive: true });
     await helm({}, 'package', chart, '--destination', folder);
   } finally {
