@@ -224,8 +224,8 @@ describe('an install of the chart with Helm', () => {
     ]) {
       await upgrade(values);
     }
-    // No field of an earlier upgrade is left, such as a hostPort.
-    await upgrade({});
+    // No field of an earlier upgrade is left, such as a hostPort. Without values, Helm would reuse the last ones.
+    await upgrade({}, '--reset-values');
     assert.deepEqual((await deployment()).spec, upgraded.spec);
     for (const revision of ['2', '1']) await run({}, 'rollback', 'td', revision, '--namespace', 'vela-system');
     assert.deepEqual((await deployment()).spec, former.spec);
