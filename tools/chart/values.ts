@@ -264,7 +264,7 @@ const values = group({
   },
   hostNetwork: flag(
     false,
-    'run the Pods in the network of their node, for a control plane that reaches nodes and no Pods. A node has its ports `options.webhook-bind-port` and `options.metrics-bind-port` for one replica',
+    'run the Pods in the network of their node, for a control plane that can reach nodes but not Pods. A node runs at most one replica, because two replicas cannot use the same ports (`options.webhook-bind-port`, `options.metrics-bind-port`)',
   ),
   dnsPolicy: {
     ...oneOf('', 'ClusterFirst', 'ClusterFirstWithHostNet', 'Default'),
