@@ -49,12 +49,16 @@ export function createBackstop(
   }
   return async (running) => {
     // The queue was full and dropped a Job. Only another list finds this Job again.
-    const onOverflow = () => watch.listSoon();
+    const onOverflow = () => {
+      for (const watch of watches) watch.listSoon();
+    };
     const failedApplies = startFailedApplies(running);
     const parts = { writeEvent, failedApplies, outages, limiter, decide };
     const worker = createJobWorker({ ...dependencies, ...parts }, onOverflow, running);
-    const watch = watchJobs(jobs, worker, { log, signal: running });
-    listNow = watch.listNow;
-    await watch.ended;
+    const watches = jobs.lists.map((list) => watchJobs(list, worker, { log, signal: running }));
+    listNow = () => {
+      for (const watch of watches) watch.listNow();
+    };
+    await Promise.all(watches.map(({ ended }) => ended));
   };
 }

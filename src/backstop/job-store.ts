@@ -10,15 +10,20 @@ export interface JobPage {
   readonly next: string | undefined;
 }
 
-/**
- * Reads and writes Jobs of all namespaces. Jobs are plain JSON. Each function rejects with an OperatorError with a
- * `KUBE_…` code.
- */
-export interface JobStore {
+/** Reads the Jobs of one namespace, or of all namespaces. */
+export interface JobList {
+  /** `undefined`: all namespaces. */
+  readonly namespace: string | undefined;
   /** Calls `onJob` for each Job of one page. Resolves with `expired` if the continue token has expired. */
   page(next: string | undefined, onJob: (job: unknown) => void): Promise<JobPage | 'expired'>;
   /** Reports each change since `resourceVersion`; see `WatchSource`. */
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
+}
+
+/** Reads and writes Jobs. Jobs are plain JSON. Each function rejects with an OperatorError with a `KUBE_…` code. */
+export interface JobStore {
+  /** One list of all namespaces, or one list for each namespace of the backstop. */
+  readonly lists: readonly JobList[];
   /** Reads the live Job. Resolves with `undefined` if the Job was deleted, even if a new Job has the same name. */
   read(job: JobReference): Promise<unknown>;
   /** Calls `onPod` for each Pod of the Job, or for each that has neither succeeded nor failed. */

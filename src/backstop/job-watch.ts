@@ -5,7 +5,7 @@ import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { timings } from '../lib/timings.ts';
 import { untilAborted } from '../lib/until-aborted.ts';
-import type { JobPage, JobStore } from './job-store.ts';
+import type { JobList, JobPage } from './job-store.ts';
 
 export interface JobHandlers {
   /** Called for each listed, created or changed Job. */
@@ -26,11 +26,11 @@ export interface JobWatch {
 }
 
 /**
- * Lists the Jobs of all namespaces page by page, then watches them, until the signal is aborted. A list whose continue
+ * Lists the Jobs of one namespace, or of all namespaces, page by page, then watches them, until the signal is aborted. A list whose continue
  * token expires starts again.
  */
 export function watchJobs(
-  jobs: Pick<JobStore, 'page' | 'watch'>,
+  jobs: JobList,
   { onJob, onDeleted, pageDone }: JobHandlers,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): JobWatch {
@@ -55,7 +55,7 @@ export function watchJobs(
       await pageDone();
       if (signal.aborted) return undefined;
     } while (page.next !== undefined);
-    log.info('jobs listed', { jobs: count });
+    log.info('jobs listed', { jobs: count, namespace: jobs.namespace });
     return page.resourceVersion;
   }
   /** Reads one page of a list. Retries a failed read, because a new list would start at the first Job. */

@@ -147,6 +147,8 @@ function toConfig(values: OptionValues, podNamespace: string | undefined) {
     rotateOnStart: values['rotate-on-start'],
     registration,
     heal: values.heal,
+    /** The namespaces whose Jobs the backstop reads. If absent, it reads the Jobs of all namespaces. */
+    backstopNamespaces: values['backstop-namespaces'],
     endpoint: {
       port: values['webhook-bind-port'],
       address,

@@ -47,6 +47,15 @@ export const matching =
     pattern.test(text) && text.length <= longest ? { value: text } : { allowed };
 
 export const label = matching(dnsLabel);
+/** Parses a list of namespaces, and drops repeated ones. An error names each invalid item. */
+export const namespaces = (text: string): Parsed<readonly string[]> => {
+  const value = [...new Set(text.split(','))];
+  const invalid = value.filter((name) => !('value' in label(name)));
+  const without = invalid.map((name) => JSON.stringify(name)).join(', ');
+  return invalid.length === 0
+    ? { value }
+    : { allowed: `a list, separated by commas, of namespaces, each ${dnsLabel.allowed}: without ${without}` };
+};
 export const serviceLabel = matching({
   pattern: /^[a-z]([-a-z0-9]*[a-z0-9])?$/,
   longest: 63,

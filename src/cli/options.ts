@@ -10,6 +10,7 @@ import {
   keySize,
   label,
   matching,
+  namespaces,
   oneOf,
   type Parsed,
   type Parser,
@@ -258,6 +259,14 @@ const policy = {
       'With new, the daemon caps only Jobs created after its start. A cap leaves as many failures as the current run needs to finish.',
     default: 'all',
     parse: oneOf('all', 'new', 'off'),
+  },
+  'backstop-namespaces': {
+    placeholder: 'list',
+    description: 'namespaces of the backstop',
+    details:
+      'A list with commas, such as team-a,team-b. The daemon then lists and watches the Jobs of these namespaces only, which needs a Role in each namespace instead of the ClusterRole terraform-daemon-backstop. The webhook caps the Jobs of all namespaces.',
+    defaultText: 'all namespaces',
+    parse: namespaces,
   },
 } as const satisfies Definitions;
 

@@ -62,7 +62,7 @@ export const runCommand = {
 } as const satisfies Subcommand;
 
 function openStores(
-  { namespace, secretName, ownerClusterRole, metadata, registration }: Config,
+  { namespace, secretName, ownerClusterRole, metadata, registration, backstopNamespaces }: Config,
   clients: Clients,
   log: Log,
 ) {
@@ -76,7 +76,7 @@ function openStores(
     server,
     secrets: createSecretStore(calls, { namespace, name: secretName, replica, metadata }),
     registrations: createRegistrationStore(calls, registration.name),
-    jobs: createJobStore(clients),
+    jobs: createJobStore(clients, backstopNamespaces),
     configurations: createConfigurationStore(clients.callJson),
     lease: createLeaseStore(
       // The Lease is released after the stop signal.

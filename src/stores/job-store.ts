@@ -1,6 +1,6 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { referenceOf } from '../backstop/decide.ts';
-import type { JobStore } from '../backstop/job-store.ts';
+import type { JobList, JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
@@ -31,23 +31,32 @@ export interface List {
   readonly items?: readonly unknown[] | null;
 }
 
-/** Returns the store that reads and patches the Jobs of all namespaces on the API server. */
-export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
+/** Returns the store that reads and patches the Jobs of these namespaces, or of all namespaces, on the API server. */
+export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?: readonly string[]): JobStore {
+  const readInTurn = oneAtATime(readPage);
+  const listOf = (namespace?: string): JobList => {
+    const path = namespace === undefined ? JOBS : `/apis/batch/v1/namespaces/${namespace}/jobs`;
+    const what = namespace === undefined ? 'Jobs' : `Jobs of namespace ${namespace}`;
+    return {
+      namespace,
+      async page(next, onJob) {
+        try {
+          const { metadata, items } = await readInTurn(callJson, next, path);
+          for (const job of items ?? []) onJob(job);
+          return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
+        } catch (error) {
+          if (isExpired(error)) return 'expired';
+          throw kubeError(`list ${what}`, error);
+        }
+      },
+      watch(resourceVersion, onEvent, signal) {
+        const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
+        return followJson({ path, query, what, onEvent }, signal);
+      },
+    };
+  };
   return {
-    async page(next, onJob) {
-      try {
-        const { metadata, items } = await readPage(callJson, next);
-        for (const job of items ?? []) onJob(job);
-        return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
-      } catch (error) {
-        if (isExpired(error)) return 'expired';
-        throw kubeError('list Jobs', error);
-      }
-    },
-    watch(resourceVersion, onEvent, signal) {
-      const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
-      return followJson({ path: JOBS, query, what: 'Jobs', onEvent }, signal);
-    },
+    lists: namespaces?.map((namespace) => listOf(namespace)) ?? [listOf()],
     async read({ namespace, name, uid }) {
       // A list with a field selector needs only the RBAC verb `list`, which the daemon already has; a GET would need
       // the verb `get`.
@@ -83,6 +92,16 @@ export function createJobStore({ callJson, followJson }: JsonCalls): JobStore {
       return Number(spec?.backoffLimit) <= to ? 'capped' : 'undone';
     },
     writeEvent: (job, event) => createEvent(callJson, { apiVersion: 'batch/v1', kind: 'Job', ...job }, event),
+  };
+}
+
+/** Returns the function with its calls one after another, so that many lists need no more memory than one list. */
+function oneAtATime<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): typeof call {
+  let last: Promise<unknown> = Promise.resolve();
+  return (...args) => {
+    const result = last.then(() => call(...args));
+    last = result.catch(() => {});
+    return result;
   };
 }
 

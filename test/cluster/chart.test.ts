@@ -47,6 +47,12 @@ function withoutHelmLabels(objects: readonly KubernetesObject[]): readonly Kuber
   });
 }
 
+/** Sorts by kind, namespace and name, because the roles of several namespaces have one name. */
+const sorted = (objects: readonly KubernetesObject[]) => {
+  const placeOf = ({ kind, metadata }: KubernetesObject) => `${kind} ${metadata?.namespace} ${metadata?.name}`;
+  return objects.toSorted((one, other) => placeOf(one).localeCompare(placeOf(other)));
+};
+
 const aboutNamespaces = (objects: readonly KubernetesObject[]) =>
   Object.fromEntries(Object.entries(byName(objects)).filter(([key]) => key.endsWith('-namespaces')));
 
@@ -157,6 +163,33 @@ describe('the chart', () => {
     assert.deepEqual(await rights({ namespaceSelector: { matchLabels: { a: 'b' } }, rules }), wanted);
     assert.deepEqual(await rights({ rules }), {});
     assert.deepEqual(await rights({}), {});
+  });
+
+  it('with options.backstop-namespaces the chart renders the objects of the kustomization in docs/how-to/fit-a-cluster.md', async () => {
+    const text = await readDocument('docs/how-to/fit-a-cluster.md');
+    const [, block = ''] = /```yaml\n(# install\/kustomization.yaml\n[^`]*)```/.exec(text) ?? [];
+    const { namespace, patches } = loadYaml<Kustomization>(block);
+    const install = { namespace, patches, resources: ['base'], components: ['components/backstop-namespaces'] };
+    const teams = ['team-a', 'team-b'].map((namespace) => ({ namespace, resources: ['backstop-namespace'] }));
+    const wanted = await Promise.all([...teams, install].map((kustomization) => renderKustomization(kustomization)));
+    const values = { options: { 'backstop-namespaces': 'team-a,team-b' } };
+    assert.deepEqual(sorted(withoutHelmLabels(await render(values))), sorted(wanted.flatMap(objectsIn)));
+  });
+
+  it('with options.backstop-namespaces and a namespaceSelector, each Role of the chart has the right to read its namespace, and no ClusterRole has it', async () => {
+    const rules = [{ name: 'all', match: { namespaces: ['*'] }, set: { backoffLimit: 0 } }];
+    const policy = { namespaceSelector: { matchLabels: { a: 'b' } }, rules };
+    const objects = await render({ policy, options: { 'backstop-namespaces': 'team-a,team-b,team-a' } });
+    const readers = objects.filter((object) =>
+      (object as { rules?: readonly V1PolicyRule[] }).rules?.some(({ resources }) => resources?.includes('namespaces')),
+    );
+    assert.deepEqual(
+      readers.map(({ kind, metadata }) => [kind, metadata?.namespace]),
+      [
+        ['Role', 'team-a'],
+        ['Role', 'team-b'],
+      ],
+    );
   });
 
   it('the RBAC rules of the chart allow the verb delete only for the resource secrets', async () => {

@@ -89,8 +89,9 @@ describe('reading a page of Jobs from the API server', { concurrency: true, time
       answer(limits, response);
     });
     const seen: unknown[] = [];
-    const store = createJobStore(await clientsOf(t, url, ca));
-    return { limits, seen, read: () => store.page(undefined, (job) => seen.push(job)) };
+    const [list] = createJobStore(await clientsOf(t, url, ca)).lists;
+    assert.ok(list);
+    return { limits, seen, read: () => list.page(undefined, (job) => seen.push(job)) };
   }
 
   const hanging: Readonly<Record<string, (response: Response) => void>> = {

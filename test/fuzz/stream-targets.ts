@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -60,7 +61,8 @@ export async function answerTarget(): Promise<Target<Answer>> {
     exec: undefined,
     namespace: 'default',
   };
-  const jobs = createJobStore(connect(kubeconfig, new AbortController().signal));
+  const [jobs] = createJobStore(connect(kubeconfig, new AbortController().signal)).lists;
+  assert.ok(jobs);
   const around = { policy: terraformPolicy, heal: 'all', startedAt: ISSUED_AT, now: ISSUED_AT } as const;
   const judged = (object: unknown) => void decideJob(object, around);
   const { signal } = new AbortController();

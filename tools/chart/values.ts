@@ -29,6 +29,7 @@ export const isGroup = (value: Value): value is Group => 'properties' in value &
 /** Returns the source of the pattern without `^` and `$`, to be a part of a longer pattern. */
 const inside = ({ source }: RegExp): string => source.slice(1, -1);
 const DNS_LABEL = inside(dnsLabel.pattern);
+const NAMESPACE = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 /** Cipher suites have two names: the IANA name and the OpenSSL name. Both are accepted. */
 const SUITE = `(${[...new Set([...cipherSuiteNames, ...openSslSuites])].join('|')})`;
 const SUBDOMAIN = inside(dnsSubdomain().pattern);
@@ -94,6 +95,7 @@ const forms: Readonly<Record<Exclude<OptionName, keyof typeof chartsOwn>, Value>
   'ca-subject': distinguishedName,
   subject: distinguishedName,
   heal: oneOf('all', 'new', 'off'),
+  'backstop-namespaces': { type: 'string', pattern: `^${NAMESPACE}(,${NAMESPACE})*$` },
   'metrics-bind-port': port,
   'drain-time': duration,
   'log-level': oneOf('error', 'warn', 'info', 'debug'),

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { createBackstop } from '../../../src/backstop/backstop.ts';
 import type { JobReference } from '../../../src/backstop/decide.ts';
 import type { JobEvent } from '../../../src/backstop/job-events.ts';
-import type { JobStore } from '../../../src/backstop/job-store.ts';
+import type { JobList, JobStore } from '../../../src/backstop/job-store.ts';
 import { OperatorError } from '../../../src/lib/errors.ts';
 import type { Log } from '../../../src/lib/log.ts';
 import { type Labels, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
@@ -63,7 +63,8 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
   const stored = new Map<string, Json>();
   let change: (type: string, job: unknown) => void = assert.fail;
   let endWatch: () => void = assert.fail;
-  const jobs: JobStore = {
+  const list: JobList = {
+    namespace: undefined,
     async page(next, saw) {
       const from = Number(next ?? 0);
       seen.pages.push(from);
@@ -79,6 +80,9 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
         signal.addEventListener('abort', endWatch);
       });
     },
+  };
+  const jobs: JobStore = {
+    lists: [list],
     async read({ name }) {
       seen.reads += 1;
       return stored.get(name) ?? aMissedJob(name);

@@ -90,6 +90,10 @@ export const SAMPLES: Readonly<
     ['CN={{ .Release.Name }}', 'O=a: #1', 'CN=\\C3\\A9'],
     ['', 'CN=a;O=b', 'DC=a', 'C=de', 'CN=a ', 'CN=a\u0000b'],
   ],
+  'backstop-namespaces': [
+    ['a', 'team-a,team-b', 'a'.repeat(63)],
+    ['A', 'a,', 'a, b', 'a.b', '*', `${'a'.repeat(64)}`, ''],
+  ],
   heal: [
     ['all', 'new', 'off'],
     ['some', '', true],

@@ -26,6 +26,7 @@ function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   t.after(() => stop.abort());
   let asked = 0;
   const source = {
+    namespace: undefined,
     async page(next: string | undefined, saw: (job: unknown) => void) {
       steps.push(`page ${next}`);
       const answer = await (pages[asked++] ?? page([]));

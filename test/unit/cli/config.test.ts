@@ -47,6 +47,7 @@ const everyOption: Required<RawOptions> = {
   'ca-subject': 'CN=ca cn,C=DE',
   subject: 'O=o',
   heal: 'new',
+  'backstop-namespaces': 'team-a,team-b',
   'metrics-bind-port': '9090',
   'drain-time': '1s',
   'log-level': 'debug',
@@ -96,6 +97,7 @@ describe('the configuration', () => {
         timeoutSeconds: 5,
       },
       heal: 'all',
+      backstopNamespaces: undefined,
       endpoint: {
         port: 8090,
         address: undefined,
@@ -147,6 +149,7 @@ describe('the configuration', () => {
         timeoutSeconds: 7,
       },
       heal: 'new',
+      backstopNamespaces: ['team-a', 'team-b'],
       endpoint: {
         port: 9443,
         address: '::1',

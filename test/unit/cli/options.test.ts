@@ -219,6 +219,13 @@ const rows: Readonly<Record<OptionName, Row>> = {
   },
   'policy-file': { variable: 'TERRAFORM_DAEMON_POLICY_FILE', good: same('policy.yaml', 'any text'), bad: [] },
   heal: { default: 'all', variable: 'TERRAFORM_DAEMON_HEAL', ...words('all', 'new', 'off') },
+  'backstop-namespaces': {
+    variable: 'TERRAFORM_DAEMON_BACKSTOP_NAMESPACES',
+    good: { 'team-a': ['team-a'], 'team-a,team-b,team-a': ['team-a', 'team-b'] },
+    bad: ['Team_A'],
+    allowed:
+      'a list, separated by commas, of namespaces, each a DNS label: at most 63 of a-z, 0-9 and "-": without "Team_A"',
+  },
   'metrics-bind-port': { default: '8080', variable: 'TERRAFORM_DAEMON_METRICS_BIND_PORT', ...port(0) },
   'log-level': { default: 'info', variable: 'TERRAFORM_DAEMON_LOG_LEVEL', ...words('error', 'warn', 'info', 'debug') },
   'log-format': { default: 'json', variable: 'TERRAFORM_DAEMON_LOG_FORMAT', ...words('json', 'pretty') },

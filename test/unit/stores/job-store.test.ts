@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { CapDecision } from '../../../src/backstop/decide.ts';
 import { missedEvent, notRetriedEvent } from '../../../src/backstop/job-events.ts';
+import type { JobList, JobStore } from '../../../src/backstop/job-store.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
 import { createJobStore } from '../../../src/stores/job-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
@@ -26,7 +27,14 @@ function answering(answer: unknown) {
       return 'ended';
     },
   };
-  return { calls, store: createJobStore(json) };
+  const store = createJobStore(json);
+  return { calls, store, list: allOf(store) };
+}
+
+/** Returns the list of the Jobs of all namespaces. */
+function allOf({ lists: [list] }: JobStore): JobList {
+  assert.ok(list);
+  return list;
 }
 
 function firstOf(calls: readonly unknown[][]): Json {
@@ -141,22 +149,22 @@ describe('a Job', () => {
 
 describe('reading a page of Jobs from the API server', () => {
   test('the Job store requests the next page of Jobs with the continue token', async () => {
-    const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
-    assert.deepEqual(await store.page('from', () => {}), { resourceVersion: '7', next: 'more' });
+    const { list, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
+    assert.deepEqual(await list.page('from', () => {}), { resourceVersion: '7', next: 'more' });
     const { path, query } = firstOf(calls);
     assert.deepEqual([path, query], ['/apis/batch/v1/jobs', { limit: '100', continue: 'from' }]);
   });
 
   test('the Job store returns no next page if the continue token is empty or missing', async () => {
-    const { store, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
-    assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
+    const { list, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
+    assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
     assert.deepEqual(firstOf(calls).query, { limit: '100' });
   });
 
   test('page() of the Job store resolves with expired after a 410, and rejects after any other error', async () => {
-    const { store } = answering(refused(410));
-    assert.equal(await store.page('from', () => {}), 'expired');
-    const away = answering(refused(503)).store;
+    const { list } = answering(refused(410));
+    assert.equal(await list.page('from', () => {}), 'expired');
+    const away = answering(refused(503)).list;
     await assert.rejects(
       away.page(undefined, () => {}),
       { code: 'KUBE_UNAVAILABLE' },
@@ -165,8 +173,8 @@ describe('reading a page of Jobs from the API server', () => {
 
   test('page() of the Job store calls the handler for each Job', async () => {
     const seen: unknown[] = [];
-    const { store } = answering({ metadata: { resourceVersion: '7' }, items: [{ a: 1 }, 2] });
-    await store.page(undefined, (job) => seen.push(job));
+    const { list } = answering({ metadata: { resourceVersion: '7' }, items: [{ a: 1 }, 2] });
+    await list.page(undefined, (job) => seen.push(job));
     assert.deepEqual(seen, [{ a: 1 }, 2]);
   });
 
@@ -181,8 +189,8 @@ describe('reading a page of Jobs from the API server', () => {
         if (mostBytes !== undefined) throw error;
         return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
       };
-      const store = createJobStore({ callJson, followJson: assert.fail });
-      assert.deepEqual(await store.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
+      const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
+      assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
       assert.deepEqual(limits, [
         ['100', 8 * 1024 * 1024],
         ['5', undefined],
@@ -191,11 +199,51 @@ describe('reading a page of Jobs from the API server', () => {
   }
 
   test('the Job store watches Jobs with bookmarks and a timeout of 28 s', async () => {
-    const { store, calls } = answering(undefined);
-    assert.equal(await store.watch('7', () => {}, new AbortController().signal), 'ended');
+    const { list, calls } = answering(undefined);
+    assert.equal(await list.watch('7', () => {}, new AbortController().signal), 'ended');
     const query = { resourceVersion: '7', allowWatchBookmarks: 'true', timeoutSeconds: '28' };
     const [[{ path, query: sent, what }]] = calls as [[Json]];
     assert.deepEqual({ path, sent, what }, { path: '/apis/batch/v1/jobs', sent: query, what: 'Jobs' });
+  });
+
+  test('a Job store with namespaces has one list for each namespace, and an error names the namespace', async () => {
+    const calls: unknown[] = [];
+    const answer = async (path: string) => {
+      calls.push(path);
+      if (path.includes('team-b')) throw refused(403);
+      return { metadata: { resourceVersion: '7' } };
+    };
+    const json: JsonCalls = {
+      callJson: (_method, path) => answer(path),
+      followJson: async ({ path, what }) => {
+        calls.push([path, what]);
+        return 'ended';
+      },
+    };
+    const [a, b] = createJobStore(json, ['team-a', 'team-b']).lists;
+    assert.ok(a && b);
+    const [page, error] = await Promise.allSettled([a.page(undefined, () => {}), b.page(undefined, () => {})]);
+    assert.deepEqual([a.namespace, b.namespace, page.status], ['team-a', 'team-b', 'fulfilled']);
+    assert.match(String((error as PromiseRejectedResult).reason), /cannot list Jobs of namespace team-b/);
+    await b.watch('7', () => {}, new AbortController().signal);
+    const [jobsOfA, jobsOfB] = ['team-a', 'team-b'].map((name) => `/apis/batch/v1/namespaces/${name}/jobs`);
+    assert.deepEqual(calls, [jobsOfA, jobsOfB, [jobsOfB, 'Jobs of namespace team-b']]);
+  });
+
+  test('the lists of several namespaces read one page at a time, so that they need no more memory than one list', async () => {
+    const waiting: (() => void)[] = [];
+    const callJson: JsonCalls['callJson'] = async () => {
+      await new Promise<void>((resolve) => waiting.push(resolve));
+      return { metadata: { resourceVersion: '7' } };
+    };
+    const { lists } = createJobStore({ callJson, followJson: assert.fail }, ['team-a', 'team-b']);
+    const pages = lists.map((list) => list.page(undefined, () => {}));
+    for (let nth = 1; nth <= 2; nth += 1) {
+      await new Promise(setImmediate);
+      assert.equal(waiting.length, nth);
+      waiting.at(-1)?.();
+    }
+    await Promise.all(pages);
   });
 });
 
