@@ -18,7 +18,7 @@ export function readExec(env: Environment, { cluster, user }: Current, problems:
   const args = list('args', 'strings', (arg) => typeof arg === 'string') as readonly string[];
   const variables = list('env', 'objects with the strings name and value', isVariable) as readonly Variable[];
   const given = exec.fields.command;
-  const command = typeof given === 'string' ? findProgram(given, user.file, env.PATH) : undefined;
+  const command = typeof given === 'string' ? findProgram(given, user.file, env) : undefined;
   if (!command) {
     const hint = oneLine(truncate(text('installHint') ?? '', LONGEST_HINT));
     report('command', `${invalidValue(given, 'an executable file or a program in $PATH')}${hint && ` (${hint})`}`);
@@ -43,13 +43,22 @@ function isVariable(item: unknown): boolean {
   return typeof name === 'string' && name !== '' && typeof value === 'string';
 }
 
-/** A command without a slash is in `$PATH`. A relative path starts at the folder of the kubeconfig. */
-function findProgram(command: string, kubeconfig: string, path = ''): string | undefined {
-  const folders = path.split(delimiter).filter((folder) => folder);
+/**
+ * A command without a slash is in `$PATH`. A relative path starts at the folder of the kubeconfig. Windows lists in
+ * `PATHEXT` the endings, such as `.EXE`, that a command can lack.
+ */
+function findProgram(
+  command: string,
+  kubeconfig: string,
+  { PATH = '', PATHEXT = '' }: Environment,
+): string | undefined {
+  const folders = PATH.split(delimiter).filter((folder) => folder);
   const places = command.includes(sep)
     ? [resolve(dirname(kubeconfig), command)]
     : folders.map((folder) => join(folder, command));
-  return places.find((place) => {
+  const endings = [...PATHEXT.split(';').filter((ending) => ending), ''];
+  const files = places.flatMap((place) => endings.map((ending) => place + ending));
+  return files.find((place) => {
     try {
       accessSync(place, constants.X_OK);
       return true;

@@ -1,19 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { loadYaml } from '@kubernetes/client-node';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartObjects, deploymentOf, helm } from '../../tools/chart/helm.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { installFile, packageChart } from '../../tools/release/files.ts';
-import { writeNpmPackage } from '../../tools/release/npm-package.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
-import { projectFile } from '../support/docs.ts';
-
-const run = promisify(execFile);
 
 const IMAGE = { name: 'ghcr.io/a-team/terraform-daemon', digest: `sha256:${'a1'.repeat(32)}` };
 const BY_DIGEST = `${IMAGE.name}@${IMAGE.digest}`;
@@ -44,19 +38,5 @@ describe('the files of a release', () => {
     const images = loadYaml(annotations['artifacthub.io/images'] ?? '');
     assert.deepEqual(images, [{ name: 'terraform-daemon', image: BY_DIGEST }]);
     await helm({}, 'lint', '--strict', chart);
-  });
-
-  it('the npm package of a release has the bundle as its command and no dependency', async (t) => {
-    const folder = await aFolder(t);
-    await run('npm', ['run', 'sbom'], { cwd: projectFile('.') });
-    await writeNpmPackage(folder);
-    const { stdout } = await run('npm', ['pack', '--dry-run', '--json'], { cwd: folder });
-    const [{ files }]: [{ files: readonly { path: string }[] }] = JSON.parse(stdout);
-    const expected = ['LICENSE', 'README.md', 'package.json', 'terraform-daemon.js', 'third-party-licenses.txt'];
-    assert.deepEqual(files.map(({ path }) => path).toSorted(), expected);
-    const { bin, repository, dependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-    assert.deepEqual([repository.url, dependencies], [`git+${packageJson.repository}.git`, undefined]);
-    const { stdout: version } = await run(process.execPath, [join(folder, bin['terraform-daemon']), '--version']);
-    assert.equal(version.trim(), packageJson.version);
   });
 });

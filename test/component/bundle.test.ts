@@ -80,6 +80,36 @@ describe('the bundle of the daemon', () => {
     assert.match(built.licences, /Permission is hereby granted/);
   });
 
+  for (const version of ['16.20.2', '20.20.2', '22.14.9', '23.11.1']) {
+    it(`the bundle on Node.js ${version} exits with code 2 and one line on stderr, which names the versions that it needs`, async () => {
+      const { exitCode, stderr } = await onNode(version);
+      assert.equal(exitCode, 2);
+      assert.match(
+        stderr,
+        new RegExp(`^terraform-daemon needs Node.js 22.15 or later, except 23; this is v${version}\\..*\\n$`),
+      );
+    });
+  }
+
+  for (const version of ['22.15.0', '24.0.0', '25.1.0', '100.0.0']) {
+    it(`the bundle runs on Node.js ${version}, as far as its check of the version`, async () => {
+      assert.deepEqual(await onNode(version), { exitCode: 0, stderr: '' });
+    });
+  }
+
+  /** Runs the bundle on this Node.js, which says that it is another version. */
+  async function onNode(node: string): Promise<{ readonly exitCode: unknown; readonly stderr: string }> {
+    const values = { versions: { ...process.versions, node }, version: `v${node}` };
+    const define = Object.entries(values).map(
+      ([name, value]) => `Object.defineProperty(process, '${name}', { value: ${JSON.stringify(value)} });`,
+    );
+    const args = [`--import=data:text/javascript,${encodeURIComponent(define.join(''))}`, 'dist/terraform-daemon.js'];
+    return promisify(execFile)(process.execPath, [...args, '--version'], { cwd: elsewhere }).then(
+      ({ stderr }) => ({ exitCode: 0, stderr }),
+      ({ code, stderr }) => ({ exitCode: code, stderr }),
+    );
+  }
+
   interface Named {
     readonly name: string;
     readonly version: string;

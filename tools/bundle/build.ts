@@ -1,16 +1,17 @@
 import { chmod, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
-import packageJson from '../../package.json' with { type: 'json' };
+import { LOWEST_NODE } from './node-versions.ts';
 import { alias, assertRulesInUse, plugins } from './slim.ts';
 
 /** `npm run build`: bundles the daemon and its dependencies into one file that Node.js runs without node_modules. */
 
-const [lowest = ''] = packageJson.engines.node.match(/\d+/) ?? [];
+const { major, minor } = LOWEST_NODE;
 
 // The check of the Node.js version must be the first statement: on an older Node.js a dependency would throw before
-// it.
-const checkNode = `if (Number.parseInt(process.versions.node) < ${lowest}) {
-  console.error('terraform-daemon needs Node.js ${lowest} or later; this is ' + process.version + '. After npm ci there is one: npx node dist/terraform-daemon.js');
+// it. Node.js 14 and older do not parse the bundle.
+const checkNode = `const [nodeMajor, nodeMinor] = process.versions.node.split('.').map(Number);
+if (nodeMajor < ${major} || (nodeMajor === ${major} && nodeMinor < ${minor}) || nodeMajor === 23) {
+  console.error('terraform-daemon needs Node.js ${major}.${minor} or later, except 23; this is ' + process.version + '. In a checkout, run it with npx node.');
   process.exit(2);
 }`;
 
@@ -24,7 +25,7 @@ const { metafile } = await build({
   bundle: true,
   platform: 'node',
   format: 'esm',
-  target: `node${lowest}`,
+  target: `node${major}.${minor}`,
   banner: { js: `${require}\n${checkNode}` },
   legalComments: 'none',
   // The package debug loads supports-color only if it is installed. The image does not have it, so the bundle must not

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { readKubeconfig } from '../../../src/kube/kubeconfig.ts';
@@ -66,6 +67,21 @@ describe('a kubeconfig', () => {
       `${at}.env: invalid value: must be a list of objects with the strings name and value`,
       `${at}.command: invalid value a list: must be an executable file or a program in $PATH`,
     ]);
+  });
+
+  test('with an exec plugin without the ending of its file is accepted if PATHEXT lists the ending, as on Windows', async (t) => {
+    const folder = await aFolder(t, { 'login.EXE': '' });
+    await chmod(join(folder, 'login.EXE'), 0o755);
+    const exec = { apiVersion: 'client.authentication.k8s.io/v1', interactiveMode: 'Never' };
+    for (const command of ['login', 'login.EXE', join(folder, 'login')]) {
+      const user = { token: undefined, exec: { ...exec, command } };
+      assert.deepEqual(await problemsOf(t, { user, env: { PATH: folder, PATHEXT: '.COM;.EXE' } }), []);
+    }
+    const missing = await problemsOf(t, {
+      user: { token: undefined, exec: { ...exec, command: 'login' } },
+      env: { PATH: folder },
+    });
+    assert.equal(missing.length, 1);
   });
 
   test('reports a certificate authority that is missing and that an exec plugin would get', async (t) => {
