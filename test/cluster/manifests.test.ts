@@ -25,7 +25,7 @@ import {
 import type { Json } from '../support/builders/a-job.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { rawApi } from '../support/cluster/raw-api.ts';
-import { readDocument } from '../support/docs.ts';
+import { projectFile, readDocument } from '../support/docs.ts';
 
 /** The base as the documents name it: in the repository, at the tag of the version. */
 const REMOTE_BASE = `${packageJson.repository}//manifests/base?ref=v${packageJson.version}`;
@@ -164,6 +164,20 @@ describe('the overlays in manifests/overlays', () => {
       assert.equal(out.trim().split('\n').length, rendered.length, out);
     });
   }
+
+  it('manifests/quick-start has exactly the documented differences from the base, and an API server accepts it', async () => {
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'vela-system' } };
+    const rendered = loadAllYaml(
+      await renderKustomization({ resources: ['quick-start'], sortOptions: { order: 'fifo' } }),
+    );
+    const expected = withPod(await objectsOf('default'), (pod) => {
+      pod.containers[0].imagePullPolicy = 'Never';
+    });
+    assert.deepEqual(JSON.parse(JSON.stringify(rendered)), [namespace, ...expected]);
+    const apply = ['apply', '--dry-run=server', '-k', projectFile('manifests/quick-start')];
+    const out = await kubectl(cluster.kubeconfig, apply);
+    assert.equal(out.trim().split('\n').length, rendered.length, out);
+  });
 
   it('an API server drops the namespace that kustomize sets on cluster-scoped objects', async (t) => {
     const api = await rawApi(cluster.kubeconfig);

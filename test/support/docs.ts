@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 /**
  * Where a test runs a block of shell commands. The text after the three backticks selects the place. `sh`: a clean
  * checkout. `sh cluster`: a control plane with a daemon. `sh node`: a cluster with a real kubelet. `sh helm`: a cluster
- * with a real kubelet and nothing installed. `sh unrun: <reason>`: no test runs the block.
+ * with a real kubelet and nothing installed. `sh quick-start`: the same without the namespace of the daemon.
+ * `sh unrun: <reason>`: no test runs the block.
  */
-export type RunBy = 'checkout' | 'cluster' | 'node' | 'helm' | 'unrun';
+export type RunBy = 'checkout' | 'cluster' | 'node' | 'helm' | 'quick-start' | 'unrun';
 
 export interface ShellBlock {
   /** Path relative to the project. */
@@ -67,9 +68,9 @@ export function shellBlocks(file: string, text: string): readonly ShellBlock[] {
 }
 
 function fate(place: string, fence: string): Pick<ShellBlock, 'runBy' | 'reason'> {
-  const [, runBy, reason = ''] = /^sh (cluster|node|helm|unrun|)(?:: (\S.*))?$/.exec(fence) ?? [];
+  const [, runBy, reason = ''] = /^sh (cluster|node|helm|quick-start|unrun|)(?:: (\S.*))?$/.exec(fence) ?? [];
   if (runBy === undefined || (runBy === 'unrun') !== (reason !== '')) {
-    const valid = '"sh", "sh cluster", "sh node", "sh helm" or "sh unrun: <reason>"';
+    const valid = '"sh", "sh cluster", "sh node", "sh helm", "sh quick-start" or "sh unrun: <reason>"';
     throw new Error(`${place}: invalid fence ${JSON.stringify(fence)}: must be ${valid}`);
   }
   return { runBy: runBy === '' ? 'checkout' : (runBy as RunBy), reason };

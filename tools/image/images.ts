@@ -82,6 +82,16 @@ export const TERRAFORM_IMAGES = {
   busybox: 'docker.io/library/busybox:latest',
 } as const;
 
+/** The image of the Job in examples/failing-apply.yaml. */
+const EXAMPLE_IMAGE = 'docker.io/library/busybox:1.37';
+
+/** Builds a stand-in for busybox that has a shell. */
+export async function ensureExampleImage(progress: Progress): Promise<ImageFile> {
+  const { run: base } = await ensureBaseImages(progress);
+  await buildah(['tag', base, EXAMPLE_IMAGE]);
+  return save(EXAMPLE_IMAGE);
+}
+
 /** Node.js reads the types away only from a file whose name ends in .ts. */
 const TERRAFORM = `#!/bin/sh
 export NODE_EXTRA_CA_CERTS=/var/run/secrets/kubernetes.io/serviceaccount/ca.crt
