@@ -22,8 +22,9 @@ interface ObjectName {
 export const retryCommand = ({ namespace, name }: ObjectName): string =>
   `terraform-daemon applies retry ${word(`${namespace}/${name}`)}`;
 
+/** Names the API group, because Knative, Dapr and Crossplane have a kind Configuration, too. */
 export const touchCommand = ({ namespace, name }: ObjectName, at: Date): string =>
-  `kubectl -n ${word(namespace)} annotate --overwrite configuration ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
+  `kubectl -n ${word(namespace)} annotate --overwrite configurations.terraform.core.oam.dev ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
 
 /** Returns the shell commands that messages propose to the user, with the names of this install. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {

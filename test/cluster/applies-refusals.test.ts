@@ -228,7 +228,7 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     );
     assert.match(
       stdout,
-      /\nThe failed Job is deleted, and the Configuration is not annotated\. .*\n {2}kubectl -n team-a annotate --overwrite configuration oss-bucket terraform\.job\.kb\.io\/retried-at=\d{4}-\S+\n$/,
+      /\nThe failed Job is deleted, and the Configuration is not annotated\. .*\n {2}kubectl -n team-a annotate --overwrite configurations\.terraform\.core\.oam\.dev oss-bucket terraform\.job\.kb\.io\/retried-at=\d{4}-\S+\n$/,
     );
   });
 
