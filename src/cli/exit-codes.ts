@@ -2,7 +2,7 @@
 export const exitCodes = {
   /**
    * The command has finished; `inspect` found no problem and called the endpoint; no check of `check` failed, and its
-   * Job came back capped; `applies` found no failed Job; `applies retry` created the Job again.
+   * Job, which `--pre` does not send, came back capped; `applies` found no failed Job; `applies retry` created the Job again.
    */
   done: 0,
   /** The command failed, `inspect` found a problem, a check of `check` failed, or `applies` found a failed Job. */

@@ -236,6 +236,7 @@ describe('terraform-daemon check', () => {
       assert.equal(exitCode, 0, text);
       assert.match(text, /✓ namespace +namespace vela-system exists\n/);
       assert.match(text, /✓ network +no NetworkPolicy selects the Pods; firewalls .* port 8090/);
+      assert.match(text, /\nverdict: passed: no check failed; --pre sends no dry run\n/);
     });
 
     it('check --pre names a missing namespace and the command that creates it', async () => {

@@ -3,7 +3,7 @@ import type { OwnOption, Subcommand } from '../../src/cli/command-line.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { environmentName, type OptionDefinition, type OptionName, optionGroups } from '../../src/cli/options.ts';
 import { appliesVerdicts } from '../../src/commands/applies/report.ts';
-import { checkVerdicts } from '../../src/commands/check/report.ts';
+import { checkVerdicts, passedWithoutDryRun } from '../../src/commands/check/report.ts';
 import { verdicts } from '../../src/commands/inspect/report.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { registrationReasons } from '../../src/registration/drift.ts';
@@ -165,6 +165,7 @@ function exitCodesPage(): string {
     resultsTable(verdicts),
     '## Results of check',
     resultsTable(checkVerdicts),
+    `The text of \`passed\` for \`check --pre\`: ${passedWithoutDryRun}.`,
     '## Results of applies',
     resultsTable(appliesVerdicts),
   );

@@ -4,7 +4,7 @@ import { duration, oneOf } from '../../cli/option-parsers.ts';
 import { openCluster } from '../cluster.ts';
 import { terminalOf } from '../terminal.ts';
 import { type CheckOptions, check } from './check.ts';
-import { checkVerdicts } from './report.ts';
+import { checkVerdicts, passedWithoutDryRun } from './report.ts';
 
 export const checkCommand = {
   description: 'prove with a dry run of a Job that the API server, the webhook and the daemon work together',
@@ -33,7 +33,8 @@ compares the returned Job with the policy. The Job is sent to the namespace of -
 current user must have the right to create Jobs there. The command skips each check for whose read
 the user has no right. It needs no port-forward. Set --policy-file if the daemon has one.
 
-Exit code: 0 ${checkVerdicts.passed.meaning},
+Exit code: 0 ${checkVerdicts.passed.meaning}
+(${passedWithoutDryRun}),
 1 ${checkVerdicts.failed.meaning}, 2 usage error,
 3 ${checkVerdicts.incomplete.meaning}.
 

@@ -9,6 +9,9 @@ export const checkVerdicts = {
   incomplete: { exitCode: exitCodes.incomplete, meaning: 'no check failed, but the dry run proved nothing' },
 } as const;
 
+/** The meaning of `passed` for `check --pre`, which has no step `dry-run`. */
+export const passedWithoutDryRun = 'no check failed; --pre sends no dry run';
+
 /** The report that `check -o json` prints. docs/reference/check.schema.json is its JSON Schema. */
 export interface CheckReport {
   /** Version of the format of `-o json`. A new version means that a field was renamed or removed. */
@@ -44,6 +47,8 @@ export function checkText({ steps, verdict }: CheckReport, terminal: Terminal): 
     const commands = command === undefined ? [] : [paint('hint', commandRow(command))];
     return [...wrapped(message, { first, rest: ' '.repeat(NAMES + 2) }, terminal), ...commands];
   });
-  const end = `verdict: ${paint(verdictStyles[verdict], verdict)}: ${checkVerdicts[verdict].meaning}`;
+  const isPre = verdict === 'passed' && steps.at(-1)?.name !== 'dry-run';
+  const meaning = isPre ? passedWithoutDryRun : checkVerdicts[verdict].meaning;
+  const end = `verdict: ${paint(verdictStyles[verdict], verdict)}: ${meaning}`;
   return `${[...lines, end].join('\n')}\n`;
 }

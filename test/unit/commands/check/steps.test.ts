@@ -6,7 +6,7 @@ import type { Observations } from '../../../../src/commands/check/observations.t
 import { installedKinds } from '../../../../src/commands/check/pre-observations.ts';
 import { preStepsOf } from '../../../../src/commands/check/pre-steps.ts';
 import { checkText, createReport } from '../../../../src/commands/check/report.ts';
-import { stepsOf } from '../../../../src/commands/check/steps.ts';
+import { type Step, stepsOf } from '../../../../src/commands/check/steps.ts';
 import type { Policy } from '../../../../src/policy/policy.ts';
 import { installObjects } from '../../../../tools/manifests/kustomize.ts';
 import { aCertificateSet, ISSUED_AT } from '../../../support/builders/a-certificate-set.ts';
@@ -118,6 +118,13 @@ describe('the steps of check --pre', () => {
     const cluster = { config, namespaceLabels: {}, missing: [], networkPolicies: [] };
     const result = (version: string) => preStepsOf({ ...cluster, server: { version } })[0]?.result;
     assert.deepEqual(['v1.29.15', 'v1.30.0', 'v1.37.2-gke.1'].map(result), ['failed', 'passed', 'passed']);
+  });
+
+  test('the verdict of check --pre claims no dry run', () => {
+    const cluster = { config, server: { version: 'v1.37.2' }, namespaceLabels: {}, missing: [], networkPolicies: [] };
+    const verdictOf = (steps: readonly Step[]) => checkText(createReport(steps, new Date()), plain).split('\n').at(-2);
+    assert.equal(verdictOf(preStepsOf(cluster)), 'verdict: passed: no check failed; --pre sends no dry run');
+    assert.match(verdictOf(stepsOf(observations())) ?? '', /^verdict: passed: .*the dry run came back capped$/);
   });
 
   test('the step network counts a NetworkPolicy only if it selects the Pods', () => {
