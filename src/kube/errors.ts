@@ -35,10 +35,12 @@ export const orConflict = <T>(call: Promise<T>, what: string): Promise<T> =>
 /**
  * Resolves with the result of a call. Rejects with an OperatorError if the call fails, also if the object does not
  * exist.
+ *
+ * @param forbiddenStep see `kubeError`.
  */
-export const orFail = <T>(call: Promise<T>, what: string): Promise<T> =>
+export const orFail = <T>(call: Promise<T>, what: string, forbiddenStep?: string): Promise<T> =>
   call.catch((error) => {
-    throw kubeError(what, error);
+    throw kubeError(what, error, forbiddenStep);
   });
 
 /** Returns whether the resourceVersion or continue token of a list or watch has expired (410 Gone). */

@@ -213,11 +213,21 @@ describe('terraform-daemon check', () => {
     assert.doesNotMatch(text, /^-/m);
   });
 
+  it('check in a namespace that does not exist proposes to create it, and no log of a daemon', async () => {
+    const { exitCode, text } = await check('--namespace=missing');
+    assert.equal(exitCode, 1, text);
+    assert.match(text, /✗ namespace +namespace missing does not exist kubectl create namespace missing\n/);
+    assert.doesNotMatch(text, / logs /);
+  });
+
   it('check is incomplete for a user who may not create Jobs', async () => {
     await start();
     const { exitCode, text } = await run(cluster.kubeconfigFor(STRANGER));
     assert.equal(exitCode, 3, text);
     assert.match(text, /\n- dry-run +cannot create a Job in namespace vela-system as a dry run: .* is forbidden/);
+    assert.match(text, / kubectl auth can-i create jobs -n vela-system\nverdict: /);
+    assert.doesNotMatch(text, /rbac/);
+    assert.match(text, /\n- endpoints +the name of the Service: it is in the MutatingWebhookConfiguration, which the/);
     assert.match(text, /verdict: incomplete: /);
   });
 

@@ -156,7 +156,7 @@ async function sendSample({ config: { namespace }, callJson }: CheckContext): Pr
   const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
   const call = callJson('POST', path, { query: { dryRun: 'All' }, body: sampleJob(namespace) });
   try {
-    const answer = await within(orFail(call, `create a Job in namespace ${namespace} as a dry run`), DRY_RUN_MS);
+    const answer = await within(orFail(call, `create a Job in namespace ${namespace} as a dry run`, ''), DRY_RUN_MS);
     return answer === 'late' ? { outcome: 'late' } : { outcome: 'returned', job: returnedJob(answer) };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;

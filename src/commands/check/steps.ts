@@ -30,6 +30,7 @@ export const skip = (message: string): Part => ({ result: 'skipped', message });
 export const fail = (message: string, command?: string): Part => ({ result: 'failed', message, command });
 
 const NO_RIGHT = 'the current user has no permission to read it';
+const UNREAD_REGISTRATION = 'it is in the MutatingWebhookConfiguration, which the current user may not read';
 
 /** Returns the only step if the API server does not answer. */
 export const unavailable = (why: string): readonly Step[] => [
@@ -87,6 +88,7 @@ function namespaceStep({ config, registration, namespaceLabels }: Observations):
   if (namespaceLabels === 'absent') {
     return fail(`namespace ${namespace} does not exist`, `kubectl create namespace ${namespace}`);
   }
+  if (registration === 'refused') return skip(`the selector of the webhook: ${UNREAD_REGISTRATION}`);
   if (own === undefined) return skip('there is no webhook whose selectors can be read');
   if (namespaceLabels === 'refused') return skip(`the labels of namespace ${namespace}: ${NO_RIGHT}`);
   const edit = repairCommands(config).editRegistration(config.registration.name);
@@ -100,6 +102,7 @@ function namespaceStep({ config, registration, namespaceLabels }: Observations):
 }
 
 function trustStep({ config, registration, now }: Observations): Part {
+  if (registration === 'refused') return skip(`the CA bundle: ${UNREAD_REGISTRATION}`);
   const live = objectOf(registration);
   if (ownWebhook(live) === undefined) return skip('there is no CA bundle to read');
   const { restart } = commandsFor(live, config);
@@ -114,6 +117,7 @@ function trustStep({ config, registration, now }: Observations): Part {
 }
 
 function endpointsStep({ config, registration, service }: Observations): Part {
+  if (registration === 'refused') return skip(`the name of the Service: ${UNREAD_REGISTRATION}`);
   const live = objectOf(registration);
   const target = ownWebhook(live)?.clientConfig.service;
   if (target === undefined || service === undefined) return skip('no Service is registered');
@@ -133,8 +137,13 @@ function dryRunStep(observations: Observations, causes: readonly Step[]): Part {
   const wanted = wantedBy(policy ?? terraformPolicy, config.namespace);
   if (wanted === undefined) return skip('no rule of --policy-file matches a Job of terraform-controller');
   const { logs } = commandsFor(objectOf(registration), config);
-  if (dryRun.outcome === 'forbidden') return skip(dryRun.why);
-  if (dryRun.outcome === 'failed') return fail(dryRun.why, logs);
+  if (dryRun.outcome === 'forbidden') {
+    return { ...skip(dryRun.why), command: `kubectl auth can-i create jobs -n ${config.namespace}` };
+  }
+  // Without the namespace of the Job, the API server does not call the daemon, so its log has nothing about it.
+  if (dryRun.outcome === 'failed') {
+    return fail(dryRun.why, observations.namespaceLabels === 'absent' ? undefined : logs);
+  }
   const isExplained = causes.some(({ result }) => result === 'failed');
   if (dryRun.outcome === 'late') {
     const why = `the API server has not answered within ${DRY_RUN_MS / 1000} s, because it waits for the endpoint`;

@@ -57,7 +57,7 @@ export async function inspect(
   if (registration instanceof OperatorError && (secret === 'unused' || secret instanceof OperatorError)) {
     throw registration;
   }
-  const endpoint = await probe(objectOf(registration), config, { address, isInPod });
+  const endpoint = await probe(registration, config, { address, isInPod });
   const readings = { secret, registration, endpoint, failure, namespacePhase, applies };
   const report = createReport(readings, config, dependencies.now());
   const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
@@ -80,16 +80,20 @@ async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>>
 }
 
 async function probe(
-  live: V1MutatingWebhookConfiguration | undefined,
+  registration: Readings['registration'],
   config: Config,
   { address, isInPod }: { readonly address: Address | undefined; readonly isInPod: boolean },
 ): Promise<ProbeResult> {
+  const live = objectOf(registration);
   const { serverName, port } = registeredEndpoint(live, config);
   const bundle = liveBundle(live) ?? ('' as Pem);
   if (address !== undefined) return probeEndpoint(address, serverName, bundle);
   const how = isInPod ? [inspectAt(`127.0.0.1:${config.endpoint.port || '<port>'}`)] : outsideCommands(live, config);
   const notProbed = (why: string): ProbeResult => ({ outcome: 'not-dialled', why, how });
-  if (port === undefined) return notProbed('no registered endpoint was found');
+  if (port === undefined) {
+    const isRead = live !== undefined || registration === 'absent';
+    return notProbed(isRead ? 'no registered endpoint was found' : 'the registered endpoint cannot be read');
+  }
   const why = await resolutionProblem(serverName);
   if (why !== undefined) return notProbed(`${serverName} ${why}`);
   return probeEndpoint({ host: serverName, port }, serverName, bundle);

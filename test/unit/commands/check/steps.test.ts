@@ -103,6 +103,20 @@ describe('the steps of check', () => {
     assert.match(named('registration', { policy })?.message ?? '', /another policy/);
   });
 
+  test('a user who may not read the registration is not told that it has no Service, no CA bundle and no selector', () => {
+    for (const name of ['namespace', 'trust', 'endpoints']) {
+      const { result, message } = named(name, { registration: 'refused', service: undefined }) ?? assert.fail();
+      assert.equal(result, 'skipped');
+      assert.match(message, /: it is in the MutatingWebhookConfiguration, which the current user may not read$/);
+    }
+  });
+
+  test('a dry run that fails in a missing namespace proposes no log of a daemon', () => {
+    const dryRun = { outcome: 'failed', why: 'namespaces "team-a" not found' } as const;
+    assert.match(named('dry-run', { dryRun })?.command ?? '', / logs /);
+    assert.equal(named('dry-run', { dryRun, namespaceLabels: 'absent' })?.command, undefined);
+  });
+
   test('a policy file without a rule for the Job skips the dry run, so the verdict is incomplete', () => {
     const policy: Policy = {
       rules: [{ name: 'none', match: { jobName: 'x' }, set: { backoffLimit: 0, restartPolicy: 'Never' } }],

@@ -111,6 +111,11 @@ describe('inspect', () => {
     assert.deepEqual([unreadRegistration.secret.state, unreadRegistration.registration.state], ['present', 'failed']);
   });
 
+  test('inspect without the right to read the registration does not say that no endpoint is registered', async () => {
+    const { endpoint } = await inspected({ registrationProblem: new OperatorError('KUBE_FORBIDDEN', 'no') });
+    assert.deepEqual([endpoint.outcome, endpoint.why], ['not-dialled', 'the registered endpoint cannot be read']);
+  });
+
   test('inspect rejects if it can read neither object', async () => {
     const problem = new OperatorError('KUBE_UNAVAILABLE', 'no answer');
     await assert.rejects(inspected({ problem, registrationProblem: problem }), problem);
