@@ -1,9 +1,9 @@
 import type { TerraformAction } from '../terraform/configuration.ts';
 import type { Ending } from '../terraform/ending.ts';
-import { endingText } from '../terraform/ending-text.ts';
+import { endingText, withoutFreeText } from '../terraform/ending-text.ts';
 import type { ConfigurationReference } from './configuration-store.ts';
 import type { JobReference } from './decide.ts';
-import { type JobEvent, LONGEST_NOTE, logText, retryText } from './job-events.ts';
+import { type JobEvent, logText, retryText, shortEnough } from './job-events.ts';
 
 /** A failed Job of terraform-controller, and the Configuration that waits for it. */
 export interface FailedApply {
@@ -21,19 +21,25 @@ const reasons = { apply: 'ApplyFailed', destroy: 'DestroyFailed' } as const;
  */
 export function failedApplyEvent({ job, action, configuration, ending }: FailedApply): JobEvent {
   const { namespace, name } = configuration;
-  const sentences = [
-    `The Job of terraform ${action} failed and is not retried by policy.`,
-    endingText(ending),
-    logText(job, ending),
-    retryText({ job, configuration: { action, namespace, name } }),
-  ];
-  const note = sentences.filter((sentence) => sentence !== '').join(' ');
+  // The owner of a Job in another namespace need not be the owner of the Configuration.
+  const isFromElsewhere = job.namespace !== namespace;
+  const short = withoutFreeText(ending);
+  const shown = isFromElsewhere ? short : ending;
   const command = ` Or run \`terraform-daemon applies retry ${namespace}/${name}\`.`;
+  const noteOf = (seen: Ending): string => {
+    const sentences = [
+      `The Job of terraform ${action} failed and is not retried by policy.`,
+      endingText(seen),
+      logText(job, seen),
+      retryText({ job, configuration: { action, namespace, name } }),
+    ];
+    return sentences.filter((sentence) => sentence !== '').join(' ');
+  };
   return {
     name: `${action}-failed.${job.uid}`,
     reason: reasons[action],
     action: 'explain',
     // With the longest names only the commands of kubectl fit.
-    note: note.length + command.length <= LONGEST_NOTE ? note + command : note,
+    note: shortEnough([noteOf(shown) + command, noteOf(shown), noteOf(short)]),
   };
 }

@@ -1,6 +1,7 @@
-import { RETRIED_AT } from '../terraform/configuration.ts';
+import { shellWord } from '../lib/text.ts';
+import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
 import type { Ending } from '../terraform/ending.ts';
-import { endingText, logCommandOf, logStateOf } from '../terraform/ending-text.ts';
+import { endingText, logCommandOf, logStateOf, withoutFreeText } from '../terraform/ending-text.ts';
 import type { CapDecision, ExplainDecision, JobReference } from './decide.ts';
 
 /** Reasons of Events about Jobs, and about Configurations whose Job has failed. */
@@ -43,17 +44,22 @@ function whyThisLimit({ reason, to }: CapDecision): string {
   );
 }
 
-/** The message of an Event has at most this many characters. */
-export const LONGEST_NOTE = 1_024;
+/** The limit of the API events.k8s.io/v1. The API server has no limit for the Events of v1, which the daemon creates. */
+const LONGEST_NOTE = 1_024;
+
+/** Returns the first of the messages with at most 1,024 characters, otherwise the last one. No command is cut. */
+export const shortEnough = (notes: readonly string[]): string =>
+  notes.find(({ length }) => length <= LONGEST_NOTE) ?? notes.at(-1) ?? '';
 
 /** Returns the Event for a Job that has failed and is not retried by policy. It says only what was seen. */
 export function notRetriedEvent(decision: ExplainDecision, ending: Ending): JobEvent {
   const { job, caveats } = decision;
-  const parts = [howItFailed(decision), endingText(ending), logText(job, ending), retryText(decision)];
-  const [failed = '', ...others] = parts.filter((part) => part !== '');
-  const noted = [failed, ...(caveats.length > 0 ? [`Note: ${caveats.join('; ')}.`] : []), ...others].join(' ');
-  // All texts but the notes have a limited length, which fits.
-  const note = noted.length <= LONGEST_NOTE ? noted : [failed, ...others].join(' ');
+  const about = caveats.length > 0 ? `Note: ${caveats.join('; ')}.` : '';
+  const noteOf = (note: string, shown: Ending): string => {
+    const parts = [howItFailed(decision), note, endingText(shown), logText(job, shown), retryText(decision)];
+    return parts.filter((part) => part !== '').join(' ');
+  };
+  const note = shortEnough([noteOf(about, ending), noteOf('', ending), noteOf('', withoutFreeText(ending))]);
   return { name: `not-retried.${job.uid}`, reason: 'NotRetried', action: 'explain', note };
 }
 
@@ -79,7 +85,7 @@ export function logText(job: JobReference, ending: Ending): string {
  */
 export function retryText({ job, configuration }: Pick<ExplainDecision, 'job' | 'configuration'>): string {
   const { namespace, name } = job;
-  const remove = `kubectl -n ${namespace} delete job ${name}`;
+  const remove = `kubectl -n ${shellWord(namespace)} delete job ${shellWord(name)}`;
   const start = 'To run it again after fixing the cause';
   if (configuration === undefined) return `${start}, delete the Job (\`${remove}\`) and create it again.`;
   // terraform-controller checks a destroy Job every few seconds.
@@ -88,6 +94,6 @@ export function retryText({ job, configuration }: Pick<ExplainDecision, 'job' | 
     const { name: of, uid } = configuration;
     return `${start}: \`${remove}\`, then change an annotation of the Configuration ${of} with the uid ${uid}.`;
   }
-  const touch = `annotate --overwrite configuration ${configuration.name} ${RETRIED_AT}=$(date +%s)`;
-  return `${start}: \`${remove} && kubectl -n ${configuration.namespace} ${touch}\`.`;
+  const touch = `annotate --overwrite ${CONFIGURATIONS} ${shellWord(configuration.name)} ${RETRIED_AT}=$(date +%s)`;
+  return `${start}: \`${remove} && kubectl -n ${shellWord(configuration.namespace)} ${touch}\`.`;
 }

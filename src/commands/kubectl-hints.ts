@@ -1,18 +1,14 @@
 import { PAUSED, ROTATE } from '../certs/secret-annotations.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import type { Config } from '../cli/config.ts';
-import { RETRIED_AT } from '../terraform/configuration.ts';
+import { shellWord as word } from '../lib/text.ts';
+import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
 
 /**
  * The names in the proposed commands. In the manifests and the chart, the Deployment has the same name as the
  * ClusterRole.
  */
 export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClusterRole'>;
-
-/**
- * Quotes a text for a shell if needed, because the text can come from a live object, which can contain any characters.
- */
-const word = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 interface ObjectName {
   readonly namespace: string;
@@ -22,9 +18,8 @@ interface ObjectName {
 export const retryCommand = ({ namespace, name }: ObjectName): string =>
   `terraform-daemon applies retry ${word(`${namespace}/${name}`)}`;
 
-/** Names the API group, because Knative, Dapr and Crossplane have a kind Configuration, too. */
 export const touchCommand = ({ namespace, name }: ObjectName, at: Date): string =>
-  `kubectl -n ${word(namespace)} annotate --overwrite configurations.terraform.core.oam.dev ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
+  `kubectl -n ${word(namespace)} annotate --overwrite ${CONFIGURATIONS} ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
 
 /** Returns the shell commands that messages propose to the user, with the names of this install. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {

@@ -46,5 +46,9 @@ export const printable = (text: string): string =>
 
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
+/** Quotes a text for a shell if needed, because the text can come from a live object, which can contain any characters. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
 /** Returns a printable text on one line, with each run of white space as one space. */
 export const oneLine = (text: string): string => printable(text.replaceAll(/\s+/g, ' ')).trim();

@@ -19,6 +19,9 @@ export type JobConfiguration = {
  */
 export const RETRIED_AT = 'terraform.job.kb.io/retried-at';
 
+/** The kind in commands. The short name would be ambiguous: Dapr, Knative and Crossplane have a kind Configuration too. */
+export const CONFIGURATIONS = 'configurations.terraform.core.oam.dev';
+
 const JOB_NAME = /^(.+)-(apply|destroy)$/;
 const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

@@ -1,3 +1,4 @@
+import { shellWord } from '../lib/text.ts';
 import type { Ending } from './ending.ts';
 
 /** Returns one or two sentences about how a failed Job ended, at most 460 characters. They say only what was seen. */
@@ -10,19 +11,19 @@ export function endingText(ending: Ending): string {
     case 'init-failed':
       return `Init container ${ending.container} of Pod ${ending.pod} ${exitText(ending)}, so no main container started.`;
     case 'evicted':
-      return `The kubelet evicted Pod ${ending.pod} ${because(ending)}.`;
+      return `The kubelet evicted Pod ${ending.pod}${because(ending)}.`;
     case 'disrupted':
-      return `Pod ${ending.pod} was deleted ${disruptions[ending.reason] ?? 'by a disruption'} (${ending.reason}).`;
+      return `Pod ${ending.pod} was deleted ${disruptions[ending.reason] ?? 'by a disruption'}${inBrackets(ending)}.`;
     case 'node-lost':
-      return `The node of Pod ${ending.pod} ${nodeLosses[ending.reason] ?? 'lost a container'} (${ending.reason}).`;
+      return `The node of Pod ${ending.pod} ${nodeLosses[ending.reason] ?? 'lost a container'}${inBrackets(ending)}.`;
     case 'deadline':
       return `${ending.pod === undefined ? 'The Job' : `Pod ${ending.pod}`} was active for longer than its activeDeadlineSeconds.`;
     case 'never-started':
-      return `Container ${ending.container} of Pod ${ending.pod} did not start (${ending.reason}).`;
+      return `Container ${ending.container} of Pod ${ending.pod} did not start${inBrackets(ending)}.`;
     case 'refused':
-      return `The kubelet refused Pod ${ending.pod} ${because(ending)}. No container started.`;
+      return `The kubelet refused Pod ${ending.pod}${because(ending)}. No container started.`;
     case 'not-scheduled':
-      return `The scheduler found no node for Pod ${ending.pod} (${ending.reason}). No container started.`;
+      return `The scheduler found no node for Pod ${ending.pod}${inBrackets(ending)}. No container started.`;
     case 'pod-gone':
       if (ending.pod !== undefined) return `Pod ${ending.pod} was deleted before it finished.`;
       return 'The Job has no Pod any more, so how it ended is not known.';
@@ -32,12 +33,15 @@ export function endingText(ending: Ending): string {
 }
 
 const exitText = ({ exitCode, reason }: { readonly exitCode: number; readonly reason: string | undefined }): string =>
-  `exited with code ${exitCode}${reason === undefined ? '' : ` (${reason})`}`;
+  `exited with code ${exitCode}${inBrackets({ reason })}`;
+
+const inBrackets = ({ reason = '' }: { readonly reason: string | undefined }): string =>
+  reason === '' ? '' : ` (${reason})`;
 
 /** The reason and, if there is one, the message of the kubelet, which has a prefix and can end with a full stop. */
 function because({ reason, message }: { readonly reason: string; readonly message: string }): string {
   const text = message.replace(/^Pod was rejected: /, '').replace(/[.\s]+$/, '');
-  return `(${reason})${text === '' ? '' : `: ${text}`}`;
+  return `${inBrackets({ reason })}${text === '' ? '' : `: ${text}`}`;
 }
 
 /** By the reason of the Pod condition DisruptionTarget. */
@@ -53,6 +57,15 @@ const nodeLosses: Readonly<Record<string, string>> = {
   NodeLost: 'does not answer',
   Terminated: 'shut down',
 };
+
+/** The reasons that decide about a text of ours. */
+const OWN_REASONS: readonly string[] = ['Evicted', ...Object.keys(disruptions), ...Object.keys(nodeLosses)];
+
+/** Returns an ending without the texts that a client with the right to patch `pods/status` can choose freely. */
+export function withoutFreeText(ending: Ending): Ending {
+  const silent = 'message' in ending ? { ...ending, message: '' } : ending;
+  return 'reason' in silent && !OWN_REASONS.includes(silent.reason ?? '') ? { ...silent, reason: '' } : silent;
+}
 
 /** Whether kubectl can read the log of a failed Job: yes, perhaps, no longer, or there was never a log. */
 export type LogState = 'kept' | 'uncertain' | 'gone' | 'none';
@@ -88,9 +101,10 @@ export function logCommandOf(
   ending: Ending,
 ): string | undefined {
   if (!['kept', 'uncertain'].includes(logStateOf(ending))) return undefined;
-  const logs = `kubectl -n ${namespace} logs`;
-  if ('container' in ending) return `${logs} ${ending.pod} -c ${ending.container}`;
+  const logs = `kubectl -n ${shellWord(namespace)} logs`;
+  if ('container' in ending) return `${logs} ${shellWord(ending.pod)} -c ${shellWord(ending.container)}`;
   // A container that never started has no log, and kubectl would end at it.
   const all = '--all-containers --ignore-errors';
-  return 'pod' in ending && ending.pod !== undefined ? `${logs} ${ending.pod} ${all}` : `${logs} job/${name} ${all}`;
+  const of = 'pod' in ending && ending.pod !== undefined ? ending.pod : `job/${name}`;
+  return `${logs} ${shellWord(of)} ${all}`;
 }

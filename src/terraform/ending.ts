@@ -3,7 +3,7 @@ import { oneLine, truncate } from '../lib/text.ts';
 
 /**
  * How a failed Job ended, as far as its Pods and its conditions show it. Each text in it comes from the cluster, and is
- * short and printable. No ending has the log or the termination message of a container, because these can have secrets.
+ * short and printable. The names are those in the metadata and the spec, which the API server validates. No ending has the log or the termination message of a container, because these can have secrets.
  */
 export type Ending =
   /** A container exited with an error. */
@@ -50,7 +50,7 @@ export interface PodEnding {
   readonly createdAt: string;
 }
 
-/** Maximum length of a reason, and of a message of the kubelet. The message of an Event has at most 1,024 characters. */
+/** Maximum length of a name, of a reason, and of a message of the kubelet. */
 const LONGEST = { name: 63, reason: 60, message: 200 };
 
 /**
@@ -118,7 +118,7 @@ export function podEnding(pod: unknown): PodEnding {
   const { name, creationTimestamp, deletionTimestamp } = asObject(metadata);
   const isDeleted = typeof deletionTimestamp === 'string';
   const found: FoundPod = {
-    status: asObject(status),
+    status: withKnownContainers(asObject(status), asObject(spec)),
     spec: asObject(spec),
     in: { pod: textOf(name, LONGEST.name), isKept: !isDeleted },
   };
@@ -129,6 +129,20 @@ export function podEnding(pod: unknown): PodEnding {
   }
   const isGone = isDeleted && found.status.phase !== 'Succeeded';
   return { ending: isGone ? { kind: 'pod-gone', pod: found.in.pod } : undefined, createdAt };
+}
+
+/**
+ * Returns the status of a Pod without the containers that are not in its spec. The API server validates the names in a
+ * spec, but not those in a status, and a client with the right to patch `pods/status` can write any text there.
+ */
+function withKnownContainers(status: JsonObject, spec: JsonObject): JsonObject {
+  const known = (statuses: unknown, containers: unknown) =>
+    objectsIn(statuses).filter(({ name }) => objectsIn(containers).some((container) => container.name === name));
+  return {
+    ...status,
+    initContainerStatuses: known(status.initContainerStatuses, spec.initContainers),
+    containerStatuses: known(status.containerStatuses, spec.containers),
+  };
 }
 
 interface FoundPod {

@@ -164,7 +164,7 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     }, DONE);
   const retry = (configuration: string) =>
     `To run it again after fixing the cause: \`kubectl -n team-a delete job ${configuration}-apply && ` +
-    `kubectl -n team-a annotate --overwrite configuration ${configuration} terraform.job.kb.io/retried-at=$(date +%s)\`.`;
+    `kubectl -n team-a annotate --overwrite configurations.terraform.core.oam.dev ${configuration} terraform.job.kb.io/retried-at=$(date +%s)\`.`;
 
   for (const [kind, [status, text]] of Object.entries(endings)) {
     it(`the Event of a Job with the ending ${kind} says what the status of its Pod shows`, async () => {

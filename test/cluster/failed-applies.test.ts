@@ -128,7 +128,7 @@ describe('a failed Job of terraform-controller, reported by the daemon', () => {
     assert.match(shown, /Container terraform-executor of Pod bucket-apply-\w+ exited with code 1 \(Error\)\./);
     assert.match(
       shown,
-      /`kubectl -n team-a delete job bucket-apply && kubectl -n team-a annotate --overwrite configuration bucket /,
+      /`kubectl -n team-a delete job bucket-apply && kubectl -n team-a annotate --overwrite configurations.terraform.core.oam.dev bucket /,
     );
     await untilCounted({ 'team-a': 1 });
     assert.deepEqual(await eventsOn('team-b'), []);

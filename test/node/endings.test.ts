@@ -133,7 +133,7 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g,
 /** Returns a regular expression that matches the whole message of the expected Event. */
 function expectedNote({ failed, seen, log }: Case, namespace: string, pod: string): RegExp {
   const kubectl = `kubectl -n ${namespace}`;
-  const touch = `${kubectl} annotate --overwrite configuration oss-bucket terraform.job.kb.io/retried-at=$(date +%s)`;
+  const touch = `${kubectl} annotate --overwrite configurations.terraform.core.oam.dev oss-bucket terraform.job.kb.io/retried-at=$(date +%s)`;
   const retry = `\`${kubectl} delete job oss-bucket-apply && ${touch}\``;
   const ofLog = 'text' in log ? log.text : ` Its log: \`${kubectl} logs ${pod} ${log.args}\`.`;
   const start = escaped(`This Job ${failed ?? 'failed, and the policy allows no retry.'} `);

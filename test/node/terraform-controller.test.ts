@@ -27,8 +27,8 @@ const OUTCOMES = {
 
 /** What the Event on the Configuration says about the end of the Job. */
 const SEEN = {
-  'apply-fails': /^The Job of terraform apply failed .*\. Container terraform-executor of Pod \S+ exited with code 1 /,
-  'init-fails': /^The Job of terraform apply failed .*\. Init container terraform-init of Pod \S+ exited with code 1 /,
+  'apply-fails': /^The Job of terraform apply failed .*\. Container terraform-executor of Pod \S+ exited with code 1\b/,
+  'init-fails': /^The Job of terraform apply failed .*\. Init container terraform-init of Pod \S+ exited with code 1\b/,
 };
 
 /** Whether the version reads all Configurations every 10 s. The main branch ignores `--informer-re-sync-interval`. */
@@ -116,7 +116,9 @@ describe('terraform-controller on a real node, with the daemon', () => {
           assert.deepEqual([report?.reason, others], ['ApplyFailed', []]);
           assert.match(report?.message ?? '', seen);
           assert.ok(
-            report?.message?.includes(`kubectl -n ${team.namespace} annotate --overwrite configuration ${name} `),
+            report?.message?.includes(
+              `kubectl -n ${team.namespace} annotate --overwrite configurations.terraform.core.oam.dev ${name} `,
+            ),
           );
           rows.push({ version, mode, name, event: report?.message });
         }
@@ -253,7 +255,7 @@ async function failedJobEvents(team: Team): Promise<Readonly<Record<string, stri
       await team.podName(name),
     ];
     const remove = `kubectl -n ${jobNamespace} delete job ${job?.name}`;
-    const touch = `kubectl -n ${namespace} annotate --overwrite configuration ${name} terraform.job.kb.io/retried-at=$(date +%s)`;
+    const touch = `kubectl -n ${namespace} annotate --overwrite configurations.terraform.core.oam.dev ${name} terraform.job.kb.io/retried-at=$(date +%s)`;
     const retry =
       namespace === jobNamespace
         ? `\`${remove} && ${touch}\`.`

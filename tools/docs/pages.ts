@@ -135,7 +135,7 @@ function reasonsPage(): string {
         [
           code('failed apply reported on its configuration'),
           code('ApplyFailed'),
-          'the Job of terraform apply has failed, the policy does not retry it, and the Configuration is not Available',
+          'the Job of terraform apply has failed, the policy does not retry it, and the Configuration is neither Available nor being deleted',
         ],
         [
           code('failed apply reported on its configuration'),
@@ -145,7 +145,7 @@ function reasonsPage(): string {
       ],
     ),
     '## Endings of a failed Job',
-    'The message of `NotRetried` says how the Job ended, as far as its Pods show it. The log line `job failed, not retried by policy` has the ending in the field `ending`.',
+    'The message of `NotRetried` says how the Job ended, as far as its Pods show it. The log line `job failed, not retried by policy` has the ending in the field `ending`. `ApplyFailed` and `DestroyFailed` say it too, but without the reason and the message of the Pod if the Job is in another namespace than the Configuration.',
     markdownTable(
       ['ending', 'what was seen'],
       Object.entries(endingTexts).map(([kind, text]) => [code(kind), text]),

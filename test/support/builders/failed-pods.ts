@@ -33,12 +33,16 @@ const disrupted = (reason: string): object => ({
   ],
 });
 
-/** Returns a Pod as the kubelet and the API server leave it after its end. */
-export const aPod = (status: object, metadata: object = {}): Json => ({
+const names = (...lists: (readonly Json[])[]): readonly object[] => lists.flat().map(({ name }) => ({ name }));
+const INIT = [{ name: 'prepare-input-terraform-configurations' }, { name: 'terraform-init' }];
+const MAIN = [{ name: 'terraform-executor' }];
+
+/** Returns a Pod as the kubelet and the API server leave it after its end. Each container of the status is in its spec. */
+export const aPod = (status: Json, metadata: object = {}): Json => ({
   metadata: { name: POD, namespace: 'team-a', creationTimestamp: '2026-11-29T10:00:00Z', ...metadata },
   spec: {
-    initContainers: [{ name: 'prepare-input-terraform-configurations' }, { name: 'terraform-init' }],
-    containers: [{ name: 'terraform-executor' }],
+    initContainers: names(INIT, status.initContainerStatuses ?? []),
+    containers: names(MAIN, status.containerStatuses ?? []),
   },
   status: { phase: 'Failed', ...status },
 });

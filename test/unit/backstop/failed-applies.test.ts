@@ -114,6 +114,7 @@ describe('the report of a failed apply', () => {
     const terminated = { exitCode: 7, reason: 'Error', finishedAt: '2030-01-01T00:00:00Z' };
     pods.push({
       metadata: { name: 'pod-1', creationTimestamp: '2030-01-01T00:00:00Z' },
+      spec: { containers: [{ name: 'terraform-executor' }] },
       status: { phase: 'Failed', containerStatuses: [{ name: 'terraform-executor', state: { terminated } }] },
     });
     begin().add(decided(aFailedJob(), anApply), unknown);

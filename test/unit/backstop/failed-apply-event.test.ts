@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { failedApplyEvent } from '../../../src/backstop/failed-apply-event.ts';
 import { RETRIED_AT } from '../../../src/terraform/configuration.ts';
 import type { Ending } from '../../../src/terraform/ending.ts';
+import { failedPods } from '../../support/builders/failed-pods.ts';
 
 const job = { namespace: 'jobs', name: 'c-1-apply', uid: 'j-1', resourceVersion: '1' };
 const configuration = { namespace: 'team-a', name: 'bucket', uid: 'c-1' };
@@ -18,10 +19,10 @@ describe('the Event on a Configuration', () => {
       action: 'explain',
       note:
         'The Job of terraform apply failed and is not retried by policy. ' +
-        'Container terraform-executor of Pod c-1-apply-abcde exited with code 1 (Error). ' +
+        'Container terraform-executor of Pod c-1-apply-abcde exited with code 1. ' +
         'Its log: `kubectl -n jobs logs c-1-apply-abcde -c terraform-executor`. ' +
         'To run it again after fixing the cause: `kubectl -n jobs delete job c-1-apply && ' +
-        `kubectl -n team-a annotate --overwrite configuration bucket ${RETRIED_AT}=$(date +%s)\`. ` +
+        `kubectl -n team-a annotate --overwrite configurations.terraform.core.oam.dev bucket ${RETRIED_AT}=$(date +%s)\`. ` +
         'Or run `terraform-daemon applies retry team-a/bucket`.',
     });
   });
@@ -41,7 +42,19 @@ describe('the Event on a Configuration', () => {
     const never: Ending = { kind: 'never-started', container: 'terraform-init', reason: 'ErrImagePull', ...pod };
     const { note } = failedApplyEvent({ ...apply, ending: never });
     assert.doesNotMatch(note, /log/);
-    assert.match(note, /did not start \(ErrImagePull\)\. To run it again/);
+    assert.match(note, /did not start\. To run it again/);
+  });
+
+  test('the Event on a Configuration has no free text of a Job in another namespace, which can have another owner', () => {
+    const HACKED = 'HACKED by another team';
+    const own = { ...job, namespace: 'team-a' };
+    for (const { ending } of Object.values(failedPods)) {
+      const reason = 'reason' in ending ? { ...ending, reason: HACKED } : ending;
+      const forged: Ending = 'message' in reason ? { ...reason, message: HACKED } : reason;
+      assert.doesNotMatch(failedApplyEvent({ ...apply, ending: forged }).note, /HACKED/, ending.kind);
+      const { note } = failedApplyEvent({ ...apply, job: own, ending: forged });
+      assert.equal(note.includes(HACKED), 'reason' in ending, ending.kind);
+    }
   });
 
   test('the message of the Event on a Configuration has at most 1,024 characters also with the longest names', () => {
@@ -51,6 +64,7 @@ describe('the Event on a Configuration', () => {
     const endings: readonly Ending[] = [
       { kind: 'refused', pod: long('p'), isKept: true, reason: long('r', 60), message: long('m', 200) },
       { ...ending, container: long('x'), pod: long('p'), reason: long('r', 60) },
+      { kind: 'evicted', pod: long('p'), isKept: true, reason: long('r', 60), message: long('m', 200) },
       { kind: 'unknown' },
     ];
     for (const one of endings) {

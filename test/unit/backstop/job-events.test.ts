@@ -4,7 +4,7 @@ import type { CapDecision, ExplainDecision } from '../../../src/backstop/decide.
 import { missedEvent, notRetriedEvent } from '../../../src/backstop/job-events.ts';
 import type { JobConfiguration } from '../../../src/terraform/configuration.ts';
 import { type Ending, endingAfter, podEnding } from '../../../src/terraform/ending.ts';
-import { failedPods } from '../../support/builders/failed-pods.ts';
+import { aPod, failedPods } from '../../support/builders/failed-pods.ts';
 
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const apply: JobConfiguration = { action: 'apply', namespace: 'team-a', name: 'oss-bucket' };
@@ -18,7 +18,7 @@ const FAILED = 'This Job failed, and the policy allows no retry.';
 const DELETE = 'kubectl -n team-a delete job oss-bucket-apply';
 const AGAIN = 'To run it again after fixing the cause';
 const RETRY =
-  `${AGAIN}: \`${DELETE} && kubectl -n team-a annotate --overwrite configuration oss-bucket ` +
+  `${AGAIN}: \`${DELETE} && kubectl -n team-a annotate --overwrite configurations.terraform.core.oam.dev oss-bucket ` +
   'terraform.job.kb.io/retried-at=$(date +%s)`.';
 
 describe('the note of a NotRetried Event', () => {
@@ -75,6 +75,15 @@ describe('the note of a NotRetried Event', () => {
   });
 });
 
+test('a shell reads each name in the commands of an Event about a Job as one word', () => {
+  const evil = 'a;touch /tmp/owned';
+  const about = { ...job, namespace: evil, name: evil };
+  const found = note({ kind: 'unknown' }, { job: about, configuration: { ...apply, namespace: evil, name: evil } });
+  const commands = found.match(/`[^`]+`/g) ?? [];
+  assert.equal(commands.length, 2);
+  for (const command of commands) assert.doesNotMatch(command.replaceAll(/'[^']*'/g, ''), /touch|;/);
+});
+
 test('the note of each Event about a Job has at most 1,024 characters', () => {
   const long = 'n'.repeat(63);
   const about = { ...job, namespace: long, name: long };
@@ -87,10 +96,13 @@ test('the note of each Event about a Job has at most 1,024 characters', () => {
     { reason, message: 'm'.repeat(300) },
     { reason: 'Evicted', message: 'm'.repeat(300), containerStatuses: [{ name: long }] },
     { conditions: [{ type: 'DisruptionTarget', status: 'True', reason }] },
+    {
+      reason,
+      message: 'm'.repeat(300),
+      conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' }],
+    },
   ];
-  const endings = statuses.map((status) =>
-    endingAfter(undefined, [podEnding({ metadata: { name: long }, status: { phase: 'Failed', ...status } })]),
-  );
+  const endings = statuses.map((status) => endingAfter(undefined, [podEnding(aPod(status, { name: long }))]));
   const configurations: JobConfiguration[] = [
     { action: 'apply', namespace: long, name: long },
     { action: 'apply', uid: 'cb32d57d-9351-4e33-80dc-aaf4249d0f34', name: long },

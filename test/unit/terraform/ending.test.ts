@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, test } from 'node:test';
 import { type Ending, endingOf, failureOf, podEnding, withEarlier } from '../../../src/terraform/ending.ts';
-import { endingText, logCommandOf, logStateOf } from '../../../src/terraform/ending-text.ts';
+import { endingText, logCommandOf, logStateOf, withoutFreeText } from '../../../src/terraform/ending-text.ts';
 import { endingTexts } from '../../../tools/docs/texts.ts';
 import { aTerraformJob, type Json } from '../../support/builders/a-job.ts';
 import { aPod, failedPods } from '../../support/builders/failed-pods.ts';
@@ -117,6 +117,61 @@ describe('how a failed Job ended', () => {
       assert.match(endingText(ending), /^[\x20-\x7e]{20,460}$/);
     }
     assert.match(failureOf(failed(text))?.reason ?? '', /^[\x20-\x7e]{60}$/);
+  });
+
+  it('a container that is not in the spec of its Pod is in no ending', () => {
+    const job = { namespace: 'team-a', name: 'oss-bucket-apply' };
+    const forged = 'x;touch /tmp/owned;#';
+    const states = [
+      { terminated: { exitCode: 1, reason: 'Error' } },
+      { terminated: { exitCode: 137, reason: 'OOMKilled' } },
+      { terminated: { exitCode: 128, reason: 'StartError' } },
+      { waiting: { reason: 'ErrImagePull' } },
+    ];
+    const { spec } = aPod({});
+    const [init, main] = [spec.initContainers[1], spec.containers[0]];
+    for (const state of states) {
+      for (const field of ['state', 'lastState']) {
+        const statuses = (name: string) => [{ name, [field]: state, containerID: 'x' }];
+        for (const list of ['initContainerStatuses', 'containerStatuses']) {
+          const ending = endingWith([{ ...aPod({ [list]: statuses(forged) }), spec }]);
+          assert.ok(!('container' in ending), JSON.stringify(ending));
+          assert.doesNotMatch(`${endingText(ending)} ${logCommandOf(job, ending)}`, /touch/);
+        }
+        // A main container is no init container.
+        assert.ok(!('container' in endingWith([{ ...aPod({ initContainerStatuses: statuses(main.name) }), spec }])));
+        assert.ok(!('container' in endingWith([{ ...aPod({ containerStatuses: statuses(init.name) }), spec }])));
+      }
+    }
+    assert.ok('container' in endingWith([{ ...aPod({ containerStatuses: [exit(main.name, '')] }), spec }]));
+  });
+
+  it('a shell reads each name in the command for a log as one word', () => {
+    const evil = 'a b;$(c)';
+    const quoted = `'${evil}'`;
+    const where = { namespace: evil, name: evil };
+    const pod = { pod: evil, isKept: true };
+    const commands: [Ending, string][] = [
+      [{ kind: 'exited', container: evil, exitCode: 1, reason: 'Error', ...pod }, `${quoted} -c ${quoted}`],
+      [{ kind: 'deadline', pod: evil }, `${quoted} --all-containers --ignore-errors`],
+      [{ kind: 'unknown' }, `'job/${quoted.slice(1)} --all-containers --ignore-errors`],
+    ];
+    for (const [ending, rest] of commands) {
+      assert.equal(logCommandOf(where, ending), `kubectl -n ${quoted} logs ${rest}`);
+    }
+  });
+
+  it('without free text each ending keeps its names, its exit code and the words of ours, and no text of a status', () => {
+    for (const { ending, text } of Object.values(failedPods)) {
+      const free = 'reason' in ending ? { ...ending, reason: 'HACKED' } : ending;
+      const forged: Ending = 'message' in free ? { ...free, message: 'HACKED' } : free;
+      assert.doesNotMatch(endingText(withoutFreeText(forged)), /HACKED|undefined|\( *\)| \.|: *\./, ending.kind);
+      const own = withoutFreeText(ending);
+      assert.equal(logStateOf(own), logStateOf(ending), text);
+      assert.deepEqual({ ...own, reason: '', message: '' }, { ...ending, reason: '', message: '' });
+    }
+    const lost = failedPods['a Pod whose node was removed'];
+    assert.ok(lost && endingText(withoutFreeText(lost.ending)) === lost.text);
   });
 
   it('a Job fails from the condition FailureTarget on, and has failed with the condition Failed', () => {

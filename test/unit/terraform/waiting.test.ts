@@ -11,6 +11,13 @@ describe('a Configuration that waits for a failed Job', () => {
     assert.equal(isWaiting({ metadata: {}, status: { apply: { state: 'Available' } } }, 'apply'), false);
   });
 
+  it('a Configuration that is being deleted does not wait for its apply in any state', () => {
+    for (const state of ['ProvisioningAndChecking', 'Available', undefined]) {
+      const metadata = { deletionTimestamp: '2030-01-01T00:00:00Z' };
+      assert.equal(isWaiting({ metadata, status: { apply: { state } } }, 'apply'), false, state);
+    }
+  });
+
   it('a Configuration waits for its destroy only while it is being deleted', () => {
     assert.equal(isWaiting({ metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } }, 'destroy'), true);
     assert.equal(isWaiting({ metadata: {}, status: { destroy: { state: 'Destroying' } } }, 'destroy'), false);
