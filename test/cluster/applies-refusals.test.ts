@@ -70,11 +70,11 @@ describe('terraform-daemon applies without a terraform-controller', () => {
   };
 
   /** Stores the Job of the Configuration as a failed one. */
-  async function failedJob(namespace = TEAM): Promise<string> {
+  async function failedJob(namespace = TEAM, configuration = 'oss-bucket'): Promise<string> {
     const job: Json = await recordedJob('create-terraform-apply', namespace);
-    const prefix = namespace === TEAM ? 'oss-bucket' : await uidOfConfiguration();
+    const prefix = namespace === TEAM ? configuration : await uidOfConfiguration();
     const name = `${prefix}-apply`;
-    const body = structuredClone(job);
+    const body = JSON.parse(JSON.stringify(job).replaceAll('"oss-bucket"', `"${configuration}"`));
     body.metadata = { name, namespace };
     for (const { configMap } of body.spec.template.spec.volumes) if (configMap) configMap.name = `tf-${prefix}`;
     await cluster.batch.createNamespacedJob({ namespace, body });
@@ -215,6 +215,24 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     );
     const found = await admin('retry', `${TEAM}/oss-bucket`);
     assert.match(found.stdout, new RegExp(`\nJob ${OTHER}/\\S+-apply: failed\\.`));
+  });
+
+  it('retry --wait of a Configuration that is deleted meanwhile does not report the destroy as the new apply', async () => {
+    await createConfiguration(cluster, TEAM, 'doomed');
+    await failedJob(TEAM, 'doomed');
+    const doomed = ['-n', TEAM, 'configurations.terraform.core.oam.dev', 'doomed'];
+    const finalizers = (list: string) => ['patch', ...doomed, '--type=merge', `-p={"metadata":{"finalizers":${list}}}`];
+    await kubectl(cluster.kubeconfig, finalizers('["example.com/destroy"]'));
+    const retried = admin('retry', `${TEAM}/doomed`, '--yes', '--wait');
+    await eventually(async () => assert.deepEqual(await jobsIn(TEAM), []));
+    await kubectl(cluster.kubeconfig, ['delete', ...doomed, '--wait=false']);
+    const { exitCode, stdout } = await retried;
+    await kubectl(cluster.kubeconfig, finalizers('null'));
+    assert.equal(exitCode, 1, stdout);
+    assert.match(
+      stdout,
+      /\nnot done: Configuration team-a\/doomed was deleted meanwhile, so terraform-controller runs terraform destroy instead\n$/,
+    );
   });
 
   it('retry whose annotation is refused after the Job was deleted says what is left to do', async () => {

@@ -72,28 +72,48 @@ function planWithoutJob(configuration: Configuration): RetryPlan {
   return { step: 'touch', action, configuration };
 }
 
-/** What the new Job shows, after the retry. */
-export type Progress =
-  | { readonly step: 'wait' }
-  /** The Configuration no longer exists: its destroy has succeeded. */
-  | { readonly step: 'removed' }
-  | { readonly step: 'created' | 'ended'; readonly apply: Apply };
+/** What another user did with the Configuration since the plan was made. `removed` is also how a destroy ends. */
+export type ConfigurationChange = 'removed' | 'being-deleted' | 'recreated';
+
+/** Returns how the Configuration differs from the planned one, so that no other Job is taken for the new Job. */
+function changeOf({ configuration }: RetryState, { action, ...planned }: Ready): ConfigurationChange | undefined {
+  if (configuration === undefined) return 'removed';
+  if (configuration.uid !== planned.configuration.uid) return 'recreated';
+  return actionFor(configuration) === action ? undefined : 'being-deleted';
+}
 
 /**
- * Returns how far the retry is.
- *
- * @param former the uids of the Jobs before the retry.
+ * Returns what is left of a failed Job that had changed before its deletion: its new version, or `deleted` if another
+ * user has deleted it.
  */
-export function progressOf({ configuration, applies }: RetryState, former: JobReference['uid'] | undefined): Progress {
-  const apply = applies.find(({ job }) => job.uid !== former);
-  if (configuration === undefined) return { step: 'removed' };
+export function afterConflict(state: RetryState, plan: Ready, uid: JobReference['uid']) {
+  const apply = state.applies.find(({ job }) => job.uid === uid);
+  return changeOf(state, plan) ?? (apply === undefined || apply.isBeingDeleted ? 'deleted' : apply.job);
+}
+
+/** The new Job. */
+export interface Created {
+  readonly step: 'created' | 'ended';
+  readonly apply: Apply;
+}
+
+export interface Changed {
+  readonly step: ConfigurationChange;
+}
+
+/** What is seen after the retry. */
+export type Progress = Created | Changed | { readonly step: 'wait' };
+
+/** Returns how far the retry is. */
+export function progressOf(state: RetryState, plan: Ready): Progress {
+  const change = changeOf(state, plan);
+  if (change !== undefined) return { step: change };
+  const former = plan.step === 'retry' ? plan.apply.job.uid : undefined;
+  const apply = state.applies.find(({ job }) => job.uid !== former);
   if (apply === undefined) return { step: 'wait' };
   return { step: apply.state === 'running' ? 'created' : 'ended', apply };
 }
 
-/** Returns what is known of the new Job; `undefined` if the cluster could not be read. */
-export function runOf(state: RetryState | undefined, uid: JobReference['uid']): Apply | 'removed' | 'gone' | undefined {
-  if (state === undefined) return undefined;
-  if (state.configuration === undefined) return 'removed';
-  return state.applies.find(({ job }) => job.uid === uid) ?? 'gone';
-}
+/** Returns what is known of the new Job. */
+export const runOf = (state: RetryState, plan: Ready, uid: JobReference['uid']): Apply | ConfigurationChange | 'gone' =>
+  changeOf(state, plan) ?? state.applies.find(({ job }) => job.uid === uid) ?? 'gone';

@@ -3,7 +3,15 @@ import { OperatorError } from '../../lib/errors.ts';
 import { touchCommand } from '../kubectl-hints.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
-import { type Progress, progressOf, type Ready, runOf } from './retry-plan.ts';
+import {
+  type Changed,
+  type ConfigurationChange,
+  type Created,
+  type Progress,
+  progressOf,
+  type Ready,
+  runOf,
+} from './retry-plan.ts';
 import { type RetryTarget, readAgain, readState } from './retry-state.ts';
 
 export interface Waiting extends RetryTarget, ProgressOutput {
@@ -29,10 +37,8 @@ export type NotCreated =
   | { readonly step: 'interrupted'; readonly why: string }
   | { readonly step: 'not-created'; readonly why: string };
 
-export type Created = Exclude<Progress, { readonly step: 'wait' }>;
-
-/** Annotates the Configuration until its Job is there again. */
-export async function untilCreated(waiting: Waiting): Promise<Created | NotCreated> {
+/** Annotates the Configuration until its Job is there again, or until another user has deleted the Configuration. */
+export async function untilCreated(waiting: Waiting): Promise<Created | Changed | NotCreated> {
   const { plan, stop, show } = waiting;
   const touch = createTouch(waiting);
   const startMs = performance.now();
@@ -58,11 +64,9 @@ interface Attempt {
 }
 
 async function attempt(waiting: Waiting, touch: () => Promise<void>): Promise<Attempt> {
-  const { plan } = waiting;
-  const former = plan.step === 'retry' ? plan.apply.job.uid : undefined;
   try {
     await touch();
-    return { progress: progressOf(await readState(waiting), former) };
+    return { progress: progressOf(await readState(waiting), waiting.plan) };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     return { progress: { step: 'wait' }, problem: error };
@@ -93,22 +97,24 @@ function whatIsLeft({ step, configuration }: Ready, isTouched: boolean): string 
 }
 
 /** How the wait for the end of a Job ended. */
-export type RunEnd = Apply | 'removed' | 'gone' | 'interrupted';
+export type RunEnd = Apply | ConfigurationChange | 'gone' | 'interrupted';
 
 /**
  * Waits for the end of the new Job. After a successful destroy, terraform-controller deletes the Job and then removes
  * the Configuration, so a missing Job is no failure for a while.
  */
 export async function untilEnded(waiting: Waiting, { job }: Apply): Promise<RunEnd> {
-  const { action } = waiting.plan;
+  const { plan } = waiting;
+  const { action } = plan;
   const graceMs = action === 'destroy' ? CREATED_MS : 0;
   const startMs = performance.now();
   let goneMs = Number.POSITIVE_INFINITY;
   while (!waiting.stop.aborted) {
-    const run = runOf(await readAgain(waiting), job.uid);
+    const state = await readAgain(waiting);
+    const run = state && runOf(state, plan, job.uid);
     const nowMs = performance.now();
-    if (run === 'removed' || (typeof run === 'object' && run.state !== 'running')) return run;
     if (run === 'gone') goneMs = Math.min(goneMs, nowMs);
+    else if (run !== undefined && !(typeof run === 'object' && run.state === 'running')) return run;
     if (nowMs - goneMs >= graceMs) return 'gone';
     waiting.show(`terraform ${action} runs, ${seconds(nowMs - startMs)}`);
     await pause(waiting.stop);

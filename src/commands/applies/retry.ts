@@ -8,9 +8,9 @@ import { isAllowed } from '../rights.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
 import { readEnding } from './observations.ts';
-import { planRetry, type Ready } from './retry-plan.ts';
+import { afterConflict, type ConfigurationChange, type Created, planRetry, type Ready } from './retry-plan.ts';
 import { type RetryTarget, readNearNames, readState } from './retry-state.ts';
-import { type Created, untilCreated, untilEnded, type Waiting } from './retry-waits.ts';
+import { untilCreated, untilEnded, type Waiting } from './retry-waits.ts';
 
 /** What the user asked for, and how to talk to the user. */
 export interface Retry extends RetryTarget, ProgressOutput {
@@ -37,13 +37,16 @@ export async function retry(request: Retry): Promise<ExitCode> {
   const refusal = request.yes ? undefined : await refusalOf(request, plan);
   if (refusal !== undefined) return notDone(request, refusal);
   const stop = firstSignal();
-  if (plan.step === 'retry' && !(await deleteJob(request, plan.apply))) {
+  const waiting = { ...request, plan, stop };
+  const deletion = plan.step === 'retry' ? await deleteJob(waiting, plan.apply) : 'deleted';
+  if (deletion === 'lost') {
     return notDone(request, 'other writers changed the Job during each attempt to delete it. Try again.');
   }
-  const waiting = { ...request, plan, stop };
+  if (deletion !== 'deleted') return changed(waiting, deletion);
   const created = await untilCreated(waiting);
   if (created.step === 'not-created') return notDone(request, created.why);
   if (created.step === 'interrupted') return interrupted(request, created.why);
+  if (!('apply' in created)) return changed(waiting, created.step);
   return reportNew(waiting, created);
 }
 
@@ -100,27 +103,24 @@ async function present({ store, say }: Retry, plan: Ready): Promise<void> {
   say(`The Job is deleted. terraform-controller creates it again, and it runs terraform ${plan.action} once more.`);
 }
 
-/** Deletes the failed Job. Resolves with `false` if each attempt met another change of the same failed Job. */
-async function deleteJob(request: Retry, apply: Apply): Promise<boolean> {
+/** Deletes the failed Job. Resolves with `lost` if each attempt met another change of the same failed Job. */
+async function deleteJob(waiting: Waiting, apply: Apply): Promise<'deleted' | 'lost' | ConfigurationChange> {
   let { job } = apply;
   for (let lost = 0; lost < timings.lostRace.tries; lost += 1) {
-    if (await request.store.deleteJob(job)) {
-      request.say(`deleted Job ${job.namespace}/${job.name}`);
-      return true;
+    if (await waiting.store.deleteJob(job)) {
+      waiting.say(`deleted Job ${job.namespace}/${job.name}`);
+      return 'deleted';
     }
-    const again = planRetry(request.target, await readState(request));
-    if (again.step !== 'retry' || again.apply.job.uid !== job.uid) {
-      request.say('another user has deleted the Job already');
-      return true;
-    }
-    job = again.apply.job;
+    const left = afterConflict(await readState(waiting), waiting.plan, job.uid);
+    if (left === 'deleted') waiting.say('another user has deleted the Job already');
+    if (typeof left === 'string') return left;
+    job = left;
   }
-  return false;
+  return 'lost';
 }
 
 /** Reports the new Job, and with `--wait` how it ended. */
 async function reportNew(waiting: Waiting & Retry, created: Created): Promise<ExitCode> {
-  if (created.step === 'removed') return removed(waiting);
   const { apply } = created;
   const { job, isCapped, backoffLimit, restartPolicy } = apply;
   const cause = isCapped ? '' : '. To find the cause: terraform-daemon check';
@@ -129,16 +129,27 @@ async function reportNew(waiting: Waiting & Retry, created: Created): Promise<Ex
   if (created.step === 'ended') return ended(waiting, apply);
   if (!waiting.wait) return isCapped ? exitCodes.done : exitCodes.failed;
   const end = await untilEnded(waiting, apply);
-  if (end === 'removed') return removed(waiting);
   if (end === 'gone') return notDone(waiting, 'another user has deleted the new Job, so its result is not known');
   if (end === 'interrupted') return interrupted(waiting, 'The Job continues. Its state: terraform-daemon applies -A');
-  return ended(waiting, end);
+  return typeof end === 'string' ? changed(waiting, end) : ended(waiting, end);
 }
 
-function removed({ say, plan: { action, configuration } }: Waiting): ExitCode {
-  say(`Configuration ${configuration.namespace}/${configuration.name} is removed`);
-  return action === 'destroy' ? exitCodes.done : exitCodes.failed;
+/** Reports that another user deleted the Configuration, or that the destroy has removed it. */
+function changed(waiting: Waiting, change: ConfigurationChange): ExitCode {
+  const { action, configuration } = waiting.plan;
+  const name = `Configuration ${configuration.namespace}/${configuration.name}`;
+  if (change === 'removed' && action === 'destroy') {
+    waiting.say(`${name} is removed`);
+    return exitCodes.done;
+  }
+  return notDone(waiting, `${name} was deleted meanwhile${changes[change]}`);
 }
+
+const changes = {
+  removed: '',
+  'being-deleted': ', so terraform-controller runs terraform destroy instead',
+  recreated: ' and created again',
+} as const;
 
 async function ended({ store, say, plan: { action } }: Waiting, apply: Apply): Promise<ExitCode> {
   if (apply.state === 'succeeded') {

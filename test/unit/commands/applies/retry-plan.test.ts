@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readConfiguration } from '../../../../src/commands/applies/apply.ts';
-import { planRetry, progressOf, type RetryState, runOf } from '../../../../src/commands/applies/retry-plan.ts';
+import {
+  afterConflict,
+  planRetry,
+  progressOf,
+  type RetryState,
+  runOf,
+} from '../../../../src/commands/applies/retry-plan.ts';
 import { anApply, aStoredConfiguration, type StoredJobFields } from '../../../support/builders/an-apply.ts';
 
 const TARGET = { namespace: 'team-a', name: 'oss-bucket' };
@@ -74,18 +80,48 @@ describe('the plan of a retry', () => {
 });
 
 describe('the progress of a retry', () => {
+  const ready = (...args: Parameters<typeof state>) => {
+    const planned = plan(...args);
+    assert.notEqual(planned.step, 'refuse');
+    return planned as Exclude<typeof planned, { step: 'refuse' }>;
+  };
+  const again = ready([FAILED]);
+  const destroy = readConfiguration(aStoredConfiguration({ isBeingDeleted: true }));
+  const recreated = readConfiguration({ ...aStoredConfiguration(), metadata: { ...TARGET, uid: 'another' } });
+
   it('waits for a Job with another uid', () => {
-    assert.deepEqual(progressOf(state([FAILED]), 'job-1'), { step: 'wait' });
-    assert.deepEqual(progressOf(state([]), undefined), { step: 'wait' });
-    assert.equal(progressOf(state([{ uid: 'job-2' }]), 'job-1').step, 'created');
-    assert.equal(progressOf(state([{ ...FAILED, uid: 'job-2' }]), 'job-1').step, 'ended');
-    assert.deepEqual(progressOf(state([], { configuration: undefined }), 'job-1'), { step: 'removed' });
+    assert.deepEqual(progressOf(state([FAILED]), again), { step: 'wait' });
+    assert.deepEqual(progressOf(state([]), ready([])), { step: 'wait' });
+    assert.equal(progressOf(state([{ uid: 'job-2' }]), again).step, 'created');
+    assert.equal(progressOf(state([{ ...FAILED, uid: 'job-2' }]), again).step, 'ended');
+    assert.deepEqual(progressOf(state([], { configuration: undefined }), again), { step: 'removed' });
   });
 
   it('the run of the new Job is known by its uid', () => {
-    assert.equal(runOf(undefined, 'job-1'), undefined);
-    assert.equal(runOf(state([], { configuration: undefined }), 'job-1'), 'removed');
-    assert.equal(runOf(state([{ uid: 'job-2' }]), 'job-1'), 'gone');
-    assert.deepEqual(runOf(state([{}]), 'job-1'), anApply({}));
+    assert.equal(runOf(state([], { configuration: undefined }), again, 'job-1'), 'removed');
+    assert.equal(runOf(state([{ uid: 'job-2' }]), again, 'job-1'), 'gone');
+    assert.deepEqual(runOf(state([{}]), again, 'job-1'), anApply({}));
+  });
+
+  it('the destroy of a Configuration that was deleted meanwhile is not the new Job of an apply', () => {
+    const after = state([{ name: 'oss-bucket-destroy', uid: 'job-2' }], { configuration: destroy });
+    assert.deepEqual(progressOf(after, again), { step: 'being-deleted' });
+    assert.equal(runOf(after, again, 'job-2'), 'being-deleted');
+    assert.equal(afterConflict(after, again, 'job-1'), 'being-deleted');
+  });
+
+  it('the Job of a Configuration that was created again is not the new Job', () => {
+    const after = state([{ uid: 'job-2' }], { configuration: recreated });
+    assert.deepEqual(progressOf(after, again), { step: 'recreated' });
+    assert.equal(runOf(after, again, 'job-2'), 'recreated');
+    assert.equal(afterConflict(after, again, 'job-1'), 'recreated');
+  });
+
+  it('after a conflict, the deletion continues with the new version of the Job, or the Job is deleted', () => {
+    assert.deepEqual(afterConflict(state([FAILED]), again, 'job-1'), anApply(FAILED).job);
+    assert.equal(afterConflict(state([]), again, 'job-1'), 'deleted');
+    assert.equal(afterConflict(state([{ uid: 'job-2' }]), again, 'job-1'), 'deleted');
+    const dying = { ...FAILED, deletionTimestamp: '2026-11-29T11:00:00Z' };
+    assert.equal(afterConflict(state([dying]), again, 'job-1'), 'deleted');
   });
 });
