@@ -124,10 +124,14 @@ export async function parseCommandLine(
 }
 
 const COMPLETION = `
-Start a new shell after one of these commands. In zsh, run compinit before source.
+Start a new shell after the commands of your shell. Leave out compinit if ~/.zshrc runs it already.
 
+bash:
   echo 'source <(terraform-daemon completion bash)' >> ~/.bashrc
-  echo 'source <(terraform-daemon completion zsh)' >> ~/.zshrc
+zsh:
+  echo 'autoload -Uz compinit; compinit; source <(terraform-daemon completion zsh)' >> ~/.zshrc
+fish:
+  mkdir -p ~/.config/fish/completions
   terraform-daemon completion fish > ~/.config/fish/completions/terraform-daemon.fish`;
 
 function addCompletion(program: Command, standard: Command, { stdout }: Output): void {

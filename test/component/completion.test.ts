@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { before, describe, test } from 'node:test';
+import { before, describe, type TestContext, test } from 'node:test';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { Command, Option } from 'commander';
 import { completionScript, shells } from '../../src/cli/completion.ts';
 import { subcommands } from '../../src/commands/subcommands.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 import { callCommand } from '../support/command-in-process.ts';
+import { projectFile, readDocument, shellBlocks } from '../support/docs.ts';
 import { onTerminal } from '../support/pseudo-terminal.ts';
 
 type Shell = (typeof shells)[number];
@@ -67,6 +68,32 @@ async function completed(shell: Shell, line: string, script?: string): Promise<s
   return proposals.length === 1 ? line.replace(/\S*$/, proposals[0] ?? '') : line;
 }
 
+const INTERACTIVE = ['-i', '-c'];
+
+/** Prints the version, which runs the function, and what completes the command. */
+const REGISTERED = {
+  bash: 'terraform-daemon --version; complete -p terraform-daemon',
+  zsh: 'terraform-daemon --version; print $_comps[terraform-daemon]',
+  fish: 'terraform-daemon --version; echo terraform-daemon (complete -C "terraform-daemon insp")',
+};
+
+/** An environment in which `node` is too old for the daemon, as on many laptops. */
+const cleanEnvironment = (home: string) => ({ HOME: home, TERM: 'dumb', PATH: `${home}/bin:/usr/bin:/bin` });
+
+/** Returns a home folder with a checkout, whose bundle is the sources, and with an unusable `node` in the PATH. */
+async function aHomeWithCheckout(t: TestContext): Promise<string> {
+  const home = await aFolder(t);
+  const [bin, dist, modules] = ['bin', 'terraform-daemon/dist', 'terraform-daemon/node_modules/.bin'].map((path) =>
+    join(home, path),
+  ) as [string, string, string];
+  for (const path of [bin, dist, modules]) await mkdir(path, { recursive: true });
+  await writeFile(join(dist, 'terraform-daemon.js'), `await import('${projectFile('src/main.ts')}');`);
+  await writeFile(join(home, 'terraform-daemon/package.json'), '{"type":"module"}');
+  await symlink(process.execPath, join(modules, 'node'));
+  await writeFile(join(bin, 'node'), '#!/bin/sh\nexit 2\n', { mode: 0o755 });
+  return home;
+}
+
 async function missing(shell: Shell): Promise<string | false> {
   return run(shell, ['-c', 'true']).then(
     () => false,
@@ -111,6 +138,23 @@ for (const shell of shells) {
         assert.equal(await completed(shell, inFolder(line)), inFolder(expected));
       });
     }
+
+    test(`a new ${shell} completes after the documented commands for a checkout, with the Node.js of the project`, async (t) => {
+      const home = await aHomeWithCheckout(t);
+      // Each block has a part for each shell. The second block needs the start file that the first one writes.
+      const file = 'docs/how-to/complete-commands.md';
+      for (const { commands } of shellBlocks(file, await readDocument(file))) {
+        const part = commands.split(/^# /m).find((text) => text.startsWith(shell)) ?? assert.fail();
+        await run(shell, [...INTERACTIVE, `#${part}`], { env: cleanEnvironment(home) });
+      }
+      const { stdout, stderr } = await run(shell, [...INTERACTIVE, REGISTERED[shell]], { env: cleanEnvironment(home) });
+      assert.match(stdout, /^\d+\.\d+\.\d+$/m);
+      assert.match(
+        stdout,
+        /^(complete .*-F \S+ terraform-daemon|_terraform-daemon|terraform-daemon inspect.*)$/m,
+        stderr,
+      );
+    });
 
     test(`${shell} lists all commands`, async () => {
       const line = 'terraform-daemon ';
