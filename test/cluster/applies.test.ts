@@ -125,11 +125,14 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         assert.match((await applies('-n', namespace)).stdout, /^verdict: none: /);
       });
 
-      it('the kubectl commands of the document run a failed apply exactly once more', async () => {
+      it('the kubectl commands of the document run a failed apply exactly once more, and delete no Job that runs', async () => {
         const former = await failed('by-hand');
-        await runDocumented({ isByUid: controllerNamespace !== undefined, names: { namespace, jobNamespace } });
+        const documented = { isByUid: controllerNamespace !== undefined, names: { namespace, jobNamespace } };
+        await runDocumented(documented);
         const job = await team.untilJob('by-hand', former.metadata?.uid);
+        await assert.rejects(runDocumented(documented), /timed out/);
         assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        assert.equal((await team.untilJob('by-hand')).metadata?.uid, job.metadata?.uid);
       });
 
       it('two users who retry at the same time cause one more run', async () => {
