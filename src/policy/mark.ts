@@ -27,6 +27,9 @@ export const markOf = (annotations: JsonObject, rule: string, changes: readonly 
     ? undefined
     : JSON.stringify({ rule, ...Object.fromEntries(changes.map(({ field, from }) => [field, from ?? undefined])) });
 
+/** Returns the `backoffLimit` before, as a mark records it; NaN if the mark has none. */
+export const limitBefore = (mark: unknown): number => Number(/"backoffLimit":(\d+)/.exec(String(mark))?.[1]);
+
 /** The API server refuses a value that is not a string before admission. */
 const bytesOf = (annotations: JsonObject): number =>
   Object.entries(annotations).reduce(

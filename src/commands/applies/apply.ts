@@ -1,5 +1,6 @@
 import { type JobReference, referenceOf } from '../../backstop/decide.ts';
 import { asObject, type JsonObject, objectsIn } from '../../lib/json.ts';
+import { limitBefore } from '../../policy/mark.ts';
 import { MARK_ANNOTATION } from '../../policy/policy.ts';
 import { configurationOf, type JobConfiguration, type TerraformAction } from '../../terraform/configuration.ts';
 import { isWaiting } from '../../terraform/waiting.ts';
@@ -35,7 +36,8 @@ export function applyOf(stored: unknown): Apply | undefined {
     of,
     state: stateOf(asObject(status)),
     isBeingDeleted: typeof deletionTimestamp === 'string',
-    isCapped: isMarked || backoffLimit === 0,
+    // Also a user can write a mark, or raise the limit of a marked Job.
+    isCapped: backoffLimit === 0 || Number(backoffLimit) < limitBefore(asObject(annotations)[MARK_ANNOTATION]),
     backoffLimit,
     restartPolicy: asObject(asObject(template).spec).restartPolicy,
     createdAt: new Date(String(creationTimestamp)),

@@ -24,13 +24,15 @@ describe('a stored Job in applies', () => {
     );
   });
 
-  it('a Job of terraform-controller is capped if its backoffLimit is 0 or it has the annotation of a cap', () => {
-    const annotations = { 'terraform.job.kb.io/capped': '{}' };
-    const capped = [{ backoffLimit: 0 }, { backoffLimit: 2, annotations }, { backoffLimit: 2 }].map(anApply);
-    assert.deepEqual(
-      capped.map((apply) => apply.isCapped),
-      [true, true, false],
-    );
+  it('a Job of terraform-controller is capped if its backoffLimit is 0 or below the value before in its mark', () => {
+    const isCapped = (backoffLimit: number, mark?: string) =>
+      anApply({ backoffLimit, ...(mark && { annotations: { 'terraform.job.kb.io/capped': mark } }) }).isCapped;
+    const mark = '{"rule":"terraform","backoffLimit":6,"restartPolicy":"OnFailure"}';
+    assert.deepEqual([isCapped(0), isCapped(0, 'x'), isCapped(2, mark), isCapped(5, mark)], [true, true, true, true]);
+    assert.deepEqual([isCapped(2), isCapped(6, mark), isCapped(2 ** 31 - 1, mark)], [false, false, false]);
+    for (const forged of ['{}', 'x', '{"rule":"terraform","restartPolicy":"OnFailure"}', '{"backoffLimit":null}']) {
+      assert.equal(isCapped(2, forged), false, forged);
+    }
   });
 
   it('another Job counts only with the annotation of a cap', () => {
