@@ -217,6 +217,17 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     assert.match(found.stdout, new RegExp(`\nJob ${OTHER}/\\S+-apply: failed\\.`));
   });
 
+  it('retry with -n and a namespace without the Job names the Job beside the Configuration', async () => {
+    await failedJob();
+    const { exitCode, stdout } = await admin('retry', `${TEAM}/oss-bucket`, '--yes', '-n', OTHER);
+    assert.equal(exitCode, 1);
+    assert.match(
+      stdout,
+      /^not done: .* has no apply Job in namespace jobs\. Its Job is team-a\/oss-bucket-apply: leave out -n\.\n$/,
+    );
+    assert.deepEqual(await jobsIn(TEAM), ['oss-bucket-apply']);
+  });
+
   it('retry --wait of a Configuration that is deleted meanwhile does not report the destroy as the new apply', async () => {
     await createConfiguration(cluster, TEAM, 'doomed');
     await failedJob(TEAM, 'doomed');

@@ -1,6 +1,7 @@
 import type { JobReference } from '../../backstop/decide.ts';
 import type { TerraformAction } from '../../terraform/configuration.ts';
 import { logCommandOf } from '../../terraform/ending-text.ts';
+import { touchCommand } from '../kubectl-hints.ts';
 import { type Apply, actionFor, type Configuration } from './apply.ts';
 import type { Target } from './target.ts';
 
@@ -9,6 +10,8 @@ export interface RetryState {
   readonly configuration: Configuration | undefined;
   /** The Jobs of its current action: one, unless a Job of another terraform-controller is left. */
   readonly applies: readonly Apply[];
+  /** Further Jobs of its current action, which are not in the namespace that the user has selected with -n. */
+  readonly elsewhere: readonly Apply[];
   /** Whether the current user may not list the Jobs of all namespaces, so that a Job can be missing. */
   readonly isPartial: boolean;
 }
@@ -34,9 +37,17 @@ export type Ready =
 
 export type RetryPlan = Refusal | Ready;
 
+/** What a user selects. */
+export interface Selection {
+  /** The Configuration whose Job is run again. */
+  readonly target: Target;
+  /** The namespace of the Job; `undefined` to find it. */
+  readonly namespace: string | undefined;
+}
+
 /** Decides what a retry does. Pure. */
-export function planRetry(target: Target, state: RetryState): RetryPlan {
-  const { configuration, applies, isPartial } = state;
+export function planRetry({ target, namespace }: Selection, state: RetryState, now: Date): RetryPlan {
+  const { configuration, applies } = state;
   if (configuration === undefined) return { ...refuse(`${nameOf(target)} does not exist`), isUnknown: true };
   const action = actionFor(configuration);
   const [apply, ...others] = applies;
@@ -44,7 +55,11 @@ export function planRetry(target: Target, state: RetryState): RetryPlan {
     const found = applies.map(({ job }) => `${job.namespace}/${job.name}`).join(', ');
     return refuse(`the Configuration has ${applies.length} Jobs: ${found}. Select the namespace of the Job with -n.`);
   }
-  if (apply === undefined) return isPartial ? refuse(notFoundText(configuration)) : planWithoutJob(configuration);
+  if (apply === undefined) {
+    if (namespace === undefined) return planWithoutJob(configuration, state);
+    const hint = elsewhereText(configuration, state, now);
+    return refuse(`${nameOf(configuration)} has no ${action} Job in namespace ${namespace}${hint}`);
+  }
   const what = `Job ${apply.job.namespace}/${apply.job.name}`;
   if (apply.isBeingDeleted) return refuse(`${what} is being deleted. Try again when it is gone.`);
   if (apply.state === 'running') {
@@ -63,7 +78,16 @@ const nameOf = ({ namespace, name }: Target): string => `Configuration ${namespa
 const notFoundText = (configuration: Configuration): string =>
   `${nameOf(configuration)} has no ${actionFor(configuration)} Job in its namespace, and the current user may not list the Jobs of all namespaces. If terraform-controller has --controller-namespace, set -n to that namespace.`;
 
-function planWithoutJob(configuration: Configuration): RetryPlan {
+/** Returns what a user can do who has selected a namespace without a Job. */
+function elsewhereText(configuration: Configuration, { elsewhere }: RetryState, now: Date): string {
+  const [apply] = elsewhere;
+  return apply === undefined
+    ? `. After an interrupted retry, this annotation makes terraform-controller create the Job:\n  ${touchCommand(configuration, now)}`
+    : `. Its Job is ${apply.job.namespace}/${apply.job.name}: leave out -n.`;
+}
+
+function planWithoutJob(configuration: Configuration, { isPartial }: RetryState): RetryPlan {
+  if (isPartial) return refuse(notFoundText(configuration));
   const action = actionFor(configuration);
   // An annotation would run terraform again although it has succeeded.
   if (!configuration.isWaiting) {

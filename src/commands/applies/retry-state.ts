@@ -1,33 +1,35 @@
 import { OperatorError } from '../../lib/errors.ts';
-import { actionFor, applyOf, belongsTo, readConfiguration } from './apply.ts';
+import { type Apply, actionFor, applyOf, belongsTo, readConfiguration } from './apply.ts';
 import { type ApplyStore, orRefused } from './apply-store.ts';
 import { nearNames } from './near-names.ts';
 import { configurationsIn } from './observations.ts';
-import type { RetryState } from './retry-plan.ts';
-import type { Target } from './target.ts';
+import type { RetryState, Selection } from './retry-plan.ts';
 
-/** The Configuration whose Job is run again, and where its Job is. */
-export interface RetryTarget {
+/** The Configuration whose Job is run again, and where it is read. */
+export interface RetryTarget extends Selection {
   readonly store: ApplyStore;
-  readonly target: Target;
-  /** The namespace of the Job; `undefined` to find it. */
-  readonly namespace: string | undefined;
 }
 
 /** Reads the Configuration and the Jobs of its current action. */
 export async function readState({ store, target, namespace }: RetryTarget): Promise<RetryState> {
   const configuration = readConfiguration(await store.configuration(target));
-  if (configuration === undefined) return { configuration, applies: [], isPartial: false };
+  if (configuration === undefined) return { configuration, applies: [], elsewhere: [], isPartial: false };
   const action = actionFor(configuration);
-  const [beside, ofUid] = await Promise.all([
-    store.jobsNamed(`${target.name}-${action}`, namespace ?? target.namespace),
-    // With --controller-namespace, the Job has the uid of its Configuration, in a namespace that nothing names.
-    orRefused(store.jobsNamed(`${configuration.uid}-${action}`, namespace)),
-  ]);
-  const applies = [...beside, ...(ofUid ?? [])]
+  const beside = store.jobsNamed(`${target.name}-${action}`, target.namespace);
+  // With --controller-namespace, the Job has the uid of its Configuration, in a namespace that nothing names.
+  const ofUid = store.jobsNamed(`${configuration.uid}-${action}`, namespace);
+  const lists = await Promise.all(namespace === undefined ? [beside, orRefused(ofUid)] : [orRefused(beside), ofUid]);
+  const found = lists
+    .flatMap((jobs) => jobs ?? [])
     .flatMap((job) => applyOf(job) ?? [])
     .filter((apply) => belongsTo(apply, configuration));
-  return { configuration, applies, isPartial: ofUid === undefined };
+  const isSelected = ({ job }: Apply) => namespace === undefined || job.namespace === namespace;
+  return {
+    configuration,
+    applies: found.filter(isSelected),
+    elsewhere: found.filter((apply) => !isSelected(apply)),
+    isPartial: lists.includes(undefined),
+  };
 }
 
 /** Like `readState`; `undefined` after a temporary failure, so that the next poll tries again. */

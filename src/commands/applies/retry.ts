@@ -29,7 +29,7 @@ export interface Retry extends RetryTarget, ProgressOutput {
  * @throws OperatorError with a `KUBE_…` code if the API server rejects a call before the first write.
  */
 export async function retry(request: Retry): Promise<ExitCode> {
-  const plan = planRetry(request.target, await readState(request));
+  const plan = planRetry(request, await readState(request), new Date());
   if (plan.step === 'refuse') return notDone(request, plan.why + (plan.isUnknown ? await nearText(request) : ''));
   const missing = await missingRight(request, plan);
   if (missing !== undefined) return notDone(request, missing);

@@ -15,10 +15,13 @@ const FAILED = { types: ['Failed'] };
 const state = (jobs: readonly StoredJobFields[], fields: Partial<RetryState> = {}): RetryState => ({
   configuration: readConfiguration(aStoredConfiguration()),
   applies: jobs.map(anApply),
+  elsewhere: [],
   isPartial: false,
   ...fields,
 });
-const plan = (...args: Parameters<typeof state>) => planRetry(TARGET, state(...args));
+const NOW = new Date('2026-11-29T12:00:00Z');
+const plan = (...args: Parameters<typeof state>) =>
+  planRetry({ target: TARGET, namespace: undefined }, state(...args), NOW);
 const why = (...args: Parameters<typeof state>) => {
   const planned = plan(...args);
   assert.equal(planned.step, 'refuse');
@@ -72,6 +75,21 @@ describe('the plan of a retry', () => {
   it('a Configuration that is Available without a Job is refused, because the annotation would run terraform', () => {
     const configuration = readConfiguration(aStoredConfiguration({ state: 'Available' }));
     assert.match(why([], { configuration }), /is Available and has no apply Job: nothing has failed/);
+  });
+
+  it('a namespace of -n without the Job is refused, also if the Configuration waits, and with the Job elsewhere', () => {
+    const inJobs = (elsewhere: RetryState['elsewhere']) =>
+      planRetry({ target: TARGET, namespace: 'jobs' }, state([], { elsewhere }), NOW);
+    assert.deepEqual(inJobs([anApply(FAILED)]), {
+      step: 'refuse',
+      why: 'Configuration team-a/oss-bucket has no apply Job in namespace jobs. Its Job is team-a/oss-bucket-apply: leave out -n.',
+    });
+    const planned = inJobs([]);
+    assert.equal(planned.step, 'refuse');
+    assert.match(
+      planned.why,
+      /has no apply Job in namespace jobs\. After an interrupted retry, .*\n {2}kubectl -n team-a annotate .*=2026-11-29T12:00:00\.000Z$/,
+    );
   });
 
   it('a Configuration without a visible Job is refused if the user may not list the Jobs of all namespaces', () => {
