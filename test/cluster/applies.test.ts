@@ -130,7 +130,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         const documented = { isByUid: controllerNamespace !== undefined, names: { namespace, jobNamespace } };
         await runDocumented(documented);
         const job = await team.untilJob('by-hand', former.metadata?.uid);
-        await assert.rejects(runDocumented(documented), /timed out/);
+        await assert.rejects(runDocumented(documented), /condition not met/);
         assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
         assert.equal((await team.untilJob('by-hand')).metadata?.uid, job.metadata?.uid);
       });
