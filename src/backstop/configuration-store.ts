@@ -12,10 +12,10 @@ export type ConfigurationReference = Required<ConfigurationKey>;
 
 /**
  * Reads the Configurations of terraform-controller, and writes Events about them. Configurations are plain JSON. Each
- * function rejects with an OperatorError with a `KUBE_…` code, also if the API server does not know the kind.
+ * function rejects with an OperatorError with a `KUBE_…` code.
  */
 export interface ConfigurationStore {
-  /** Reads the live Configuration. Resolves with `undefined` if it does not exist. */
+  /** Reads the live Configuration. Resolves with `undefined` if it does not exist, or if the API server does not serve the kind. */
   read(key: ConfigurationKey): Promise<unknown>;
   /** Creates an Event about the Configuration. Resolves with `false` if an Event of that name already exists. */
   writeEvent(configuration: ConfigurationReference, event: JobEvent): Promise<boolean>;

@@ -111,10 +111,11 @@ function startFailedApplies(
     if (signal.aborted || queue.get(job.uid) !== apply) return;
     if (configuration === UNREADABLE) return count(job.uid, key.namespace ?? job.namespace);
     const found = referenceOf(configuration);
-    const isCounted = found !== undefined && isWaiting(configuration, action);
-    count(job.uid, isCounted ? found.namespace : undefined);
-    if (!isCounted) return;
+    if (found === undefined) return count(job.uid, undefined);
+    // The next check needs no list of the Configurations of all namespaces.
     apply.key = { ...key, namespace: found.namespace };
+    if (!isWaiting(configuration, action)) return count(job.uid, undefined);
+    count(job.uid, found.namespace);
     await report(apply, found, signal);
   }
   /** Rejects if a retry can help: the Job then counts as before. */

@@ -12,6 +12,18 @@ export const orAbsent = <T>(call: Promise<T>, what: string, forbiddenStep?: stri
     throw kubeError(what, error, forbiddenStep);
   });
 
+/**
+ * Resolves with `undefined` if the API server answers 404: the object does not exist, or the API server does not serve
+ * this version of its kind.
+ *
+ * @param forbiddenStep see `kubeError`.
+ */
+export const orUnserved = <T>(call: Promise<T>, what: string, forbiddenStep?: string): Promise<T | undefined> =>
+  call.catch((error) => {
+    if (statusOf(error) === 404) return undefined;
+    throw kubeError(what, error, forbiddenStep);
+  });
+
 /** Waits for a conditional write. Resolves with `false` if the object was changed or deleted since it was read. */
 export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolean> =>
   call.then(

@@ -80,7 +80,8 @@ export const timings = {
   /** A failed Job of terraform-controller. The daemon checks whether its Configuration still waits, until it does not. */
   failedApply: {
     checkMs: 60_000,
-    // Pause between two checks for each failed Job, so that the API server gets at most ten checks a second.
+    // Pause between two checks for each failed Job, so that the API server gets at most ten repeated checks a second.
+    // Only the concurrency limits the first checks after a start.
     perJobMs: 100,
     // The API server keeps an Event for an hour by default. Then the Event is written again.
     repeatMs: 60 * 60_000,

@@ -1,5 +1,5 @@
 import type { ConfigurationKey, ConfigurationStore } from '../backstop/configuration-store.ts';
-import { orAbsent, orFail } from '../kube/errors.ts';
+import { orUnserved } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
 import { asObject } from '../lib/json.ts';
 import { createEvent } from './event-store.ts';
@@ -8,8 +8,8 @@ const API_VERSION = 'terraform.core.oam.dev/v1beta2';
 const API = `/apis/${API_VERSION}`;
 /** Configurations of one page of a list. A Configuration contains its HCL, so it can have 1.5 MB. */
 const PER_PAGE = '5';
-/** The file with the rights, for error messages. */
-const RIGHTS = '(needs manifests/base/rbac-configurations.yaml)';
+/** The next step if a right is missing. */
+const RIGHTS = ' (needs manifests/base/rbac-configurations.yaml)';
 
 interface List {
   readonly metadata: { readonly continue?: string };
@@ -28,7 +28,7 @@ export function createConfigurationStore(callJson: CallJson): ConfigurationStore
 
 async function readByName(callJson: CallJson, { namespace, name, uid }: ConfigurationKey): Promise<unknown> {
   const path = `${API}/namespaces/${namespace}/configurations/${name}`;
-  const found = await orAbsent(callJson('GET', path), `read Configuration ${namespace}/${name} ${RIGHTS}`);
+  const found = await orUnserved(callJson('GET', path), `read Configuration ${namespace}/${name}`, RIGHTS);
   return uid === undefined || uidOf(found) === uid ? found : undefined;
 }
 
@@ -38,10 +38,10 @@ async function readByUid(callJson: CallJson, { name, uid }: ConfigurationKey): P
   let next: string | undefined;
   do {
     const page = callJson('GET', `${API}/configurations`, { query: next ? { ...query, continue: next } : query });
-    const { metadata, items } = (await orFail(page, `list Configurations ${name} ${RIGHTS}`)) as List;
-    const found = items?.find((item) => uidOf(item) === uid);
+    const list = (await orUnserved(page, `list Configurations ${name}`, RIGHTS)) as List | undefined;
+    const found = list?.items?.find((item) => uidOf(item) === uid);
     if (found !== undefined) return found;
-    next = metadata.continue;
+    next = list?.metadata.continue;
   } while (next);
   return undefined;
 }

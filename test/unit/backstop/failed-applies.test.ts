@@ -210,6 +210,25 @@ describe('the report of a failed apply', () => {
     assert.deepEqual(seen.numbers, {});
   });
 
+  test('with --controller-namespace the Configuration is looked for in all namespaces only once, also if it does not count or was deleted', async (t) => {
+    const found: (string | undefined)[] = [];
+    const { store, seen, begin, pass } = start(t, (store) => ({
+      ...store,
+      read(key) {
+        found.push(key.namespace);
+        return store.read(key);
+      },
+    }));
+    const configuration = store.put(aConfiguration({ namespace: 'team-b', uid: 'c-b' }, 'Available'));
+    begin().add(decided(aFailedJob('c-b-apply', 'jobs'), { action: 'apply', uid: 'c-b', name: 'bucket' }), unknown);
+    await settled();
+    await pass(2);
+    store.remove(configuration);
+    await pass(2);
+    assert.deepEqual(seen.numbers, {});
+    assert.deepEqual(found, [undefined, ...Array(4).fill('team-b')]);
+  });
+
   test('a failed apply whose Configuration cannot be read counts in the namespace of its Job, with one warning', async (t) => {
     let isRefused = true;
     const { store, seen, lines, begin, pass } = start(t, (store) => ({
@@ -296,7 +315,7 @@ describe('the report of a failed apply', () => {
     assert.equal(store.reads(), reads, 'nothing is checked any more');
   });
 
-  test('at most ten failed applies are checked in a second, and beyond 5,000 a warning is logged', async (t) => {
+  test('at most ten failed applies are checked again in a second, and beyond 5,000 a warning is logged', async (t) => {
     const { store, seen, lines, begin, pass } = start(t);
     const failedApplies = begin();
     for (let nth = 0; nth < 5_010; nth += 1) {
