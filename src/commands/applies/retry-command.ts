@@ -49,6 +49,6 @@ Examples:
       show,
       ask: isTerminal ? ask : undefined,
     };
-    return retry({ ...own, ...talk, callJson, store: createApplyStore(callJson) });
+    return retry({ ...own, ...talk, callJson, startedAt: new Date(), store: createApplyStore(callJson) });
   },
 } as const satisfies Subcommand;

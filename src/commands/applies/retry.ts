@@ -15,6 +15,7 @@ import { untilCreated, untilEnded, type Waiting } from './retry-waits.ts';
 /** What the user asked for, and how to talk to the user. */
 export interface Retry extends RetryTarget, ProgressOutput {
   readonly callJson: CallJson;
+  readonly startedAt: Date;
   readonly yes: boolean | undefined;
   readonly wait: boolean | undefined;
   /** Asks a question; `undefined` if there is no terminal. */
@@ -29,7 +30,7 @@ export interface Retry extends RetryTarget, ProgressOutput {
  * @throws OperatorError with a `KUBE_…` code if the API server rejects a call before the first write.
  */
 export async function retry(request: Retry): Promise<ExitCode> {
-  const plan = planRetry(request, await readState(request), new Date());
+  const plan = planRetry(request, await readState(request), request.startedAt);
   if (plan.step === 'refuse') return notDone(request, plan.why + (plan.isUnknown ? await nearText(request) : ''));
   const missing = await missingRight(request, plan);
   if (missing !== undefined) return notDone(request, missing);
