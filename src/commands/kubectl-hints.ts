@@ -1,6 +1,7 @@
 import { PAUSED, ROTATE } from '../certs/secret-annotations.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
-import type { Config } from '../cli/config.ts';
+import type { Config, RawOptions } from '../cli/config.ts';
+import { type OptionDefinition, type OptionName, options } from '../cli/options.ts';
 import { shellWord as word } from '../lib/text.ts';
 import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
 
@@ -20,6 +21,22 @@ export const retryCommand = ({ namespace, name }: ObjectName): string =>
 
 export const touchCommand = ({ namespace, name }: ObjectName, at: Date): string =>
   `kubectl -n ${word(namespace)} annotate --overwrite ${CONFIGURATIONS} ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
+
+/**
+ * Returns the command that calls the endpoint at the address. It repeats the shared options that are not the defaults:
+ * without them it would compare the install with other names.
+ */
+export const inspectCommand = (address: string, raw: RawOptions): string => {
+  const given = Object.entries(raw).filter(([name, value]) => {
+    const { default: standard }: OptionDefinition<unknown> = options[name as OptionName];
+    return value !== '' && value !== standard;
+  });
+  return [
+    'terraform-daemon inspect',
+    ...given.map(([name, value]) => `--${name}=${word(value)}`),
+    `--address ${address}`,
+  ].join(' ');
+};
 
 /** Returns the shell commands that messages propose to the user, with the names of this install. */
 export const repairCommands = ({ namespace, secretName, ownerClusterRole: deployment }: Installation) => {

@@ -78,6 +78,8 @@ describe('terraform-daemon inspect', () => {
     );
     assert.match(stdout, /called {7}no: terraform-job-webhook-service\.vela-system\.svc does not resolve from here/);
     assert.match(stdout, /kubectl -n vela-system port-forward service\/terraform-job-webhook-service 8443:\d+/);
+    // The command repeats the options of this call, in the order of the help.
+    assert.match(stdout, /terraform-daemon inspect --kubeconfig=\S+ --service-port=\d+ --address 127\.0\.0\.1:8443\n/);
   });
 
   it('inspect -o json prints the report as JSON', async () => {

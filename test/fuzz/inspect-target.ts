@@ -43,6 +43,7 @@ export async function inspectTarget(): Promise<Target<InspectInput>> {
         readNamespacePhase: async () => undefined,
         readApplies: async () => noApplies,
         isInPod: false,
+        raw: {},
         terminal: plain,
         write: (text) => {
           printed += text;

@@ -51,6 +51,7 @@ Examples:
     const { config, callJson, ...cluster } = openCluster(raw);
     return inspect(own, config, {
       ...cluster,
+      raw,
       readApplies: () => observe(createApplyStore(callJson), undefined),
       terminal: terminalOf(stdout),
       write: (text) => stdout.write(text),

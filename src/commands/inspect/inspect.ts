@@ -1,13 +1,13 @@
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import type { SecretStore } from '../../certs/secret-step.ts';
-import type { Config } from '../../cli/config.ts';
+import type { Config, RawOptions } from '../../cli/config.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import type { Pem } from '../../lib/pem.ts';
 import { printable } from '../../lib/text.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle, type RegistrationStore } from '../../registration/registration-step.ts';
 import type { ReadApplies } from '../applies/report.ts';
-import { repairCommands } from '../kubectl-hints.ts';
+import { inspectCommand, repairCommands } from '../kubectl-hints.ts';
 import type { Terminal } from '../terminal.ts';
 import { objectOf, type ProbeResult, type Reading, type Readings, registeredEndpoint } from './observations.ts';
 import { type Address, probeEndpoint, resolutionProblem } from './probe-endpoint.ts';
@@ -31,6 +31,8 @@ export interface InspectDependencies {
   readonly readNamespacePhase: () => Promise<string | undefined>;
   /** Whether this process runs in a Pod. The commands that probe the endpoint then contain no port-forward. */
   readonly isInPod: boolean;
+  /** The shared options of this call. */
+  readonly raw: RawOptions;
   readonly terminal: Terminal;
   readonly write: (text: string) => void;
   readonly now: () => Date;
@@ -45,7 +47,7 @@ export interface InspectDependencies {
 export async function inspect(
   { output, address }: InspectOptions,
   config: Config,
-  { secrets, registrations, isInPod, terminal, ...dependencies }: InspectDependencies,
+  { secrets, registrations, isInPod, raw, terminal, ...dependencies }: InspectDependencies,
 ): Promise<number> {
   const [secret, registration, failure, namespacePhase, applies] = await Promise.all([
     config.certificateDirectory === undefined ? readable(secrets.read()) : ('unused' as const),
@@ -57,7 +59,7 @@ export async function inspect(
   if (registration instanceof OperatorError && (secret === 'unused' || secret instanceof OperatorError)) {
     throw registration;
   }
-  const endpoint = await probe(registration, config, { address, isInPod });
+  const endpoint = await probe(registration, config, { address, isInPod, raw });
   const readings = { secret, registration, endpoint, failure, namespacePhase, applies };
   const report = createReport(readings, config, dependencies.now());
   const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
@@ -82,13 +84,13 @@ async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>>
 async function probe(
   registration: Readings['registration'],
   config: Config,
-  { address, isInPod }: { readonly address: Address | undefined; readonly isInPod: boolean },
+  { address, isInPod, raw }: Pick<InspectOptions, 'address'> & Pick<InspectDependencies, 'isInPod' | 'raw'>,
 ): Promise<ProbeResult> {
   const live = objectOf(registration);
   const { serverName, port } = registeredEndpoint(live, config);
   const bundle = liveBundle(live) ?? ('' as Pem);
   if (address !== undefined) return probeEndpoint(address, serverName, bundle);
-  const how = isInPod ? [inspectAt(`127.0.0.1:${config.endpoint.port || '<port>'}`)] : outsideCommands(live, config);
+  const how = probeCommands(live, config, { isInPod, raw });
   const notProbed = (why: string): ProbeResult => ({ outcome: 'not-dialled', why, how });
   if (port === undefined) {
     const isRead = live !== undefined || registration === 'absent';
@@ -99,12 +101,15 @@ async function probe(
   return probeEndpoint({ host: serverName, port }, serverName, bundle);
 }
 
-/** Returns commands that probe the endpoint from outside of the cluster. */
-function outsideCommands(live: V1MutatingWebhookConfiguration | undefined, config: Config): string[] {
+/** Returns the commands that probe the endpoint from here. */
+function probeCommands(
+  live: V1MutatingWebhookConfiguration | undefined,
+  config: Config,
+  { isInPod, raw }: Pick<InspectDependencies, 'isInPod' | 'raw'>,
+): string[] {
+  if (isInPod) return [inspectCommand(`127.0.0.1:${config.endpoint.port || '<port>'}`, raw)];
   const { target } = config.registration;
   const service = ownWebhook(live)?.clientConfig.service ?? ('service' in target ? target.service : undefined);
-  if (service === undefined) return [inspectAt('<host:port>')];
-  return [repairCommands(config).portForward({ port: 443, ...service }), inspectAt('127.0.0.1:8443')];
+  if (service === undefined) return [inspectCommand('<host:port>', raw)];
+  return [repairCommands(config).portForward({ port: 443, ...service }), inspectCommand('127.0.0.1:8443', raw)];
 }
-
-const inspectAt = (address: string): string => `terraform-daemon inspect --address ${address}`;

@@ -53,6 +53,7 @@ async function inspected(cluster: Cluster = {}) {
     readNamespacePhase: async () => phase,
     readApplies,
     isInPod,
+    raw,
     terminal: plain,
     write: (part) => void written.push(part),
     now: () => ISSUED_AT,
@@ -76,15 +77,30 @@ describe('inspect', () => {
     const { endpoint } = await inspected();
     assert.deepEqual(endpoint.how, [
       'kubectl -n no-such-namespace port-forward service/other 8443:8443',
-      'terraform-daemon inspect --address 127.0.0.1:8443',
+      'terraform-daemon inspect --namespace=no-such-namespace --address 127.0.0.1:8443',
     ]);
   });
 
   test('if inspect runs in a Pod, it suggests the command inspect --address with the port of the endpoint, and not kubectl', async () => {
     const inPod = await inspected({ isInPod: true });
-    assert.deepEqual(inPod.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:8090']);
+    assert.deepEqual(inPod.endpoint.how, [
+      'terraform-daemon inspect --namespace=no-such-namespace --address 127.0.0.1:8090',
+    ]);
     const elsewhere = await inspected({ isInPod: true, raw: { ...OPTIONS, 'webhook-bind-port': '9443' } });
-    assert.deepEqual(elsewhere.endpoint.how, ['terraform-daemon inspect --address 127.0.0.1:9443']);
+    const given = '--namespace=no-such-namespace --webhook-bind-port=9443';
+    assert.deepEqual(elsewhere.endpoint.how, [`terraform-daemon inspect ${given} --address 127.0.0.1:9443`]);
+  });
+
+  test('the proposed inspect repeats the options of this call, quoted for a shell, and no default and no empty text', async () => {
+    const raw = {
+      'service-port': '31920',
+      kubeconfig: '/a folder/config',
+      'settle-time': '60s',
+      'secret-name': '',
+    };
+    const { endpoint } = await inspected({ raw });
+    const given = "--service-port=31920 --kubeconfig='/a folder/config'";
+    assert.equal(endpoint.how.at(-1), `terraform-daemon inspect ${given} --address 127.0.0.1:8443`);
   });
 
   test('inspect reports a certificate for another namespace', async () => {
