@@ -37,14 +37,22 @@ const isFailure = ({ waiting, terminated }: JsonObject): boolean =>
  *
  * The Job controller fails the Job when the restarts have reached the limit, and with a limit of 0 after the first
  * restart: `pastBackoffLimitOnFailure` in k8s.io/kubernetes/pkg/controller/job/job_controller.go.
+ *
+ * @param isComplete whether `runs` has all Pods. Otherwise as many further restarts are allowed as by default.
  */
-export function capForRun(decision: CapDecision, runs: readonly PodRun[]): CapDecision | undefined {
+export function capForRun(
+  decision: CapDecision,
+  runs: readonly PodRun[],
+  isComplete: boolean,
+): CapDecision | undefined {
   const restarts = runs.reduce((sum, run) => sum + run.restarts, 0);
   const isShared = runs.length > 1 || runs.some((run) => run.isShared);
-  if (runs.every(({ hasFailed }) => hasFailed) || (restarts === 0 && !isShared)) return decision;
+  const isHarmless = runs.every(({ hasFailed }) => hasFailed) || (restarts === 0 && !isShared);
+  if (isComplete && isHarmless) return decision;
   // No limit distinguishes the restart of a sidecar from a failure, so as many restarts are allowed as by default.
-  const to = restarts + (isShared ? DEFAULT_BACKOFF_LIMIT : 1);
+  const to = restarts + (isShared || !isComplete ? DEFAULT_BACKOFF_LIMIT : 1);
   if (to <= decision.to) return decision;
   if (decision.from !== undefined && to >= decision.from) return undefined;
+  if (!isComplete) return { ...decision, to, reason: 'unknown-run' };
   return { ...decision, to, reason: isShared ? 'shared-restarts' : 'retried' };
 }

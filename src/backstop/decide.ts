@@ -17,6 +17,8 @@ export interface JobReference {
   readonly name: string;
   readonly uid: string;
   readonly resourceVersion: string;
+  /** Set if a user has chosen the labels of the Pods. They then have no label of the Job controller. */
+  readonly manualSelector?: true;
 }
 
 export type JobDecision =
@@ -29,8 +31,9 @@ export type JobDecision =
 /**
  * Why a Job gets its limit. `policy`: no run would end by it. `retried`: the Job has failed before, and a lower limit
  * would end its current run. `shared-restarts`: restarts of a sidecar or of another container count as well.
+ * `unknown-run`: not all Pods of the Job can be seen.
  */
-export type CapReason = 'policy' | 'retried' | 'shared-restarts';
+export type CapReason = 'policy' | 'retried' | 'shared-restarts' | 'unknown-run';
 
 /**
  * The Job must be capped, because its backoffLimit is higher than the policy allows. `from` is the stored backoffLimit,
@@ -208,9 +211,12 @@ function isGenerated({ name, generateName }: JsonObject): boolean {
 
 /** Returns the reference of a stored Job, or `undefined` if a metadata field is missing or not a string. */
 export function referenceOf(stored: unknown): JobReference | undefined {
-  const { namespace, name, uid, resourceVersion } = asObject(asObject(stored).metadata);
+  const { metadata, spec } = asObject(stored);
+  const { namespace, name, uid, resourceVersion } = asObject(metadata);
   const texts = { namespace, name, uid, resourceVersion };
-  return Object.values(texts).every((text) => typeof text === 'string') ? (texts as JobReference) : undefined;
+  if (!Object.values(texts).every((text) => typeof text === 'string')) return undefined;
+  const selector = asObject(spec).manualSelector === true ? { manualSelector: true } : {};
+  return { ...texts, ...selector } as JobReference;
 }
 
 function isHealed({ creationTimestamp }: JsonObject, { heal, startedAt }: JobContext): boolean {

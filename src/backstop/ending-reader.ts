@@ -22,15 +22,16 @@ export function createEndingReader(jobs: Pick<JobStore, 'pods'>, outages: Outage
 
   async function look({ job, reason }: Pick<ExplainDecision, 'job' | 'reason'>): Promise<Ending> {
     const pods: PodEnding[] = [];
+    let isComplete: boolean;
     try {
-      await jobs.pods(job, 'all', (pod) => pods.push(podEnding(pod)));
+      isComplete = await jobs.pods(job, 'all', (pod) => pods.push(podEnding(pod)));
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       outages.failed(UNREAD, errorFields(error));
       return endingAfter(reason, undefined);
     }
     outages.recovered(UNREAD);
-    return endingAfter(reason, pods);
+    return endingAfter(reason, isComplete || pods.length > 0 ? pods : undefined);
   }
   return {
     async read(decision) {

@@ -38,6 +38,9 @@ function whyThisLimit({ reason, to }: CapDecision): string {
   if (reason === 'retried') {
     return 'It had been retried already: this is the lowest limit with which its current run can finish, and its next failure ends the Job.';
   }
+  if (reason === 'unknown-run') {
+    return `Not all of its Pods could be seen. So that the current run can finish if it had been restarted, the Job fails only when its containers have restarted ${to} times in all.`;
+  }
   return (
     'The restarts of all containers count against the limit, also those of sidecars. So that a sidecar does not end ' +
     `the current run, the Job fails only when its containers have restarted ${to} times in all.`

@@ -26,8 +26,11 @@ export interface JobStore {
   readonly lists: readonly JobList[];
   /** Reads the live Job. Resolves with `undefined` if the Job was deleted, even if a new Job has the same name. */
   read(job: JobReference): Promise<unknown>;
-  /** Calls `onPod` for each Pod of the Job, or for each that has neither succeeded nor failed. */
-  pods(job: JobReference, which: 'all' | 'unfinished', onPod: (pod: unknown) => void): Promise<void>;
+  /**
+   * Calls `onPod` for each Pod of the Job, or for each that has neither succeeded nor failed. Resolves with `false` if
+   * there can be more: too many Pods have the label of the Job, or the Job has `manualSelector`.
+   */
+  pods(job: JobReference, which: 'all' | 'unfinished', onPod: (pod: unknown) => void): Promise<boolean>;
   /**
    * Lowers `spec.backoffLimit` of this version of the Job to `to`, and adds the mark. `lost`: the Job has changed or was deleted. `undone`: the
    * API server stored a higher limit, for example because another webhook raised it.

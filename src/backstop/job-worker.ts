@@ -184,8 +184,9 @@ async function withPods(
   { jobs, outages }: Pick<JobWorkerDependencies, 'jobs' | 'outages'>,
 ): Promise<CapDecision | undefined> {
   const runs: PodRun[] = [];
+  let isComplete: boolean;
   try {
-    await jobs.pods(decision.job, 'unfinished', (pod) => runs.push(podRun(pod)));
+    isComplete = await jobs.pods(decision.job, 'unfinished', (pod) => runs.push(podRun(pod)));
   } catch (error) {
     if (!(error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN')) throw error;
     // A missing right does not return by itself, and an endless Job is worse than a run that is cut off.
@@ -193,5 +194,5 @@ async function withPods(
     return decision;
   }
   outages.recovered(PODS_UNREAD);
-  return capForRun(decision, runs);
+  return capForRun(decision, runs, isComplete);
 }

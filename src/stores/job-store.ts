@@ -1,9 +1,10 @@
 import type { V1Job } from '@kubernetes/client-node';
-import { referenceOf } from '../backstop/decide.ts';
+import { type JobReference, referenceOf } from '../backstop/decide.ts';
 import type { JobList, JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
 import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
+import { asObject, objectsIn } from '../lib/json.ts';
 import { MARK_ANNOTATION } from '../policy/policy.ts';
 import { createEvent } from './event-store.ts';
 
@@ -19,6 +20,8 @@ const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
  * at once: a Pod can have 1.5 MB as well.
  */
 const PODS_PER_PAGE = 2;
+/** Pods with the label of a Job that are read. The Job of one team must not delay the caps of the others. */
+const MOST_PODS = 20;
 /**
  * Seconds until the API server ends a watch. Less than the 30 s after which the client gives up a watch without
  * events.
@@ -65,21 +68,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
       const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as List;
       return list.items?.find((job) => referenceOf(job)?.uid === uid);
     },
-    async pods({ namespace, name, uid }, which, onPod) {
-      const path = `/api/v1/namespaces/${namespace}/pods`;
-      const query = {
-        labelSelector: `batch.kubernetes.io/controller-uid=${uid}`,
-        ...(which === 'unfinished' ? { fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded' } : {}),
-        limit: String(PODS_PER_PAGE),
-      };
-      let next: string | undefined;
-      do {
-        const page = callJson('GET', path, { query: next ? { ...query, continue: next } : query });
-        const { metadata, items } = (await orFail(page, `list Pods of Job ${namespace}/${name}`)) as List;
-        for (const pod of items ?? []) onPod(pod);
-        next = metadata.continue;
-      } while (next);
-    },
+    pods: async (job, which, onPod) => !job.manualSelector && readPods(callJson, { ...job, which }, onPod),
     async cap({ job, to, mark }) {
       const { namespace, name, uid, resourceVersion } = job;
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
@@ -94,6 +83,33 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
     writeEvent: (job, event) => createEvent(callJson, { apiVersion: 'batch/v1', kind: 'Job', ...job }, event),
   };
 }
+
+/** Reads the Pods with the label of a Job until there are too many. Resolves with whether all were read. */
+async function readPods(
+  callJson: CallJson,
+  { namespace, name, uid, which }: JobReference & { readonly which: 'all' | 'unfinished' },
+  onPod: (pod: unknown) => void,
+): Promise<boolean> {
+  const path = `/api/v1/namespaces/${namespace}/pods`;
+  const query = {
+    labelSelector: `batch.kubernetes.io/controller-uid=${uid}`,
+    ...(which === 'unfinished' ? { fieldSelector: 'status.phase!=Failed,status.phase!=Succeeded' } : {}),
+    limit: String(PODS_PER_PAGE),
+  };
+  let next: string | undefined;
+  for (let read = 0; read < MOST_PODS; read += PODS_PER_PAGE) {
+    const page = callJson('GET', path, { query: next ? { ...query, continue: next } : query });
+    const { metadata, items } = (await orFail(page, `list Pods of Job ${namespace}/${name}`)) as List;
+    for (const pod of (items ?? []).filter((one) => isOwnedBy(one, uid))) onPod(pod);
+    next = metadata.continue;
+    if (!next) return true;
+  }
+  return false;
+}
+
+/** Returns whether the object has this owner. Any Pod can have the label of a Job. */
+const isOwnedBy = (object: unknown, uid: string): boolean =>
+  objectsIn(asObject(asObject(object).metadata).ownerReferences).some((owner) => owner.uid === uid);
 
 /** Returns the function with its calls one after another, so that many lists need no more memory than one list. */
 function oneAtATime<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): typeof call {

@@ -71,6 +71,7 @@ async function withEndings(
 
 /** Reads how a failed Job ended. Without the right to list Pods, the ending is `unknown`. */
 export async function readEnding(store: Pick<ApplyStore, 'pods'>, { job, status }: Apply) {
+  if (job.manualSelector) return { ending: endingOf({ status }, undefined), isRefused: false };
   const pods = await orRefused(store.pods(job));
   return { ending: endingOf({ status }, pods?.map(podEnding)), isRefused: pods === undefined };
 }

@@ -26,6 +26,8 @@ export interface Setting {
   readonly labels?: () => Labels | Promise<Labels>;
   /** The Pods of each Job, or the error of their list. Default: none. */
   readonly pods?: () => readonly unknown[] | OperatorError;
+  /** Whether the Job has no further Pods. Default: true. */
+  readonly isEveryPodSeen?: boolean;
 }
 
 export function aMissedJob(name: string, resourceVersion = '1'): Json {
@@ -42,6 +44,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     policy = terraformPolicy,
     labels = () => ({}),
     pods = () => [],
+    isEveryPodSeen = true,
   } = setting;
   let current = policy;
   const stop = new AbortController();
@@ -91,6 +94,7 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       const found = pods();
       if (found instanceof Error) throw found;
       found.forEach(onPod);
+      return isEveryPodSeen;
     },
     async cap({ job, to }) {
       seen.limits.push(to);

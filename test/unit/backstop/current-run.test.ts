@@ -34,7 +34,7 @@ function aPod({ init = [], main = [], sidecar }: { init?: Container[]; main?: Co
 }
 
 const decide = (...pods: unknown[]) => {
-  const decision = capForRun(cap, pods.map(podRun));
+  const decision = capForRun(cap, pods.map(podRun), true);
   return decision && [decision.to, decision.reason];
 };
 
@@ -109,14 +109,29 @@ describe('capForRun', () => {
   const second = [podRun(aPod({ main: [[running, 4]] }))];
 
   test('capForRun never raises the limit of the Job, and leaves a limit with which the run can finish', () => {
-    for (const from of [5, 4, 1]) assert.equal(capForRun({ ...cap, from }, second), undefined);
-    assert.equal(capForRun({ ...cap, from: 6 }, second)?.to, 5);
-    assert.equal(capForRun({ ...cap, from: undefined }, second)?.to, 5);
+    for (const from of [5, 4, 1]) assert.equal(capForRun({ ...cap, from }, second, true), undefined);
+    assert.equal(capForRun({ ...cap, from: 6 }, second, true)?.to, 5);
+    assert.equal(capForRun({ ...cap, from: undefined }, second, true)?.to, 5);
+  });
+
+  test('capForRun allows six more restarts than it sees if not all Pods can be seen, but never raises the limit', () => {
+    const seen: readonly [pods: unknown[], to: number][] = [
+      [[], 6],
+      [[aPod({ main: [[running]] })], 6],
+      [[aPod({ main: [[crashed, 3]] })], 9],
+      [[aPod({ main: [[running, 1]], sidecar: [running, 2] }), aPod({ main: [[failed]] })], 9],
+    ];
+    for (const [pods, to] of seen) {
+      const runs = pods.map(podRun);
+      assert.deepEqual(capForRun(cap, runs, false), { ...cap, to, reason: 'unknown-run' });
+      assert.equal(capForRun({ ...cap, from: to }, runs, false), undefined);
+      assert.deepEqual(capForRun({ ...cap, to: 10 }, runs, false), { ...cap, to: 10 });
+    }
   });
 
   test('capForRun keeps the limit of the policy if it is higher than needed', () => {
     const decision: CapDecision = { ...cap, to: 10 };
-    assert.equal(capForRun(decision, second), decision);
+    assert.equal(capForRun(decision, second, true), decision);
   });
 
   test('capForRun returns the lowest limit with which the Job controller does not end a run of one container', () => {
@@ -125,7 +140,7 @@ describe('capForRun', () => {
     fc.assert(
       fc.property(fc.nat(50), fc.nat(50), fc.nat(50), (to, ofInit, ofMain) => {
         const run = podRun(aPod({ init: [[done, ofInit]], main: [[running, ofMain]] }));
-        const decision = capForRun({ ...cap, to }, [run]);
+        const decision = capForRun({ ...cap, to }, [run], true);
         const restarts = ofInit + ofMain;
         assert.ok(decision && !endsRun(decision.to, restarts) && decision.to >= to);
         assert.ok(decision.to === to || endsRun(decision.to - 1, restarts));

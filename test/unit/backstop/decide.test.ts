@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { decideJob, type JobContext } from '../../../src/backstop/decide.ts';
+import { decideJob, type JobContext, referenceOf } from '../../../src/backstop/decide.ts';
 import { type Match, type Policy, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aJob, aTerraformJob, executor, type JobFields, type Json } from '../../support/builders/a-job.ts';
 import { recordedJob } from '../../support/builders/recorded-jobs.ts';
@@ -271,4 +271,12 @@ test('decideJob does not throw for any JSON, and leaves any value that is not a 
   fc.assert(fc.property(fc.jsonValue(), (value) => assert.deepEqual(decide(value), leave)));
   const damaged = fc.dictionary(fc.constantFrom('metadata', 'spec', 'status'), fc.jsonValue());
   fc.assert(fc.property(damaged, (fields) => assert.ok(decide({ ...aStoredJob(), ...fields }).action)));
+});
+
+test('the reference of a Job says whether its Pods lack the label of the Job controller', () => {
+  const metadata = { namespace: 'team-a', name: 'a', uid: 'u-1', resourceVersion: '7' };
+  assert.deepEqual(referenceOf({ metadata, spec: { manualSelector: true } }), { ...metadata, manualSelector: true });
+  for (const manualSelector of [false, undefined, 'true']) {
+    assert.deepEqual(referenceOf({ metadata, spec: { manualSelector } }), metadata);
+  }
 });

@@ -66,14 +66,28 @@ describe('what was seen before the Job has failed', () => {
   const failing = { job, reason: undefined, hasFailed: false };
   const failed = { ...failing, hasFailed: true };
   function aReader() {
-    const state: { pods: readonly Json[] | Promise<readonly Json[]> } = { pods: [podOf('a container that exited')] };
+    const state: { pods: readonly Json[] | Promise<readonly Json[]>; isComplete: boolean } = {
+      pods: [podOf('a container that exited')],
+      isComplete: true,
+    };
     const outages = logOncePerOutage({ warn: assert.fail, debug: assert.fail });
     const pods = async (_job: unknown, which: string, onPod: (pod: unknown) => void) => {
       assert.equal(which, 'all');
       (await state.pods).forEach(onPod);
+      return state.isComplete;
     };
     return { state, reader: createEndingReader({ pods }, outages) };
   }
+
+  test('a Job none of whose Pods can be seen has the ending unknown, and not that it has no Pod', async () => {
+    const { state, reader } = aReader();
+    state.isComplete = false;
+    assert.equal((await reader.read(failed)).kind, 'exited', 'what was seen counts');
+    state.pods = [];
+    assert.equal((await reader.read(failed)).kind, 'unknown');
+    const late = await reader.read({ ...failed, reason: 'DeadlineExceeded' });
+    assert.deepEqual(late, { kind: 'deadline', pod: undefined });
+  });
 
   test('it counts also if the Job has failed before the Pods were read', async () => {
     const { state, reader } = aReader();

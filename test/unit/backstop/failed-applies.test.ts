@@ -46,7 +46,10 @@ function start(t: TestContext, change: (store: FakeConfigurationStore) => Config
   const begin = createFailedApplies({
     jobs: {
       read: async ({ uid }) => (deleted.has(uid) ? undefined : {}),
-      pods: async (_job, _which, onPod) => pods.forEach(onPod),
+      async pods(_job, _which, onPod) {
+        pods.forEach(onPod);
+        return true;
+      },
     },
     configurations: change(store),
     ...{ log, uptimeMs, outages: logOncePerOutage(log, uptimeMs) },

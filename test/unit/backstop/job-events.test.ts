@@ -123,7 +123,7 @@ test('the note of each Event about a Job has at most 1,024 characters', () => {
     reason: 'policy',
     needsPods: false,
   };
-  for (const reason of ['policy', 'retried', 'shared-restarts'] as const) {
+  for (const reason of ['policy', 'retried', 'shared-restarts', 'unknown-run'] as const) {
     assert.ok(missedEvent({ ...cap, reason }).note.length <= 1024);
   }
 });

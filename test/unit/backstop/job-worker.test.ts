@@ -193,6 +193,15 @@ describe('caps of Jobs with OnFailure that have a Pod', { timeout: 30_000 }, () 
     assert.match(seen.events[0]?.note ?? '', /current run can finish/);
   });
 
+  test('the backstop does not end the run of a Job whose Pods it cannot see', async (t) => {
+    const { seen, change } = startBackstop(t, 0, { isEveryPodSeen: false });
+    await eventually(() => assert.equal(seen.watches, 1));
+    change(active('job'));
+    await eventually(() => assert.equal(seen.events.length, 1));
+    assert.deepEqual(seen.limits, [6]);
+    assert.match(seen.events[0]?.note ?? '', /Not all of its Pods could be seen\. .* restarted 6 times in all/);
+  });
+
   test('the backstop retries a Job if the API server is unavailable at the list of its Pods', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let pods: unknown[] | OperatorError = away;

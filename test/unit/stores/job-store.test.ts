@@ -12,6 +12,8 @@ const refused = (code: number, body: object = {}) =>
   Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
 const notFound = refused(404, { reason: 'NotFound', details: { name: 'oss-bucket-apply', kind: 'jobs' } });
 
+const aPodOf = (name: string, uid = job.uid) => ({ metadata: { name, ownerReferences: [{ kind: 'Job', uid }] } });
+
 /** Returns a store whose API server gives every call the same response, and the recorded calls. */
 function answering(answer: unknown) {
   const calls: unknown[][] = [];
@@ -93,8 +95,8 @@ describe('a Job', () => {
   ] as const) {
     test(`the Job store lists the Pods of a Job (${which}), page by page, by the uid of the Job`, async () => {
       const pages = [
-        { metadata: { continue: 'more' }, items: [{ a: 1 }, { b: 2 }] },
-        { metadata: {}, items: [{ c: 3 }] },
+        { metadata: { continue: 'more' }, items: [aPodOf('a'), aPodOf('b', 'another-owner')] },
+        { metadata: {}, items: [aPodOf('c'), { metadata: { name: 'd' } }, null] },
       ];
       const calls: unknown[][] = [];
       const callJson: JsonCalls['callJson'] = async (...call) => {
@@ -102,8 +104,9 @@ describe('a Job', () => {
         return pages.shift();
       };
       const seen: unknown[] = [];
-      await createJobStore({ callJson, followJson: assert.fail }).pods(job, which, (pod) => seen.push(pod));
-      assert.deepEqual(seen, [{ a: 1 }, { b: 2 }, { c: 3 }]);
+      const store = createJobStore({ callJson, followJson: assert.fail });
+      assert.equal(await store.pods(job, which, (pod) => seen.push(pod)), true);
+      assert.deepEqual(seen, [aPodOf('a'), aPodOf('c')]);
       const query = { labelSelector: 'batch.kubernetes.io/controller-uid=u-1', ...selected, limit: '2' };
       assert.deepEqual(calls, [
         ['GET', '/api/v1/namespaces/team-a/pods', { query }],
@@ -111,6 +114,26 @@ describe('a Job', () => {
       ]);
     });
   }
+
+  for (const owner of [job.uid, 'another-owner']) {
+    test(`the Job store reads at most 20 Pods with the label of a Job, whose owner is ${owner}, and reports that there are more`, async () => {
+      const { store, calls } = answering({
+        metadata: { continue: 'more' },
+        items: [aPodOf('a', owner), aPodOf('b', owner)],
+      });
+      const seen: unknown[] = [];
+      assert.equal(await store.pods(job, 'all', (pod) => seen.push(pod)), false);
+      assert.deepEqual([calls.length, seen.length], [10, owner === job.uid ? 20 : 0]);
+    });
+  }
+
+  test('the Job store reads no Pods of a Job with manualSelector, because they have no label of the Job controller', async () => {
+    const { store, calls } = answering({ metadata: {}, items: [] });
+    for (const which of ['all', 'unfinished'] as const) {
+      assert.equal(await store.pods({ ...job, manualSelector: true }, which, () => assert.fail()), false);
+    }
+    assert.deepEqual(calls, []);
+  });
 
   test('the Job store rejects the list of Pods with the missing RBAC right after a 403', async () => {
     const message = 'pods is forbidden: User "b" cannot list resource "pods" in API group "" in the namespace "team-a"';

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import schema from '../../../../docs/reference/applies.schema.json' with { type: 'json' };
 import { type Apply, applyOf, belongsTo, readConfiguration } from '../../../../src/commands/applies/apply.ts';
 import { nearNames } from '../../../../src/commands/applies/near-names.ts';
+import { readEnding } from '../../../../src/commands/applies/observations.ts';
 import { createReport, type EndedApply, type ReadApplies } from '../../../../src/commands/applies/report.ts';
 import { appliesText } from '../../../../src/commands/applies/report-text.ts';
 import { target } from '../../../../src/commands/applies/target.ts';
@@ -50,6 +51,16 @@ describe('a stored Job in applies', () => {
     assert.ok(belongsTo(anApply({ name: `${UID}-apply`, namespace: 'vela-system' }), configuration));
     assert.ok(!belongsTo(anApply({ namespace: 'team-b' }), configuration));
     assert.ok(!belongsTo(anApply({ name: `${UID.replace('c', 'd')}-apply` }), configuration));
+  });
+});
+
+describe('the ending of a failed Job in applies', () => {
+  it('is unknown for a Job with manualSelector, whose Pods lack the label, and pod-gone for another Job without Pods', async () => {
+    const apply = anApply({ types: ['Failed'] });
+    const store = { pods: async () => [] };
+    const manual: Apply = { ...apply, job: { ...apply.job, manualSelector: true } };
+    assert.deepEqual(await readEnding(store, manual), { ending: { kind: 'unknown' }, isRefused: false });
+    assert.equal((await readEnding(store, apply)).ending.kind, 'pod-gone');
   });
 });
 
