@@ -28,8 +28,10 @@ export function bar(leftMs: number, wholeMs: number): string {
   const unit = unitFor(wholeMs);
   const share = wholeMs > 0 ? Math.min(1, leftMs / wholeMs) : 0;
   const filled = leftMs > 0 ? Math.max(1, Math.round(BAR * share)) : 0;
-  const inUnit = (ms: number) => Math.round(ms / unit.ms);
-  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${inUnit(leftMs)} of ${inUnit(wholeMs)} ${unit.name}`;
+  // Only whole units are left, as in `durationText`, so that the text and the page of inspect have the same number.
+  const left = Math.trunc(leftMs / unit.ms);
+  const whole = Math.round(wholeMs / unit.ms);
+  return `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${left} of ${whole} ${unit.name}`;
 }
 
 /** Formats a duration: `31 days`, `90 seconds`. */

@@ -133,6 +133,8 @@ describe('the text report of inspect', () => {
 describe('the terminal output of inspect', () => {
   test('inspect shows the remaining lifetime as a bar', () => {
     assert.equal(bar(90 * DAY_MS, 90 * DAY_MS), `[${'#'.repeat(20)}] 90 of 90 days`);
+    // One second later, the page of inspect says `89 days left`.
+    assert.equal(bar(90 * DAY_MS - 1_000, 90 * DAY_MS), `[${'#'.repeat(20)}] 89 of 90 days`);
     assert.equal(bar(1, 90 * DAY_MS), `[#${'-'.repeat(19)}] 0 of 90 days`);
     assert.equal(bar(0, 90 * DAY_MS), `[${'-'.repeat(20)}] 0 of 90 days`);
     assert.equal(bar(30_000, 60_000), `[${'#'.repeat(10)}${'-'.repeat(10)}] 30 of 60 seconds`);
