@@ -1,7 +1,6 @@
 import type { V1Namespace } from '@kubernetes/client-node';
-import { orAbsent, orFail } from '../kube/errors.ts';
+import { orFail } from '../kube/errors.ts';
 import type { CallJson } from '../kube/requests.ts';
-import { OperatorError } from '../lib/errors.ts';
 import type { Labels } from '../policy/policy.ts';
 
 /** Resolves with the labels of a namespace. */
@@ -23,11 +22,9 @@ export const readNamespaceLabels =
 /** Resolves with the phase of a namespace, `absent`, or `undefined` if this user cannot read it. */
 export async function readNamespacePhase(callJson: CallJson, name: string): Promise<string | undefined> {
   try {
-    const namespace = await orAbsent(callJson('GET', `/api/v1/namespaces/${name}`), `read Namespace ${name}`);
-    return namespace === undefined ? 'absent' : (namespace as V1Namespace).status?.phase;
+    return ((await callJson('GET', `/api/v1/namespaces/${name}`)) as V1Namespace).status?.phase;
   } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    return undefined;
+    return (error as { readonly code?: unknown }).code === 404 ? 'absent' : undefined;
   }
 }
 

@@ -129,7 +129,18 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     const { exitCode, stdout } = await admin();
     assert.equal(exitCode, 0, stdout);
     await failedJob();
-    assert.match((await admin()).stdout, /^verdict: none: /);
+    const elsewhere = (await admin()).stdout;
+    assert.equal(elsewhere, 'verdict: none: no apply and no destroy has failed in namespace default (all: -A)\n');
+    assert.equal(JSON.parse((await admin('-o', 'json')).stdout).namespace, 'default');
+  });
+
+  it('a namespace that does not exist is an error that names -A', async () => {
+    const { exitCode, stdout, stderr } = await admin('-n', 'tema-a');
+    assert.deepEqual([exitCode, stdout], [1, '']);
+    assert.equal(
+      stderr,
+      'terraform-daemon: KUBE_REJECTED: Namespace tema-a does not exist (to list all namespaces: -A)\n',
+    );
   });
 
   it('retry without --yes and without a terminal refuses, and names --yes', async () => {

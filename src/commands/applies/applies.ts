@@ -1,3 +1,4 @@
+import { OperatorError } from '../../lib/errors.ts';
 import { printable } from '../../lib/text.ts';
 import type { Terminal } from '../terminal.ts';
 import type { ApplyStore } from './apply-store.ts';
@@ -15,14 +16,19 @@ interface Output {
  * Prints the failed and the running Jobs of a namespace, or of all namespaces.
  *
  * @returns the exit code.
- * @throws OperatorError with a `KUBE_…` code if the Jobs cannot be listed.
+ * @throws OperatorError with a `KUBE_…` code if the Jobs cannot be listed, or if the namespace does not exist.
  */
 export async function applies(
   store: ApplyStore,
   namespace: string | undefined,
   { format, terminal, write }: Output,
 ): Promise<number> {
-  const report = createReport(await observe(store, namespace), new Date());
+  const read = await observe(store, namespace);
+  // The API server lists no Jobs in a namespace that does not exist, and reports no error.
+  if (read.applies.length === 0 && namespace !== undefined && (await store.isNamespaceAbsent(namespace))) {
+    throw new OperatorError('KUBE_REJECTED', `Namespace ${namespace} does not exist (to list all namespaces: -A)`);
+  }
+  const report = createReport(read, new Date());
   write(format === 'json' ? `${printable(JSON.stringify(report, null, 2))}\n` : appliesText(report, terminal));
   return appliesVerdicts[report.verdict].exitCode;
 }

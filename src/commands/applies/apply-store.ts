@@ -5,6 +5,7 @@ import type { CallJson } from '../../kube/requests.ts';
 import { OperatorError } from '../../lib/errors.ts';
 import { asObject } from '../../lib/json.ts';
 import { readPage } from '../../stores/job-store.ts';
+import { readNamespacePhase } from '../../stores/namespace-store.ts';
 import { RETRIED_AT } from '../../terraform/configuration.ts';
 import type { Target } from './target.ts';
 
@@ -37,6 +38,10 @@ export function createApplyStore(callJson: CallJson) {
           if (!isExpired(error) || tries === LISTS) throw kubeError(what, error, listStep(namespace));
         }
       }
+    },
+    /** Returns whether a namespace does not exist. A user who may not read it gets `false`. */
+    async isNamespaceAbsent(namespace: string): Promise<boolean> {
+      return (await readNamespacePhase(callJson, namespace)) === 'absent';
     },
     /** Returns the Jobs of a name: at most one in each namespace. */
     async jobsNamed(name: string, namespace: string | undefined): Promise<readonly unknown[]> {

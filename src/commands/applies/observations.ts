@@ -22,6 +22,7 @@ export async function observe(store: ApplyStore, namespace: string | undefined):
   const needsAll = applies.some((apply) => apply.of !== undefined && 'uid' in apply.of && !isFound(apply));
   const all = needsAll ? await orRefused(configurationsIn(store, undefined)) : [];
   return {
+    namespace,
     ...(await withEndings(store, applies)),
     configurations: [...(own ?? []), ...(all ?? [])],
     areConfigurationsRefused: own === undefined || all === undefined,

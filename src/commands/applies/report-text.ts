@@ -1,6 +1,6 @@
 import { oneLine } from '../../lib/text.ts';
 import { relativeTime } from '../formats.ts';
-import { type Cell, row, type Terminal, table, wrapped } from '../terminal.ts';
+import { type Cell, columnsOf, row, type Terminal, table, wrapped } from '../terminal.ts';
 import { type AppliesReport, appliesVerdicts, type ReportedApply } from './report.ts';
 
 /** The width of the first column below the table, as of `row`. */
@@ -8,16 +8,28 @@ const NAMES = 13;
 const HEAD = ['NAMESPACE', 'CONFIGURATION', 'JOB', 'ACTION', 'STATE', 'EXIT CODE', 'CREATED'];
 
 /** Returns the report as text: a table, and for each failed Job its ending and its commands. */
-export function appliesText({ applies, verdict, notes, at }: AppliesReport, terminal: Terminal): string {
+export function appliesText(report: AppliesReport, terminal: Terminal): string {
+  const { applies, notes, at } = report;
   const rows = applies.map((apply) => tableRow(apply, at));
   const blocks = applies.flatMap((apply) => ['', ...detailLines(apply, terminal)]);
-  const style = ({ none: 'good', failed: 'bad', incomplete: 'caution' } as const)[verdict];
   const lines = [
     ...(rows.length > 0 ? [...table(HEAD, rows, terminal), ...blocks, ''] : []),
     ...notes.flatMap((note) => wrapped(note, { first: 'note: ', rest: '      ' }, terminal)),
-    `verdict: ${terminal.paint(style, verdict)}: ${appliesVerdicts[verdict].meaning}`,
+    ...verdictLines(report, terminal),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function verdictLines({ verdict, namespace }: AppliesReport, terminal: Terminal): string[] {
+  const style = ({ none: 'good', failed: 'bad', incomplete: 'caution' } as const)[verdict];
+  // Without the namespace, a user who forgot -n or -A reads that nothing has failed in the whole cluster.
+  const where = verdict === 'none' && namespace !== null ? ` in namespace ${namespace} (all: -A)` : '';
+  const first = `verdict: ${terminal.paint(style, verdict)}: `;
+  return wrapped(
+    `${appliesVerdicts[verdict].meaning}${where}`,
+    { first, rest: ' '.repeat(columnsOf(first)) },
+    terminal,
+  );
 }
 
 function tableRow(apply: ReportedApply, now: Date): readonly Cell[] {

@@ -39,6 +39,8 @@ export interface AppliesReport {
   readonly format: 1;
   readonly at: Date;
   readonly verdict: keyof typeof appliesVerdicts;
+  /** The namespace that was listed; `null` for all namespaces. */
+  readonly namespace: string | null;
   readonly applies: readonly ReportedApply[];
   /** What the current user may not read, and what is therefore missing. */
   readonly notes: readonly string[];
@@ -49,6 +51,8 @@ export type EndedApply = Apply & { readonly ending: Ending | undefined };
 
 /** What the current user may read of the applies. */
 export interface ReadApplies {
+  /** `undefined` for all namespaces. */
+  readonly namespace: string | undefined;
   readonly applies: readonly EndedApply[];
   readonly configurations: readonly Configuration[];
   readonly arePodsRefused: boolean;
@@ -65,7 +69,7 @@ export function createReport(read: ReadApplies, at: Date): AppliesReport {
     .toSorted((one, other) => one.state.localeCompare(other.state) || +other.createdAt - +one.createdAt);
   const isFailed = applies.some(({ state }) => state === 'failed');
   const verdict = isFailed ? 'failed' : read.isEveryJobKnown ? 'none' : 'incomplete';
-  return { format: 1, at, verdict, applies, notes: notesOf(read) };
+  return { format: 1, at, verdict, namespace: read.namespace ?? null, applies, notes: notesOf(read) };
 }
 
 function reported(apply: EndedApply, configurations: readonly Configuration[]): ReportedApply {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { cachedLabels } from '../../../src/stores/namespace-store.ts';
+import { cachedLabels, readNamespacePhase } from '../../../src/stores/namespace-store.ts';
 
 function start(answer: (name: string) => Promise<Record<string, string>> = async (name) => ({ name })) {
   const asked: string[] = [];
@@ -38,5 +38,19 @@ describe('the labels of a namespace', () => {
     await assert.rejects(labels('a'), /no/);
     assert.deepEqual(await labels('a'), {});
     assert.deepEqual(asked, ['a', 'a']);
+  });
+});
+
+describe('the phase of a namespace', () => {
+  const phaseAfter = (code: number) =>
+    readNamespacePhase(async () => {
+      throw Object.assign(new Error('refused'), {
+        code,
+        body: { reason: 'NotFound', details: { kind: 'namespaces' } },
+      });
+    }, 'a');
+
+  test('a namespace that the API server does not find is absent, and a namespace that it refuses to read is unknown', async () => {
+    assert.deepEqual([await phaseAfter(404), await phaseAfter(403)], ['absent', undefined]);
   });
 });

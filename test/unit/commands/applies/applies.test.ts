@@ -68,6 +68,7 @@ describe('the report of applies', () => {
   const read = (applies: readonly EndedApply[], fields: Partial<ReadApplies> = {}) =>
     createReport(
       {
+        namespace: undefined,
         applies,
         configurations: [],
         arePodsRefused: false,
@@ -83,7 +84,7 @@ describe('the report of applies', () => {
     ending: endingOf({ status: apply.status }, pods?.map(podEnding)),
   });
   const FAILED = { types: ['Failed'], createdAt: '2026-11-29T11:00:00Z' };
-  const textOf = (report: ReturnType<typeof read>) => appliesText(report, plain);
+  const textOf = (report: ReturnType<typeof read>, terminal = plain) => appliesText(report, terminal);
   const exited = Object.keys(failedPods).find((name) => failedPods[name]?.ending.kind === 'exited') ?? '';
 
   it('shows failed Jobs first, with exit code, age, ending, log and retry', () => {
@@ -105,6 +106,21 @@ describe('the report of applies', () => {
     const report = read([{ ...anApply({ backoffLimit: 6 }), ending: undefined }]);
     assert.equal(report.verdict, 'none');
     assert.match(textOf(report), / running, not capped +- /);
+  });
+
+  it('is none for the listed namespace only, and names -A', () => {
+    const text = textOf(read([], { namespace: 'default' }));
+    assert.equal(text, 'verdict: none: no apply and no destroy has failed in namespace default (all: -A)\n');
+    assert.equal(textOf(read([])), 'verdict: none: no apply and no destroy has failed\n');
+  });
+
+  it('wraps the verdict on a narrow terminal', () => {
+    const text = textOf(read([], { isEveryJobKnown: false }), { ...plain, width: 60 });
+    assert.match(text, /^verdict: incomplete: no failed .*\n {21}\S.*\n( {21}\S.*\n)*$/);
+    assert.ok(
+      text.split('\n').every((line) => line.length <= 60),
+      text,
+    );
   });
 
   it('without the right to list Pods a note says so and the exit code is unknown', () => {
