@@ -17,6 +17,9 @@ import { HOSTILE, sampleReports } from '../support/page/sample-reports.ts';
 
 const names = Object.keys(sampleReports);
 
+/** Matches a control character besides the line feed, or an invisible character, such as a change of the direction of text. */
+const UNPRINTABLE = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u;
+
 let browser: Browser;
 before(async () => {
   if (noBrowser === false) browser = await startBrowser();
@@ -36,7 +39,7 @@ async function open(t: TestContext, name: string, { colorScheme = 'light', width
   assert.ok(report);
   const folder = await aFolder(t, {});
   const file = join(folder, 'inspect.html');
-  await writeFile(file, printable(reportHtml(report)) + inject);
+  await writeFile(file, reportHtml(report) + inject);
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 800 } });
   t.after(() => page.close());
   const requests: string[] = [];
@@ -80,6 +83,7 @@ describe('the page of inspect in Chromium', { skip: noBrowser }, () => {
     const { page } = await open(t, 'hostile');
     const shown = printable(HOSTILE);
     assert.ok((await page.locator('.message').first().innerText()).startsWith(shown.slice(0, 60)));
+    assert.doesNotMatch(await page.locator('body').evaluate(({ textContent }) => textContent), UNPRINTABLE);
     assert.equal(await page.locator('script, img').count(), 0);
     assert.doesNotMatch(await page.title(), /taken/);
     // Each element of the page is one of ours, and its attributes have only texts of ours.

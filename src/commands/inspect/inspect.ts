@@ -65,7 +65,7 @@ export async function inspect(
   const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
     text: () => reportText(report, terminal),
     json: () => printable(`${JSON.stringify(report, (_key, value) => (value === undefined ? null : value), 2)}\n`),
-    html: () => printable(reportHtml(report)),
+    html: () => reportHtml(report),
   };
   dependencies.write(formats[output]());
   return verdicts[report.verdict].exitCode;

@@ -15,6 +15,10 @@ describe('html', () => {
     assert.equal(`${html`<ul>${rows}</ul>${undefined}${false}`}`, '<ul><li>&#60;</li><li>2</li></ul>');
   });
 
+  test('html shows control characters and invisible characters of an inserted text as JSON escapes', () => {
+    assert.equal(`${html`<p>${'a\u202eb\u0007'}\n${'c\nd'}</p>`}`, '<p>a\\u202eb\\u0007\nc\nd</p>');
+  });
+
   test('html lets no text end an attribute or begin a tag', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
