@@ -165,6 +165,14 @@ describe('the chart', () => {
     assert.deepEqual(await rights({}), {});
   });
 
+  it('with backstop.limitPatches the chart renders exactly the objects of the component limit-patches in addition', async () => {
+    const rendered = await render({ backstop: { limitPatches: true } });
+    const components = ['components/limit-patches'];
+    const wanted = await renderKustomization({ namespace: 'vela-system', resources: ['base'], components });
+    assert.deepEqual(byName(withoutHelmLabels(rendered)), byName(objectsIn(wanted)));
+    assert.equal(rendered.length, (await render()).length + 2);
+  });
+
   it('with options.backstop-namespaces the chart renders the objects of the kustomization in docs/how-to/fit-a-cluster.md', async () => {
     const text = await readDocument('docs/how-to/fit-a-cluster.md');
     const [, block = ''] = /```yaml\n(# install\/kustomization.yaml\n[^`]*)```/.exec(text) ?? [];

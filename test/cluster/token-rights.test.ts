@@ -7,20 +7,17 @@ import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
 import { applyTerraformCrds } from '../../tools/control-plane/terraform-controller.ts';
-import { aJob } from '../support/builders/a-job.ts';
 import { type Cluster, NAMESPACE, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { type ApiReply, type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
 import {
   ALLOWED,
   type Attempt,
+  createTargetJobs,
   DAEMON,
   OTHER,
   REFUSED,
-  RUNNING,
-  STOPPED,
   TEAM,
-  WAITING,
 } from '../support/cluster/token-attempts.ts';
 import { type Right, rightsTable } from '../support/cluster/token-table.ts';
 import { projectFile } from '../support/docs.ts';
@@ -28,7 +25,6 @@ import { eventually } from '../support/eventually.ts';
 
 const TABLE = projectFile('docs/reference/token-rights.md');
 const NOBODY = 'nobody';
-const JOBS = `/apis/batch/v1/namespaces/${TEAM}/jobs`;
 const minor = Number(minorOf(await kubernetesVersion()).split('.')[1]);
 
 describe('the rights of a stolen token of the ServiceAccount of the daemon', () => {
@@ -74,20 +70,7 @@ describe('the rights of a stolen token of the ServiceAccount of the daemon', () 
     }
     await create('/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations', { metadata: { name: OTHER } });
     await create(`/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases`, { metadata: { name: OTHER } });
-    for (const [name, suspend] of [
-      [RUNNING, false],
-      [WAITING, true],
-      [STOPPED, true],
-    ] as const) {
-      const { spec } = aJob();
-      await create(JOBS, { metadata: { name }, spec: { ...spec, suspend } });
-    }
-    // Writes the status that the Job controller gives a suspended Job, because no Job controller runs here.
-    const since = new Date().toISOString();
-    const condition = { type: 'Suspended', status: 'True', lastTransitionTime: since, lastProbeTime: since };
-    const status = { startTime: since, conditions: [condition] };
-    const reply = await admin.call('PATCH', `${JOBS}/${STOPPED}/status`, { status });
-    assert.equal(reply.status, 200, JSON.stringify(reply.body));
+    await createTargetJobs(admin);
   }
 
   const attempt = async ({ call }: Attempt): Promise<ApiReply> => thief.call(...call);

@@ -34,6 +34,7 @@ const TESTS = [
   'steering',
   'stolen-ca-key',
   'token-rights',
+  'limited-token',
   'mutation',
   'registration',
   'bootstrap',

@@ -254,6 +254,10 @@ const values = group({
       true,
       'also create the RBAC to read the Configurations of terraform-controller, so that a failed apply is reported on its Configuration',
     ),
+    limitPatches: flag(
+      false,
+      'also create a ValidatingAdmissionPolicy, with which the daemon can only lower the backoffLimit of a Job and add its annotation',
+    ),
   }),
   serviceAccount: group({ annotations: map('annotations of the ServiceAccount') }),
   labels: labels('labels of all objects, in addition to `app`. They override the labels `app.kubernetes.io/*`'),

@@ -88,14 +88,20 @@ const RIGHTS = new Set([
 ]);
 
 /**
- * Returns the ServiceAccount of the install with its roles and bindings, with or without the rights of the backstop.
+ * Returns the ServiceAccount of the install with its roles and bindings, with or without the rights of the backstop, and
+ * with the objects of the folders `components` of manifests/components.
  */
 export async function installRights({
   backstop,
+  components = [],
 }: {
   readonly backstop: boolean;
+  readonly components?: readonly string[];
 }): Promise<readonly KubernetesObject[]> {
-  const objects = await installObjects();
+  const folders = components.map((name) => `components/${name}`);
+  const rendered = { namespace: 'vela-system', resources: ['base'], components: folders };
+  const objects: readonly KubernetesObject[] =
+    folders.length === 0 ? await installObjects() : loadAllYaml(await renderKustomization(rendered));
   const isWanted = ({ kind = '', metadata }: KubernetesObject) =>
     RIGHTS.has(kind) && (backstop || !/-(backstop|configurations)$/.test(metadata?.name ?? ''));
   return objects.filter(isWanted);

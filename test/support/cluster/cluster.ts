@@ -64,12 +64,21 @@ export interface ClusterOptions {
   readonly controllerManager?: boolean;
   /** Whether the daemon also gets the rights of the backstop: on Jobs, Pods and Configurations. Default: yes. */
   readonly backstopRbac?: boolean;
+  /** Folders of manifests/components whose objects are created too. Default: none. */
+  readonly components?: readonly string[];
   /** Receives the progress if binaries must be built. Default: lines on stderr. */
   readonly progress?: Progress;
 }
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { apiServerArgs = [], users = [], controllerManager = false, backstopRbac = true, progress } = options;
+  const {
+    apiServerArgs = [],
+    users = [],
+    controllerManager = false,
+    backstopRbac = true,
+    components = [],
+    progress,
+  } = options;
   const controlPlane = await startControlPlane({
     users: [{ name: DAEMON_USER }, ...users],
     apiServerArgs,
@@ -77,7 +86,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ...(progress ? { progress } : {}),
   });
   try {
-    return await setUp(controlPlane, await installRights({ backstop: backstopRbac }));
+    return await setUp(controlPlane, await installRights({ backstop: backstopRbac, components }));
   } catch (error) {
     await controlPlane.stop();
     throw error;

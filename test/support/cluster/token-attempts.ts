@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import { type Json, aJob as someJob } from '../builders/a-job.ts';
 import { NAMESPACE, REGISTRATION, SECRET } from './cluster.ts';
+import type { RawApi } from './raw-api.ts';
 
 /** A call that the thief of a token of the daemon could try. */
 export interface Attempt {
@@ -12,6 +14,11 @@ export interface Attempt {
    * that refuses the call.
    */
   readonly note?: string;
+  /**
+   * For an allowed call: what refuses the call, if the install has it. `limit-patches`: the component. `namespaces`: the
+   * Roles of `--backstop-namespaces`, for Jobs and Pods of other namespaces.
+   */
+  readonly refusedWith?: readonly ('limit-patches' | 'namespaces')[];
   /** For an allowed call, the first Kubernetes minor version that accepts it. Earlier versions reject it as invalid. */
   readonly since?: number;
 }
@@ -71,6 +78,7 @@ const moved = {
 const [container] = someJob().spec.template.spec.containers;
 const starved = { containers: [{ ...container, resources: { limits: { memory: '8Mi' }, requests: { cpu: '900' } } }] };
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: '11111111-2222-4333-8444-555555555555' };
+const byBoth = ['limit-patches', 'namespaces'] as const;
 const access = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
 
 /** Allowed calls. The order matters, because later calls use the results of earlier ones. */
@@ -119,16 +127,19 @@ export const ALLOWED: readonly Attempt[] = [
     what: 'list Jobs of all namespaces',
     call: ['GET', `${batch}/jobs`],
     note: 'the thief reads all Jobs, including plain-text values of environment variables',
+    refusedWith: ['namespaces'],
   },
   {
     what: 'watch Jobs of all namespaces',
     call: ['GET', `${batch}/jobs?watch=true`],
     note: 'the thief reads each new or changed Job',
+    refusedWith: ['namespaces'],
   },
   {
     what: 'list Pods of all namespaces',
     call: ['GET', `${core}/pods`],
     note: 'the thief reads all Pods, including plain-text values of environment variables, but not their logs',
+    refusedWith: ['namespaces'],
   },
   {
     what: 'stop a Job (`suspend`, `activeDeadlineSeconds`), raise its `backoffLimit` or `parallelism`',
@@ -138,6 +149,7 @@ export const ALLOWED: readonly Attempt[] = [
       { spec: { suspend: true, activeDeadlineSeconds: 9, backoffLimit: 9, parallelism: 2 } },
     ],
     note: 'a run is interrupted, or a Job runs more than once',
+    refusedWith: byBoth,
   },
   {
     what: 'give a Job an owner that does not exist, or a `ttlSecondsAfterFinished`',
@@ -147,32 +159,38 @@ export const ALLOWED: readonly Attempt[] = [
       { metadata: { ownerReferences: [owner] }, spec: { ttlSecondsAfterFinished: 0 } },
     ],
     note: 'Kubernetes deletes the Job; terraform-controller creates it again, which is a second run',
+    refusedWith: byBoth,
   },
   {
     what: 'give a Job a finalizer',
     call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: ['example.com/thief'] } }],
     note: 'a deletion of the Job or of its namespace does not finish until a person removes the finalizer, so terraform-controller cannot create the Job again',
+    refusedWith: byBoth,
   },
   {
     what: 'remove the finalizers of a Job',
     call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: null } }],
     note: 'Kubernetes deletes the Job without the cleanup that the finalizer waits for: Pods can be left behind',
+    refusedWith: byBoth,
   },
   {
     what: 'send the Pods of a suspended Job to other nodes (`nodeSelector`, `tolerations`, node affinity), and change their labels and annotations',
     call: ['PATCH', `${jobs}/${WAITING}`, { spec: { template: { metadata: marks, spec: moved } } }],
     note: 'the Pod runs **on a node of the thief, with all volumes and Secrets that it mounts**. A webhook that injects sidecars by annotation can be made to inject one',
+    refusedWith: byBoth,
   },
   {
     what: 'add `schedulingGates` to the Pods of a suspended Job',
     call: ['PATCH', `${jobs}/${WAITING}`, template({ schedulingGates: [{ name: 'example.com/thief' }] })],
     note: 'the Pods are never scheduled',
+    refusedWith: byBoth,
   },
   {
     what: 'change the resource requests and limits of the Pods of a suspended Job',
     call: ['PATCH', `${jobs}/${WAITING}`, template(starved)],
     note: 'the Pods fit on no node, or are killed because of their memory limit',
     since: 36,
+    refusedWith: byBoth,
   },
   {
     what: 'change the nodes, scheduling gates or resources of a Job that has run and is suspended',
@@ -183,11 +201,13 @@ export const ALLOWED: readonly Attempt[] = [
     ],
     note: 'the thief can do this to each Job, because the thief can suspend the Job first',
     since: 36,
+    refusedWith: byBoth,
   },
   {
     what: 'create an Event in any namespace',
     call: ['POST', inNamespace(core, 'events', TEAM), anEvent(TEAM)],
     note: 'the Event can look like the Event of another component',
+    refusedWith: ['namespaces'],
   },
   {
     what: "create and change Events in the daemon's namespace",
@@ -372,3 +392,22 @@ export const REFUSED: Readonly<Record<string, readonly Attempt[]>> = {
     { what: 'change its own ServiceAccount', call: ['PATCH', `${inNamespace(core, 'serviceaccounts')}/${DAEMON}`, {}] },
   ],
 };
+
+/** Creates the Jobs that the attempts target, in the namespace `TEAM`. */
+export async function createTargetJobs(admin: RawApi): Promise<void> {
+  for (const [name, suspend] of [
+    [RUNNING, false],
+    [WAITING, true],
+    [STOPPED, true],
+  ] as const) {
+    const reply = await admin.call('POST', jobs, { metadata: { name }, spec: { ...someJob().spec, suspend } });
+    assert.equal(reply.status, 201, JSON.stringify(reply.body));
+  }
+  // Writes the status that the Job controller gives a suspended Job, because no Job controller runs here.
+  const since = new Date().toISOString();
+  const condition = { type: 'Suspended', status: 'True', lastTransitionTime: since, lastProbeTime: since };
+  const reply = await admin.call('PATCH', `${jobs}/${STOPPED}/status`, {
+    status: { startTime: since, conditions: [condition] },
+  });
+  assert.equal(reply.status, 200, JSON.stringify(reply.body));
+}

@@ -15,6 +15,13 @@ const HEAD = `# What a stolen token of the daemon can do
 \`manifests/install.yaml\`, and sends each call of the last two tables to a real API server. "The thief" has stolen such a token. The
 [threat model](../explanation/threat-model.md#a-stolen-token) describes the three largest risks.`;
 
+const SMALLER = `The last column names what refuses the call in a smaller install, as \`test/cluster/limited-token.test.ts\` tries it: the
+component [\`limit-patches\`](../how-to/fit-a-cluster.md#limit-what-the-daemon-can-change-in-a-job), or
+[\`--backstop-namespaces\`](../how-to/fit-a-cluster.md#limit-the-backstop-to-namespaces) for the Jobs, Pods and Events of namespaces that are not
+listed.`;
+
+const PARTS = { 'limit-patches': '`limit-patches`', namespaces: '`--backstop-namespaces`' } as const;
+
 /** Returns the page docs/reference/token-rights.md. */
 export function rightsTable(rights: readonly Right[]): string {
   const blocks = [
@@ -26,9 +33,14 @@ export function rightsTable(rights: readonly Right[]): string {
       rights.map(({ namespace, resource, names, verbs }) => [namespace, `\`${resource}\``, names || 'all', verbs]),
     ),
     '## Calls that succeed',
+    SMALLER,
     markdownTable(
-      ['the thief can', 'consequence'],
-      ALLOWED.map(({ what, note = '', since }) => [what, since ? `${note} (Kubernetes 1.${since} and later)` : note]),
+      ['the thief can', 'consequence', 'refused with'],
+      ALLOWED.map(({ what, note = '', since, refusedWith = [] }) => [
+        what,
+        since ? `${note} (Kubernetes 1.${since} and later)` : note,
+        refusedWith.map((part) => PARTS[part]).join(', ') || 'nothing',
+      ]),
     ),
     '## Calls that are refused',
     markdownTable(
