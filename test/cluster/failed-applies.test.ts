@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { V1Job } from '@kubernetes/client-node';
+import { connect } from '../../src/kube/client.ts';
+import { createConfigurationStore } from '../../src/stores/configuration-store.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane/process-group.ts';
+import { readValidKubeconfig } from '../support/builders/a-kubeconfig.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, DAEMON_USER, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
@@ -101,17 +104,19 @@ describe('a failed Job of terraform-controller, reported by the daemon', () => {
     );
   }
 
-  it('without the kind Configuration in the cluster, a failed Job counts in its own namespace, and the log warns once', async () => {
+  it('without the kind Configuration in the cluster, there is no Configuration, and a failed Job does not count', async () => {
     const [namespace, name] = ['recorded', 'tf-executor-service-account'];
     await cluster.core.createNamespacedServiceAccount({ namespace, body: { metadata: { name } } });
     await cluster.createJob(await recordedJob('create-terraform-apply', namespace));
     await fail(await untilCapped(namespace, 'oss-bucket-apply'));
-    const warning = await daemon.line(UNREADABLE);
-    assert.equal(warning.code, 'KUBE_REJECTED');
-    await untilCounted({ [namespace]: 1 });
-    await admin('-n', namespace, 'delete', 'job', 'oss-bucket-apply');
+    await daemon.line('job failed, not retried by policy');
+    const { callJson } = connect(readValidKubeconfig(cluster.daemonKubeconfig), new AbortController().signal);
+    const store = createConfigurationStore(callJson);
+    assert.equal(await store.read({ namespace, name: 'oss-bucket' }), undefined);
+    assert.equal(await store.read({ name: 'oss-bucket', uid: 'c-1' }), undefined);
     await untilCounted({});
-    assert.equal(daemon.lines.filter(({ message, level }) => message === UNREADABLE && level === 'warn').length, 1);
+    await admin('-n', namespace, 'delete', 'job', 'oss-bucket-apply');
+    assert.ok(!daemon.lines.some(({ message }) => message === UNREADABLE));
   });
 
   it('kubectl describe configuration shows the Event of a failed apply, and the metric counts it until its Job is deleted', async () => {
@@ -173,6 +178,11 @@ describe('a failed Job of terraform-controller, reported by the daemon', () => {
     await fail(await untilCapped('jobs', `${uid}-apply`));
     const { involvedObject, message } = await untilReported('team-c');
     assert.deepEqual([involvedObject.namespace, involvedObject.name, involvedObject.uid], ['team-c', 'bucket', uid]);
+    assert.match(
+      message ?? '',
+      / exited with code 1\. Its log: /,
+      'without the reason, which is a text of another namespace',
+    );
     assert.match(message ?? '', new RegExp(`-n jobs delete job ${uid}-apply && kubectl -n team-c annotate `));
     assert.deepEqual(await eventsOn('team-d'), []);
     assert.match(await admin('-n', 'team-c', 'describe', 'configuration', 'bucket'), /Warning +ApplyFailed /);
