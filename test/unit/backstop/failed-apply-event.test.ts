@@ -60,7 +60,6 @@ describe('the Event on a Configuration', () => {
   test('the message of the Event on a Configuration has at most 1,024 characters also with the longest names', () => {
     const long = (letter: string, most = 63) => letter.repeat(most);
     const names = { job: { ...job, namespace: long('n'), name: long('j') } };
-    const other = { ...configuration, namespace: long('t'), name: long('c') };
     const endings: readonly Ending[] = [
       { kind: 'refused', pod: long('p'), isKept: true, reason: long('r', 60), message: long('m', 200) },
       { ...ending, container: long('x'), pod: long('p'), reason: long('r', 60) },
@@ -68,8 +67,13 @@ describe('the Event on a Configuration', () => {
       { kind: 'unknown' },
     ];
     for (const one of endings) {
-      const { note } = failedApplyEvent({ ...apply, ...names, configuration: other, ending: one });
-      assert.ok(note.length <= 1_024, `${one.kind}: ${note.length}`);
+      // The Job of the same namespace has the texts of its Pod.
+      for (const namespace of [long('t'), long('n')]) {
+        const of = { ...configuration, namespace, name: long('c') };
+        const { note } = failedApplyEvent({ ...apply, ...names, configuration: of, ending: one });
+        assert.ok(note.length <= 1_024, `${one.kind}: ${note.length}`);
+        assert.match(note, /retried-at=\$\(date \+%s\)`\./, one.kind);
+      }
     }
   });
 });
