@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { readGoModule } from '../../tools/control-plane/go-module.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 import { projectFile } from '../support/docs.ts';
@@ -58,4 +59,10 @@ describe('npm run demo while the control plane is built', { concurrency: true },
       },
     );
   });
+});
+
+it('npm run demo -- --help prints its arguments and starts nothing', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [projectFile('test/demo/main.ts'), '--help']);
+  assert.match(stdout, /^npm run demo -- \[--keep\] \[--with-controller\]\n/);
+  assert.doesNotMatch(stdout, /control plane:/);
 });

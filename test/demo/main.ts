@@ -25,10 +25,21 @@ import {
  */
 
 const TEAM = 'team-a';
+const CONFIGURATION = 'bucket';
 const print = (...lines: string[]) => process.stdout.write(`${lines.join('\n')}\n`);
 
 const ARGUMENTS = ['--keep', '--with-controller'];
 const isKept = process.argv.includes('--keep');
+const hasController = process.argv.includes('--with-controller');
+if (process.argv.includes('--help')) {
+  print(
+    'npm run demo -- [--keep] [--with-controller]',
+    '',
+    '  --keep             leave the control plane and the daemon running until Ctrl-C',
+    '  --with-controller  add the real terraform-controller, and apply a Configuration',
+  );
+  process.exit(0);
+}
 const unknown = process.argv.slice(2).filter((argument) => !ARGUMENTS.includes(argument));
 if (unknown.length > 0) {
   print(
@@ -53,7 +64,7 @@ try {
   print(`  ${cluster.url}, up after ${seconds()}`);
   daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
   const expectations = await show(cluster, daemon);
-  if (process.argv.includes('--with-controller')) expectations.push(await showController(cluster));
+  if (hasController) expectations.push(await showController(cluster));
   print(title('What had to hold'), ...expectations.map(describeExpectation));
   const isAllWell = expectations.every(({ holds }) => holds);
   if (!isAllWell) process.exitCode = 1;
@@ -119,8 +130,10 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
 async function showController(cluster: Cluster): Promise<Expectation> {
   print(title('The real terraform-controller, with a Configuration'));
   await startController(cluster, controllers, { progress });
-  await createConfiguration(cluster, TEAM, 'bucket');
-  const job = await eventually(() => cluster.batch.readNamespacedJob({ namespace: TEAM, name: 'bucket-apply' }));
+  await createConfiguration(cluster, TEAM, CONFIGURATION);
+  const job = await eventually(() =>
+    cluster.batch.readNamespacedJob({ namespace: TEAM, name: `${CONFIGURATION}-apply` }),
+  );
   const { backoffLimit, template } = job.spec ?? {};
   print(
     `  ${TEAM}/${job.metadata?.name}: backoffLimit ${backoffLimit}, restartPolicy ${template?.spec?.restartPolicy}`,
@@ -163,6 +176,16 @@ async function keep(cluster: Cluster, daemon: Daemon): Promise<void> {
     '  kubectl -n vela-system events --for secret/terraform-job-webhook-cert',
     '  kubectl get mutatingwebhookconfiguration terraform-job-webhook-configuration -o yaml',
     `  curl http://127.0.0.1:${probesPort}/metrics`,
+    // The daemon listens on a free port of this machine, and the registration has the same one.
+    `  terraform-daemon inspect --service-port=${daemon.port} --address=localhost:${daemon.port}`,
+    ...(hasController
+      ? [
+          '  terraform-daemon applies -A',
+          `  kubectl -n ${TEAM} describe configurations.terraform.core.oam.dev ${CONFIGURATION}`,
+        ]
+      : []),
+    'terraform-daemon stands for `npx node dist/terraform-daemon.js`, after `npm run build`. No kube-controller-manager runs: no Job starts a',
+    'Pod, and a deleted Namespace stays, so delete with `--wait=false`.',
     'Ctrl-C ends it and leaves nothing behind.',
   );
   const timer = setInterval(() => {}, 60_000);
