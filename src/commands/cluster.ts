@@ -13,14 +13,15 @@ const never = new AbortController().signal;
 
 /**
  * Returns the calls of the API server for a command that reads nothing of the install, and the namespace that kubectl
- * would use.
+ * would use. `server` and `kubeconfig` name the cluster.
  *
  * @throws OperatorError `CONFIG_INVALID`
  */
 export function openApiServer(raw: RawOptions) {
   const { content, problems } = readKubeconfigOption(raw);
   readConfig(raw, undefined, problems);
-  return { callJson: connect(content, never).callJson, namespace: content?.namespace ?? '' };
+  const { callJson, server } = connect(content, never);
+  return { callJson, server, kubeconfig: raw.kubeconfig || undefined, namespace: content?.namespace ?? '' };
 }
 
 /**

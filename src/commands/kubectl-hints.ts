@@ -11,6 +11,10 @@ import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
  */
 export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClusterRole'>;
 
+/** Returns a command of kubectl or of terraform-daemon for the cluster of this kubeconfig, so that a pasted command does not use another cluster. */
+export const withKubeconfig = (command: string, kubeconfig: string | undefined): string =>
+  kubeconfig === undefined ? command : `${command} --kubeconfig ${word(kubeconfig)}`;
+
 interface ObjectName {
   readonly namespace: string;
   readonly name: string;

@@ -148,7 +148,11 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     const { exitCode, stdout } = await as('owner', 'retry', `${TEAM}/oss-bucket`);
     assert.equal(exitCode, 1);
     assert.match(stdout, /\nJob team-a\/oss-bucket-apply: failed\. .*\n/);
-    assert.match(stdout, /terraform-controller creates it again, and it runs terraform apply once more\.\n/);
+    assert.match(stdout, /^Cluster https:\/\/\S+\nConfiguration team-a\/oss-bucket/);
+    assert.match(
+      stdout,
+      /\nA retry deletes the Job\. Then terraform-controller creates it again, and it runs terraform apply once more\.\n/,
+    );
     assert.match(stdout, /\nnot done: there is no terminal to ask on\. To skip the confirmation: --yes\n$/);
     assert.deepEqual(await jobsIn(TEAM), ['oss-bucket-apply']);
   });
@@ -182,7 +186,7 @@ describe('terraform-daemon applies without a terraform-controller', () => {
       const { exitCode, stdout } = await as(user, 'retry', `${TEAM}/oss-bucket`, '--yes');
       assert.equal(exitCode, 1);
       assert.match(stdout, missing);
-      assert.match(stdout, /\n {2}kubectl auth can-i (delete|patch) \S+ -n team-a\n/);
+      assert.match(stdout, /\n {2}kubectl auth can-i (delete|patch) \S+ -n team-a --kubeconfig \S+\n/);
       assert.deepEqual(await jobsIn(TEAM), ['oss-bucket-apply']);
     });
   }
@@ -268,7 +272,7 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     );
     assert.match(
       stdout,
-      /\nThe failed Job is deleted, and the Configuration is not annotated\. .*\n {2}kubectl -n team-a annotate --overwrite configurations\.terraform\.core\.oam\.dev oss-bucket terraform\.job\.kb\.io\/retried-at=\d{4}-\S+\n$/,
+      /\nThe failed Job is deleted, and the Configuration is not annotated\. .*\n {2}kubectl -n team-a annotate --overwrite configurations\.terraform\.core\.oam\.dev oss-bucket terraform\.job\.kb\.io\/retried-at=\d{4}-\S+ --kubeconfig \S+\n$/,
     );
   });
 

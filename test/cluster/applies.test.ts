@@ -100,7 +100,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         const listed = await applies('-n', namespace);
         assert.equal(listed.exitCode, 1, listed.stderr);
         assert.match(listed.stdout, new RegExp(`^${namespace} +bucket +\\S+-apply +apply +failed +1 +`, 'm'));
-        assert.match(listed.stdout, / +terraform-daemon applies retry \S+\/bucket\n/);
+        assert.match(listed.stdout, / +terraform-daemon applies retry \S+\/bucket --kubeconfig \S+\n/);
 
         const { exitCode, stdout, stderr } = await retry('bucket');
         assert.equal(exitCode, 0, stdout + stderr);

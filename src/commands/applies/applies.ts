@@ -7,6 +7,7 @@ import { appliesVerdicts, createReport } from './report.ts';
 import { appliesText } from './report-text.ts';
 
 interface Output {
+  readonly kubeconfig: string | undefined;
   readonly format: 'text' | 'json';
   readonly terminal: Terminal;
   readonly write: (text: string) => void;
@@ -21,14 +22,14 @@ interface Output {
 export async function applies(
   store: ApplyStore,
   namespace: string | undefined,
-  { format, terminal, write }: Output,
+  { kubeconfig, format, terminal, write }: Output,
 ): Promise<number> {
   const read = await observe(store, namespace);
   // The API server lists no Jobs in a namespace that does not exist, and reports no error.
   if (read.applies.length === 0 && namespace !== undefined && (await store.isNamespaceAbsent(namespace))) {
     throw new OperatorError('KUBE_REJECTED', `Namespace ${namespace} does not exist (to list all namespaces: -A)`);
   }
-  const report = createReport(read, new Date());
+  const report = createReport(read, new Date(), kubeconfig);
   write(format === 'json' ? `${printable(JSON.stringify(report, null, 2))}\n` : appliesText(report, terminal));
   return appliesVerdicts[report.verdict].exitCode;
 }

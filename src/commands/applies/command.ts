@@ -42,9 +42,10 @@ Examples:
   terraform-daemon applies -n team-a -o json | jq '.applies[] | select(.state == "failed")'
   terraform-daemon applies retry team-a/oss-bucket`,
   run(raw, own: AppliesOptions, { stdout }) {
-    const { callJson, namespace } = openApiServer(raw);
+    const { callJson, kubeconfig, namespace } = openApiServer(raw);
     const write = (text: string) => stdout.write(text);
     const where = own.allNamespaces ? undefined : (own.namespace ?? namespace);
-    return applies(createApplyStore(callJson), where, { format: own.output, terminal: terminalOf(stdout), write });
+    const output = { kubeconfig, format: own.output, terminal: terminalOf(stdout), write };
+    return applies(createApplyStore(callJson), where, output);
   },
 } as const satisfies Subcommand;

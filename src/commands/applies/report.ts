@@ -1,7 +1,7 @@
 import { exitCodes } from '../../cli/exit-codes.ts';
 import type { Ending } from '../../terraform/ending.ts';
 import { endingText, logCommandOf } from '../../terraform/ending-text.ts';
-import { retryCommand } from '../kubectl-hints.ts';
+import { retryCommand, withKubeconfig } from '../kubectl-hints.ts';
 import { type Apply, belongsTo, type Configuration } from './apply.ts';
 import type { Target } from './target.ts';
 
@@ -63,18 +63,20 @@ export interface ReadApplies {
   readonly isEveryJobKnown: boolean;
 }
 
-export function createReport(read: ReadApplies, at: Date): AppliesReport {
+/** @param kubeconfig what the commands of the report must name; `undefined` if the user named no kubeconfig. */
+export function createReport(read: ReadApplies, at: Date, kubeconfig?: string): AppliesReport {
   const applies = read.applies
-    .map((apply) => reported(apply, read.configurations))
+    .map((apply) => reported(apply, read.configurations, kubeconfig))
     .toSorted((one, other) => one.state.localeCompare(other.state) || +other.createdAt - +one.createdAt);
   const isFailed = applies.some(({ state }) => state === 'failed');
   const verdict = isFailed ? 'failed' : read.isEveryJobKnown ? 'none' : 'incomplete';
   return { format: 1, at, verdict, namespace: read.namespace ?? null, applies, notes: notesOf(read) };
 }
 
-function reported(apply: EndedApply, configurations: readonly Configuration[]): ReportedApply {
+function reported(apply: EndedApply, configurations: readonly Configuration[], kubeconfig?: string): ReportedApply {
   const { of, job, ending } = apply;
   const target = targetOf(apply, configurations);
+  const log = logCommandOf(job, ending ?? { kind: 'unknown' });
   const state = apply.state === 'failed' ? 'failed' : 'running';
   return {
     namespace: target?.namespace ?? job.namespace,
@@ -85,8 +87,8 @@ function reported(apply: EndedApply, configurations: readonly Configuration[]): 
     capped: apply.isCapped,
     createdAt: apply.createdAt,
     ending: ending === undefined ? null : reportedEnding(ending),
-    logCommand: logCommandOf(job, ending ?? { kind: 'unknown' }) ?? null,
-    retryCommand: state === 'failed' && target ? retryCommand(target) : null,
+    logCommand: log === undefined ? null : withKubeconfig(log, kubeconfig),
+    retryCommand: state === 'failed' && target ? withKubeconfig(retryCommand(target), kubeconfig) : null,
   };
 }
 

@@ -41,7 +41,7 @@ Examples:
   terraform-daemon applies retry team-a/oss-bucket
   terraform-daemon applies retry team-a/oss-bucket --yes --wait`,
   run(raw, own: Pick<Retry, 'target' | 'namespace' | 'yes' | 'wait'>, { stdout }) {
-    const { callJson } = openApiServer(raw);
+    const { callJson, server, kubeconfig } = openApiServer(raw);
     const { say, show } = progressOutput(stdout);
     const isTerminal = process.stdin.isTTY && stdout.isTTY;
     const talk = {
@@ -49,6 +49,7 @@ Examples:
       show,
       ask: isTerminal ? ask : undefined,
     };
-    return retry({ ...own, ...talk, callJson, startedAt: new Date(), store: createApplyStore(callJson) });
+    const cluster = { callJson, server, kubeconfig };
+    return retry({ ...own, ...talk, ...cluster, startedAt: new Date(), store: createApplyStore(callJson) });
   },
 } as const satisfies Subcommand;

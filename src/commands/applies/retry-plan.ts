@@ -1,7 +1,7 @@
 import type { JobReference } from '../../backstop/decide.ts';
 import type { TerraformAction } from '../../terraform/configuration.ts';
 import { logCommandOf } from '../../terraform/ending-text.ts';
-import { touchCommand } from '../kubectl-hints.ts';
+import { touchCommand, withKubeconfig } from '../kubectl-hints.ts';
 import { type Apply, actionFor, type Configuration } from './apply.ts';
 import type { Target } from './target.ts';
 
@@ -43,10 +43,12 @@ export interface Selection {
   readonly target: Target;
   /** The namespace of the Job; `undefined` to find it. */
   readonly namespace: string | undefined;
+  /** The kubeconfig that the user named, for the proposed commands. */
+  readonly kubeconfig: string | undefined;
 }
 
 /** Decides what a retry does. Pure. */
-export function planRetry({ target, namespace }: Selection, state: RetryState, now: Date): RetryPlan {
+export function planRetry({ target, namespace, kubeconfig }: Selection, state: RetryState, now: Date): RetryPlan {
   const { configuration, applies } = state;
   if (configuration === undefined) return { ...refuse(`${nameOf(target)} does not exist`), isUnknown: true };
   const action = actionFor(configuration);
@@ -63,7 +65,8 @@ export function planRetry({ target, namespace }: Selection, state: RetryState, n
   const what = `Job ${apply.job.namespace}/${apply.job.name}`;
   if (apply.isBeingDeleted) return refuse(`${what} is being deleted. Try again when it is gone.`);
   if (apply.state === 'running') {
-    return refuse(`${what} still runs. Its log:\n  ${logCommandOf(apply.job, { kind: 'unknown' })}`);
+    const log = logCommandOf(apply.job, { kind: 'unknown' }) ?? '';
+    return refuse(`${what} still runs. Its log:\n  ${withKubeconfig(log, kubeconfig)}`);
   }
   if (apply.state === 'succeeded') {
     return refuse(`${what} has succeeded. terraform-controller runs it again after a change of the Configuration.`);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../../lib/errors.ts';
-import { touchCommand } from '../kubectl-hints.ts';
+import { touchCommand, withKubeconfig } from '../kubectl-hints.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
 import {
@@ -39,7 +39,7 @@ export type NotCreated =
 
 /** Annotates the Configuration until its Job is there again, or until another user has deleted the Configuration. */
 export async function untilCreated(waiting: Waiting): Promise<Created | Changed | NotCreated> {
-  const { plan, stop, show } = waiting;
+  const { stop, show } = waiting;
   const touch = createTouch(waiting);
   const startMs = performance.now();
   while (!stop.aborted) {
@@ -47,15 +47,15 @@ export async function untilCreated(waiting: Waiting): Promise<Created | Changed 
     if (progress.step !== 'wait') return progress;
     const waitedMs = performance.now() - startMs;
     if (waitedMs >= CREATED_MS || problem?.retryable === false) {
-      return { step: 'not-created', why: `${problem?.message ?? NOT_CREATED}\n${whatIsLeft(plan, touch.isDone())}` };
+      return { step: 'not-created', why: `${problem?.message ?? NOT_CREATED}\n${whatIsLeft(waiting, touch.isDone())}` };
     }
     show(`waiting for terraform-controller to create the Job, ${seconds(waitedMs)}`);
     await pause(stop);
   }
-  return { step: 'interrupted', why: whatIsLeft(plan, touch.isDone()) };
+  return { step: 'interrupted', why: whatIsLeft(waiting, touch.isDone()) };
 }
 
-const NOT_CREATED = `terraform-controller has not created the Job within ${CREATED_MS / 1000} s: does it run?`;
+const NOT_CREATED = `terraform-controller has not created the Job within ${CREATED_MS / 1000} s: does it run? kubectl get pods -A | grep terraform-controller`;
 
 interface Attempt {
   readonly progress: Progress;
@@ -89,11 +89,11 @@ function createTouch({ plan: { configuration }, store, say }: Waiting) {
   };
 }
 
-function whatIsLeft({ step, configuration }: Ready, isTouched: boolean): string {
+function whatIsLeft({ plan: { step, configuration }, kubeconfig }: Waiting, isTouched: boolean): string {
   const job = step === 'retry' ? 'The failed Job is deleted' : 'The Configuration has no Job';
   return isTouched
     ? `${job}, and the Configuration is annotated. terraform-controller creates the Job when it reads the Configuration.`
-    : `${job}, and the Configuration is not annotated. This annotation makes terraform-controller create the Job:\n  ${touchCommand(configuration, new Date())}`;
+    : `${job}, and the Configuration is not annotated. This annotation makes terraform-controller create the Job:\n  ${withKubeconfig(touchCommand(configuration, new Date()), kubeconfig)}`;
 }
 
 /** How the wait for the end of a Job ended. */

@@ -4,6 +4,7 @@ import { oneLine } from '../../lib/text.ts';
 import { timings } from '../../lib/timings.ts';
 import { endingText, logCommandOf } from '../../terraform/ending-text.ts';
 import { firstSignal } from '../first-signal.ts';
+import { withKubeconfig } from '../kubectl-hints.ts';
 import { isAllowed } from '../rights.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
@@ -15,6 +16,8 @@ import { untilCreated, untilEnded, type Waiting } from './retry-waits.ts';
 /** What the user asked for, and how to talk to the user. */
 export interface Retry extends RetryTarget, ProgressOutput {
   readonly callJson: CallJson;
+  /** The URL of the API server. */
+  readonly server: string;
   readonly startedAt: Date;
   readonly yes: boolean | undefined;
   readonly wait: boolean | undefined;
@@ -73,7 +76,10 @@ async function nearText(request: RetryTarget): Promise<string> {
 }
 
 /** Returns which right is missing, so that the command does nothing without the rights to all of it. */
-async function missingRight({ callJson }: Retry, { configuration, ...plan }: Ready): Promise<string | undefined> {
+async function missingRight(
+  { callJson, kubeconfig }: Retry,
+  { configuration, ...plan }: Ready,
+): Promise<string | undefined> {
   const configurations = { verb: 'patch', group: 'terraform.core.oam.dev', resource: 'configurations' };
   const jobs = { verb: 'delete', group: 'batch', resource: 'jobs' };
   const needed = [
@@ -83,15 +89,16 @@ async function missingRight({ callJson }: Retry, { configuration, ...plan }: Rea
   for (const right of needed) {
     if (await isAllowed(callJson, right)) continue;
     const { verb, group, resource, namespace, name } = right;
-    const check = `kubectl auth can-i ${verb} ${resource}.${group}/${name} -n ${namespace}`;
+    const check = withKubeconfig(`kubectl auth can-i ${verb} ${resource}.${group}/${name} -n ${namespace}`, kubeconfig);
     return `the current user may not ${verb} ${resource} ${namespace}/${name}:\n  ${check}`;
   }
   return undefined;
 }
 
 /** Shows what runs again, and what is lost. */
-async function present({ store, say }: Retry, plan: Ready): Promise<void> {
+async function present({ store, say, server, kubeconfig }: Retry, plan: Ready): Promise<void> {
   const { namespace, name, state } = plan.configuration;
+  say(`Cluster ${server}`);
   say(`Configuration ${namespace}/${name}${state === '' ? '' : `, state ${oneLine(state)}`}`);
   if (plan.step === 'touch') {
     return say(`It has no ${plan.action} Job. terraform-controller creates one, which runs terraform ${plan.action}.`);
@@ -100,8 +107,10 @@ async function present({ store, say }: Retry, plan: Ready): Promise<void> {
   const { ending } = await readEnding(store, plan.apply);
   const log = logCommandOf(job, ending);
   say(`Job ${job.namespace}/${job.name}: failed. ${endingText(ending)}`);
-  if (log !== undefined) say(`Its log, which is deleted with the Job: ${log}`);
-  say(`The Job is deleted. terraform-controller creates it again, and it runs terraform ${plan.action} once more.`);
+  if (log !== undefined) say(`Its log, which is deleted with the Job: ${withKubeconfig(log, kubeconfig)}`);
+  say(
+    `A retry deletes the Job. Then terraform-controller creates it again, and it runs terraform ${plan.action} once more.`,
+  );
 }
 
 /** Deletes the failed Job. Resolves with `lost` if each attempt met another change of the same failed Job. */
@@ -124,14 +133,17 @@ async function deleteJob(waiting: Waiting, apply: Apply): Promise<'deleted' | 'l
 async function reportNew(waiting: Waiting & Retry, created: Created): Promise<ExitCode> {
   const { apply } = created;
   const { job, isCapped, backoffLimit, restartPolicy } = apply;
-  const cause = isCapped ? '' : '. To find the cause: terraform-daemon check';
+  const cause = isCapped ? '' : `. To find the cause: ${withKubeconfig('terraform-daemon check', waiting.kubeconfig)}`;
   const values = `backoffLimit ${backoffLimit}, restartPolicy ${restartPolicy}`;
   waiting.say(`created Job ${job.namespace}/${job.name}, ${isCapped ? 'capped' : 'not capped'}: ${values}${cause}`);
   if (created.step === 'ended') return ended(waiting, apply);
   if (!waiting.wait) return isCapped ? exitCodes.done : exitCodes.failed;
   const end = await untilEnded(waiting, apply);
   if (end === 'gone') return notDone(waiting, 'another user has deleted the new Job, so its result is not known');
-  if (end === 'interrupted') return interrupted(waiting, 'The Job continues. Its state: terraform-daemon applies -A');
+  if (end === 'interrupted') {
+    const list = withKubeconfig('terraform-daemon applies -A', waiting.kubeconfig);
+    return interrupted(waiting, `The Job continues. Its state: ${list}`);
+  }
   return typeof end === 'string' ? changed(waiting, end) : ended(waiting, end);
 }
 
@@ -152,7 +164,7 @@ const changes = {
   recreated: ' and created again',
 } as const;
 
-async function ended({ store, say, plan: { action } }: Waiting, apply: Apply): Promise<ExitCode> {
+async function ended({ store, say, kubeconfig, plan: { action } }: Waiting, apply: Apply): Promise<ExitCode> {
   if (apply.state === 'succeeded') {
     say(`terraform ${action} succeeded`);
     return exitCodes.done;
@@ -160,6 +172,6 @@ async function ended({ store, say, plan: { action } }: Waiting, apply: Apply): P
   const { ending } = await readEnding(store, apply);
   const log = logCommandOf(apply.job, ending);
   say(`terraform ${action} failed. ${endingText(ending)}`);
-  if (log !== undefined) say(`Its log: ${log}`);
+  if (log !== undefined) say(`Its log: ${withKubeconfig(log, kubeconfig)}`);
   return exitCodes.failed;
 }

@@ -13,6 +13,7 @@ import type { Json } from '../../../support/builders/a-job.ts';
 import { plain } from '../../../support/builders/a-terminal.ts';
 import { anApply, aStoredConfiguration, aStoredJob, UID } from '../../../support/builders/an-apply.ts';
 import { failedPods } from '../../../support/builders/failed-pods.ts';
+import { noApplies } from '../../../support/builders/no-applies.ts';
 
 const NOW = new Date('2026-11-29T12:00:00Z');
 const podOf = (name: string): Json => failedPods[name]?.pod;
@@ -106,6 +107,16 @@ describe('the report of applies', () => {
     const report = read([{ ...anApply({ backoffLimit: 6 }), ending: undefined }]);
     assert.equal(report.verdict, 'none');
     assert.match(textOf(report), / running, not capped +- /);
+  });
+
+  it('its commands name the kubeconfig that the user named', () => {
+    const [apply] = createReport(
+      { ...noApplies, applies: [failed(anApply(FAILED), [podOf(exited)])] },
+      NOW,
+      'a b',
+    ).applies;
+    assert.match(apply?.logCommand ?? '', /^kubectl -n team-a logs .* --kubeconfig 'a b'$/);
+    assert.equal(apply?.retryCommand, "terraform-daemon applies retry team-a/oss-bucket --kubeconfig 'a b'");
   });
 
   it('is none for the listed namespace only, and names -A', () => {

@@ -21,7 +21,7 @@ const state = (jobs: readonly StoredJobFields[], fields: Partial<RetryState> = {
 });
 const NOW = new Date('2026-11-29T12:00:00Z');
 const plan = (...args: Parameters<typeof state>) =>
-  planRetry({ target: TARGET, namespace: undefined }, state(...args), NOW);
+  planRetry({ target: TARGET, namespace: undefined, kubeconfig: undefined }, state(...args), NOW);
 const why = (...args: Parameters<typeof state>) => {
   const planned = plan(...args);
   assert.equal(planned.step, 'refuse');
@@ -79,7 +79,7 @@ describe('the plan of a retry', () => {
 
   it('a namespace of -n without the Job is refused, also if the Configuration waits, and with the Job elsewhere', () => {
     const inJobs = (elsewhere: RetryState['elsewhere']) =>
-      planRetry({ target: TARGET, namespace: 'jobs' }, state([], { elsewhere }), NOW);
+      planRetry({ target: TARGET, namespace: 'jobs', kubeconfig: undefined }, state([], { elsewhere }), NOW);
     assert.deepEqual(inJobs([anApply(FAILED)]), {
       step: 'refuse',
       why: 'Configuration team-a/oss-bucket has no apply Job in namespace jobs. Its Job is team-a/oss-bucket-apply: leave out -n.',
