@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import { loadYaml } from '@kubernetes/client-node';
 import packageJson from '../../package.json' with { type: 'json' };
 import { chartObjects, deploymentOf, helm } from '../../tools/chart/helm.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { installFile, packageChart } from '../../tools/release/files.ts';
+import { writeKrewPlugin } from '../../tools/release/krew.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 
 const IMAGE = { name: 'ghcr.io/a-team/terraform-daemon', digest: `sha256:${'a1'.repeat(32)}` };
@@ -23,6 +27,24 @@ describe('the files of a release', () => {
       expected.map((line) => line.replace(daemon, `image: ${BY_DIGEST}`)),
     );
     assert.ok(released.some((line) => line.endsWith(BY_DIGEST)));
+  });
+
+  it('the krew manifest of a release names the archive of the plugin in this release, with its checksum', async (t) => {
+    const folder = await aFolder(t);
+    await writeKrewPlugin(folder);
+    const { version, repository } = packageJson;
+    const name = `kubectl-terraform_daemon-${version}.tgz`;
+    const archive = join(folder, name);
+    const manifest = await readFile(join(folder, 'krew.yaml'), 'utf8');
+    assert.ok(manifest.includes(`uri: ${repository}/releases/download/v${version}/${name}\n`));
+    const sha256 = createHash('sha256')
+      .update(await readFile(archive))
+      .digest('hex');
+    assert.ok(manifest.includes(`sha256: ${sha256}\n`));
+    await promisify(execFile)('tar', ['-xzf', archive, '-C', folder]);
+    const { stdout } = await promisify(execFile)(join(folder, 'kubectl-terraform_daemon'), ['--help']);
+    assert.match(stdout, /kubectl terraform-daemon check/);
+    await access(join(folder, 'LICENSE'));
   });
 
   it('the chart of a release has the published image as its default, also with image: null', async (t) => {

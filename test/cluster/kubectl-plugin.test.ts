@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { KUBECTL_COMPLETION, kubectlCompletion } from '../../tools/docs/kubectl-completion.ts';
+import { INSTALL } from '../../tools/manifests/kustomize.ts';
+import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluster.ts';
+import { type KubectlPlugin, kubectlPlugin } from '../support/cluster/kubectl-plugin.ts';
+import { eventually } from '../support/eventually.ts';
+
+describe('kubectl terraform-daemon', () => {
+  let cluster: Cluster;
+  let plugin: KubectlPlugin;
+  before(async () => {
+    cluster = await startCluster();
+    plugin = await kubectlPlugin(cluster.kubeconfig);
+  });
+  after(() => cluster?.stop());
+  const pods = async () => (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
+  async function podSpec() {
+    const config = new KubeConfig();
+    config.loadFromFile(cluster.kubeconfig);
+    const apps = config.makeApiClient(AppsV1Api);
+    const { spec } = await apps.readNamespacedDeployment({ namespace: NAMESPACE, name: 'terraform-daemon' });
+    assert.ok(spec?.template.spec);
+    return spec.template.spec;
+  }
+
+  it('prints a help that names npx for applies retry, and exits with code 2 without a command', async () => {
+    const help = await plugin.run('--help');
+    assert.equal(help.exitCode, 0);
+    assert.match(help.stdout, /npx terraform-daemon applies retry/);
+    assert.deepEqual(await plugin.run(), { exitCode: 2, stdout: '', stderr: help.stdout });
+    const unknown = await plugin.run('--verbose', 'check');
+    assert.equal(unknown.exitCode, 2);
+    assert.match(unknown.stderr, /unknown option --verbose: valid options before the command are --namespace, /);
+  });
+
+  it('names the option --namespace if the namespace has no Deployment of the daemon', async () => {
+    const { exitCode, stderr } = await plugin.run('--namespace', 'default', 'check');
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /no Deployment with the label app=terraform-daemon in namespace default: set .* --namespace/);
+  });
+
+  it('reports the error of kubectl, and creates no Pod, if the context does not exist', async () => {
+    const { exitCode, stderr } = await plugin.run('--context=nowhere', 'check');
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /context "nowhere" does not exist/);
+    assert.deepEqual(await pods(), []);
+  });
+
+  it('creates a Pod like the Pods of the daemon if none runs, which a restricted namespace admits', async () => {
+    const restricted = 'pod-security.kubernetes.io/enforce=restricted';
+    await kubectl(cluster.kubeconfig, ['label', 'namespace', NAMESPACE, restricted]);
+    await kubectl(cluster.kubeconfig, ['apply', '--server-side', '--force-conflicts', '-f', INSTALL]);
+    const ended = plugin.run('applies', '-A', '--output=json');
+    const pod = await eventually(async () => {
+      const [created] = await pods();
+      assert.ok(created);
+      return created;
+    });
+    const name = pod.metadata?.name ?? '';
+    // There is no kubelet, so the Pod does not start.
+    await cluster.core.deleteNamespacedPod({ namespace: NAMESPACE, name, gracePeriodSeconds: 0 });
+    const { exitCode, stderr } = await ended;
+    assert.equal(exitCode, 1);
+    assert.match(
+      stderr,
+      new RegExp(`no Pod of the daemon runs, so Pod ${NAMESPACE}/${name} is created with image terraf`),
+    );
+    const template = await podSpec();
+    const [container] = pod.spec?.containers ?? [];
+    assert.deepEqual(container?.args, ['applies', '-A', '--output=json']);
+    assert.equal(container?.image, template.containers[0]?.image);
+    assert.deepEqual(container?.securityContext, template.containers[0]?.securityContext);
+    assert.deepEqual(container?.volumeMounts, template.containers[0]?.volumeMounts);
+    assert.deepEqual(container?.resources, template.containers[0]?.resources);
+    assert.deepEqual(pod.spec?.securityContext, template.securityContext);
+    assert.equal(pod.spec?.serviceAccountName, 'terraform-daemon');
+    assert.equal(pod.spec?.restartPolicy, 'Never');
+    assert.equal(pod.metadata?.labels?.app, undefined); // the Service selects by this label
+  });
+
+  it('kubectl completes the commands, their options and values after options of kubectl', async () => {
+    for (const [words, expected] of [
+      [['insp'], 'inspect\n'],
+      [['-n', NAMESPACE, 'inspect', '--output', 'j'], 'json\n'],
+      [['--context=a', 'applies', 'ret'], 'retry\n'],
+    ] as const) {
+      const { stdout } = await plugin.kubectl('__complete', 'terraform-daemon', ...words);
+      assert.equal(stdout, `${expected}:4\n`);
+    }
+    const { stdout } = await plugin.kubectl('__complete', 'terraform-daemon', '');
+    assert.match(stdout, /^check\n/m);
+  });
+
+  it('the completion of the plugin is the one that npm run docs writes', async () => {
+    assert.equal(await readFile(KUBECTL_COMPLETION, 'utf8'), kubectlCompletion());
+  });
+});
