@@ -11,10 +11,6 @@ import {
 } from '@kubernetes/client-node';
 
 const STRATEGIC = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
-const READY = [
-  { type: 'Ready', status: 'True' },
-  { type: 'ContainersReady', status: 'True' },
-];
 const PAUSE_MS = 100;
 
 /** A process that stands in for the Pods of a Deployment. */
@@ -63,7 +59,9 @@ export function startStandInNode(
       .join();
     const { items } = await core.listNamespacedPod({ namespace, labelSelector });
     for (const { metadata } of items.filter((pod) => !isReady(pod))) {
-      const body = { status: { phase: 'Running', conditions: READY } };
+      // With minReadySeconds the controllers count a Pod from this time on.
+      const ready = { type: 'Ready', status: 'True', lastTransitionTime: new Date().toISOString() };
+      const body = { status: { phase: 'Running', conditions: [ready] } };
       await core.patchNamespacedPodStatus({ namespace, name: metadata?.name ?? '', body }, STRATEGIC);
     }
   }
