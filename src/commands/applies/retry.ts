@@ -8,6 +8,7 @@ import { withKubeconfig } from '../kubectl-hints.ts';
 import { isAllowed } from '../rights.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
+import type { Answer } from './ask.ts';
 import { readEnding } from './observations.ts';
 import { afterConflict, type ConfigurationChange, type Created, planRetry, type Ready } from './retry-plan.ts';
 import { type RetryTarget, readNearNames, readState } from './retry-state.ts';
@@ -22,7 +23,7 @@ export interface Retry extends RetryTarget, ProgressOutput {
   readonly yes: boolean | undefined;
   readonly wait: boolean | undefined;
   /** Asks a question; `undefined` if there is no terminal. */
-  readonly ask: ((question: string) => Promise<boolean>) | undefined;
+  readonly ask: ((question: string) => Promise<Answer>) | undefined;
 }
 
 /**
@@ -39,7 +40,7 @@ export async function retry(request: Retry): Promise<ExitCode> {
   if (missing !== undefined) return notDone(request, missing);
   await present(request, plan);
   const refusal = request.yes ? undefined : await refusalOf(request, plan);
-  if (refusal !== undefined) return notDone(request, refusal);
+  if (refusal !== undefined) return refusal;
   const stop = firstSignal();
   const waiting = { ...request, plan, stop };
   const deletion = plan.step === 'retry' ? await deleteJob(waiting, plan.apply) : 'deleted';
@@ -54,10 +55,12 @@ export async function retry(request: Retry): Promise<ExitCode> {
   return reportNew(waiting, created);
 }
 
-/** Asks the user. Resolves with why the user does not confirm; `undefined` after a yes. */
-async function refusalOf({ ask }: Retry, { action }: Ready): Promise<string | undefined> {
-  if (ask === undefined) return 'there is no terminal to ask on. To skip the confirmation: --yes';
-  return (await ask(`Run terraform ${action} again?`)) ? undefined : 'aborted';
+/** Asks the user. Resolves with the exit code if the user does not confirm; `undefined` after a yes. */
+async function refusalOf(request: Retry, { action }: Ready): Promise<ExitCode | undefined> {
+  const answer = await request.ask?.(`Run terraform ${action} again?`);
+  if (answer === undefined) return notDone(request, 'there is no terminal to ask on. To skip the confirmation: --yes');
+  if (answer === 'interrupted') return interrupted(request, 'Nothing was changed.');
+  return answer === 'no' ? notDone(request, 'aborted') : undefined;
 }
 
 function notDone({ say }: ProgressOutput, why: string): ExitCode {
