@@ -59,7 +59,7 @@ export function planRetry({ target, namespace, kubeconfig }: Selection, state: R
   }
   if (apply === undefined) {
     if (namespace === undefined) return planWithoutJob(configuration, state);
-    const hint = elsewhereText(configuration, state, now);
+    const hint = elsewhereText(state, withKubeconfig(touchCommand(configuration, now), kubeconfig));
     return refuse(`${nameOf(configuration)} has no ${action} Job in namespace ${namespace}${hint}`);
   }
   const what = `Job ${apply.job.namespace}/${apply.job.name}`;
@@ -82,10 +82,10 @@ const notFoundText = (configuration: Configuration): string =>
   `${nameOf(configuration)} has no ${actionFor(configuration)} Job in its namespace, and the current user may not list the Jobs of all namespaces. If terraform-controller has --controller-namespace, set -n to that namespace.`;
 
 /** Returns what a user can do who has selected a namespace without a Job. */
-function elsewhereText(configuration: Configuration, { elsewhere }: RetryState, now: Date): string {
+function elsewhereText({ elsewhere }: RetryState, touch: string): string {
   const [apply] = elsewhere;
   return apply === undefined
-    ? `. After an interrupted retry, this annotation makes terraform-controller create the Job:\n  ${touchCommand(configuration, now)}`
+    ? `. After an interrupted retry, this annotation makes terraform-controller create the Job:\n  ${touch}`
     : `. Its Job is ${apply.job.namespace}/${apply.job.name}: leave out -n.`;
 }
 

@@ -116,7 +116,8 @@ export async function untilEnded(waiting: Waiting, { job }: Apply): Promise<RunE
     if (run === 'gone') goneMs = Math.min(goneMs, nowMs);
     else if (run !== undefined && !(typeof run === 'object' && run.state === 'running')) return run;
     if (nowMs - goneMs >= graceMs) return 'gone';
-    waiting.show(`terraform ${action} runs, ${seconds(nowMs - startMs)}`);
+    // The Pod of the Job can still wait for its image.
+    waiting.show(`the ${action} Job has not ended, ${seconds(nowMs - startMs)}`);
     await pause(waiting.stop);
   }
   return 'interrupted';

@@ -58,6 +58,13 @@ describe('the plan of a retry', () => {
     });
   });
 
+  it('the log of a running Job and the annotation have commands with the kubeconfig of the user', () => {
+    const named = { target: TARGET, kubeconfig: '/kube' };
+    const running = planRetry({ ...named, namespace: undefined }, state([{}]), NOW);
+    const touch = planRetry({ ...named, namespace: 'jobs' }, state([], { elsewhere: [] }), NOW);
+    for (const planned of [running, touch]) assert.match('why' in planned ? planned.why : '', / --kubeconfig \/kube$/);
+  });
+
   it('two Jobs of one Configuration are refused with both names', () => {
     assert.match(
       why([FAILED, { ...FAILED, namespace: 'vela-system', uid: 'job-2' }]),
