@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { readGoModule } from '../../tools/control-plane/go-module.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -65,4 +67,24 @@ it('npm run demo -- --help prints its arguments and starts nothing', async () =>
   const { stdout } = await promisify(execFile)(process.execPath, [projectFile('test/demo/main.ts'), '--help']);
   assert.match(stdout, /^npm run demo -- \[--keep\] \[--with-controller\]\n/);
   assert.doesNotMatch(stdout, /control plane:/);
+});
+
+it('the command inspect that npm run demo -- --keep prints finds the daemon of the demo healthy', async (t) => {
+  const child = spawn(process.execPath, [projectFile('test/demo/main.ts'), '--keep'], {
+    env: { ...process.env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  await eventually(() => assert.match(printed, /^Ctrl-C ends it/m), { withinMs: 90_000 });
+  const [, kubeconfig = ''] = /export KUBECONFIG=(\S+)/.exec(printed) ?? [];
+  const [, args = ''] = /^ {2}terraform-daemon (inspect .*)$/m.exec(printed) ?? [];
+  const { exitCode, stdout } = await spawnCommand([...args.split(' '), `--kubeconfig=${kubeconfig}`]);
+  assert.equal(exitCode, 0, stdout);
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [0, null]);
 });
