@@ -19,13 +19,23 @@ export const MARK_PATH = `${ANNOTATIONS_PATH}/${MARK_ANNOTATION.replace('/', '~1
 const MOST_BYTES = 256 * 1024 - 256;
 
 /**
+ * Maximum number of annotations of a Job that gets a mark. The API server stops an expression that costs too much, and
+ * refuses the Job of the user: CEL cannot measure 50,000 annotations, and measures 40,000 in seconds.
+ */
+const MOST_ANNOTATIONS = 1_000;
+
+/**
  * Returns the value of the mark: the name of the rule, and the value before of each changed field that the Job had.
- * Returns `undefined` if the Job has a mark, which stays, or has no room for one.
+ * Returns `undefined` if the Job has a mark, which stays, or has no room for one. An empty mark counts as none, because the
+ * API server makes it of a null.
  */
 export const markOf = (annotations: JsonObject, rule: string, changes: readonly Before[]): string | undefined =>
-  Object.hasOwn(annotations, MARK_ANNOTATION) || bytesOf(annotations) > MOST_BYTES
+  (annotations[MARK_ANNOTATION] ?? '') !== '' || !isRoomIn(annotations)
     ? undefined
     : JSON.stringify({ rule, ...Object.fromEntries(changes.map(({ field, from }) => [field, from ?? undefined])) });
+
+const isRoomIn = (annotations: JsonObject): boolean =>
+  Object.keys(annotations).length <= MOST_ANNOTATIONS && bytesOf(annotations) <= MOST_BYTES;
 
 /** Returns the `backoffLimit` before, as a mark records it; NaN if the mark has none. */
 export const limitBefore = (mark: unknown): number => Number(/"backoffLimit":(\d+)/.exec(String(mark))?.[1]);
@@ -38,10 +48,11 @@ const bytesOf = (annotations: JsonObject): number =>
   );
 
 const ALL = 'object.metadata.annotations';
+const MARK = celString(MARK_ANNOTATION);
 
 /** The same check as a CEL expression. */
 const mayMarkCel =
-  `(!has(${ALL}) || !(${celString(MARK_ANNOTATION)} in ${ALL})` +
+  `(!has(${ALL}) || (!(${MARK} in ${ALL}) || ${ALL}[${MARK}] == '') && ${ALL}.size() <= ${MOST_ANNOTATIONS}` +
   ` && ${ALL}.map(k, bytes(k).size() + bytes(${ALL}[k]).size()).sum() <= ${MOST_BYTES})`;
 
 /**

@@ -86,12 +86,22 @@ function merged(target: Json, patch: Json): Json {
   return { ...target, ...Object.fromEntries(fields) };
 }
 
-/** Annotations up to the size from which a Job gets no mark, and up to the largest that the API server permits. */
+/** Returns many short annotations, with the fields in front. */
+const many = (count: number, fields: Json = {}): Json => ({
+  ...fields,
+  ...Object.fromEntries(Array.from({ length: count }, (_, nth) => [`a${nth.toString(36)}`, ''])),
+});
+/**
+ * Annotations up to the size and the number from which a Job gets no mark, and up to the largest that the API server
+ * permits.
+ */
 const LARGEST = 256 * 1024;
 const annotated = [
   ...[LARGEST - 256, LARGEST - 255, LARGEST, LARGEST + 1].map((bytes) => ({ note: 'x'.repeat(bytes - 4) })),
   ...[LARGEST - 256, LARGEST - 254].map((bytes) => ({ ä: 'ä'.repeat((bytes - 2) / 2) })),
   ...['', 'x', null].map((value) => ({ [MARK_ANNOTATION]: value })),
+  ...[1_000, 1_001, 50_000].map((count) => many(count)),
+  ...[999, 1_000].map((count) => many(count, { [MARK_ANNOTATION]: '' })),
 ];
 /** Returns a Job of the first tried policy, the built-in one. */
 function aJobWith(annotations: Json): Json {

@@ -40,7 +40,7 @@ describe('the decision about a Job that has not finished', () => {
   });
 
   test('decideJob leaves the mark of a Job as it is', () => {
-    const annotations = { 'terraform.job.kb.io/capped': '' };
+    const annotations = { 'terraform.job.kb.io/capped': 'x' };
     assert.deepEqual(decide(aStoredJob({}, { annotations })), { ...cap, mark: undefined });
   });
 

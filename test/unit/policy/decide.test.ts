@@ -142,12 +142,21 @@ suite('the mark of a changed Job', () => {
     assert.equal(markOn(anUpdate()), '{"rule":"terraform","backoffLimit":2147483647}');
   });
 
-  test('a mark of the request stays, with any value, and a stored mark that the request drops is made again', () => {
-    for (const value of [MARK, '', 'x', null, 5, {}])
-      assert.equal(markOn(create(), { [MARK_ANNOTATION]: value }), undefined);
+  test('a mark of the request stays, with any value that is not empty, and a stored mark that the request drops is made again', () => {
+    for (const value of [MARK, 'x', 5, {}]) assert.equal(markOn(create(), { [MARK_ANNOTATION]: value }), undefined);
     const oldObject = aTerraformJob({ restartPolicy: 'Never', backoffLimit: 0 });
     oldObject.metadata.annotations = { [MARK_ANNOTATION]: MARK };
     assert.equal(markOn(anUpdate({ object: aTerraformJob(), oldObject })), MARK);
+  });
+
+  test('an empty mark, which the API server makes of a null, counts as none', () => {
+    for (const value of ['', null]) assert.equal(markOn(create(), { [MARK_ANNOTATION]: value }), MARK);
+  });
+
+  test('a Job with more than 1,000 annotations gets no mark, because CEL cannot measure so many', () => {
+    const some = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, nth) => [`a${nth}`, '']));
+    assert.equal(markOn(create(), some(1_000)), MARK);
+    assert.equal(markOn(create(), some(1_001)), undefined);
   });
 
   test('a missing mark alone changes nothing', () => {

@@ -132,7 +132,7 @@ function marked({ sketch: before, metadata }: Case, after: Sketch, rule: string)
     restartPolicy: after.restartPolicy === before.restartPolicy ? undefined : 'OnFailure',
   };
   const isChanged = after.backoffLimit !== before.backoffLimit || changed.restartPolicy !== undefined;
-  if (!isChanged || MARK in (metadata.annotations ?? {})) return after;
+  if (!isChanged || metadata.annotations?.[MARK]) return after;
   // `aReview` serializes a number that is too large as null.
   const finite = Number.isFinite(limit) ? changed : { ...changed, backoffLimit: undefined };
   const annotations = { ...metadata.annotations, [MARK]: JSON.stringify({ rule, ...finite }) };
