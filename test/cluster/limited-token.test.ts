@@ -13,7 +13,16 @@ import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluste
 import { startDaemon } from '../support/cluster/daemon.ts';
 import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
-import { ALLOWED, createTargetJobs, DAEMON, OTHER, RUNNING, TEAM, WAITING } from '../support/cluster/token-attempts.ts';
+import {
+  ALLOWED,
+  createTargetJobs,
+  DAEMON,
+  OTHER,
+  RUNNING,
+  STOPPED,
+  TEAM,
+  WAITING,
+} from '../support/cluster/token-attempts.ts';
 import { eventually } from '../support/eventually.ts';
 
 const JOBS = `/apis/batch/v1/namespaces/${TEAM}/jobs`;
@@ -125,7 +134,10 @@ describe('a stolen token of the daemon with the component limit-patches', () => 
     assert.deepEqual({ ...body.spec, backoffLimit: before.spec.backoffLimit }, before.spec);
   });
 
-  it('with limit-patches, the first annotation of a Job can be the mark', async () => {
+  it('with limit-patches, the first annotation of a Job can be the mark, and an empty mark can be replaced', async () => {
+    await patch(admin, STOPPED, { metadata: { annotations: { [MARK]: '' } } });
+    const replaced = await patch(thief, STOPPED, { metadata: { annotations: { [MARK]: 'a' } } });
+    assert.equal(replaced.status, 200, JSON.stringify(replaced.body));
     const reply = await patch(thief, WAITING, { metadata: { annotations: { [MARK]: 'a' } } });
     assert.equal(reply.status, 200, JSON.stringify(reply.body));
   });
