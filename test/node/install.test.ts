@@ -9,6 +9,7 @@ import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
 import { podCgroups } from '../../tools/node/machine.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { kubectlPlugin } from '../support/cluster/kubectl-plugin.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
@@ -157,6 +158,31 @@ describe('an install with kubectl apply on a real node', () => {
       const ran = promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: projectFile('.'), env });
       await assert.doesNotReject(ran, `${file}:${line}`);
     }
+  });
+
+  it('the kubectl plugin runs commands in a Pod of the daemon with their exit codes, and with colours on a terminal', async () => {
+    const plugin = await kubectlPlugin(stage.kubeconfig);
+    const inspected = await plugin.run('inspect', '--address', '127.0.0.1:8090');
+    assert.equal(inspected.exitCode, 0, inspected.stderr);
+    assert.match(inspected.stdout, /^verdict: healthy$/m);
+    assert.equal((await plugin.run('inspect', '--no-such-option')).exitCode, 2);
+    const { exitCode, received } = await plugin.onTerminal('inspect', '--address', '127.0.0.1:8090');
+    assert.equal(exitCode, 0, received);
+    assert.ok(received.includes('\u001b[32mhealthy\u001b[39m'), received);
+  });
+
+  it('the kubectl plugin runs a command in a new Pod while no Pod of the daemon runs, and deletes the Pod', async () => {
+    const plugin = await kubectlPlugin(stage.kubeconfig);
+    await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=0');
+    await eventually(async () => assert.deepEqual(await stage.pods(), []), { withinMs: ROLLOUT_MS });
+    const { exitCode, stdout, stderr } = await plugin.run('policy');
+    assert.equal(exitCode, 0, stderr);
+    assert.match(stdout, /^kind: MutatingAdmissionPolicy$/m);
+    // Without the endpoint, the report of the new Pod is unhealthy. It reads the Secret with the rights of the daemon.
+    const inspected = await plugin.run('inspect');
+    assert.notEqual(inspected.exitCode, 0);
+    assert.match(inspected.stdout, /^verdict: /m, inspected.stderr);
+    assert.equal((await stage.kubectl('-n', NAMESPACE, 'get', 'pods', '-o', 'name')).includes('command'), false);
   });
 
   it('kubectl delete -f leaves no object of the install', async (t) => {
