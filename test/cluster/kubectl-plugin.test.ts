@@ -18,13 +18,13 @@ describe('kubectl terraform-daemon', () => {
   });
   after(() => cluster?.stop());
   const pods = async () => (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
-  async function podSpec() {
+  async function podTemplate() {
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfig);
     const apps = config.makeApiClient(AppsV1Api);
     const { spec } = await apps.readNamespacedDeployment({ namespace: NAMESPACE, name: 'terraform-daemon' });
     assert.ok(spec?.template.spec);
-    return spec.template.spec;
+    return { metadata: spec.template.metadata, spec: spec.template.spec };
   }
 
   it('prints a help that names npx for applies retry, and exits with code 2 without a command', async () => {
@@ -69,7 +69,7 @@ describe('kubectl terraform-daemon', () => {
       stderr,
       new RegExp(`no Pod of the daemon runs, so Pod ${NAMESPACE}/${name} is created with image terraf`),
     );
-    const template = await podSpec();
+    const { spec: template } = await podTemplate();
     const [container] = pod.spec?.containers ?? [];
     assert.deepEqual(container?.args, ['applies', '-A', '--output=json']);
     assert.equal(container?.image, template.containers[0]?.image);
@@ -80,6 +80,25 @@ describe('kubectl terraform-daemon', () => {
     assert.equal(pod.spec?.serviceAccountName, 'terraform-daemon');
     assert.equal(pod.spec?.restartPolicy, 'Never');
     assert.equal(pod.metadata?.labels?.app, undefined); // the Service selects by this label
+  });
+
+  it('calls a Pod of the daemon whose container runs, rather than one whose container does not', async () => {
+    const { metadata, spec } = await podTemplate();
+    for (const [name, state] of [
+      ['a-crash-loop', { waiting: { reason: 'CrashLoopBackOff' } }],
+      ['b-running', { running: { startedAt: new Date() } }],
+    ] as const) {
+      await cluster.core.createNamespacedPod({ namespace: NAMESPACE, body: { metadata: { ...metadata, name }, spec } });
+      const status = { image: '', imageID: '', name: 'terraform-daemon', ready: true, restartCount: 0, state };
+      await cluster.core.replaceNamespacedPodStatus({
+        namespace: NAMESPACE,
+        name,
+        body: { metadata: { ...metadata, name }, spec, status: { phase: 'Running', containerStatuses: [status] } },
+      });
+    }
+    const { exitCode, stderr } = await plugin.run('-n', NAMESPACE, 'check');
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /pod b-running does not have a host assigned/);
   });
 
   it('kubectl completes the commands, their options and values after options of kubectl', async () => {
