@@ -1,6 +1,7 @@
 import type { TerraformAction } from '../terraform/configuration.ts';
 import type { Ending } from '../terraform/ending.ts';
 import { endingText, withoutFreeText } from '../terraform/ending-text.ts';
+import { retryCommand } from '../terraform/retry-commands.ts';
 import type { ConfigurationReference } from './configuration-store.ts';
 import type { JobReference } from './decide.ts';
 import { type JobEvent, logText, retryText, shortEnough } from './job-events.ts';
@@ -25,7 +26,7 @@ export function failedApplyEvent({ job, action, configuration, ending }: FailedA
   const isFromElsewhere = job.namespace !== namespace;
   const short = withoutFreeText(ending);
   const shown = isFromElsewhere ? short : ending;
-  const command = ` Or run \`terraform-daemon applies retry ${namespace}/${name}\`.`;
+  const command = ` Or run \`${retryCommand(configuration)}\`.`;
   const noteOf = (seen: Ending): string => {
     const sentences = [
       `The Job of terraform ${action} failed and is not retried by policy.`,

@@ -1,7 +1,7 @@
 import { shellWord } from '../lib/text.ts';
-import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
 import type { Ending } from '../terraform/ending.ts';
 import { endingText, logCommandOf, logStateOf, withoutFreeText } from '../terraform/ending-text.ts';
+import { touchCommand } from '../terraform/retry-commands.ts';
 import type { CapDecision, ExplainDecision, JobReference } from './decide.ts';
 
 /** Reasons of Events about Jobs, and about Configurations whose Job has failed. */
@@ -97,6 +97,5 @@ export function retryText({ job, configuration }: Pick<ExplainDecision, 'job' | 
     const { name: of, uid } = configuration;
     return `${start}: \`${remove}\`, then change an annotation of the Configuration ${of} with the uid ${uid}.`;
   }
-  const touch = `annotate --overwrite ${CONFIGURATIONS} ${shellWord(configuration.name)} ${RETRIED_AT}=$(date +%s)`;
-  return `${start}: \`${remove} && kubectl -n ${shellWord(configuration.namespace)} ${touch}\`.`;
+  return `${start}: \`${remove} && ${touchCommand(configuration, '$(date +%s)')}\`.`;
 }

@@ -3,7 +3,6 @@ import { MANAGED_BY, MANAGED_BY_LABEL } from '../certs/secret-ownership.ts';
 import type { Config, RawOptions } from '../cli/config.ts';
 import { type OptionDefinition, type OptionName, options } from '../cli/options.ts';
 import { shellWord as word } from '../lib/text.ts';
-import { CONFIGURATIONS, RETRIED_AT } from '../terraform/configuration.ts';
 
 /**
  * The names in the proposed commands. In the manifests and the chart, the Deployment has the same name as the
@@ -19,12 +18,6 @@ interface ObjectName {
   readonly namespace: string;
   readonly name: string;
 }
-
-export const retryCommand = ({ namespace, name }: ObjectName): string =>
-  `terraform-daemon applies retry ${word(`${namespace}/${name}`)}`;
-
-export const touchCommand = ({ namespace, name }: ObjectName, at: Date): string =>
-  `kubectl -n ${word(namespace)} annotate --overwrite ${CONFIGURATIONS} ${word(name)} ${RETRIED_AT}=${at.toISOString()}`;
 
 /**
  * Returns the command that calls the endpoint at the address. It repeats the shared options that are not the defaults:

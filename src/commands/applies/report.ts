@@ -1,7 +1,8 @@
 import { exitCodes } from '../../cli/exit-codes.ts';
 import type { Ending } from '../../terraform/ending.ts';
 import { endingText, logCommandOf } from '../../terraform/ending-text.ts';
-import { retryCommand, withKubeconfig } from '../kubectl-hints.ts';
+import { retryCommand } from '../../terraform/retry-commands.ts';
+import { withKubeconfig } from '../kubectl-hints.ts';
 import { type Apply, belongsTo, type Configuration } from './apply.ts';
 import type { Target } from './target.ts';
 

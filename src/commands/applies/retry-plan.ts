@@ -1,7 +1,8 @@
 import type { JobReference } from '../../backstop/decide.ts';
 import type { TerraformAction } from '../../terraform/configuration.ts';
 import { logCommandOf } from '../../terraform/ending-text.ts';
-import { touchCommand, withKubeconfig } from '../kubectl-hints.ts';
+import { touchCommand } from '../../terraform/retry-commands.ts';
+import { withKubeconfig } from '../kubectl-hints.ts';
 import { type Apply, actionFor, type Configuration } from './apply.ts';
 import type { Target } from './target.ts';
 
@@ -59,7 +60,7 @@ export function planRetry({ target, namespace, kubeconfig }: Selection, state: R
   }
   if (apply === undefined) {
     if (namespace === undefined) return planWithoutJob(configuration, state);
-    const hint = elsewhereText(state, withKubeconfig(touchCommand(configuration, now), kubeconfig));
+    const hint = elsewhereText(state, withKubeconfig(touchCommand(configuration, now.toISOString()), kubeconfig));
     return refuse(`${nameOf(configuration)} has no ${action} Job in namespace ${namespace}${hint}`);
   }
   const what = `Job ${apply.job.namespace}/${apply.job.name}`;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { OperatorError } from '../../lib/errors.ts';
-import { touchCommand, withKubeconfig } from '../kubectl-hints.ts';
+import { touchCommand } from '../../terraform/retry-commands.ts';
+import { withKubeconfig } from '../kubectl-hints.ts';
 import type { ProgressOutput } from '../terminal.ts';
 import type { Apply } from './apply.ts';
 import {
@@ -93,7 +94,7 @@ function whatIsLeft({ plan: { step, configuration }, kubeconfig }: Waiting, isTo
   const job = step === 'retry' ? 'The failed Job is deleted' : 'The Configuration has no Job';
   return isTouched
     ? `${job}, and the Configuration is annotated. terraform-controller creates the Job when it reads the Configuration.`
-    : `${job}, and the Configuration is not annotated. This annotation makes terraform-controller create the Job:\n  ${withKubeconfig(touchCommand(configuration, new Date()), kubeconfig)}`;
+    : `${job}, and the Configuration is not annotated. This annotation makes terraform-controller create the Job:\n  ${withKubeconfig(touchCommand(configuration, new Date().toISOString()), kubeconfig)}`;
 }
 
 /** How the wait for the end of a Job ended. */

@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { describe, test } from 'node:test';
-import { promisify } from 'node:util';
-import { repairCommands, touchCommand } from '../../../src/commands/kubectl-hints.ts';
+import { repairCommands } from '../../../src/commands/kubectl-hints.ts';
 import { commandRow } from '../../../src/commands/terminal.ts';
-
-/** Returns the arguments that a shell passes to each command of a text, for example kubectl. */
-async function pasted(line: string): Promise<readonly string[][]> {
-  const tell =
-    'tell() { printf "%s\\0" "$@"; printf "\\0"; }; kubectl() { tell kubectl "$@"; }; terraform-daemon() { tell "$@"; }';
-  const { stdout } = await promisify(execFile)('bash', ['-c', `${tell}\n${line}\n`]);
-  return stdout
-    .split('\0\0')
-    .filter((call) => call !== '')
-    .map((call) => call.split('\0'));
-}
+import { pasted } from '../../support/pasted.ts';
 
 const names = {
   'ordinary names': 'terraform',
@@ -41,13 +29,6 @@ describe('the suggested repair commands', () => {
       }
     });
   }
-
-  test('the command that annotates a Configuration names the API group of the Configuration', async () => {
-    const line = touchCommand({ namespace: 'team-a', name: 'oss-bucket' }, new Date(0));
-    const kind = 'configurations.terraform.core.oam.dev';
-    const annotate = ['kubectl', '-n', 'team-a', 'annotate', '--overwrite', kind, 'oss-bucket'];
-    assert.deepEqual(await pasted(line), [[...annotate, 'terraform.job.kb.io/retried-at=1970-01-01T00:00:00.000Z']]);
-  });
 
   test('a suggested command with a line break in a name stays on one line', () => {
     const { restart } = repairCommands({ namespace: 'a\nverdict: healthy', secretName: 's', ownerClusterRole: 'd' });
