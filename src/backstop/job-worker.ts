@@ -1,5 +1,5 @@
 import { exponentialBackoffMs } from '../lib/backoff.ts';
-import { errorFields, OperatorError } from '../lib/errors.ts';
+import { errorFields, isForbidden, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { OutageLog } from '../lib/log-once.ts';
 import type { RepairLimiter } from '../lib/repair-limiter.ts';
@@ -188,7 +188,7 @@ async function withPods(
   try {
     isComplete = await jobs.pods(decision.job, 'unfinished', (pod) => runs.push(podRun(pod)));
   } catch (error) {
-    if (!(error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN')) throw error;
+    if (!isForbidden(error)) throw error;
     // A missing right does not return by itself, and an endless Job is worse than a run that is cut off.
     outages.failed(PODS_UNREAD, errorFields(error));
     return decision;

@@ -39,6 +39,10 @@ export class OperatorError extends Error {
   }
 }
 
+/** Returns whether the API server has refused a call because of a missing right. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN';
+
 /** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

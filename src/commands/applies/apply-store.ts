@@ -2,7 +2,7 @@ import type { JobReference } from '../../backstop/decide.ts';
 import { isExpired, kubeError, orAbsent, wasWritten } from '../../kube/errors.ts';
 import { FIELD_MANAGER } from '../../kube/managed-fields.ts';
 import type { CallJson } from '../../kube/requests.ts';
-import { OperatorError } from '../../lib/errors.ts';
+import { isForbidden } from '../../lib/errors.ts';
 import { asObject } from '../../lib/json.ts';
 import { readPage } from '../../stores/job-store.ts';
 import { readNamespacePhase } from '../../stores/namespace-store.ts';
@@ -113,6 +113,6 @@ const withStep = (call: Promise<unknown>, what: string, step: string): Promise<u
 /** Resolves with `undefined` if the user has no right to the read. */
 export const orRefused = <T>(read: Promise<T>): Promise<T | undefined> =>
   read.catch((error) => {
-    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return undefined;
+    if (isForbidden(error)) return undefined;
     throw error;
   });

@@ -3,7 +3,7 @@ import type { V1EndpointSlice, V1MutatingWebhookConfiguration, V1Namespace, V1Se
 import type { Config } from '../../cli/config.ts';
 import { kubeError, orAbsent, orFail } from '../../kube/errors.ts';
 import type { CallJson } from '../../kube/requests.ts';
-import { messageOf, OperatorError } from '../../lib/errors.ts';
+import { isForbidden, messageOf, OperatorError } from '../../lib/errors.ts';
 import { asObject } from '../../lib/json.ts';
 import type { Pem } from '../../lib/pem.ts';
 import type { Labels, Policy } from '../../policy/policy.ts';
@@ -108,7 +108,7 @@ export async function readable<T>(read: Promise<T | undefined>): Promise<Reading
   try {
     return (await read) ?? 'absent';
   } catch (error) {
-    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return 'refused';
+    if (isForbidden(error)) return 'refused';
     throw error;
   }
 }
@@ -194,7 +194,7 @@ async function proxied(call: Promise<unknown>): Promise<Probe | undefined> {
     const answer = await within(orFail(call, 'reach the endpoint through the API server'), PROBE_MS);
     return { from, why: answer === 'late' ? 'the endpoint does not answer' : undefined };
   } catch (error) {
-    if (error instanceof OperatorError && error.code === 'KUBE_FORBIDDEN') return undefined;
+    if (isForbidden(error)) return undefined;
     return { from, why: isUnavailable(error) ? messageOf(error) : undefined };
   }
 }
