@@ -10,10 +10,11 @@ import { style } from './page/style.ts';
 import { trustSection } from './page/trust.ts';
 import type { InspectionReport } from './report.ts';
 
-const styleHash = createHash('sha256').update(style).digest('base64');
-
 /** Lets the page use its own style sheet and nothing else: no script, no image, no font, no connection, no form. */
-const securityPolicy = `default-src 'none'; style-src 'sha256-${styleHash}'; base-uri 'none'; form-action 'none'`;
+function securityPolicy(): string {
+  const hash = createHash('sha256').update(style).digest('base64');
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
+}
 
 /** Returns the report as one page that loads nothing and runs no script. */
 export function reportHtml(report: InspectionReport): string {
@@ -21,7 +22,7 @@ export function reportHtml(report: InspectionReport): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${securityPolicy}">
+<meta http-equiv="Content-Security-Policy" content="${securityPolicy()}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${statusOf(report).title} · terraform-daemon</title>
 <style>${new Html(style)}</style>

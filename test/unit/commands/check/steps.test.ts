@@ -103,7 +103,7 @@ describe('the steps of check', () => {
     assert.match(named('registration', { policy })?.message ?? '', /another policy/);
   });
 
-  test('a user who may not read the registration is not told that it has no Service, no CA bundle and no selector', () => {
+  test('if a user may not read the registration, no step reports that it has no Service, no CA bundle and no selector', () => {
     for (const name of ['namespace', 'trust', 'endpoints']) {
       const { result, message } = named(name, { registration: 'refused', service: undefined }) ?? assert.fail();
       assert.equal(result, 'skipped');
