@@ -94,7 +94,7 @@ const UNKNOWN_USER =
 const UNDECRYPTABLE =
   ' (the API server cannot decrypt the stored object: restore its encryption key, or remove the object from etcd)';
 const NO_RIGHT =
-  ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
+  ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml or, with --backstop-namespaces, manifests/backstop-namespace; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
 
 function nextStep(status: number | undefined, message: string | undefined, forbiddenStep: string): string {
   if (status === 401) return UNKNOWN_USER;

@@ -75,7 +75,7 @@ export const selectorSchema = object(
 )
   .refine(isAnyGiven, { error: 'an object with matchLabels, matchExpressions or both' })
   .describe(
-    'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it',
+    'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it, or with `--backstop-namespaces` the same right in each Role',
   );
 
 /**

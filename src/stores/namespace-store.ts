@@ -14,7 +14,7 @@ export type NamespaceLabels = (namespace: string) => Promise<Labels>;
 export const readNamespaceLabels =
   (callJson: CallJson): NamespaceLabels =>
   async (name) => {
-    const what = `read Namespace ${name} (a policy with namespaceSelector needs manifests/components/namespaces)`;
+    const what = `read Namespace ${name} (a policy with namespaceSelector needs manifests/components/namespaces or, with --backstop-namespaces, this right in the Role of the namespace)`;
     const { metadata } = (await orFail(callJson('GET', `/api/v1/namespaces/${name}`), what)) as V1Namespace;
     return metadata?.labels ?? {};
   };

@@ -27,6 +27,7 @@ import { eventually } from '../support/eventually.ts';
 
 const CREATOR = 'creator';
 const STRANGER = 'stranger';
+const INSTALLER = 'installer';
 /** Longest time of a check of a running API server. */
 const LONGEST_MS = 3_000;
 
@@ -43,7 +44,7 @@ describe('terraform-daemon check', () => {
     assert.ok(ADDRESS, 'this machine has no address besides loopback');
     // With this flag the API server calls the endpoints of a Service itself, as kube-proxy would.
     const apiServerArgs = ['--enable-aggregator-routing=true'];
-    cluster = await startCluster({ apiServerArgs, users: [{ name: CREATOR }, { name: STRANGER }] });
+    cluster = await startCluster({ apiServerArgs, users: [CREATOR, STRANGER, INSTALLER].map((name) => ({ name })) });
     await cluster.core.deleteNamespacedService({ namespace: NAMESPACE, name: SERVICE });
     await cluster.createNamespace('team-a');
     await grantJobs(cluster);
@@ -262,6 +263,25 @@ describe('terraform-daemon check', () => {
       assert.match(text, /kubectl auth can-i create serviceaccounts -n vela-system\n/);
     });
 
+    it('with --backstop-namespaces, check --pre names each listed namespace that is missing, or where the user may not create Roles', async () => {
+      await grantInstall(cluster);
+      const installer = cluster.kubeconfigFor(INSTALLER);
+      const everywhere = await run(installer, '--pre');
+      assert.match(everywhere.text, /✓ rights +the current user may create each object of manifests\/install\.yaml\n/);
+      const listed = '--backstop-namespaces=team-a,vela-system,later';
+      const { exitCode, text } = await run(installer, '--pre', listed);
+      assert.equal(exitCode, 1, text);
+      assert.match(text, /✗ namespace +namespace later does not exist kubectl create namespace later\n/);
+      const right = (kind: string, namespace: string) =>
+        `${kind}.rbac.authorization.k8s.io in namespace ${namespace} (manifests/backstop-namespace)`;
+      const missing = ['team-a', 'later'].flatMap((name) => [right('roles', name), right('rolebindings', name)]);
+      assert.ok(text.includes(`the current user may not create ${missing.join(', ')}`), text);
+      assert.match(text, / kubectl auth can-i create roles\.rbac\.authorization\.k8s\.io -n team-a\n/);
+      const admin = await check('--pre', '--backstop-namespaces=team-a');
+      assert.match(admin.text, /✓ namespace +namespace vela-system exists, namespace team-a exists\n/);
+      assert.match(admin.text, /✓ rights +.*manifests\/backstop-namespace in each listed namespace\n/);
+    });
+
     it('check --pre names a NetworkPolicy that does not open the port', async () => {
       const networking = apiClient(cluster.kubeconfig, NetworkingV1Api);
       const metadata = { name: 'deny' };
@@ -333,4 +353,24 @@ async function grantJobs({ kubeconfig }: Cluster): Promise<void> {
       subjects: [{ apiGroup, kind: 'User', name: CREATOR }],
     },
   });
+}
+
+/** Allows the user `installer` to create the objects of manifests/install.yaml, and to read namespaces. */
+async function grantInstall({ kubeconfig }: Cluster): Promise<void> {
+  const rbac = apiClient(kubeconfig, RbacAuthorizationV1Api);
+  const apiGroup = 'rbac.authorization.k8s.io';
+  const metadata = { name: INSTALLER };
+  const subjects = [{ apiGroup, kind: 'User', name: INSTALLER }];
+  const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['create', 'list'] }];
+  await rbac.createNamespacedRole({ namespace: NAMESPACE, body: { metadata, rules } });
+  const roleRef = { apiGroup, kind: 'Role', name: INSTALLER };
+  await rbac.createNamespacedRoleBinding({ namespace: NAMESPACE, body: { metadata, roleRef, subjects } });
+  const clusterRules = [
+    { apiGroups: [apiGroup], resources: ['clusterroles', 'clusterrolebindings'], verbs: ['create'] },
+    { apiGroups: ['admissionregistration.k8s.io'], resources: ['*'], verbs: ['create'] },
+    { apiGroups: [''], resources: ['namespaces'], verbs: ['get'] },
+  ];
+  await rbac.createClusterRole({ body: { metadata, rules: clusterRules } });
+  const clusterRoleRef = { apiGroup, kind: 'ClusterRole', name: INSTALLER };
+  await rbac.createClusterRoleBinding({ body: { metadata, roleRef: clusterRoleRef, subjects } });
 }

@@ -15,6 +15,7 @@ export const checkCommand = {
     'webhook-configuration-name',
     'webhook-bind-port',
     'policy-file',
+    'backstop-namespaces',
   ],
   own: [
     { flags: '--pre', description: 'check what an install needs, before it' },
@@ -31,7 +32,8 @@ export const checkCommand = {
 Sends a Job of terraform-controller to the API server as a dry run, which stores nothing, and
 compares the returned Job with the policy. The Job is sent to the namespace of --namespace. The
 current user must have the right to create Jobs there. The command skips each check for whose read
-the user has no right. It needs no port-forward. Set --policy-file if the daemon has one.
+the user has no right. It needs no port-forward. Set --policy-file if the daemon has one, and
+with --pre also --backstop-namespaces.
 
 Exit code: 0 ${checkVerdicts.passed.meaning}
 (${passedWithoutDryRun}),
@@ -40,6 +42,7 @@ Exit code: 0 ${checkVerdicts.passed.meaning}
 
 Examples:
   terraform-daemon check --pre
+  terraform-daemon check --pre --backstop-namespaces team-a,team-b
   terraform-daemon check --wait 2m
   terraform-daemon check --namespace team-a -o json | jq .verdict`,
   run(raw, own: CheckOptions, { stdout }) {

@@ -13,49 +13,69 @@ import {
   readVersion,
 } from './observations.ts';
 
-/** A kind of object of manifests/install.yaml, which the user of `kubectl apply` must be allowed to create. */
+/** A kind of object that the user of `kubectl apply` must be allowed to create. */
 export interface InstalledKind {
   readonly group: string;
   readonly resource: string;
   readonly isNamespaced?: boolean;
 }
 
+/** A kind that the user may not create. `namespace` is absent for a cluster-scoped kind. */
+export interface MissingRight extends InstalledKind {
+  readonly namespace?: string;
+}
+
 const RBAC = 'rbac.authorization.k8s.io';
 const ADMISSION = 'admissionregistration.k8s.io';
 
-/** A test compares this list with manifests/install.yaml. */
+/** The kinds in manifests/backstop-namespace. A test compares the two. */
+export const rolesOfNamespace: readonly InstalledKind[] = [
+  { group: RBAC, resource: 'roles', isNamespaced: true },
+  { group: RBAC, resource: 'rolebindings', isNamespaced: true },
+];
+
+/** The kinds in manifests/install.yaml. A test compares the two. */
 export const installedKinds: readonly InstalledKind[] = [
   { group: '', resource: 'serviceaccounts', isNamespaced: true },
   { group: '', resource: 'services', isNamespaced: true },
   { group: 'apps', resource: 'deployments', isNamespaced: true },
   { group: 'networking.k8s.io', resource: 'networkpolicies', isNamespaced: true },
   { group: 'policy', resource: 'poddisruptionbudgets', isNamespaced: true },
-  { group: RBAC, resource: 'roles', isNamespaced: true },
-  { group: RBAC, resource: 'rolebindings', isNamespaced: true },
+  ...rolesOfNamespace,
   { group: RBAC, resource: 'clusterroles' },
   { group: RBAC, resource: 'clusterrolebindings' },
   { group: ADMISSION, resource: 'validatingadmissionpolicies' },
   { group: ADMISSION, resource: 'validatingadmissionpolicybindings' },
 ];
 
+export interface NamespaceState {
+  readonly name: string;
+  readonly labels: Reading<Labels>;
+}
+
 export interface ClusterObservations {
   readonly config: Config;
   readonly server: Observations['server'];
-  readonly namespaceLabels: Reading<Labels>;
-  /** The kinds that the user may not create. */
-  readonly missing: readonly InstalledKind[];
+  /** The namespace of the daemon and the namespaces of `--backstop-namespaces`. */
+  readonly namespaces: readonly NamespaceState[];
+  readonly missing: readonly MissingRight[];
   readonly networkPolicies: Reading<readonly V1NetworkPolicy[]>;
 }
 
 /** Reads what the steps of `check --pre` need. */
 export async function observeCluster({ config, callJson }: CheckContext): Promise<ClusterObservations> {
   const server = await readVersion(callJson);
-  if ('why' in server) return { config, server, namespaceLabels: 'refused', missing: [], networkPolicies: 'refused' };
-  const { namespace } = config;
+  if ('why' in server) return { config, server, namespaces: [], missing: [], networkPolicies: 'refused' };
+  const { namespace, backstopNamespaces = [] } = config;
   const policies = callJson('GET', `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`);
-  const [namespaceLabels, missing, listed] = await Promise.all([
-    readNamespaceLabels({ config, callJson }),
-    missingRights(callJson, namespace),
+  const [namespaces, missing, listed] = await Promise.all([
+    Promise.all(
+      [...new Set([namespace, ...backstopNamespaces])].map(async (name) => ({
+        name,
+        labels: await readNamespaceLabels({ config: { ...config, namespace: name }, callJson }),
+      })),
+    ),
+    missingRights(callJson, config),
     readable(
       orFail(policies as Promise<{ readonly items: V1NetworkPolicy[] }>, `list the NetworkPolicies of ${namespace}`),
     ),
@@ -63,17 +83,22 @@ export async function observeCluster({ config, callJson }: CheckContext): Promis
   return {
     config,
     server,
-    namespaceLabels,
+    namespaces,
     missing,
     networkPolicies: typeof listed === 'string' ? listed : listed.items,
   };
 }
 
-async function missingRights(callJson: CallJson, namespace: string): Promise<readonly InstalledKind[]> {
+async function missingRights(
+  callJson: CallJson,
+  { namespace, backstopNamespaces = [] }: Config,
+): Promise<readonly MissingRight[]> {
+  const wanted: readonly MissingRight[] = [
+    ...installedKinds.map((kind) => (kind.isNamespaced ? { ...kind, namespace } : kind)),
+    ...backstopNamespaces.flatMap((name) => rolesOfNamespace.map((kind) => ({ ...kind, namespace: name }))),
+  ];
   const allowed = await Promise.all(
-    installedKinds.map(({ group, resource, isNamespaced }) =>
-      isAllowed(callJson, { verb: 'create', group, resource, ...(isNamespaced ? { namespace } : {}) }),
-    ),
+    wanted.map(({ isNamespaced: _is, ...attributes }) => isAllowed(callJson, { verb: 'create', ...attributes })),
   );
-  return installedKinds.filter((_kind, index) => !allowed[index]);
+  return wanted.filter((_kind, index) => !allowed[index]);
 }

@@ -1,7 +1,7 @@
 import type { V1NetworkPolicy, V1NetworkPolicyIngressRule, V1NetworkPolicyPort } from '@kubernetes/client-node';
 import { isSelected } from '../../policy/namespace-selector.ts';
 import type { LabelSelector } from '../../policy/policy.ts';
-import type { ClusterObservations, InstalledKind } from './pre-observations.ts';
+import type { ClusterObservations, MissingRight } from './pre-observations.ts';
 import { fail, pass, type Step, skip, unavailable } from './steps.ts';
 
 type Part = Omit<Step, 'name'>;
@@ -29,20 +29,32 @@ function versionStep(version: string): Part {
   return pass(`answers, version ${version}`);
 }
 
-function namespaceStep({ config: { namespace }, namespaceLabels }: ClusterObservations): Part {
-  if (namespaceLabels === 'refused') return skip(`namespace ${namespace}: the current user may not read it`);
-  if (namespaceLabels !== 'absent') return pass(`namespace ${namespace} exists`);
-  return fail(`namespace ${namespace} does not exist`, `kubectl create namespace ${namespace}`);
+function namespaceStep({ namespaces }: ClusterObservations): Part {
+  const namesOf = (reading: 'absent' | 'refused') =>
+    namespaces.filter(({ labels }) => labels === reading).map(({ name }) => name);
+  const [absent, refused] = [namesOf('absent'), namesOf('refused')];
+  if (absent.length > 0) {
+    const message = absent.map((name) => `namespace ${name} does not exist`).join(', ');
+    return fail(message, absent.map((name) => `kubectl create namespace ${name}`).join(' && '));
+  }
+  if (refused.length > 0) return skip(`namespace ${refused.join(', ')}: the current user may not read it`);
+  return pass(namespaces.map(({ name }) => `namespace ${name} exists`).join(', '));
 }
 
-function rightsStep({ config: { namespace }, missing }: ClusterObservations): Part {
+function rightsStep({ config: { namespace, backstopNamespaces = [] }, missing }: ClusterObservations): Part {
   const [first] = missing;
-  if (first === undefined) return pass('the current user may create each object of manifests/install.yaml');
-  const names = missing.map(nameOf).join(', ');
-  return fail(`the current user may not create ${names}`, `kubectl auth can-i create ${nameOf(first)} -n ${namespace}`);
+  const roles = backstopNamespaces.length > 0 ? ', and manifests/backstop-namespace in each listed namespace' : '';
+  if (first === undefined) return pass(`the current user may create each object of manifests/install.yaml${roles}`);
+  const names = missing.map((right) =>
+    right.namespace === undefined || right.namespace === namespace
+      ? nameOf(right)
+      : `${nameOf(right)} in namespace ${right.namespace} (manifests/backstop-namespace)`,
+  );
+  const command = `kubectl auth can-i create ${nameOf(first)} -n ${first.namespace ?? namespace}`;
+  return fail(`the current user may not create ${names.join(', ')}`, command);
 }
 
-const nameOf = ({ group, resource }: InstalledKind): string => (group === '' ? resource : `${resource}.${group}`);
+const nameOf = ({ group, resource }: MissingRight): string => (group === '' ? resource : `${resource}.${group}`);
 
 /** Checks whether the NetworkPolicies that select the Pods of the daemon admit connections to its port. */
 function networkStep({ config, networkPolicies }: ClusterObservations): Part {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { type KubernetesObject, loadAllYaml, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { readConfig } from '../../../../src/cli/config.ts';
 import type { Observations } from '../../../../src/commands/check/observations.ts';
-import { installedKinds } from '../../../../src/commands/check/pre-observations.ts';
+import { installedKinds, rolesOfNamespace } from '../../../../src/commands/check/pre-observations.ts';
 import { preStepsOf } from '../../../../src/commands/check/pre-steps.ts';
 import { checkText, createReport } from '../../../../src/commands/check/report.ts';
 import { type Step, stepsOf } from '../../../../src/commands/check/steps.ts';
 import type { Policy } from '../../../../src/policy/policy.ts';
-import { installObjects } from '../../../../tools/manifests/kustomize.ts';
+import { installObjects, renderKustomization } from '../../../../tools/manifests/kustomize.ts';
 import { aCertificateSet, ISSUED_AT } from '../../../support/builders/a-certificate-set.ts';
 import { marked, plain } from '../../../support/builders/a-terminal.ts';
 import { aRegistration } from '../../../support/builders/an-inspection.ts';
@@ -129,13 +129,13 @@ describe('the steps of check', () => {
 
 describe('the steps of check --pre', () => {
   test('an API server older than 1.30 fails the step api-server', () => {
-    const cluster = { config, namespaceLabels: {}, missing: [], networkPolicies: [] };
+    const cluster = { config, namespaces: [], missing: [], networkPolicies: [] };
     const result = (version: string) => preStepsOf({ ...cluster, server: { version } })[0]?.result;
     assert.deepEqual(['v1.29.15', 'v1.30.0', 'v1.37.2-gke.1'].map(result), ['failed', 'passed', 'passed']);
   });
 
   test('the verdict of check --pre claims no dry run', () => {
-    const cluster = { config, server: { version: 'v1.37.2' }, namespaceLabels: {}, missing: [], networkPolicies: [] };
+    const cluster = { config, server: { version: 'v1.37.2' }, namespaces: [], missing: [], networkPolicies: [] };
     const verdictOf = (steps: readonly Step[]) => checkText(createReport(steps, new Date()), plain).split('\n').at(-2);
     assert.equal(verdictOf(preStepsOf(cluster)), 'verdict: passed: no check failed; --pre sends no dry run');
     assert.match(verdictOf(stepsOf(observations())) ?? '', /^verdict: passed: .*the dry run came back capped$/);
@@ -144,7 +144,7 @@ describe('the steps of check --pre', () => {
   test('the step network counts a NetworkPolicy only if it selects the Pods', () => {
     const message = (spec: object) => {
       const networkPolicies = [{ metadata: { name: 'one' }, spec: spec as never }];
-      const cluster = { config, server: { version: 'v1.37.2' }, namespaceLabels: {}, missing: [], networkPolicies };
+      const cluster = { config, server: { version: 'v1.37.2' }, namespaces: [], missing: [], networkPolicies };
       return preStepsOf(cluster)[1]?.message ?? '';
     };
     const selects = { podSelector: { matchLabels: { app: 'terraform-daemon' } } };
@@ -159,16 +159,21 @@ describe('the steps of check --pre', () => {
   });
 });
 
-test('check --pre asks for the right to create each kind of object of manifests/install.yaml', async () => {
+test('check --pre asks for the right to create each kind of object of manifests/install.yaml, and in each listed namespace of manifests/backstop-namespace', async () => {
   const nameOf = (kind: string) => `${kind.toLowerCase()}s`.replace(/ys$/, 'ies');
-  const installed = (await installObjects()).map(({ apiVersion = '', kind = '' }) => {
-    const [group = ''] = apiVersion.includes('/') ? apiVersion.split('/') : [];
-    return `${group}/${nameOf(kind)}`;
-  });
-  assert.deepEqual(
-    installedKinds.map(({ group, resource }) => `${group}/${resource}`).toSorted(),
-    [...new Set(installed)].toSorted(),
-  );
+  const kindsOf = (objects: readonly KubernetesObject[]) =>
+    objects.map(({ apiVersion = '', kind = '' }) => {
+      const [group = ''] = apiVersion.includes('/') ? apiVersion.split('/') : [];
+      return `${group}/${nameOf(kind)}`;
+    });
+  const inNamespace = loadAllYaml(await renderKustomization({ resources: ['backstop-namespace'] }));
+  for (const [asked, objects] of [
+    [installedKinds, await installObjects()],
+    [rolesOfNamespace, inNamespace],
+  ] as const) {
+    const wanted = [...new Set(kindsOf(objects))].toSorted();
+    assert.deepEqual(asked.map(({ group, resource }) => `${group}/${resource}`).toSorted(), wanted);
+  }
 });
 
 test('the report colours marks, verdict and commands, and does not exceed 100 columns', () => {
