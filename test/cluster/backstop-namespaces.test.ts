@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
-import { AuthorizationV1Api, KubeConfig, KubernetesObjectApi } from '@kubernetes/client-node';
-import { chartObjects } from '../../tools/chart/helm.ts';
+import { AuthorizationV1Api } from '@kubernetes/client-node';
 import { freePort } from '../../tools/control-plane/free-port.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { apiClient } from '../support/cluster/api-client.ts';
-import { type Cluster, DAEMON_USER, startCluster } from '../support/cluster/cluster.ts';
+import { type Cluster, DAEMON_USER } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
+import { grantBackstop, startWithSmallerRights } from '../support/cluster/smaller-rights.ts';
 import { eventually } from '../support/eventually.ts';
 
 const UNWATCHED = 'cannot watch jobs, will try again';
@@ -19,23 +19,11 @@ const SELECTING = {
 describe('a daemon with --backstop-namespaces and a Role in each namespace', () => {
   let cluster: Cluster;
   before(async () => {
-    cluster = await startCluster({ backstopRbac: false });
+    cluster = await startWithSmallerRights();
   });
   after(() => cluster?.stop());
   beforeEach(() => cluster.forgetDaemon());
 
-  /** Creates the Roles and RoleBindings of the chart. Their namespaces must exist. */
-  async function grant(namespaces: string, policy: object = {}): Promise<void> {
-    const config = new KubeConfig();
-    config.loadFromFile(cluster.kubeconfig);
-    const objects = KubernetesObjectApi.makeApiClient(config);
-    const values = { policy, options: { 'backstop-namespaces': namespaces } };
-    for (const object of await chartObjects({ values })) {
-      if (object.metadata?.name !== 'terraform-daemon-backstop') continue;
-      assert.match(object.kind ?? '', /^Role/);
-      await objects.create(object);
-    }
-  }
   /** Starts a daemon that the API server cannot call, because no process listens on the port of its Service. */
   async function start(t: TestContext, ...flags: readonly string[]): Promise<Daemon> {
     const servicePort = await freePort();
@@ -59,7 +47,7 @@ describe('a daemon with --backstop-namespaces and a Role in each namespace', () 
       await cluster.createNamespace(name);
       await store(name);
     }
-    await grant('team-a');
+    await grantBackstop(cluster, ['team-a']);
     const daemon = await start(t, '--backstop-namespaces=refused,later,team-a');
     await untilCapped('team-a');
     await eventually(() => assert.equal(unwatched(daemon).length, 2));
@@ -75,7 +63,7 @@ describe('a daemon with --backstop-namespaces and a Role in each namespace', () 
     });
 
     await cluster.createNamespace('later');
-    await grant('later');
+    await grantBackstop(cluster, ['later']);
     await store('later');
     await untilCapped('later');
     for (const name of ['refused', 'unlisted']) assert.notEqual(await limitIn(name), 0, name);
@@ -110,7 +98,7 @@ describe('a daemon with --backstop-namespaces and a Role in each namespace', () 
       await cluster.core.createNamespace({ body: { metadata: { name, labels: { capped } } } });
       await store(name);
     }
-    await grant('other,selected', SELECTING);
+    await grantBackstop(cluster, ['other', 'selected'], SELECTING);
     const folder = await aFolder(t, { 'policy.yaml': JSON.stringify(SELECTING) });
     const flags = ['--backstop-namespaces=other,selected', `--policy-file=${folder}/policy.yaml`];
     const daemon = await start(t, ...flags);

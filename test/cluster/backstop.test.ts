@@ -9,6 +9,7 @@ import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluste
 import { type Daemon, type DaemonOptions, startDaemon } from '../support/cluster/daemon.ts';
 import { samplesOf } from '../support/cluster/exposition.ts';
 import { createManyJobs } from '../support/cluster/many-jobs.ts';
+import { grantBackstop, isNamespaced, startWithSmallerRights } from '../support/cluster/smaller-rights.ts';
 import { eventually } from '../support/eventually.ts';
 import { promisedMs } from '../support/promised-ms.ts';
 
@@ -20,7 +21,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
   let cluster: Cluster;
   let unique = 0;
   before(async () => {
-    cluster = await startCluster();
+    cluster = await startWithSmallerRights({ backstopRbac: !isNamespaced });
   });
   after(() => cluster.stop());
   beforeEach(() => cluster.forgetDaemon());
@@ -29,11 +30,13 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
     unique += 1;
     const name = `team-${unique}`;
     await cluster.createNamespace(name);
+    if (isNamespaced) await grantBackstop(cluster, [name]);
     return name;
   }
 
-  async function start(t: TestContext, options: Partial<DaemonOptions> = {}): Promise<Daemon> {
-    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, ...options });
+  async function start(t: TestContext, { flags = [], ...options }: Partial<DaemonOptions> = {}): Promise<Daemon> {
+    const all = isNamespaced ? [...flags, `--backstop-namespaces=team-${unique}`] : flags;
+    const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, ...options, flags: all });
     t.after(() => daemon.stop('SIGKILL'));
     return daemon;
   }
@@ -250,6 +253,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
   });
 
   it('a stopping daemon releases the Lease, so that the next daemon caps Jobs without waiting', async (t) => {
+    await aNamespace();
     const first = await startUncalled(t);
     await first.line('jobs listed');
     assert.equal(await first.stop('SIGTERM'), 0);
@@ -264,7 +268,7 @@ describe('the backstop with Jobs that were stored without a webhook call', () =>
       const body = { spec: { user, groups: ['system:authenticated'], resourceAttributes } };
       return (await authorization.createSubjectAccessReview({ body })).status?.allowed;
     };
-    const jobs = { group: 'batch', resource: 'jobs', namespace: 'default' };
+    const jobs = { group: 'batch', resource: 'jobs', namespace: await aNamespace() };
     for (const verb of ['list', 'watch', 'patch']) assert.equal(await review({ ...jobs, verb }), true, verb);
     for (const verb of ['get', 'create', 'update', 'delete'])
       assert.equal(await review({ ...jobs, verb }), false, verb);

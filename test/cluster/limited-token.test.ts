@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { chartObjects } from '../../tools/chart/helm.ts';
 import { freePort } from '../../tools/control-plane/free-port.ts';
 import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
@@ -13,6 +12,7 @@ import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluste
 import { startDaemon } from '../support/cluster/daemon.ts';
 import { type RawApi, rawApi } from '../support/cluster/raw-api.ts';
 import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
+import { grantBackstop } from '../support/cluster/smaller-rights.ts';
 import {
   ALLOWED,
   createTargetJobs,
@@ -188,12 +188,7 @@ describe('a stolen token of a daemon whose backstop is limited to other namespac
     thief = await rawApi(await kubeconfigWith(await tokenOf(cluster, DAEMON), cluster, folder));
     for (const name of [TEAM, 'listed']) await cluster.createNamespace(name);
     await createTargetJobs(admin);
-    const values = { options: { 'backstop-namespaces': 'listed' } };
-    for (const object of await chartObjects({ values })) {
-      if (object.metadata?.name !== 'terraform-daemon-backstop') continue;
-      const path = `/apis/rbac.authorization.k8s.io/v1/namespaces/listed/${object.kind?.toLowerCase()}s`;
-      assert.equal((await admin.call('POST', path, object)).status, 201);
-    }
+    await grantBackstop(cluster, ['listed']);
     admin.close();
   });
   after(async () => {

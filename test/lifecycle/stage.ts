@@ -53,7 +53,12 @@ export async function startStage(cluster: Cluster, t: TestContext, options: Stag
   await cluster.forgetDaemon();
   const [service, timeline] = await Promise.all([startService(), startTimeline(cluster)]);
   const replicas: Replica[] = [];
-  const flags = [`--settle-time=${SETTLE_MS}ms`, '--drain-time=1s', ...(options.flags ?? [])];
+  const flags = [
+    `--settle-time=${SETTLE_MS}ms`,
+    '--drain-time=1s',
+    `--backstop-namespaces=${STREAM_NAMESPACE}`,
+    ...(options.flags ?? []),
+  ];
   const stage: Stage = {
     cluster,
     service,
