@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { allVersions, ensureOlderBinaries } from '../../tools/control-plane/binaries.ts';
 import { minorOf, readGoModule } from '../../tools/control-plane/go-module.ts';
 import { stderrProgress } from '../../tools/control-plane/progress.ts';
@@ -44,6 +45,9 @@ const TESTS = [
 
 const progress = stderrProgress();
 
+const { stdout } = await promisify(execFile)('git', ['rev-parse', '--short', 'HEAD'], { cwd: ROOT });
+const commit = stdout.trim();
+
 /** Number of output lines to print for each failed test. */
 const TOLD_LINES = 25;
 
@@ -54,7 +58,7 @@ async function tryVersion(minor: string): Promise<SupportRow> {
   return runTests(version, { KUBEBUILDER_ASSETS: assets });
 }
 
-type Outcome = Omit<SupportRow, 'version' | 'retried'>;
+type Outcome = Omit<SupportRow, 'version' | 'retried' | 'commit'>;
 
 /**
  * Runs the test files one at a time, so that their times are comparable. Files that fail run a second time at the end,
@@ -76,6 +80,7 @@ async function runTests(version: string, variables: Readonly<Record<string, stri
     failed: sum((outcome) => (outcome.passed === 0 ? Math.max(outcome.failed, 1) : outcome.failed)),
     skipped: all.flatMap(({ skipped }) => skipped),
     retried: failed.length,
+    commit,
   };
 }
 

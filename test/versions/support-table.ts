@@ -13,6 +13,8 @@ export interface SupportRow {
   readonly skipped: readonly string[];
   /** Number of files that were run a second time after a failure. */
   readonly retried: number;
+  /** The commit of this repository that was tested. */
+  readonly commit: string;
 }
 
 export const SUPPORT_TABLE = projectFile('docs/reference/versions.md');
@@ -24,9 +26,10 @@ Made for Kubernetes 1.30 and later. \`npm run test:versions\` runs the cluster t
 kube-controller-manager of each version below, built from their Go modules, and writes the table; the newest version is part of
 \`npm test\`. A test is skipped only if the version lacks the tested feature, and the table gives the reason. A test
 file that fails runs a second time, and the second result counts, because a busy machine can exceed a bound of seconds.
+The last column is the commit of this repository that was tested: rows of different commits can have different numbers of tests.
 
-| Kubernetes | cluster tests | MutatingAdmissionPolicy |
-| --- | --- | --- |
+| Kubernetes | cluster tests | MutatingAdmissionPolicy | commit |
+| --- | --- | --- | --- |
 `;
 
 const TAIL = `
@@ -37,7 +40,8 @@ Differences between the versions:
   (\`--api-version v1beta1\`), and only where the API server was started with
   \`--feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true\`.
 - **ValidatingAdmissionPolicy**, with which the install limits what its own ServiceAccount may write
-  ([threat model](../explanation/threat-model.md)), is stable since 1.30.
+  ([threat model](../explanation/threat-model.md)), is stable since 1.30. The tests send each patch that the component \`limit-patches\` must
+  deny. Before 1.36 the API server itself refuses two of them of any user, and these two are skipped.
 
 ## Below 1.30
 
@@ -56,7 +60,7 @@ const POLICIES = {
   none: 'none, or alpha: not tested',
 };
 
-function rowText({ version, passed, failed, skipped, retried }: SupportRow): string {
+function rowText({ version, passed, failed, skipped, retried, commit }: SupportRow): string {
   const reasons = [...new Set(skipped)].join('; ');
   const counts = [
     `${passed} passed`,
@@ -64,13 +68,13 @@ function rowText({ version, passed, failed, skipped, retried }: SupportRow): str
     ...(retried > 0 ? [`${retried} of the test files in the second run`] : []),
     ...(skipped.length > 0 ? [`${skipped.length} skipped: ${reasons}`] : []),
   ];
-  return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
+  return `| ${version} | ${counts.join(', ')} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} | ${commit} |`;
 }
 
 const UNTRIED = 'not tried yet';
 
 const untried = (version: string) =>
-  `| ${version} | ${UNTRIED} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} |`;
+  `| ${version} | ${UNTRIED} | ${POLICIES[servedPolicyVersion(version) ?? 'none']} | none |`;
 
 /**
  * Returns the document with a row for each version. Rows that are not given are kept from the existing text.

@@ -37,6 +37,7 @@ it('supportSentence names the versions without a failure, and the newest one', (
     failed: version === 'v1.31.1' ? 1 : 0,
     skipped: [],
     retried: 0,
+    commit: 'abc1234',
   });
   const sentence = (...tried: string[]) => supportSentence(supportDocument(tried.map(row), '', versions), versions);
   const start = 'Made for Kubernetes 1.30 and later, and tried with';
@@ -55,16 +56,18 @@ describe('a row of docs/reference/versions.md', () => {
       ['1.30', 'v1.30.2'],
       ['1.31', 'v1.31.0'],
     ]);
-    const [passed, failed, skipped, retried] = [1, 0, [], 0];
-    const earlier = ['v1.30.1', 'v1.9.0'].map((version) => ({ version, passed, failed, skipped, retried }));
-    const later = { version: 'v1.30.2', passed: 8, failed: 1, skipped: ['why', 'why'], retried: 2 };
+    const [passed, failed, skipped, retried, commit] = [1, 0, [], 0, 'abc1234'];
+    const earlier = ['v1.30.1', 'v1.9.0'].map((version) => ({ version, passed, failed, skipped, retried, commit }));
+    const later = { version: 'v1.30.2', passed: 8, failed: 1, skipped: ['why', 'why'], retried: 2, commit: 'def5678' };
     const second = supportDocument([later], supportDocument(earlier, '', versions), versions);
     assert.deepEqual(
-      supportedIn(second).map(([, line]) => line.split(' | ').slice(0, 2)),
+      supportedIn(second)
+        .map(([, line]) => line.split(' | '))
+        .map((cells) => [...cells.slice(0, 2), cells.at(-1)]),
       [
-        ['| v1.9.0', '1 passed'],
-        ['| v1.30.2', '8 passed, **1 failed**, 2 of the test files in the second run, 2 skipped: why'],
-        ['| v1.31.0', 'not tried yet'],
+        ['| v1.9.0', '1 passed', 'abc1234 |'],
+        ['| v1.30.2', '8 passed, **1 failed**, 2 of the test files in the second run, 2 skipped: why', 'def5678 |'],
+        ['| v1.31.0', 'not tried yet', 'none |'],
       ],
     );
   });
