@@ -5,15 +5,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { PatchStrategy, setHeaderOptions, type V1Job } from '@kubernetes/client-node';
 import { CHART } from '../../tools/chart/chart.ts';
 import { helm } from '../../tools/chart/helm.ts';
 import { ensureTool } from '../../tools/control-plane/binaries.ts';
+import { ensureTerraformImages } from '../../tools/image/images.ts';
 import { NODE_IP } from '../../tools/node/layout.ts';
 import { certificateFiles } from '../support/builders/certificate-files.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
+import { DAEMON_USER } from '../support/cluster/cluster.ts';
 import { blocksRunBy, projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
-import { createRestrictedNamespace, DEPLOYMENT, NAMESPACE, type Stage, startStage, untilCapped } from './support.ts';
+import {
+  createRestrictedNamespace,
+  createTerraformJob,
+  DEPLOYMENT,
+  NAMESPACE,
+  notRetriedNote,
+  ROLLOUT_MS,
+  type Stage,
+  startStage,
+  untilCapped,
+} from './support.ts';
+import { startTicketSystem } from './tickets.ts';
 
 const SECRET = 'secret/terraform-job-webhook-cert';
 const REGISTRATION = 'mutatingwebhookconfiguration/terraform-job-webhook-configuration';
@@ -28,7 +42,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-helm-'));
     await symlink(await ensureTool('helm4'), join(folder, 'helm'));
-    stage = await startStage();
+    stage = await startStage(ensureTerraformImages);
     await createRestrictedNamespace(stage);
   });
   after(async () => {
@@ -47,6 +61,18 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
   };
   const enforce = (level: string) =>
     stage.kubectl('label', 'namespace', NAMESPACE, `pod-security.kubernetes.io/enforce=${level}`, '--overwrite');
+  const logs = () => stage.kubectl('-n', NAMESPACE, 'logs', '-l', 'app=terraform-daemon', '--tail=-1');
+  /** Resolves when no replica caps Jobs. A replica that stops serves calls until it has drained. */
+  const untilUncapped = async () => {
+    const body = await recordedJob('create-terraform-apply', 'default');
+    await eventually(
+      async () => {
+        const stored = await stage.batch.createNamespacedJob({ namespace: 'default', body, dryRun: 'All' });
+        assert.equal(stored.spec?.backoffLimit, body.spec?.backoffLimit);
+      },
+      { withinMs: GONE_MS },
+    );
+  };
   const written = async () => {
     const secret = JSON.parse(await stage.kubectl('-n', NAMESPACE, 'get', SECRET, '-o', 'json'));
     const registration = JSON.parse(await stage.kubectl('get', REGISTRATION, '-o', 'json'));
@@ -91,6 +117,52 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     await untilCapped(stage);
   });
 
+  it('with Roles in the namespaces of the backstop and limitPatches, the daemon caps and reports Jobs there, and each failed apply files one ticket', async () => {
+    const change = (name: string, spec: Partial<V1Job['spec']>) => (job: V1Job) =>
+      ({ ...job, metadata: { ...job.metadata, name }, spec: { ...job.spec, ...spec } }) as V1Job;
+    const namespaces = ['listed', 'unlisted'] as const;
+    // No replica answers, so these Jobs are stored uncapped. They run no Pod.
+    await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=0');
+    await untilUncapped();
+    for (const namespace of namespaces)
+      await createTerraformJob(stage, namespace, change('stored-apply', { suspend: true }));
+    const limitIn = async (namespace: string) =>
+      (await stage.batch.readNamespacedJob({ namespace, name: 'stored-apply' })).spec?.backoffLimit;
+    for (const namespace of namespaces) assert.notEqual(await limitIn(namespace), 0);
+
+    await upgradeTo({ options: { 'backstop-namespaces': 'listed' }, backstop: { limitPatches: true } });
+    await untilCapped(stage);
+    await eventually(async () => assert.equal(await limitIn('listed'), 0), { withinMs: ROLLOUT_MS });
+    const resume = stage.batch.patchNamespacedJob(
+      { namespace: 'listed', name: 'stored-apply', body: { spec: { suspend: false } }, dryRun: 'All' },
+      setHeaderOptions('Impersonate-User', DAEMON_USER, setHeaderOptions('Content-Type', PatchStrategy.MergePatch)),
+    );
+    await assert.rejects(resume, /terraform-daemon-job-patch/);
+
+    const tickets = await startTicketSystem(stage.node);
+    const create = async (namespace: string) => {
+      const body = change(`${namespace}-apply`, {})(await recordedJob('create-terraform-apply', namespace));
+      return stage.batch.createNamespacedJob({ namespace, body });
+    };
+    const uids = await Promise.all(namespaces.map(async (namespace) => (await create(namespace)).metadata?.uid));
+    await eventually(
+      async () => {
+        const { status } = await stage.batch.readNamespacedJob({ namespace: 'unlisted', name: 'unlisted-apply' });
+        assert.ok(status?.conditions?.some(({ type }) => type === 'Failed'));
+      },
+      { withinMs: GONE_MS },
+    );
+    await notRetriedNote(stage, 'listed', uids[0]);
+    for (const namespace of namespaces) assert.equal(await tickets.runs(`${namespace}-apply`), 1, namespace);
+    assert.notEqual(await limitIn('unlisted'), 0);
+    const { items } = await stage.core.listNamespacedEvent({ namespace: 'unlisted' });
+    const reasons = items.map(({ reason }) => reason);
+    assert.ok(!reasons.includes('Missed') && !reasons.includes('NotRetried'), `${reasons}`);
+    const log = await logs();
+    assert.match(log, /"jobs listed"/);
+    assert.doesNotMatch(log, /KUBE_FORBIDDEN/);
+  });
+
   it('with hostNetwork, a replica serves calls on the ports of its node, a rollout replaces it there, and a second replica waits for another node', async () => {
     await enforce('privileged');
     const options = { 'webhook-bind-port': 10260, 'metrics-bind-port': 10261 };
@@ -120,14 +192,10 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     const body = { metadata: { name: 'client-ca' }, data: { 'ca.crt': ca } };
     await stage.core.createNamespacedConfigMap({ namespace: NAMESPACE, body });
     await upgradeTo({ clientCa: { configMapName: 'client-ca' } });
-    const job = await recordedJob('create-terraform-apply', 'default');
-    // A replica of the former rollout can serve calls until it has drained.
     await eventually(
       async () => {
-        const stored = await stage.batch.createNamespacedJob({ namespace: 'default', body: job, dryRun: 'All' });
-        assert.equal(stored.spec?.backoffLimit, job.spec?.backoffLimit);
-        const log = await stage.kubectl('-n', NAMESPACE, 'logs', '-l', 'app=terraform-daemon', '--tail=-1');
-        assert.match(log, /client-refused/);
+        await untilUncapped();
+        assert.match(await logs(), /client-refused/);
       },
       { withinMs: GONE_MS },
     );
