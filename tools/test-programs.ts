@@ -12,6 +12,7 @@ const progress = stderrProgress();
 await ensureBinaries(['etcd', 'kube-apiserver'], progress);
 await ensureTool('vale', progress);
 await ensureTool('actionlint', progress);
+await ensureTool('cue', progress);
 await ensureBinaries(['kube-controller-manager', 'kubectl'], progress);
 await ensureTool('helm4', progress);
 await ensureTool('helm3', progress);

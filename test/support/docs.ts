@@ -41,6 +41,7 @@ export async function documents(): Promise<readonly string[]> {
     'SUPPORT.md',
     'examples/README.md',
     'manifests/helm/README.md',
+    'addon/terraform-daemon/README.md',
     ...docs
       .filter((name) => name.endsWith('.md'))
       .toSorted()

@@ -3,10 +3,17 @@ import { stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
 import { fileUrl } from './readme.ts';
 
+/** From the oldest version with stable matchConditions. The suffix -0 also admits versions such as v1.30.4-gke.100. */
+export const KUBERNETES_VERSIONS = '>=1.30.0-0';
+
 const ICON = new URL('icon.svg', import.meta.url);
 const HEADER = '# Generated from package.json and tools/chart/metadata.ts by "npm run manifests".\n';
 
-/** Returns Chart.yaml. The icon is a data URL, so that it does not depend on the host of the repository. */
+/** Returns the icon as a data URL, so that it does not depend on the host of the repository. */
+export const iconUrl = async (): Promise<string> =>
+  `data:image/svg+xml;base64,${(await readFile(ICON)).toString('base64')}`;
+
+/** Returns Chart.yaml. */
 export async function chartYaml(): Promise<string> {
   const { name, version, description, repository, license } = packageJson;
   const links = [
@@ -21,11 +28,10 @@ export async function chartYaml(): Promise<string> {
     type: 'application',
     version,
     appVersion: version,
-    // The oldest version with stable matchConditions. The suffix -0 also admits versions such as v1.30.4-gke.100.
-    kubeVersion: '>=1.30.0-0',
+    kubeVersion: KUBERNETES_VERSIONS,
     home: repository,
     sources: [repository],
-    icon: `data:image/svg+xml;base64,${(await readFile(ICON)).toString('base64')}`,
+    icon: await iconUrl(),
     keywords: ['kubevela', 'terraform', 'admission-webhook'],
     // https://artifacthub.io/docs/topics/annotations/helm/
     annotations: {

@@ -25,7 +25,7 @@ export type Helm = 'helm3' | 'helm4';
 export type TerraformController = 'terraform-controller-v0.8.0' | 'terraform-controller-master';
 
 /** A program that is built from its own go.mod, not from the go.mod of Kubernetes. */
-export type Tool = Helm | TerraformController | 'actionlint' | 'vale';
+export type Tool = Helm | TerraformController | 'actionlint' | 'cue' | 'vale';
 
 const TERRAFORM_CONTROLLER = 'github.com/oam-dev/terraform-controller';
 
@@ -51,6 +51,7 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   'terraform-controller-v0.8.0': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
   'terraform-controller-master': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
   actionlint: { package: 'github.com/rhysd/actionlint/cmd/actionlint', file: 'actionlint' },
+  cue: { package: 'cuelang.org/go/cmd/cue', file: 'cue' },
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
@@ -122,6 +123,7 @@ const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly ma
   'terraform-controller-v0.8.0': { folder: 'terraform-controller/v0.8.0', main: TERRAFORM_CONTROLLER },
   'terraform-controller-master': { folder: 'terraform-controller/master', main: TERRAFORM_CONTROLLER },
   actionlint: { folder: '../workflows', main: 'github.com/rhysd/actionlint' },
+  cue: { folder: '../addon', main: 'cuelang.org/go' },
   vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
 };
 

@@ -25,6 +25,7 @@ const PLACES = [
   'SECURITY.md',
   'SUPPORT.md',
   'manifests/helm/README.md',
+  'addon/terraform-daemon/README.md',
 ];
 
 const config = `--config=${join(import.meta.dirname, 'vale.ini')}`;

@@ -28,7 +28,7 @@ describe('the Markdown documents', async () => {
 
     it(`${file} names only files of the project that exist`, async () => {
       const named = [
-        ...(await readDocument(file)).matchAll(/`((?:src|test|tools|bench|manifests|docs|examples)\/[\w./-]*)`/g),
+        ...(await readDocument(file)).matchAll(/`((?:src|test|tools|bench|manifests|addon|docs|examples)\/[\w./-]*)`/g),
       ];
       for (const [, path = ''] of named) await assert.doesNotReject(access(projectFile(path)), path);
     });

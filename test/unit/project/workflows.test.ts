@@ -20,9 +20,10 @@ interface Update {
 
 /**
  * The go.mod files that Dependabot does not update. Each terraform-controller is a release or commit that users have.
- * tools/flux has no program, so `go mod tidy` would remove its requirements.
+ * tools/flux has no program, so `go mod tidy` would remove its requirements. tools/addon has the version of CUE that
+ * KubeVela has.
  */
-const KEPT = /^\/tools\/(control-plane\/terraform-controller|flux)\//;
+const KEPT = /^\/tools\/(control-plane\/terraform-controller|flux|addon)\//;
 
 const FOLDER = '.github/workflows/';
 const files = (await readdir(projectFile(FOLDER))).map((name) => FOLDER + name);
