@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it, type TestContext } from 'node:test';
 import { PatchStrategy, setHeaderOptions, type V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
+import { minorOf } from '../../tools/control-plane/go-module.ts';
+import { kubernetesVersion, servedPolicyVersion } from '../../tools/control-plane/kubernetes-version.ts';
 import { startTimeline } from '../support/chaos/timeline.ts';
 import { type Cluster, NAMESPACE, REGISTRATION, SECRET, startCluster } from '../support/cluster/cluster.ts';
 import { startDaemon, untilRestartRenews } from '../support/cluster/daemon.ts';
 import { rawApi } from '../support/cluster/raw-api.ts';
 import { eventually } from '../support/eventually.ts';
+
+const version = await kubernetesVersion();
+const served = servedPolicyVersion(version);
+const skip =
+  served === undefined && `Kubernetes ${minorOf(version)} does not serve MutatingAdmissionPolicy as v1beta1 or v1`;
 
 const merge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
@@ -117,8 +124,10 @@ describe('changes of Secret and registration by other writers while a daemon run
     assert.equal((await daemon.probe('/readyz')).status, 200);
   });
 
-  it('a Secret whose managed-by label a policy changes after each write is reported at once, and renewed all the same', async (t) => {
-    const path = '/apis/admissionregistration.k8s.io/v1';
+  it('a Secret whose managed-by label a policy changes after each write is reported at once, and renewed all the same', {
+    skip,
+  }, async (t) => {
+    const path = `/apis/admissionregistration.k8s.io/${served}`;
     const api = await rawApi(cluster.kubeconfig);
     const name = 'platform';
     const policy = {
