@@ -13,6 +13,7 @@ await ensureBinaries(['etcd', 'kube-apiserver'], progress);
 await ensureTool('vale', progress);
 await ensureTool('actionlint', progress);
 await ensureTool('cue', progress);
+await ensureTool('setup-envtest', progress);
 await ensureBinaries(['kube-controller-manager', 'kubectl'], progress);
 await ensureTool('helm4', progress);
 await ensureTool('helm3', progress);

@@ -1,18 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { ensureBinaries } from '../../tools/control-plane/binaries.ts';
 import { readGoModule } from '../../tools/control-plane/go-module.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 import { spawnCommand } from '../support/cluster/command.ts';
 import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
-/** A fake `go` command whose build never finishes, to test the progress output. */
+/** A fake `go` command. It cannot build setup-envtest, and its other builds never finish, to test the progress output. */
 const GO = `#!/bin/sh
+case "$*" in
+  build*setup-envtest) echo "no network" >&2; exit 1 ;;
+esac
 case $1 in
   env) echo go99.0 ;;
   list) for n in 1 2 3; do echo "go: downloading example.com/module$n" >&2; echo "example.com/package$n"; done ;;
@@ -38,8 +42,12 @@ async function startDemo(t: TestContext, cache: string): Promise<() => string> {
 }
 
 describe('npm run demo while the control plane is built', { concurrency: true }, () => {
-  it('npm run demo prints first what it builds and how long this takes, and then its progress', async (t) => {
+  it('npm run demo prints why it builds the control plane, how long this takes, and its progress', async (t) => {
     const printed = await startDemo(t, await aFolder(t));
+    await eventually(
+      () => assert.match(printed(), /^etcd and kube-apiserver come from Go modules, because .* no network$/m),
+      { withinMs: 60_000 },
+    );
     await eventually(() => assert.match(printed(), /^building etcd and kube-apiserver .* minutes on two cores/m), {
       withinMs: 60_000,
     });
@@ -63,15 +71,40 @@ describe('npm run demo while the control plane is built', { concurrency: true },
   });
 });
 
+it('npm run demo names KUBEBUILDER_ASSETS, its value and the missing binary if the folder lacks one', async (t) => {
+  const folder = await aFolder(t, { etcd: '' });
+  await chmod(join(folder, 'etcd'), 0o755);
+  const demo = promisify(execFile)(process.execPath, [projectFile('test/demo/main.ts')], {
+    env: { ...process.env, KUBEBUILDER_ASSETS: folder },
+  });
+  const { code, stdout } = await demo.then(
+    () => assert.fail('it succeeds'),
+    (error) => error,
+  );
+  assert.equal(code, 1);
+  assert.equal(
+    stdout.split('\n').at(-2),
+    `KUBEBUILDER_ASSETS: invalid value "${folder}": must have the executables etcd, kube-apiserver: no kube-apiserver`,
+  );
+});
+
 it('npm run demo -- --help prints its arguments and starts nothing', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [projectFile('test/demo/main.ts'), '--help']);
   assert.match(stdout, /^npm run demo -- \[--keep\] \[--with-controller\]\n/);
   assert.doesNotMatch(stdout, /control plane:/);
 });
 
-it('the command inspect that npm run demo -- --keep prints finds the daemon of the demo healthy', async (t) => {
+it('npm run demo -- --keep starts from KUBEBUILDER_ASSETS without Go, and its command inspect finds the daemon healthy', async (t) => {
+  const { etcd } = await ensureBinaries(['etcd', 'kube-apiserver']);
+  const folder = await aFolder(t, { go: '#!/bin/sh\ntouch "$0.called"\nexit 1\n' });
+  await chmod(join(folder, 'go'), 0o755);
   const child = spawn(process.execPath, [projectFile('test/demo/main.ts'), '--keep'], {
-    env: { ...process.env, NO_COLOR: '1' },
+    env: {
+      ...process.env,
+      KUBEBUILDER_ASSETS: dirname(etcd),
+      PATH: `${folder}${delimiter}${process.env.PATH}`,
+      NO_COLOR: '1',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit');
@@ -81,6 +114,11 @@ it('the command inspect that npm run demo -- --keep prints finds the daemon of t
     printed += text;
   });
   await eventually(() => assert.match(printed, /^Ctrl-C ends it/m), { withinMs: 90_000 });
+  assert.match(
+    printed,
+    /^etcd and kube-apiserver come from KUBEBUILDER_ASSETS, because .* \(etcd \d\S+, kube-apiserver \d\S+\)$/m,
+  );
+  assert.deepEqual(await readdir(folder), ['go']);
   const [, kubeconfig = ''] = /export KUBECONFIG=(\S+)/.exec(printed) ?? [];
   const [, args = ''] = /^ {2}terraform-daemon (inspect .*)$/m.exec(printed) ?? [];
   const { exitCode, stdout } = await spawnCommand([...args.split(' '), `--kubeconfig=${kubeconfig}`]);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
+import { chooseBinaries } from '../../tools/control-plane/binary-source.ts';
 import { createProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { progressOn } from '../../tools/control-plane/progress.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
@@ -50,10 +51,10 @@ if (unknown.length > 0) {
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
-// startCluster builds etcd and kube-apiserver if they are missing, which takes minutes. The progress goes to stdout,
-// like the rest of the demo.
+// Binaries that are missing are downloaded or built, which takes minutes. The progress goes to stdout, like the rest of
+// the demo.
 const progress = progressOn(process.stdout);
-const cluster = await startCluster({ progress }).catch((error: unknown) => {
+const cluster = await startControlPlane().catch((error: unknown) => {
   // Expected errors, such as a missing Go, have a message with the next step, so the stack is not printed.
   print(error instanceof Error ? error.message : String(error));
   process.exit(1);
@@ -77,6 +78,11 @@ try {
   await controllers.stop();
   await daemon?.stop();
   await cluster.stop();
+}
+
+async function startControlPlane(): Promise<Cluster> {
+  await chooseBinaries(['etcd', 'kube-apiserver', ...(hasController ? ['kubectl' as const] : [])], progress);
+  return startCluster({ progress });
 }
 
 function seconds(): string {

@@ -25,9 +25,10 @@ export type Helm = 'helm3' | 'helm4';
 export type TerraformController = 'terraform-controller-v0.8.0' | 'terraform-controller-master';
 
 /** A program that is built from its own go.mod, not from the go.mod of Kubernetes. */
-export type Tool = Helm | TerraformController | 'actionlint' | 'cue' | 'vale';
+export type Tool = Helm | TerraformController | 'actionlint' | 'cue' | 'setup-envtest' | 'vale';
 
 const TERRAFORM_CONTROLLER = 'github.com/oam-dev/terraform-controller';
+const SETUP_ENVTEST = 'sigs.k8s.io/controller-runtime/tools/setup-envtest';
 
 interface Command {
   readonly package: string;
@@ -52,6 +53,7 @@ const COMMANDS: Readonly<Record<Binary | Tool, Command>> = {
   'terraform-controller-master': { package: TERRAFORM_CONTROLLER, file: 'terraform-controller' },
   actionlint: { package: 'github.com/rhysd/actionlint/cmd/actionlint', file: 'actionlint' },
   cue: { package: 'cuelang.org/go/cmd/cue', file: 'cue' },
+  'setup-envtest': { package: SETUP_ENVTEST, file: 'setup-envtest' },
   vale: { package: 'github.com/errata-ai/vale/v3/cmd/vale', file: 'vale' },
 };
 
@@ -86,6 +88,11 @@ export async function ensureBinaries<Name extends Binary>(
   }
   const paths = names.map((name) => [name, join(absent.has(name) || assets === undefined ? cache : assets, name)]);
   return Object.fromEntries(paths) as Record<Name, string>;
+}
+
+/** Returns whether the cache folder of the user has the named binaries. */
+export async function areBuilt(names: readonly Binary[]): Promise<boolean> {
+  return (await missing(cacheFolder(await readGoModule()), names)).length === 0;
 }
 
 const VERSIONS = join(import.meta.dirname, 'versions');
@@ -124,6 +131,7 @@ const TOOL_MODULES: Readonly<Record<Tool, { readonly folder: string; readonly ma
   'terraform-controller-master': { folder: 'terraform-controller/master', main: TERRAFORM_CONTROLLER },
   actionlint: { folder: '../workflows', main: 'github.com/rhysd/actionlint' },
   cue: { folder: '../addon', main: 'cuelang.org/go' },
+  'setup-envtest': { folder: 'setup-envtest', main: SETUP_ENVTEST },
   vale: { folder: '../prose', main: 'github.com/errata-ai/vale/v3' },
 };
 
@@ -133,7 +141,7 @@ export async function ensureTool(name: Tool, progress: Progress = stderrProgress
   if (assets !== undefined && (await missing(assets, [name])).length === 0) return join(assets, name);
   const module = await toolModule(name);
   const cache = cacheFolder(module);
-  await ensureBuilt({ module, cache, wanted: [name], minutes: '1 to 3', progress, signal: undefined });
+  await ensureBuilt({ module, cache, wanted: [name], minutes: 'up to 3', progress, signal: undefined });
   return join(cache, name);
 }
 
@@ -179,7 +187,11 @@ async function ensureBuilt({ module, cache, wanted, minutes, progress, signal }:
   });
 }
 
-async function missing<Name extends Binary | Tool>(folder: string, names: readonly Name[]): Promise<readonly Name[]> {
+/** Returns the names of the files that the folder does not have as executables. */
+export async function missing<Name extends Binary | Tool>(
+  folder: string,
+  names: readonly Name[],
+): Promise<readonly Name[]> {
   const found = await Promise.all(names.map((name) => isExecutable(join(folder, name))));
   return names.filter((_, index) => !found[index]);
 }
@@ -189,7 +201,7 @@ async function missing<Name extends Binary | Tool>(folder: string, names: readon
  *
  * @throws Error if the variable does not name a folder: to build everything instead would hide the mistake.
  */
-async function assetsFolder(): Promise<string | undefined> {
+export async function assetsFolder(): Promise<string | undefined> {
   const value = process.env.KUBEBUILDER_ASSETS;
   if (value === undefined || value === '') return undefined;
   const folder = resolve(value);

@@ -1,15 +1,14 @@
 import { dirname } from 'node:path';
 import { ensureBinaries } from './binaries.ts';
+import { chooseBinaries } from './binary-source.ts';
 import { startControlPlane } from './control-plane.ts';
 import { type Progress, stderrProgress } from './progress.ts';
 
 /** Runs a control plane until SIGINT or SIGTERM. stdout receives only the `export` line for the shell. */
 async function main(progress: Progress, signal: AbortSignal): Promise<void> {
-  const { kubectl } = await ensureBinaries(
-    ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'],
-    progress,
-    signal,
-  );
+  const names = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const;
+  await chooseBinaries(names, progress);
+  const { kubectl } = await ensureBinaries(names, progress, signal);
   const controlPlane = await startControlPlane({ controllerManager: true, progress, signal });
   try {
     process.stdout.write(`export KUBECONFIG=${controlPlane.kubeconfig}\n`);
