@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, cp, readFile } from 'node:fs/promises';
+import { access, chmod, constants, cp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join, relative } from 'node:path';
@@ -73,6 +73,19 @@ describe('the binaries of npm run demo on a machine that has none', () => {
 
     delete process.env.KUBEBUILDER_ASSETS;
     assert.deepEqual(await choose('http://127.0.0.1:1/index.yaml'), [chosen]);
+  });
+
+  it('a download that was interrupted is repeated', async (t) => {
+    await anEmptyCache(t);
+    const index = await serve(t);
+    await choose(index);
+    const folder = process.env.KUBEBUILDER_ASSETS ?? '';
+    await chmod(folder, 0o755);
+    await rm(join(folder, 'kube-apiserver'));
+    delete process.env.KUBEBUILDER_ASSETS;
+
+    assert.match((await choose(index)).at(-1) ?? '', /^etcd and kube-apiserver come from setup-envtest, /);
+    await access(join(folder, 'kube-apiserver'), constants.X_OK);
   });
 
   it('an archive with another checksum than in the index is not used, and the binaries are built', async (t) => {

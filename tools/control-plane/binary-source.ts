@@ -17,6 +17,7 @@ const ARCHIVE: readonly Binary[] = ['etcd', 'kube-apiserver', 'kubectl'];
 
 const ANSWER_MS = 10_000; // a network that drops packets must not delay the build for longer
 const DOWNLOAD_MS = 300_000;
+const VERSION_MS = 60_000; // a system can scan a new program before it starts
 
 interface Folder {
   readonly path: string;
@@ -92,14 +93,15 @@ async function download(
   try {
     const program = await ensureTool('setup-envtest', progress);
     const flags = [VERSION, `--index=${index}`, `--bin-dir=${cachePath('envtest')}`, '--print=path'];
-    let folder = await output(ANSWER_MS, program, ['use', '--installed-only', ...flags]).catch(() => '');
-    if (folder === '') {
-      // The download takes minutes on a slow network, so another command shows first that the host answers.
-      await output(ANSWER_MS, program, ['list', ...flags]);
-      progress(`setup-envtest downloads Kubernetes ${VERSION}`);
-      folder = await output(DOWNLOAD_MS, program, ['use', ...flags]);
-    }
-    return await withVersions(folder, names);
+    const installed = await output(ANSWER_MS, program, ['use', '--installed-only', ...flags])
+      .then((path) => withVersions(path, names))
+      .catch(() => undefined);
+    if (installed !== undefined) return installed;
+    // The download takes minutes on a slow network, so another command shows first that the host answers.
+    await output(ANSWER_MS, program, ['list', ...flags]);
+    progress(`setup-envtest downloads Kubernetes ${VERSION}`);
+    // An interrupted download leaves an incomplete folder, which only --force replaces.
+    return await withVersions(await output(DOWNLOAD_MS, program, ['use', '--force', ...flags]), names);
   } catch (error) {
     return { failure: (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ') };
   }
@@ -111,7 +113,7 @@ async function withVersions(path: string, names: readonly Binary[]): Promise<Fol
   if (absent.length > 0) throw new Error(`must have the executables ${names.join(', ')}: no ${absent.join(', no ')}`);
   const versions = names.map(async (name) => {
     const args = name === 'kubectl' ? ['version', '--client'] : ['--version'];
-    const [version] = /\d+\.\d+\.\d+\S*/.exec(await output(ANSWER_MS, join(path, name), args)) ?? [];
+    const [version] = /\d+\.\d+\.\d+\S*/.exec(await output(VERSION_MS, join(path, name), args)) ?? [];
     return `${name} ${version}`;
   });
   return { path, versions: (await Promise.all(versions)).join(', ') };
