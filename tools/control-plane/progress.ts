@@ -30,8 +30,10 @@ function rewriteOneLine(stream: NodeJS.WriteStream): Progress {
 function printSparsely(stream: NodeJS.WriteStream): Progress {
   let printedAt = Number.NEGATIVE_INFINITY;
   return (line, passing = false) => {
-    if (passing && performance.now() - printedAt < SPARSE_MS) return;
-    printedAt = performance.now();
+    if (passing) {
+      if (performance.now() - printedAt < SPARSE_MS) return;
+      printedAt = performance.now();
+    }
     stream.write(`${line}\n`);
   };
 }
