@@ -277,6 +277,8 @@ describe('terraform-daemon check', () => {
       const missing = ['team-a', 'later'].flatMap((name) => [right('roles', name), right('rolebindings', name)]);
       assert.ok(text.includes(`the current user may not create ${missing.join(', ')}`), text);
       assert.match(text, / kubectl auth can-i create roles\.rbac\.authorization\.k8s\.io -n team-a\n/);
+      const stranger = await run(cluster.kubeconfigFor(STRANGER), '--pre', '--backstop-namespaces=vela-system');
+      assert.equal(stranger.text.match(/ roles\.rbac/g)?.length, 1, stranger.text);
       const admin = await check('--pre', '--backstop-namespaces=team-a');
       assert.match(admin.text, /✓ namespace +namespace vela-system exists, namespace team-a exists\n/);
       assert.match(admin.text, /✓ rights +.*manifests\/backstop-namespace in each listed namespace\n/);

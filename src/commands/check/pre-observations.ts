@@ -95,7 +95,9 @@ async function missingRights(
 ): Promise<readonly MissingRight[]> {
   const wanted: readonly MissingRight[] = [
     ...installedKinds.map((kind) => (kind.isNamespaced ? { ...kind, namespace } : kind)),
-    ...backstopNamespaces.flatMap((name) => rolesOfNamespace.map((kind) => ({ ...kind, namespace: name }))),
+    ...backstopNamespaces
+      .filter((name) => name !== namespace)
+      .flatMap((name) => rolesOfNamespace.map((kind) => ({ ...kind, namespace: name }))),
   ];
   const allowed = await Promise.all(
     wanted.map(({ isNamespaced: _is, ...attributes }) => isAllowed(callJson, { verb: 'create', ...attributes })),
