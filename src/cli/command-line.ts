@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { podNamespace } from '../kube/kubeconfig.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { version } from '../lib/version.ts';
 import { completionScript, shells } from './completion.ts';
@@ -67,13 +68,15 @@ const VARIABLES = `
 Each option of run has an environment variable: TERRAFORM_DAEMON_ plus its name in upper case with
 underscores. An option overrides its variable.
 `;
+const NO_COMMAND = 'error: outside of a Pod, a command must come first: terraform-daemon run starts the daemon';
 const HELP_WIDTH = 100;
 
 /**
  * Runs the subcommand that the arguments name, and returns its exit code. A flag overrides its environment variable.
  * The subcommand gets shared options as text, because `readConfig` checks all of them at once.
  *
- * @param subcommands the subcommands by name. The first one is the default.
+ * @param subcommands the subcommands by name. The first one is the default in a Pod. Outside of a Pod, arguments without
+ * a command are a usage error, because the first one would start the daemon with the rights of the user.
  */
 export async function parseCommandLine(
   args: readonly string[],
@@ -111,10 +114,11 @@ export async function parseCommandLine(
   const [defaultCommand] = Object.entries(subcommands).map((subcommand) => add(program, subcommand));
   if (defaultCommand) {
     program.addHelpText('after', () => optionsHelp(defaultCommand));
-    addCompletion(program, defaultCommand, output);
   }
+  addCompletion(program, output);
   const isForProgram = args[0] !== undefined && /^([^-]|-h$|--help$|-V$|--version$)/.test(args[0]);
   try {
+    if (!isForProgram && podNamespace() === undefined) program.error(NO_COMMAND);
     // Commander has a default command too, but it would treat a mistyped subcommand as an argument.
     await program.parseAsync(isForProgram ? args : [defaultCommand?.name() ?? '', ...args], { from: 'user' });
     return exitCode;
@@ -134,13 +138,13 @@ fish:
   mkdir -p ~/.config/fish/completions
   terraform-daemon completion fish > ~/.config/fish/completions/terraform-daemon.fish`;
 
-function addCompletion(program: Command, standard: Command, { stdout }: Output): void {
+function addCompletion(program: Command, { stdout }: Output): void {
   program
     .command('completion')
     .description('print a script with which a shell completes commands, options and their values')
     .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .addHelpText('after', COMPLETION)
-    .action((shell) => void stdout.write(completionScript(program, standard, shell)));
+    .action((shell) => void stdout.write(completionScript(program, shell)));
 }
 
 /** Returns the exit code for an error, and prints the error unless commander has printed it. */

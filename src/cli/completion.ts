@@ -24,17 +24,9 @@ interface CompletedOption {
   readonly choices: readonly string[];
 }
 
-/**
- * Returns the completion script of a shell, made from the definitions of the commands.
- *
- * @param standard the command that runs if the command line starts with an option.
- */
-export function completionScript(program: Command, standard: Command, shell: (typeof shells)[number]): string {
-  const root = completed(program, '');
-  const known = new Set(namesOf(root));
-  const others = completed(standard, '').options.filter(({ names }) => !names.some((name) => known.has(name)));
-  return scripts[shell]({ ...root, options: [...root.options, ...others] }, standard.name());
-}
+/** Returns the completion script of a shell, made from the definitions of the commands. */
+export const completionScript = (program: Command, shell: (typeof shells)[number]): string =>
+  scripts[shell](completed(program, ''));
 
 function completed(command: Command, path: string): Completed {
   return {
@@ -63,7 +55,7 @@ const lines = (parts: readonly string[], indentation: number): string =>
   parts.map((part) => ' '.repeat(indentation) + part).join('\n');
 
 /** Returns a script that works without the package bash-completion. Readline splits `--output=json` at the `=`. */
-function bashScript(root: Completed, standard: string): string {
+function bashScript(root: Completed): string {
   // The longest paths are first, because a pattern of `applies` matches the words of `applies retry` too.
   const commands = [...withNested(root)].reverse();
   const paths = commands.flatMap(({ path, commands: children }) =>
@@ -83,7 +75,6 @@ _terraform_daemon() {
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD - 1}"; do
     case "$command $word" in
 ${lines(paths, 6)}
-      ' -'*) command='${standard}' ;;
     esac
   done
   case "$command $prev" in

@@ -27,7 +27,7 @@ import { leaseTimings } from './lease.ts';
 import { type Dependencies, runOperator } from './operator.ts';
 
 export const runCommand = {
-  description: 'issue certificates, register the webhook and serve it (the default)',
+  description: 'issue certificates, register the webhook and serve it (the default in a Pod)',
   shared: optionNames,
   own: [],
   help: '',

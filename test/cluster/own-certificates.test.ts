@@ -9,6 +9,7 @@ import { freePort } from '../../tools/control-plane/free-port.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, SERVER_NAME, startCluster } from '../support/cluster/cluster.ts';
+import { spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { openssl } from '../support/cluster/openssl.ts';
 import { presentedCertificate } from '../support/cluster/tls-client.ts';
@@ -176,6 +177,8 @@ describe('user-provided certificates, and a webhook URL instead of a Service', (
       const registration = await cluster.registration();
       assert.equal(registration?.webhooks?.[0]?.clientConfig.url, `https://${host}:${port}/modify-terraform-job`);
       assert.equal(registration?.webhooks?.[0]?.clientConfig.service, undefined);
+      const inspected = await spawnCommand(['inspect', `--kubeconfig=${cluster.daemonKubeconfig}`, ...flags]);
+      assert.equal(inspected.exitCode, 0, inspected.stdout);
       await capsJobs(`url-${host.replaceAll('.', '-')}`);
     });
   }

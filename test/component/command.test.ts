@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { aKubeconfig } from '../support/builders/a-kubeconfig.ts';
 import { spawnCommand, terminalCommand } from '../support/cluster/command.ts';
+import { projectFile } from '../support/docs.ts';
+
+const OWN_MOUNTS = ['--map-root-user', '--mount'];
+const noMounts =
+  spawnSync('unshare', [...OWN_MOUNTS, 'true']).status !== 0 &&
+  'needs unshare (util-linux) and leave to make namespaces; CI has them';
 
 // Each of these tests starts the daemon as a process. test/unit/cli and test/unit/commands call the command line
 // within the test process.
@@ -37,6 +45,18 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
     assert.match((await spawnCommand(args)).stdout, /^✗ api-server /);
   });
 
+  test('in a Pod, arguments without a command start the daemon', { skip: noMounts }, async () => {
+    // The file that each Pod with a service account has. An invalid option ends the daemon at once.
+    const folder = '/run/secrets/kubernetes.io/serviceaccount';
+    const setUp = `mount -t tmpfs none /run && mkdir -p ${folder} && echo team-a > ${folder}/namespace && exec "$@"`;
+    const command = [process.execPath, projectFile('src/main.ts'), '--log-level=loud'];
+    const args = [...OWN_MOUNTS, 'sh', '-ec', setUp, 'sh', ...command];
+    await assert.rejects(promisify(execFile)('unshare', args), {
+      code: 2,
+      stderr: /^terraform-daemon: CONFIG_INVALID: invalid options\n {2}--log-level /,
+    });
+  });
+
   describe('a reader that closes the pipe', () => {
     test('--help exits without an error if the reader closes the pipe', async () => {
       const { stderr } = await spawnCommand(['--help'], { isUnread: true });
@@ -44,7 +64,7 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
     });
 
     test('if the reader of the log closes the pipe, the daemon stops as after SIGTERM', async (t) => {
-      const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
+      const flags = ['run', `--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1'];
       const ports = ['--metrics-bind-port=0', '--webhook-bind-port=0'];
       assert.deepEqual(await spawnCommand([...flags, ...ports], { isUnread: true }), {
         exitCode: 0,
@@ -65,7 +85,12 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
         await once(taken, 'listening');
         t.after(() => taken.close());
         const { port } = taken.address() as AddressInfo;
-        const flags = [`--kubeconfig=${await aKubeconfig(t)}`, '--webhook-bind-address=127.0.0.1', `--${other}=0`];
+        const flags = [
+          'run',
+          `--kubeconfig=${await aKubeconfig(t)}`,
+          '--webhook-bind-address=127.0.0.1',
+          `--${other}=0`,
+        ];
         const { exitCode, stdout, stderr } = await spawnCommand([...flags, `--${option}=${port}`], {
           stopAt: /"reconcile failed, will try again"/,
         });
@@ -79,6 +104,7 @@ describe('the command terraform-daemon as a process', { concurrency: 3 }, () => 
 
     test('a daemon that waits for an API server exits with code 0 on SIGTERM', async (t) => {
       const flags = [
+        'run',
         `--kubeconfig=${await aKubeconfig(t)}`,
         '--webhook-bind-address=127.0.0.1',
         '--webhook-bind-port=0',

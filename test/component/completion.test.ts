@@ -105,7 +105,8 @@ for (const shell of shells) {
   describe(`the completion of ${shell}`, { skip: await missing(shell), concurrency: 4 }, () => {
     for (const [what, line, expected] of [
       ['a command', 'terraform-daemon insp', 'terraform-daemon inspect'],
-      ['an option of the daemon', 'terraform-daemon --log-l', 'terraform-daemon --log-level'],
+      ['an option of the daemon', 'terraform-daemon run --log-l', 'terraform-daemon run --log-level'],
+      ['no option of the daemon without its command', 'terraform-daemon --log-l', 'terraform-daemon --log-l'],
       ['an option of a command', 'terraform-daemon inspect --outp', 'terraform-daemon inspect --output'],
       [
         'a value of a list after a long option',
@@ -119,12 +120,12 @@ for (const shell of shells) {
       ],
       ['a value of a list after a short option', 'terraform-daemon inspect -o j', 'terraform-daemon inspect -o json'],
       ['a key size', 'terraform-daemon inspect --key-size 3', 'terraform-daemon inspect --key-size 3072'],
-      ['a truth value', 'terraform-daemon --rotate-on-start f', 'terraform-daemon --rotate-on-start false'],
+      ['a truth value', 'terraform-daemon run --rotate-on-start f', 'terraform-daemon run --rotate-on-start false'],
       ['the name of a shell', 'terraform-daemon completion f', 'terraform-daemon completion fish'],
       [
         'no file where an option takes a name',
-        'terraform-daemon --namespace FOLDER/kube',
-        'terraform-daemon --namespace FOLDER/kube',
+        'terraform-daemon run --namespace FOLDER/kube',
+        'terraform-daemon run --namespace FOLDER/kube',
       ],
       [
         'a file',
@@ -170,7 +171,7 @@ for (const shell of shells) {
       applies.addOption(new Option('--all', quotes));
       applies.command('retry').description(quotes).addOption(new Option('--yes', quotes));
       const script = join(await aFolder(t), shell);
-      await writeFile(script, completionScript(program, applies, shell));
+      await writeFile(script, completionScript(program, shell));
       for (const [line, expected] of [
         ['terraform-daemon app', 'terraform-daemon applies'],
         ['terraform-daemon applies --a', 'terraform-daemon applies --all'],

@@ -56,7 +56,7 @@ describe('an exec plugin that hangs', { concurrency: true }, () => {
     const { kubeconfig, assertEnded } = await aHangingPlugin(t, { env });
     const ports = ['--webhook-bind-address=127.0.0.1', '--webhook-bind-port=0', '--metrics-bind-port=0'];
     const startMs = performance.now();
-    const { exitCode, stdout, stderr } = await spawnCommand([kubeconfig, ...ports]);
+    const { exitCode, stdout, stderr } = await spawnCommand(['run', kubeconfig, ...ports]);
     assert.deepEqual([exitCode, stderr], [0, '']);
     assert.match(stdout, /"message":"stopped"/);
     assert.ok(performance.now() - startMs < 20_000);
@@ -68,7 +68,7 @@ describe('an exec plugin that hangs', { concurrency: true }, () => {
     const { kubeconfig } = await aHangingPlugin(t, { env });
     const ports = ['--webhook-bind-address=127.0.0.1', '--webhook-bind-port=0', '--metrics-bind-port=0'];
     const startMs = performance.now();
-    const { exitCode, stdout } = await spawnCommand([kubeconfig, ...ports]);
+    const { exitCode, stdout } = await spawnCommand(['run', kubeconfig, ...ports]);
     assert.deepEqual([exitCode, stdout.includes('"message":"stopped"')], [0, true]);
     assert.ok(performance.now() - startMs < 20_000);
   });

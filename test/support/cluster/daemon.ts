@@ -55,7 +55,7 @@ export interface DaemonOptions {
   /** Number of log lines to keep. Default: all. */
   readonly remembersLines?: number;
   /**
-   * Returns the program and the arguments that start the daemon with the given flags. Default: Node.js with the bundle.
+   * Returns the program and the arguments that start the daemon with the command `run` and the given flags. Default: Node.js with the bundle.
    */
   readonly command?: (flags: readonly string[]) => Promise<readonly [string, ...string[]]>;
 }
@@ -64,7 +64,7 @@ export interface DaemonOptions {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { command = async (flags: readonly string[]) => [process.execPath, BUNDLE, ...flags] as const } = options;
   const port = options.port ?? (await freePort());
-  const [file, ...args] = await command([...baseFlags(options, port), ...(options.flags ?? [])]);
+  const [file, ...args] = await command(['run', ...baseFlags(options, port), ...(options.flags ?? [])]);
   const child = spawn(file, args, {
     env: { PATH: process.env.PATH },
     stdio: ['ignore', 'pipe', 'pipe'],

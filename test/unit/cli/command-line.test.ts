@@ -8,6 +8,9 @@ import { callCommand } from '../../support/command-in-process.ts';
 
 type Option = OptionDefinition<unknown>;
 
+/** The tests run outside of a Pod. test/component/command.test.ts has the case in a Pod. */
+const NO_COMMAND = /^error: outside of a Pod, a command must come first: terraform-daemon run starts the daemon$/m;
+
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
 describe('the command line', () => {
@@ -52,15 +55,20 @@ describe('the command line', () => {
 
   describe('an invalid command line', () => {
     const cases = {
-      'an unknown flag': [['--no-such-flag'], /unknown option '--no-such-flag'/],
-      'a flag without its value': [['--service-port'], /'--service-port <port>' argument missing/],
-      'a mistyped flag': [['--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
-      'a mistyped flag with =value': [['--polcy-file=x'], /'--polcy-file=x'\n\(Did you mean --policy-file\?\)\n\(--h/],
+      'an unknown flag': [['run', '--no-such-flag'], /unknown option '--no-such-flag'/],
+      'a flag without its value': [['run', '--service-port'], /'--service-port <port>' argument missing/],
+      'a mistyped flag': [['run', '--log-levle', 'info'], /^\(Did you mean --log-level\?\)$/m],
+      'a mistyped flag with =value': [
+        ['run', '--polcy-file=x'],
+        /'--polcy-file=x'\n\(Did you mean --policy-file\?\)\n\(--h/,
+      ],
       'a mistyped flag of a subcommand': [['rotate', '--timout', '5m'], /^\(Did you mean --timeout\?\)$/m],
       'a flag of another command': [['policy', '--heal=off'], /'--heal=off'\n\(--help/],
       'an unknown command': [['xyz'], /^error: unknown command 'xyz'\n\(--help/m],
       'a mistyped command': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
-      'a command after a flag': [['--namespace=a', 'inspect'], /^error: too many arguments for 'run'/m],
+      'no command': [[], NO_COMMAND],
+      'a flag and no command': [['--namespace=a'], NO_COMMAND],
+      'a command after a flag': [['--namespace=a', 'inspect'], NO_COMMAND],
       'an additional argument': [
         ['run', 'again'],
         /^error: too many arguments for 'run'\. Expected 0 arguments but got 1: again\.$/m,
@@ -112,7 +120,10 @@ describe('the command line', () => {
     ];
     for (const [what, cluster, problem] of kubeconfigs) {
       test(`a kubeconfig with ${what} is reported in one error with the other invalid options`, async (t) => {
-        const { exitCode, stdout, stderr } = await callCommand([`--kubeconfig=${await aKubeconfig(t, cluster)}`]);
+        const { exitCode, stdout, stderr } = await callCommand([
+          'run',
+          `--kubeconfig=${await aKubeconfig(t, cluster)}`,
+        ]);
         assert.deepEqual([exitCode, stdout], [2, '']);
         assert.match(stderr, problem);
         assert.equal(stderr.trim().split('\n').length, 3);
@@ -121,14 +132,14 @@ describe('the command line', () => {
 
     test('a file that is not a kubeconfig is reported in one line', async (t) => {
       const folder = await aFolder(t, { kubeconfig: '{\n  a: [\n' });
-      const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
+      const { exitCode, stderr } = await callCommand(['run', `--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
       assert.equal(stderr.trim().split('\n').length, 3);
     });
 
     test('the error about an unreadable kubeconfig shows none of its content', async (t) => {
       const folder = await aFolder(t, { kubeconfig: 'users:\n- name: me\n  user: {token: "S3CRET\n' });
-      const { exitCode, stderr } = await callCommand([`--kubeconfig=${join(folder, 'kubeconfig')}`]);
+      const { exitCode, stderr } = await callCommand(['run', `--kubeconfig=${join(folder, 'kubeconfig')}`]);
       assert.equal(exitCode, 2);
       assert.match(stderr, /--kubeconfig .*\/kubeconfig: line 4: must be valid YAML$/m);
       assert.doesNotMatch(stderr, /S3CRET/);
@@ -137,7 +148,7 @@ describe('the command line', () => {
 
   test('a flag overrides its variable, and the variable overrides the default', async () => {
     const env = { TERRAFORM_DAEMON_SERVICE_PORT: '0', TERRAFORM_DAEMON_KEY_SIZE: '1', TERRAFORM_DAEMON_LOG_LEVEL: '' };
-    const { exitCode, stderr } = await callCommand(['--service-port=8443'], env);
+    const { exitCode, stderr } = await callCommand(['run', '--service-port=8443'], env);
     assert.equal(exitCode, 2);
     assert.match(stderr, /--key-size \(TERRAFORM_DAEMON_KEY_SIZE\): invalid value "1"/);
     assert.doesNotMatch(stderr, /service-port|log-level/);

@@ -89,7 +89,7 @@ describe('the policy that the daemon uses', () => {
 describe('the policy file on the command line', { concurrency: 3 }, () => {
   test('the problems of an invalid policy file and of invalid options are in one error, and terraform-daemon exits with code 2', async (t) => {
     const file = join(await aFolder(t, { 'policy.yaml': 'rules:\n- name: A\n  rule: 1\n' }), 'policy.yaml');
-    const { exitCode, stdout, stderr } = await callCommand(['--policy-file', file, '--service-port=0']);
+    const { exitCode, stdout, stderr } = await callCommand(['run', '--policy-file', file, '--service-port=0']);
     assert.deepEqual([exitCode, stdout], [2, '']);
     const problems = stderr.split('\n').filter((line) => line.startsWith('  --'));
     const ofFile = problems.filter((line) => line.startsWith('  --policy-file (TERRAFORM_DAEMON_POLICY_FILE): '));
