@@ -30,7 +30,7 @@ describe('kubectl terraform-daemon', () => {
   it('prints a help that names npx for applies retry, and exits with code 2 without a command', async () => {
     const help = await plugin.run('--help');
     assert.equal(help.exitCode, 0);
-    assert.match(help.stdout, /npx terraform-daemon applies retry/);
+    assert.match(help.stdout, /^ {2}terraform-daemon applies retry/m);
     assert.deepEqual(await plugin.run(), { exitCode: 2, stdout: '', stderr: help.stdout });
     const unknown = await plugin.run('--verbose', 'check');
     assert.equal(unknown.exitCode, 2);

@@ -14,6 +14,8 @@ import { ensureNodeVersion } from '../support/cluster/npm-node.ts';
 import { projectFile } from '../support/docs.ts';
 
 const run = promisify(execFile);
+/** A copy of the project can have a name with a scope. */
+const { name } = packageJson;
 
 describe('the npm package, installed in an empty folder', () => {
   let cluster: Cluster;
@@ -27,7 +29,7 @@ describe('the npm package, installed in an empty folder', () => {
     await run('npm', ['run', 'sbom'], { cwd: projectFile('.') });
     await writeNpmPackage(join(parent, 'package'));
     await run('npm', ['pack', '--pack-destination', parent], { cwd: join(parent, 'package') });
-    const tarball = join(parent, `terraform-daemon-${packageJson.version}.tgz`);
+    const tarball = join(parent, `${name.replace('@', '').replace('/', '-')}-${packageJson.version}.tgz`);
     folder = join(parent, 'empty');
     await mkdir(folder);
     cluster = await startCluster();
@@ -45,14 +47,17 @@ describe('the npm package, installed in an empty folder', () => {
     (await run('npx', ['--offline', 'terraform-daemon', ...args], { cwd: folder, env })).stdout;
 
   it('the npm package contains the bundle, its licences and its README, and has no script and no dependency', async () => {
-    const installed = join(folder, 'node_modules', 'terraform-daemon');
+    const installed = join(folder, 'node_modules', name);
     const files = ['LICENSE', 'README.md', 'package.json', 'terraform-daemon.js', 'third-party-licenses.txt'];
     assert.deepEqual((await readdir(installed)).toSorted(), files);
     assert.deepEqual((await readdir(join(folder, 'node_modules'))).toSorted(), [
       '.bin',
       '.package-lock.json',
-      'terraform-daemon',
+      name.replace(/\/.*/, ''),
     ]);
+    const readme = await readFile(join(installed, 'README.md'), 'utf8');
+    assert.ok(readme.includes(`\nnpx ${name} check `));
+    assert.doesNotMatch(readme, /\]\((?!https:)/);
     const fields = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
     assert.equal(fields.repository.url, `git+${packageJson.repository}.git`);
     assert.deepEqual([fields.scripts, fields.dependencies, fields.devDependencies], [undefined, undefined, undefined]);

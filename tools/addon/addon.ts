@@ -21,9 +21,9 @@ export async function addonFiles(): Promise<Readonly<Record<string, string>>> {
 }
 
 async function metadata(): Promise<string> {
-  const { name, version, description, repository } = packageJson;
+  const { version, description, repository } = packageJson;
   const fields = {
-    name,
+    name: 'terraform-daemon',
     version,
     description,
     icon: await iconUrl(),

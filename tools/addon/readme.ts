@@ -1,15 +1,15 @@
 import packageJson from '../../package.json' with { type: 'json' };
-import { fileUrl } from '../chart/readme.ts';
+import { fileUrl } from '../docs/file-url.ts';
 import { markdownTable } from '../docs/markdown-table.ts';
 
-const { name, version, description } = packageJson;
+const { version, description } = packageJson;
 
 /**
  * Returns README.md of the addon, which KubeVela shows. Its links are URLs, because KubeVela has no other file.
  *
  * @param parameters the text of parameter.cue.
  */
-export const addonReadme = (parameters: string): string => `# ${name}
+export const addonReadme = (parameters: string): string => `# terraform-daemon
 
 <!-- Generated from parameter.cue and tools/addon/readme.ts by \`npm run manifests\`. -->
 
@@ -18,8 +18,8 @@ ${description}
 From a checkout of the repository, with the image in a registry that the nodes can reach:
 
 \`\`\`text
-vela addon enable ./addon/${name} image=registry.example.com/${name}:${version}
-kubectl -n vela-system rollout status deployment/${name}
+vela addon enable ./addon/terraform-daemon image=registry.example.com/terraform-daemon:${version}
+kubectl -n vela-system rollout status deployment/terraform-daemon
 \`\`\`
 
 It has no dependency on the addon \`terraform\`: enable the two in any order. [Install as a KubeVela

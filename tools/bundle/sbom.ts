@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import packageJson from '../../package.json' with { type: 'json' };
 
 /**
  * `npm run sbom`, after `npm run build`: writes the packages of the bundle as CycloneDX (`dist/sbom.cdx.json`) and the
@@ -46,7 +45,7 @@ function bundleSbom(isBundled: (ref: string) => boolean): Sbom {
   const options = ['--package-lock-only', '--sbom-format=cyclonedx', '--sbom-type=application'];
   const sbom: Sbom = JSON.parse(execFileSync('npm', ['sbom', ...options], { encoding: 'utf8', maxBuffer: 2 ** 26 }));
   const { component } = sbom.metadata;
-  component.name = packageJson.name; // npm names the root component after the folder of the checkout
+  component.name = 'terraform-daemon'; // npm names it after the folder of the checkout, or the package of a copy
   delete sbom.metadata.timestamp;
   delete sbom.serialNumber;
   const dependencies = sbom.dependencies

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
-import { fileUrl } from './readme.ts';
+import { fileUrl } from '../docs/file-url.ts';
 
 /** From the oldest version with stable matchConditions. The suffix -0 also admits versions such as v1.30.4-gke.100. */
 export const KUBERNETES_VERSIONS = '>=1.30.0-0';
@@ -15,7 +15,7 @@ export const iconUrl = async (): Promise<string> =>
 
 /** Returns Chart.yaml. */
 export async function chartYaml(): Promise<string> {
-  const { name, version, description, repository, license } = packageJson;
+  const { version, description, repository, license } = packageJson;
   const links = [
     { name: 'Install with Helm', url: fileUrl('docs/how-to/install-with-helm.md') },
     { name: 'Changelog', url: fileUrl('CHANGELOG.md') },
@@ -23,7 +23,7 @@ export async function chartYaml(): Promise<string> {
   ];
   const fields = {
     apiVersion: 'v2',
-    name,
+    name: 'terraform-daemon',
     description,
     type: 'application',
     version,

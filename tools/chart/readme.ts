@@ -1,8 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' };
+import { fileUrl, releaseUrl } from '../docs/file-url.ts';
 import { valuesSection } from './values-table.ts';
-
-/** Returns the URL of a file of the repository at the tag of this version. */
-export const fileUrl = (file: string): string => `${packageJson.repository}/blob/v${packageJson.version}/${file}`;
 
 /** Returns README.md of the chart, which registries of charts show. Its links are URLs, because a registry has no other file. */
 export const chartReadme = (): string => `# terraform-daemon
@@ -11,15 +9,19 @@ export const chartReadme = (): string => `# terraform-daemon
 
 ${packageJson.description}
 
-From a checkout of the repository:
+From a release:
 
 \`\`\`text
-helm install terraform-daemon manifests/helm --namespace vela-system --wait
+helm install terraform-daemon ${releaseUrl(`terraform-daemon-${packageJson.version}.tgz`)} \\
+  --namespace vela-system --create-namespace --wait
 helm test terraform-daemon --namespace vela-system
 \`\`\`
 
 [Install with Helm](${fileUrl('docs/how-to/install-with-helm.md')}) has the upgrade, the variants and the uninstall.
 [Threat model](${fileUrl('docs/explanation/threat-model.md')}) says what the rights of the chart permit.
+
+From a checkout, the chart is \`manifests/helm\`. It names the image \`terraform-daemon:${packageJson.version}\`, which no registry has: load it on the
+nodes, or set \`image.repository\`.
 
 ## Values
 

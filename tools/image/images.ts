@@ -2,6 +2,7 @@ import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Progress } from '../control-plane/progress.ts';
 import { NODE_IP } from '../node/layout.ts';
 import { ensureBaseImages } from './base-images.ts';
@@ -16,7 +17,7 @@ export interface ImageFile {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The image name of the manifests, with registry. */
-export const DAEMON_IMAGE = 'docker.io/library/terraform-daemon:1.0.0';
+export const DAEMON_IMAGE = `docker.io/library/terraform-daemon:${packageJson.version}`;
 
 /**
  * Builds the image of the daemon with `npm run image`, on the local base images.

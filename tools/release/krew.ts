@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import packageJson from '../../package.json' with { type: 'json' };
+import { releaseUrl } from '../docs/file-url.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PLUGIN = 'kubectl-terraform_daemon';
@@ -43,7 +44,7 @@ export async function writeKrewPlugin(folder: string): Promise<void> {
         {
           // The plugin is a POSIX shell script.
           selector: { matchExpressions: [{ key: 'os', operator: 'In', values: ['darwin', 'linux'] }] },
-          uri: `${repository}/releases/download/v${version}/${archive}`,
+          uri: releaseUrl(archive),
           sha256,
           bin: PLUGIN,
         },

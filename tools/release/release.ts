@@ -1,7 +1,11 @@
+import { fileUrl } from '../docs/file-url.ts';
+
 /** The fields of package.json that a release depends on. */
 export interface Package {
   readonly version: string;
   readonly repository: string;
+  /** The address to which users report in private. */
+  readonly bugs: { readonly email: string };
 }
 
 /** The run of the release workflow. */
@@ -24,27 +28,32 @@ export interface Release {
 /**
  * Returns the names of the release.
  *
- * @throws Error if the tag is not the version of package.json, or if package.json names another repository: npm refuses
- *   such a package, and the image would name a wrong source.
+ * @throws Error if the tag is not the version of package.json, if package.json names another repository (npm refuses such a
+ *   package, and the image would name a wrong source), or if the address is the placeholder.
  */
-export function releaseOf({ version, repository }: Package, run: Run): Release {
+export function releaseOf({ version, repository, bugs }: Package, run: Run): Release {
   const mustBe = (field: string, found: string, allowed: string) =>
     new Error(`package.json: ${field}: invalid value ${JSON.stringify(found)}: must be ${JSON.stringify(allowed)}`);
   if (run.tag !== `v${version}`) throw mustBe('version', version, run.tag.replace(/^v/, ''));
   if (run.repository !== repository) throw mustBe('repository', repository, run.repository);
   const [, path] = /^https:\/\/github\.com\/(.+)$/.exec(repository) ?? [];
   if (path === undefined) throw mustBe('repository', repository, 'https://github.com/OWNER/NAME');
+  if (bugs.email.endsWith('@git.example.com')) throw mustBe('bugs.email', bugs.email, 'an address of yours');
   const image = `ghcr.io/${path.toLowerCase()}`; // a name of an image has no capital letters
   return { version, image, charts: `oci://${image}/charts` };
 }
 
 /**
- * Returns the section of a version of CHANGELOG.md without its heading.
+ * Returns the section of a version of CHANGELOG.md without its heading, and how to install the release. The links are URLs, because the page of a release has
+ * no other file.
  *
  * @throws Error if the version has no section.
  */
 export function releaseNotes(changelog: string, version: string): string {
   const section = changelog.split(/^## /m).find((text) => text.startsWith(`[${version}] `));
   if (section === undefined) throw new Error(`CHANGELOG.md has no section "## [${version}]"`);
-  return `${section.slice(section.indexOf('\n')).trim()}\n`;
+  const install =
+    '[Install](docs/how-to/install.md#install-a-release) and [verify](RELEASE.md#verify-a-release) this release.';
+  const text = `${section.slice(section.indexOf('\n')).trim()}\n\n${install}`;
+  return `${text.replaceAll(/\]\((?!https?:)/g, `](${fileUrl('')}`)}\n`;
 }
