@@ -174,14 +174,21 @@ describe('the chart', () => {
   });
 
   it('with options.backstop-namespaces the chart renders the objects of the kustomization in docs/how-to/fit-a-cluster.md', async () => {
-    const text = await readDocument('docs/how-to/fit-a-cluster.md');
-    const [, block = ''] = /```yaml\n(# install\/kustomization.yaml\n[^`]*)```/.exec(text) ?? [];
-    const { namespace, patches } = loadYaml<Kustomization>(block);
-    const install = { namespace, patches, resources: ['base'], components: ['components/backstop-namespaces'] };
-    const teams = ['team-a', 'team-b'].map((namespace) => ({ namespace, resources: ['backstop-namespace'] }));
+    const text = (await readDocument('docs/how-to/fit-a-cluster.md')).replaceAll('vela-system', 'platform');
+    const fileIn = (name: string) =>
+      loadYaml<Kustomization>(
+        text
+          .split('```yaml\n')
+          .find((block) => block.startsWith(`# ${name}\n`))
+          ?.split('```')[0] ?? '',
+      );
+    const { patches } = fileIn('kustomization.yaml');
+    const own = fileIn('install/kustomization.yaml');
+    const install = { ...own, resources: ['base'], components: ['components/backstop-namespaces'] };
+    const teams = ['team-a', 'team-b'].map((namespace) => ({ namespace, patches, resources: ['backstop-namespace'] }));
     const wanted = await Promise.all([...teams, install].map((kustomization) => renderKustomization(kustomization)));
-    const values = { options: { 'backstop-namespaces': 'team-a,team-b' } };
-    assert.deepEqual(sorted(withoutHelmLabels(await render(values))), sorted(wanted.flatMap(objectsIn)));
+    const rendered = await render({ options: { 'backstop-namespaces': 'team-a,team-b' } }, 'platform');
+    assert.deepEqual(sorted(withoutHelmLabels(rendered)), sorted(wanted.flatMap(objectsIn)));
   });
 
   it('with options.backstop-namespaces and a namespaceSelector, each Role of the chart has the right to read its namespace, and no ClusterRole has it', async () => {
@@ -258,7 +265,7 @@ describe('the chart', () => {
     const { metadata, spec: pod } = deployment.spec?.template ?? {};
     const [container] = pod?.containers ?? [];
     assert.deepEqual(
-      Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-(backstop|configurations)$/.test(key)),
+      Object.keys(objects).filter((key) => /^(NetworkPolicy|PodDisruption)|-configurations$/.test(key)),
       [],
     );
     assert.equal(deployment.spec?.replicas, 3);
