@@ -56,9 +56,23 @@ describe('the files of a release', () => {
         ?.containers ?? [undefined];
       assert.equal(container?.image?.replace(/:1[\d.]+(?=@)/, ''), BY_DIGEST);
     }
+    const others: readonly (readonly [values: object, image: string])[] = [
+      [{ tag: '1.0.1' }, `${IMAGE.name}:1.0.1`],
+      [{ repository: 'registry.example.com/a' }, `registry.example.com/a:${packageJson.version}`],
+    ];
+    for (const [image, expected] of others) {
+      const objects = await chartObjects({ values: { image } }, 'vela-system', chart);
+      assert.equal(deploymentOf(objects).spec?.template.spec?.containers[0]?.image, expected);
+    }
+    // "helm upgrade --reuse-values" renders the new chart with all values of the old one.
+    const kept = loadYaml<object>(await helm({}, 'show', 'values', chart));
+    const next = { ...IMAGE, digest: `sha256:${'b2'.repeat(32)}` };
+    await packageChart(next, folder);
+    const upgraded = deploymentOf(await chartObjects({ values: kept }, 'vela-system', chart));
+    assert.ok(upgraded.spec?.template.spec?.containers[0]?.image?.endsWith(next.digest));
     const { annotations } = loadYaml<{ annotations: Record<string, string> }>(await helm({}, 'show', 'chart', chart));
     const images = loadYaml(annotations['artifacthub.io/images'] ?? '');
-    assert.deepEqual(images, [{ name: 'terraform-daemon', image: BY_DIGEST }]);
+    assert.deepEqual(images, [{ name: 'terraform-daemon', image: `${next.name}@${next.digest}` }]);
     await helm({}, 'lint', '--strict', chart);
   });
 });

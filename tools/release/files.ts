@@ -31,9 +31,10 @@ export async function packageChart({ name, digest }: Image, folder: string): Pro
     for (const file of ['values.yaml', 'files/defaults.json']) {
       const values = parseDocument(await readFile(join(chart, file), 'utf8'));
       values.setIn(['image', 'repository'], name);
-      values.setIn(['image', 'digest'], digest);
       await writeFile(join(chart, file), values.toString({ lineWidth: 0 }));
     }
+    // Not a value: "helm upgrade --reuse-values" would keep the digest of the release before.
+    await writeFile(join(chart, 'files/image.json'), JSON.stringify({ repository: name, digest }));
     const metadata = parseDocument(await readFile(join(chart, 'Chart.yaml'), 'utf8'));
     // Artifact Hub scans this image and shows the report beside the chart.
     const images = [{ name: 'terraform-daemon', image: `${name}@${digest}` }];

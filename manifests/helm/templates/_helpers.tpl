@@ -87,10 +87,12 @@ labels of Kubernetes. Takes a list: the context, the value of the label "app", a
 {{ divf (include "terraform-daemon.drainMilliseconds" .) 1000 | ceil | add 10 }}
 {{- end }}
 
+{{/* Renders the image. A released chart has files/image.json, the published image, whose digest is used unless the user names another image. */}}
 {{- define "terraform-daemon.image" -}}
+{{- $published := .Files.Get "files/image.json" | default "{}" | fromJson }}
 {{- with .Values.image }}
 {{- .repository }}:{{ .tag | default $.Chart.AppVersion }}
-{{- with .digest }}@{{ . }}{{ end }}
+{{- with .digest | default (and (not .tag) (eq .repository (get $published "repository")) | ternary (get $published "digest") "") }}@{{ . }}{{ end }}
 {{- end }}
 {{- end }}
 
