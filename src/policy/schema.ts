@@ -54,7 +54,8 @@ const isAnyGiven = (fields: object): boolean => Object.values(fields).some((valu
 const LABELS = `1 to ${MOST_ITEMS} labels, with names and values that Kubernetes accepts`;
 const labels = z
   .record(labelName, labelValue, { error: LABELS })
-  .refine((map) => isAnyGiven(map) && Object.keys(map).length <= MOST_ITEMS, { error: LABELS });
+  .refine((map) => isAnyGiven(map) && Object.keys(map).length <= MOST_ITEMS, { error: LABELS })
+  .meta({ minProperties: 1, maxProperties: MOST_ITEMS });
 
 const VALUES = `1 to ${MOST_ITEMS} values for In and NotIn, none for Exists and DoesNotExist`;
 const requirement = object(
@@ -64,7 +65,14 @@ const requirement = object(
     values: z.array(labelValue, { error: VALUES }).max(MOST_ITEMS, { error: VALUES }).optional(),
   },
   'a requirement: key, operator and values',
-).refine(({ operator, values = [] }) => operator.endsWith('In') === values.length > 0, { error: VALUES });
+)
+  .refine(({ operator, values = [] }) => operator.endsWith('In') === values.length > 0, { error: VALUES })
+  .meta({
+    if: { properties: { operator: { pattern: 'In$' } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+    then: { required: ['values'], properties: { values: { minItems: 1 } } },
+    else: { properties: { values: { maxItems: 0 } } },
+  });
 
 export const selectorSchema = object(
   {
@@ -74,6 +82,7 @@ export const selectorSchema = object(
   'a label selector: matchLabels, matchExpressions or both',
 )
   .refine(isAnyGiven, { error: 'an object with matchLabels, matchExpressions or both' })
+  .meta({ minProperties: 1 })
   .describe(
     'a Kubernetes label selector: the rules apply only to Jobs in namespaces with these labels. The backstop needs `manifests/components/namespaces` for it, or with `--backstop-namespaces` the same right in each Role',
   );
@@ -120,9 +129,9 @@ export const settingsSchema = object(
 const rule = object(
   {
     name: label.describe('name of the rule in logs, warnings and audit annotations: a DNS label, unique in the file'),
-    match: matchSchema.refine(isAnyGiven, {
-      error: 'an object with at least one field; namespaces: ["*"] matches every Job',
-    }),
+    match: matchSchema
+      .refine(isAnyGiven, { error: 'an object with at least one field; namespaces: ["*"] matches every Job' })
+      .meta({ minProperties: 1 }),
     set: settingsSchema,
   },
   'a rule: name, match and set',

@@ -2,9 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readConfig } from '../../src/cli/config.ts';
 import { type OptionName, optionNames, options } from '../../src/cli/options.ts';
+import { parsePolicy } from '../../src/policy/parse.ts';
 import { chartObjects, chartRefusal, deploymentOf, optionsOf } from '../../tools/chart/helm.ts';
 import { chartsOwn } from '../../tools/chart/values.ts';
 import { most, SAMPLES, samples } from '../support/builders/chart-samples.ts';
+
+const ALL = { namespaces: ['*'] };
+const aRule = (match: object) => ({ name: 'a', match, set: { backoffLimit: 0 } });
+const policyWith = (match: object, namespaceSelector?: object) => ({
+  policy: { rules: [aRule(match)], ...(namespaceSelector && { namespaceSelector }) },
+});
 
 describe('the values of the Helm chart', () => {
   const refusal = (values: object) => chartRefusal({ values });
@@ -83,9 +90,39 @@ describe('the values of the Helm chart', () => {
       { policy: { rules: [{ name: 'a', match: {}, set: { backoffLimit: -1 } }] } },
       /at '\/policy\/rules\/0\/set\/backoffLimit': minimum: got -1, want 0/,
     ],
+    [policyWith({}), /at '\/policy\/rules\/0\/match': minProperties: got 0, want 1/],
+    [policyWith({ labels: {} }), /at '\/policy\/rules\/0\/match\/labels': minProperties: got 0, want 1/],
+    [
+      policyWith(ALL, { matchExpressions: [{ key: 'a', operator: 'In' }] }),
+      /at '\/policy\/namespaceSelector\/matchExpressions\/0': missing property 'values'/,
+    ],
+    [
+      policyWith(ALL, { matchExpressions: [{ key: 'a', operator: 'Exists', values: ['b'] }] }),
+      /at '\/policy\/namespaceSelector\/matchExpressions\/0\/values': maxItems: got 1, want 0/,
+    ],
+    [policyWith(ALL, {}), /at '\/policy\/namespaceSelector': minProperties: got 0, want 1/],
+    [{ policy: { namespaceSelector: { matchLabels: { a: 'b' } } } }, /at '\/policy': .*'rules'/],
+    [
+      { policy: { rules: [aRule(ALL), aRule(ALL)] } },
+      /policy\.rules\[1\]\.name: duplicate value "a": policy\.rules\[0\] has the same name/,
+    ],
+    [
+      { backstop: { enabled: false, limitPatches: true } },
+      /backstop\.limitPatches: requires backstop\.enabled, because/,
+    ],
+    [
+      { backstop: { enabled: false }, options: { 'backstop-namespaces': 'a' } },
+      /options\.backstop-namespaces: requires backstop\.enabled, because/,
+    ],
+    [{ labels: { app: 'a' } }, /labels\.app: must not be set: the chart sets it to the value name/],
+    [{ podLabels: { app: 'a' } }, /podLabels\.app: must not be set/],
+    [{ monitoring: { labels: { app: 'a' } } }, /monitoring\.labels\.app: must not be set/],
+    [{ affinity: { foo: 'bar' } }, /at '\/affinity': additional properties 'foo' not allowed/],
   ];
   for (const [values, message] of refusals) {
-    it(`the chart refuses the values ${JSON.stringify(values)}`, async () =>
-      assert.match(await refusal(values), message));
+    it(`the chart refuses the values ${JSON.stringify(values)}`, async () => {
+      assert.match(await refusal(values), message);
+      if ('policy' in values) assert.ok('problems' in parsePolicy(JSON.stringify(values.policy)));
+    });
   }
 });

@@ -9,7 +9,7 @@ import { chartValues, type Group, isGroup, valuesSchema } from './values.ts';
 export const CHART = fileURLToPath(new URL('../../manifests/helm/', import.meta.url));
 
 const HEADER =
-  '# Generated from tools/chart/values.ts by "npm run manifests".\n# A value of null means the default, except for resources: null, which gives no requests and limits.\n\n';
+  '# Generated from tools/chart/values.ts by "npm run manifests".\n# A value of null means the default, except for resources: null, which gives no requests and limits.\n# null within options, policy and other maps is refused.\n\n';
 const LINE = 120;
 /** Files that kustomize and the chart share. They are copied because a chart can read only files of its own folder. */
 const COPIED = ['pod-monitor.yaml', 'prometheus-rule.yaml', 'dashboard.json'];

@@ -3,7 +3,7 @@ import { chartValues, type Group, isGroup } from './values.ts';
 /** Returns the table of chart values with its notes, as Markdown. README.md of the chart and docs/reference/chart-values.md have it. */
 export const valuesSection = (): string => `${valuesTable()}
 
-\`null\` sets a value to its default, except for \`resources: null\`, which gives the Pods no requests and limits. Quote a text that YAML reads as
+\`null\` sets a value to its default, except for \`resources: null\`, which gives the Pods no requests and limits. \`null\` within \`options\`, \`policy\` and other maps is refused. Quote a text that YAML reads as
 another type, or use \`--set-string\`: \`tag: 1.10\` is a number, and Helm refuses it.
 
 The schema checks the form of an option, not each value. If the daemon refuses a value of \`options\` (for example the address \`10.0.0\`), the

@@ -158,6 +158,8 @@ function policyValue(): Value {
     ...(withPatterns(schema) as object),
     type: 'object',
     default: {},
+    // Not "required: [rules]", because the default is an empty object.
+    dependencies: { namespaceSelector: ['rules'] },
     description:
       'content of the policy file: which Jobs are capped, for example `{rules: […]}`. Empty: the Jobs of terraform-controller run once. The daemon reads a change without a restart',
   };
@@ -208,7 +210,9 @@ const values = group({
       maxLength: 128,
     },
     digest: {
-      ...text('digest of the image, `sha256:…`. With a digest, the container runtime ignores the tag'),
+      ...text(
+        'digest of the image, `sha256:…`. With a digest, the container runtime ignores the tag. Empty: no digest, or in the chart of a release the digest of its image, if `repository` and `tag` have their defaults',
+      ),
       pattern: '^(sha256:[0-9a-f]{64})?$',
     },
     pullPolicy: {
@@ -300,7 +304,15 @@ const values = group({
   priorityClassName: name('PriorityClass of the Pods'),
   nodeSelector: labels('nodeSelector of the Pods: labels that a node must have'),
   tolerations: list('tolerations of the Pods'),
-  affinity: { type: 'object', default: {}, description: 'affinity of the Pods' },
+  affinity: {
+    type: 'object',
+    additionalProperties: false,
+    properties: Object.fromEntries(
+      ['nodeAffinity', 'podAffinity', 'podAntiAffinity'].map((field) => [field, { type: 'object' }]),
+    ),
+    default: {},
+    description: 'affinity of the Pods',
+  },
   topologySpread: group({
     enabled: flag(true, 'spread the replicas over nodes or zones (topologySpreadConstraints)'),
     topologyKey: {

@@ -90,6 +90,27 @@
 {{- $problems = append $problems "options.client-name: requires clientCa.configMapName, because only a verified certificate proves the name of a client" }}
 {{- end }}
 
+{{- if not .Values.backstop.enabled }}
+{{- range $field, $given := dict
+  "backstop.limitPatches" .Values.backstop.limitPatches
+  "options.backstop-namespaces" (get .Values.options "backstop-namespaces")
+}}
+{{- if $given }}
+{{- $problems = append $problems (printf "%s: requires backstop.enabled, because without it the daemon has no rights on Jobs" $field) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- $rules := dict }}
+{{- range $index, $rule := .Values.policy.rules }}
+{{- if hasKey $rules $rule.name }}
+{{- $problems = append $problems (printf
+  "policy.rules[%d].name: duplicate value %q: policy.rules[%d] has the same name" $index $rule.name (get $rules $rule.name)) }}
+{{- else }}
+{{- $_ := set $rules $rule.name $index }}
+{{- end }}
+{{- end }}
+
 {{- $least := divf (include "terraform-daemon.drainMilliseconds" .) 1000 | floor | add 1 }}
 {{- with int64 .Values.terminationGracePeriodSeconds }}
 {{- if lt . $least }}
@@ -116,6 +137,9 @@
   "serviceAccount.annotations" .Values.serviceAccount.annotations
   "topologySpread.topologyKey" (dict .Values.topologySpread.topologyKey "")
 }}
+{{- if and (hasKey $map "app") (hasSuffix "abels" $field) }}
+{{- $problems = append $problems (printf "%s.app: must not be set: the chart sets it to the value name, by which it selects the Pods" $field) }}
+{{- end }}
 {{- range $name, $_ := $map }}
 {{- /* The DNS subdomain of an annotation key may have capital letters, the one of a label key may not. */}}
 {{- $checked := hasSuffix "nnotations" $field | ternary (lower $name) $name }}

@@ -134,7 +134,7 @@ export const EVERYTHING = {
     pullSecrets: ['one', 'two'],
   },
   replicas: 3,
-  options: samples(0, 1),
+  options: { ...samples(0, 1), 'backstop-namespaces': 'team-a' },
   policy: {
     namespaceSelector: { matchLabels: { team: 'a' } },
     rules: [
@@ -147,10 +147,10 @@ export const EVERYTHING = {
   },
   ownCertificates: { secretName: 'mine', certificateKey: 'a', privateKeyKey: 'b', caKey: '' },
   clientCa: { configMapName: 'client-ca', key: 'bundle.pem' },
-  backstop: { enabled: false },
+  backstop: { enabled: true, configurations: false, limitPatches: true },
   serviceAccount: { annotations: { 'example.com/a': 'b' } },
-  labels: { team: 'a', app: 'not-this' },
-  podLabels: { pod: 'a', app: 'nor-this' },
+  labels: { team: 'a' },
+  podLabels: { pod: 'a' },
   podAnnotations: { 'example.com/c': '1' },
   // null removes the default.
   resources: { requests: { cpu: '1', memory: '64Mi' }, limits: null },

@@ -36,8 +36,10 @@ function filledList(items: Schema, filling: Filling): unknown {
 }
 
 function filledObject(schema: Schema, filling: Filling): unknown {
-  const { properties, required = [] } = schema;
-  if (properties !== undefined) return filledProperties(properties as Named, required as readonly string[], filling);
+  const { properties, required = [], then = {} } = schema;
+  // The schema of a requirement demands `values` for the first operator, which `least` chooses.
+  const needed = [required, (then as Schema).required ?? []].flat() as readonly string[];
+  if (properties !== undefined) return filledProperties(properties as Named, needed, filling);
   const value = filled(inMap(schema) ?? { type: 'string' }, filling);
   if (value === undefined) return undefined;
   return { [NAME_IN_MAP.test(filling.text) ? filling.put : 'any']: value };
@@ -59,9 +61,12 @@ function filledProperties(properties: Named, required: readonly string[], fillin
 }
 
 /** Returns a minimal value for a required field. */
-function least({ type, minimum, enum: words }: Schema): unknown {
+function least({ type, minimum, enum: words, items, minProperties = 0, properties = {} }: Schema): unknown {
   if (Array.isArray(words)) return words[0];
-  return type === 'integer' ? minimum : type === 'object' ? {} : 'a';
+  if (type === 'array') return [least(items as Schema)];
+  if (type !== 'object') return type === 'integer' ? minimum : 'a';
+  const fields = Object.entries(properties as Named).slice(0, minProperties as number);
+  return Object.fromEntries(fields.map(([name, schema]) => [name, least(schema)]));
 }
 
 /** A place for a text: its path, with `*` for entries of a map or list, and the schema at that path. */
