@@ -41,7 +41,8 @@ export const repairCommands = ({ namespace, secretName, ownerClusterRole: deploy
   const kubectl = kubectlIn(namespace);
   const annotate = `${kubectl} annotate secret ${word(secretName)}`;
   return {
-    install: `terraform-daemon run ${word(`--namespace=${namespace}`)}`,
+    /** Shows in which namespace a daemon is installed, and whether its Pods run. */
+    findPods: `kubectl get pods -A -l ${word(`app=${deployment}`)}`,
     restart: `${kubectl} rollout restart deployment ${word(deployment)}`,
     pods: `${kubectl} get pods -l ${word(`app=${deployment}`)}`,
     logs: `${kubectl} logs ${word(`deployment/${deployment}`)}`,

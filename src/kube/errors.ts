@@ -24,13 +24,17 @@ export const orUnserved = <T>(call: Promise<T>, what: string, forbiddenStep?: st
     throw kubeError(what, error, forbiddenStep);
   });
 
-/** Waits for a conditional write. Resolves with `false` if the object was changed or deleted since it was read. */
-export const wasWritten = (call: Promise<unknown>, what: string): Promise<boolean> =>
+/**
+ * Waits for a conditional write. Resolves with `false` if the object was changed or deleted since it was read.
+ *
+ * @param forbiddenStep see `kubeError`.
+ */
+export const wasWritten = (call: Promise<unknown>, what: string, forbiddenStep?: string): Promise<boolean> =>
   call.then(
     () => true,
     (error) => {
       if (statusOf(error) === 409 || isNotFound(error)) return false;
-      throw kubeError(what, error);
+      throw kubeError(what, error, forbiddenStep);
     },
   );
 
@@ -94,7 +98,7 @@ const UNKNOWN_USER =
 const UNDECRYPTABLE =
   ' (the API server cannot decrypt the stored object: restore its encryption key, or remove the object from etcd)';
 const NO_RIGHT =
-  ' (the user needs the rights in manifests/base/rbac.yaml, for Jobs in manifests/base/rbac-backstop.yaml or, with --backstop-namespaces, manifests/backstop-namespace; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
+  ' (the user needs the rights in manifests/base/rbac.yaml; with the default names: kubectl apply -f manifests/base/rbac.yaml)';
 
 function nextStep(status: number | undefined, message: string | undefined, forbiddenStep: string): string {
   if (status === 401) return UNKNOWN_USER;

@@ -43,7 +43,8 @@ export function findCurrent(file: string | undefined, env: Environment, problems
   const current = files.map(({ content }) => content['current-context']).find((name) => name);
   const context = findEntry(files, 'contexts', current);
   if (!context) {
-    const nowhere = 'not set: neither a service account nor a file of $KUBECONFIG nor ~/.kube/config was found';
+    const searched = env.KUBECONFIG ? `a file of $KUBECONFIG (${env.KUBECONFIG})` : defaultFile(env);
+    const nowhere = `not set: neither a service account nor ${searched} was found`;
     const missing = `${names}: current-context: ${invalidValue(current, 'the name of a context')}`;
     problems.push(files.length === 0 ? nowhere : missing);
     return undefined;
@@ -63,8 +64,10 @@ interface KubeconfigFile {
   readonly content: JsonObject;
 }
 
+const defaultFile = (env: Environment): string => join(env.HOME || homedir(), '.kube', 'config');
+
 function readFiles(file: string | undefined, env: Environment, problems: Problems): KubeconfigFile[] {
-  const listed = env.KUBECONFIG ? env.KUBECONFIG.split(delimiter) : [join(env.HOME || homedir(), '.kube', 'config')];
+  const listed = env.KUBECONFIG ? env.KUBECONFIG.split(delimiter) : [defaultFile(env)];
   const paths = new Set(file === undefined ? listed.filter((path) => path) : [file]);
   return [...paths].flatMap((path) => {
     try {

@@ -133,6 +133,8 @@ export interface WatchRequest {
   readonly query: Readonly<Record<string, string>>;
   /** The name of the objects in error messages. */
   readonly what: string;
+  /** See `kubeError`. */
+  readonly forbiddenStep?: string;
   /** Called once the API server has accepted the watch: from then on it reports every change. */
   readonly onOpen?: () => void;
   readonly onEvent: OnWatchEvent;
@@ -146,7 +148,7 @@ export interface WatchRequest {
 export type FollowWatch = (request: WatchRequest, signal: AbortSignal) => Promise<'ended' | 'expired'>;
 
 export function createFollowWatch(client: Pick<Watch, 'watch'>, renew: Credentials['renew']): FollowWatch {
-  return async ({ path, query, what, onOpen, onEvent }, signal) => {
+  return async ({ path, query, what, forbiddenStep, onOpen, onEvent }, signal) => {
     const startMs = performance.now();
     const { promise: ended, resolve } = Promise.withResolvers<unknown>();
     let isEnded = false;
@@ -167,7 +169,7 @@ export function createFollowWatch(client: Pick<Watch, 'watch'>, renew: Credentia
     if (signal.aborted || isOrdinary(error)) return 'ended';
     if (isExpired(error)) return 'expired';
     if (isUnauthorized(error)) renew(startMs);
-    throw kubeError(`watch ${what}`, error);
+    throw kubeError(`watch ${what}`, error, forbiddenStep);
   };
 }
 

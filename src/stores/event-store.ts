@@ -67,6 +67,9 @@ export async function readReconcileFailure(
   return failures.toSorted((one, other) => other.at.getTime() - one.at.getTime())[0];
 }
 
+const NO_RIGHT =
+  'the user needs the right to create Events, from manifests/base/rbac-backstop.yaml or, with --backstop-namespaces, from a Role';
+
 /** An object that an Event is about. */
 interface Regarding {
   readonly apiVersion: string;
@@ -95,5 +98,6 @@ export function createEvent(callJson: CallJson, regarding: Regarding, event: Job
     lastTimestamp: now,
     count: 1,
   };
-  return wasWritten(callJson('POST', eventsIn(namespace), { body }), `create Event ${namespace}/${eventName}`);
+  const step = ` (${NO_RIGHT} in namespace ${namespace})`;
+  return wasWritten(callJson('POST', eventsIn(namespace), { body }), `create Event ${namespace}/${eventName}`, step);
 }

@@ -36,10 +36,15 @@ export interface List {
 
 /** Returns the store that reads and patches the Jobs of these namespaces, or of all namespaces, on the API server. */
 export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?: readonly string[]): JobStore {
+  const stepIn = (namespace: string | undefined): string =>
+    namespace === undefined || namespaces === undefined
+      ? ' (the user needs the rights in manifests/base/rbac-backstop.yaml)'
+      : ` (the user needs the Role and the RoleBinding of manifests/backstop-namespace in namespace ${namespace}, which must exist)`;
   const readInTurn = oneAtATime(readPage);
   const listOf = (namespace?: string): JobList => {
     const path = namespace === undefined ? JOBS : `/apis/batch/v1/namespaces/${namespace}/jobs`;
     const what = namespace === undefined ? 'Jobs' : `Jobs of namespace ${namespace}`;
+    const forbiddenStep = stepIn(namespace);
     return {
       namespace,
       async page(next, onJob) {
@@ -49,12 +54,12 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
           return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
         } catch (error) {
           if (isExpired(error)) return 'expired';
-          throw kubeError(`list ${what}`, error);
+          throw kubeError(`list ${what}`, error, forbiddenStep);
         }
       },
       watch(resourceVersion, onEvent, signal) {
         const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
-        return followJson({ path, query, what, onEvent }, signal);
+        return followJson({ path, query, what, forbiddenStep, onEvent }, signal);
       },
     };
   };
@@ -65,10 +70,12 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
       // the verb `get`.
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
       const query = { fieldSelector: `metadata.name=${name}` };
-      const list = (await orFail(callJson('GET', path, { query }), `read Job ${namespace}/${name}`)) as List;
+      const read = callJson('GET', path, { query });
+      const list = (await orFail(read, `read Job ${namespace}/${name}`, stepIn(namespace))) as List;
       return list.items?.find((job) => referenceOf(job)?.uid === uid);
     },
-    pods: async (job, which, onPod) => !job.manualSelector && readPods(callJson, { ...job, which }, onPod),
+    pods: async (job, which, onPod) =>
+      !job.manualSelector && readPods(callJson, { ...job, which, forbiddenStep: stepIn(job.namespace) }, onPod),
     async cap({ job, to, mark }) {
       const { namespace, name, uid, resourceVersion } = job;
       const path = `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`;
@@ -76,7 +83,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
       const annotations = mark === undefined ? {} : { annotations: { [MARK_ANNOTATION]: mark } };
       const body = { metadata: { uid, resourceVersion, ...annotations }, spec: { backoffLimit: to } };
       const answer = callJson('PATCH', path, { patch: 'merge', query, body });
-      if (!(await wasWritten(answer, `patch Job ${namespace}/${name}`))) return 'lost';
+      if (!(await wasWritten(answer, `patch Job ${namespace}/${name}`, stepIn(namespace)))) return 'lost';
       const { spec } = (await answer) as V1Job;
       return Number(spec?.backoffLimit) <= to ? 'capped' : 'undone';
     },
@@ -84,10 +91,16 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
   };
 }
 
+interface PodsOf extends JobReference {
+  readonly which: 'all' | 'unfinished';
+  /** See `kubeError`. */
+  readonly forbiddenStep: string;
+}
+
 /** Reads the Pods with the label of a Job until there are too many. Resolves with whether all were read. */
 async function readPods(
   callJson: CallJson,
-  { namespace, name, uid, which }: JobReference & { readonly which: 'all' | 'unfinished' },
+  { namespace, name, uid, which, forbiddenStep }: PodsOf,
   onPod: (pod: unknown) => void,
 ): Promise<boolean> {
   const path = `/api/v1/namespaces/${namespace}/pods`;
@@ -99,7 +112,7 @@ async function readPods(
   let next: string | undefined;
   for (let read = 0; read < MOST_PODS; read += PODS_PER_PAGE) {
     const page = callJson('GET', path, { query: next ? { ...query, continue: next } : query });
-    const { metadata, items } = (await orFail(page, `list Pods of Job ${namespace}/${name}`)) as List;
+    const { metadata, items } = (await orFail(page, `list Pods of Job ${namespace}/${name}`, forbiddenStep)) as List;
     for (const pod of (items ?? []).filter((one) => isOwnedBy(one, uid))) onPod(pod);
     next = metadata.continue;
     if (!next) return true;

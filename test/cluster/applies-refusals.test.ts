@@ -37,6 +37,7 @@ describe('terraform-daemon applies without a terraform-controller', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await startCluster({ users: Object.keys(USERS).map((name) => ({ name })) });
+    await assertUnknown();
     await applyTerraformCrds({ version: 'terraform-controller-v0.8.0', kubeconfig: cluster.kubeconfig });
     for (const name of [TEAM, OTHER]) await cluster.createNamespace(name);
     for (const [user, rules] of Object.entries(USERS)) await grant(user, rules);
@@ -214,7 +215,18 @@ describe('terraform-daemon applies without a terraform-controller', () => {
     );
   });
 
-  it('retry of a Configuration that does not exist shows near names', async () => {
+  /** `before` calls it in a cluster without the kind Configuration. */
+  async function assertUnknown(): Promise<void> {
+    const { exitCode, stdout, stderr } = await admin('retry', `${TEAM}/example`, '--yes');
+    assert.deepEqual([exitCode, stderr], [1, '']);
+    assert.match(
+      stdout,
+      /^not done: Configuration team-a\/example does not exist\. A Job without a Configuration runs again if you delete/,
+    );
+  }
+
+  it('retry of a Configuration that does not exist shows near names, or how a Job without one runs again', async () => {
+    await assertUnknown();
     const { exitCode, stdout } = await admin('retry', `${TEAM}/oss-bukcet`, '--yes');
     assert.equal(exitCode, 1);
     assert.equal(stdout, 'not done: Configuration team-a/oss-bukcet does not exist. Did you mean team-a/oss-bucket?\n');

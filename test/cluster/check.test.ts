@@ -182,7 +182,9 @@ describe('terraform-daemon check', () => {
   });
 
   it('check names a missing registration', async () => {
-    await failing(/✗ registration +MutatingWebhookConfiguration \S+ does not exist: is a daemon running\? kubectl/);
+    await failing(
+      /✗ registration +MutatingWebhookConfiguration \S+ does not exist: is a daemon running\? kubectl get pods -A/,
+    );
   });
 
   it('check --wait repeats a failed check until the daemon is ready', async () => {
@@ -214,10 +216,10 @@ describe('terraform-daemon check', () => {
     assert.doesNotMatch(text, /^-/m);
   });
 
-  it('check in a namespace that does not exist proposes to create it, and no log of a daemon', async () => {
+  it('check in a namespace that does not exist proposes to list the namespaces, and no log of a daemon', async () => {
     const { exitCode, text } = await check('--namespace=missing');
     assert.equal(exitCode, 1, text);
-    assert.match(text, /✗ namespace +namespace missing does not exist kubectl create namespace missing\n/);
+    assert.match(text, /✗ namespace +namespace missing does not exist kubectl get namespaces\n/);
     assert.doesNotMatch(text, / logs /);
   });
 
@@ -253,7 +255,7 @@ describe('terraform-daemon check', () => {
     it('check --pre names a missing namespace and the command that creates it', async () => {
       const { exitCode, text } = await check('--pre', '--namespace=missing');
       assert.equal(exitCode, 1);
-      assert.match(text, /✗ namespace +namespace missing does not exist kubectl create namespace missing\n/);
+      assert.match(text, /✗ namespace +namespace missing does not exist kubectl get namespaces\n/);
     });
 
     it('check --pre names each kind that the user may not create', async () => {

@@ -47,6 +47,18 @@ describe('terraform-daemon rotate', () => {
     assert.equal(await annotation('rotate'), undefined);
   });
 
+  it('rotate names the registered namespace if the namespace is mistyped, and proposes to start no daemon', async () => {
+    await start();
+    const mistyped = ['rotate', `--kubeconfig=${cluster.kubeconfig}`, '--namespace=velasystem'];
+    const { exitCode, stdout } = await spawnCommand(mistyped);
+    assert.equal(exitCode, 1);
+    assert.match(
+      stdout,
+      /Secret velasystem\/\S+ does not exist: the API server calls Service vela-system\/\S+: set --namespace vela-system\./,
+    );
+    assert.doesNotMatch(stdout, /terraform-daemon run/);
+  });
+
   it('rotate --ca rotates the CA and prints each phase', async () => {
     await start();
     const before = await fingerprints();

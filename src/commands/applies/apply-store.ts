@@ -1,5 +1,5 @@
 import type { JobReference } from '../../backstop/decide.ts';
-import { isExpired, kubeError, orAbsent, wasWritten } from '../../kube/errors.ts';
+import { isExpired, kubeError, orUnserved, wasWritten } from '../../kube/errors.ts';
 import { FIELD_MANAGER } from '../../kube/managed-fields.ts';
 import type { CallJson } from '../../kube/requests.ts';
 import { isForbidden } from '../../lib/errors.ts';
@@ -66,11 +66,11 @@ export function createApplyStore(callJson: CallJson) {
       }
       return found;
     },
-    /** Returns the Configuration, or `undefined` if it does not exist. */
+    /** Returns the Configuration, or `undefined` if it does not exist or the cluster does not know this kind. */
     configuration({ namespace, name }: Target): Promise<unknown> {
       const call = callJson('GET', `${pathOf(CONFIGURATIONS, namespace, 'configurations')}/${name}`);
       const step = ` (to check the right: kubectl auth can-i get configurations.terraform.core.oam.dev/${name} -n ${namespace})`;
-      return orAbsent(call, `read Configuration ${namespace}/${name}`, step);
+      return orUnserved(call, `read Configuration ${namespace}/${name}`, step);
     },
     /** Deletes this version of a Job, and its Pods. Resolves with `false` if the Job has changed or was deleted. */
     deleteJob({ namespace, name, uid, resourceVersion }: JobReference): Promise<boolean> {

@@ -73,9 +73,12 @@ function interrupted({ say }: ProgressOutput, why: string): ExitCode {
   return exitCodes.interrupted;
 }
 
+const WITHOUT_CONFIGURATION =
+  '. A Job without a Configuration runs again if you delete it and create it again with kubectl.';
+
 async function nearText(request: RetryTarget): Promise<string> {
   const near = await readNearNames(request);
-  return near.length > 0 ? `. Did you mean ${near.join(' or ')}?` : '';
+  return near.length > 0 ? `. Did you mean ${near.join(' or ')}?` : WITHOUT_CONFIGURATION;
 }
 
 /** Returns which right is missing, so that the command does nothing without the rights to all of it. */

@@ -65,8 +65,8 @@ function registrationStep({ config, registration, policy }: Observations): Part 
   const what = `MutatingWebhookConfiguration ${name}`;
   if (registration === 'refused') return skip(`${what}: ${NO_RIGHT}`);
   const live = objectOf(registration);
-  const { restart } = commandsFor(live, config);
-  if (live === undefined) return fail(`${what} does not exist: is a daemon running?`, restart);
+  const { restart, findPods } = commandsFor(live, config);
+  if (live === undefined) return fail(`${what} does not exist: is a daemon running?`, findPods);
   const own = ownWebhook(live);
   if (own === undefined) return fail(`${what} has no webhook of the daemon`, restart);
   // The Service of another namespace is no drift: the Service is the registered one, and --namespace is where the Job
@@ -86,7 +86,7 @@ function namespaceStep({ config, registration, namespaceLabels }: Observations):
   const { namespace } = config;
   const own = ownWebhook(objectOf(registration));
   if (namespaceLabels === 'absent') {
-    return fail(`namespace ${namespace} does not exist`, `kubectl create namespace ${namespace}`);
+    return fail(`namespace ${namespace} does not exist`, 'kubectl get namespaces');
   }
   if (registration === 'refused') return skip(`the selector of the webhook: ${UNREAD_REGISTRATION}`);
   if (own === undefined) return skip('there is no webhook whose selectors can be read');

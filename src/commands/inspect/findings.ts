@@ -5,7 +5,7 @@ import { issuedAt, isTrustedBy, parseCertificate } from '../../certs/x509.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import { ownWebhook } from '../../registration/desired.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import type { Observations } from './observations.ts';
+import { namespaceHint, type Observations } from './observations.ts';
 
 /**
  * The messages of findings that have no message in certs/reason-texts.ts. `inspect` can append an observed value to a
@@ -65,8 +65,11 @@ export function findingsOf(observations: Observations): readonly Finding[] {
   const { config, secret, registration } = observations;
   const commands = repairCommands(config);
   if (secret.state === 'absent' && registration.state === 'absent' && observations.failure === undefined) {
-    return [inSecret('not-installed', commands.install)];
+    return [inSecret('not-installed', commands.findPods)];
   }
+  const hint = namespaceHint(registration.live, config);
+  // The other findings would be about the names that the user has mistyped.
+  if (secret.state === 'absent' && hint !== undefined) return [inSecret('absent', commands.findPods, `, and ${hint}`)];
   if (observations.isNamespaceRemoved && registration.calls?.startsWith('Service ')) {
     const { name } = config.registration;
     const policy = ownWebhook(registration.live)?.failurePolicy ?? 'Fail';

@@ -74,7 +74,8 @@ export function observe(readings: Readings, config: Config, now: Date) {
     secret,
     failure: failure && now.getTime() - failure.at.getTime() < RECENT_MS ? failure : undefined,
     /** Whether the registered Service is in a namespace that does not exist or is being deleted. */
-    isNamespaceRemoved: namespacePhase === 'absent' || namespacePhase === 'Terminating',
+    isNamespaceRemoved:
+      namespaceHint(live, config) === undefined && (namespacePhase === 'absent' || namespacePhase === 'Terminating'),
     registration: {
       // A webhook configuration without the daemon's webhook calls no endpoint, so it counts as absent.
       state: live !== undefined && own === undefined ? 'absent' : stateOf(registration),
@@ -109,6 +110,16 @@ export function registeredEndpoint(live: V1MutatingWebhookConfiguration | undefi
     port: parsed ? Number(parsed.port || 443) : undefined,
     calls: url,
   };
+}
+
+/** Returns what the user must change if the registered Service is in another namespace than the one of `--namespace`. */
+export function namespaceHint(
+  live: V1MutatingWebhookConfiguration | undefined,
+  { namespace }: Pick<Config, 'namespace'>,
+): string | undefined {
+  const { service } = ownWebhook(live)?.clientConfig ?? {};
+  if (service === undefined || service.namespace === namespace) return undefined;
+  return `the API server calls Service ${service.namespace}/${service.name}: set --namespace ${service.namespace}`;
 }
 
 function observeSecret(read: Readings['secret'], { certificates }: Config, situation: Situation) {

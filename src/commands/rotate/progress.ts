@@ -24,12 +24,15 @@ export const rotationState = (stored: StoredSecret): RotationState => ({
 /**
  * Returns why every daemon would ignore a rotation request on this Secret, with the command that fixes it; `undefined` if
  * nothing prevents the rotation.
+ *
+ * @param hint what the user can have mistyped if the Secret does not exist.
  */
-export function obstacle(stored: StoredSecret | undefined, place: Installation): string | undefined {
-  const { install, label, unpause } = repairCommands(place);
+export function obstacle(stored: StoredSecret | undefined, place: Installation, hint?: string): string | undefined {
+  const { findPods, label, unpause } = repairCommands(place);
   const name = `Secret ${place.namespace}/${place.secretName}`;
   if (stored === undefined) {
-    return `${name} does not exist: start a daemon, which creates it, or set --namespace and --secret-name.\n  ${install}`;
+    const step = hint ?? 'set --namespace and --secret-name to the names of the daemon';
+    return `${name} does not exist: ${step}. To find the Pods of the daemon:\n  ${findPods}`;
   }
   if (!isOurs(stored))
     return `${name} has no managed-by label, so no daemon writes it. To let the daemon manage it:\n  ${label}`;

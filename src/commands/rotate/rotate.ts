@@ -6,6 +6,7 @@ import { OperatorError } from '../../lib/errors.ts';
 import { timings } from '../../lib/timings.ts';
 import type { openCluster } from '../cluster.ts';
 import { firstSignal } from '../first-signal.ts';
+import { namespaceHint } from '../inspect/observations.ts';
 import type { ProgressOutput, Terminal } from '../terminal.ts';
 import {
   combineRequests,
@@ -26,7 +27,7 @@ export interface RotateOptions {
   readonly output: ProgressOutput;
 }
 
-type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets'>;
+type Cluster = Pick<ReturnType<typeof openCluster>, 'config' | 'secrets' | 'registrations'>;
 
 const POLL_MS = 1_000;
 
@@ -80,10 +81,12 @@ async function follow(
 
 type Request = { readonly refused: string } | { readonly asked: Asked; readonly before: RotationState };
 
-async function ask(wanted: Asked, { config, secrets }: Cluster): Promise<Request> {
+async function ask(wanted: Asked, { config, secrets, registrations }: Cluster): Promise<Request> {
   for (let lost = 0; lost < timings.lostRace.tries; lost += 1) {
     const stored = await secrets.read();
-    const refused = obstacle(stored, config);
+    // Only a better message depends on the registration, so a failed read of it is no error.
+    const live = stored ? undefined : await registrations.read().catch(() => undefined);
+    const refused = obstacle(stored, config, namespaceHint(live, config));
     if (refused !== undefined || stored === undefined) return { refused: refused ?? '' };
     const before = rotationState(stored);
     const asked = combineRequests(wanted, before.asked);

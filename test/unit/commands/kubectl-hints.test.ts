@@ -22,7 +22,7 @@ describe('the suggested repair commands', () => {
         [commands.askRights, ['kubectl', 'auth', 'can-i', 'get', `secrets/${name}`, '-n', name]],
         [commands.editRegistration(name), ['kubectl', 'edit', 'mutatingwebhookconfiguration', name]],
         [commands.portForward(service), ['kubectl', '-n', name, 'port-forward', `service/${name}`, '8443:443']],
-        [commands.install, ['run', `--namespace=${name}`]],
+        [commands.findPods, ['kubectl', 'get', 'pods', '-A', '-l', `app=${name}`]],
       ] as const;
       for (const [command, words] of expected) {
         for (const line of [command, commandRow(command)]) assert.deepEqual(await pasted(line), [words], line);

@@ -96,7 +96,10 @@ describe('a kubeconfig', () => {
   test('that does not exist is reported only if the option names it', () => {
     const env = { KUBECONFIG: '/no/file:/no/other' };
     assert.deepEqual(readKubeconfig(undefined, env), {
-      problems: ['not set: neither a service account nor a file of $KUBECONFIG nor ~/.kube/config was found'],
+      problems: ['not set: neither a service account nor a file of $KUBECONFIG (/no/file:/no/other) was found'],
+    });
+    assert.deepEqual(readKubeconfig(undefined, { HOME: '/no' }), {
+      problems: ['not set: neither a service account nor /no/.kube/config was found'],
     });
     assert.deepEqual(readKubeconfig('/no/file', env), {
       problems: ["ENOENT: no such file or directory, open '/no/file': must be a readable kubeconfig file"],

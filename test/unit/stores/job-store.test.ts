@@ -15,7 +15,7 @@ const notFound = refused(404, { reason: 'NotFound', details: { name: 'oss-bucket
 const aPodOf = (name: string, uid = job.uid) => ({ metadata: { name, ownerReferences: [{ kind: 'Job', uid }] } });
 
 /** Returns a store whose API server gives every call the same response, and the recorded calls. */
-function answering(answer: unknown) {
+function answering(answer: unknown, namespaces?: readonly string[]) {
   const calls: unknown[][] = [];
   const reply = async (...call: unknown[]) => {
     calls.push(call);
@@ -29,7 +29,7 @@ function answering(answer: unknown) {
       return 'ended';
     },
   };
-  const store = createJobStore(json);
+  const store = createJobStore(json, namespaces);
   return { calls, store, list: allOf(store) };
 }
 
@@ -145,6 +145,25 @@ describe('a Job', () => {
         message: /^cannot list Pods of Job team-a\/oss-bucket-apply: .*rbac-backstop/,
       },
     );
+  });
+
+  test('the error after a 403 with --backstop-namespaces names the Role and its namespace, and not the ClusterRole', async () => {
+    const { store } = answering(refused(403), ['team-a']);
+    const error = {
+      message: / \(the user needs the Role .* manifests\/backstop-namespace in namespace team-a, which must exist\)$/,
+    };
+    const signal = new AbortController().signal;
+    for (const call of [
+      allOf(store).page(undefined, () => {}),
+      store.read(job),
+      store.pods(job, 'all', () => {}),
+      store.cap(cap),
+    ]) {
+      await assert.rejects(call, error);
+    }
+    const { list, calls } = answering({}, ['team-a']);
+    await list.watch('7', () => {}, signal);
+    assert.match((calls as Json[][])[0]?.[0].forbiddenStep, /in namespace team-a/);
   });
 
   test('the Job store reads a deleted Job as undefined, even if another Job has its name', async () => {

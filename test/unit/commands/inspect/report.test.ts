@@ -182,13 +182,18 @@ const rows: Readonly<Record<string, Row>> = {
     facts: { secret: 'absent' },
     expected: [['absent', 'Secret', RESTART]],
   },
+  'a registered Service in another namespace, and no Secret': {
+    options: { namespace: 'mistyped' },
+    facts: { secret: 'absent', namespacePhase: 'absent' },
+    expected: [['absent', 'Secret', 'kubectl get pods -A']],
+  },
   'neither Secret nor registration': {
     facts: {
       secret: 'absent',
       registration: 'absent',
       endpoint: { outcome: 'not-dialled', why: 'nothing', how: [] },
     },
-    expected: [['not-installed', 'Secret', 'terraform-daemon run']],
+    expected: [['not-installed', 'Secret', 'kubectl get pods -A']],
   },
   "certificates of somebody's own": {
     options: { 'webhook-cert-path': '/certs' },

@@ -109,7 +109,7 @@ describe('the progress of a requested rotation', () => {
   test('rotate refuses a request that no daemon would handle, and prints the command that removes the obstacle', () => {
     const paused = { annotations: { 'terraform.job.kb.io/paused': 'true' } };
     assert.equal(obstacle(stored(set), config), undefined);
-    assert.match(obstacle(undefined, config) ?? '', /^Secret .* does not exist: .*\n {2}terraform-daemon run/);
+    assert.match(obstacle(undefined, config) ?? '', /^Secret .* does not exist: .*\n {2}kubectl get pods -A /);
     assert.match(obstacle(stored(set, { labels: {} }), config) ?? '', /\n {2}kubectl .* label --overwrite secret/);
     assert.match(obstacle(stored(set, paused), config) ?? '', /\n {2}kubectl .*paused-$/);
   });
