@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -135,11 +135,18 @@ describe('the migration from a manual webhook under a stream of Jobs, with the c
     assert.equal(blocks.length, starts.length);
   });
 
+  it('the command that saves the manual webhook fails and writes no file if kubectl fails', async () => {
+    await assert.rejects(run(`set +o pipefail; KUBECONFIG=/dev/null\n${save}`), /refused|localhost/);
+    await assert.rejects(access(join(folder, 'manual-webhook.yaml')));
+  });
+
   it('the bridge caps Jobs beside the manual webhook, which is saved before', async () => {
     stream = await startAdmissionStream(cluster, { namespace: STREAM_NAMESPACE, perSecond: 20 });
     await untilSteady(isCappedByHand);
     inForceSince = new Date();
-    await run(save);
+    const kinds = (await run(save)).trim().split('\n');
+    for (const kind of ['Deployment', 'Service', 'Secret', 'MutatingWebhookConfiguration'])
+      assert.ok(kinds.includes(kind));
     await run(bridge);
     await run(checkBridge);
     await untilSteady(isCappedByDaemon);
@@ -162,6 +169,7 @@ describe('the migration from a manual webhook under a stream of Jobs, with the c
     await run(install);
     await run(removeBridge);
     await untilSteady(isCappedByDaemon);
+    await assert.rejects(run(save), /manual-webhook\.yaml: cannot overwrite existing file/);
     assert.equal((await cluster.secret())?.type, 'kubernetes.io/tls');
     assert.equal((await cluster.registration())?.metadata?.ownerReferences?.length, 1);
   });
