@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { freePort } from '../../tools/control-plane/free-port.ts';
 import { minorOf } from '../../tools/control-plane/go-module.ts';
 import { kubernetesVersion } from '../../tools/control-plane/kubernetes-version.ts';
-import type { Json } from '../support/builders/a-job.ts';
+import { aJob, type Json } from '../support/builders/a-job.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluster.ts';
 import { startDaemon } from '../support/cluster/daemon.ts';
@@ -30,6 +30,20 @@ const MARK = 'terraform.job.kb.io/capped';
 const minor = Number(minorOf(await kubernetesVersion()).split('.')[1]);
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid: '11111111-2222-4333-8444-555555555555' };
 
+/** The fields of the Job `RUNNING` that the manager `applier` owns. */
+const APPLIED = {
+  'f:metadata': { 'f:annotations': { 'f:applied': {} } },
+  'f:spec': { 'f:backoffLimit': {}, 'f:parallelism': {} },
+};
+/** A patch of a Job after which the only entry of `managedFields` has these fields. The entry is of the applier by default. */
+const owned = (fieldsV1: Json, entry: Json = {}): Json => ({
+  metadata: {
+    managedFields: [
+      { manager: 'applier', operation: 'Apply', apiVersion: 'batch/v1', fieldsType: 'FieldsV1', fieldsV1, ...entry },
+    ],
+  },
+});
+
 /** Patches of a Job that change something else than the backstop changes, by what they change. */
 const OTHERS: Readonly<Record<string, Json>> = {
   'a higher backoffLimit': { spec: { backoffLimit: 7 } },
@@ -52,6 +66,20 @@ const OTHERS: Readonly<Record<string, Json>> = {
   'a removed annotation': { metadata: { annotations: { kept: null } } },
   'all annotations removed': { metadata: { annotations: null } },
   'a lower backoffLimit and a label': { metadata: { labels: { a: 'b' } }, spec: { backoffLimit: 0 } },
+  'a mark of 256 characters': { metadata: { annotations: { [MARK]: 'x'.repeat(256) } } },
+  'managedFields in which another manager owns a field of the spec': owned({ 'f:spec': { 'f:suspend': {} } }),
+  'managedFields in which another manager owns a finalizer': owned({
+    'f:metadata': { 'f:finalizers': { 'v:"example.com/kept"': {} } },
+  }),
+  'managedFields in which another manager owns an annotation': owned({
+    'f:metadata': { 'f:annotations': { 'f:kept': {} } },
+  }),
+  'managedFields in which another manager owns all annotations': owned({ 'f:metadata': { 'f:annotations': {} } }),
+  'managedFields in which another manager owns the whole spec': owned({ 'f:spec': {} }),
+  'managedFields with a new manager': owned({ 'f:spec': { 'f:backoffLimit': {} } }, { manager: 'other' }),
+  'managedFields with another operation of a manager': owned(APPLIED, { operation: 'Update' }),
+  'managedFields with an apply by the daemon': owned(APPLIED, { manager: 'terraform-daemon' }),
+  'managedFields without entries': { metadata: { managedFields: [{}] } },
 };
 
 describe('a stolen token of the daemon with the component limit-patches', () => {
@@ -68,6 +96,7 @@ describe('a stolen token of the daemon with the component limit-patches', () => 
     await createTargetJobs(admin);
     const metadata = { labels: { kept: 'yes' }, annotations: { kept: 'yes' }, finalizers: ['example.com/kept'] };
     await patch(admin, RUNNING, { metadata, spec: { backoffLimit: 5 } });
+    await apply(RUNNING, { backoffLimit: 5, parallelism: 1 });
     await admin.call('POST', `/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { metadata: { name: OTHER } });
   });
   after(async () => {
@@ -77,7 +106,15 @@ describe('a stolen token of the daemon with the component limit-patches', () => 
     await rm(folder, { recursive: true });
   });
 
-  const patch = (api: RawApi, name: string, body: Json) => api.call('PATCH', `${JOBS}/${name}`, body);
+  const patch = (api: RawApi, name: string, body: Json) =>
+    api.call('PATCH', `${JOBS}/${name}${api === thief ? '?fieldManager=terraform-daemon' : ''}`, body);
+  /** Applies a Job as a GitOps controller does, whose next apply removes each field that only this controller owned. */
+  const apply = async (name: string, spec: Json, annotations: Json = { applied: 'yes' }) => {
+    const metadata = { name, annotations };
+    const path = `${JOBS}/${name}?fieldManager=applier&force=true`;
+    const reply = await admin.call('APPLY', path, { apiVersion: 'batch/v1', kind: 'Job', metadata, spec });
+    assert.equal(reply.status < 300, true, JSON.stringify(reply.body));
+  };
   /** A ValidatingAdmissionPolicy takes effect shortly after its creation, so the first calls can succeed. */
   const untilDenied = async (call: () => ReturnType<RawApi['call']>, { repeats = true } = {}) => {
     const check = async () => {
@@ -130,7 +167,8 @@ describe('a stolen token of the daemon with the component limit-patches', () => 
       });
     }
     const { body } = await admin.call('GET', `${JOBS}/${RUNNING}`);
-    assert.deepEqual([body.spec.backoffLimit, body.metadata.annotations], [0, { kept: 'yes', [MARK]: 'a' }]);
+    const annotations = { applied: 'yes', kept: 'yes', [MARK]: 'a' };
+    assert.deepEqual([body.spec.backoffLimit, body.metadata.annotations], [0, annotations]);
     assert.deepEqual({ ...body.spec, backoffLimit: before.spec.backoffLimit }, before.spec);
   });
 
@@ -141,6 +179,40 @@ describe('a stolen token of the daemon with the component limit-patches', () => 
     const reply = await patch(thief, WAITING, { metadata: { annotations: { [MARK]: 'a' } } });
     assert.equal(reply.status, 200, JSON.stringify(reply.body));
   });
+
+  const annotations = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [i.toString(36).padStart(3, 'a'), '']));
+  const editAs = (manager: string, name: string, body: Json) =>
+    admin.call('PATCH', `${JOBS}/${name}?fieldManager=${manager}`, body);
+  const manyManagers = Array.from({ length: 12 }, (_, i) => `manager-${i}`);
+  /** Jobs whose cap is a special case for the policy: their annotations, and what other writers did to them. */
+  const SPECIAL: Readonly<Record<string, readonly [Json, ((name: string) => Promise<unknown>)?]>> = {
+    'with 60,000 annotations': [annotations(60_000)],
+    'with 1,000 annotations, one of them an empty mark': [{ ...annotations(999), [MARK]: '' }],
+    'whose applier owns backoffLimit and an empty mark': [
+      {},
+      (name) => apply(name, { backoffLimit: 5 }, { [MARK]: '' }),
+    ],
+    'with a manager that owns only backoffLimit': [{}, (name) => editAs('a', name, { spec: { backoffLimit: 5 } })],
+    'with more managers than the API server keeps': [
+      {},
+      async (name) => {
+        for (const manager of manyManagers) await editAs(manager, name, { metadata: { labels: { [manager]: '' } } });
+      },
+    ],
+    'without managedFields': [{}, (name) => editAs('a', name, { metadata: { managedFields: [{}] } })],
+  };
+  for (const [index, [what, [annotations, edit]]] of Object.entries(SPECIAL).entries()) {
+    it(`with limit-patches, the daemon can cap a Job ${what}`, async () => {
+      const name = `special-${index}`;
+      const created = await admin.call('POST', JOBS, { metadata: { name, annotations }, spec: aJob().spec });
+      assert.equal(created.status, 201, JSON.stringify(created.body));
+      await edit?.(name);
+      const mark = Object.keys(annotations).length > 1_000 ? {} : { annotations: { [MARK]: 'a' } };
+      const reply = await patch(thief, name, { metadata: mark, spec: { backoffLimit: 0 } });
+      assert.equal(reply.status, 200, JSON.stringify(reply.body));
+    });
+  }
 
   it('limit-patches leaves the patches of all other users as they are', async () => {
     const account = await kubeconfigWith(await tokenOf(cluster, OTHER), cluster, folder);

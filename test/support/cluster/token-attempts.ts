@@ -78,6 +78,13 @@ const moved = {
 const [container] = someJob().spec.template.spec.containers;
 const starved = { containers: [{ ...container, resources: { limits: { memory: '8Mi' }, requests: { cpu: '900' } } }] };
 const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'gone', uid: '11111111-2222-4333-8444-555555555555' };
+const forgedEntry = {
+  manager: 'gitops',
+  operation: 'Apply',
+  apiVersion: 'batch/v1',
+  fieldsType: 'FieldsV1',
+  fieldsV1: { 'f:spec': { 'f:suspend': {} } },
+};
 const byBoth = ['limit-patches', 'namespaces'] as const;
 const access = { spec: { resourceAttributes: { verb: 'get', resource: 'pods' } } };
 
@@ -171,6 +178,12 @@ export const ALLOWED: readonly Attempt[] = [
     what: 'remove the finalizers of a Job',
     call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { finalizers: null } }],
     note: 'Kubernetes deletes the Job without the cleanup that the finalizer waits for: Pods can be left behind',
+    refusedWith: byBoth,
+  },
+  {
+    what: 'give fields of a Job to another field manager (`managedFields`)',
+    call: ['PATCH', `${jobs}/${RUNNING}`, { metadata: { managedFields: [forgedEntry] } }],
+    note: 'if this manager applies the Job again, such as a GitOps controller, it removes these fields: `suspend`, labels, finalizers or owners of other writers',
     refusedWith: byBoth,
   },
   {
