@@ -255,7 +255,7 @@ describe('terraform-daemon check', () => {
     it('check --pre names a missing namespace and the command that creates it', async () => {
       const { exitCode, text } = await check('--pre', '--namespace=missing');
       assert.equal(exitCode, 1);
-      assert.match(text, /✗ namespace +namespace missing does not exist kubectl get namespaces\n/);
+      assert.match(text, /✗ namespace +namespace missing does not exist kubectl create namespace missing\n/);
     });
 
     it('check --pre names each kind that the user may not create', async () => {

@@ -27,10 +27,11 @@ describe('kubectl terraform-daemon', () => {
     return { metadata: spec.template.metadata, spec: spec.template.spec };
   }
 
-  it('prints a help that names npx for applies retry, and exits with code 2 without a command', async () => {
+  it('prints a help that says which commands need the rights of the user, and exits with code 2 without a command', async () => {
     const help = await plugin.run('--help');
     assert.equal(help.exitCode, 0);
-    assert.match(help.stdout, /^ {2}terraform-daemon applies retry/m);
+    assert.match(help.stdout, /^ {2}terraform-daemon check\n {2}terraform-daemon applies retry/m);
+    assert.doesNotMatch(help.stdout, /kubectl terraform-daemon check/);
     assert.deepEqual(await plugin.run(), { exitCode: 2, stdout: '', stderr: help.stdout });
     const unknown = await plugin.run('--verbose', 'check');
     assert.equal(unknown.exitCode, 2);
@@ -96,9 +97,11 @@ describe('kubectl terraform-daemon', () => {
         body: { metadata: { ...metadata, name }, spec, status: { phase: 'Running', containerStatuses: [status] } },
       });
     }
-    const { exitCode, stderr } = await plugin.run('-n', NAMESPACE, 'check');
-    assert.equal(exitCode, 1);
-    assert.match(stderr, /pod b-running does not have a host assigned/);
+    for (const option of [['-n', NAMESPACE], [`-n${NAMESPACE}`], [`-n=${NAMESPACE}`]]) {
+      const { exitCode, stderr } = await plugin.run(...option, 'check');
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /pod b-running does not have a host assigned/);
+    }
   });
 
   it('kubectl completes the commands, their options and values after options of kubectl', async () => {
@@ -112,6 +115,12 @@ describe('kubectl terraform-daemon', () => {
     }
     const { stdout } = await plugin.kubectl('__complete', 'terraform-daemon', '');
     assert.match(stdout, /^check\n/m);
+    assert.doesNotMatch(stdout, /^run\n/m);
+  });
+
+  it('kubectl completes the options of the plugin before a command, which are the ones that the plugin accepts', async () => {
+    const { stdout } = await plugin.kubectl('__complete', 'terraform-daemon', '-');
+    assert.equal(stdout, '-n\n--namespace\n--context\n--kubeconfig\n-h\n--help\n:4\n');
   });
 
   it('the completion of the plugin is the one that npm run docs writes', async () => {

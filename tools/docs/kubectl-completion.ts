@@ -29,6 +29,10 @@ ${execFileSync(process.execPath, ['src/main.ts', 'completion', 'bash'], { cwd: R
 COMP_WORDS=(terraform-daemon "$@")
 COMP_CWORD=$#
 _terraform_daemon
-((\${#COMPREPLY[@]} == 0)) || printf '%s\\n' "\${COMPREPLY[@]}"
+[[ $# -gt 1 || $1 != -* ]] || COMPREPLY=($(compgen -W '-n --namespace --context --kubeconfig -h --help' -- "$1"))
+for word in "\${COMPREPLY[@]}"; do
+  # The Pod runs the daemon already.
+  [[ $# -eq 1 && $word == run ]] || printf '%s\\n' "$word"
+done
 echo ":$directive"
 `;

@@ -37,9 +37,9 @@ export async function writeKrewPlugin(folder: string): Promise<void> {
     spec: {
       version: `v${version}`,
       homepage: repository,
-      shortDescription: 'Check and repair terraform-daemon',
+      shortDescription: 'Inspect terraform-daemon and list failed applies',
       description:
-        'Runs the commands of terraform-daemon, such as check, inspect, applies and rotate, in a Pod of the cluster.',
+        'Runs the commands of terraform-daemon, such as inspect, applies and rotate, in a Pod of the cluster.',
       platforms: [
         {
           // The plugin is a POSIX shell script.

@@ -47,9 +47,9 @@ Examples:
   terraform-daemon check --namespace team-a -o json | jq .verdict`,
   run(raw, own: CheckOptions, { stdout }) {
     const { content, problems } = readPolicyOption(raw);
-    const { config, callJson, registrations } = openCluster(raw, problems);
+    const { config, callJson, registrations, isInPod } = openCluster(raw, problems);
     const policy = config.policyFile === undefined ? undefined : content;
     const write = (text: string) => stdout.write(text);
-    return check(own, { config, callJson, registrations, policy }, { terminal: terminalOf(stdout), write });
+    return check(own, { config, callJson, registrations, policy, isInPod }, { terminal: terminalOf(stdout), write });
   },
 } as const satisfies Subcommand;

@@ -26,6 +26,7 @@ export interface CheckContext {
   readonly registrations: Pick<RegistrationStore, 'read'>;
   /** The policy of `--policy-file`; `undefined` without this option. */
   readonly policy: Policy | undefined;
+  readonly isInPod: boolean;
 }
 
 /**
@@ -45,7 +46,7 @@ export interface ServiceState {
 export type DryRun =
   | { readonly outcome: 'returned'; readonly job: ReturnedJob }
   | { readonly outcome: 'late' }
-  | { readonly outcome: 'forbidden'; readonly why: string }
+  | { readonly outcome: 'forbidden'; readonly why: string; readonly isInPod: boolean }
   | { readonly outcome: 'failed'; readonly why: string };
 
 /** Why a connection to the endpoint failed, or `undefined` if the endpoint answered. */
@@ -152,7 +153,7 @@ async function readService(
   return { externalName: found.spec?.externalName, ready: ready?.length ?? 'refused' };
 }
 
-async function sendSample({ config: { namespace }, callJson }: CheckContext): Promise<DryRun> {
+async function sendSample({ config: { namespace }, callJson, isInPod }: CheckContext): Promise<DryRun> {
   const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
   const call = callJson('POST', path, { query: { dryRun: 'All' }, body: sampleJob(namespace) });
   try {
@@ -160,7 +161,8 @@ async function sendSample({ config: { namespace }, callJson }: CheckContext): Pr
     return answer === 'late' ? { outcome: 'late' } : { outcome: 'returned', job: returnedJob(answer) };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    return { outcome: error.code === 'KUBE_FORBIDDEN' ? 'forbidden' : 'failed', why: error.message };
+    const why = error.message;
+    return error.code === 'KUBE_FORBIDDEN' ? { outcome: 'forbidden', why, isInPod } : { outcome: 'failed', why };
   }
 }
 

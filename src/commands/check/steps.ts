@@ -10,7 +10,7 @@ import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
 import { driftOf, objectOf, registeredEndpoint } from '../inspect/observations.ts';
 import { repairCommands } from '../kubectl-hints.ts';
-import { DRY_RUN_MS, type Observations } from './observations.ts';
+import { DRY_RUN_MS, type DryRun, type Observations } from './observations.ts';
 import { isAsWanted, isUnchanged, type ReturnedJob, wantedBy } from './sample-job.ts';
 
 /** The result of one check. */
@@ -132,14 +132,22 @@ function endpointsStep({ config, registration, service }: Observations): Part {
   return pass(`${what} has ${ready === 1 ? '1 ready endpoint' : `${ready} ready endpoints`}`);
 }
 
+function forbiddenStep({ why, isInPod }: Extract<DryRun, { outcome: 'forbidden' }>, { namespace }: Config): Part {
+  // `kubectl auth can-i` would answer for the user, and not for the account of the Pod.
+  return isInPod
+    ? skip(`${why}. ${NOT_IN_POD}`)
+    : { ...skip(why), command: `kubectl auth can-i create jobs -n ${namespace}` };
+}
+
+const NOT_IN_POD =
+  'In a Pod, check has the rights of its account, and the account of the daemon must not create Jobs: run check outside of the cluster, with your own rights';
+
 function dryRunStep(observations: Observations, causes: readonly Step[]): Part {
   const { config, dryRun, policy, registration } = observations;
   const wanted = wantedBy(policy ?? terraformPolicy, config.namespace);
   if (wanted === undefined) return skip('no rule of --policy-file matches a Job of terraform-controller');
   const { logs } = commandsFor(objectOf(registration), config);
-  if (dryRun.outcome === 'forbidden') {
-    return { ...skip(dryRun.why), command: `kubectl auth can-i create jobs -n ${config.namespace}` };
-  }
+  if (dryRun.outcome === 'forbidden') return forbiddenStep(dryRun, config);
   // Without the namespace of the Job, the API server does not call the daemon, so its log has nothing about it.
   if (dryRun.outcome === 'failed') {
     return fail(dryRun.why, observations.namespaceLabels === 'absent' ? undefined : logs);

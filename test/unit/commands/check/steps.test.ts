@@ -117,6 +117,18 @@ describe('the steps of check', () => {
     assert.equal(named('dry-run', { dryRun, namespaceLabels: 'absent' })?.command, undefined);
   });
 
+  test('a dry run that the user may not send is skipped with how to ask for the right, and in a Pod with whose right it is', () => {
+    const dryRun = { outcome: 'forbidden', why: 'jobs.batch is forbidden' } as const;
+    const outside = named('dry-run', { dryRun: { ...dryRun, isInPod: false } });
+    assert.equal(outside?.command, 'kubectl auth can-i create jobs -n vela-system');
+    const { result, message, command } = named('dry-run', { dryRun: { ...dryRun, isInPod: true } }) ?? assert.fail();
+    assert.deepEqual([result, command], ['skipped', undefined]);
+    assert.match(
+      message,
+      /^jobs\.batch is forbidden\. .* the account of the daemon must not create Jobs: run check outside/,
+    );
+  });
+
   test('a policy file without a rule for the Job skips the dry run, so the verdict is incomplete', () => {
     const policy: Policy = {
       rules: [{ name: 'none', match: { jobName: 'x' }, set: { backoffLimit: 0, restartPolicy: 'Never' } }],
