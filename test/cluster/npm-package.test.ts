@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -27,6 +27,8 @@ describe('the npm package, installed in an empty folder', () => {
   before(async () => {
     parent = await mkdtemp(join(tmpdir(), 'terraform-daemon-npm-'));
     await run('npm', ['run', 'sbom'], { cwd: projectFile('.') });
+    await mkdir(join(parent, 'package'));
+    await writeFile(join(parent, 'package', '.env'), 'a file that a user left in the folder');
     await writeNpmPackage(join(parent, 'package'));
     await run('npm', ['pack', '--pack-destination', parent], { cwd: join(parent, 'package') });
     const tarball = join(parent, `${name.replace('@', '').replace('/', '-')}-${packageJson.version}.tgz`);
@@ -62,6 +64,12 @@ describe('the npm package, installed in an empty folder', () => {
     assert.equal(fields.repository.url, `git+${packageJson.repository}.git`);
     assert.deepEqual([fields.scripts, fields.dependencies, fields.devDependencies], [undefined, undefined, undefined]);
   });
+
+  it('an npm package with a bundle of another version is refused', () =>
+    assert.rejects(
+      writeNpmPackage(join(parent, 'refused'), '97.6.5'),
+      /^Error: dist\/terraform-daemon\.js --version: found 1\S+: must be 97\.6\.5\. Run npm run build\.$/,
+    ));
 
   it('npx runs the commands of the package on the lowest Node.js against a daemon that runs from the package too', async () => {
     assert.equal(await npx('--version'), `${packageJson.version}\n`);

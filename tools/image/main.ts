@@ -5,14 +5,16 @@ import packageJson from '../../package.json' with { type: 'json' };
 
 /** `npm run image`: builds the image with buildah, podman or docker, the first that works. */
 
-const { name, version, repository } = packageJson;
+const { version, repository } = packageJson;
+/** Not the name of the npm package, which can have a scope. */
+const DEFAULT_TAG = `terraform-daemon:${version}`;
 
 /** The programs that can build the image, in the order in which this script tries them. */
 const ENGINES = ['buildah', 'podman', 'docker'];
 
 const USAGE = `npm run image -- [OPTION…] [-- ARGUMENT…]
 
-  --tag NAME          name of the image; can be repeated (default: ${name}:${version})
+  --tag NAME          name of the image; can be repeated (default: ${DEFAULT_TAG})
   --engine ENGINE     ${ENGINES.join(', ')} (default: the first that works)
   --build-base IMAGE  base image of the build: Node.js with npm and a shell
   --run-base IMAGE    base image of the result: Node.js at /nodejs/bin/node
@@ -108,7 +110,7 @@ const secrets = [...secret('npmrc'), ...secret('ca')];
 const engine = findEngine();
 const args = [
   'build',
-  ...(values.tag ?? [`${name}:${version}`]).map((tag) => `--tag=${tag}`),
+  ...(values.tag ?? [DEFAULT_TAG]).map((tag) => `--tag=${tag}`),
   ...Object.entries(buildArguments).flatMap(([key, value]) =>
     value === undefined ? [] : `--build-arg=${key}=${value}`,
   ),

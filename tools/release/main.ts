@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -18,6 +18,8 @@ const FOLDER = 'dist/release';
 const { values } = parseArgs({ options: { image: { type: 'string' }, digest: { type: 'string' } } });
 const { image: name, digest } = values;
 if (name === undefined || digest === undefined) throw new Error('--image and --digest: missing');
+// The release publishes all files of the folder, also a chart of an older version.
+await rm(FOLDER, { recursive: true, force: true });
 await mkdir(FOLDER, { recursive: true });
 await writeFile(join(FOLDER, 'notes.md'), releaseNotes(await readFile('CHANGELOG.md', 'utf8'), packageJson.version));
 await writeFile(join(FOLDER, 'install.yaml'), await installFile({ name, digest }));
