@@ -14,7 +14,7 @@ const PACKAGE = {
   repository: 'https://github.com/A-Team/terraform-daemon',
   bugs: { email: 'a-team@example.org' },
 };
-const RUN = { tag: 'v1.2.3', repository: PACKAGE.repository };
+const RUN = { tag: 'v1.2.3', repository: PACKAGE.repository, published: ['0.0.0', '1.2.2'] };
 /** The host that stands for the host of the owner. `npm run docs` replaces it in all files. */
 const PLACEHOLDER = 'https://git.example.com/';
 
@@ -54,6 +54,8 @@ describe('npm run docs', () => {
     assert.match(await read('examples/flux.yaml'), /ref: { tag: v97\.6\.5 }/);
     assert.match(await read('docs/how-to/use-from-a-laptop.md'), /^npx @a-team\/tfd check$/m);
     assert.match(await read('SECURITY.md'), /`a@example\.org`/);
+    // A name with a scope is no name of an image.
+    await checkout.run('npm run --silent image -- --help | grep -F "(default: terraform-daemon:97.6.5)"');
     // A second run finds the values of the first one.
     await checkout.run(
       `npm pkg set version=${packageJson.version} repository=${packageJson.repository} && npm run docs`,
@@ -81,7 +83,29 @@ describe('the names of a release', () => {
       version: '1.2.3',
       image: 'ghcr.io/a-team/terraform-daemon',
       charts: 'oci://ghcr.io/a-team/terraform-daemon/charts',
+      npmTag: 'latest',
     });
+  });
+
+  it('only a release without a higher version on npm gets the dist-tag latest', () => {
+    const cases: readonly (readonly [version: string, published: readonly string[], tag: string])[] = [
+      ['1.0.0', ['0.0.0'], 'latest'],
+      ['1.0.1', ['0.0.0', '1.0.0', '1.1.0'], 'release-1.0'],
+      ['1.9.1', ['1.9.0', '1.10.0'], 'release-1.9'],
+      ['1.10.0', ['1.9.0', '1.11.0-rc.1'], 'latest'],
+      ['1.1.0-rc.1', ['1.0.0'], 'next'],
+    ];
+    for (const [version, published, tag] of cases) {
+      const { npmTag } = releaseOf({ ...PACKAGE, version }, { ...RUN, tag: `v${version}`, published });
+      assert.equal(npmTag, tag, version);
+    }
+  });
+
+  it('a release of a version that npm has is refused', () => {
+    assert.throws(
+      () => releaseOf(PACKAGE, { ...RUN, published: ['1.2.3'] }),
+      /^Error: package\.json: version: invalid value "1\.2\.3": must be "a version that npm does not have"/,
+    );
   });
 
   it('a release with a tag other than the version of package.json is refused', () => {
