@@ -43,7 +43,7 @@ describe('the files of a release', () => {
     assert.ok(manifest.includes(`sha256: ${sha256}\n`));
     await promisify(execFile)('tar', ['-xzf', archive, '-C', folder]);
     const { stdout } = await promisify(execFile)(join(folder, 'kubectl-terraform_daemon'), ['--help']);
-    assert.match(stdout, /kubectl terraform-daemon check/);
+    assert.match(stdout, /kubectl terraform-daemon inspect/);
     await access(join(folder, 'LICENSE'));
   });
 
