@@ -11,6 +11,14 @@ import {
 import { BACKDATE_MS, type CertificateOptions, type CertificatePair } from './certificate-set.ts';
 import { parseCertificate } from './x509.ts';
 
+/** Issues the certificates of a certificate set. */
+export interface Issuer {
+  /** @throws OperatorError `CERTIFICATE_ISSUE_FAILED` */
+  authority(options: CertificateOptions, now: Date): Promise<CertificatePair>;
+  /** @throws OperatorError `CERTIFICATE_ISSUE_FAILED` */
+  serving(options: CertificateOptions, ca: CertificatePair, now: Date): Promise<CertificatePair>;
+}
+
 /**
  * Issues a self-signed CA whose name constraints permit only the server names and their subdomains (RFC 5280
  * §4.2.1.10), so that a stolen key cannot sign for other names in the cluster.
@@ -51,6 +59,9 @@ export function issueServingCertificate(options: CertificateOptions, ca: Certifi
   };
   return issue(options.keySize, template, ca);
 }
+
+/** The issuer of the daemon: each certificate gets a new key. */
+export const issuer: Issuer = { authority: issueCertificateAuthority, serving: issueServingCertificate };
 
 type Template = Omit<CertificateTemplate, 'publicKey' | 'serialNumber' | 'issuer'>;
 

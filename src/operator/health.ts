@@ -49,6 +49,23 @@ export function readiness(health: Health, names: ServerNames, now: Date): Check[
 
 const causeText = ({ code, message }: OperatorError): string => truncate(`${code}: ${oneLine(message)}`, LONGEST_CAUSE);
 
+/** What has been reached when a pass has ended. */
+interface Reached {
+  readonly hasSucceeded: boolean;
+  /** Whether the Lease was checked, or the check timed out, before the pass began. */
+  readonly isLeaseChecked: boolean;
+  /** The readiness checks after the pass. */
+  readonly checks: readonly Check[];
+}
+
+/** Returns the phase after a pass. A daemon enters at most one phase with each pass. Pure. */
+export function nextPhase(phase: DaemonPhase, { hasSucceeded, isLeaseChecked, checks }: Reached): DaemonPhase {
+  // API servers call a replica whose readiness checks pass, even if its last pass has failed.
+  const isCalled = checks.every(({ problem }) => problem === undefined);
+  if (phase === 'starting') return hasSucceeded || isCalled ? 'serving' : phase;
+  return hasSucceeded && isLeaseChecked ? 'running' : phase;
+}
+
 /** Returns the check that fails if the reconcile loop hangs, so that the kubelet restarts the replica. */
 export function liveness({ beatAt }: Health, now: Date): Check[] {
   const ageMs = beatAt ? now.getTime() - beatAt.getTime() : 0;

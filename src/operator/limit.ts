@@ -38,3 +38,12 @@ function heldProblem(reason: string, by: WriteHold['by'], reference: string): Op
       : 'the repair is rate-limited, because another writer keeps reverting it';
   return new OperatorError('WRITES_PAUSED', `Secret ${reference} must be written (${reason}), but ${why}`);
 }
+
+/** Returns when the next certificate step or the next delayed repair is due; `undefined` if no step is planned. Pure. */
+export function dueAt({ certificates, held, observed }: LimitedPlan): Date | undefined {
+  const moments = [held.secret, held.registration].flatMap((one) =>
+    one?.by === 'conflict' ? observed.now.getTime() + one.delayMs : [],
+  );
+  if (certificates?.until) moments.push(certificates.until.getTime());
+  return moments.length === 0 ? undefined : new Date(Math.min(...moments));
+}

@@ -14,7 +14,7 @@ import { createEvents, type PublishEvent } from '../telemetry/events.ts';
 import { createApp } from '../webhook/app.ts';
 import { logRefused, type Refused } from '../webhook/refused-connections.ts';
 import { type EndpointServer, openServer } from '../webhook/server.ts';
-import { liveness, readiness } from './health.ts';
+import { liveness, nextPhase, readiness } from './health.ts';
 import { duringLease, holdLease, leaseTimings, stillHolds } from './lease.ts';
 import type { DaemonPhase } from './observe.ts';
 import { type ProbeServer, startProbes } from './probe-server.ts';
@@ -229,14 +229,12 @@ function enterNextPhase(
   isLeaseChecked: boolean,
 ): void {
   const { log, now } = dependencies;
-  const hasSucceeded = state.failure === undefined;
   const checks = readiness({ ...reconciler.memory(), phase: state.phase }, config.certificates.names, now());
-  // API servers call a replica whose readiness checks pass, even if its last pass has failed.
-  const isCalled = checks.every(({ problem }) => problem === undefined);
-  if (state.phase === 'starting' && (hasSucceeded || isCalled)) state.phase = 'serving';
-  else if (state.phase === 'serving' && hasSucceeded && isLeaseChecked) {
-    state.phase = 'running';
+  const next = nextPhase(state.phase, { hasSucceeded: state.failure === undefined, isLeaseChecked, checks });
+  if (next === state.phase) return;
+  state.phase = next;
+  if (next === 'running') {
     log.info('ready', { port: server.port, probesPort: probes.port, sinceStartMs: Math.round(performance.now()) });
-  } else return;
+  }
   triggers.wake('resync');
 }

@@ -5,7 +5,7 @@ import type { Config } from '../cli/config.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { timings } from '../lib/timings.ts';
 import { apply, type PassOutcome } from './apply.ts';
-import { type LimitedPlan, limit } from './limit.ts';
+import { dueAt, limit } from './limit.ts';
 import { initialMemory, type Memory } from './memory.ts';
 import { type DaemonPhase, type Observed, observe, type Sources } from './observe.ts';
 import { createDecide, type Plan } from './plan.ts';
@@ -85,13 +85,4 @@ export function createReconciler(config: Config, dependencies: ReconcilerDepende
     );
   }
   return { pass, memory: () => memory };
-}
-
-/** Returns when the next certificate step or the next delayed repair is due. */
-function dueAt({ certificates, held, observed }: LimitedPlan): Date | undefined {
-  const moments = [held.secret, held.registration].flatMap((one) =>
-    one?.by === 'conflict' ? observed.now.getTime() + one.delayMs : [],
-  );
-  if (certificates?.until) moments.push(certificates.until.getTime());
-  return moments.length === 0 ? undefined : new Date(Math.min(...moments));
 }
