@@ -191,6 +191,7 @@ async function keepReconciling(operator: ListeningOperator): Promise<void> {
   const { config, dependencies, reconciler, server, reloads, triggers, signal, state } = operator;
   const { now, log, metrics } = dependencies;
   const isFromFiles = config.certificateDirectory !== undefined;
+  const { settleMs } = config.certificates;
   let failures = 0;
   triggers.wake('resync');
   for await (const reasons of triggers) {
@@ -217,9 +218,8 @@ async function keepReconciling(operator: ListeningOperator): Promise<void> {
       state.failure = error;
     }
     enterNextPhase(operator, isLeaseChecked);
-    triggers.resyncIn(
-      nextResyncMs({ until, now: now(), failures, isFromFiles, isStarting: state.phase === 'starting' }),
-    );
+    const isStarting = state.phase === 'starting';
+    triggers.resyncIn(nextResyncMs({ until, now: now(), failures, isFromFiles, settleMs, isStarting }));
   }
 }
 

@@ -44,7 +44,7 @@ const rows: readonly (Partial<ResyncInputs> & { readonly what: string; readonly 
 describe('nextResyncMs', () => {
   for (const { what, expectedMs, ...outlook } of rows) {
     test(`nextResyncMs returns ${expectedMs} ms if ${what}`, () => {
-      const usual = { until: undefined, now, failures: 0, isFromFiles: false, isStarting: false };
+      const usual = { until: undefined, now, failures: 0, isFromFiles: false, settleMs: 120_000, isStarting: false };
       assert.equal(nextResyncMs({ ...usual, ...outlook }), expectedMs);
     });
   }
