@@ -36,12 +36,13 @@ export function openCluster(raw: RawOptions, fileProblems: readonly string[] = [
   const kubeconfig = readKubeconfigOption(raw);
   const config = readConfig(raw, namespace, [...fileProblems, ...kubeconfig.problems]);
   const clients = connect(kubeconfig.content, never);
-  const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
+  const replica = hostname();
+  const secret = { namespace: config.namespace, name: config.secretName, replica };
   return {
     config,
     callJson: clients.callJson,
     secrets: createSecretStore(clients, secret),
-    registrations: createRegistrationStore(clients, config.registration.name),
+    registrations: createRegistrationStore(clients, { name: config.registration.name, replica }),
     /** Observations that help to explain a problem. Each one is `undefined` if this user cannot read it. */
     readFailure: () => readReconcileFailure(clients.callJson, secret),
     readNamespacePhase: () => readNamespacePhase(clients.callJson, config.namespace),

@@ -9,7 +9,7 @@ function replaceOn(code: number, body: object) {
   const callJson: CallJson = async () => {
     throw Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
   };
-  const store = createRegistrationStore({ callJson }, 'webhook');
+  const store = createRegistrationStore({ callJson }, { name: 'webhook', replica: 'one' });
   return store.replaceEntry({ metadata: { resourceVersion: '7' } }, 0, foreignEntry());
 }
 
