@@ -22,7 +22,8 @@ export type CertificateDecision =
   | { readonly action: 'replace'; readonly reason: Reason }
   /**
    * Another writer has put a different certificate set into the Secret. Add the CAs of the live CA bundle to that set,
-   * and keep the serving certificate that this replica presents as the `former` certificate of that set.
+   * and keep the serving certificate that this replica presents as the `former` certificate of that set, if it is of
+   * one of these CAs.
    */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */

@@ -6,7 +6,7 @@ import {
   type Phase,
   phases,
 } from './certificate-set.ts';
-import { type Asked, askedFor, PREFIX } from './secret-annotations.ts';
+import { type Asked, askedFor, PHASE, PHASE_SINCE, PREFIX, RETIRED } from './secret-annotations.ts';
 import { isOurs, MANAGED_BY } from './secret-ownership.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
@@ -57,8 +57,9 @@ export function fromSecret({ data, annotations }: StoredSecret): CertificateSet 
     former: data['former-tls.crt']
       ? { certificate: text('former-tls.crt'), privateKey: text('former-tls.key') }
       : undefined,
-    phase: readPhase(annotations[`${PREFIX}/phase`], hasNext, splitCertificates(caBundle).length),
-    phaseSince: readDate(annotations[`${PREFIX}/phase-since`]),
+    phase: readPhase(annotations[PHASE], hasNext, splitCertificates(caBundle).length),
+    phaseSince: readDate(annotations[PHASE_SINCE]),
+    ...(annotations[RETIRED] ? { retired: annotations[RETIRED].split(', ') } : {}),
   };
 }
 
@@ -87,8 +88,9 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
       ...describe('next-ca', set.nextCa?.certificate),
       ...describe('serving', set.serving.certificate),
       [`${PREFIX}/names`]: [...names.dns, ...names.ip].join(', '),
-      [`${PREFIX}/phase`]: set.phase,
-      [`${PREFIX}/phase-since`]: set.phaseSince?.toISOString() ?? null,
+      ...(set.retired && { [RETIRED]: set.retired.join(', ') }),
+      [PHASE]: set.phase,
+      [PHASE_SINCE]: set.phaseSince?.toISOString() ?? null,
     },
     data: {
       'tls.crt': toBase64(set.serving.certificate),
@@ -124,7 +126,7 @@ export function issuedBecause(
 
 /** Whether the phase annotation contradicts the stored certificates. */
 export const isPhaseWrong = (stored: StoredSecret): boolean =>
-  (stored.annotations[`${PREFIX}/phase`] ?? 'stable') !== fromSecret(stored).phase;
+  (stored.annotations[PHASE] ?? 'stable') !== fromSecret(stored).phase;
 
 /**
  * Returns the requested rotation, and whether the phase annotation is wrong. Returns neither for a Secret without the
