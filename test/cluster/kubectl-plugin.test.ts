@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { AppsV1Api, KubeConfig } from '@kubernetes/client-node';
+import { AppsV1Api, KubeConfig, type V1PodStatus } from '@kubernetes/client-node';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { KUBECTL_COMPLETION, kubectlCompletion } from '../../tools/docs/kubectl-completion.ts';
 import { INSTALL } from '../../tools/manifests/kustomize.ts';
@@ -27,6 +29,25 @@ describe('kubectl terraform-daemon', () => {
     return { metadata: spec.template.metadata, spec: spec.template.spec };
   }
 
+  /** Runs the plugin until its Pod exists, and then sends SIGINT to its process group, as Ctrl-C does. */
+  async function interrupted(shell: string, podStatus: V1PodStatus = {}) {
+    const child = plugin.start(shell, 'applies');
+    const stderr = text(child.stderr);
+    const ended = once(child, 'close');
+    const pod = await eventually(async () => {
+      const [created] = await pods();
+      assert.ok(created);
+      return created;
+    });
+    const name = pod.metadata?.name ?? '';
+    const body = { ...pod, status: { phase: 'Pending', ...podStatus } };
+    await cluster.core.replaceNamespacedPodStatus({ namespace: NAMESPACE, name, body });
+    assert.ok(child.pid);
+    process.kill(-child.pid, 'SIGINT');
+    await ended;
+    return { exitCode: child.exitCode, stderr: await stderr, pod };
+  }
+
   it('prints a help that says which commands need the rights of the user, and exits with code 2 without a command', async () => {
     const help = await plugin.run('--help');
     assert.equal(help.exitCode, 0);
@@ -41,7 +62,10 @@ describe('kubectl terraform-daemon', () => {
   it('names the option --namespace if the namespace has no Deployment of the daemon', async () => {
     const { exitCode, stderr } = await plugin.run('--namespace', 'default', 'check');
     assert.equal(exitCode, 2);
-    assert.match(stderr, /no Deployment with the label app=terraform-daemon in namespace default: set .* --namespace/);
+    assert.match(
+      stderr,
+      /no Deployment with the label app=terraform-daemon .* is in namespace default: set .* --namespace/,
+    );
   });
 
   it('reports the error of kubectl, and creates no Pod, if the context does not exist', async () => {
@@ -49,6 +73,22 @@ describe('kubectl terraform-daemon', () => {
     assert.equal(exitCode, 1);
     assert.match(stderr, /context "nowhere" does not exist/);
     assert.deepEqual(await pods(), []);
+  });
+
+  it('reports the error of kubectl, and calls no other cluster, if the file of --kubeconfig does not exist', async () => {
+    for (const option of [['--kubeconfig', '/no/such/file'], ['--kubeconfig=/no/such/file']]) {
+      const { exitCode, stderr } = await plugin.run(...option, 'check');
+      assert.equal(exitCode, 1);
+      assert.equal(stderr, 'error: stat /no/such/file: no such file or directory\n');
+    }
+  });
+
+  it('exits with code 2 if an option before the command has no value', async () => {
+    for (const options of [['--context=', 'check'], ['-n', '', 'check'], ['--kubeconfig'], ['-n']]) {
+      const { exitCode, stderr } = await plugin.run(...options);
+      assert.equal(exitCode, 2);
+      assert.match(stderr, /^kubectl terraform-daemon: -[^ ]+: must have a value$/m);
+    }
   });
 
   it('creates a Pod like the Pods of the daemon if none runs, which a restricted namespace admits', async () => {
@@ -82,6 +122,65 @@ describe('kubectl terraform-daemon', () => {
     assert.equal(pod.spec?.restartPolicy, 'Never');
     assert.equal(pod.metadata?.labels?.app, undefined); // the Service selects by this label
   });
+
+  it('copies the container of the daemon, which is the second one, from one of two Deployments', async () => {
+    const config = new KubeConfig();
+    config.loadFromFile(cluster.kubeconfig);
+    const apps = config.makeApiClient(AppsV1Api);
+    const { metadata, spec } = await podTemplate();
+    const [daemon] = spec.containers;
+    assert.ok(daemon);
+    const deployments = [
+      { name: 'a-other', containers: [{ ...daemon, name: 'other' }] },
+      { name: 'b-sidecar', containers: [{ name: 'proxy', image: 'example.com/proxy:1' }, daemon] },
+    ];
+    for (const { name, containers } of deployments) {
+      await apps.createNamespacedDeployment({
+        namespace: NAMESPACE,
+        body: {
+          metadata: { name, labels: { app: 'terraform-daemon' } },
+          spec: {
+            selector: { matchLabels: metadata?.labels ?? {} },
+            template: { metadata: metadata ?? {}, spec: { ...spec, containers } },
+          },
+        },
+      });
+    }
+    const { stderr, exitCode, pod } = await interrupted('sh');
+    for (const { name } of deployments) await apps.deleteNamespacedDeployment({ namespace: NAMESPACE, name });
+    assert.equal(exitCode, 130, stderr);
+    const [container] = pod.spec?.containers ?? [];
+    assert.equal(container?.image, daemon.image);
+    assert.deepEqual(container?.volumeMounts, daemon.volumeMounts);
+    assert.deepEqual(container?.securityContext, daemon.securityContext);
+  });
+
+  // As a kubelet and a scheduler write them.
+  const unpulled = {
+    image: '',
+    imageID: '',
+    name: 'terraform-daemon',
+    ready: false,
+    restartCount: 0,
+    state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image' } },
+  };
+  const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' };
+  const causes: readonly [string, V1PodStatus, string][] = [
+    [
+      'sh',
+      { conditions: [{ type: 'PodScheduled', status: 'True' }], containerStatuses: [unpulled] },
+      'ImagePullBackOff',
+    ],
+    ['bash', { conditions: [unscheduled] }, '0/1 nodes'],
+  ];
+  for (const [shell, status, reason] of causes) {
+    it(`says that the new Pod has not started because of ${reason}, and deletes it, after Ctrl-C in ${shell}`, async () => {
+      const { exitCode, stderr } = await interrupted(shell, status);
+      assert.equal(exitCode, 130, stderr);
+      assert.match(stderr, new RegExp(`Pod [^ ]+ has not started: .*${reason}`));
+      assert.deepEqual(await pods(), []);
+    });
+  }
 
   it('calls a Pod of the daemon whose container runs, rather than one whose container does not', async () => {
     const { metadata, spec } = await podTemplate();

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { delimiter, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { ensureBinaries } from '../../../tools/control-plane/binaries.ts';
 import { projectFile } from '../docs.ts';
 import { onTerminal, type TerminalOutput } from '../pseudo-terminal.ts';
@@ -13,6 +14,8 @@ export interface KubectlPlugin {
   readonly run: (...args: readonly string[]) => Promise<Ended>;
   /** Runs `kubectl terraform-daemon` on a pseudo-terminal. */
   readonly onTerminal: (...args: readonly string[]) => Promise<TerminalOutput>;
+  /** Starts the script of the plugin with a shell, in its own process group, as a terminal does. */
+  readonly start: (shell: string, ...args: readonly string[]) => ChildProcessByStdio<null, null, Readable>;
 }
 
 export async function kubectlPlugin(kubeconfig: string): Promise<KubectlPlugin> {
@@ -29,9 +32,12 @@ export async function kubectlPlugin(kubeconfig: string): Promise<KubectlPlugin> 
         resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr }),
       );
     });
+  const script = projectFile('kubectl-plugin/kubectl-terraform_daemon');
   return {
     kubectl,
     run: (...args) => kubectl('terraform-daemon', ...args),
     onTerminal: (...args) => onTerminal([binaries.kubectl, 'terraform-daemon', ...args], { env }),
+    start: (shell, ...args) =>
+      spawn(shell, [script, ...args], { env, detached: true, stdio: ['ignore', 'ignore', 'pipe'] }),
   };
 }
