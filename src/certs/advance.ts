@@ -3,7 +3,6 @@ import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import type { CertificateDecision, SetRules } from './decide.ts';
 import type { Issuer } from './issue.ts';
 import type { Situation } from './situation.ts';
-import { fingerprintOf } from './x509.ts';
 
 /** A decision that changes part of a certificate set: every action except `keep`, `recreate` and `replace`. */
 export type SetStep = Exclude<CertificateDecision, { readonly action: 'keep' | 'recreate' | 'replace' }>;
@@ -42,7 +41,7 @@ export function createSteps(options: CertificateOptions, { bundles, swap }: SetR
       case 'switch':
         return takeOver(set, now);
       case 'retire':
-        return retire(set);
+        return { ...set, caBundle: set.ca.certificate, phase: 'stable', phaseSince: undefined };
     }
   }
 
@@ -79,15 +78,4 @@ export function createSteps(options: CertificateOptions, { bundles, swap }: SetR
   }
 
   return { advance, replace };
-}
-
-/** Number of retired CAs that the Secret names. A tool that restores older objects can restore any of them. */
-const MOST_RETIRED = 8;
-
-/** Leaves the current CA alone in the bundle. */
-function retire(set: CertificateSet): CertificateSet {
-  const { ca, caBundle } = set;
-  const leaving = splitCertificates(caBundle).filter((pem) => pem !== joinCertificates([ca.certificate]));
-  const retired = [...new Set([...leaving.map(fingerprintOf), ...(set.retired ?? [])])].slice(0, MOST_RETIRED);
-  return { ...set, caBundle: ca.certificate, retired, phase: 'stable', phaseSince: undefined };
 }

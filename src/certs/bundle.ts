@@ -3,7 +3,7 @@ import type { CertificateOptions, CertificateSet } from './certificate-set.ts';
 import { isConstrainedTo } from './name-constraints.ts';
 import type { Reason } from './reason-texts.ts';
 import type { Situation } from './situation.ts';
-import { fingerprintOf, isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
+import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
 
 /**
  * Maximum number of earlier CAs in the bundle. A rotation needs one. Four leave room for a Secret that is lost several
@@ -60,19 +60,12 @@ export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) 
   }
 
   /**
-   * Whether the live bundle has a usable CA that neither is in the set nor has been retired: another writer has put an
-   * older set into the Secret, and a replica may present a certificate of that CA. A retired CA counts only if it
-   * verifies the certificate that this replica presents, and no CA of the set does.
+   * Whether a usable CA of the live bundle verifies the certificate that this replica presents, and no CA of the set
+   * does.
    */
-  function isLeftBehind(
-    { caBundle, retired = [] }: CertificateSet,
-    { now, liveBundle, presented }: Situation,
-  ): boolean {
-    const known = splitCertificates(caBundle);
-    const others = usableAuthorities(liveBundle ?? ('' as Pem), { now, presented }, known);
-    if (others.some((pem) => !retired.includes(fingerprintOf(pem)))) return true;
-    if (presented === undefined || isTrustedBy(presented, caBundle, now)) return false;
-    return isTrustedBy(presented, joinCertificates(others), now);
+  function isLeftBehind({ caBundle }: CertificateSet, { now, liveBundle, presented }: Situation): boolean {
+    if (presented === undefined || liveBundle === undefined || isTrustedBy(presented, caBundle, now)) return false;
+    return isTrustedBy(presented, joinCertificates(usableAuthorities(liveBundle, { now, presented })), now);
   }
 
   return { usableAuthorities, bundleProblem, isLeftBehind };

@@ -38,11 +38,6 @@ export interface CertificateSet extends ServingCertificates {
    */
   readonly former: CertificatePair | undefined;
   readonly phase: Phase;
-  /**
-   * The SHA-256 fingerprints of the CAs that have left the CA bundle at the end of a rotation, the last one first. The
-   * daemon removes no other usable CA from the live CA bundle, because a replica may present a certificate of that CA.
-   */
-  readonly retired?: readonly string[] | undefined;
   /** When the phase began; `undefined` if the annotation is missing or invalid. */
   readonly phaseSince: Date | undefined;
 }

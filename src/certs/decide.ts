@@ -22,8 +22,7 @@ export type CertificateDecision =
   | { readonly action: 'replace'; readonly reason: Reason }
   /**
    * Another writer has put a different certificate set into the Secret. Add the CAs of the live CA bundle to that set,
-   * and keep the serving certificate that this replica presents as the `former` certificate of that set, if it is of
-   * one of these CAs.
+   * and keep the serving certificate that this replica presents as the `former` certificate of that set.
    */
   | { readonly action: 'adopt'; readonly reason: Reason }
   /** Repair the CA bundle or the phase annotation. */

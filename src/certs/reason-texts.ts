@@ -18,7 +18,7 @@ export const reasons = {
   'duplicate-ca': 'the CA bundle has the same certificate twice',
   'unparsable-bundle': 'the CA bundle has a block that cannot be parsed',
   swapped:
-    'another writer has replaced the certificates in the Secret, and a CA that API servers trust is not among the new CAs',
+    'another writer has replaced the certificates in the Secret, and the new CA bundle does not verify the presented certificate',
   'wrong-phase': 'the phase annotation of the Secret contradicts its certificates',
   restart: 'the daemon has started, and --rotate-on-start is true',
   asked: 'a user requested it with the annotation terraform.job.kb.io/rotate',

@@ -5,7 +5,6 @@ export const PHASE = `${PREFIX}/phase`;
 export const PHASE_SINCE = `${PREFIX}/phase-since`;
 export const ROTATE = `${PREFIX}/rotate`;
 export const PAUSED = `${PREFIX}/paused`;
-export const RETIRED = `${PREFIX}/retired-ca-fingerprints-sha256`;
 
 /** The certificate that the annotation `terraform.job.kb.io/rotate` asks to replace. */
 export type Asked = 'serving' | 'ca';

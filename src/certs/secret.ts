@@ -6,7 +6,7 @@ import {
   type Phase,
   phases,
 } from './certificate-set.ts';
-import { type Asked, askedFor, PHASE, PHASE_SINCE, PREFIX, RETIRED } from './secret-annotations.ts';
+import { type Asked, askedFor, PHASE, PHASE_SINCE, PREFIX } from './secret-annotations.ts';
 import { isOurs, MANAGED_BY } from './secret-ownership.ts';
 import { issuedAt, parseCertificate } from './x509.ts';
 
@@ -59,7 +59,6 @@ export function fromSecret({ data, annotations }: StoredSecret): CertificateSet 
       : undefined,
     phase: readPhase(annotations[PHASE], hasNext, splitCertificates(caBundle).length),
     phaseSince: readDate(annotations[PHASE_SINCE]),
-    ...(annotations[RETIRED] ? { retired: annotations[RETIRED].split(', ') } : {}),
   };
 }
 
@@ -88,7 +87,6 @@ export function toSecret(set: CertificateSet, { names }: CertificateOptions): Se
       ...describe('next-ca', set.nextCa?.certificate),
       ...describe('serving', set.serving.certificate),
       [`${PREFIX}/names`]: [...names.dns, ...names.ip].join(', '),
-      ...(set.retired && { [RETIRED]: set.retired.join(', ') }),
       [PHASE]: set.phase,
       [PHASE_SINCE]: set.phaseSince?.toISOString() ?? null,
     },

@@ -22,9 +22,6 @@ export const parseCertificate = (pem: string) => ifReadable(() => new X509Certif
 /** Returns the private key of a PEM text, or `undefined` if it cannot be parsed. */
 export const parsePrivateKey = (pem: string) => ifReadable(() => createPrivateKey(pem));
 
-/** Returns the SHA-256 fingerprint of a certificate; empty if it cannot be parsed. */
-export const fingerprintOf = (pem: Pem): string => parseCertificate(pem)?.fingerprint256 ?? '';
-
 /** Returns when the daemon issued the certificate: one hour after its notBefore date. */
 export const issuedAt = (certificate: X509Certificate): Date =>
   new Date(certificate.validFromDate.getTime() + BACKDATE_MS);

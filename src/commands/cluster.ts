@@ -36,13 +36,12 @@ export function openCluster(raw: RawOptions, fileProblems: readonly string[] = [
   const kubeconfig = readKubeconfigOption(raw);
   const config = readConfig(raw, namespace, [...fileProblems, ...kubeconfig.problems]);
   const clients = connect(kubeconfig.content, never);
-  const replica = hostname();
-  const secret = { namespace: config.namespace, name: config.secretName, replica };
+  const secret = { namespace: config.namespace, name: config.secretName, replica: hostname() };
   return {
     config,
     callJson: clients.callJson,
     secrets: createSecretStore(clients, secret),
-    registrations: createRegistrationStore(clients, { name: config.registration.name, replica }),
+    registrations: createRegistrationStore(clients, config.registration.name),
     /** Observations that help to explain a problem. Each one is `undefined` if this user cannot read it. */
     readFailure: () => readReconcileFailure(clients.callJson, secret),
     readNamespacePhase: () => readNamespacePhase(clients.callJson, config.namespace),

@@ -1,7 +1,7 @@
 import type { V1ManagedFieldsEntry, V1ObjectMeta } from '@kubernetes/client-node';
 import { asObject } from '../lib/json.ts';
 
-/** The daemon's name in `managedFields`. Creating the Secret, the registration or the Lease adds a slash and the name of the replica. */
+/** The daemon's name in `managedFields`. Creating the Secret or the Lease adds a slash and the name of the replica. */
 export const FIELD_MANAGER = 'terraform-daemon';
 
 const isOfDaemon = ({ manager }: V1ManagedFieldsEntry): boolean => manager?.split('/')[0] === FIELD_MANAGER;

@@ -75,7 +75,7 @@ function openStores(
   return {
     server,
     secrets: createSecretStore(calls, { namespace, name: secretName, replica, metadata }),
-    registrations: createRegistrationStore(calls, { name: registration.name, replica }),
+    registrations: createRegistrationStore(calls, registration.name),
     jobs: createJobStore(clients, backstopNamespaces),
     configurations: createConfigurationStore(clients.callJson),
     lease: createLeaseStore(

@@ -24,11 +24,11 @@ const SHORTEST_MS = 100;
  * Returns the milliseconds until the next resync. Pure.
  *
  * The longest pause is half of the settle time: a replica that has missed the watch event of a switch must present a
- * certificate of the new CA before the old CA leaves the CA bundle, also if its pass takes long.
+ * certificate of the new CA before the old CA leaves the CA bundle.
  */
 export function nextResyncMs({ until, now, failures, isFromFiles, settleMs, isStarting }: ResyncInputs): number {
   const resyncMs = isFromFiles ? longestForFilesMs : Math.min(longestMs, settleMs / 2);
-  const longestBackoffMs = isStarting ? longestAtStartMs : resyncMs;
+  const longestBackoffMs = isStarting ? longestAtStartMs : Math.max(resyncMs, longestAtStartMs);
   if (failures > 0) return exponentialBackoffMs(failures, { firstMs, longestMs: longestBackoffMs });
   const dueMs = until === undefined ? resyncMs : until.getTime() - now.getTime();
   return Math.min(Math.max(dueMs, SHORTEST_MS), resyncMs);

@@ -10,8 +10,6 @@ export interface RegistrationStore {
    * Creates or updates the daemon's webhook by server-side apply. Resolves with the stored object.
    *
    * @param live the object as read before; absent if there was none.
-   * @throws OperatorError `KUBE_CONFLICT` if the object was changed since it was read, or if `live` is absent and
-   * another replica has created the webhook; the other `KUBE_…` codes.
    */
   apply(desired: DesiredRegistration, live?: V1MutatingWebhookConfiguration): Promise<V1MutatingWebhookConfiguration>;
   /**

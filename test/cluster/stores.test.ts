@@ -43,11 +43,12 @@ secretStoreContract('an API server', async () => {
 registrationStoreContract('an API server', async () => {
   await cluster.forgetDaemon();
   const name = REGISTRATION;
-  const clients = connect(readValidKubeconfig(cluster.daemonKubeconfig), new AbortController().signal);
   return {
     name,
-    store: createRegistrationStore(clients, { name, replica: 'one' }),
-    other: createRegistrationStore(clients, { name, replica: 'another' }),
+    store: createRegistrationStore(
+      connect(readValidKubeconfig(cluster.daemonKubeconfig), new AbortController().signal),
+      name,
+    ),
     async edit(change) {
       const live = await cluster.registration();
       assert.ok(live);

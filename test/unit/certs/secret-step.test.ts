@@ -66,7 +66,7 @@ describe('the daemon with a healthy Secret', () => {
   test('the set of a healthy Secret is returned and nothing is written', async () => {
     const store = createFakeSecretStore(stored(set));
     const before = store.current();
-    const ensured = await ensure(store, { now: after(1), liveBundle: set.caBundle });
+    const ensured = await ensure(store, { now: after(1), liveBundle: other.caBundle });
     const decision = { action: 'keep', until: after(60) };
     assert.deepEqual(ensured, { set, decision, held: undefined, isPaused: false, misunderstood: undefined });
     assert.deepEqual(store.current(), before);

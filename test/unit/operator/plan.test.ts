@@ -143,18 +143,17 @@ const rows: Readonly<Record<string, Row>> = {
     plan: ['keep', 'unchanged', 'already'],
   },
   'repairs the CA bundle even without the Lease': {
-    observed: { isLeaseHolder: false, ...live(registration('' as Pem)) },
+    observed: { isLeaseHolder: false, ...live(registration(other.caBundle)) },
     plan: ['keep', '+ca-bundle', 'already'],
   },
   'presents a new certificate if the live CA bundle verifies it': {
     observed: { ...secret(stored(other)), ...live(registration(both)) },
     plan: ['+swapped', 'unchanged', '+present'],
   },
-  'keeps a CA of the live CA bundle that was never retired, and does not present a new certificate if the live CA bundle does not verify it':
-    {
-      observed: { phase: 'starting', ...secret(stored(other)) },
-      plan: ['+swapped', '+ca-bundle', 'not-trusted-yet'],
-    },
+  'does not present a new certificate if the live CA bundle does not verify it': {
+    observed: { phase: 'starting', ...secret(stored(other)) },
+    plan: ['keep', '+ca-bundle', 'not-trusted-yet'],
+  },
   'presents a new certificate at the start without the settle time, because no API server calls this replica': {
     observed: { phase: 'starting', ...replaced, ...live(registration(both)) },
     plan: ['+settle', 'unchanged', '+present'],
@@ -275,7 +274,7 @@ describe('the plan of a reconcile', () => {
 describe('the limits on planned writes', () => {
   const repaired = (repairs: number) => ({ repairs, lastAt: ISSUED_AT });
   const paused = stored(set, { annotations: { ...stored(set).annotations, [PAUSED]: 'true' } });
-  const broken = live(registration('' as Pem));
+  const broken = live(registration(other.caBundle));
   const published = { whole: planOf({ observed: broken }).registration.fingerprint };
   const limited = (row: Pick<Row, 'observed' | 'memory'>) =>
     limit(planOf(row), { ...settled, ...row.memory }, 'vela-system/certificates');

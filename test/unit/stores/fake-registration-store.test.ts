@@ -3,5 +3,5 @@ import { registrationStoreContract } from '../../support/fakes/registration-stor
 
 registrationStoreContract('the tests', async () => {
   const store = createFakeRegistrationStore();
-  return { name: 'terraform-job-webhook-configuration', store, other: store, edit: store.edit };
+  return { name: 'terraform-job-webhook-configuration', store, edit: store.edit };
 });

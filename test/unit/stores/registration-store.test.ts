@@ -9,7 +9,7 @@ function replaceOn(code: number, body: object) {
   const callJson: CallJson = async () => {
     throw Object.assign(new Error('refused'), { code, body: JSON.stringify(body) });
   };
-  const store = createRegistrationStore({ callJson }, { name: 'webhook', replica: 'one' });
+  const store = createRegistrationStore({ callJson }, 'webhook');
   return store.replaceEntry({ metadata: { resourceVersion: '7' } }, 0, foreignEntry());
 }
 

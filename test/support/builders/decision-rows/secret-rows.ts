@@ -1,6 +1,5 @@
 import type { CertificateSet } from '../../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../../src/certs/issue.ts';
-import { fingerprintOf } from '../../../../src/certs/x509.ts';
 import { joinCertificates, type Pem } from '../../../../src/lib/pem.ts';
 import { opensslAuthority } from '../../cluster/openssl.ts';
 import { aCertificateAuthority, aCertificateSet, ISSUED_AT } from '../a-certificate-set.ts';
@@ -106,24 +105,11 @@ const swappedRows: readonly DecisionRow[] = [
     expected: 'keep',
   },
   {
-    what: 'a set whose serving certificate is presented, while the live bundle has a CA that was never retired',
+    what: 'a set whose serving certificate is presented',
     set,
     presented: set.serving.certificate,
     liveBundle: other.caBundle,
-    expected: 'adopt swapped',
-  },
-  {
-    what: 'a set while the live bundle has a CA that was retired',
-    set: { ...set, retired: [fingerprintOf(other.ca.certificate)] },
-    presented: set.serving.certificate,
-    liveBundle: other.caBundle,
     expected: 'keep',
-  },
-  {
-    what: 'a presented certificate of a CA that was retired',
-    set: { ...set, retired: [fingerprintOf(other.ca.certificate)] },
-    ...presentedByOther,
-    expected: 'adopt swapped',
   },
   {
     what: 'a presented certificate that neither the set nor the live bundle verifies',
@@ -138,12 +124,7 @@ const swappedRows: readonly DecisionRow[] = [
     presented: other.serving.certificate,
     expected: 'keep',
   },
-  {
-    what: 'a set while no certificate is presented and the live bundle has a CA that was never retired',
-    set,
-    liveBundle: other.caBundle,
-    expected: 'adopt swapped',
-  },
+  { what: 'a set while no certificate is presented', set, liveBundle: other.caBundle, expected: 'keep' },
   {
     what: 'a presented certificate of a CA for other names',
     set,

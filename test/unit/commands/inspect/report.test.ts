@@ -11,7 +11,6 @@ const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
-const foreign = await aCertificateSet({ nth: 3, options: { names: { dns: ['other.ops.svc'], ip: [] } } });
 const empty = '' as Pem;
 
 const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
@@ -84,14 +83,14 @@ const rows: Readonly<Record<string, Row>> = {
   },
   'an empty live bundle': { liveBundle: empty, expected: [['untrusted', 'registration', RESTART]] },
   'a live bundle with only a foreign CA': {
-    liveBundle: foreign.caBundle,
+    liveBundle: other.caBundle,
     expected: [
       ['untrusted', 'registration', RESTART],
       ['foreign-ca', 'registration', RESTART],
     ],
   },
   'a foreign CA beside the CA of the daemon': {
-    liveBundle: joinCertificates([set.caBundle, foreign.caBundle]),
+    liveBundle: joinCertificates([set.caBundle, other.caBundle]),
     expected: [['foreign-ca', 'registration', RESTART]],
   },
   'a repeated CA in the bundle': {
@@ -121,7 +120,7 @@ const rows: Readonly<Record<string, Row>> = {
   'a Secret without the managed-by label whose certificate API servers trust': { secret: { labels: {} }, expected: [] },
   'a Secret without the managed-by label': {
     secret: { labels: {} },
-    liveBundle: foreign.caBundle,
+    liveBundle: other.caBundle,
     expected: [
       ['not-ours', 'Secret', 'label'],
       ['untrusted', 'registration', 'rollout restart'],
