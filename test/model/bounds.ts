@@ -53,7 +53,7 @@ const usual: Bounds = {
   longestCut: 1,
   clocks: [0],
   isLeaseHolder: true,
-  exceptsStart: true,
+  exceptsStart: false,
 };
 
 export const boundsOf = (changed: Partial<Bounds> = {}): Bounds => ({ ...usual, ...changed });

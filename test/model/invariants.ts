@@ -20,8 +20,7 @@ export function violationOf(world: World, state: State): string | undefined {
  */
 function refusalOf(world: World, state: State, index: number): string | undefined {
   const replica = world.replicaAt(state, index);
-  const isExcepted = world.bounds.exceptsStart && replica?.begunFor !== undefined;
-  if (!replica?.isCalled || replica.presented === undefined || isExcepted) return undefined;
+  if (!replica?.isCalled || replica.presented === undefined || replica.begunFor !== undefined) return undefined;
   const { versions, at } = world.registrationOf(state);
   const authority = authorityOf(replica.presented);
   const used = at.flatMap((version) => versions[version] ?? []);

@@ -3,7 +3,7 @@ import { createCertificateLogic } from '../../src/certs/certificate-logic.ts';
 import type { CertificatePair } from '../../src/certs/certificate-set.ts';
 import type { Issuer } from '../../src/certs/issue.ts';
 import { SECRET_TYPE, type StoredSecret } from '../../src/certs/secret.ts';
-import { PHASE, PHASE_SINCE, RETIRED, ROTATE } from '../../src/certs/secret-annotations.ts';
+import { PHASE, PHASE_SINCE, ROTATE } from '../../src/certs/secret-annotations.ts';
 import type { SecretStore } from '../../src/certs/secret-step.ts';
 import type { Config } from '../../src/cli/config.ts';
 import { OperatorError } from '../../src/lib/errors.ts';
@@ -76,7 +76,7 @@ export interface Turn {
 class Crash extends Error {}
 
 /** The annotations of the Secret that decide something. The others describe its certificates. */
-const decisive: readonly string[] = [PHASE, PHASE_SINCE, ROTATE, RETIRED];
+const decisive: readonly string[] = [PHASE, PHASE_SINCE, ROTATE];
 
 /** Maximum number of ticks that a pass takes. */
 export const PATIENCE = 1;
@@ -86,10 +86,12 @@ export interface ReplicaOptions {
   readonly symbols: Symbols;
   readonly tickMs: number;
   readonly isLeaseHolder: boolean;
+  /** Whether `Replica.begunFor` is counted. */
+  readonly exceptsStart: boolean;
 }
 
 /** Returns the steps of a replica, which run the decision code of the daemon. */
-export async function createReplicas({ config, symbols, tickMs, isLeaseHolder }: ReplicaOptions) {
+export async function createReplicas({ config, symbols, tickMs, isLeaseHolder, exceptsStart }: ReplicaOptions) {
   const { lower, lift, symbolOf } = symbols;
   const order = await orderOfReads();
 
@@ -170,7 +172,7 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder }:
     try {
       const outcome = await apply(plan, { secrets, registrations, present, logic });
       const isStarting = replica.phase === 'starting';
-      const isBegun = isStarting && presented !== replica.presented && isUntrusted(presented, plan);
+      const isBegun = exceptsStart && isStarting && presented !== replica.presented && isUntrusted(presented, plan);
       const begunFor = isBegun ? 0 : replica.begunFor;
       after = endTurn({ ...replica, presented, begunFor }, outcome, remember(memory, outcome));
     } catch (error) {

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { CertificateOptions, CertificatePair } from '../../src/certs/certificate-set.ts';
 import { issueCertificateAuthority, issueServingCertificate } from '../../src/certs/issue.ts';
 import { joinCertificates } from '../../src/lib/pem.ts';
@@ -7,8 +6,8 @@ import { joinCertificates } from '../../src/lib/pem.ts';
  * The texts of the model. A value of the daemon is kept as JSON in which each certificate, private key and moment is a
  * symbol, so that values which differ only in keys and in the clock are the same text:
  *
- * - `@B` the certificate of CA B, `@B2` the second serving certificate that B has signed; `@B2k` its private key, `@B2f`
- *   its fingerprint. `@X` is a CA of another writer, with other name constraints.
+ * - `@B` the certificate of CA B, `@B2` the second serving certificate that B has signed; `@B2k` its private key.
+ *   `@X` is a CA of another writer, with other name constraints.
  * - `<-3>` a moment three ticks ago as ISO 8601 text, `<d-3>` as a Date, `<u-3>` as milliseconds of uptime.
  */
 export interface Symbols {
@@ -32,12 +31,11 @@ export const UPTIME_MS = 1_000_000_000;
 export const FOREIGN = '@X';
 /** Returns the CA that has signed the certificate; a CA has signed itself. */
 export const authorityOf = (symbol: string): string => symbol.slice(0, 2);
-/** A symbol: the name of the certificate, and `k` for its key or `f` for its fingerprint. */
-export const SYMBOL = /@([A-X]\d*)([kf]?)/g;
+/** A symbol: the name of the certificate, and `k` for its key. */
+export const SYMBOL = /@([A-X]\d*)(k?)/g;
 const MOMENT = /<([du]?)(-?\d+|far)>/g;
 export const FAR_MS = 30 * 24 * 3_600_000;
 const pemBlock = /-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----\r?\n/g;
-const fingerprint = /(?:[0-9A-F]{2}:){31}[0-9A-F]{2}/g;
 const isoText = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g;
 
 export interface SymbolOptions {
@@ -59,7 +57,6 @@ export function createSymbols({ options, tickMs }: SymbolOptions): Symbols {
         : await issueCertificateAuthority({ ...options, names }, ISSUED_AT);
     const known = { certificate: joinCertificates([issued.certificate]), privateKey: issued.privateKey };
     learn(symbol, known.certificate);
-    learn(`${symbol}f`, new X509Certificate(known.certificate).fingerprint256);
     learn(`${symbol}k`, known.privateKey);
     return known;
   }
@@ -94,10 +91,7 @@ export function createSymbols({ options, tickMs }: SymbolOptions): Symbols {
   const liftFingerprint = ([, index, ...own]: string) =>
     JSON.stringify([liftText(own.join('')), JSON.parse(specs[Number(index)] ?? '')]);
   const lowerText = (text: string) =>
-    text
-      .replace(pemBlock, symbolOf)
-      .replace(fingerprint, symbolOf)
-      .replace(isoText, (iso) => `<${ticks(Date.parse(iso) - NOW.getTime())}>`);
+    text.replace(pemBlock, symbolOf).replace(isoText, (iso) => `<${ticks(Date.parse(iso) - NOW.getTime())}>`);
   const liftText = (text: string) =>
     text
       .replace(SYMBOL, (symbol) => texts.get(symbol) ?? unknown(symbol))

@@ -31,12 +31,7 @@ export async function createWorld(bounds: Bounds) {
   const config = { ...read, certificates: { ...read.certificates, keySize: 1024 } };
   const symbols = createSymbols({ options: config.certificates, tickMs });
   await symbols.pair(FOREIGN);
-  const { started, act, order } = await createReplicas({
-    config,
-    symbols,
-    tickMs,
-    isLeaseHolder: bounds.isLeaseHolder,
-  });
+  const { started, act, order } = await createReplicas({ ...bounds, config, symbols, tickMs });
   const states = createStates(bounds);
   const { table, put, replicaAt, registrationOf, textOf, objectsOf, withReplica, withRegistration, written } = states;
   // Two settle times by two clocks that differ are over when this time is.
