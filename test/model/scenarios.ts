@@ -42,8 +42,10 @@ const destroys = (one: FaultKind, other: FaultKind): boolean =>
 /** A backup of the Secret that is restored during a rotation is a known limit by itself. */
 const kindsWithoutLimit = faultKinds.filter((kind) => kind !== 'secret-restored');
 
-const pairs = kindsWithoutLimit
-  .flatMap((one, index) => kindsWithoutLimit.slice(index).map((other) => [one, other] as const))
+/** Two cuts, one directly after the other, are a longer cut, and so is a cut after another delay. */
+const pairKinds = kindsWithoutLimit.filter((kind) => kind !== 'cut-off');
+const pairs = pairKinds
+  .flatMap((one, index) => pairKinds.slice(index).map((other) => [one, other] as const))
   .filter(([one, other]) => !destroys(one, other));
 
 /** What is explored by hand: each fault, each pair of faults, an install that begins, and more replicas. */
