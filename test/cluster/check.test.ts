@@ -24,12 +24,13 @@ import { type Ended, spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { kubeconfigWith, tokenOf } from '../support/cluster/service-account-token.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 
 const CREATOR = 'creator';
 const STRANGER = 'stranger';
 const INSTALLER = 'installer';
 /** Longest time of a check of a running API server. */
-const LONGEST_MS = 3_000;
+const LONGEST_MS = promisedMs(3_000);
 
 /** An address of this machine that is not loopback, because the API server refuses loopback in an EndpointSlice. */
 const ADDRESS = Object.values(networkInterfaces())
