@@ -15,7 +15,8 @@ export function violationOf(world: World, state: State): string | undefined {
 }
 
 /**
- * Returns why an API server refuses the replica. The daemon answers for the CA bundles that it has written: while an API
+ * Returns why an API server refuses the replica. A replica that began with a new certificate (`Replica.begunFor`) is
+ * excepted for a settle time. The daemon answers for the CA bundles that it has written: while an API
  * server uses a version of another writer, or no registration, nothing is checked.
  */
 function refusalOf(world: World, state: State, index: number): string | undefined {

@@ -233,7 +233,8 @@ const MOST_FAILURES = 10;
 const CURRENT = { secret: '2', registration: '1' } as const;
 const STALE = '0';
 
-const sorted = (entries: readonly (readonly [string, string])[]): Record<string, string> =>
+/** Returns the object with its keys in order, so that equal objects are equal texts. */
+export const sorted = (entries: readonly (readonly [string, string])[]): Record<string, string> =>
   Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)));
 
 /** Returns the order in which a pass of the daemon reads the objects. */

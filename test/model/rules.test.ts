@@ -7,7 +7,7 @@ describe('a rule of the rotation that is taken out of the source', { concurrency
   for (const rule of rules) {
     test(`the explorer finds a violation without the rule: ${rule.name}`, async (t) => {
       const { violation, states } = await exploreWithout(rule);
-      t.diagnostic(`${rule.name} ${states} states, then after ${violation?.history.length} steps: ${violation?.what}`);
+      t.diagnostic(`${rule.name} ${states} states: ${[...(violation?.history ?? []), violation?.what].join('; ')}`);
       assert.match(violation?.what ?? 'no violation', rule.violation);
     });
   }

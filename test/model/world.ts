@@ -2,7 +2,7 @@ import type { Issuer } from '../../src/certs/issue.ts';
 import { PHASE, ROTATE } from '../../src/certs/secret-annotations.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import type { Bounds, FaultKind } from './bounds.ts';
-import { createReplicas, type Fate, fates, type Objects, type Replica, type Turn } from './replica.ts';
+import { createReplicas, type Fate, fates, type Objects, type Replica, sorted, type Turn } from './replica.ts';
 import { canonical, createStates, partsOf, type State } from './state.ts';
 import { createSymbols, FOREIGN, oneTickLater } from './symbols.ts';
 
@@ -161,9 +161,8 @@ export async function createWorld(bounds: Bounds) {
     const ask = bounds.asks[state.asked];
     const secret = secretOf(state);
     if (ask === undefined || secret?.annotations[PHASE] !== 'stable' || secret.annotations[ROTATE]) return [];
-    const annotations = { ...secret.annotations, [ROTATE]: ask };
-    const sorted = Object.fromEntries(Object.entries(annotations).toSorted(([one], [other]) => (one < other ? -1 : 1)));
-    const objects = { ...objectsOf(state), secret: JSON.stringify({ ...secret, annotations: sorted }) };
+    const annotations = sorted(Object.entries({ ...secret.annotations, [ROTATE]: ask }));
+    const objects = { ...objectsOf(state), secret: JSON.stringify({ ...secret, annotations }) };
     return [
       { label: `a user sets rotate=${ask}`, state: { ...written(state, objects, true), asked: state.asked + 1 } },
     ];
@@ -206,10 +205,7 @@ export async function createWorld(bounds: Bounds) {
     if (registration === undefined || !replicas.every((id) => id !== undefined)) return [];
     const secret = table.derived(state.secret, 'tick', () => table.id(oneTickLater(table.text(state.secret), oldest)));
     const later = { ...state, secret: secret as number, registration, replicas };
-    const passes = state.replicas
-      .keys()
-      .filter((index) => isInPass(replicaAt(state, index)))
-      .toArray().length;
+    const passes = state.replicas.filter((_, index) => isInPass(replicaAt(state, index))).length;
     if (passes === 0) return [{ label: 'a tick of time', state: later }];
     const isPossible = may(state, 'slow-pass') && passes <= state.faults;
     return isPossible ? [{ label: 'a tick of time, during a pass', state: fault(later, passes) }] : [];
@@ -248,8 +244,7 @@ export async function createWorld(bounds: Bounds) {
    */
   async function fairStep(state: State): Promise<State | undefined> {
     const calm = { ...state, faults: 0 };
-    const replicas = state.replicas.keys().map((index) => ({ index, replica: replicaAt(state, index) }));
-    const all = [...replicas];
+    const all = state.replicas.map((_, index) => ({ index, replica: replicaAt(state, index) }));
     const stuck = all.find(({ replica }) => replica === null || replica.cutFor !== undefined);
     if (stuck) return withReplica(state, stuck.index, freed(stuck.replica));
     const busy = all.find(({ replica }) => isInPass(replica) || replica?.dueIn === 0);
@@ -278,9 +273,10 @@ export async function createWorld(bounds: Bounds) {
 
   async function first(): Promise<State> {
     let state = states.empty;
-    while (bounds.start === 'rest' && !isAtRest(state)) state = (await fairStep(state)) ?? state;
-    // Without this, the last replica would be in the phase `serving`.
-    for (let count = 0; bounds.start === 'rest' && count < 20; count += 1) state = (await fairStep(state)) ?? state;
+    if (bounds.start === 'empty') return canonicalOf(state);
+    while (!isAtRest(state)) state = (await fairStep(state)) ?? state;
+    // Without these steps, the last replica would be in the phase `serving`.
+    for (let count = 0; count < 20; count += 1) state = (await fairStep(state)) ?? state;
     return canonicalOf({ ...state, backup: state.secret });
   }
   const canonicalOf = (state: State): State => canonical(state, table);
