@@ -12,6 +12,12 @@ import { mergedSelector, publishedSelector, selectorAnnotation } from './namespa
 /** The name of the daemon's webhook in the MutatingWebhookConfiguration. */
 export const WEBHOOK_NAME = 'modify.terraform.job.kb.io';
 
+/**
+ * A resourceVersion that no object has, because the first write to etcd has revision 2. A server-side apply with it creates
+ * an object, and cannot change one that exists.
+ */
+const NEVER_STORED = '1';
+
 /** The address at which the API server calls the endpoint. */
 export type Target = { readonly url: string } | { readonly service: Required<AdmissionregistrationV1ServiceReference> };
 
@@ -61,8 +67,8 @@ export function desiredRegistration(
       name: options.name,
       labels: { ...options.metadata?.labels, ...(isOthers(live) ? {} : MANAGED_BY) },
       ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
-      // The API server answers 409 if the object has changed since it was read.
-      ...(live?.metadata?.resourceVersion ? { resourceVersion: live.metadata.resourceVersion } : {}),
+      // The API server answers 409 if the object has changed since it was read, or was created since.
+      resourceVersion: live?.metadata?.resourceVersion ?? NEVER_STORED,
     },
     webhooks: [
       {

@@ -21,7 +21,8 @@ export interface FakeRegistrationStore extends RegistrationStore {
  * fields that another manager wrote.
  */
 export function createFakeRegistrationStore(): FakeRegistrationStore {
-  let revision = 0;
+  // No object has the revision 1, as in etcd.
+  let revision = 1;
   let writes = 0;
   let live: V1MutatingWebhookConfiguration | undefined;
 

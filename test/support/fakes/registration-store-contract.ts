@@ -44,7 +44,7 @@ export function registrationStoreContract(
     test('apply() of an unchanged registration keeps its resourceVersion', async (t) => {
       const { name, store } = await make(t);
       const first = await store.apply(await desired(name));
-      const second = await store.apply(await desired(name));
+      const second = await store.apply(await desired(name, {}, first));
       assert.match(first.metadata?.resourceVersion ?? '', /./);
       assert.equal(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
     });
@@ -52,7 +52,7 @@ export function registrationStoreContract(
     test('apply() changes a field of our webhook entry and the resourceVersion', async (t) => {
       const { name, store } = await make(t);
       const first = await store.apply(await desired(name));
-      const second = await store.apply(await desired(name, { timeoutSeconds: 17 }));
+      const second = await store.apply(await desired(name, { timeoutSeconds: 17 }, first));
       assert.equal(ownWebhook(second)?.timeoutSeconds, 17);
       assert.notEqual(second.metadata?.resourceVersion, first.metadata?.resourceVersion);
     });
@@ -60,10 +60,11 @@ export function registrationStoreContract(
     test('apply() replaces the Service of our entry by a URL, and a URL by a Service', async (t) => {
       const { name, store } = await make(t);
       const target = { url: 'https://127.0.0.1:8090/modify-terraform-job' };
-      await store.apply(await desired(name));
-      const byUrl = ownWebhook(await store.apply(await desired(name, { target })))?.clientConfig;
+      const first = await store.apply(await desired(name));
+      const second = await store.apply(await desired(name, { target }, first));
+      const byUrl = ownWebhook(second)?.clientConfig;
       assert.deepEqual([byUrl?.url, byUrl?.service], [target.url, undefined]);
-      const byService = ownWebhook(await store.apply(await desired(name)))?.clientConfig;
+      const byService = ownWebhook(await store.apply(await desired(name, {}, second)))?.clientConfig;
       assert.equal(byService?.url, undefined);
       assert.equal(byService?.service?.port, 443);
     });
@@ -76,7 +77,7 @@ export function registrationStoreContract(
         live.metadata = { ...live.metadata, annotations: { note: 'keep me' } };
         live.metadata.labels = { ...live.metadata.labels, team: 'platform' };
       });
-      const stored = await store.apply(await desired(name, { timeoutSeconds: 17 }));
+      const stored = await store.apply(await desired(name, { timeoutSeconds: 17 }, await store.read()));
       assert.deepEqual(plain(entryOf(stored, foreignEntry().name)), plain(foreignEntry()));
       assert.equal(ownWebhook(stored)?.timeoutSeconds, 17);
       assert.equal(stored.metadata?.labels?.team, 'platform');
@@ -89,7 +90,7 @@ export function registrationStoreContract(
       await edit((live) => {
         Object.assign(ownWebhook(live) ?? {}, { timeoutSeconds: 1, failurePolicy: 'Fail', rules: [] });
       });
-      const stored = await store.apply(await desired(name));
+      const stored = await store.apply(await desired(name, {}, await store.read()));
       assert.deepEqual(plain(ownWebhook(stored)), plain(ownWebhook(first)));
     });
 
@@ -122,6 +123,15 @@ export function registrationStoreContract(
       assert.deepEqual(plain(ownWebhook(stored)?.matchConditions), matchConditions);
       assert.deepEqual(plain(entryOf(stored, foreignEntry().name)), plain(foreignEntry()));
       await assert.rejects(store.replaceEntry(live, 1, entry), isConflict);
+    });
+
+    test('apply() of a registration that did not exist throws KUBE_CONFLICT if it exists now, and changes nothing', async (t) => {
+      const { name, store } = await make(t);
+      const [first, second] = [await desired(name), await desired(name, { timeoutSeconds: 17 })];
+      await store.apply(first);
+      const before = await store.read();
+      await assert.rejects(store.apply(second), isConflict);
+      assert.deepEqual(plain(await store.read()), plain(before));
     });
 
     test('the registration store throws KUBE_CONFLICT for an old resourceVersion, and changes nothing', async (t) => {

@@ -14,6 +14,7 @@ describe('the desired registration', () => {
       metadata: {
         name: 'terraform-job-webhook-configuration',
         labels: { 'app.kubernetes.io/managed-by': 'terraform-daemon' },
+        resourceVersion: '1',
       },
       webhooks: [
         {
