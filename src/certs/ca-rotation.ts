@@ -48,6 +48,11 @@ export const isAhead = (phaseSince: Date | undefined, now: Date): boolean =>
 export const phaseEnd = (phaseSince: Date | undefined, settleMs: number): Date | undefined =>
   phaseSince && new Date(phaseSince.getTime() + settleMs);
 
-/** Returns a string that changes whenever the rotation enters another phase or the CA bundle changes. */
-export const phaseKey = ({ phase, phaseSince, caBundle }: CertificateSet): string =>
-  [phase, phaseSince?.toISOString(), caBundle].join(' ');
+/**
+ * Returns a string that changes whenever the rotation enters another phase or the CA bundle changes. The end of a rotation
+ * does not change it, because then the same CA goes on signing.
+ */
+export const phaseKey = ({ phase, phaseSince, ca, caBundle }: CertificateSet): string =>
+  phase === 'retiring' || phase === 'stable'
+    ? `signing ${ca.certificate}`
+    : [phase, phaseSince?.toISOString(), caBundle].join(' ');

@@ -10,8 +10,8 @@ export type Presentation = 'present' | 'already' | 'not-trusted-yet' | 'settling
  * Returns the CA that signs the serving certificates of the set, if API servers may not trust this CA yet; otherwise
  * `undefined`.
  */
-export const waitingAuthority = ({ ca, nextCa, phase }: CertificateSet): Pem | undefined =>
-  nextCa === undefined && (phase === 'publishing' || phase === 'settling') ? ca.certificate : undefined;
+export const waitingAuthority = ({ ca, phase }: CertificateSet): Pem | undefined =>
+  phase === 'publishing' || phase === 'settling' ? ca.certificate : undefined;
 
 const presentedPair = ({ presented, presentedKey }: Situation): CertificatePair | undefined =>
   presented && presentedKey && { certificate: presented, privateKey: presentedKey };

@@ -122,7 +122,8 @@ function planSecret(sight: Sight, stored: StoredSecret | undefined): Certificate
   const current = isUsable ? currentOf(findings) : undefined;
   const pause = { isPaused: stored !== undefined && isPaused(stored) };
   if (decision.action === 'keep') {
-    return { ...pause, read: current, certificates: current, secret: { reason: 'keep', findings } };
+    const certificates = withRecent(sight, findings, current);
+    return { ...pause, read: current, certificates, secret: { reason: 'keep', findings } };
   }
   // A step of a CA rotation has no reason of its own, so its action is the reason.
   const reason = 'reason' in decision ? decision.reason : decision.action;
@@ -172,13 +173,23 @@ function isUsedMeanwhile(
 
 /**
  * Returns the certificates, with the usable CAs of the live CA bundle added to their CA bundle. While the Secret needs
- * a step, other replicas may present serving certificates that these CAs have signed.
+ * a step or has just changed, other replicas may present serving certificates that these CAs have signed.
  */
 function withLive({ logic, observed, memory, live }: Sight, certificates: CurrentCertificates | undefined) {
   if (certificates === undefined) return undefined;
   const { presented } = memory;
   const others = logic.usableAuthorities(liveBundle(live) ?? ('' as Pem), { now: observed.now, presented });
   return { ...certificates, caBundle: joinCertificates([certificates.caBundle, ...others]) };
+}
+
+/**
+ * Returns the certificates of a Secret that needs no step, with the usable CAs of the live CA bundle until this process has
+ * known the state of the Secret for the settle time. A new state can be a backup, or be written by a replica that did not
+ * know the CA which others use. A replica that presents a certificate of that CA puts the CA into the Secret again meanwhile.
+ */
+function withRecent(sight: Sight, { situation }: SecretFindings, certificates: CurrentCertificates | undefined) {
+  const { phaseSeenMs = 0 } = situation;
+  return phaseSeenMs >= sight.config.certificates.settleMs ? certificates : withLive(sight, certificates);
 }
 
 const currentOf = ({ set, decision }: SecretFindings): CurrentCertificates | undefined =>

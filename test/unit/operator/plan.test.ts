@@ -251,6 +251,23 @@ describe('the plan of a reconcile', () => {
     assert.equal(certificates?.caBundle, both);
   });
 
+  test('the plan keeps the usable CAs of the live CA bundle until this process has known the Secret for the settle time', () => {
+    const { settleMs } = config.certificates;
+    const bundleAfter = (uptimeMs: number) => {
+      const memory = { phaseSeen: { key: phaseKey(set), sinceMs: 0 } };
+      return planOf({ observed: { uptimeMs, ...live(registration(both)) }, memory }).certificates?.caBundle;
+    };
+    assert.equal(planOf({ observed: live(registration(both)) }).certificates?.caBundle, both);
+    assert.equal(bundleAfter(settleMs - 1), both);
+    assert.equal(bundleAfter(settleMs), set.caBundle);
+  });
+
+  test('the end of a rotation starts no settle time, so the retired CA leaves the CA bundle at once', () => {
+    const retiring = { ...set, caBundle: both, phase: 'retiring', phaseSince: ISSUED_AT } as const;
+    assert.equal(phaseKey(set), phaseKey(retiring));
+    assert.notEqual(phaseKey(set), phaseKey({ ...retiring, phase: 'settling' }));
+  });
+
   test('the plan measures the settle time also with the monotonic clock of this process', () => {
     const settling = { ...set, nextCa: other.ca, caBundle: both, phase: 'settling', phaseSince: ISSUED_AT } as const;
     const now = new Date(ISSUED_AT.getTime() + config.certificates.settleMs);
