@@ -10,18 +10,20 @@ import type { Rule } from './rules.ts';
 const root = join(import.meta.dirname, '../..');
 
 /** Explores a copy of the source from which the rule was taken out, in a process of its own. */
-export async function exploreWithout({ file, find, replace, bounds }: Rule): Promise<Exploration> {
+export async function exploreWithout({ also, bounds, ...change }: Rule): Promise<Exploration> {
   const copy = await mkdtemp(join(tmpdir(), 'terraform-daemon-model-'));
   try {
     for (const part of ['src', 'test/model', 'test/support', 'package.json']) {
       await cp(join(root, part), join(copy, part), { recursive: true });
     }
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));
-    const before = await readFile(join(copy, file), 'utf8');
-    const after = before.replace(find, () => replace);
-    if (after === before)
-      throw new Error(`rules.ts: ${file} has no text ${JSON.stringify(find)}: change the rule with the source`);
-    await writeFile(join(copy, file), after);
+    for (const { file, find, replace } of [change, ...(also ? [also] : [])]) {
+      const before = await readFile(join(copy, file), 'utf8');
+      const after = before.replace(find, () => replace);
+      if (after === before)
+        throw new Error(`rules.ts: ${file} has no text ${JSON.stringify(find)}: change the rule with the source`);
+      await writeFile(join(copy, file), after);
+    }
     const program = join(copy, 'test/model/main.ts');
     const { stdout } = await promisify(execFile)(
       process.execPath,

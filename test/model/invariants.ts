@@ -1,5 +1,5 @@
-import type { State } from './state.ts';
-import { authorityOf, FOREIGN } from './symbols.ts';
+import { refuses, type State } from './state.ts';
+import { FOREIGN } from './symbols.ts';
 import type { World } from './world.ts';
 
 /** Returns which invariant the state violates; `undefined` if none. */
@@ -15,18 +15,13 @@ export function violationOf(world: World, state: State): string | undefined {
 }
 
 /**
- * Returns why an API server refuses the replica. A replica that began with a new certificate (`Replica.begunFor`) is
- * excepted for a settle time. The daemon answers for the CA bundles that it has written: while an API
- * server uses a version of another writer, or no registration, nothing is checked.
+ * Returns why an API server refuses the replica. A replica that began with a certificate that an API server refuses
+ * (`Replica.begunFor`) is excepted for a settle time.
  */
 function refusalOf(world: World, state: State, index: number): string | undefined {
-  const replica = world.replicaAt(state, index);
-  if (!replica?.isCalled || replica.presented === undefined || replica.begunFor !== undefined) return undefined;
+  const { isCalled, presented, begunFor } = world.replicaAt(state, index) ?? {};
+  if (!isCalled || presented === undefined || begunFor !== undefined) return undefined;
   const { versions, at } = world.registrationOf(state);
-  const authority = authorityOf(replica.presented);
-  const used = at.flatMap((version) => versions[version] ?? []);
-  const refusing = used.find(({ bundle, isOutside }) => !isOutside && bundle !== null && !bundle.includes(authority));
-  return (
-    refusing && `replica ${index + 1} presents ${replica.presented} to an API server that trusts ${refusing.bundle}`
-  );
+  const refusing = at.flatMap((version) => versions[version] ?? []).find((version) => refuses(version, presented));
+  return refusing && `replica ${index + 1} presents ${presented} to an API server that trusts ${refusing.bundle}`;
 }

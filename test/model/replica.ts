@@ -13,7 +13,7 @@ import { nextPhase, readiness } from '../../src/operator/health.ts';
 import { dueAt, limit } from '../../src/operator/limit.ts';
 import { initialMemory, type Memory } from '../../src/operator/memory.ts';
 import { type DaemonPhase, type Observation, type Observed, observe } from '../../src/operator/observe.ts';
-import { createDecide, type Plan } from '../../src/operator/plan.ts';
+import { createDecide } from '../../src/operator/plan.ts';
 import { remember } from '../../src/operator/remember.ts';
 import { nextResyncMs } from '../../src/operator/resync.ts';
 import { matchConditions } from '../../src/policy/cel.ts';
@@ -22,7 +22,7 @@ import { type DesiredRegistration, desiredRegistration } from '../../src/registr
 import { liveBundle, type RegistrationStore } from '../../src/registration/registration-step.ts';
 import { createFakeRegistrationStore } from '../support/fakes/fake-registration-store.ts';
 import { createFakeSecretStore, SECRET_REFERENCE } from '../support/fakes/fake-secret-store.ts';
-import { authorityOf, FAR_MS, NOW, type Symbols, UPTIME_MS } from './symbols.ts';
+import { FAR_MS, NOW, type Symbols, UPTIME_MS } from './symbols.ts';
 
 /** The objects in the API server, as texts with symbols; `null` if absent. The registration is its CA bundle. */
 export interface Objects {
@@ -56,7 +56,7 @@ export interface Replica {
   readonly isCalled: boolean;
   /** The symbol of the serving certificate that the endpoint presents. */
   readonly presented?: string | undefined;
-  /** Ticks since the replica began with a certificate whose CA API servers may not trust yet; at most the settle time. */
+  /** Ticks since the replica began with a certificate that an API server refused; at most the settle time. */
   readonly begunFor?: number | undefined;
   /** For how many ticks no API server could be reached; `undefined` if they can be reached. */
   readonly cutFor?: number | undefined;
@@ -86,12 +86,10 @@ export interface ReplicaOptions {
   readonly symbols: Symbols;
   readonly tickMs: number;
   readonly isLeaseHolder: boolean;
-  /** Whether `Replica.begunFor` is counted. */
-  readonly exceptsStart: boolean;
 }
 
 /** Returns the steps of a replica, which run the decision code of the daemon. */
-export async function createReplicas({ config, symbols, tickMs, isLeaseHolder, exceptsStart }: ReplicaOptions) {
+export async function createReplicas({ config, symbols, tickMs, isLeaseHolder }: ReplicaOptions) {
   const { lower, lift, symbolOf } = symbols;
   const order = await orderOfReads();
 
@@ -171,10 +169,7 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder, e
     let after: Replica | null = null;
     try {
       const outcome = await apply(plan, { secrets, registrations, present, logic });
-      const isStarting = replica.phase === 'starting';
-      const isBegun = exceptsStart && isStarting && presented !== replica.presented && isUntrusted(presented, plan);
-      const begunFor = isBegun ? 0 : replica.begunFor;
-      after = endTurn({ ...replica, presented, begunFor }, outcome, remember(memory, outcome));
+      after = endTurn({ ...replica, presented }, outcome, remember(memory, outcome));
     } catch (error) {
       if (!(error instanceof Crash)) throw error;
     }
@@ -183,14 +178,6 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder, e
       registration: lowerRegistration(stores.registrations.current()),
     };
     return { replica: after, objects: written, hasWritten: hasWritten() };
-  }
-
-  /** Whether API servers may not trust the CA of the presented certificate yet. */
-  function isUntrusted(presented: string | undefined, { certificates, observed: { registration } }: Plan): boolean {
-    if (presented === undefined || 'error' in registration) return false;
-    const authority = authorityOf(presented);
-    const isPublished = lower(liveBundle(registration.value) ?? '').includes(authority);
-    return !isPublished || (certificates?.waiting !== undefined && symbolOf(certificates.waiting) === authority);
   }
 
   async function storesOf({ secret, registration }: Objects) {
@@ -230,7 +217,7 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder, e
 const MOST_FAILURES = 10;
 
 /** The resourceVersions that the fakes give to their first object, and an older one. */
-const CURRENT = { secret: '2', registration: '1' } as const;
+const CURRENT = { secret: '2', registration: '2' } as const;
 const STALE = '0';
 
 /** Returns the object with its keys in order, so that equal objects are equal texts. */
@@ -270,7 +257,7 @@ function observation<Value>(read: Read | undefined, lift: (read: Read) => Value)
  * twenty; and since when a phase is known that does not end with time.
  */
 function decisiveMemory({ phaseSeen, ...memory }: Memory): Memory {
-  const isTimed = phaseSeen !== undefined && /^(settling|retiring) /.test(phaseSeen.key);
+  const isTimed = phaseSeen !== undefined && /^(settling|signing) /.test(phaseSeen.key);
   const seen = phaseSeen && { ...phaseSeen, sinceMs: isTimed ? phaseSeen.sinceMs : UPTIME_MS + FAR_MS };
   return { ...memory, phaseSeen: seen, published: {}, repairs: { secret: undefined, registration: undefined } };
 }

@@ -25,18 +25,9 @@ describe('the known limits of the rotation', () => {
     },
     'API servers refuse a replica that starts within the settle time of a lost CA, before another replica has stored its certificate':
       { kinds: ['secret-deleted', 'crash'], faults: 2, asks: [] },
-    'API servers refuse a replica after another replica has read a backup of the Secret that was restored during a rotation':
-      {
-        kinds: ['secret-restored'],
-      },
     'API servers refuse a replica if the Secret and the CA bundle are destroyed together': {
       kinds: ['secret-deleted', 'bundle-emptied'],
       faults: 2,
-      asks: [],
-    },
-    'API servers refuse a replica if the Secret is deleted while an install begins': {
-      start: 'empty',
-      kinds: ['secret-deleted'],
       asks: [],
     },
   } as const;

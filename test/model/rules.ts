@@ -1,11 +1,17 @@
 import type { Bounds } from './bounds.ts';
 
-/** A rule of the protocol, and the change of the source that takes it out. */
-export interface Rule {
-  readonly name: string;
+/** A change of the source that takes a rule out. */
+interface Change {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+}
+
+/** A rule of the protocol, and how it is taken out. */
+export interface Rule extends Change {
+  readonly name: string;
+  /** Takes another rule out as well, which covers for this one. */
+  readonly also?: Change;
   /** Bounds within which the violation is found. */
   readonly bounds: Partial<Bounds>;
   /** A part of the violation. */
@@ -14,6 +20,13 @@ export interface Rule {
 
 const REFUSED = /presents @\w+ to an API server that trusts/;
 const RESTLESS = /does not lead from here to rest/;
+
+/** Without this rule, a CA leaves the CA bundle as soon as the Secret does not have it. */
+const withoutRecent: Change = {
+  file: 'src/operator/plan.ts',
+  find: 'phaseSeenMs >= sight.config.certificates.settleMs',
+  replace: 'phaseSeenMs >= 0',
+};
 
 export const rules: readonly Rule[] = [
   {
@@ -30,6 +43,28 @@ export const rules: readonly Rule[] = [
     find: "? 'settling' : 'present'",
     replace: "? 'present' : 'present'",
     bounds: { asks: [], kinds: ['secret-deleted'] },
+    violation: REFUSED,
+  },
+  {
+    name: 'The same holds for a CA that a backup of the Secret brings back during a rotation.',
+    file: 'src/certs/serving-swap.ts',
+    find: '({ ca, phase }: CertificateSet): Pem | undefined =>',
+    replace: '({ ca, nextCa, phase }: CertificateSet): Pem | undefined => nextCa ? undefined :',
+    bounds: { settle: 2, lag: 1, apiServers: 1, kinds: ['secret-restored'] },
+    violation: REFUSED,
+  },
+  {
+    name: 'A usable CA leaves the CA bundle only after this replica has known the state of the Secret for the settle time.',
+    ...withoutRecent,
+    bounds: { settle: 2, lag: 1, apiServers: 1, kinds: ['secret-restored'] },
+    violation: REFUSED,
+  },
+  {
+    name: 'A replica that found no registration creates one, but does not change one that exists by then.',
+    file: 'src/registration/desired.ts',
+    find: '?? NEVER_STORED',
+    replace: '?? (NEVER_STORED && undefined)',
+    bounds: { start: 'empty', asks: [], apiServers: 1, kinds: ['secret-deleted'], exceptsStart: true },
     violation: REFUSED,
   },
   {
@@ -53,6 +88,7 @@ export const rules: readonly Rule[] = [
     file: 'src/certs/ca-rotation.ts',
     find: 'if (leftMs > 0)',
     replace: "if (leftMs > 0 && (phase === 'settling' || leftMs > settleMs / 2))",
+    also: withoutRecent,
     bounds: { faults: 0 },
     violation: REFUSED,
   },

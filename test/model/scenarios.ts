@@ -13,6 +13,8 @@ const scenario = (name: string, changed: Partial<Bounds>): Scenario => ({ name, 
 const FINE = { settle: 6, lag: 5 } as const;
 /** The same after two delays. */
 const FINER = { settle: 8, lag: 7 } as const;
+/** For faults that do not depend on how late a pass begins. */
+const COARSE = { settle: 2, lag: 1, apiServers: 1 } as const;
 const delays: readonly FaultKind[] = ['call-fails', 'slow-pass', 'cut-off'];
 /** Clocks that differ by more than a settle time. */
 const CLOCKS = { clocks: [0, 6, -6] } as const;
@@ -28,6 +30,14 @@ export const gateScenarios: readonly Scenario[] = [
   scenario('three replicas and three API servers', { replicas: 3, apiServers: 3, faults: 0 }),
   ...(['crash', 'call-fails'] as const).map((kind) => scenario(kind, { kinds: [kind] })),
   scenario('slow-pass', { ...FINE, kinds: ['slow-pass'] }),
+  scenario('an install that begins, and the Secret is deleted, in coarser time', {
+    ...COARSE,
+    start: 'empty',
+    asks: [],
+    kinds: ['secret-deleted'],
+    exceptsStart: true,
+  }),
+  scenario('secret-restored, in coarser time', { ...COARSE, kinds: ['secret-restored'] }),
 ];
 
 const needs = (kinds: readonly FaultKind[], faults: number): Partial<Bounds> => ({
@@ -39,11 +49,9 @@ const needs = (kinds: readonly FaultKind[], faults: number): Partial<Bounds> => 
 /** A known limit: the Secret and the CA bundle are destroyed together. */
 const destroys = (one: FaultKind, other: FaultKind): boolean =>
   one === 'secret-deleted' && ['bundle-emptied', 'registration-deleted'].includes(other);
-/** A backup of the Secret that is restored during a rotation is a known limit by itself. */
-const kindsWithoutLimit = faultKinds.filter((kind) => kind !== 'secret-restored');
 
 /** Two cuts, one directly after the other, are a longer cut, and so is a cut after another delay. */
-const pairKinds = kindsWithoutLimit.filter((kind) => kind !== 'cut-off');
+const pairKinds = faultKinds.filter((kind) => kind !== 'cut-off');
 const pairs = pairKinds
   .flatMap((one, index) => pairKinds.slice(index).map((other) => [one, other] as const))
   .filter(([one, other]) => !destroys(one, other));
@@ -51,13 +59,13 @@ const pairs = pairKinds
 /** What is explored by hand: each fault, each pair of faults, an install that begins, and more replicas. */
 export const deepScenarios: readonly Scenario[] = [
   ...gateScenarios,
-  ...kindsWithoutLimit.map((kind) => scenario(kind, { ...needs([kind], 1), kinds: [kind] })),
+  ...faultKinds.map((kind) => scenario(kind, { ...needs([kind], 1), kinds: [kind] })),
   scenario('an install that begins, with a fault', {
     start: 'empty',
     asks: [],
-    kinds: ['crash', 'call-fails', 'registration-deleted'],
+    kinds: ['crash', 'call-fails', 'registration-deleted', 'secret-deleted'],
+    exceptsStart: true,
   }),
-  scenario('a backup of the Secret is restored, without a rotation', { asks: ['serving'], kinds: ['secret-restored'] }),
   scenario('cut-off for a quarter of the settle time', { ...FINER, longestCut: 2, kinds: ['cut-off'] }),
   scenario('three replicas, with a crash', { replicas: 3, kinds: ['crash'] }),
   scenario('three API servers, with a deleted Secret', {

@@ -1,5 +1,6 @@
 import type { Bounds } from './bounds.ts';
 import type { Objects, Read, Replica } from './replica.ts';
+import { authorityOf } from './symbols.ts';
 import { createTable, type Table } from './table.ts';
 
 /** A version of the registration. */
@@ -17,6 +18,13 @@ export interface Registration {
   readonly versions: readonly Version[];
   readonly at: readonly number[];
 }
+
+/**
+ * Whether an API server that uses the version refuses the certificate. The daemon answers for the CA bundles that it has
+ * written: a version of another writer, or no registration, refuses nothing.
+ */
+export const refuses = ({ bundle, isOutside }: Version, certificate: string): boolean =>
+  !isOutside && bundle !== null && !bundle.includes(authorityOf(certificate));
 
 /** A state of the model. Its parts are numbers of texts in the table. */
 export interface State {
@@ -84,7 +92,8 @@ export function createStates({ replicas, apiServers, faults }: Bounds) {
     faults,
     asked: 0,
   };
-  return { table, put, empty, replicaAt, registrationOf, textOf, objectsOf, withReplica, withRegistration, written };
+  const parts = { table, put, empty, replicaAt, registrationOf, textOf, objectsOf };
+  return { ...parts, withReplica, withRegistration, written };
 }
 
 /** Forgets the versions that no API server uses any more. The order of API servers does not matter. */

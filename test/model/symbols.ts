@@ -121,8 +121,11 @@ export function createSymbols({ options, tickMs }: SymbolOptions): Symbols {
   return { lower, lift, pair, symbolOf };
 }
 
-/** Returns the text one tick later. A moment that is more than `oldest` ticks ago counts as `oldest` ticks ago. */
-export const oneTickLater = (text: string, oldest: number): string =>
+/**
+ * Returns the text one tick later. A moment that is more than `oldest` ticks ago counts as `oldest` ticks ago; an uptime, as
+ * the settle time ago, because nothing waits for longer.
+ */
+export const oneTickLater = (text: string, { oldest, settle }: { oldest: number; settle: number }): string =>
   text.replace(MOMENT, (whole, kind, word) =>
-    word === 'far' ? whole : `<${kind}${Math.max(Number(word) - 1, -oldest)}>`,
+    word === 'far' ? whole : `<${kind}${Math.max(Number(word) - 1, kind === 'u' ? -settle : -oldest)}>`,
   );

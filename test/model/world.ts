@@ -3,7 +3,7 @@ import { PHASE, ROTATE } from '../../src/certs/secret-annotations.ts';
 import { readConfig } from '../../src/cli/config.ts';
 import type { Bounds, FaultKind } from './bounds.ts';
 import { createReplicas, type Fate, fates, type Objects, type Replica, sorted, type Turn } from './replica.ts';
-import { canonical, createStates, partsOf, type State } from './state.ts';
+import { canonical, createStates, partsOf, refuses, type State } from './state.ts';
 import { createSymbols, FOREIGN, oneTickLater } from './symbols.ts';
 
 /** A step of the model: what happens, and the state after it. */
@@ -33,9 +33,10 @@ export async function createWorld(bounds: Bounds) {
   await symbols.pair(FOREIGN);
   const { started, act, order } = await createReplicas({ ...bounds, config, symbols, tickMs });
   const states = createStates(bounds);
-  const { table, put, replicaAt, registrationOf, textOf, objectsOf, withReplica, withRegistration, written } = states;
+  const { table, put, replicaAt, registrationOf, textOf, objectsOf, withReplica } = states;
+  const { withRegistration, written } = states;
   // Two settle times by two clocks that differ are over when this time is.
-  const oldest = bounds.settle + 2 + 2 * Math.max(0, ...bounds.clocks.map(Math.abs));
+  const ages = { oldest: bounds.settle + 2 + 2 * Math.max(0, ...bounds.clocks.map(Math.abs)), settle: bounds.settle };
 
   const may = (state: State, kind: FaultKind): boolean => state.faults > 0 && bounds.kinds.includes(kind);
   const fault = (state: State, cost = 1): State => ({ ...state, faults: state.faults - cost });
@@ -135,10 +136,20 @@ export async function createWorld(bounds: Bounds) {
     return steps;
   }
 
-  async function turnSteps(state: State, index: number, { cutFor }: Replica): Promise<Step[]> {
+  /** Returns the replica, marked if it begins with a certificate that an API server refuses now or may refuse later. */
+  function begun(state: State, before: Replica, after: Replica | null): Replica | null {
+    if (!bounds.exceptsStart || before.phase !== 'starting' || after?.presented === undefined) return after;
+    const { presented } = after;
+    const isRefused = registrationOf(state).versions.some((version) => refuses(version, presented));
+    return presented !== before.presented && isRefused ? { ...after, begunFor: 0 } : after;
+  }
+
+  async function turnSteps(state: State, index: number, replica: Replica): Promise<Step[]> {
+    const { cutFor } = replica;
     const take = async (fate: Fate) => {
       const result = await turn(state, index, fate);
-      const next = withReplica(written(state, result.objects, false), index, result.replica);
+      const after = begun(state, replica, result.replica);
+      const next = withReplica(written(state, result.objects, false), index, after);
       return { hasWritten: result.hasWritten, label: `${nameOf(index)} ${describe(result, fate)}`, state: next };
     };
     if (cutFor !== undefined) return [await take('refused')];
@@ -166,6 +177,12 @@ export async function createWorld(bounds: Bounds) {
     return [
       { label: `a user sets rotate=${ask}`, state: { ...written(state, objects, true), asked: state.asked + 1 } },
     ];
+  }
+
+  /** One backup is taken in a history, at any moment. */
+  function backupSteps(state: State): Step[] {
+    if (!may(state, 'secret-restored') || textOf(state.backup) !== null || textOf(state.secret) === null) return [];
+    return [{ label: 'a backup of the Secret is taken', state: { ...state, backup: state.secret } }];
   }
 
   /** Steps of other writers of the Secret and of the registration. */
@@ -203,7 +220,7 @@ export async function createWorld(bounds: Bounds) {
     const registration = table.derived(state.registration, 'tick', () => laterRegistration(state));
     const replicas = state.replicas.map((id, index) => table.derived(id, 'tick', () => laterReplica(state, index)));
     if (registration === undefined || !replicas.every((id) => id !== undefined)) return [];
-    const secret = table.derived(state.secret, 'tick', () => table.id(oneTickLater(table.text(state.secret), oldest)));
+    const secret = table.derived(state.secret, 'tick', () => table.id(oneTickLater(table.text(state.secret), ages)));
     const later = { ...state, secret: secret as number, registration, replicas };
     const passes = state.replicas.filter((_, index) => isInPass(replicaAt(state, index))).length;
     if (passes === 0) return [{ label: 'a tick of time', state: later }];
@@ -222,7 +239,7 @@ export async function createWorld(bounds: Bounds) {
     const { dueIn, patience, cutFor, begunFor } = replica;
     const isSlow = isInPass(replica);
     if ((isSlow ? patience : dueIn) === 0 || (cutFor ?? 0) >= bounds.longestCut) return undefined;
-    const later = JSON.parse(oneTickLater(JSON.stringify(replica), oldest)) as Replica;
+    const later = JSON.parse(oneTickLater(JSON.stringify(replica), ages)) as Replica;
     return put({
       ...later,
       ...(isSlow ? { patience: patience - 1 } : { dueIn: dueIn - 1 }),
@@ -234,7 +251,8 @@ export async function createWorld(bounds: Bounds) {
   async function steps(state: State): Promise<Step[]> {
     const found: Step[] = [];
     for (const index of state.replicas.keys()) found.push(...(await replicaSteps(state, index)));
-    found.push(...apiServerSteps(state), ...userSteps(state), ...outsideSteps(state), ...timeSteps(state));
+    found.push(...apiServerSteps(state), ...userSteps(state), ...backupSteps(state));
+    found.push(...outsideSteps(state), ...timeSteps(state));
     return found;
   }
 
@@ -276,8 +294,8 @@ export async function createWorld(bounds: Bounds) {
     if (bounds.start === 'empty') return canonicalOf(state);
     while (!isAtRest(state)) state = (await fairStep(state)) ?? state;
     // Without these steps, the last replica would be in the phase `serving`.
-    for (let count = 0; count < 20; count += 1) state = (await fairStep(state)) ?? state;
-    return canonicalOf({ ...state, backup: state.secret });
+    for (let count = 0; count < 200; count += 1) state = (await fairStep(state)) ?? state;
+    return canonicalOf(state);
   }
   const canonicalOf = (state: State): State => canonical(state, table);
   return { bounds, first, steps, fairStep, isAtRest, canonicalOf, secretOf, replicaAt, registrationOf };
