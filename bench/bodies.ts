@@ -23,7 +23,7 @@ const reviews = (): Readonly<Record<BodyName, unknown>> => {
   const large = structuredClone(create);
   const [container] = large.request.object.spec.template.spec.containers;
   container.env = Array.from({ length: MIB / 256 }, (_, nth) => ({ name: `VARIABLE_${nth}`, value: 'x'.repeat(220) }));
-  const { review: update } = recorded('update-terraform-apply-annotate');
+  const update = structuredClone(recorded('update-terraform-apply-annotate').review);
   // While a stored Job has a Pod, the endpoint does not lower its limit.
   update.request.oldObject.status = {};
   return {

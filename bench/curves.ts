@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { writeBodies } from './bodies.ts';
 import { startServers } from './endpoint.ts';
 import { spreadOf } from './figures.ts';
-import { measure, warmUp } from './load.ts';
+import { type Measured, measure, warmUp } from './load.ts';
 import type { CurveResults } from './results.ts';
-import { serverNames, startOurs } from './servers.ts';
+import { type ByServer, rowsOf, type ServerName } from './server-names.ts';
+import { startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
 
 /**
@@ -17,22 +18,22 @@ export async function measureConnections(stage: Stage): Promise<CurveResults['co
   const servers = await startServers(stage);
   const points: CurveResults['connections'][number][] = [];
   try {
-    for (const name of serverNames) await warmUp(servers[name], { bodyFile: create, connections: 16 });
-    for (const connections of isQuick ? [1, 16] : [1, 2, 4, 8, 16, 32, 64, 128, 256]) {
+    for (const [, server] of rowsOf(servers)) await warmUp(server, { bodyFile: create, connections: 16 });
+    for (const connections of isQuick ? [1, 16] : [1, 4, 16, 64, 256]) {
       progress(`${connections} connections`, true);
       const at = { bodyFile: create, connections, seconds: isQuick ? 1 : 3 };
-      const ours = await measure(servers.ours, at);
-      const go = await measure(servers.go, at);
-      const floor = await measure(servers.floor, at);
-      points.push({ connections, ours: ofInterest(ours), go: ofInterest(go), floor: ofInterest(floor) });
+      const seen: Partial<Record<ServerName, Pick<Measured, 'perSecond' | 'p99Ms'>>> = {};
+      for (const [name, server] of rowsOf(servers)) {
+        const { perSecond, p99Ms } = await measure(server, at);
+        seen[name] = { perSecond, p99Ms };
+      }
+      points.push({ connections, ...(seen as ByServer<Pick<Measured, 'perSecond' | 'p99Ms'>>) });
     }
   } finally {
-    await Promise.all(serverNames.map((name) => servers[name].stop()));
+    await Promise.all(rowsOf(servers).map(([, server]) => server.stop()));
   }
   return points;
 }
-
-const ofInterest = ({ perSecond, p99Ms }: { perSecond: number; p99Ms: number }) => ({ perSecond, p99Ms });
 
 /** Starts several replicas at once without a Secret, and returns the time until the last replica is ready. */
 export async function measureReplicas({ programs, cluster, isQuick, rounds, progress }: Stage) {

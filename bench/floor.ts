@@ -4,10 +4,12 @@ import { parseArgs } from 'node:util';
 
 /**
  * The server "the floor" of the benchmark: `node:https` with a constant answer. It discards the body, so it shows the
- * cost of Node.js alone.
+ * cost of Node.js alone. With `--parse` it reads and parses the body before it answers.
  */
 
-const { values } = parseArgs({ options: { port: { type: 'string' }, certificates: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { port: { type: 'string' }, certificates: { type: 'string' }, parse: { type: 'boolean' } },
+});
 const read = (file: string) => readFileSync(`${values.certificates}/${file}`);
 
 const patch = Buffer.from(
@@ -27,6 +29,11 @@ const answer = Buffer.from(
 const headers = { 'Content-Type': 'application/json', 'Content-Length': answer.length };
 
 createServer({ cert: read('tls.crt'), key: read('tls.key') }, (request, response) => {
-  request.resume();
-  request.once('end', () => response.writeHead(200, headers).end(answer));
+  const chunks: Buffer[] = [];
+  if (values.parse) request.on('data', (chunk) => chunks.push(chunk));
+  else request.resume();
+  request.once('end', () => {
+    if (values.parse) JSON.parse(Buffer.concat(chunks).toString());
+    response.writeHead(200, headers).end(answer);
+  });
 }).listen(Number(values.port), '127.0.0.1');

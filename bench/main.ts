@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCluster } from '../test/support/cluster/cluster.ts';
 import { stderrProgress } from '../tools/control-plane/progress.ts';
+import { checkAgreement } from './agreement.ts';
 import { measureConnections, measureReplicas } from './curves.ts';
 import { measureEndpoint } from './endpoint.ts';
 import { measureJobs } from './jobs.ts';
@@ -19,8 +20,9 @@ import { measureThroughApi } from './through-api.ts';
 
 const HELP = `npm run bench [-- OPTIONS] [PART…]
 
-Compares the daemon with a webhook in Go and with a bare node:https server. Writes the page docs/explanation/benchmarks.md,
-its figures (docs/explanation/benchmarks/results.json) and its plots. Needs two cores, Go, taskset and wrk.
+Compares the daemon with webhooks in Go and Rust that do the same work, and with a bare node:https server. Writes the page
+docs/explanation/benchmarks.md, its figures (docs/explanation/benchmarks/results.json) and its plots. Needs two cores, Go, taskset
+and wrk. Without cargo, the webhook in Rust is left out. Checks first that all webhooks answer the same, and fails if one does not.
 
 Parts to measure (default: all): ${partNames.join(', ')}
 
@@ -74,6 +76,7 @@ async function measureParts(
     const cluster = await startCluster();
     try {
       const stage: Stage = { programs, cluster, folder, rounds, isQuick, progress };
+      await checkAgreement(stage);
       let results: Results = about;
       for (const part of parts) {
         results = { ...results, [part]: await measuring[part](stage) };

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { init } from 'echarts';
 import type { Results } from './results.ts';
-import { serverNames, serverTexts } from './servers.ts';
+import { rowsOf, serverTexts } from './server-names.ts';
 
 interface Line {
   readonly name: string;
@@ -19,9 +19,9 @@ export interface Plot {
 /** Returns one plot for each curve that was measured. */
 export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot[] {
   const byConnections = (field: 'perSecond' | 'p99Ms'): Line[] =>
-    serverNames.map((name) => ({
+    rowsOf(connections?.[0] ?? {}).map(([name]) => ({
       name: serverTexts[name],
-      points: (connections ?? []).map((point) => [point.connections, point[name][field]]),
+      points: (connections ?? []).map((point) => [point.connections, point[name]?.[field] ?? Number.NaN]),
     }));
   const plots: Plot[] = [
     {

@@ -1,41 +1,31 @@
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { aCertificateSet } from '../test/support/builders/a-certificate-set.ts';
 import { bytesIn } from '../test/support/bytes-in.ts';
 import { BUNDLE } from '../test/support/cluster/daemon.ts';
 import { imageEntrypoint } from '../test/support/cluster/image-entrypoint.ts';
 import type { Progress } from '../tools/control-plane/progress.ts';
+import { type Peers, preparePeers } from './peers.ts';
 
 const run = promisify(execFile);
 
 /** The programs to measure, as command lines without port and certificates, and the files that they need. */
 export interface Programs {
   readonly daemon: { readonly command: readonly string[]; readonly env: Readonly<Record<string, string>> };
-  readonly go: readonly string[];
-  readonly floor: readonly string[];
-  /** The folder with `tls.crt` and `tls.key` of the Go webhook and of the minimal Node.js server ("the floor"). */
+  readonly peers: Peers;
+  /** The folder with `tls.crt` and `tls.key` of the peers. */
   readonly certificates: string;
   /** The CA that signed `tls.crt`, as PEM. */
   readonly caBundle: string;
   readonly bundleBytes: number;
   readonly compiledBytes: number;
-  readonly goBytes: number;
 }
 
-/**
- * Builds the Go webhook, copies the JavaScript bundle of the daemon, and issues one certificate for the Go webhook and
- * the minimal Node.js server ("the floor"), all in one folder.
- */
+/** Builds the peers, copies the JavaScript bundle of the daemon, and issues one certificate for the peers. */
 export async function preparePrograms(folder: string, progress: Progress): Promise<Programs> {
-  progress('building the Go peer (one or two minutes at the first time)');
-  const goPeer = join(folder, 'go-peer');
-  await run('go', ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', goPeer, '.'], {
-    cwd: fileURLToPath(new URL('go-peer', import.meta.url)),
-    env: { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' },
-  });
+  const peers = await preparePeers(folder, progress);
   const { serving, caBundle } = await aCertificateSet({ issuedAt: new Date() });
   const certificates = join(folder, 'certificates');
   await mkdir(certificates);
@@ -45,12 +35,10 @@ export async function preparePrograms(folder: string, progress: Progress): Promi
   return {
     daemon,
     compiledBytes: await bytesIn(daemon.env.NODE_COMPILE_CACHE ?? ''),
-    go: [goPeer],
-    floor: [process.execPath, fileURLToPath(new URL('floor.ts', import.meta.url))],
+    peers,
     certificates,
     caBundle,
     bundleBytes: (await stat(BUNDLE)).size,
-    goBytes: (await stat(goPeer)).size,
   };
 }
 

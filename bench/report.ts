@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { type Plot, plotsOf, writePlots } from './plots.ts';
 import { RESULTS, type Results } from './results.ts';
-import { apiTable, loadTable, memoryTable, startTable, targetTable } from './tables.ts';
+import { rowsOf, serverTexts } from './server-names.ts';
+import { apiTable, choiceTable, loadTable, memoryTable, standings, startTable, targetTable } from './tables.ts';
 
 const REPORT = fileURLToPath(new URL('../docs/explanation/benchmarks.md', import.meta.url));
 
@@ -15,6 +16,18 @@ export async function writeReport(results: Results): Promise<void> {
   await writeFile(REPORT, reportOf(results, plots));
 }
 
+/** The first section: the figures of the choice between the daemon and a webhook that a user writes. */
+const choiceOf = (endpoint: NonNullable<Results['endpoint']>): string => `## The choice
+
+A user can also write a webhook, in Go or in Rust. On one core, with ${endpoint.connections} connections that send the recorded CREATE of a Job:
+
+${choiceTable(endpoint)}
+
+${standings(endpoint)}${endpoint.load.create.rust ? '' : '\n\nThe machine had no cargo, so there is no webhook in Rust.'}
+
+A factor says how many times as good the better figure is. A cluster creates a few such Jobs a minute, so a user notices the
+memory and [the time that a Job takes](#latency-of-the-creation-of-a-job-at-the-api-server) rather than the peak.`;
+
 /** Number of busy cores up to which a machine counts as quiet. */
 const QUIET = 0.15;
 
@@ -22,7 +35,7 @@ const busy = (load: number): string =>
   `**The machine was not quiet**: other processes kept ${load.toFixed(1)} cores busy at the start. Rates and times are worse than on a
 quiet machine. Measure again.`;
 
-const COMMAND = '```sh unrun: takes a quarter of an hour and needs a quiet machine\nnpm run bench\n```';
+const COMMAND = '```sh unrun: takes about 35 minutes and needs a quiet machine\nnpm run bench\n```';
 
 /**
  * Returns the text of docs/explanation/benchmarks.md for these results. A unit test compares the document with this
@@ -38,20 +51,27 @@ The run of ${date} used ${machine}, two cores.${othersLoad > QUIET ? `\n\n${busy
 
 ${COMMAND}
 
-The benchmark needs two cores, Go, \`taskset\` and \`wrk\`. \`npm run bench -- --help\` lists the parts that can be measured alone.
-
-The benchmark compares three servers:
+The benchmark needs two cores, Go, \`taskset\` and \`wrk\`. \`npm run bench -- --help\` lists the parts that can be measured alone.`,
+    endpoint && choiceOf(endpoint),
+    `## Servers
 
 - **terraform-daemon** is the daemon with the bundle, compiled code and flags of the image.
-- **The Go peer** ([bench/go-peer](../../bench/go-peer/main.go)) is a webhook for the same Jobs on controller-runtime. It decides, patches,
-  warns and logs one line for each capped Job, as the daemon does. It has no manager, no cache and no certificates to manage.
-- **The floor** ([bench/floor.ts](../../bench/floor.ts)) is \`node:https\` with a constant answer. It shows the cost of Node.js alone.
+- **Go, net/http and encoding/json** ([bench/go-peer/plain](../../bench/go-peer/plain/main.go)) decodes a review into structs with the fields that a
+  decision reads.
+- **Go, controller-runtime** ([bench/go-peer/controller-runtime](../../bench/go-peer/controller-runtime/main.go)) decodes the Job into its typed
+  struct, and compares the JSON before and after the change. It has no manager and no cache.
+- **Rust, hyper and serde_json** ([bench/rust-peer](../../bench/rust-peer/src/main.rs)) decodes as the first webhook in Go does.
+- **The floor** ([bench/floor.ts](../../bench/floor.ts)) is \`node:https\` with a constant answer. It shows the cost of Node.js alone. A second floor
+  reads and parses the body before it answers.
+
+Before the measurement, the benchmark sends all webhooks the recorded reviews and changed ones
+([bench/cases.ts](../../bench/cases.ts)). It stops unless each webhook gives the answer of the daemon: the same Job after the patch, the same
+warnings and audit annotations, and the same log line for each capped Job. The webhooks in Go and Rust do nothing else: they manage no
+certificates, have no registration, no metrics and no backstop.
 
 Only one server is under load at a time. The servers take turns, and each server comes first in turn. They run on one core, and
-the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open.
-
-A figure with parentheses is the median of several turns, with the minimum and the maximum in the parentheses. Before the
-measurement, the benchmark checks that both webhooks make the same change.
+the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open. A figure with parentheses is the
+median of several turns, with the minimum and the maximum in the parentheses.
 
 ## Targets
 
@@ -85,7 +105,7 @@ const images = (plots: readonly Plot[], files: readonly string[]): string =>
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<Results['sizes']>): string =>
+const sizeTable = ({ bundleBytes, peerBytes, compiledBytes, image }: NonNullable<Results['sizes']>): string =>
   markdownTable(
     ['file', 'size'],
     [
@@ -103,7 +123,7 @@ const sizeTable = ({ bundleBytes, goBytes, compiledBytes, image }: NonNullable<R
             ],
           ]
         : []),
-      ['the Go peer', megabytes(goBytes)],
+      ...rowsOf(peerBytes).map(([name, bytes]) => [serverTexts[name], megabytes(bytes)]),
     ],
   );
 

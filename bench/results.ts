@@ -4,13 +4,11 @@ import { fileURLToPath } from 'node:url';
 import type { BodyName } from './bodies.ts';
 import type { Spread } from './figures.ts';
 import type { Measured } from './load.ts';
-import type { ServerName } from './servers.ts';
+import type { ByPeer, ByServer, ByWebhookPeer } from './server-names.ts';
 
 export const RESULTS = fileURLToPath(new URL('../docs/explanation/benchmarks/results.json', import.meta.url));
 
 type BySpread<T> = Readonly<Record<keyof T, Spread>>;
-export type ByServer<T> = Readonly<Record<ServerName, T>>;
-export type Webhook = Exclude<ServerName, 'floor'>;
 
 /** The figures of each server under load, and its memory in MiB. */
 export interface EndpointResults {
@@ -26,7 +24,7 @@ export interface EndpointResults {
   }>;
 }
 
-export const ways = ['nothing', 'policy', 'ours', 'go'] as const;
+export const ways = ['nothing', 'policy', 'ours', 'plainGo', 'controllerRuntime'] as const;
 export type Way = (typeof ways)[number];
 
 /** Latency of the creation of a Job at the API server, in ms. */
@@ -48,13 +46,12 @@ export interface ApiResults {
 export interface StartResults {
   readonly fresh: Spread;
   readonly existing: Spread;
-  readonly go: Spread;
-  readonly floor: Spread;
+  readonly peers: ByPeer<Spread>;
 }
 
 export interface SizeResults {
   readonly bundleBytes: number;
-  readonly goBytes: number;
+  readonly peerBytes: ByWebhookPeer<number>;
   /** Size of the compile cache of the daemon's bundle (NODE_COMPILE_CACHE), in bytes. */
   readonly compiledBytes: number;
   /** Absent if this machine cannot build the image. */

@@ -7,10 +7,10 @@ import { checkMachine } from '../tools/node/packages.ts';
 import type { SizeResults } from './results.ts';
 import type { Stage } from './stage.ts';
 
-/** Returns the sizes of the bundle, of the Go peer and, if this machine can build it, of the image. */
+/** Returns the sizes of the bundle, of the peers and, if this machine can build it, of the image. */
 export async function measureSizes({ programs, progress }: Stage): Promise<SizeResults> {
-  const { bundleBytes, compiledBytes, goBytes } = programs;
-  const sizes = { bundleBytes, compiledBytes, goBytes };
+  const { bundleBytes, compiledBytes, peers } = programs;
+  const sizes = { bundleBytes, compiledBytes, peerBytes: peers.bytes };
   try {
     await checkMachine();
   } catch (error) {

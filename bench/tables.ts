@@ -3,7 +3,7 @@ import { bodyNames, bodyTexts } from './bodies.ts';
 import type { Spread } from './figures.ts';
 import type { ApiResults, EndpointResults, Results, Way } from './results.ts';
 import { ways } from './results.ts';
-import { serverNames, serverTexts } from './servers.ts';
+import { isWebhook, rowsOf, type ServerName, serverTexts } from './server-names.ts';
 import { isMet, targetsOf } from './targets.ts';
 
 const count = (value: number): string => Math.round(value).toLocaleString('en');
@@ -23,33 +23,73 @@ export const targetTable = (results: Results): string =>
     ]),
   );
 
+/** The choice between the servers: the figures that a user compares first. */
+export const choiceTable = ({ load, memory }: EndpointResults): string =>
+  markdownTable(
+    ['server', 'requests/s', 'CPU ms per 1,000', 'p99 ms', 'memory (RSS) after the load, MiB'],
+    rowsOf(load.create).map(([name, { perSecond, cpuMsPer1000, p99Ms }]) => [
+      serverTexts[name],
+      ...[perSecond, cpuMsPer1000, p99Ms].map(({ median }) => digits(median)),
+      digits(memory[name]?.loaded ?? Number.NaN),
+    ]),
+  );
+
+/** Returns a sentence for each webhook that is compared: in which figures of the choice the daemon is behind it. */
+export function standings({ load, memory }: EndpointResults): string {
+  const figuresOf = (name: ServerName): readonly (readonly [text: string, value: number])[] => {
+    const { perSecond, cpuMsPer1000, p99Ms } = load.create[name] ?? load.create.ours;
+    return [
+      // A lower figure is better, so the time of a request is compared.
+      ['requests/s', 1 / perSecond.median],
+      ['CPU', cpuMsPer1000.median],
+      ['p99', p99Ms.median],
+      ['memory', memory[name]?.loaded ?? Number.NaN],
+    ];
+  };
+  const ours = figuresOf('ours');
+  const peers = rowsOf(load.create).filter(([name]) => isWebhook(name) && name !== 'ours');
+  return peers
+    .map(([name]) => {
+      const ratios = figuresOf(name).map(([text, value], nth) => ({ text, ratio: (ours[nth]?.[1] ?? 0) / value }));
+      const behind = ratios.filter(({ ratio }) => ratio > 1).map(({ text, ratio }) => `${text} (${digits(ratio)} ×)`);
+      const ahead = ratios
+        .filter(({ ratio }) => ratio <= 1)
+        .map(({ text, ratio }) => `${text} (${digits(1 / ratio)} ×)`);
+      const texts = [
+        behind.length > 0 ? `**behind** in ${behind.join(', ')}` : '',
+        ahead.length > 0 ? `ahead in ${ahead.join(', ')}` : '',
+      ];
+      return `- Compared with ${serverTexts[name]}, the daemon is ${texts.filter((text) => text !== '').join(', and ')}.`;
+    })
+    .join('\n');
+}
+
 export const loadTable = ({ load }: EndpointResults): string =>
   markdownTable(
-    ['body', 'server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms per 1,000', 'requests/s relative to the Go peer'],
+    ['body', 'server', 'requests/s', 'p50 ms', 'p99 ms', 'CPU ms per 1,000'],
     bodyNames.flatMap((body) =>
-      serverNames.map((name) => {
-        const { perSecond, p50Ms, p99Ms, cpuMsPer1000 } = load[body][name];
-        const ratio = perSecond.median / load[body].go.perSecond.median;
+      rowsOf(load[body]).map(([name, { perSecond, p50Ms, p99Ms, cpuMsPer1000 }]) => {
         const cells = [perSecond, p50Ms, p99Ms, cpuMsPer1000].map(spread);
-        return [bodyTexts[body], serverTexts[name], ...cells, `${digits(ratio)} ×`];
+        return [bodyTexts[body], serverTexts[name], ...cells];
       }),
     ),
   );
 
 export const memoryTable = ({ memory }: EndpointResults): string =>
   markdownTable(
-    ['memory (RSS), MiB', 'idle', 'after the recorded reviews', 'after Jobs of 1 MiB', 'peak'],
-    serverNames.map((name) => {
-      const { rest, loaded, large, peak } = memory[name];
-      return [serverTexts[name], ...[rest, loaded, large, peak].map(digits)];
-    }),
+    ['memory (RSS), MiB', 'before the load', 'after the recorded reviews', 'after Jobs of 1 MiB', 'peak'],
+    rowsOf(memory).map(([name, { rest, loaded, large, peak }]) => [
+      serverTexts[name],
+      ...[rest, loaded, large, peak].map(digits),
+    ]),
   );
 
 const wayTexts: Readonly<Record<Way, string>> = {
   nothing: 'no webhook and no policy',
   policy: 'a MutatingAdmissionPolicy',
   ours: serverTexts.ours,
-  go: serverTexts.go,
+  plainGo: serverTexts.plainGo,
+  controllerRuntime: serverTexts.controllerRuntime,
 };
 
 export const apiTable = ({ total, added }: ApiResults): string =>
@@ -66,6 +106,7 @@ export function summaryOf(results: Results): string {
   const { endpoint, api, starts, ...rest } = results;
   const parts = [
     targetTable(results),
+    endpoint && choiceTable(endpoint),
     endpoint && loadTable(endpoint),
     endpoint && memoryTable(endpoint),
     api && apiTable(api),
@@ -81,7 +122,6 @@ export const startTable = (starts: Required<Results>['starts']): string =>
     Object.entries({
       [`${serverTexts.ours}, without a Secret`]: starts.fresh,
       [`${serverTexts.ours}, with its Secret`]: starts.existing,
-      [serverTexts.go]: starts.go,
-      [serverTexts.floor]: starts.floor,
+      ...Object.fromEntries(rowsOf(starts.peers).map(([name, spread]) => [serverTexts[name], spread])),
     }).map(([text, { median, least, most }]) => [text, ...[median, least, most].map(digits)]),
   );

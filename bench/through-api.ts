@@ -16,19 +16,21 @@ const WARM_UP = 60;
 
 /**
  * Measures how long the API server needs to create a Job: without capping, and with capping by a
- * MutatingAdmissionPolicy, by the daemon and by the Go webhook. Also counts the webhook calls for Jobs that match no
+ * MutatingAdmissionPolicy, by the daemon and by the Go webhooks. Also counts the webhook calls for Jobs that match no
  * rule.
  */
 export async function measureThroughApi({ programs, cluster, isQuick, progress }: Stage): Promise<ApiResults> {
   await cluster.forgetDaemon();
   const probesPort = await freePort();
-  // With the backstop on, the daemon would also cap the Jobs in the namespaces of the Go webhook and of the
+  // With the backstop on, the daemon would also cap the Jobs in the namespaces of the Go webhooks and of the
   // MutatingAdmissionPolicy, and use CPU time for it.
   const ours = await startOurs(programs, cluster.daemonKubeconfig, ['--heal=off', `--metrics-bind-port=${probesPort}`]);
-  const go = await startPeer('go', programs);
+  const plainGo = await startPeer('plainGo', programs);
+  const controllerRuntime = await startPeer('controllerRuntime', programs);
+  const peers = [plainGo, controllerRuntime];
   const api = await rawApi(cluster.kubeconfig);
   try {
-    await installWays(api, { port: go.port, caBundle: programs.caBundle });
+    await installWays(api, peers, programs.caBundle);
     await eventually(() => assertWays(api), { withinMs: 30_000 });
     await createInTurn(api, { count: WARM_UP, prefix: 'warm-up' }, progress);
     const seen = await createInTurn(api, { count: isQuick ? 60 : 500, prefix: 'measured' }, progress);
@@ -36,13 +38,18 @@ export async function measureThroughApi({ programs, cluster, isQuick, progress }
     return {
       creates: seen.nothing.length,
       total: eachWay((way) => ({ p50Ms: quantile(seen[way], 0.5), p99Ms: quantile(seen[way], 0.99) })),
-      added: { policy: added('policy'), ours: added('ours'), go: added('go') },
+      added: {
+        policy: added('policy'),
+        ours: added('ours'),
+        plainGo: added('plainGo'),
+        controllerRuntime: added('controllerRuntime'),
+      },
       plain: await countPlain(api, probesPort, isQuick ? 20 : 200),
     };
   } finally {
-    await removeWays(api);
+    await removeWays(api, peers);
     api.close();
-    await Promise.all([ours.stop(), go.stop()]);
+    await Promise.all([ours, ...peers].map((server) => server.stop()));
   }
 }
 
@@ -50,7 +57,8 @@ const eachWay = <T>(value: (way: Way) => T): Readonly<Record<Way, T>> => ({
   nothing: value('nothing'),
   policy: value('policy'),
   ours: value('ours'),
-  go: value('go'),
+  plainGo: value('plainGo'),
+  controllerRuntime: value('controllerRuntime'),
 });
 
 const differences = (some: readonly number[], others: readonly number[]): number[] =>

@@ -5,29 +5,28 @@ import { terraformPolicy } from '../src/policy/policy.ts';
 import { NAMESPACE, REGISTRATION, SERVICE } from '../test/support/cluster/cluster.ts';
 import type { RawApi } from '../test/support/cluster/raw-api.ts';
 import { type Way, ways } from './results.ts';
-import { ENDPOINT } from './servers.ts';
+import type { ServerName } from './server-names.ts';
+import { ENDPOINT, type Server } from './servers.ts';
 
 /** Namespace label. Each way to cap a Job has its own namespace, so that all ways are in force at once. */
 const LABEL = 'bench';
 
 export const jobsOf = (way: Way): { readonly namespace: string; readonly path: string } => ({
-  namespace: `bench-${way}`,
-  path: `/apis/batch/v1/namespaces/bench-${way}/jobs`,
+  namespace: `bench-${way.toLowerCase()}`,
+  path: `/apis/batch/v1/namespaces/bench-${way.toLowerCase()}/jobs`,
 });
 
 const selectorOf = (way: Way): object => ({ matchLabels: { [LABEL]: way } });
 
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
-const GO_PEER = 'go-peer.bench.example.com';
+/** Returns the name of a peer as a webhook of the API server. */
+const peerName = (name: ServerName): string => `${name.toLowerCase()}.bench.example.com`;
 
 /**
- * Limits the webhook of the daemon to one namespace. Creates a webhook for the Go peer and a MutatingAdmissionPolicy,
+ * Limits the webhook of the daemon to one namespace. Creates a webhook for each Go peer and a MutatingAdmissionPolicy,
  * each for its own namespace.
  */
-export async function installWays(
-  api: RawApi,
-  go: { readonly port: number; readonly caBundle: string },
-): Promise<void> {
+export async function installWays(api: RawApi, peers: readonly Server[], caBundle: string): Promise<void> {
   for (const way of ways) {
     const metadata = { name: jobsOf(way).namespace, labels: { [LABEL]: way } };
     await write(api, ['POST', '/api/v1/namespaces'], { apiVersion: 'v1', kind: 'Namespace', metadata });
@@ -36,21 +35,24 @@ export async function installWays(
   const [entry] = live.webhooks;
   const own = [{ ...entry, namespaceSelector: selectorOf('ours') }];
   await write(api, ['PATCH', `${ADMISSION}/mutatingwebhookconfigurations/${REGISTRATION}`], { webhooks: own });
-  const service = { namespace: NAMESPACE, name: SERVICE, port: go.port, path: ENDPOINT };
-  await write(api, ['POST', `${ADMISSION}/mutatingwebhookconfigurations`], {
-    metadata: { name: GO_PEER },
-    // All other fields equal the webhook entry of the daemon, so that the API server does the same work for both
-    // webhooks.
-    webhooks: [
-      {
-        ...entry,
-        name: GO_PEER,
-        clientConfig: { service, caBundle: Buffer.from(go.caBundle).toString('base64') },
-        matchConditions: matchConditions(terraformPolicy),
-        namespaceSelector: selectorOf('go'),
-      },
-    ],
-  });
+  for (const { name: way, port } of peers) {
+    const name = peerName(way);
+    const service = { namespace: NAMESPACE, name: SERVICE, port, path: ENDPOINT };
+    await write(api, ['POST', `${ADMISSION}/mutatingwebhookconfigurations`], {
+      metadata: { name },
+      // All other fields equal the webhook entry of the daemon, so that the API server does the same work for all
+      // webhooks.
+      webhooks: [
+        {
+          ...entry,
+          name,
+          clientConfig: { service, caBundle: Buffer.from(caBundle).toString('base64') },
+          matchConditions: matchConditions(terraformPolicy),
+          namespaceSelector: selectorOf(way as Way),
+        },
+      ],
+    });
+  }
   const [policy, binding] = admissionPolicy(terraformPolicy, 'v1') as readonly Manifest[];
   assert.ok(policy !== undefined && binding !== undefined);
   await write(api, ['POST', `${ADMISSION}/mutatingadmissionpolicies`], policy);
@@ -65,13 +67,15 @@ interface Manifest {
   readonly spec: object;
 }
 
-/** Deletes the MutatingAdmissionPolicy, the webhook of the Go peer and all Jobs. The webhook of the daemon stays. */
-export async function removeWays(api: RawApi): Promise<void> {
+/** Deletes the MutatingAdmissionPolicy, the webhooks of the peers and all Jobs. The webhook of the daemon stays. */
+export async function removeWays(api: RawApi, peers: readonly Server[]): Promise<void> {
   for (const { metadata } of admissionPolicy(terraformPolicy, 'v1') as readonly Manifest[]) {
     await api.call('DELETE', `${ADMISSION}/mutatingadmissionpolicies/${metadata.name}`);
     await api.call('DELETE', `${ADMISSION}/mutatingadmissionpolicybindings/${metadata.name}`);
   }
-  await api.call('DELETE', `${ADMISSION}/mutatingwebhookconfigurations/${GO_PEER}`);
+  for (const { name } of peers) {
+    await api.call('DELETE', `${ADMISSION}/mutatingwebhookconfigurations/${peerName(name)}`);
+  }
   // This control plane has no garbage collector, so a deletion in the foreground would never finish.
   for (const way of ways) await api.call('DELETE', `${jobsOf(way).path}?propagationPolicy=Background`);
 }

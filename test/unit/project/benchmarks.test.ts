@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { type Answered, assertAgree } from '../../../bench/agreement.ts';
+import { cases } from '../../../bench/cases.ts';
 import { rotated, spreadOf } from '../../../bench/figures.ts';
 import { plotsOf, toSvg } from '../../../bench/plots.ts';
 import { reportOf } from '../../../bench/report.ts';
 import { readResults } from '../../../bench/results.ts';
 import { isMet, targetsOf } from '../../../bench/targets.ts';
+import { allowReasons, decide } from '../../../src/policy/decide.ts';
+import { terraformPolicy } from '../../../src/policy/policy.ts';
+import { readReview } from '../../../src/webhook/review.ts';
 import { imageEntrypoint } from '../../support/cluster/image-entrypoint.ts';
 import { projectFile, readDocument } from '../../support/docs.ts';
 
@@ -32,6 +37,59 @@ describe('the benchmark program', () => {
     const { nodeFlags, env } = imageEntrypoint();
     assert.equal(env.NODE_ENV, 'production');
     for (const flag of nodeFlags) assert.match(flag, /^--/);
+  });
+});
+
+describe('the agreement of the servers of the benchmark', () => {
+  const answer: Answered = {
+    isAllowed: true,
+    object: { spec: {} },
+    warnings: [],
+    auditAnnotations: {},
+    line: undefined,
+  };
+
+  it('assertAgree() accepts equal answers, and names the case and the server of another answer', () => {
+    assertAgree('a dry run', [
+      ['ours', answer],
+      ['plainGo', structuredClone(answer)],
+    ]);
+    const others: readonly Partial<Answered>[] = [
+      { isAllowed: false },
+      { object: { spec: { backoffLimit: 0 } } },
+      { warnings: ['w'] },
+      { auditAnnotations: { rule: 'terraform' } },
+      { line: { name: 'x' } },
+    ];
+    for (const other of others) {
+      assert.throws(
+        () =>
+          assertAgree('a dry run', [
+            ['ours', answer],
+            ['plainGo', answer],
+            ['rust', { ...answer, ...other }],
+          ]),
+        { message: '"a dry run": Rust, hyper and serde_json disagrees with terraform-daemon' },
+      );
+    }
+  });
+
+  it('the reviews on which the servers must agree have each outcome, effect and caveat of the daemon', () => {
+    const decisions = cases().map(({ review }) => decide(readReview(review), terraformPolicy));
+    const found = decisions.flatMap((decision) => {
+      if (decision.action === 'allow') return decision.reason;
+      return decision.action === 'cap' ? [decision.effect, ...decision.caveats] : decision.action;
+    });
+    const effects = ['once', 'no-retry', 'limited', 'keep'];
+    const caveats = 5;
+    const without = allowReasons.filter((reason) => !found.includes(reason));
+    assert.deepEqual([...without, ...effects.filter((effect) => !found.includes(effect))], []);
+    assert.equal(new Set(found).size, allowReasons.length + effects.length + caveats);
+  });
+
+  it('each review on which the servers must agree has its own name and uid', () => {
+    assert.equal(new Set(cases().map(({ name }) => name)).size, cases().length);
+    assert.equal(new Set(cases().map(({ review }) => review.request.uid)).size, cases().length);
   });
 });
 

@@ -36,6 +36,21 @@ const isAllowed = (license = ''): boolean =>
     .split(' OR ')
     .some((choice) => choice.split(' AND ').every((name) => ALLOWED.has(name)));
 
+describe('the crates of the Rust peer of the benchmark', () => {
+  it('bench/rust-peer/Cargo.lock has the source crates.io and a checksum for each crate', () => {
+    const lock = readFileSync(new URL('../../../bench/rust-peer/Cargo.lock', import.meta.url), 'utf8');
+    const [, ...crates] = lock.split('[[package]]');
+    const others = crates.filter((crate) => !crate.includes('name = "rust-peer"'));
+    assert.equal(others.length, crates.length - 1);
+    for (const crate of others) {
+      assert.match(
+        crate,
+        /^source = "registry\+https:\/\/github\.com\/rust-lang\/crates\.io-index"\nchecksum = "[0-9a-f]{64}"$/m,
+      );
+    }
+  });
+});
+
 describe('npm dependencies', () => {
   it('all packages in package-lock.json have allowed licences', () => {
     const others = dependencies.filter(([, { license }]) => !isAllowed(license));

@@ -69,8 +69,11 @@ describe('.github/dependabot.yml', async () => {
       .filter((update) => update['package-ecosystem'] === ecosystem)
       .flatMap(({ directory, directories = [] }) => (directory === undefined ? directories : [directory]));
 
-  it('Dependabot updates the dependencies of each go.mod, package.json, requirements.txt and Dockerfile', () => {
-    const ecosystems = { gomod: 'go.mod', npm: 'package.json', pip: 'requirements.txt', docker: 'Dockerfile' };
+  it('Dependabot updates the dependencies of each go.mod, Cargo.toml, package.json, requirements.txt and Dockerfile', () => {
+    const ecosystems = {
+      ...{ gomod: 'go.mod', cargo: 'Cargo.toml', npm: 'package.json' },
+      ...{ pip: 'requirements.txt', docker: 'Dockerfile' },
+    };
     for (const [ecosystem, name] of Object.entries(ecosystems)) {
       const listed = execFileSync('git', ['ls-files', name, `*/${name}`], { cwd: projectFile('.'), encoding: 'utf8' });
       const there = listed
