@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import jsonpatch from 'fast-json-patch';
+import { messageOf } from '../src/lib/errors.ts';
 import type { Json } from '../test/support/builders/a-job.ts';
 import { post, type Target } from '../test/support/cluster/endpoint.ts';
 import { eventually } from '../test/support/eventually.ts';
@@ -60,7 +61,8 @@ export function assertAgree(what: string, answers: readonly (readonly [ServerNam
     try {
       assert.deepEqual(answer, expected);
     } catch (error) {
-      throw new Error(`"${what}": ${serverTexts[name]} disagrees with ${serverTexts[first]}`, { cause: error });
+      const which = `"${what}": ${serverTexts[name]} disagrees with ${serverTexts[first]}`;
+      throw new Error(`${which}\n${messageOf(error)}`, { cause: error });
     }
   }
 }

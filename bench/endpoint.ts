@@ -25,11 +25,13 @@ const slices: Readonly<Record<BodyName, { readonly turns: number; readonly secon
   large: { turns: 0.4, seconds: 5 },
 };
 
+const QUICK = { turns: 1, seconds: 1 };
+
 const measures = ['perSecond', 'p50Ms', 'p99Ms', 'cpuMsPer1000'] as const;
 
 /** Measures each server with each body, in turn and several times. Also reads the memory before and after the load. */
 export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
-  const { folder, rounds, progress } = stage;
+  const { folder, rounds, isQuick, progress } = stage;
   const files = await writeBodies(folder);
   const servers = await startServers(stage);
   const all = rowsOf(servers).map(([, server]) => server);
@@ -41,7 +43,8 @@ export async function measureEndpoint(stage: Stage): Promise<EndpointResults> {
     let loaded = rest;
     for (const body of bodyNames.toSorted(largeLast)) {
       if (body === 'large') loaded = memory();
-      const { turns, seconds } = { ...slices[body], turns: Math.ceil(slices[body].turns * rounds) };
+      const { turns: each, seconds } = isQuick ? QUICK : slices[body];
+      const turns = Math.ceil(each * rounds);
       const at = { turns, connections: CONNECTIONS, seconds, bodyFile: files[body] };
       load[body] = await measureInTurn(servers, at, (turn, name) =>
         progress(`${bodyTexts[body]}, turn ${turn + 1} of ${turns}: ${serverTexts[name]}`, true),
