@@ -62,6 +62,9 @@ export interface Replica {
   readonly cutFor?: number | undefined;
 }
 
+/** Whether the replica has begun a pass. */
+export const isInPass = (replica: Replica | null): boolean => replica !== null && Object.keys(replica.reads).length > 0;
+
 /** What happens to the first write of a turn. */
 export const fates = ['done', 'refused', 'unanswered', 'crash-before', 'crash-after'] as const;
 export type Fate = (typeof fates)[number];

@@ -1,4 +1,4 @@
-import type { Bounds } from './bounds.ts';
+import type { Bounds, FaultKind } from './bounds.ts';
 import type { Objects, Read, Replica } from './replica.ts';
 import { authorityOf } from './symbols.ts';
 import { createTable, type Table } from './table.ts';
@@ -39,18 +39,31 @@ export interface State {
   readonly asked: number;
 }
 
+/** A step of the model: what happens, and the state after it. */
+export interface Step {
+  readonly label: string;
+  readonly state: State;
+}
+
+/** The content of a Secret, with symbols. */
+interface SecretText {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly data: Readonly<Record<string, string>>;
+}
+
 const ABSENT = 'null';
 
 export type States = ReturnType<typeof createStates>;
 
 /** Returns the functions that read a state and change it. */
-export function createStates({ replicas, apiServers, faults }: Bounds) {
+export function createStates({ replicas, apiServers, faults, kinds }: Bounds) {
   const table: Table = createTable();
   const put = (value: unknown): number => table.id(JSON.stringify(value));
 
   /** Returns the replica; `null` if its process does not run. */
   const replicaAt = ({ replicas: all }: State, index: number): Replica | null => table.parsed(all[index] as number);
   const registrationOf = ({ registration }: State): Registration => table.parsed(registration);
+  const secretOf = ({ secret }: State): SecretText | null => table.parsed(secret);
   const textOf = (id: number): string | null => (table.text(id) === ABSENT ? null : table.text(id));
   const objectsOf = (state: State): Objects => ({
     secret: textOf(state.secret),
@@ -64,6 +77,10 @@ export function createStates({ replicas, apiServers, faults }: Bounds) {
     ...state,
     registration: put(trimmed(registration)),
   });
+
+  /** Whether the fault can still happen. */
+  const may = (state: State, kind: FaultKind): boolean => state.faults > 0 && kinds.includes(kind);
+  const fault = (state: State, cost = 1): State => ({ ...state, faults: state.faults - cost });
 
   /** Returns the state with other objects. What replicas have read of a changed object is no longer current. */
   function written(state: State, objects: Objects, isOutside: boolean): State {
@@ -92,8 +109,8 @@ export function createStates({ replicas, apiServers, faults }: Bounds) {
     faults,
     asked: 0,
   };
-  const parts = { table, put, empty, replicaAt, registrationOf, textOf, objectsOf };
-  return { ...parts, withReplica, withRegistration, written };
+  const reads = { replicaAt, registrationOf, secretOf, textOf, objectsOf };
+  return { table, put, empty, ...reads, withReplica, withRegistration, written, may, fault };
 }
 
 /** Forgets the versions that no API server uses any more. The order of API servers does not matter. */

@@ -1,0 +1,150 @@
+import type { Issuer } from '../../src/certs/issue.ts';
+import type { Bounds } from './bounds.ts';
+import { type createReplicas, type Fate, fates, type Objects, type Replica, type Turn } from './replica.ts';
+import { partsOf, refuses, type State, type States, type Step } from './state.ts';
+import type { Symbols } from './symbols.ts';
+
+/** What the steps of replicas are made of. */
+export interface ReplicaParts {
+  readonly states: States;
+  readonly symbols: Symbols;
+  readonly replicas: Awaited<ReturnType<typeof createReplicas>>;
+}
+
+/** Returns the function for the steps of one replica: a start, a read, the end of a turn, and its faults. */
+export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }: ReplicaParts) {
+  const { table, replicaAt, registrationOf, objectsOf, withReplica, written, may, fault } = states;
+  const { started, act, order } = replicas;
+
+  /** Returns the symbols of the next CA and of the next serving certificates: the first that the state does not have. */
+  function unused(state: State) {
+    const used = new Set(partsOf(state).flatMap((id) => table.symbols(id)));
+    const letters = new Set([...used].map((symbol) => symbol.charAt(1)));
+    const letter = [...'ABCDEFGHIJKLMNOPQRSTUVW'].find((one) => !letters.has(one));
+    const serving = (authority: string): string => {
+      let nth = 1;
+      while (used.has(`${authority}${nth}`)) nth += 1;
+      return `${authority}${nth}`;
+    };
+    return { authority: `@${letter}`, serving, key: [...letters, letter].map((one) => serving(`@${one}`)).join('') };
+  }
+
+  const turns = new Map<string, Turn>();
+  async function turn(state: State, index: number, fate: Fate): Promise<Turn> {
+    const objects = objectsOf(state);
+    const free = unused(state);
+    const key = [state.replicas[index], state.secret, objects.registration, fate, free.key].join();
+    const known = turns.get(key);
+    if (known) return known;
+    const issuer: Issuer = {
+      authority: () => symbols.pair(free.authority),
+      serving: (_, { certificate }) => symbols.pair(free.serving(symbols.symbolOf(certificate))),
+    };
+    const result = await act(replicaAt(state, index) as Replica, objects, { fate, issuer });
+    turns.set(key, result);
+    return result;
+  }
+
+  async function replicaSteps(state: State, index: number): Promise<Step[]> {
+    const replica = replicaAt(state, index);
+    if (replica === null) return startSteps(state, index);
+    const next = order.find((object) => replica.reads[object] === undefined);
+    if (next === undefined) return turnSteps(state, index, replica);
+    const steps = readSteps(state, index, { replica, next });
+    const isBetweenPasses = Object.keys(replica.reads).length === 0;
+    return isBetweenPasses ? [...steps, ...idleSteps(state, index, replica)] : steps;
+  }
+  const nameOf = (index: number) => `replica ${index + 1}`;
+
+  function startSteps(state: State, index: number): Step[] {
+    const clocks = index === 0 ? bounds.clocks : [0];
+    return clocks.map((clock) => ({
+      label: `${nameOf(index)} starts${clock === 0 ? '' : `, with a clock that is ${clock} ticks ahead`}`,
+      state: withReplica(state, index, started(clock)),
+    }));
+  }
+
+  interface NextRead {
+    readonly replica: Replica;
+    readonly next: keyof Objects;
+  }
+  function readSteps(state: State, index: number, { replica, next }: NextRead): Step[] {
+    const what = next === 'secret' ? 'Secret' : 'registration';
+    const { reads, cutFor, dueIn } = replica;
+    const failed = { text: null, isCurrent: true, hasFailed: true };
+    // Without the registration, the daemon does not read the Secret.
+    const left = next === 'registration' ? { registration: failed, secret: failed } : { secret: failed };
+    const failing = withReplica(state, index, { ...replica, reads: { ...reads, ...left } });
+    const label = `${nameOf(index)} cannot read the ${what}`;
+    // No watch event reaches a replica that is cut off, so its pass begins when it is due.
+    if (cutFor !== undefined) return dueIn > 0 && Object.keys(reads).length === 0 ? [] : [{ label, state: failing }];
+    const done = { text: objectsOf(state)[next], isCurrent: true };
+    return [
+      {
+        label: `${nameOf(index)} reads the ${what}`,
+        state: withReplica(state, index, { ...replica, reads: { ...reads, [next]: done } }),
+      },
+      ...(may(state, 'call-fails') ? [{ label, state: fault(failing) }] : []),
+    ];
+  }
+
+  /** Steps between two passes. A crash during a pass, before its write, is the same as a crash before the pass. */
+  function idleSteps(state: State, index: number, replica: Replica): Step[] {
+    const name = nameOf(index);
+    const { cutFor, ...reached } = replica;
+    const steps: Step[] = [];
+    if (cutFor !== undefined) {
+      // The watches begin again within a tick, and report what has changed meanwhile.
+      const next = { ...reached, dueIn: Math.min(replica.dueIn, 1) };
+      steps.push({ label: `${name} reaches the API servers again`, state: withReplica(state, index, next) });
+    } else if (may(state, 'cut-off')) {
+      const next = fault(withReplica(state, index, { ...replica, cutFor: 0 }));
+      steps.push({ label: `${name} is cut off from the API servers`, state: next });
+    }
+    if (may(state, 'crash')) steps.push({ label: `${name} crashes`, state: fault(withReplica(state, index, null)) });
+    const clocks = may(state, 'clock-step') ? bounds.clocks.filter((clock) => clock !== replica.clock) : [];
+    for (const clock of clocks) {
+      const next = fault(withReplica(state, index, { ...replica, clock }));
+      steps.push({ label: `the clock of ${name} is set ${clock} ticks ahead`, state: next });
+    }
+    return steps;
+  }
+
+  /** Returns the replica, marked if it begins with a certificate that an API server refuses now or may refuse later. */
+  function begun(state: State, before: Replica, after: Replica | null): Replica | null {
+    if (!bounds.exceptsStart || before.phase !== 'starting' || after?.presented === undefined) return after;
+    const { presented } = after;
+    const isRefused = registrationOf(state).versions.some((version) => refuses(version, presented));
+    return presented !== before.presented && isRefused ? { ...after, begunFor: 0 } : after;
+  }
+
+  async function turnSteps(state: State, index: number, replica: Replica): Promise<Step[]> {
+    const { cutFor } = replica;
+    const take = async (fate: Fate) => {
+      const result = await turn(state, index, fate);
+      const after = begun(state, replica, result.replica);
+      const next = withReplica(written(state, result.objects, false), index, after);
+      return { hasWritten: result.hasWritten, label: `${nameOf(index)} ${describe(result, fate)}`, state: next };
+    };
+    if (cutFor !== undefined) return [await take('refused')];
+    const done = await take('done');
+    const faulty = fates.filter((fate) => done.hasWritten && fate !== 'done' && may(state, kindOf[fate]));
+    const others = await Promise.all(faulty.map(take));
+    return [done, ...others.map((step) => ({ ...step, state: fault(step.state) }))];
+  }
+  return replicaSteps;
+}
+
+const kindOf = {
+  refused: 'call-fails',
+  unanswered: 'call-fails',
+  'crash-before': 'crash',
+  'crash-after': 'crash',
+} as const;
+
+function describe({ hasWritten, replica }: Turn, fate: Fate): string {
+  if (replica === null) return fate === 'crash-before' ? 'crashes before its write' : 'crashes after its write';
+  if (!hasWritten) return 'ends its turn without a write';
+  if (fate === 'done') return 'writes';
+  return fate === 'refused' ? 'tries to write, and fails' : 'writes, and gets no answer';
+}
