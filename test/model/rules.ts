@@ -46,7 +46,7 @@ export const rules: readonly Rule[] = [
     violation: REFUSED,
   },
   {
-    name: 'The same holds for a CA that a backup of the Secret brings back during a rotation.',
+    name: 'A running replica waits for the settle time before it goes back to the CA of a restored backup.',
     file: 'src/certs/serving-swap.ts',
     find: '({ ca, phase }: CertificateSet): Pem | undefined =>',
     replace: '({ ca, nextCa, phase }: CertificateSet): Pem | undefined => nextCa ? undefined :',
