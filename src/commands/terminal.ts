@@ -69,11 +69,12 @@ export function columnsOf(text: string): number {
 export const padded = (text: string, columns: number): string =>
   text + ' '.repeat(Math.max(0, columns - columnsOf(text)));
 
+const OPENING_BRACKETS = '（「『《〈【';
 /**
  * Where a line can break: before a space, and before a Chinese or Japanese character, because these languages have no
  * spaces. Not before their punctuation, and not after an opening bracket.
  */
-const BREAKS = /(?= )|(?<![ （「『《〈【])(?=[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}])/u;
+const BREAKS = new RegExp(`(?= )|(?<![ ${OPENING_BRACKETS}])(?=[\\p{sc=Han}\\p{sc=Hira}\\p{sc=Kana}])`, 'u');
 
 const styled = (cell: Cell, { paint }: Terminal): ((text: string) => string) =>
   typeof cell === 'string' ? (text) => text : (text) => paint(cell.style, text);

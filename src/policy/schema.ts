@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { dnsLabel, dnsSubdomain, type TextRule } from '../lib/dns-names.ts';
 import { LARGEST_BACKOFF_LIMIT } from './job.ts';
 

@@ -24,7 +24,7 @@ export function reportHtml(report: InspectionReport): string {
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${securityPolicy()}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${statusOf(report).title} · terraform-daemon</title>
+<title>${statusOf(report).title} &middot; terraform-daemon</title>
 <style>${new Html(style)}</style>
 </head>
 <body>
