@@ -174,6 +174,7 @@ suite('the response to a request without a valid review', () => {
   const rows: [name: string, body: unknown, options: object, status: number, text: RegExp][] = [
     ['a POST to another path', aReview(), { path: '/' }, 404, /^the endpoint is \/modify-terraform-job$/],
     ['a POST to a path below its own', aReview(), { path: `${ENDPOINT_PATH}/x` }, 404, /^the endpoint is/],
+    ['a POST to its path with a slash at the end', aReview(), { path: `${ENDPOINT_PATH}/` }, 404, /^the endpoint is/],
     ['a GET', '', { method: 'GET' }, 405, /^method: invalid value GET: must be POST$/],
     ['a PUT', aReview(), { method: 'PUT' }, 405, /^method: invalid value PUT: must be POST$/],
     [
@@ -242,6 +243,7 @@ suite('the response to a request without a valid review', () => {
     ['the charset utf-8', aReview(), json('application/json; charset=utf-8')],
     ['a request without query string', aReview(), { path: ENDPOINT_PATH }],
     ['the query string of the API server', aReview(), { path: `${ENDPOINT_PATH}?timeout=5s` }],
+    ['a request line with the whole URL', aReview(), { path: `https://127.0.0.1${ENDPOINT_PATH}?timeout=5s` }],
     [
       'a query string with several parameters',
       aReview(),
