@@ -168,7 +168,10 @@ fn line<'a>(request: &'a Request, change: &Change) -> Line<'a> {
         timestamp: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         message: "admission request patched",
         namespace: request.namespace.as_deref().unwrap_or_default(),
-        name: &name[..name.floor_char_boundary(LONGEST_FIELD)],
+        name: name
+            .char_indices()
+            .nth(LONGEST_FIELD)
+            .map_or(name, |(end, _)| &name[..end]),
         operation: &request.operation,
         uid: &request.uid,
         dry_run: request.dry_run.filter(|is_dry| *is_dry),
