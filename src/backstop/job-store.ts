@@ -14,9 +14,17 @@ export interface JobPage {
 export interface JobList {
   /** `undefined`: all namespaces. */
   readonly namespace: string | undefined;
-  /** Calls `onJob` for each Job of one page. Resolves with `expired` if the continue token has expired. */
+  /**
+   * Reads one page of the Jobs of which no Pod has succeeded, and calls `onJob` for each. These are all Jobs that run one
+   * Pod and are not complete. Resolves with `expired` if the continue token has expired.
+   */
   page(next: string | undefined, onJob: (job: unknown) => void): Promise<JobPage | 'expired'>;
-  /** Reports each change since `resourceVersion`; see `WatchSource`. */
+  /**
+   * Reads one page of the other Jobs, and calls `onIncomplete` for each that is not complete: a Job with several Pods of
+   * which one has succeeded.
+   */
+  successfulPage(next: string | undefined, onIncomplete: (job: JobReference) => void): Promise<JobPage | 'expired'>;
+  /** Reports each change of any Job since `resourceVersion`; see `WatchSource`. */
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
 }
 

@@ -22,7 +22,7 @@ export function createApplyStore(callJson: CallJson) {
   const list = async (path: string, onObject: OnObject) => {
     let next: string | undefined;
     do {
-      const { metadata, items } = await readPage(callJson, next, path);
+      const { metadata, items } = await readPage(callJson, { path, next });
       for (const object of items ?? []) onObject(object);
       next = metadata.continue || undefined;
     } while (next);

@@ -4,8 +4,9 @@ import type { CapDecision } from '../../../src/backstop/decide.ts';
 import { missedEvent, notRetriedEvent } from '../../../src/backstop/job-events.ts';
 import type { JobList, JobStore } from '../../../src/backstop/job-store.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
-import { createJobStore } from '../../../src/stores/job-store.ts';
+import { createJobStore, type JobCalls } from '../../../src/stores/job-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
+import { aProtobufList } from '../../support/builders/a-protobuf-list.ts';
 
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const refused = (code: number, body: object = {}) =>
@@ -22,7 +23,8 @@ function answering(answer: unknown, namespaces?: readonly string[]) {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const json: JsonCalls = {
+  const json: JobCalls = {
+    readProtobuf: assert.fail,
     callJson: reply,
     async followJson(...call) {
       await reply(...call);
@@ -104,7 +106,7 @@ describe('a Job', () => {
         return pages.shift();
       };
       const seen: unknown[] = [];
-      const store = createJobStore({ callJson, followJson: assert.fail });
+      const store = createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail });
       assert.equal(await store.pods(job, which, (pod) => seen.push(pod)), true);
       assert.deepEqual(seen, [aPodOf('a'), aPodOf('c')]);
       const query = { labelSelector: 'batch.kubernetes.io/controller-uid=u-1', ...selected, limit: '2' };
@@ -190,17 +192,19 @@ describe('a Job', () => {
 });
 
 describe('reading a page of Jobs from the API server', () => {
+  const unsuccessful = { fieldSelector: 'status.successful=0' };
+
   test('the Job store requests the next page of Jobs with the continue token', async () => {
     const { list, calls } = answering({ metadata: { resourceVersion: '7', continue: 'more' } });
     assert.deepEqual(await list.page('from', () => {}), { resourceVersion: '7', next: 'more' });
     const { path, query } = firstOf(calls);
-    assert.deepEqual([path, query], ['/apis/batch/v1/jobs', { limit: '100', continue: 'from' }]);
+    assert.deepEqual([path, query], ['/apis/batch/v1/jobs', { ...unsuccessful, limit: '100', continue: 'from' }]);
   });
 
   test('the Job store returns no next page if the continue token is empty or missing', async () => {
     const { list, calls } = answering({ metadata: { resourceVersion: '7', continue: '' } });
     assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: undefined });
-    assert.deepEqual(firstOf(calls).query, { limit: '100' });
+    assert.deepEqual(firstOf(calls).query, { ...unsuccessful, limit: '100' });
   });
 
   test('page() of the Job store resolves with expired after a 410, and rejects after any other error', async () => {
@@ -226,19 +230,58 @@ describe('reading a page of Jobs from the API server', () => {
   ] as const) {
     test(`page() of the Job store reads a page again with a limit of five Jobs if ${what}`, async () => {
       const limits: unknown[] = [];
-      const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
-        limits.push([query?.limit, mostBytes]);
+      const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes, timeoutMs } = {}) => {
+        limits.push([query?.limit, mostBytes, timeoutMs]);
         if (mostBytes !== undefined) throw error;
         return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
       };
-      const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
+      const list = allOf(createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail }));
       assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
       assert.deepEqual(limits, [
-        ['100', 8 * 1024 * 1024],
-        ['5', undefined],
+        ['100', 8 * 1024 * 1024, undefined],
+        ['5', undefined, 20_000],
       ]);
     });
   }
+
+  test('successfulPage() of the Job store reads the other Jobs in protobuf, and reports those that are not complete', async () => {
+    const complete = { name: 'complete', conditions: { Complete: 'True' } };
+    const answers = [new AnswerTooLong(), aProtobufList([complete, { name: 'parallel' }], 'more')];
+    const calls: unknown[] = [];
+    const readProtobuf: JobCalls['readProtobuf'] = async (...call) => {
+      calls.push(call);
+      const answer = answers.shift();
+      if (!(answer instanceof Buffer)) throw answer;
+      return answer;
+    };
+    const list = allOf(createJobStore({ callJson: assert.fail, followJson: assert.fail, readProtobuf }));
+    const seen: string[] = [];
+    const page = await list.successfulPage('from', ({ name }) => seen.push(name));
+    assert.deepEqual([page, seen], [{ resourceVersion: '7', next: 'more' }, ['parallel']]);
+    const query = { fieldSelector: 'status.successful!=0', continue: 'from' };
+    assert.deepEqual(calls, [
+      ['/apis/batch/v1/jobs', { query: { ...query, limit: '500' }, mostBytes: 8 * 1024 * 1024 }],
+      ['/apis/batch/v1/jobs', { query: { ...query, limit: '5' }, timeoutMs: 20_000 }],
+    ]);
+  });
+
+  test('successfulPage() of the Job store resolves with expired after a 410, and rejects an answer that is not protobuf', async () => {
+    const answers = [refused(410), Buffer.from('{}')];
+    const readProtobuf: JobCalls['readProtobuf'] = async () => {
+      const answer = answers.shift();
+      if (!(answer instanceof Buffer)) throw answer;
+      return answer;
+    };
+    const list = allOf(createJobStore({ callJson: assert.fail, followJson: assert.fail, readProtobuf }));
+    assert.equal(await list.successfulPage('from', () => assert.fail()), 'expired');
+    await assert.rejects(
+      list.successfulPage(undefined, () => assert.fail()),
+      {
+        code: 'KUBE_UNAVAILABLE',
+        message: 'cannot list Jobs: the response is not in protobuf',
+      },
+    );
+  });
 
   test('the Job store watches Jobs with bookmarks and a timeout of 28 s', async () => {
     const { list, calls } = answering(undefined);
@@ -255,7 +298,8 @@ describe('reading a page of Jobs from the API server', () => {
       if (path.includes('team-b')) throw refused(403);
       return { metadata: { resourceVersion: '7' } };
     };
-    const json: JsonCalls = {
+    const json: JobCalls = {
+      readProtobuf: assert.fail,
       callJson: (_method, path) => answer(path),
       followJson: async ({ path, what }) => {
         calls.push([path, what]);
@@ -278,7 +322,10 @@ describe('reading a page of Jobs from the API server', () => {
       await new Promise<void>((resolve) => waiting.push(resolve));
       return { metadata: { resourceVersion: '7' } };
     };
-    const { lists } = createJobStore({ callJson, followJson: assert.fail }, ['team-a', 'team-b']);
+    const { lists } = createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail }, [
+      'team-a',
+      'team-b',
+    ]);
     const pages = lists.map((list) => list.page(undefined, () => {}));
     for (let nth = 1; nth <= 2; nth += 1) {
       await new Promise(setImmediate);
