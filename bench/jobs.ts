@@ -1,65 +1,90 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { removeFinishedJobs, storeFinishedJobs } from '../test/support/cluster/finished-jobs.ts';
 import { createManyJobs } from '../test/support/cluster/many-jobs.ts';
 import { type RawApi, rawApi } from '../test/support/cluster/raw-api.ts';
 import { eventually } from '../test/support/eventually.ts';
-import { cpuSeconds, memoryOf } from './process-figures.ts';
-import type { CurveResults } from './results.ts';
+import { cpuSeconds, memoryOf, pidOf } from './process-figures.ts';
+import type { CurveResults, JobsPoint, StartWithJobs } from './results.ts';
 import { startOurs } from './servers.ts';
 import type { Stage } from './stage.ts';
 
-const NAMESPACE = 'bench-jobs';
 const UNCAPPED = 10;
 /** The API server lists Jobs by name. With this prefix the uncapped Jobs are last in the list. */
 const LAST_IN_THE_LIST = 'zz-uncapped';
-const JOBS = `/apis/batch/v1/namespaces/${NAMESPACE}/jobs`;
+
+/** The numbers of finished Jobs, and how they ended. A cluster with many failed Jobs is rare, but the worst case. */
+const POINTS: readonly Pick<JobsPoint, 'jobs' | 'ended'>[] = [
+  ...[10, 1_000, 10_000, 100_000].map((jobs) => ({ jobs, ended: 'Complete' as const })),
+  ...[1_000, 10_000, 100_000].map((jobs) => ({ jobs, ended: 'Failed' as const })),
+];
+const QUICK_POINTS = [10, 500].map((jobs) => ({ jobs, ended: 'Complete' as const }));
+/** The start is over when the daemon has used at most this CPU time in a second. */
+const CALM_CPU_SECONDS = 0.03;
 
 /**
- * Measures how long the backstop takes to cap ten uncapped Jobs among many capped Jobs, with its CPU time and its peak
- * of memory. The backstop lists all Jobs at the start.
+ * Measures how long the backstop takes to cap ten uncapped Jobs among many finished Jobs, with the memory and the CPU time
+ * of its whole start, and the CPU time of the API server meanwhile.
  */
-export async function measureJobs({ programs, cluster, isQuick, progress }: Stage): Promise<CurveResults['jobs']> {
-  const points: CurveResults['jobs'][number][] = [];
-  const api = await rawApi(cluster.kubeconfig);
+export async function measureJobs(stage: Stage): Promise<CurveResults['jobs']> {
+  const { cluster, isQuick, progress } = stage;
+  const points: JobsPoint[] = [];
   await cluster.forgetDaemon();
-  await cluster.createNamespace(NAMESPACE);
-  let created = 0;
-  try {
-    for (const jobs of isQuick ? [10, 500] : [10, 100, 1_000, 5_000, 10_000, 20_000]) {
-      progress(`${jobs} Jobs in the cluster`, true);
-      await createManyJobs(cluster.kubeconfig, {
-        namespace: NAMESPACE,
-        count: jobs - created,
-        prefix: `once-${jobs}`,
-        change: (job) => ({ ...job, spec: { ...job.spec, template: job.spec?.template as never, backoffLimit: 0 } }),
-      });
-      created = jobs;
-      const uncapped = { namespace: NAMESPACE, count: UNCAPPED, prefix: LAST_IN_THE_LIST };
-      await createManyJobs(cluster.kubeconfig, uncapped);
-      const server = await startOurs(programs, cluster.daemonKubeconfig);
-      const readyAt = performance.now();
-      const cpuBefore = cpuSeconds(server.pid);
-      await eventually(() => assertCapped(api), { withinMs: 120_000 });
-      const seconds = (performance.now() - readyAt) / 1000;
-      points.push({
-        jobs,
-        seconds,
-        cpuSeconds: cpuSeconds(server.pid) - cpuBefore,
-        peakMib: memoryOf(server.pid).peakMib,
-      });
-      await server.stop();
-      for (let nth = 0; nth < UNCAPPED; nth++) {
-        await api.call('DELETE', `${JOBS}/${LAST_IN_THE_LIST}-${nth}?propagationPolicy=Background`);
-      }
+  for (const { jobs, ended } of isQuick ? QUICK_POINTS : POINTS) {
+    const namespace = `bench-jobs-${ended.toLowerCase()}-${jobs}`;
+    progress(`${jobs} Jobs that are ${ended}`, true);
+    await cluster.createNamespace(namespace);
+    const finished = { namespace, count: jobs, prefix: 'once', ended };
+    await storeFinishedJobs(cluster.kubeconfig, finished);
+    try {
+      await createManyJobs(cluster.kubeconfig, { namespace, count: UNCAPPED, prefix: LAST_IN_THE_LIST });
+      points.push({ jobs, ended, ...(await measureStart(stage, namespace)) });
+    } finally {
+      await removeFinishedJobs(cluster.kubeconfig, finished);
+      await removeUncapped(stage, namespace);
     }
-    return points;
+  }
+  return points;
+}
+
+async function measureStart({ programs, cluster }: Stage, namespace: string): Promise<StartWithJobs> {
+  const api = await rawApi(cluster.kubeconfig);
+  const apiServer = pidOf(`--secure-port=${new URL(cluster.url).port}`);
+  const apiServerBefore = cpuSeconds(apiServer);
+  const server = await startOurs(programs, cluster.daemonKubeconfig);
+  try {
+    const readyAt = performance.now();
+    await eventually(() => assertCapped(api, namespace), { withinMs: 120_000 });
+    const seconds = (performance.now() - readyAt) / 1000;
+    const cpu = await untilCalm(server.pid);
+    const apiServerCpuSeconds = cpuSeconds(apiServer) - apiServerBefore;
+    return { seconds, cpuSeconds: cpu, apiServerCpuSeconds, peakMib: memoryOf(server.pid).peakMib };
   } finally {
-    await api.call('DELETE', `${JOBS}?propagationPolicy=Background`);
+    await server.stop();
     api.close();
   }
 }
 
-async function assertCapped(api: RawApi): Promise<void> {
+/** Resolves with the CPU seconds of the process when it has become idle. */
+async function untilCalm(pid: number): Promise<number> {
+  for (let before = cpuSeconds(pid); ; ) {
+    await delay(1_000);
+    const now = cpuSeconds(pid);
+    if (now - before <= CALM_CPU_SECONDS) return now;
+    before = now;
+  }
+}
+
+async function removeUncapped({ cluster }: Stage, namespace: string): Promise<void> {
+  const api = await rawApi(cluster.kubeconfig);
+  await api.call('DELETE', `${jobsIn(namespace)}?propagationPolicy=Background`);
+  api.close();
+}
+
+const jobsIn = (namespace: string) => `/apis/batch/v1/namespaces/${namespace}/jobs`;
+
+async function assertCapped(api: RawApi, namespace: string): Promise<void> {
   for (let nth = 0; nth < UNCAPPED; nth++) {
-    const { body } = await api.call('GET', `${JOBS}/${LAST_IN_THE_LIST}-${nth}`);
+    const { body } = await api.call('GET', `${jobsIn(namespace)}/${LAST_IN_THE_LIST}-${nth}`);
     if (body.spec.backoffLimit !== 0) throw new Error(`${LAST_IN_THE_LIST}-${nth} is not capped`);
   }
 }

@@ -23,6 +23,11 @@ export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot
       name: serverTexts[name],
       points: (connections ?? []).map((point) => [point.connections, point[name]?.[field] ?? Number.NaN]),
     }));
+  const byEnd = (field: 'seconds' | 'peakMib'): Line[] =>
+    (['Complete', 'Failed'] as const).map((wanted) => ({
+      name: `${wanted} Jobs`,
+      points: (jobs ?? []).filter(({ ended }) => ended === wanted).map((point) => [point.jobs, point[field]]),
+    }));
   const plots: Plot[] = [
     {
       ...{ file: 'requests.svg', title: 'Requests per second', x: 'connections', y: 'requests/s' },
@@ -31,7 +36,7 @@ export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot
     { ...{ file: 'p99.svg', title: '99th percentile', x: 'connections', y: 'ms' }, lines: byConnections('p99Ms') },
     {
       ...{ file: 'backstop.svg', title: 'Time until ten uncapped Jobs are capped', x: 'Jobs in the cluster', y: 's' },
-      lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.seconds]) }],
+      lines: byEnd('seconds'),
     },
     {
       ...{
@@ -40,7 +45,7 @@ export function plotsOf({ connections, jobs, replicas }: Results): readonly Plot
         x: 'Jobs in the cluster',
         y: 'MiB',
       },
-      lines: [{ name: serverTexts.ours, points: (jobs ?? []).map((point) => [point.jobs, point.peakMib]) }],
+      lines: byEnd('peakMib'),
     },
     {
       ...{ file: 'replicas.svg', title: 'Time until all replicas are ready', x: 'replicas', y: 'ms' },

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Memory {
   readonly rssMib: number;
@@ -22,4 +22,19 @@ export function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const mib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
   return { rssMib: mib('VmRSS'), peakMib: mib('VmHWM') };
+}
+
+/** Returns the process whose command line has this argument. */
+export function pidOf(argument: string): number {
+  const has = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
+    } catch {
+      // The process has ended since the folder was read.
+      return false;
+    }
+  };
+  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && has(name));
+  if (pid === undefined) throw new Error(`no process has the argument ${argument}`);
+  return Number(pid);
 }

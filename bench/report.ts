@@ -129,11 +129,18 @@ const sizeTable = ({ bundleBytes, peerBytes, compiledBytes, image }: NonNullable
 
 const jobTable = (jobs: NonNullable<Results['jobs']>): string =>
   markdownTable(
-    ['Jobs in the cluster', 'ten uncapped Jobs capped after, s', 'CPU of the daemon, s', 'peak memory, MiB'],
-    jobs.map(({ jobs, seconds, cpuSeconds, peakMib }) => [
-      jobs.toLocaleString('en'),
+    [
+      'finished Jobs in the cluster',
+      'ten uncapped Jobs capped after, s',
+      'CPU of the daemon for the whole start, s',
+      'CPU of the API server meanwhile, s',
+      'peak memory, MiB',
+    ],
+    jobs.map(({ jobs, ended, seconds, cpuSeconds, apiServerCpuSeconds, peakMib }) => [
+      `${jobs.toLocaleString('en')} ${ended}`,
       seconds.toFixed(1),
       cpuSeconds.toFixed(1),
+      apiServerCpuSeconds.toFixed(1),
       peakMib.toFixed(0),
     ]),
   );

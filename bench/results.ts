@@ -62,15 +62,25 @@ export interface SizeResults {
   };
 }
 
+/** A start of the daemon in a cluster with many Jobs. */
+export interface StartWithJobs {
+  /** Time from "ready" until ten uncapped Jobs are capped. */
+  readonly seconds: number;
+  /** CPU time of the daemon from its start until it is idle, and of the API server meanwhile. */
+  readonly cpuSeconds: number;
+  readonly apiServerCpuSeconds: number;
+  readonly peakMib: number;
+}
+
+export interface JobsPoint extends StartWithJobs {
+  /** Number of finished Jobs in the cluster, and how they ended. */
+  readonly jobs: number;
+  readonly ended: 'Complete' | 'Failed';
+}
+
 export interface CurveResults {
   readonly connections: readonly ({ readonly connections: number } & ByServer<Pick<Measured, 'perSecond' | 'p99Ms'>>)[];
-  /** For each number of Jobs in the cluster: the time from "ready" until ten uncapped Jobs among them are capped. */
-  readonly jobs: readonly {
-    readonly jobs: number;
-    readonly seconds: number;
-    readonly cpuSeconds: number;
-    readonly peakMib: number;
-  }[];
+  readonly jobs: readonly JobsPoint[];
   /** For each number of replicas that start at once: the time until the last replica is ready. */
   readonly replicas: readonly { readonly replicas: number; readonly readyMs: number }[];
 }

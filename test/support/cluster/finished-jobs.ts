@@ -54,6 +54,15 @@ export async function storeFinishedJobs(kubeconfig: string, jobs: FinishedJobs):
   }
 }
 
+/** Removes the Jobs of `storeFinishedJobs` from etcd. */
+export async function removeFinishedJobs(kubeconfig: string, { namespace, prefix }: FinishedJobs): Promise<void> {
+  const etcd = callsOf(join(dirname(kubeconfig), 'etcd.sock'));
+  const key = (end: string) => Buffer.from(`/registry/jobs/${namespace}/${prefix}${end}`).toString('base64');
+  // The character after "-" is ".", so this range has each key that begins with the prefix and "-".
+  await etcd.call('deleterange', { key: key('-'), range_end: key('.') });
+  etcd.close();
+}
+
 /** Stores one finished Job on the API server. Returns its uid. */
 async function storeFirst(api: RawApi, { namespace, ended }: FinishedJobs, name: string): Promise<string> {
   const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
@@ -78,7 +87,7 @@ async function storeFirst(api: RawApi, { namespace, ended }: FinishedJobs, name:
 function callsOf(socketPath: string) {
   const agent = new Agent({ keepAlive: true, maxSockets: WRITES });
   return {
-    async call(method: 'range' | 'txn', body: object): Promise<Json> {
+    async call(method: 'range' | 'txn' | 'deleterange', body: object): Promise<Json> {
       const { promise, resolve, reject } = Promise.withResolvers<Json>();
       const call = request({ socketPath, agent, method: 'POST', path: `/v3/kv/${method}` }, (response) => {
         json(response).then(
