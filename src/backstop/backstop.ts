@@ -64,7 +64,7 @@ export function createBackstop(
   };
 }
 
-/** Watches Jobs, and lists those of which a Pod has succeeded after the others. */
+/** Lists and watches Jobs. The Jobs of which a Pod has succeeded are listed last. */
 function watchList(
   list: JobList,
   worker: ReturnType<typeof createJobWorker>,

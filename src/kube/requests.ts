@@ -88,8 +88,9 @@ export function createCalls({ baseServer, httpApi }: Configuration, login: Login
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    const answer = await boundedBytes(await send(request, options), options.mostBytes);
-    return JSON.parse(answer.toString());
+    const answer = await send(request, options);
+    const { mostBytes } = options;
+    return JSON.parse(mostBytes === undefined ? await answer.text() : String(await boundedBytes(answer, mostBytes)));
   };
   const readProtobuf: ReadProtobuf = async (path, options) => {
     const request = baseServer.makeRequestContext(path, 'GET' as HttpMethod);

@@ -28,7 +28,7 @@ const DAY_MS = 24 * 60 * 60_000;
  */
 export async function storeFinishedJobs(kubeconfig: string, jobs: FinishedJobs): Promise<void> {
   const { namespace, count, prefix } = jobs;
-  const nameOf = (nth: number) => `${prefix}-${String(nth).padStart(7, '0')}`;
+  const nameOf = (nth: number) => `${prefix}-${String(nth).padStart(7, '0')}-apply`;
   const keyOf = (nth: number) => Buffer.from(`/registry/jobs/${namespace}/${nameOf(nth)}`).toString('base64');
   const api = await rawApi(kubeconfig);
   const etcd = callsOf(join(dirname(kubeconfig), 'etcd.sock'));
