@@ -1,11 +1,11 @@
-import type { Results } from './results.ts';
+import type { JobsPoint, Results } from './results.ts';
 
 /** A target and its measured figure. */
 export interface Target {
   readonly text: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
-  readonly unit: '×' | 'ms' | 'MiB' | '';
+  readonly unit: '×' | 'ms' | 'MiB' | 's' | '';
   /** Absent if the part was not measured. */
   readonly found: number | undefined;
 }
@@ -14,7 +14,7 @@ export interface Target {
  * Returns the performance targets of the daemon with their measured figures. A target relative to another server is the
  * quotient of two medians of one run, so that it depends little on the machine.
  */
-export function targetsOf({ endpoint, api, starts }: Results): readonly Target[] {
+export function targetsOf({ endpoint, api, starts, jobs }: Results): readonly Target[] {
   const create = endpoint?.load.create;
   const memory = endpoint?.memory.ours;
   return [
@@ -63,10 +63,32 @@ export function targetsOf({ endpoint, api, starts }: Results): readonly Target[]
       ...{ bound: 'at most', limit: 1000, unit: 'ms' },
       found: starts?.fresh.median,
     },
+    ...jobTargets(jobs, 'Complete'),
+    ...jobTargets(jobs, 'Failed'),
     {
       text: 'plain Jobs that reach the endpoint',
       ...{ bound: 'at most', limit: 0, unit: '' },
       found: api?.plain.reached,
+    },
+  ];
+}
+
+/** The targets of a start among very many finished Jobs. A cluster with very many failed Jobs is rare, but the worst case. */
+function jobTargets(jobs: Results['jobs'], ended: JobsPoint['ended']): readonly Target[] {
+  const few = jobs?.find((point) => point.jobs === 10);
+  const many = jobs?.find((point) => point.jobs === 100_000 && point.ended === ended);
+  const among = `among 100,000 ${ended} Jobs`;
+  return [
+    {
+      text: `ten uncapped Jobs ${among} are capped after`,
+      ...{ bound: 'at most', limit: 5, unit: 's' },
+      found: many?.seconds,
+    },
+    { text: `CPU of the start ${among}`, ...{ bound: 'at most', limit: 12, unit: 's' }, found: many?.cpuSeconds },
+    {
+      text: `peak memory of the start ${among}, relative to the start among ten Jobs`,
+      ...{ bound: 'at most', limit: 1.15, unit: '×' },
+      found: few && many && many.peakMib / few.peakMib,
     },
   ];
 }
