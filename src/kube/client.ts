@@ -1,14 +1,17 @@
 import { getCACertificates } from 'node:tls';
+import { isDeepStrictEqual } from 'node:util';
 import {
   createConfiguration,
+  type DispatcherOptions,
   KubeConfig,
   type RequestContext,
   ServerConfiguration,
   type User,
   Watch,
 } from '@kubernetes/client-node';
+import type { Dispatcher } from 'undici';
 import { type Credentials, createCredentials } from './credentials.ts';
-import { overHttp1 } from './http1-agent.ts';
+import { createHttp1Agent } from './http1-agent.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 import { type CallJson, createCalls, type JsonCalls, type ReadProtobuf } from './requests.ts';
 import { createFollowWatch } from './watch.ts';
@@ -49,6 +52,7 @@ export function connect(kubeconfig: Kubeconfig | undefined, stop: AbortSignal): 
 class ClientConfig extends KubeConfig {
   readonly #user: User;
   readonly #credentials: Credentials;
+  #shared: { readonly options: DispatcherOptions; readonly agent: Dispatcher } | undefined;
 
   constructor({ cluster, user }: Kubeconfig, credentials: Credentials) {
     super();
@@ -57,15 +61,29 @@ class ClientConfig extends KubeConfig {
     this.#credentials = credentials;
   }
 
-  /** Sets the credential of a request. Runs before each call and each watch, so that a renewed credential is used. */
+  /**
+   * Sets the credential and the agent of a request. Runs before each call and each watch, so that a renewed credential is
+   * used.
+   */
   override async applySecurityAuthentication(request: RequestContext): Promise<void> {
     this.users = [{ ...this.#user, ...(await this.#credentials.read()) }];
-    return super.applySecurityAuthentication(request);
+    await super.applySecurityAuthentication(request);
+    if (this.#shared) request.setDispatcher(this.#shared.agent);
   }
 
-  override createDispatcherOptions(...[cluster, options]: Parameters<KubeConfig['createDispatcherOptions']>) {
+  /**
+   * Creates the agent for calls and watches, so that they share connections, and again if a certificate on disk has
+   * changed. Returns `none`, because the client would create an agent, and a TLS connection, for each request.
+   */
+  override createDispatcherOptions(
+    ...[cluster, agentOptions]: Parameters<KubeConfig['createDispatcherOptions']>
+  ): DispatcherOptions {
     // Without a certificate authority, kubectl trusts the CAs of the system. client-node knows only the built-in CAs.
-    const ca = options.ca ?? [...getCACertificates('default'), ...getCACertificates('system')];
-    return overHttp1(super.createDispatcherOptions(cluster, { ...options, ca }));
+    const ca = agentOptions.ca ?? [...getCACertificates('default'), ...getCACertificates('system')];
+    const options = super.createDispatcherOptions(cluster, { ...agentOptions, ca });
+    if (!isDeepStrictEqual(options, this.#shared?.options)) {
+      this.#shared = { options, agent: createHttp1Agent(options) };
+    }
+    return { type: 'none' };
   }
 }

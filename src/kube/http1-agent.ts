@@ -1,27 +1,30 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 
-/**
- * The option with which undici offers only HTTP/1.1. The type of the constant is `object`, because the types of the
- * Kubernetes client lack the field `allowH2`.
- */
-const HTTP1: object = { allowH2: false };
+/** Options of each agent. */
+const OPTIONS = {
+  // HTTP/1.1 only. Over HTTP/2, Node.js 24.21 once wrote empty DATA frames without end: the process answered no request and
+  // its memory grew to 8 GB (docs/adr/0014).
+  allowH2: false,
+  // Longer than the pause between two checks of the Lease, so that the checks share a connection. Shorter than the idle
+  // timeouts of API servers (90 s) and of usual load balancers (50 s and more), so that this side closes an idle connection.
+  keepAliveTimeout: 30_000,
+  // Each call and each watch has a timeout of its own. A timeout of undici would wake the process every 500 ms.
+  bodyTimeout: 0,
+  headersTimeout: 0,
+} as const;
 
-/**
- * Returns the connection options of the Kubernetes client, limited to HTTP/1.1. By default the client would use HTTP/2,
- * over which Node.js 24.21 once wrote empty DATA frames without end: the process answered no request and its memory
- * grew to 8 GB (docs/adr/0014).
- */
-export function overHttp1(options: DispatcherOptions): DispatcherOptions {
+/** Returns an agent of undici with the connection options of the Kubernetes client. */
+export function createHttp1Agent(options: DispatcherOptions): Dispatcher {
   switch (options.type) {
+    // The casts are needed because undici's types do not allow `undefined` for an absent option.
     case 'agent':
-      return { ...options, connect: { ...options.connect, ...HTTP1 } };
-    case 'proxy':
-      return { ...options, requestTls: { ...options.requestTls, ...HTTP1 } };
-    // Without TLS options the client would use the agent that all of Node.js shares.
+      return new Agent({ ...OPTIONS, connect: options.connect as object });
     case 'none':
-      return { type: 'agent', connect: { ...HTTP1 } };
-    // client-node's own SOCKS connector drops the TLS server name and the password. undici's agent uses HTTP/1.1 only.
+      return new Agent(OPTIONS);
+    // client-node's own SOCKS connector drops the TLS server name and the password. undici's proxy agent keeps them.
+    case 'proxy':
     case 'socks':
-      return { ...options, type: 'proxy', connect: {} };
+      return new ProxyAgent({ ...OPTIONS, uri: options.uri, requestTls: options.requestTls as object });
   }
 }

@@ -1,4 +1,5 @@
 import type { Configuration, HttpMethod, KubeConfig, RequestContext, ResponseBody } from '@kubernetes/client-node';
+import { asObject } from '../lib/json.ts';
 import { timings } from '../lib/timings.ts';
 import type { Credentials } from './credentials.ts';
 import type { FollowWatch } from './watch.ts';
@@ -41,16 +42,9 @@ export interface JsonCalls {
   readonly followJson: FollowWatch;
 }
 
-/**
- * How long calls share connections. After it, new connections use a client certificate or CA that has changed on disk.
- * Without sharing, the client opens a new connection for each request, and the handshakes of 500 patches took longer
- * than the patches.
- */
-const CONNECTIONS_MS = 60_000;
-
 /** The user that calls, with a credential that can change. */
 export interface Login {
-  readonly config: Pick<KubeConfig, 'applySecurityAuthentication' | 'getCurrentUser'>;
+  readonly config: Pick<KubeConfig, 'applySecurityAuthentication'>;
   readonly renew: Credentials['renew'];
 }
 
@@ -61,10 +55,8 @@ export interface Login {
  * @param stop aborts every call that is under way.
  */
 export function createCalls({ baseServer, httpApi }: Configuration, login: Login, stop: AbortSignal) {
-  const share = createSharing();
   async function sendOnce(request: RequestContext, timeoutMs: number) {
     await login.config.applySecurityAuthentication(request);
-    share(request, login.config.getCurrentUser()?.certData);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]));
     return httpApi.send(request).toPromise();
   }
@@ -74,7 +66,12 @@ export function createCalls({ baseServer, httpApi }: Configuration, login: Login
   ): Promise<ResponseBody> {
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
     const startMs = performance.now();
-    const response = await sendOnce(request, timeoutMs);
+    // An idle connection can be closed at the moment when a request uses it. Only a read is sent again, because the API server
+    // can have made a change before the connection was closed.
+    const response = await sendOnce(request, timeoutMs).catch((error) => {
+      if (request.getHttpMethod() !== 'GET' || !isClosed(error)) throw error;
+      return sendOnce(request, timeoutMs);
+    });
     // The API server has not acted on a request that it answers with 401.
     const isRenewed = response.httpStatusCode === 401 && login.renew(startMs);
     const { httpStatusCode: code, body } = isRenewed ? await sendOnce(request, timeoutMs) : response;
@@ -100,20 +97,12 @@ export function createCalls({ baseServer, httpApi }: Configuration, login: Login
   return { callJson, readProtobuf };
 }
 
-/** Returns a function that lets a request use the connections of the requests before it with the same client certificate. */
-function createSharing() {
-  let shared: ReturnType<RequestContext['getDispatcher']>;
-  let sharedAtMs = Number.NEGATIVE_INFINITY;
-  let sharedBy: string | undefined;
-  return (request: RequestContext, certificate: string | undefined): void => {
-    if (performance.now() - sharedAtMs > CONNECTIONS_MS || certificate !== sharedBy) {
-      shared = request.getDispatcher();
-      sharedAtMs = performance.now();
-      sharedBy = certificate;
-    }
-    if (shared) request.setDispatcher(shared);
-  };
-}
+/** Codes of the errors of a connection that the other side has closed. */
+const CLOSED = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
+
+/** Returns whether the API server, or a load balancer before it, closed the connection without a response. */
+const isClosed = (error: unknown): boolean =>
+  error instanceof TypeError && CLOSED.some((code) => code === asObject(error.cause).code);
 
 async function boundedBytes({ stream }: ResponseBody, mostBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
   const pieces: Uint8Array[] = [];

@@ -28,7 +28,7 @@ export interface ProbeServer {
 const MOST_CONNECTIONS = 100;
 /** A connection without traffic is closed after this time. */
 const IDLE_MS = 60_000;
-const TIMES = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 };
+const TIMES = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 10_000 };
 
 /**
  * Starts the probe server and resolves when it listens.

@@ -27,12 +27,6 @@ const SUCCESSFUL = { fieldSelector: 'status.successful!=0' };
 const PODS_PER_PAGE = 2;
 /** Pods with the label of a Job that are read. The Job of one team must not delay the caps of the others. */
 const MOST_PODS = 20;
-/**
- * Seconds until the API server ends a watch. Less than the 30 s after which the client gives up a watch without
- * events.
- */
-const WATCH_S = '28';
-
 /** The response to a list request. The items are `unknown` because users write the objects. */
 export interface List {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string };
@@ -77,8 +71,7 @@ export function createJobStore(
           return scanJobs(await inTurn(() => inSmallPages(PAGE.protobufJobs, read)), onIncomplete);
         }),
       watch(resourceVersion, onEvent, signal) {
-        const query = { resourceVersion, allowWatchBookmarks: 'true', timeoutSeconds: WATCH_S };
-        return followJson({ path, query, what, forbiddenStep, onEvent }, signal);
+        return followJson({ path, query: { resourceVersion }, what, forbiddenStep, onEvent }, signal);
       },
     };
   };

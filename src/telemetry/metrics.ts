@@ -1,8 +1,9 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, type MetricObject, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type MetricObject, Registry } from 'prom-client';
 import type { CertificateDecision } from '../certs/decide.ts';
 import { type ErrorCode, errorCodes } from '../lib/errors.ts';
 import type { Outcome } from '../webhook/app.ts';
 import { type ConnectionReason, connectionReasons } from '../webhook/refused-connections.ts';
+import { processMetrics } from './process-metrics.ts';
 
 /** Help texts of the metrics. Names and units follow https://prometheus.io/docs/practices/naming/ */
 const help = {
@@ -37,7 +38,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics(version: string) {
   const register = new Registry();
-  collectDefaultMetrics({ register });
+  registerProcess(register);
   const as = <Label extends string = never>(name: keyof typeof help, ...labelNames: Label[]) => {
     return { name: `terraform_daemon_${name}`, help: help[name], labelNames, registers: [register] };
   };
@@ -102,6 +103,21 @@ export function createMetrics(version: string) {
      */
     describe: () => register.getMetricsAsArray() as (MetricObject & { readonly labelNames: readonly string[] })[],
   };
+}
+
+function registerProcess(register: Registry): void {
+  const registers = [register];
+  for (const { read, isCounter = false, ...about } of processMetrics) {
+    if (isCounter) {
+      const collect = () => {
+        total.reset();
+        total.inc(read());
+      };
+      const total: Counter = new Counter({ ...about, registers, collect });
+    } else {
+      const value: Gauge = new Gauge({ ...about, registers, collect: () => value.set(read()) });
+    }
+  }
 }
 
 const seconds = (at: Date): number => at.getTime() / 1000;

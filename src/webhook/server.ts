@@ -75,8 +75,8 @@ const IDLE_MS = 120_000;
  */
 const CLOSE_MS = 30_000;
 const HANDSHAKE_MS = 10_000;
-/** How often Node.js checks for requests that have timed out. */
-const CHECK_MS = 1_000;
+/** How often Node.js checks for requests that have timed out. A timeout is so much longer at the most. */
+const CHECK_MS = 10_000;
 /** Maximum size of all headers of a request, in bytes. The API server sends a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
 
@@ -102,7 +102,7 @@ export async function openServer(
     headersTimeout: idleMs,
     handshakeTimeout: HANDSHAKE_MS,
     maxHeaderSize: HEADERS_BYTES,
-    connectionsCheckingInterval: CHECK_MS,
+    connectionsCheckingInterval: Math.min(CHECK_MS, idleMs),
   });
   let presented: CertificatePair | undefined;
   let { clientCa } = callers;

@@ -179,6 +179,26 @@ suite('/metrics', () => {
     assert.equal(types.get('process_cpu_seconds_total'), 'counter');
   });
 
+  test('/metrics has the CPU time, the memory and the open files of the process', async (t) => {
+    const { get } = await startProbesOf(t, await ready());
+    const { samples } = samplesOf((await get('/metrics')).text);
+    const figures = [...samples].filter(([name]) => /^(process|nodejs)_/.test(name));
+    assert.deepEqual(
+      figures.map(([name]) => name),
+      [
+        'process_cpu_seconds_total',
+        'process_start_time_seconds',
+        'process_resident_memory_bytes',
+        'process_open_fds',
+        'process_max_fds',
+        'nodejs_heap_size_total_bytes',
+        'nodejs_heap_size_used_bytes',
+        'nodejs_external_memory_bytes',
+      ],
+    );
+    for (const [name, value] of figures) assert.ok(value > 0, `${name} is ${value}`);
+  });
+
   test('/metrics has the recorded counts and times of admission requests, certificates, registration, policy and Jobs', async (t) => {
     const { get, metrics } = await startProbesOf(t, await ready());
     metrics.admissionAnswered('patched', 0.0003);

@@ -79,19 +79,17 @@ function ownRow({ flags, description, default: value, defaultText }: OwnOption):
 }
 
 function metricsPage(): string {
-  const metrics = createMetrics('')
-    .describe()
-    .filter(({ name }) => name.startsWith('terraform_daemon_'));
+  const metrics = createMetrics('').describe();
   const rows = metrics.map(({ name, type, labelNames, help }) => [
     code(name),
     `${type}`,
     labelNames.map(code).join(', ') || 'none',
-    name.endsWith('_seconds') ? 'seconds' : 'none',
+    /_(seconds|bytes)(?:_total)?$/.exec(name)?.[1] ?? 'none',
     help,
   ]);
   return page(
     'Metrics',
-    'The daemon serves these metrics and the default metrics of Node.js at `/metrics`, on the port of `--metrics-bind-port`.',
+    'The daemon serves these metrics at `/metrics`, on the port of `--metrics-bind-port`.',
     markdownTable(['name', 'type', 'labels', 'unit', 'meaning'], rows),
   );
 }

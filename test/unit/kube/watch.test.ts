@@ -57,11 +57,36 @@ function start(t: TestContext, { refuse = () => undefined as unknown, isAborted 
 }
 
 describe('the watch of one object', { timeout: 30_000 }, () => {
-  test('watchObject selects one object by name and requests bookmarks', async (t) => {
+  const bookmarks = { allowWatchBookmarks: 'true', timeoutSeconds: '28' };
+
+  test('watchObject selects one object by name and requests bookmarks and an end after 28 s', async (t) => {
     const { standing } = start(t);
     const { path, query } = await standing(0);
     assert.equal(path, target.path);
-    assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', allowWatchBookmarks: 'true' });
+    assert.deepEqual(query, { fieldSelector: 'metadata.name=cert', ...bookmarks });
+  });
+
+  test('watchObject continues an ended watch from its last bookmark, without a call of onChange', async (t) => {
+    const { standing, begun, calls, changes } = start(t);
+    const { tell, end } = await standing(0);
+    tell('BOOKMARK', { metadata: { resourceVersion: '7' } });
+    end(null);
+    await begun(1);
+    assert.deepEqual(calls[1]?.query, { fieldSelector: 'metadata.name=cert', resourceVersion: '7', ...bookmarks });
+    calls[1].tell('MODIFIED', { metadata: { resourceVersion: '8' } });
+    assert.equal(changes(), 2, 'one for the start and one for the event');
+  });
+
+  test('after a watch without an event or a bookmark, watchObject starts at the current state and calls onChange', async (t) => {
+    const { standing, begun, calls, changes } = start(t);
+    const { tell, end } = await standing(0);
+    tell('BOOKMARK', { metadata: { resourceVersion: '7' } });
+    end(null);
+    await begun(1);
+    calls[1]?.end(null);
+    await begun(2);
+    assert.deepEqual(calls[2]?.query, { fieldSelector: 'metadata.name=cert', ...bookmarks });
+    await eventually(() => assert.equal(changes(), 2));
   });
 
   test('watchObject calls onChange when the watch starts and for each event', async (t) => {

@@ -62,7 +62,7 @@ const rooms: Readonly<Record<string, Room>> = {
   },
   telemetry: {
     floor: 5,
-    impure: ['events.ts'],
+    impure: ['events.ts', 'process-metrics.ts'],
     doors: { 'prom-client': 'metrics.ts' },
   },
   registration: { floor: 6, impure: [] },
@@ -89,7 +89,7 @@ const rooms: Readonly<Record<string, Room>> = {
       'requests.ts',
       'watch.ts',
     ],
-    doors: { '@kubernetes/client-node': 'client.ts' },
+    doors: { '@kubernetes/client-node': 'client.ts', undici: 'http1-agent.ts' },
   },
   policy: { floor: 7, impure: [], doors: { zod: 'schema.ts' } },
   lib: {
