@@ -11,6 +11,7 @@ import { measureJobs } from './jobs.ts';
 import { checkTools, describeMachine, othersLoad, pinToLoadCore } from './machine.ts';
 import { preparePrograms } from './programs.ts';
 import { writeReport } from './report.ts';
+import { measureRest } from './rest.ts';
 import { type PartName, type Parts, partNames, type Results, readResults, writeResults } from './results.ts';
 import { measureSizes } from './sizes.ts';
 import type { Stage } from './stage.ts';
@@ -39,6 +40,7 @@ const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[
   connections: measureConnections,
   jobs: measureJobs,
   replicas: measureReplicas,
+  rest: measureRest,
 };
 
 function readOptions() {

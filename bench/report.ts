@@ -5,7 +5,16 @@ import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { type Plot, plotsOf, writePlots } from './plots.ts';
 import { RESULTS, type Results } from './results.ts';
 import { rowsOf, serverTexts } from './server-names.ts';
-import { apiTable, choiceTable, loadTable, memoryTable, standings, startTable, targetTable } from './tables.ts';
+import {
+  apiTable,
+  choiceTable,
+  loadTable,
+  memoryTable,
+  restTable,
+  standings,
+  startTable,
+  targetTable,
+} from './tables.ts';
 
 const REPORT = fileURLToPath(new URL('../docs/explanation/benchmarks.md', import.meta.url));
 
@@ -42,7 +51,7 @@ const COMMAND = '```sh unrun: takes about 35 minutes and needs a quiet machine\n
  * text.
  */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {
-  const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas } = results;
+  const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas, rest } = results;
   const sections = [
     `# Benchmarks
 
@@ -93,6 +102,8 @@ ${apiTable(api)}`,
     jobs &&
       `## Backstop by number of Jobs in the cluster\n\n${jobTable(jobs)}\n\n${images(plots, ['backstop.svg', 'backstop-memory.svg'])}`,
     replicas && `## Start by number of replicas\n\n${replicaTable(replicas)}\n\n${images(plots, ['replicas.svg'])}`,
+    rest &&
+      `## At rest\n\nTwo replicas run for ${rest.seconds} s in each turn, with their watches open, and nothing happens.\n\n${restTable(rest)}`,
   ];
   return `${sections.filter((section) => section !== undefined).join('\n\n')}\n`;
 }

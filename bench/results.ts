@@ -85,6 +85,23 @@ export interface CurveResults {
   readonly replicas: readonly { readonly replicas: number; readonly readyMs: number }[];
 }
 
+/** A replica at rest, with its watches open. */
+export interface AtRest {
+  /** Thousandths of a core. */
+  readonly millicores: number;
+  /** Voluntary context switches of all threads. */
+  readonly switchesPerMinute: number;
+  readonly handshakesPerMinute: number;
+  readonly rssMib: number;
+  readonly pssMib: number;
+}
+
+/** Two replicas at rest, at the same time and several times. */
+export interface RestResults {
+  readonly seconds: number;
+  readonly turns: readonly { readonly withLease: AtRest; readonly withoutLease: AtRest }[];
+}
+
 /** The parts of a run. Each part can be measured alone. */
 export interface Parts {
   readonly endpoint: EndpointResults;
@@ -94,8 +111,9 @@ export interface Parts {
   readonly connections: CurveResults['connections'];
   readonly jobs: CurveResults['jobs'];
   readonly replicas: CurveResults['replicas'];
+  readonly rest: RestResults;
 }
-export const partNames = ['endpoint', 'api', 'starts', 'sizes', 'connections', 'jobs', 'replicas'] as const;
+export const partNames = ['endpoint', 'api', 'starts', 'sizes', 'connections', 'jobs', 'replicas', 'rest'] as const;
 export type PartName = (typeof partNames)[number];
 
 export type Results = Partial<Parts> & {

@@ -1,7 +1,7 @@
 import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { bodyNames, bodyTexts } from './bodies.ts';
 import type { Spread } from './figures.ts';
-import type { ApiResults, EndpointResults, Results, Way } from './results.ts';
+import type { ApiResults, EndpointResults, RestResults, Results, Way } from './results.ts';
 import { ways } from './results.ts';
 import { isWebhook, rowsOf, type ServerName, serverTexts } from './server-names.ts';
 import { isMet, targetsOf } from './targets.ts';
@@ -103,7 +103,7 @@ export const apiTable = ({ total, added }: ApiResults): string =>
 
 /** Formats the measured parts for a terminal. */
 export function summaryOf(results: Results): string {
-  const { endpoint, api, starts, ...rest } = results;
+  const { endpoint, api, starts, rest, ...others } = results;
   const parts = [
     targetTable(results),
     endpoint && choiceTable(endpoint),
@@ -111,10 +111,23 @@ export function summaryOf(results: Results): string {
     endpoint && memoryTable(endpoint),
     api && apiTable(api),
     starts && startTable(starts),
-    JSON.stringify(rest, undefined, 1),
+    rest && restTable(rest),
+    JSON.stringify(others, undefined, 1),
   ];
   return parts.filter((part) => part !== undefined).join('\n\n');
 }
+
+export const restTable = ({ turns }: RestResults): string =>
+  markdownTable(
+    ['replica', 'turn', 'CPU, m', 'context switches per minute', 'TLS handshakes per minute', 'RSS, MiB', 'PSS, MiB'],
+    turns.flatMap(({ withLease, withoutLease }, turn) =>
+      Object.entries({ 'with the Lease': withLease, 'without the Lease': withoutLease }).map(([replica, figures]) => {
+        const { millicores, switchesPerMinute, handshakesPerMinute, rssMib, pssMib } = figures;
+        const cells = [millicores, switchesPerMinute, handshakesPerMinute, rssMib, pssMib].map(digits);
+        return [replica, String(turn + 1), ...cells];
+      }),
+    ),
+  );
 
 export const startTable = (starts: Required<Results>['starts']): string =>
   markdownTable(

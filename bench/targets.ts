@@ -5,7 +5,7 @@ export interface Target {
   readonly text: string;
   readonly bound: 'at least' | 'at most';
   readonly limit: number;
-  readonly unit: '×' | 'ms' | 'MiB' | 's' | '';
+  readonly unit: '×' | 'ms' | 'MiB' | 's' | 'm' | '';
   /** Absent if the part was not measured. */
   readonly found: number | undefined;
 }
@@ -14,7 +14,7 @@ export interface Target {
  * Returns the performance targets of the daemon with their measured figures. A target relative to another server is the
  * quotient of two medians of one run, so that it depends little on the machine.
  */
-export function targetsOf({ endpoint, api, starts, jobs }: Results): readonly Target[] {
+export function targetsOf({ endpoint, api, starts, jobs, rest }: Results): readonly Target[] {
   const create = endpoint?.load.create;
   const memory = endpoint?.memory.ours;
   return [
@@ -65,6 +65,16 @@ export function targetsOf({ endpoint, api, starts, jobs }: Results): readonly Ta
     },
     ...jobTargets(jobs, 'Complete'),
     ...jobTargets(jobs, 'Failed'),
+    {
+      text: 'CPU at rest of the replica with the Lease, in thousandths of a core',
+      ...{ bound: 'at most', limit: 3, unit: 'm' },
+      found: rest && Math.max(...rest.turns.map(({ withLease }) => withLease.millicores)),
+    },
+    {
+      text: 'CPU at rest of a replica without the Lease, in thousandths of a core',
+      ...{ bound: 'at most', limit: 2, unit: 'm' },
+      found: rest && Math.max(...rest.turns.map(({ withoutLease }) => withoutLease.millicores)),
+    },
     {
       text: 'plain Jobs that reach the endpoint',
       ...{ bound: 'at most', limit: 0, unit: '' },

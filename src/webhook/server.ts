@@ -75,7 +75,7 @@ const IDLE_MS = 120_000;
  */
 const CLOSE_MS = 30_000;
 const HANDSHAKE_MS = 10_000;
-/** How often Node.js checks for requests that have timed out. A timeout is so much longer at the most. */
+/** How often Node.js checks for requests that have timed out. Each check wakes the process. */
 const CHECK_MS = 10_000;
 /** Maximum size of all headers of a request, in bytes. The API server sends a few hundred. */
 const HEADERS_BYTES = 16 * 1024;
