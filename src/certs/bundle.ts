@@ -10,6 +10,8 @@ import { isTrustedBy, parseCertificate, validityProblem } from './x509.ts';
  * times before the rotation has finished.
  */
 const MOST_PREVIOUS = 4;
+/** Maximum length of a CA in PEM. A CA of the daemon has 2 KiB, and a Secret holds 1 MiB. */
+const MOST_CA_BYTES = 16_384;
 
 export type BundleRules = ReturnType<typeof createBundleRules>;
 
@@ -17,13 +19,14 @@ export type BundleRules = ReturnType<typeof createBundleRules>;
 export function createBundleRules({ names }: Pick<CertificateOptions, 'names'>) {
   /** Whether a certificate is a valid CA whose name constraints permit exactly the server names. */
   function isUsable(pem: Pem, now: Date): boolean {
+    if (pem.length > MOST_CA_BYTES) return false;
     const ca = parseCertificate(pem);
     return ca?.ca === true && validityProblem(ca, now) === undefined && isConstrainedTo(pem, names);
   }
 
   /**
    * Returns the CAs of a bundle that can still verify a serving certificate for the server names. Returns at most four,
-   * so that the bundle cannot outgrow the object that holds it.
+   * and none of more than 16 KiB, so that the bundle cannot outgrow the object that holds it.
    *
    * If more than four CAs are usable, the issuer of the certificate that this replica presents has priority. Then the
    * first CAs of the bundle are kept, because the daemon puts a new CA first. The dates in the CAs have no influence,

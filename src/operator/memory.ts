@@ -13,7 +13,7 @@ export interface CurrentCertificates extends ServingCertificates {
    * them, although `caBundle` can contain them.
    */
   readonly own: Pem;
-  /** The CA of the serving certificate, while the CA is new and some API servers may not have read it yet. */
+  /** The CA of the serving certificate, while some API servers may not trust it: it is new, or an older one is back. */
   readonly waiting: Pem | undefined;
   /**
    * An older serving certificate with its private key. A starting replica presents it instead of `serving` if the live

@@ -11,7 +11,7 @@ import { waitingAuthority } from '../certs/serving-swap.ts';
 import type { Situation } from '../certs/situation.ts';
 import type { Config } from '../cli/config.ts';
 import type { OperatorError } from '../lib/errors.ts';
-import { joinCertificates, type Pem } from '../lib/pem.ts';
+import { joinCertificates, type Pem, splitCertificates } from '../lib/pem.ts';
 import { repairDelayMs } from '../lib/repair-limiter.ts';
 import { matchConditions } from '../policy/cel.ts';
 import { desiredRegistration } from '../registration/desired.ts';
@@ -177,9 +177,10 @@ function isUsedMeanwhile(
  */
 function withLive({ logic, observed, memory, live }: Sight, certificates: CurrentCertificates | undefined) {
   if (certificates === undefined) return undefined;
-  const { presented } = memory;
-  const others = logic.usableAuthorities(liveBundle(live) ?? ('' as Pem), { now: observed.now, presented });
-  return { ...certificates, caBundle: joinCertificates([certificates.caBundle, ...others]) };
+  const { caBundle } = certificates;
+  const situation = { now: observed.now, presented: memory.presented };
+  const others = logic.usableAuthorities(liveBundle(live) ?? ('' as Pem), situation, splitCertificates(caBundle));
+  return { ...certificates, caBundle: joinCertificates([caBundle, ...others]) };
 }
 
 /**

@@ -36,6 +36,9 @@ export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }
     const key = [state.replicas[index], state.secret, objects.registration, fate, free.key].join();
     const known = turns.get(key);
     if (known) return known;
+    // A symbol that was only ever renamed to has no certificate yet.
+    const named = partsOf(state).flatMap((id) => table.symbols(id));
+    await Promise.all(named.map((symbol) => symbols.pair(symbol)));
     const issuer: Issuer = {
       authority: () => symbols.pair(free.authority),
       serving: (_, { certificate }) => symbols.pair(free.serving(symbols.symbolOf(certificate))),

@@ -43,7 +43,7 @@ export const gateScenarios: readonly Scenario[] = [
 const needs = (kinds: readonly FaultKind[], faults: number): Partial<Bounds> => ({
   ...(kinds.some((kind) => delays.includes(kind)) ? (faults > 1 ? FINER : FINE) : {}),
   ...(kinds.includes('clock-step') ? CLOCKS : {}),
-  exceptsStart: kinds.includes('secret-deleted'),
+  exceptsStart: kinds.includes('secret-deleted') || (faults > 1 && kinds.includes('secret-restored')),
 });
 
 /** A known limit: the Secret and the CA bundle are destroyed together. */

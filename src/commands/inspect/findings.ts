@@ -1,3 +1,4 @@
+import { createCertificateLogic } from '../../certs/certificate-logic.ts';
 import { reasons } from '../../certs/reason-texts.ts';
 import { isStuck } from '../../certs/rotation-status.ts';
 import { waitingAuthority } from '../../certs/serving-swap.ts';
@@ -27,6 +28,8 @@ export const otherFindings = {
   stuck: 'the CA rotation makes no progress in the phase ',
   'not-registered': 'the webhook is not registered, so the API server does not call the endpoint',
   drift: 'these fields differ from what the daemon writes: ',
+  'extra-ca':
+    'the CA bundle trusts a CA that is not in the Secret. The daemon removes it a settle time after its start, or after a change of the Secret; a restart begins this time again',
   untrusted: 'the live CA bundle does not verify the serving certificate of the Secret',
   unreachable: 'cannot connect to ',
   unverified: 'the API server would refuse the certificate: ',
@@ -120,18 +123,33 @@ function registrationFindings(observations: Observations, commands: Commands): F
     isServingUntrusted(observations) && inRegistration('untrusted', repair, empty),
     unreadable > 0 && inRegistration('unparsable-bundle', repair),
     trusts.some(({ isDuplicate }) => isDuplicate) && inRegistration('duplicate-ca', repair),
-    trusts.some(({ isOurs }) => isOurs === false) && inRegistration('foreign-ca', repair),
+    ...foreignCas(observations, { repair, wait: commands.logs }),
     drift.length > 0 && inRegistration('drift', repair, drift.join(', ') + hintOnOptions(drift)),
     selected.isNarrowed &&
       inRegistration('narrowed', commands.editRegistration(name), selected.requirements.join(' and ')),
   ];
 }
 
+/** Returns findings for the trusted CAs that are not in the Secret. The daemon keeps a usable one for a settle time. */
+function foreignCas(
+  { config, now, registration: { trusts } }: Observations,
+  { repair, wait }: Readonly<Record<'repair' | 'wait', string>>,
+): Findings {
+  const { usableAuthorities } = createCertificateLogic(config.certificates);
+  const foreign = trusts.filter(({ isOurs }) => isOurs === false);
+  const usable = foreign.filter(({ pem }) => usableAuthorities(pem, { now }).length > 0);
+  return [
+    usable.length < foreign.length && inRegistration('foreign-ca', repair),
+    usable.length > 0 && inRegistration('extra-ca', wait),
+  ];
+}
+
 function isServingUntrusted({ config, now, secret: { set }, registration }: Observations): boolean {
   if (set === undefined) return false;
   // Early in a CA replacement, the live CA bundle may still lack the new CA. This is a problem only if the rotation is
-  // stuck.
-  if (waitingAuthority(set) !== undefined && !isStuck(set, config.certificates, now)) return false;
+  // stuck. With a next CA, the current CA is the old one.
+  const isReplaced = set.nextCa === undefined && waitingAuthority(set) !== undefined;
+  if (isReplaced && !isStuck(set, config.certificates, now)) return false;
   return !isTrustedBy(set.serving.certificate, registration.bundle ?? ('' as Pem), now);
 }
 

@@ -52,6 +52,16 @@ describe('the usable CAs of a bundle', () => {
     assert.deepEqual(kept, [...pems.slice(0, 3), last.certificate]);
   });
 
+  test('usable CAs of a bundle exclude a CA of more than 16 KiB, because a few of them would fill the Secret', async () => {
+    const named = async (length: number) => {
+      const caSubject = [{ type: 'CN' as const, value: 'x'.repeat(length) }];
+      return (await aCertificateAuthority({ options: { ...options, caSubject } })).certificate;
+    };
+    const [small, large] = await Promise.all([named(1_000), named(6_000)]);
+    assert.ok(small.length < 16_384 && large.length > 16_384, `${small.length}, ${large.length}`);
+    assert.deepEqual(usable(small, large), [small]);
+  });
+
   test('an empty bundle has no usable CAs', () => {
     assert.deepEqual(usable(), []);
   });

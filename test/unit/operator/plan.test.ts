@@ -266,6 +266,7 @@ describe('the plan of a reconcile', () => {
     const retiring = { ...set, caBundle: both, phase: 'retiring', phaseSince: ISSUED_AT } as const;
     assert.equal(phaseKey(set), phaseKey(retiring));
     assert.notEqual(phaseKey(set), phaseKey({ ...retiring, phase: 'settling' }));
+    assert.notEqual(phaseKey(set), phaseKey(other));
   });
 
   test('the plan measures the settle time also with the monotonic clock of this process', () => {

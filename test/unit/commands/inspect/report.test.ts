@@ -11,6 +11,7 @@ const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 const set = await aCertificateSet();
 const other = await aCertificateSet({ nth: 2 });
+const elsewhere = await aCertificateSet({ options: { names: { dns: ['elsewhere.svc'], ip: [] } } });
 const empty = '' as Pem;
 
 const paused = { ...stored(set).annotations, 'terraform.job.kb.io/paused': 'true' };
@@ -86,11 +87,15 @@ const rows: Readonly<Record<string, Row>> = {
     liveBundle: other.caBundle,
     expected: [
       ['untrusted', 'registration', RESTART],
-      ['foreign-ca', 'registration', RESTART],
+      ['extra-ca', 'registration', 'logs'],
     ],
   },
-  'a foreign CA beside the CA of the daemon': {
+  'a usable CA beside the CA of the daemon': {
     liveBundle: joinCertificates([set.caBundle, other.caBundle]),
+    expected: [['extra-ca', 'registration', 'logs']],
+  },
+  'a CA for other names beside the CA of the daemon': {
+    liveBundle: joinCertificates([set.caBundle, elsewhere.caBundle]),
     expected: [['foreign-ca', 'registration', RESTART]],
   },
   'a repeated CA in the bundle': {
@@ -124,10 +129,15 @@ const rows: Readonly<Record<string, Row>> = {
     expected: [
       ['not-ours', 'Secret', 'label'],
       ['untrusted', 'registration', 'rollout restart'],
-      ['foreign-ca', 'registration', 'rollout restart'],
+      ['extra-ca', 'registration', 'logs'],
     ],
   },
   'a requested rotation': { secret: { annotations: asked }, expected: [] },
+  'an empty live bundle during a rotation': {
+    set: rotating('settling', after(DAY_MS - MINUTE_MS)),
+    liveBundle: empty,
+    expected: [['untrusted', 'registration', RESTART]],
+  },
   'a rotation in the phase publishing': {
     set: rotating('publishing', after(DAY_MS - MINUTE_MS)),
     liveBundle: set.caBundle,
