@@ -5,10 +5,9 @@ import type { ConfigurationStore } from './configuration-store.ts';
 import { decideJob, type Heal, type JobDecision } from './decide.ts';
 import { createJobEventQueue } from './event-queue.ts';
 import { createFailedApplies, type FailedAppliesDependencies } from './failed-applies.ts';
-import type { JobList, JobStore } from './job-store.ts';
-import { type JobWatch, watchJobs } from './job-watch.ts';
+import type { JobStore } from './job-store.ts';
+import { watchJobs } from './job-watch.ts';
 import { createJobWorker, JOB_CALLS, type JobWorkerDependencies } from './job-worker.ts';
-import { listSuccessfulJobs } from './successful-jobs.ts';
 
 export interface BackstopDependencies
   extends Pick<JobWorkerDependencies, 'namespaceLabels' | 'log' | 'now' | 'policy'> {
@@ -56,21 +55,10 @@ export function createBackstop(
     const failedApplies = startFailedApplies(running);
     const parts = { writeEvent, failedApplies, outages, limiter, decide };
     const worker = createJobWorker({ ...dependencies, ...parts }, onOverflow, running);
-    const watches = jobs.lists.map((list) => watchList(list, worker, { log, signal: running }));
+    const watches = jobs.lists.map((list) => watchJobs(list, worker, { log, signal: running }));
     listNow = () => {
       for (const watch of watches) watch.listNow();
     };
     await Promise.all(watches.map(({ ended }) => ended));
   };
-}
-
-/** Lists and watches Jobs. The Jobs of which a Pod has succeeded are listed last. */
-function watchList(
-  list: JobList,
-  worker: ReturnType<typeof createJobWorker>,
-  options: Parameters<typeof watchJobs>[2],
-): JobWatch {
-  const successful = listSuccessfulJobs(list, worker, options);
-  const watch = watchJobs(list, { ...worker, onList: successful.listNow }, options);
-  return { ...watch, ended: Promise.all([watch.ended, successful.ended]).then(() => {}) };
 }

@@ -23,7 +23,7 @@ export interface JobReference {
 
 export type JobDecision =
   | { readonly action: 'leave' }
-  /** The decision needs the Job itself, or the labels of its namespace. */
+  /** The decision needs the labels of the Job's namespace. */
   | { readonly action: 'ask' }
   | CapDecision
   | ExplainDecision;

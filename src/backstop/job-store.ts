@@ -19,11 +19,6 @@ export interface JobList {
    * Pod and are not complete. Resolves with `expired` if the continue token has expired.
    */
   page(next: string | undefined, onJob: (job: unknown) => void): Promise<JobPage | 'expired'>;
-  /**
-   * Reads one page of the other Jobs, and calls `onIncomplete` for each that is not complete: a Job with several Pods of
-   * which one has succeeded.
-   */
-  successfulPage(next: string | undefined, onIncomplete: (job: JobReference) => void): Promise<JobPage | 'expired'>;
   /** Reports each change of any Job since `resourceVersion`; see `WatchSource`. */
   watch(resourceVersion: string, onEvent: OnWatchEvent, signal: AbortSignal): Promise<'ended' | 'expired'>;
 }

@@ -1,7 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { keepWatching } from '../kube/watch.ts';
+import { exponentialBackoffMs } from '../lib/backoff.ts';
+import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { readPages } from './job-pages.ts';
-import type { JobList } from './job-store.ts';
+import { timings } from '../lib/timings.ts';
+import { untilAborted } from '../lib/until-aborted.ts';
+import type { JobList, JobPage } from './job-store.ts';
 
 export interface JobHandlers {
   /** Called for each listed, created or changed Job. */
@@ -10,8 +14,6 @@ export interface JobHandlers {
   onDeleted(job: unknown): void;
   /** Called after each page of a list. The next page is read after the returned promise has resolved. */
   pageDone(): Promise<void>;
-  /** Called each time that the Jobs were listed. */
-  onList(): void;
 }
 
 export interface JobWatch {
@@ -28,8 +30,8 @@ export interface JobWatch {
  * Jobs, until the signal is aborted. A list whose continue token expires starts again.
  */
 export function watchJobs(
-  jobs: Pick<JobList, 'namespace' | 'page' | 'watch'>,
-  { onJob, onDeleted, pageDone, onList }: JobHandlers,
+  jobs: JobList,
+  { onJob, onDeleted, pageDone }: JobHandlers,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): JobWatch {
   let watching = new AbortController();
@@ -45,11 +47,31 @@ export function watchJobs(
       count += 1;
       onJob(job);
     };
-    const version = await readPages({ read: (next) => jobs.page(next, onListed), done: pageDone }, signal);
-    if (version === undefined) return undefined;
+    let page: JobPage | undefined;
+    do {
+      const answer = await untilAborted(readPage(page?.next, onListed), signal);
+      if (answer === undefined || answer === 'expired') return undefined;
+      page = answer;
+      await pageDone();
+      if (signal.aborted) return undefined;
+    } while (page.next !== undefined);
     log.info('jobs listed', { jobs: count, namespace: jobs.namespace });
-    onList();
-    return version;
+    return page.resourceVersion;
+  }
+  /** Reads one page of a list. Retries a failed read, because a new list would start at the first Job. */
+  async function readPage(next: string | undefined, onListed: (job: unknown) => void): Promise<JobPage | 'expired'> {
+    for (let failures = 1; ; failures += 1) {
+      try {
+        return await jobs.page(next, onListed);
+      } catch (error) {
+        const isLast = failures >= timings.jobPage.tries || signal.aborted;
+        if (isLast || !(error instanceof OperatorError && error.retryable)) throw error;
+        const pauseMs = exponentialBackoffMs(failures, timings.jobPage);
+        await delay(pauseMs, undefined, { signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
   }
   const ended = keepWatching(
     {

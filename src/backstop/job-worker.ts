@@ -17,7 +17,6 @@ import { missedEvent, notRetriedEvent } from './job-events.ts';
 import type { JobStore } from './job-store.ts';
 import type { JobHandlers } from './job-watch.ts';
 import { createRetryQueue } from './retry-queue.ts';
-import type { SuccessfulJobHandlers } from './successful-jobs.ts';
 
 export interface JobWorkerDependencies {
   readonly jobs: Pick<JobStore, 'read' | 'cap' | 'pods'>;
@@ -35,7 +34,7 @@ export interface JobWorkerDependencies {
   decide(job: unknown, namespaceLabels?: Labels): JobDecision;
 }
 
-/** A queued Job that must be capped or explained, or must be read, or whose decision needs the labels of its namespace. */
+/** A queued Job that must be capped or explained, or whose decision needs the labels of its namespace. */
 interface Attempt {
   readonly job: JobReference;
   /** The policy that led to `decision`. */
@@ -68,7 +67,7 @@ export function createJobWorker(
   dependencies: JobWorkerDependencies,
   onOverflow: () => void,
   signal: AbortSignal,
-): Omit<JobHandlers, 'onList'> & SuccessfulJobHandlers {
+): JobHandlers {
   const { jobs, namespaceLabels, log, metrics, writeEvent, failedApplies, outages, policy, decide } = dependencies;
   const { job: backoff } = timings;
   const endings = createEndingReader(jobs, outages);
@@ -118,8 +117,11 @@ export function createJobWorker(
     if (job === undefined || isQueued(job)) return;
     queue.remove(job.uid);
     const decision = decide(stored);
-    if (decision.action === 'leave') failedApplies.remove(job.uid);
-    else queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
+    if (decision.action === 'leave') {
+      failedApplies.remove(job.uid);
+      return;
+    }
+    queue.add(job.uid, job.namespace, { job, policy: policy(), decision });
   }
   /**
    * Returns whether the queue has this version of the Job with the current policy. The Job is then not queued again, so
@@ -131,11 +133,6 @@ export function createJobWorker(
   }
   return {
     onJob,
-    onIncomplete(job) {
-      // The queue reads the Job again. A Job that the watch has reported meanwhile stays as it was reported.
-      const ask = { job, policy: policy(), decision: { action: 'ask' } } as const;
-      if (queue.get(job.uid) === undefined) queue.add(job.uid, job.namespace, ask);
-    },
     onDeleted(stored) {
       const uid = referenceOf(stored)?.uid ?? '';
       queue.remove(uid);

@@ -13,12 +13,11 @@ import type { Dispatcher } from 'undici';
 import { type Credentials, createCredentials } from './credentials.ts';
 import { createHttp1Agent } from './http1-agent.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
-import { type CallJson, createCalls, type JsonCalls, type ReadProtobuf } from './requests.ts';
+import { type CallJson, createCallJson, type JsonCalls } from './requests.ts';
 import { createFollowWatch } from './watch.ts';
 
 /** The clients for one API server. */
 export interface Clients extends JsonCalls {
-  readonly readProtobuf: ReadProtobuf;
   /** The URL of the API server. */
   readonly server: string;
   /** Like `callJson`, but not aborted by `stop`. After `stop` it uses the credential that was issued before. */
@@ -43,8 +42,8 @@ export function connect(kubeconfig: Kubeconfig | undefined, stop: AbortSignal): 
   const login = { config, renew: credentials.renew };
   return {
     server,
-    ...createCalls(configuration, login, stop),
-    callJsonToTheEnd: createCalls(configuration, login, new AbortController().signal).callJson,
+    callJson: createCallJson(configuration, login, stop),
+    callJsonToTheEnd: createCallJson(configuration, login, new AbortController().signal),
     followJson: createFollowWatch(new Watch(config), credentials.renew),
   };
 }

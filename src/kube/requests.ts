@@ -29,12 +29,6 @@ export type CallJson = (
   options?: CallOptions,
 ) => Promise<unknown>;
 
-/** Reads objects in protobuf, which costs the API server and the reader much less than JSON. */
-export type ReadProtobuf = (
-  path: string,
-  options: Pick<CallOptions, 'query' | 'mostBytes' | 'timeoutMs'>,
-) => Promise<Buffer>;
-
 export class AnswerTooLong extends Error {}
 
 export interface JsonCalls {
@@ -49,22 +43,17 @@ export interface Login {
 }
 
 /**
- * Returns the functions that call the API server over the same connections. Their promises reject with an error that
- * `kubeError` can convert.
+ * Returns the call function. Its promise rejects with an error that `kubeError` can convert.
  *
  * @param stop aborts every call that is under way.
  */
-export function createCalls({ baseServer, httpApi }: Configuration, login: Login, stop: AbortSignal) {
+export function createCallJson({ baseServer, httpApi }: Configuration, login: Login, stop: AbortSignal): CallJson {
   async function sendOnce(request: RequestContext, timeoutMs: number) {
     await login.config.applySecurityAuthentication(request);
     request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]));
     return httpApi.send(request).toPromise();
   }
-  async function send(
-    request: RequestContext,
-    { query = {}, timeoutMs = timings.call.timeoutMs }: CallOptions,
-  ): Promise<ResponseBody> {
-    for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
+  async function send(request: RequestContext, timeoutMs: number = timings.call.timeoutMs) {
     const startMs = performance.now();
     // An idle connection can be closed at the moment when a request uses it. Only a read is sent again, because the API server
     // can have made a change before the connection was closed.
@@ -73,28 +62,19 @@ export function createCalls({ baseServer, httpApi }: Configuration, login: Login
       return sendOnce(request, timeoutMs);
     });
     // The API server has not acted on a request that it answers with 401.
-    const isRenewed = response.httpStatusCode === 401 && login.renew(startMs);
-    const { httpStatusCode: code, body } = isRenewed ? await sendOnce(request, timeoutMs) : response;
-    if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await body.text() });
-    return body;
+    return response.httpStatusCode === 401 && login.renew(startMs) ? sendOnce(request, timeoutMs) : response;
   }
-  const callJson: CallJson = async (method, path, options = {}) => {
+  return async (method, path, { query = {}, patch, body, mostBytes, timeoutMs } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
-    const { patch, body } = options;
+    for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
     if (body !== undefined) {
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    const answer = await send(request, options);
-    const { mostBytes } = options;
-    return JSON.parse(mostBytes === undefined ? await answer.text() : String(await boundedBytes(answer, mostBytes)));
+    const { httpStatusCode: code, body: answer } = await send(request, timeoutMs);
+    if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
+    return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));
   };
-  const readProtobuf: ReadProtobuf = async (path, options) => {
-    const request = baseServer.makeRequestContext(path, 'GET' as HttpMethod);
-    request.setHeaderParam('Accept', 'application/vnd.kubernetes.protobuf');
-    return boundedBytes(await send(request, options), options.mostBytes);
-  };
-  return { callJson, readProtobuf };
 }
 
 /** Codes of the errors of a connection that the other side has closed. */
@@ -104,7 +84,7 @@ const CLOSED = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'];
 const isClosed = (error: unknown): boolean =>
   error instanceof TypeError && CLOSED.some((code) => code === asObject(error.cause).code);
 
-async function boundedBytes({ stream }: ResponseBody, mostBytes = Number.POSITIVE_INFINITY): Promise<Buffer> {
+async function boundedText({ stream }: ResponseBody, mostBytes: number): Promise<string> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of stream() ?? []) {
@@ -112,5 +92,5 @@ async function boundedBytes({ stream }: ResponseBody, mostBytes = Number.POSITIV
     if (bytes > mostBytes) throw new AnswerTooLong(`the response has more than ${mostBytes} bytes`);
     pieces.push(piece);
   }
-  return Buffer.concat(pieces);
+  return Buffer.concat(pieces).toString();
 }

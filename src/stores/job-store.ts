@@ -1,25 +1,23 @@
 import type { V1Job } from '@kubernetes/client-node';
 import { type JobReference, referenceOf } from '../backstop/decide.ts';
-import type { JobList, JobPage, JobStore } from '../backstop/job-store.ts';
+import type { JobList, JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { AnswerTooLong, type CallJson, type JsonCalls, type ReadProtobuf } from '../kube/requests.ts';
+import { AnswerTooLong, type CallJson, type CallOptions, type JsonCalls } from '../kube/requests.ts';
 import { asObject, objectsIn } from '../lib/json.ts';
 import { timings } from '../lib/timings.ts';
 import { MARK_ANNOTATION } from '../policy/policy.ts';
 import { createEvent } from './event-store.ts';
-import { scanJobs } from './job-scan.ts';
 
 const JOBS = '/apis/batch/v1/jobs';
 /**
  * Limits of one page of a list. A page of 100 ordinary Jobs has less than 1 MB. A Job can have 1.5 MB, and a page of
  * 100 such Jobs would take 750 MB of memory. So a page that exceeds 8 MiB or times out is read again as a page of five
- * Jobs. In protobuf a page has more Jobs, because the Jobs become no objects, and each page costs the API server time.
+ * Jobs.
  */
-const PAGE = { jobs: 100, protobufJobs: 500, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
-/** `status.successful` is the name of `status.succeeded` in a field selector. */
+const PAGE = { jobs: 100, mostBytes: 8 * 2 ** 20, largeJobs: 5 };
+/** Not the Jobs of which a Pod has succeeded. `status.successful` is the name of `status.succeeded` in a field selector. */
 const UNSUCCESSFUL = { fieldSelector: 'status.successful=0' };
-const SUCCESSFUL = { fieldSelector: 'status.successful!=0' };
 /**
  * Pods of one page of a list. A Job of terraform-controller has one Pod at a time, and several workers read such pages
  * at once: a Pod can have 1.5 MB as well.
@@ -33,43 +31,29 @@ export interface List {
   readonly items?: readonly unknown[] | null;
 }
 
-export interface JobCalls extends JsonCalls {
-  readonly readProtobuf: ReadProtobuf;
-}
-
 /** Returns the store that reads and patches the Jobs of these namespaces, or of all namespaces, on the API server. */
-export function createJobStore(
-  { callJson, readProtobuf, followJson }: JobCalls,
-  namespaces?: readonly string[],
-): JobStore {
+export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?: readonly string[]): JobStore {
   const stepIn = (namespace: string | undefined): string =>
     namespace === undefined || namespaces === undefined
       ? ' (the user needs the rights in manifests/base/rbac-backstop.yaml)'
       : ` (the user needs the Role and the RoleBinding of manifests/backstop-namespace in namespace ${namespace}, which must exist)`;
-  const inTurn = oneAtATime();
+  const readInTurn = oneAtATime(readPage);
   const listOf = (namespace?: string): JobList => {
     const path = namespace === undefined ? JOBS : `/apis/batch/v1/namespaces/${namespace}/jobs`;
     const what = namespace === undefined ? 'Jobs' : `Jobs of namespace ${namespace}`;
     const forbiddenStep = stepIn(namespace);
-    const orExpired = (page: () => Promise<JobPage>): Promise<JobPage | 'expired'> =>
-      page().catch((error) => {
-        if (isExpired(error)) return 'expired';
-        throw kubeError(`list ${what}`, error, forbiddenStep);
-      });
     return {
       namespace,
-      page: (next, onJob) =>
-        orExpired(async () => {
-          const { metadata, items } = await inTurn(() => readPage(callJson, { path, next, query: UNSUCCESSFUL }));
+      async page(next, onJob) {
+        try {
+          const { metadata, items } = await readInTurn(callJson, { path, next, query: UNSUCCESSFUL });
           for (const job of items ?? []) onJob(job);
           return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
-        }),
-      successfulPage: (next, onIncomplete) =>
-        orExpired(async () => {
-          const page = { path, next, query: SUCCESSFUL };
-          const read = (limits: PageLimits) => readProtobuf(path, pageOptions(page, limits));
-          return scanJobs(await inTurn(() => inSmallPages(PAGE.protobufJobs, read)), onIncomplete);
-        }),
+        } catch (error) {
+          if (isExpired(error)) return 'expired';
+          throw kubeError(`list ${what}`, error, forbiddenStep);
+        }
+      },
       watch(resourceVersion, onEvent, signal) {
         return followJson({ path, query: { resourceVersion }, what, forbiddenStep, onEvent }, signal);
       },
@@ -136,30 +120,14 @@ async function readPods(
 const isOwnedBy = (object: unknown, uid: string): boolean =>
   objectsIn(asObject(asObject(object).metadata).ownerReferences).some((owner) => owner.uid === uid);
 
-/** Returns a function that makes calls one after another, so that many lists need no more memory than one list. */
-function oneAtATime() {
+/** Returns the function with its calls one after another, so that many lists need no more memory than one list. */
+function oneAtATime<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): typeof call {
   let last: Promise<unknown> = Promise.resolve();
-  return <T>(call: () => Promise<T>): Promise<T> => {
-    const result = last.then(call);
+  return (...args) => {
+    const result = last.then(() => call(...args));
     last = result.catch(() => {});
     return result;
   };
-}
-
-interface PageLimits {
-  readonly limit: number;
-  readonly mostBytes?: number;
-  readonly timeoutMs?: number;
-}
-
-/** Reads a page with so many objects, or a small page if the page is too large or does not arrive in time. */
-async function inSmallPages<T>(limit: number, read: (page: PageLimits) => Promise<T>): Promise<T> {
-  try {
-    return await read({ limit, mostBytes: PAGE.mostBytes });
-  } catch (error) {
-    if (!(error instanceof AnswerTooLong || isTimeout(error))) throw error;
-    return read({ limit: PAGE.largeJobs, timeoutMs: timings.jobPage.timeoutMs });
-  }
 }
 
 interface PageRequest {
@@ -168,11 +136,16 @@ interface PageRequest {
   readonly query?: Readonly<Record<string, string>>;
 }
 
-const pageOptions = ({ next, query }: PageRequest, { limit, ...limits }: PageLimits) => ({
-  query: { ...query, limit: String(limit), ...(next === undefined ? {} : { continue: next }) },
-  ...limits,
-});
-
 /** Reads one page of the objects at `path`. */
-export const readPage = (callJson: CallJson, page: PageRequest): Promise<List> =>
-  inSmallPages(PAGE.jobs, async (limits) => (await callJson('GET', page.path, pageOptions(page, limits))) as List);
+export async function readPage(callJson: CallJson, { path, next, query }: PageRequest): Promise<List> {
+  const read = async (jobs: number, limits: Pick<CallOptions, 'mostBytes' | 'timeoutMs'>) => {
+    const page = { ...query, limit: String(jobs), ...(next === undefined ? {} : { continue: next }) };
+    return (await callJson('GET', path, { query: page, ...limits })) as List;
+  };
+  try {
+    return await read(PAGE.jobs, { mostBytes: PAGE.mostBytes });
+  } catch (error) {
+    if (!(error instanceof AnswerTooLong || isTimeout(error))) throw error;
+    return read(PAGE.largeJobs, { timeoutMs: timings.jobPage.timeoutMs });
+  }
+}

@@ -28,8 +28,6 @@ export interface Setting {
   readonly pods?: () => readonly unknown[] | OperatorError;
   /** Whether the Job has no further Pods. Default: true. */
   readonly isEveryPodSeen?: boolean;
-  /** The Jobs of which a Pod has succeeded, and that are not complete. Default: none. */
-  readonly incomplete?: () => readonly JobReference[];
 }
 
 export function aMissedJob(name: string, resourceVersion = '1'): Json {
@@ -47,14 +45,12 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
     labels = () => ({}),
     pods = () => [],
     isEveryPodSeen = true,
-    incomplete = () => [],
   } = setting;
   let current = policy;
   const stop = new AbortController();
   t.after(() => stop.abort());
   const seen = {
     pages: [] as number[],
-    successfulPages: 0,
     watches: 0,
     running: 0,
     mostRunning: 0,
@@ -78,11 +74,6 @@ export function startBackstop(t: TestContext, count: number, setting: Setting = 
       const to = Math.min(from + pageSize, count);
       for (let nth = from; nth < to; nth += 1) saw(aMissedJob(`job-${nth}`));
       return { resourceVersion: '100', next: to < count ? String(to) : undefined };
-    },
-    async successfulPage(_next, onIncomplete) {
-      seen.successfulPages += 1;
-      incomplete().forEach(onIncomplete);
-      return { resourceVersion: '100', next: undefined };
     },
     watch(_from, onEvent, signal) {
       change = onEvent;

@@ -49,7 +49,7 @@ function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   const pageDone = async () => void steps.push('seen');
   const { ended, listNow, listSoon } = watchJobs(
     source,
-    { onJob: saw, onDeleted: gone, pageDone, onList() {} },
+    { onJob: saw, onDeleted: gone, pageDone },
     { log, signal: stop.signal },
   );
   const standing = (nth: number) =>

@@ -4,9 +4,8 @@ import type { CapDecision } from '../../../src/backstop/decide.ts';
 import { missedEvent, notRetriedEvent } from '../../../src/backstop/job-events.ts';
 import type { JobList, JobStore } from '../../../src/backstop/job-store.ts';
 import { AnswerTooLong, type JsonCalls } from '../../../src/kube/requests.ts';
-import { createJobStore, type JobCalls } from '../../../src/stores/job-store.ts';
+import { createJobStore } from '../../../src/stores/job-store.ts';
 import type { Json } from '../../support/builders/a-job.ts';
-import { aProtobufList } from '../../support/builders/a-protobuf-list.ts';
 
 const job = { namespace: 'team-a', name: 'oss-bucket-apply', uid: 'u-1', resourceVersion: '7' };
 const refused = (code: number, body: object = {}) =>
@@ -23,8 +22,7 @@ function answering(answer: unknown, namespaces?: readonly string[]) {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const json: JobCalls = {
-    readProtobuf: assert.fail,
+  const json: JsonCalls = {
     callJson: reply,
     async followJson(...call) {
       await reply(...call);
@@ -106,7 +104,7 @@ describe('a Job', () => {
         return pages.shift();
       };
       const seen: unknown[] = [];
-      const store = createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail });
+      const store = createJobStore({ callJson, followJson: assert.fail });
       assert.equal(await store.pods(job, which, (pod) => seen.push(pod)), true);
       assert.deepEqual(seen, [aPodOf('a'), aPodOf('c')]);
       const query = { labelSelector: 'batch.kubernetes.io/controller-uid=u-1', ...selected, limit: '2' };
@@ -235,7 +233,7 @@ describe('reading a page of Jobs from the API server', () => {
         if (mostBytes !== undefined) throw error;
         return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
       };
-      const list = allOf(createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail }));
+      const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
       assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
       assert.deepEqual(limits, [
         ['100', 8 * 1024 * 1024, undefined],
@@ -243,45 +241,6 @@ describe('reading a page of Jobs from the API server', () => {
       ]);
     });
   }
-
-  test('successfulPage() of the Job store reads the other Jobs in protobuf, and reports those that are not complete', async () => {
-    const complete = { name: 'complete', conditions: { Complete: 'True' } };
-    const answers = [new AnswerTooLong(), aProtobufList([complete, { name: 'parallel' }], 'more')];
-    const calls: unknown[] = [];
-    const readProtobuf: JobCalls['readProtobuf'] = async (...call) => {
-      calls.push(call);
-      const answer = answers.shift();
-      if (!(answer instanceof Buffer)) throw answer;
-      return answer;
-    };
-    const list = allOf(createJobStore({ callJson: assert.fail, followJson: assert.fail, readProtobuf }));
-    const seen: string[] = [];
-    const page = await list.successfulPage('from', ({ name }) => seen.push(name));
-    assert.deepEqual([page, seen], [{ resourceVersion: '7', next: 'more' }, ['parallel']]);
-    const query = { fieldSelector: 'status.successful!=0', continue: 'from' };
-    assert.deepEqual(calls, [
-      ['/apis/batch/v1/jobs', { query: { ...query, limit: '500' }, mostBytes: 8 * 1024 * 1024 }],
-      ['/apis/batch/v1/jobs', { query: { ...query, limit: '5' }, timeoutMs: 20_000 }],
-    ]);
-  });
-
-  test('successfulPage() of the Job store resolves with expired after a 410, and rejects an answer that is not protobuf', async () => {
-    const answers = [refused(410), Buffer.from('{}')];
-    const readProtobuf: JobCalls['readProtobuf'] = async () => {
-      const answer = answers.shift();
-      if (!(answer instanceof Buffer)) throw answer;
-      return answer;
-    };
-    const list = allOf(createJobStore({ callJson: assert.fail, followJson: assert.fail, readProtobuf }));
-    assert.equal(await list.successfulPage('from', () => assert.fail()), 'expired');
-    await assert.rejects(
-      list.successfulPage(undefined, () => assert.fail()),
-      {
-        code: 'KUBE_UNAVAILABLE',
-        message: 'cannot list Jobs: the response is not in protobuf',
-      },
-    );
-  });
 
   test('the Job store watches Jobs from a resourceVersion', async () => {
     const { list, calls } = answering(undefined);
@@ -300,8 +259,7 @@ describe('reading a page of Jobs from the API server', () => {
       if (path.includes('team-b')) throw refused(403);
       return { metadata: { resourceVersion: '7' } };
     };
-    const json: JobCalls = {
-      readProtobuf: assert.fail,
+    const json: JsonCalls = {
       callJson: (_method, path) => answer(path),
       followJson: async ({ path, what }) => {
         calls.push([path, what]);
@@ -324,10 +282,7 @@ describe('reading a page of Jobs from the API server', () => {
       await new Promise<void>((resolve) => waiting.push(resolve));
       return { metadata: { resourceVersion: '7' } };
     };
-    const { lists } = createJobStore({ callJson, followJson: assert.fail, readProtobuf: assert.fail }, [
-      'team-a',
-      'team-b',
-    ]);
+    const { lists } = createJobStore({ callJson, followJson: assert.fail }, ['team-a', 'team-b']);
     const pages = lists.map((list) => list.page(undefined, () => {}));
     for (let nth = 1; nth <= 2; nth += 1) {
       await new Promise(setImmediate);
