@@ -34,7 +34,7 @@ ${choiceTable(endpoint)}
 
 ${standings(endpoint)}${endpoint.load.create.rust ? '' : '\n\nThe machine had no cargo, so there is no webhook in Rust.'}
 
-A factor says how many times as good the better figure is. A cluster creates a few such Jobs a minute, so a user notices the
+A factor says how many times as good the better figure is. It is left out if the turns of the two overlap. A cluster creates a few such Jobs a minute, so a user notices the
 memory and [the time that a Job takes](#latency-of-the-creation-of-a-job-at-the-api-server) rather than the peak.`;
 
 /** Number of busy cores up to which a machine counts as quiet. */
@@ -78,7 +78,7 @@ Before the measurement, the benchmark sends all webhooks the recorded reviews an
 warnings and audit annotations, and the same log line for each capped Job. The webhooks in Go and Rust do nothing else: they manage no
 certificates, have no registration, no metrics and no backstop.
 
-Only one server is under load at a time. The servers take turns, and each server comes first in turn. They run on one core, and
+Only one server is under load at a time. The servers take turns, in an order that changes. They run on one core, and
 the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open. A figure with parentheses is the
 median of several turns, with the minimum and the maximum in the parentheses.
 

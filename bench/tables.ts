@@ -1,6 +1,6 @@
 import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { bodyNames, bodyTexts } from './bodies.ts';
-import type { Spread } from './figures.ts';
+import { type Spread, spreadOf } from './figures.ts';
 import type { ApiResults, EndpointResults, RestResults, Results, Way } from './results.ts';
 import { ways } from './results.ts';
 import { isWebhook, rowsOf, type ServerName, serverTexts } from './server-names.ts';
@@ -34,32 +34,40 @@ export const choiceTable = ({ load, memory }: EndpointResults): string =>
     ]),
   );
 
-/** Returns a sentence for each webhook that is compared: in which figures of the choice the daemon is behind it. */
+/**
+ * Returns a sentence for each webhook that is compared: in which figures of the choice the daemon is behind it. Figures
+ * whose ranges overlap show no difference.
+ */
 export function standings({ load, memory }: EndpointResults): string {
-  const figuresOf = (name: ServerName): readonly (readonly [text: string, value: number])[] => {
+  const figuresOf = (name: ServerName): readonly (readonly [text: string, figure: Spread])[] => {
     const { perSecond, cpuMsPer1000, p99Ms } = load.create[name] ?? load.create.ours;
+    // A lower figure is better, so the time of a request is compared.
+    const time = { median: 1 / perSecond.median, least: 1 / perSecond.most, most: 1 / perSecond.least };
     return [
-      // A lower figure is better, so the time of a request is compared.
-      ['requests/s', 1 / perSecond.median],
-      ['CPU', cpuMsPer1000.median],
-      ['p99', p99Ms.median],
-      ['memory', memory[name]?.loaded ?? Number.NaN],
+      ['requests/s', time],
+      ['CPU', cpuMsPer1000],
+      ['p99', p99Ms],
+      ['memory', spreadOf([memory[name]?.loaded ?? Number.NaN])],
     ];
   };
   const ours = figuresOf('ours');
   const peers = rowsOf(load.create).filter(([name]) => isWebhook(name) && name !== 'ours');
   return peers
     .map(([name]) => {
-      const ratios = figuresOf(name).map(([text, value], nth) => ({ text, ratio: (ours[nth]?.[1] ?? 0) / value }));
-      const behind = ratios.filter(({ ratio }) => ratio > 1).map(({ text, ratio }) => `${text} (${digits(ratio)} ×)`);
-      const ahead = ratios
-        .filter(({ ratio }) => ratio <= 1)
-        .map(({ text, ratio }) => `${text} (${digits(1 / ratio)} ×)`);
+      const pairs = figuresOf(name).map(([text, theirs], nth) => ({ text, own: ours[nth]?.[1] ?? theirs, theirs }));
+      const times = (one: Spread, other: Spread) => `${digits(one.median / other.median)} ×`;
+      const behind = pairs.filter(({ own, theirs }) => own.least > theirs.most);
+      const ahead = pairs.filter(({ own, theirs }) => own.most < theirs.least);
+      const equal = pairs.filter((pair) => !behind.includes(pair) && !ahead.includes(pair));
       const texts = [
-        behind.length > 0 ? `**behind** in ${behind.join(', ')}` : '',
-        ahead.length > 0 ? `ahead in ${ahead.join(', ')}` : '',
-      ];
-      return `- Compared with ${serverTexts[name]}, the daemon is ${texts.filter((text) => text !== '').join(', and ')}.`;
+        ['**behind** in', behind.map(({ text, own, theirs }) => `${text} (${times(own, theirs)})`)],
+        ['ahead in', ahead.map(({ text, own, theirs }) => `${text} (${times(theirs, own)})`)],
+        ['not clearly different in', equal.map(({ text }) => text)],
+      ] as const;
+      const said = texts
+        .filter(([, figures]) => figures.length > 0)
+        .map(([how, figures]) => `${how} ${figures.join(', ')}`);
+      return `- Compared with ${serverTexts[name]}, the daemon is ${said.join('; ')}.`;
     })
     .join('\n');
 }

@@ -48,7 +48,7 @@ export function createBackstop(
     return decideJob(job, { policy: policy(), heal, startedAt, namespaceLabels, now: at });
   }
   return async (running) => {
-    // The queue was full and dropped a Job. Only another list finds this Job again.
+    // The queue was full and dropped a Job. Another list, or its next change, finds this Job again.
     const onOverflow = () => {
       for (const watch of watches) watch.listSoon();
     };

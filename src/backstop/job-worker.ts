@@ -61,7 +61,7 @@ const PODS_UNREAD = 'cannot list pods, a cap may end a run';
  * Returns handlers that decide about each reported Job and act on the decision. Failures are retried with exponential
  * backoff.
  *
- * @param onOverflow called when the queue is full and has dropped a Job. Only another list finds this Job again.
+ * @param onOverflow called when the queue is full and has dropped a Job. Another list, or its next change, finds this Job again.
  */
 export function createJobWorker(
   dependencies: JobWorkerDependencies,

@@ -1,13 +1,13 @@
 import type { DispatcherOptions } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 
-/** Options of each agent. */
+/** Options of each agent. For a SOCKS proxy, undici ignores them, and uses HTTP/1.1 only. */
 const OPTIONS = {
   // HTTP/1.1 only. Over HTTP/2, Node.js 24.21 once wrote empty DATA frames without end: the process answered no request and
   // its memory grew to 8 GB (docs/adr/0014).
   allowH2: false,
   // Longer than the pause between two checks of the Lease, so that the checks share a connection. Shorter than the idle
-  // timeouts of API servers (90 s) and of usual load balancers (50 s and more), so that this side closes an idle connection.
+  // timeout of API servers (90 s), so that this side closes an idle connection.
   keepAliveTimeout: 30_000,
   // Each call and each watch has a timeout of its own. A timeout of undici would wake the process every 500 ms.
   bodyTimeout: 0,

@@ -18,8 +18,6 @@ export interface CallOptions {
   readonly body?: object;
   /** Maximum size of the response in bytes. A longer response is an `AnswerTooLong` error. */
   readonly mostBytes?: number | undefined;
-  /** Default: `timings.call`. */
-  readonly timeoutMs?: number | undefined;
 }
 
 /** Calls the API server with plain JSON. The client's model classes would cost memory and drop unknown fields. */
@@ -48,30 +46,30 @@ export interface Login {
  * @param stop aborts every call that is under way.
  */
 export function createCallJson({ baseServer, httpApi }: Configuration, login: Login, stop: AbortSignal): CallJson {
-  async function sendOnce(request: RequestContext, timeoutMs: number) {
+  async function sendOnce(request: RequestContext) {
     await login.config.applySecurityAuthentication(request);
-    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]));
+    request.setSignal(AbortSignal.any([stop, AbortSignal.timeout(timings.call.timeoutMs)]));
     return httpApi.send(request).toPromise();
   }
-  async function send(request: RequestContext, timeoutMs: number = timings.call.timeoutMs) {
+  async function send(request: RequestContext) {
     const startMs = performance.now();
     // An idle connection can be closed at the moment when a request uses it. Only a read is sent again, because the API server
     // can have made a change before the connection was closed.
-    const response = await sendOnce(request, timeoutMs).catch((error) => {
+    const response = await sendOnce(request).catch((error) => {
       if (request.getHttpMethod() !== 'GET' || !isClosed(error)) throw error;
-      return sendOnce(request, timeoutMs);
+      return sendOnce(request);
     });
     // The API server has not acted on a request that it answers with 401.
-    return response.httpStatusCode === 401 && login.renew(startMs) ? sendOnce(request, timeoutMs) : response;
+    return response.httpStatusCode === 401 && login.renew(startMs) ? sendOnce(request) : response;
   }
-  return async (method, path, { query = {}, patch, body, mostBytes, timeoutMs } = {}) => {
+  return async (method, path, { query = {}, patch, body, mostBytes } = {}) => {
     const request = baseServer.makeRequestContext(path, method as HttpMethod);
     for (const [name, value] of Object.entries(query)) request.setQueryParam(name, value);
     if (body !== undefined) {
       request.setHeaderParam('Content-Type', patch === undefined ? 'application/json' : contentTypes[patch]);
       request.setBody(JSON.stringify(body));
     }
-    const { httpStatusCode: code, body: answer } = await send(request, timeoutMs);
+    const { httpStatusCode: code, body: answer } = await send(request);
     if (code >= 300) throw Object.assign(new Error('refused'), { code, body: await answer.text() });
     return JSON.parse(mostBytes === undefined ? await answer.text() : await boundedText(answer, mostBytes));
   };

@@ -64,9 +64,6 @@ export const timings = {
     longestMs: 5_000,
     // 5,000 Jobs have 50 pages. With one try for each page, a failure rate of 3 % would end four of five lists.
     tries: 3,
-    // Timeout of a page that did not arrive in the time of `call`. An older API server reads Jobs from etcd until a page
-    // with a field selector is full: with Kubernetes 1.30, 100,000 Jobs took 6.5 s.
-    timeoutMs: 20_000,
   },
   /** A Job that could not be capped. The daemon logs the first failure of an outage and retries. */
   job: {

@@ -3,9 +3,8 @@ import { type JobReference, referenceOf } from '../backstop/decide.ts';
 import type { JobList, JobStore } from '../backstop/job-store.ts';
 import { isExpired, isTimeout, kubeError, orFail, wasWritten } from '../kube/errors.ts';
 import { FIELD_MANAGER } from '../kube/managed-fields.ts';
-import { AnswerTooLong, type CallJson, type CallOptions, type JsonCalls } from '../kube/requests.ts';
+import { AnswerTooLong, type CallJson, type JsonCalls } from '../kube/requests.ts';
 import { asObject, objectsIn } from '../lib/json.ts';
-import { timings } from '../lib/timings.ts';
 import { MARK_ANNOTATION } from '../policy/policy.ts';
 import { createEvent } from './event-store.ts';
 
@@ -37,16 +36,28 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
     namespace === undefined || namespaces === undefined
       ? ' (the user needs the rights in manifests/base/rbac-backstop.yaml)'
       : ` (the user needs the Role and the RoleBinding of manifests/backstop-namespace in namespace ${namespace}, which must exist)`;
-  const readInTurn = oneAtATime(readPage);
+  const inTurn = oneAtATime((read: () => Promise<List>) => read());
   const listOf = (namespace?: string): JobList => {
     const path = namespace === undefined ? JOBS : `/apis/batch/v1/namespaces/${namespace}/jobs`;
     const what = namespace === undefined ? 'Jobs' : `Jobs of namespace ${namespace}`;
     const forbiddenStep = stepIn(namespace);
+    let query: PageRequest['query'] = UNSUCCESSFUL;
+    const readJobs = async (next: string | undefined): Promise<List> => {
+      try {
+        return await readPage(callJson, { path, next, query });
+      } catch (error) {
+        if (query === undefined || !isTimeout(error)) throw error;
+        // An API server before 1.34 reads Jobs from etcd until a page with a selector is full. Among very many complete
+        // Jobs that takes too long, and without a list there is no watch.
+        query = undefined;
+        return readPage(callJson, { path, next });
+      }
+    };
     return {
       namespace,
       async page(next, onJob) {
         try {
-          const { metadata, items } = await readInTurn(callJson, { path, next, query: UNSUCCESSFUL });
+          const { metadata, items } = await inTurn(() => readJobs(next));
           for (const job of items ?? []) onJob(job);
           return { resourceVersion: metadata.resourceVersion, next: metadata.continue || undefined };
         } catch (error) {
@@ -133,19 +144,19 @@ function oneAtATime<Args extends unknown[], T>(call: (...args: Args) => Promise<
 interface PageRequest {
   readonly path: string;
   readonly next: string | undefined;
-  readonly query?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Reads one page of the objects at `path`. */
 export async function readPage(callJson: CallJson, { path, next, query }: PageRequest): Promise<List> {
-  const read = async (jobs: number, limits: Pick<CallOptions, 'mostBytes' | 'timeoutMs'>) => {
+  const read = async (jobs: number, mostBytes?: number) => {
     const page = { ...query, limit: String(jobs), ...(next === undefined ? {} : { continue: next }) };
-    return (await callJson('GET', path, { query: page, ...limits })) as List;
+    return (await callJson('GET', path, { query: page, mostBytes })) as List;
   };
   try {
-    return await read(PAGE.jobs, { mostBytes: PAGE.mostBytes });
+    return await read(PAGE.jobs, PAGE.mostBytes);
   } catch (error) {
     if (!(error instanceof AnswerTooLong || isTimeout(error))) throw error;
-    return read(PAGE.largeJobs, { timeoutMs: timings.jobPage.timeoutMs });
+    return read(PAGE.largeJobs);
   }
 }

@@ -108,6 +108,14 @@ export function createMetrics(version: string) {
 function registerProcess(register: Registry): void {
   const registers = [register];
   for (const { read, isCounter = false, ...about } of processMetrics) {
+    // The other figures must be served if one cannot be read.
+    const readable = (): number => {
+      try {
+        return read();
+      } catch {
+        return Number.NaN;
+      }
+    };
     if (isCounter) {
       const collect = () => {
         total.reset();
@@ -115,7 +123,7 @@ function registerProcess(register: Registry): void {
       };
       const total: Counter = new Counter({ ...about, registers, collect });
     } else {
-      const value: Gauge = new Gauge({ ...about, registers, collect: () => value.set(read()) });
+      const value: Gauge = new Gauge({ ...about, registers, collect: () => value.set(readable()) });
     }
   }
 }

@@ -5,11 +5,9 @@ export interface ProcessMetric {
   readonly name: string;
   readonly help: string;
   readonly isCounter?: boolean;
+  /** Can throw: another system than Linux has no /proc, and a process can be out of file descriptors. */
   read(): number;
 }
-
-/** Returns the figure, or NaN on another system than Linux, which has no /proc. */
-const onLinux = (read: () => number) => () => (process.platform === 'linux' ? read() : Number.NaN);
 
 /**
  * The figures of the process. The names are from the client libraries of Prometheus
@@ -42,12 +40,12 @@ export const processMetrics: readonly ProcessMetric[] = [
     name: 'process_open_fds',
     help: 'Number of open file descriptors.',
     // One of them is the descriptor of the folder while it is read.
-    read: onLinux(() => readdirSync('/proc/self/fd').length - 1),
+    read: () => readdirSync('/proc/self/fd').length - 1,
   },
   {
     name: 'process_max_fds',
     help: 'Maximum number of open file descriptors.',
-    read: onLinux(() => Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1])),
+    read: () => Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]),
   },
   {
     name: 'nodejs_heap_size_total_bytes',

@@ -50,7 +50,10 @@ export function createApp(dependencies: AppDependencies): RequestListener {
   const { path } = dependencies;
   const endpoint = { ...dependencies, readBody: createBodyReader(), warn: warnQuietly(dependencies.log) };
   const handle: RequestListener = (request, response) => {
-    review(request, response, endpoint).catch((error: unknown) => answerError(error, response, endpoint));
+    review(request, response, endpoint)
+      .catch((error: unknown) => answerError(error, response, endpoint))
+      // An error of the log or of the metrics must not end the process.
+      .catch(() => response.destroy());
   };
   const app = express();
   app.disable('x-powered-by');

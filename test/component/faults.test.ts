@@ -44,4 +44,13 @@ suite('an internal error in the endpoint', () => {
     assert.equal((await post(aReview())).status, 500);
     assert.deepEqual(outcomes, ['error']);
   });
+
+  test('if the error cannot be logged either, the endpoint closes the connection, and serves the next request', async (t) => {
+    let faults = 2;
+    const log = { info: boom, error: () => (faults-- > 0 ? boom() : undefined) };
+    const { post } = await startEndpoint(t, { log });
+    await assert.rejects(post(aReview()), { code: 'ECONNRESET' });
+    await assert.rejects(post(aReview()), { code: 'ECONNRESET' });
+    assert.equal((await post(aReview())).status, 500);
+  });
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { describe as suite, type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { errorCodes } from '../../src/lib/errors.ts';
 import { joinCertificates } from '../../src/lib/pem.ts';
 import { type Health, liveness, readiness } from '../../src/operator/health.ts';
@@ -13,6 +15,7 @@ import { samplesOf } from '../support/cluster/exposition.ts';
 import { eventually, promptly } from '../support/eventually.ts';
 
 const LOCAL = '127.0.0.1';
+const run = promisify(execFile);
 const at = (ms: number) => new Date(Date.now() + ms);
 const MINUTE = 60_000;
 
@@ -260,6 +263,24 @@ suite('/metrics', () => {
       buckets.map((le) => samples.get(`terraform_daemon_admission_duration_seconds_bucket{le="${le}"}`)),
       [1, 2, 2, 3],
     );
+  });
+
+  test('/metrics serves the other figures of the process if it has no free file descriptor', async () => {
+    const program = `
+      import { openSync } from 'node:fs';
+      import { createMetrics } from ${JSON.stringify(import.meta.resolve('../../src/telemetry/metrics.ts'))};
+      const metrics = createMetrics('1.2.3');
+      await metrics.expose();
+      try { for (;;) openSync('/dev/null'); } catch {}
+      const { text } = await metrics.expose();
+      const { writeSync } = await import('node:fs');
+      writeSync(1, text);
+      process.exit();`;
+    const limited = ['-c', 'ulimit -n 60; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', program];
+    const { stdout } = await run('sh', limited);
+    assert.match(stdout, /^process_open_fds NaN$/im);
+    assert.match(stdout, /^process_cpu_seconds_total [\d.e-]+$/m);
+    assert.match(stdout, /^terraform_daemon_build_info\{/m);
   });
 
   test('/metrics returns 500 if collecting fails', async (t) => {

@@ -222,25 +222,43 @@ describe('reading a page of Jobs from the API server', () => {
     assert.deepEqual(seen, [{ a: 1 }, 2]);
   });
 
+  const answerPage = { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
+  const expectedPage = { resourceVersion: '7', next: 'more' };
+  const timeout = new DOMException('timeout', 'TimeoutError');
+
   for (const [what, error] of [
     ['the response is too long', new AnswerTooLong()],
-    ['the response does not arrive in time', new DOMException('timeout', 'TimeoutError')],
+    ['the response does not arrive in time', timeout],
   ] as const) {
     test(`page() of the Job store reads a page again with a limit of five Jobs if ${what}`, async () => {
       const limits: unknown[] = [];
-      const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes, timeoutMs } = {}) => {
-        limits.push([query?.limit, mostBytes, timeoutMs]);
+      const callJson: JsonCalls['callJson'] = async (_method, _path, { query, mostBytes } = {}) => {
+        limits.push([query?.limit, mostBytes]);
         if (mostBytes !== undefined) throw error;
-        return { metadata: { resourceVersion: '7', continue: 'more' }, items: [] };
+        return answerPage;
       };
       const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
-      assert.deepEqual(await list.page(undefined, () => {}), { resourceVersion: '7', next: 'more' });
+      assert.deepEqual(await list.page(undefined, () => {}), expectedPage);
       assert.deepEqual(limits, [
-        ['100', 8 * 1024 * 1024, undefined],
-        ['5', undefined, 20_000],
+        ['100', 8 * 1024 * 1024],
+        ['5', undefined],
       ]);
     });
   }
+
+  test('page() of the Job store reads Jobs without a field selector if the API server takes too long to select them', async () => {
+    const selectors: unknown[] = [];
+    const callJson: JsonCalls['callJson'] = async (_method, _path, { query } = {}) => {
+      selectors.push(query?.fieldSelector);
+      if (query?.fieldSelector !== undefined) throw timeout;
+      return answerPage;
+    };
+    const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
+    assert.deepEqual(await list.page(undefined, () => {}), expectedPage);
+    assert.deepEqual(await list.page('more', () => {}), expectedPage);
+    const { fieldSelector } = unsuccessful;
+    assert.deepEqual(selectors, [fieldSelector, fieldSelector, undefined, undefined]);
+  });
 
   test('the Job store watches Jobs from a resourceVersion', async () => {
     const { list, calls } = answering(undefined);
