@@ -72,7 +72,7 @@ export async function createWorld(bounds: Bounds) {
     let state = states.empty;
     if (bounds.start === 'empty') return canonicalOf(state);
     while (!isAtRest(state)) state = (await fairStep(state)) ?? state;
-    // Without these steps, the last replica would be in the phase `serving`.
+    // Until the last replica runs, and every replica has known the state of the Secret for the settle time.
     for (let count = 0; count < 200; count += 1) state = (await fairStep(state)) ?? state;
     return canonicalOf(state);
   }
