@@ -193,11 +193,10 @@ describe('reading a page of Jobs from the API server', { concurrency: true, time
     });
   }
 
-  test('if the request for a page of Jobs hangs, and the second request with a limit of five Jobs too, the read fails with KUBE_UNAVAILABLE', async (t) => {
+  test('if the request for a page of Jobs hangs, and the second request with a limit of five Jobs too, the page is read without a field selector', async (t) => {
     const { limits, read } = await aStore(t, ({ length }, response) => {
       if (length > 2) response.end(page(job));
     });
-    await assert.rejects(read(), { code: 'KUBE_UNAVAILABLE' });
     assert.deepEqual(await read(), { resourceVersion: '7', next: undefined });
     assert.deepEqual(limits, ['100', '5', '100']);
   });

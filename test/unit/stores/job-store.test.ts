@@ -260,6 +260,15 @@ describe('reading a page of Jobs from the API server', () => {
     assert.deepEqual(selectors, [fieldSelector, fieldSelector, undefined, undefined]);
   });
 
+  test('page() of the Job store rejects if no request for the page is answered in time', async () => {
+    const callJson: JsonCalls['callJson'] = () => Promise.reject(timeout);
+    const list = allOf(createJobStore({ callJson, followJson: assert.fail }));
+    await assert.rejects(
+      list.page(undefined, () => {}),
+      { code: 'KUBE_UNAVAILABLE' },
+    );
+  });
+
   test('the Job store watches Jobs from a resourceVersion', async () => {
     const { list, calls } = answering(undefined);
     assert.equal(await list.watch('7', () => {}, new AbortController().signal), 'ended');
