@@ -23,8 +23,6 @@ const CLOCKS = { clocks: [0, 6, -6] } as const;
 export const gateScenarios: readonly Scenario[] = [
   scenario('a rotation without faults', { faults: 0 }),
   scenario('a rotation without faults, in finer time', { ...FINE, faults: 0 }),
-  scenario('an install that begins, and a rotation', { start: 'empty', faults: 0 }),
-  scenario('two rotations', { asks: ['ca', 'ca'], faults: 0 }),
   scenario('a renewal and a rotation', { asks: ['serving', 'ca'], faults: 0 }),
   scenario('replicas without the Lease', { isLeaseHolder: false, faults: 0 }),
   scenario('three replicas and three API servers', { replicas: 3, apiServers: 3, faults: 0 }),
@@ -59,6 +57,8 @@ const pairs = pairKinds
 /** What is explored by hand: each fault, each pair of faults, an install that begins, and more replicas. */
 export const deepScenarios: readonly Scenario[] = [
   ...gateScenarios,
+  scenario('an install that begins, and a rotation', { start: 'empty', faults: 0 }),
+  scenario('two rotations', { asks: ['ca', 'ca'], faults: 0 }),
   ...faultKinds.map((kind) => scenario(kind, { ...needs([kind], 1), kinds: [kind] })),
   scenario('an install that begins, with a fault', {
     start: 'empty',
