@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { boundsOf } from './bounds.ts';
 import { explore } from './explorer.ts';
 import { gateScenarios } from './scenarios.ts';
 import { createWorld } from './world.ts';
@@ -11,30 +10,6 @@ describe('the rotation, over all interleavings', () => {
       const { violation, isComplete, states, transitions, depth } = await explore(await createWorld(bounds));
       t.diagnostic(`${name}: ${states} states, ${transitions} transitions, depth ${depth}`);
       assert.deepEqual([violation, isComplete], [undefined, true]);
-    });
-  }
-});
-
-describe('the known limits of the rotation', () => {
-  const settle = 4;
-  const limits = {
-    'API servers refuse a replica that is cut off from them for more than two settle times and still called': {
-      kinds: ['cut-off'],
-      settle,
-      longestCut: 2 * settle + 1,
-    },
-    'API servers refuse a replica that starts within the settle time of a lost CA, before another replica has stored its certificate':
-      { kinds: ['secret-deleted', 'crash'], faults: 2, asks: [] },
-    'API servers refuse a replica if the Secret and the CA bundle are destroyed together': {
-      kinds: ['secret-deleted', 'bundle-emptied'],
-      faults: 2,
-      asks: [],
-    },
-  } as const;
-  for (const [name, bounds] of Object.entries(limits)) {
-    test(name, async () => {
-      const { violation } = await explore(await createWorld(boundsOf(bounds)));
-      assert.match(violation?.what ?? 'no violation', /^replica \d presents @\w+ to an API server that trusts/);
     });
   }
 });
