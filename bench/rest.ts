@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Link, startLink } from '../test/support/chaos/link.ts';
 import { cpuSeconds, memoryOf } from './process-figures.ts';
 import type { AtRest, RestResults } from './results.ts';
 import { type Server, startOurs } from './servers.ts';
@@ -14,7 +13,7 @@ const SETTLE_MS = 10_000;
 
 interface Replica {
   readonly server: Server;
-  readonly relay: Relay;
+  readonly link: Link;
 }
 
 /** Measures two replicas at rest, twice. Their watches are open, and no Job and no request arrives. */
@@ -37,39 +36,22 @@ export async function measureRest(stage: Stage): Promise<RestResults> {
     return { seconds, turns };
   } finally {
     await Promise.all([holder, other].map(({ server }) => server.stop()));
-    for (const { relay } of [holder, other]) relay.close();
+    await Promise.all([holder, other].map(({ link }) => link.close()));
   }
 }
 
-/** Starts a replica that reaches the API server through a relay of its own. */
+/** Starts a replica that reaches the API server through a link of its own, which counts connections. */
 async function startReplica({ programs, cluster, folder }: Stage, servicePort?: number): Promise<Replica> {
-  const relay = await startRelay(new URL(cluster.url));
-  const kubeconfig = join(folder, `${relay.port}.kubeconfig`);
+  const link = await startLink([Number(new URL(cluster.url).port)]);
+  const kubeconfig = join(folder, `${link.port}.kubeconfig`);
   const text = await readFile(cluster.daemonKubeconfig, 'utf8');
-  await writeFile(kubeconfig, text.replaceAll(cluster.url, `https://127.0.0.1:${relay.port}`), { mode: 0o600 });
+  await writeFile(kubeconfig, text.replaceAll(cluster.url, `https://127.0.0.1:${link.port}`), { mode: 0o600 });
   const flags = servicePort === undefined ? [] : [`--service-port=${servicePort}`];
-  return { server: await startOurs(programs, kubeconfig, flags), relay };
+  return { server: await startOurs(programs, kubeconfig, flags), link };
 }
 
-type Relay = Awaited<ReturnType<typeof startRelay>>;
-
-/** Forwards each connection to the API server, and counts the connections: each one begins with a TLS handshake. */
-async function startRelay({ hostname, port }: URL) {
-  let opened = 0;
-  const server = createServer((client) => {
-    opened += 1;
-    const api = connect(Number(port), hostname);
-    client.pipe(api).pipe(client);
-    client.on('error', () => api.destroy()).on('close', () => api.destroy());
-    api.on('error', () => client.destroy()).on('close', () => client.destroy());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { port: (server.address() as AddressInfo).port, opened: () => opened, close: () => server.close() };
-}
-
-async function atRest({ server: { pid }, relay }: Replica, seconds: number): Promise<AtRest> {
-  const read = () => ({ cpu: cpuSeconds(pid), wakes: wakeUps(pid), opened: relay.opened(), atMs: performance.now() });
+async function atRest({ server: { pid }, link }: Replica, seconds: number): Promise<AtRest> {
+  const read = () => ({ cpu: cpuSeconds(pid), wakes: wakeUps(pid), opened: link.opened(), atMs: performance.now() });
   const before = read();
   await delay(seconds * 1000);
   const after = read();

@@ -36,7 +36,7 @@ export function createJobStore({ callJson, followJson }: JsonCalls, namespaces?:
     namespace === undefined || namespaces === undefined
       ? ' (the user needs the rights in manifests/base/rbac-backstop.yaml)'
       : ` (the user needs the Role and the RoleBinding of manifests/backstop-namespace in namespace ${namespace}, which must exist)`;
-  const inTurn = oneAtATime((read: () => Promise<List>) => read());
+  const inTurn = oneAtATime();
   const listOf = (namespace?: string): JobList => {
     const path = namespace === undefined ? JOBS : `/apis/batch/v1/namespaces/${namespace}/jobs`;
     const what = namespace === undefined ? 'Jobs' : `Jobs of namespace ${namespace}`;
@@ -131,11 +131,11 @@ async function readPods(
 const isOwnedBy = (object: unknown, uid: string): boolean =>
   objectsIn(asObject(asObject(object).metadata).ownerReferences).some((owner) => owner.uid === uid);
 
-/** Returns the function with its calls one after another, so that many lists need no more memory than one list. */
-function oneAtATime<Args extends unknown[], T>(call: (...args: Args) => Promise<T>): typeof call {
+/** Returns a function that makes calls one after another, so that many lists need no more memory than one list. */
+function oneAtATime() {
   let last: Promise<unknown> = Promise.resolve();
-  return (...args) => {
-    const result = last.then(() => call(...args));
+  return <T>(call: () => Promise<T>): Promise<T> => {
+    const result = last.then(call);
     last = result.catch(() => {});
     return result;
   };

@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type Span, timeKill } from '../support/chaos/admission-outcomes.ts';
+import { type Link, startLink } from '../support/chaos/link.ts';
 import { DAEMON_USER } from '../support/cluster/cluster.ts';
 import { asTheImage } from '../support/cluster/image-entrypoint.ts';
 import { type Replica, startReplica } from '../support/cluster/replica.ts';
 import type { Service } from '../support/cluster/service.ts';
 import { eventually } from '../support/eventually.ts';
 import type { HaControlPlane } from './ha-control-plane.ts';
-import { type Link, startLink } from './link.ts';
 import type { LogTo, Signal } from './schedule.ts';
 import type { WindowLog } from './windows.ts';
 

@@ -9,6 +9,8 @@ const HOST = '127.0.0.1';
  */
 export interface Link {
   readonly port: number;
+  /** Returns how many connections were accepted while the link was open. Each begins with a TLS handshake. */
+  opened(): number;
   /** Resets all connections, and each new one, until `restore`. */
   cut(): void;
   /**
@@ -29,7 +31,7 @@ export async function startLink(ports: readonly number[]): Promise<Link> {
   const sockets = new Set<Socket>();
   let state: 'open' | 'cut' | 'half-open' = 'open';
   let allowed = ports;
-  let turn = 0;
+  let opened = 0;
   const track = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
@@ -41,10 +43,10 @@ export async function startLink(ports: readonly number[]): Promise<Link> {
     track(client);
     if (state === 'cut') return void client.resetAndDestroy();
     if (state === 'half-open') return void client.pause();
-    turn += 1;
+    opened += 1;
     return void join(
       client,
-      [...allowed.slice(turn % allowed.length), ...allowed.slice(0, turn % allowed.length)],
+      [...allowed.slice(opened % allowed.length), ...allowed.slice(0, opened % allowed.length)],
       track,
     );
   });
@@ -52,6 +54,7 @@ export async function startLink(ports: readonly number[]): Promise<Link> {
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    opened: () => opened,
     cut() {
       state = 'cut';
       reset();
