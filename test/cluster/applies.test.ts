@@ -182,7 +182,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         assert.deepEqual([destroy.action, destroy.state, destroy.ending.exitCode], ['destroy', 'failed', 1]);
 
         const retried = retry('old', '--wait');
-        await team.end(await team.untilJob('old', former.metadata?.uid, 'destroy'), 0);
+        await team.endPod(await team.untilJob('old', former.metadata?.uid, 'destroy'), 0);
         const { exitCode, stdout } = await retried;
         assert.equal(exitCode, 0, stdout);
         assert.match(stdout, /\n(terraform destroy succeeded|Configuration \S+\/old is removed)\n$/);

@@ -15,7 +15,12 @@ export interface Team {
   readonly uidOf: (name: string) => Promise<string>;
   /** Resolves with the Job of a Configuration when it is stored with another uid than `former`. */
   readonly untilJob: (name: string, former?: string, action?: Action) => Promise<V1Job>;
-  /** Ends the only Pod of a Job, as a kubelet does, and resolves when the Job has ended. */
+  /** Ends the only Pod of a Job, as a kubelet does. */
+  readonly endPod: (job: V1Job, exitCode: number) => Promise<void>;
+  /**
+   * The same, and resolves when the Job has ended.
+   * Not for a destroy that succeeds: terraform-controller can delete its Job before the end is read.
+   */
   readonly end: (job: V1Job, exitCode: number) => Promise<V1Job>;
 }
 
@@ -29,8 +34,28 @@ export function teamIn(cluster: Cluster, namespace: string, jobNamespace: string
     const labelSelector = `batch.kubernetes.io/controller-uid=${metadata?.uid}`;
     return (await cluster.core.listNamespacedPod({ namespace: where, labelSelector })).items;
   };
+  const endPod = async (job: V1Job, exitCode: number): Promise<void> => {
+    const pod = await eventually(async () => {
+      const [only, ...others] = await podsOf(job);
+      assert.ok(only);
+      assert.deepEqual(others, []);
+      return only;
+    });
+    const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', finishedAt: new Date() };
+    const image = 'terraform';
+    const status = { name: 'terraform-executor', image, imageID: image, ready: false, restartCount: 0 };
+    const body = {
+      ...pod,
+      status: {
+        phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+        containerStatuses: [{ ...status, state: { terminated } }],
+      },
+    };
+    await cluster.core.replaceNamespacedPodStatus({ namespace: where, name: pod.metadata?.name ?? '', body });
+  };
   return {
     uidOf,
+    endPod,
     untilJob: (name, former, action = 'apply') =>
       eventually(
         async () => {
@@ -42,23 +67,7 @@ export function teamIn(cluster: Cluster, namespace: string, jobNamespace: string
         { withinMs: DONE_MS },
       ),
     async end(job, exitCode) {
-      const pod = await eventually(async () => {
-        const [only, ...others] = await podsOf(job);
-        assert.ok(only);
-        assert.deepEqual(others, []);
-        return only;
-      });
-      const terminated = { exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', finishedAt: new Date() };
-      const image = 'terraform';
-      const status = { name: 'terraform-executor', image, imageID: image, ready: false, restartCount: 0 };
-      const body = {
-        ...pod,
-        status: {
-          phase: exitCode === 0 ? 'Succeeded' : 'Failed',
-          containerStatuses: [{ ...status, state: { terminated } }],
-        },
-      };
-      await cluster.core.replaceNamespacedPodStatus({ namespace: where, name: pod.metadata?.name ?? '', body });
+      await endPod(job, exitCode);
       const wanted = exitCode === 0 ? 'Complete' : 'Failed';
       return eventually(
         async () => {
