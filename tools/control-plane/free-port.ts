@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
@@ -8,24 +9,40 @@ import { createServer } from 'node:net';
  * caller of `freePort` listens on it.
  */
 const [LOWEST, HIGHEST] = [20_000, 32_767];
+const HOST = '127.0.0.1';
 
-/** Returns a port of 127.0.0.1 on which no process listens. */
+/** Returns a port of 127.0.0.1 on which no process listens, and which no other call of `freePort` has returned. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST + 1);
-    if (await isFree(port)) return port;
+    if ((await reserve(port)) && (await isFree(port))) return port;
   }
 }
 
+/**
+ * Reserves the port until this process ends. The caller listens on the port later, or again after a restart, and in
+ * between another process must not choose it. The reservation is a socket of UDP, which needs no TCP port.
+ */
+async function reserve(port: number): Promise<boolean> {
+  const socket = createSocket('udp4').unref();
+  socket.bind({ port, address: HOST, exclusive: true });
+  return isBound(once(socket, 'listening'));
+}
+
 async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
+  const server = createServer().listen(port, HOST);
+  if (!(await isBound(once(server, 'listening')))) return false;
+  server.close();
+  await once(server, 'close');
+  return true;
+}
+
+async function isBound(listening: Promise<unknown>): Promise<boolean> {
   try {
-    await once(server, 'listening');
+    await listening;
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
     throw error;
   }
-  server.close();
-  await once(server, 'close');
-  return true;
 }
