@@ -15,7 +15,7 @@ import { applyTerraformCrds, startTerraformController } from '../../tools/contro
 import { type Cluster, NAMESPACE, startCluster } from '../support/cluster/cluster.ts';
 import { spawnCommand } from '../support/cluster/command.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
-import { createdSince, type Team, teamIn } from '../support/cluster/team.ts';
+import { createdAfter, type Team, teamIn } from '../support/cluster/team.ts';
 import { createConfiguration } from '../support/cluster/terraform-controller.ts';
 import { readDocument, shellBlocks } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
@@ -84,7 +84,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         team = teamIn(cluster, namespace, controllerNamespace);
       });
       after(async () => {
-        await kubectl(cluster.kubeconfig, ['-n', namespace, 'delete', 'configuration', '--all', '--timeout=60s']);
+        await kubectl(cluster.kubeconfig, ['-n', namespace, 'delete', 'configuration', '--all', '--timeout=5m']);
         await controller?.stop();
       });
       const retry = (name: string, ...args: readonly string[]) =>
@@ -93,7 +93,9 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         await createConfiguration(cluster, namespace, name);
         return team.end(await team.untilJob(name), 1);
       };
-      const newJobs = (former: V1Job) => createdSince(cluster, jobNamespace, former.metadata?.resourceVersion);
+      /** Asserts that this Job is the only one that was created after the former one failed. */
+      const assertOnly = async (job: V1Job, former: V1Job) =>
+        assert.deepEqual(await createdAfter(cluster, former, job), [job.metadata?.uid]);
 
       it('applies lists a failed apply, and retry runs it exactly once more, capped', async () => {
         const former = await failed('bucket');
@@ -109,7 +111,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
           /\n(deleted Job \S+)\n(annotated Configuration \S+\/bucket)\n(created Job \S+), capped: backoffLimit 0, restartPolicy Never\n$/,
         );
         const job = await team.untilJob('bucket', former.metadata?.uid);
-        assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        await assertOnly(job, former);
 
         const again = await retry('bucket');
         assert.equal(again.exitCode, 1);
@@ -121,7 +123,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         await team.end(job, 0);
         const succeeded = await retry('bucket');
         assert.match(succeeded.stdout, /^not done: Job \S+ has succeeded/);
-        assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        await assertOnly(job, former);
         assert.match((await applies('-n', namespace)).stdout, /^verdict: none: /);
       });
 
@@ -131,7 +133,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         await runDocumented(documented);
         const job = await team.untilJob('by-hand', former.metadata?.uid);
         await assert.rejects(runDocumented(documented), /condition not met/);
-        assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        await assertOnly(job, former);
         assert.equal((await team.untilJob('by-hand')).metadata?.uid, job.metadata?.uid);
       });
 
@@ -143,7 +145,7 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
           JSON.stringify(both),
         );
         const job = await team.untilJob('shared', former.metadata?.uid);
-        assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        await assertOnly(job, former);
       });
 
       it('retry --wait reports a run that fails again', async () => {
@@ -162,16 +164,18 @@ describe('terraform-daemon applies, with the real terraform-controller and the r
         const job = await team.untilJob('half', former.metadata?.uid);
         // terraform-controller v0.8.0 can create the Job before the command reads it.
         assert.equal(exitCode, /still runs/.test(stdout) ? 1 : 0, stdout);
-        assert.deepEqual(await newJobs(former), [job.metadata?.uid]);
+        await assertOnly(job, former);
       });
 
       it('applies lists a failed destroy, and retry --wait ends when the Configuration is removed', async () => {
         await createConfiguration(cluster, namespace, 'old');
-        await team.end(await team.untilJob('old'), 0);
+        const applied = await team.untilJob('old');
         const suffix = controllerNamespace === undefined ? 'old' : await team.uidOf('old');
-        // Without a stored state, terraform-controller starts no destroy.
+        // Without a stored state, terraform-controller starts no destroy. It is stored before the Pod ends, as terraform
+        // stores it, so that the cache of terraform-controller has it when the Configuration is deleted.
         const state = { metadata: { name: `tfstate-default-${suffix}` }, data: { tfstate: EMPTY_STATE } };
         await cluster.core.createNamespacedSecret({ namespace: NAMESPACE, body: state });
+        await team.end(applied, 0);
         await kubectl(cluster.kubeconfig, ['-n', namespace, 'delete', 'configuration', 'old', '--wait=false']);
         const former = await team.end(await team.untilJob('old', '', 'destroy'), 1);
         const listed = await applies('-n', namespace, '-o', 'json');

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type ControlPlane, startControlPlane } from '../../tools/control-plane/control-plane.ts';
 import { readGoModule } from '../../tools/control-plane/go-module.ts';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
+import { eventually, promptly } from '../support/eventually.ts';
 
 const MAIN = join(import.meta.dirname, '../../tools/control-plane/main.ts');
 const SERVICE_ACCOUNT = 'system:serviceaccount:some-namespace:some-account';
@@ -77,7 +77,7 @@ describe('npm run control-plane', () => {
 
     const exited = once(command, 'exit');
     command.kill('SIGINT');
-    assert.deepEqual(await within(10_000, exited), [0, null]);
+    assert.deepEqual(await promptly(exited), [0, null]);
     assert.deepEqual(await processesOf(dirname(kubeconfig)), []);
     assert.equal(existsSync(dirname(kubeconfig)), false);
   });
@@ -87,13 +87,10 @@ describe('npm run control-plane', () => {
     t.after(() => command.kill('SIGKILL'));
     const folder = dirname(await printedKubeconfig(command));
     command.kill('SIGKILL');
-    const isGone = async () => !existsSync(folder) && (await processesOf(folder)).length === 0;
-    await within(
-      10_000,
-      (async () => {
-        while (!(await isGone())) await sleep(50);
-      })(),
-    );
+    await eventually(async () => {
+      assert.equal(existsSync(folder), false);
+      assert.deepEqual(await processesOf(folder), []);
+    });
   });
 
   test('npm run control-plane names the required Go version if Go is missing', async (t) => {
@@ -133,9 +130,4 @@ async function printedKubeconfig({ stdout }: ChildProcess): Promise<string> {
 async function processesOf(folder: string): Promise<readonly string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'args=']);
   return stdout.split('\n').filter((line) => line.includes(folder));
-}
-
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const late = sleep(ms, undefined, { ref: false }).then(() => assert.fail(`takes more than ${ms} ms`));
-  return Promise.race([promise, late]);
 }

@@ -141,6 +141,12 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
     await cluster.core.createNamespacedPodBinding({ namespace, name: pod, body });
     return pod;
   }
+  /** Ends a Job by its deadline. A deadline from the start could pass before the test has set the status of the Pod. */
+  const setDeadline = (name: string) =>
+    cluster.batch.patchNamespacedJob(
+      { namespace, name, body: { spec: { activeDeadlineSeconds: 1 } } },
+      setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+    );
   const setStatus = (name: string, status: V1PodStatus) =>
     cluster.core.patchNamespacedPodStatus(
       { namespace, name, body: { status } },
@@ -207,8 +213,9 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
   });
 
   it('the Event of a Job whose Pod could not pull its image before the deadline names the container and the reason', async () => {
-    const pod = await start('no-image', { activeDeadlineSeconds: 5 });
+    const pod = await start('no-image');
     await setStatus(pod, statusOf(waiting('ImagePullBackOff'), completed, { phase: 'Pending' }));
+    await setDeadline('no-image-apply');
     await seen('no-image-apply');
     await remove(pod);
     assert.equal(
@@ -219,7 +226,8 @@ describe('the Event on a failed Job, with the real Job controller and the Pod st
   });
 
   it('the Event of a Job that ran until its deadline names the deadline', async () => {
-    const pod = await start('late', { activeDeadlineSeconds: 1 });
+    const pod = await start('late');
+    await setDeadline('late-apply');
     await seen('late-apply');
     await remove(pod);
     assert.equal(

@@ -12,10 +12,11 @@ import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { samplesOf } from '../support/cluster/exposition.ts';
 import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
+import { promisedMs } from '../support/promised-ms.ts';
 
 const namespace = 'team-a';
 const LEASE = 'terraform-job-webhook-backstop';
-const SOON = { withinMs: 60_000 };
+const SOON = { withinMs: promisedMs(60_000) };
 
 describe('etcd is put back to an older copy while a daemon runs', () => {
   let plane: HaControlPlane;

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { kubectl } from '../../tools/control-plane/kubectl.ts';
 import { createProcessGroup, type ProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { applyFluxCrds } from '../../tools/flux/crds.ts';
+import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { type Cluster, startCluster } from '../support/cluster/cluster.ts';
 import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { startController } from '../support/cluster/terraform-controller.ts';
@@ -20,8 +21,13 @@ describe('the files in examples on a real API server', () => {
     cluster = await startCluster({ controllerManager: true });
     controllers = await createProcessGroup();
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
-    await daemon.line('ready');
     await daemon.line('jobs listed');
+    // The API server sees a new registration with a delay.
+    await eventually(async () => {
+      const body = await recordedJob('create-terraform-apply', 'default');
+      const { spec } = await cluster.batch.createNamespacedJob({ namespace: 'default', body, dryRun: 'All' });
+      assert.equal(spec?.template.spec?.restartPolicy, 'Never');
+    });
   });
   after(async () => {
     await controllers?.stop();
@@ -56,7 +62,7 @@ describe('the files in examples on a real API server', () => {
     await startController(cluster, controllers);
     await admin('apply', '-f', example('configuration.yaml'));
     await ranOnce('default');
-    await admin('delete', '-f', example('configuration.yaml'), '--timeout=60s');
+    await admin('delete', '-f', example('configuration.yaml'), '--timeout=5m');
     await eventually(async () => {
       const { items } = await cluster.batch.listNamespacedJob({ namespace: 'default' });
       assert.deepEqual(items, []);

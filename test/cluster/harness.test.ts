@@ -168,7 +168,7 @@ describe('the fault proxy of the tests', () => {
       await core.createNamespacedConfigMap({ namespace: NAMESPACE, body: { metadata: { name } } });
       await eventually(() => assert.ok(names.includes(name)));
     }
-    assert.equal(await watchesOfConfigMaps(), watchesBefore + 1);
+    await eventually(async () => assert.equal(await watchesOfConfigMaps(), watchesBefore + 1));
     controller.abort();
     await promptly(watched.promise);
     await eventually(async () => assert.equal(await watchesOfConfigMaps(), watchesBefore));

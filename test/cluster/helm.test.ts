@@ -120,7 +120,7 @@ const EXTRAS = {
 };
 const DEPLOYMENT = 'deployment/terraform-daemon';
 /** Time limit for the garbage collector, which deletes dependents some time after their owner. */
-const COLLECTED_MS = 60_000;
+const COLLECTED_MS = 180_000;
 /** All kinds of objects of the chart, and the kinds that the Deployment creates. */
 const KINDS =
   'serviceaccount,role,rolebinding,clusterrole,clusterrolebinding,service,deployment,replicaset,pod,poddisruptionbudget,networkpolicy,configmap';

@@ -6,7 +6,7 @@ import { apiClient } from './api-client.ts';
 import type { Cluster } from './cluster.ts';
 
 const CONFIGURATIONS = { group: 'terraform.core.oam.dev', version: 'v1beta2', plural: 'configurations' };
-const DONE_MS = 60_000;
+const DONE_MS = 120_000;
 
 type Action = 'apply' | 'destroy';
 
@@ -82,21 +82,19 @@ export function teamIn(cluster: Cluster, namespace: string, jobNamespace: string
   };
 }
 
-/** Returns the uids of the Jobs that were created in a namespace since a resourceVersion. */
-export async function createdSince(
-  cluster: Cluster,
-  namespace: string,
-  resourceVersion = '',
-): Promise<readonly string[]> {
+/**
+ * Returns the uids of the Jobs that were created in the namespace of `former` after its last change. One of them is
+ * `created`: on a slow machine a watch can end before it has sent this Job, and is repeated.
+ */
+export function createdAfter(cluster: Cluster, former: V1Job, created: V1Job): Promise<readonly string[]> {
+  const { namespace, resourceVersion } = former.metadata ?? {};
   const query = `watch=true&timeoutSeconds=1&resourceVersion=${resourceVersion}`;
-  const text = await kubectl(cluster.kubeconfig, [
-    'get',
-    '--raw',
-    `/apis/batch/v1/namespaces/${namespace}/jobs?${query}`,
-  ]);
-  const events = text.split('\n').filter((line) => line !== '');
-  return events
-    .map((line) => JSON.parse(line))
-    .filter(({ type }) => type === 'ADDED')
-    .map(({ object }) => object.metadata.uid);
+  const path = `/apis/batch/v1/namespaces/${namespace}/jobs?${query}`;
+  return eventually(async () => {
+    const events = (await kubectl(cluster.kubeconfig, ['get', '--raw', path])).split('\n').filter(Boolean);
+    const added = events.map((line) => JSON.parse(line)).filter(({ type }) => type === 'ADDED');
+    const uids = added.map(({ object }) => object.metadata.uid);
+    assert.ok(uids.includes(created.metadata?.uid));
+    return uids;
+  });
 }
