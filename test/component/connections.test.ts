@@ -110,9 +110,8 @@ suite('an endpoint with more connections than --max-connections', () => {
 });
 
 suite('a slow client of the endpoint', { concurrency: true }, () => {
-  /** Resolves when the server closes the connection, with the time in ms since the call and the bytes received. */
-  async function closedAfter(socket: Socket): Promise<{ ms: number; answer: string }> {
-    const start = performance.now();
+  /** Resolves when the server closes the connection, with the time in ms since `start` and the bytes received. */
+  async function closedAfter(start: number, socket: Socket): Promise<{ ms: number; answer: string }> {
     let answer = '';
     socket.on('error', () => {}).on('data', (bytes) => (answer += bytes));
     await new Promise((resolve) => socket.once('close', resolve));
@@ -120,7 +119,7 @@ suite('a slow client of the endpoint', { concurrency: true }, () => {
   }
   test('the endpoint closes a connection without a TLS handshake after 10 s', async (t) => {
     const endpoint = await startEndpoint(t);
-    const { ms } = await closedAfter(createConnection(endpoint.port, '127.0.0.1'));
+    const { ms } = await closedAfter(performance.now(), createConnection(endpoint.port, '127.0.0.1'));
     assert.ok(ms >= 9_000, `${Math.round(ms)} ms`);
     assert.equal(patchOf(await endpoint.post(aReview())).length, 3);
   });
@@ -129,12 +128,13 @@ suite('a slow client of the endpoint', { concurrency: true }, () => {
     const endpoint = await startEndpoint(t, { idleMs: 2_000 });
     const head = 'POST /modify-terraform-job HTTP/1.1\r\nHost: x\r\n';
     const starts = ['\r\n\r\n', head, `${head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n`];
-    for (const start of starts) {
+    for (const text of starts) {
+      const start = performance.now();
       const socket = await connectTo(endpoint);
-      const trickle = setInterval(() => socket.write(start === head ? 'X-A: b\r\n' : '\r\n'), 200);
+      const trickle = setInterval(() => socket.write(text === head ? 'X-A: b\r\n' : '\r\n'), 200);
       socket.once('close', () => clearInterval(trickle));
-      socket.write(start);
-      const { ms, answer } = await closedAfter(socket);
+      socket.write(text);
+      const { ms, answer } = await closedAfter(start, socket);
       assert.ok(ms >= 1_500, `${Math.round(ms)} ms`);
       assert.match(answer, /^HTTP\/1\.1 408 /);
     }

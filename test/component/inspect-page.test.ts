@@ -11,6 +11,7 @@ import type { InspectionReport } from '../../src/commands/inspect/report.ts';
 import { reportHtml } from '../../src/commands/inspect/report-html.ts';
 import { printable } from '../../src/lib/text.ts';
 import { aFolder } from '../support/builders/a-folder.ts';
+import { eventually } from '../support/eventually.ts';
 import { noBrowser, startBrowser } from '../support/page/browser.ts';
 import { lowContrasts } from '../support/page/contrast.ts';
 import { HOSTILE, sampleReports } from '../support/page/sample-reports.ts';
@@ -102,12 +103,14 @@ describe('the page of inspect in Chromium', { skip: noBrowser }, () => {
       inject: `<script>document.title = "taken"</script><p style="color: red">x</p>${image}`,
     });
     assert.deepEqual([await page.title(), connections], ['The webhook is healthy · terraform-daemon', 0]);
-    for (const what of ['script', 'style', 'image']) {
-      assert.ok(
-        messages.some((message) => message.includes(what)),
-        `${what}: ${messages.join('\n')}`,
-      );
-    }
+    await eventually(() => {
+      for (const what of ['script', 'style', 'image']) {
+        assert.ok(
+          messages.some((message) => message.includes(what)),
+          `${what}: ${messages.join('\n')}`,
+        );
+      }
+    });
   });
 
   test('the page has other colours in a dark colour scheme, and is light on paper', async (t) => {

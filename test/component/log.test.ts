@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { describe as suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { LogOptions } from '../../src/lib/log.ts';
@@ -152,21 +153,17 @@ suite('a value with line breaks stays on one log line', () => {
 });
 
 suite('a log whose output cannot be written', () => {
-  /** Runs a script that logs. `output` is the redirection of its stdout in shell syntax. */
-  const run = (script: string, output: string) => {
-    const program = `
-      import { createLog } from '${sources}log.ts';
-      const log = createLog({ level: 'info', format: 'json' });
-      ${script}`;
-    const line = `"$1" --input-type=module --eval "$2" ${output}`;
-    return promisify(execFile)('/bin/sh', ['-c', line, 'sh', process.execPath, program]);
-  };
+  const programOf = (script: string) => `
+    import { createLog } from '${sources}log.ts';
+    const log = createLog({ level: 'info', format: 'json' });
+    ${script}`;
 
   test('a log on a full disk does not stop the daemon', async () => {
     const script = `
       for (let nth = 0; nth < 100; nth++) log.info('x');
       setTimeout(() => process.stderr.write('still here'), 50);`;
-    assert.equal((await run(script, '>/dev/full')).stderr, 'still here');
+    const args = ['-c', 'exec "$0" --input-type=module --eval "$1" >/dev/full', process.execPath, programOf(script)];
+    assert.equal((await promisify(execFile)('/bin/sh', args)).stderr, 'still here');
   });
 
   test('a log whose reader does not read buffers a bounded amount in memory', async () => {
@@ -179,7 +176,11 @@ suite('a log whose output cannot be written', () => {
         process.exit();
       };
       more(20);`;
-    const { stderr } = await run(script, '| sleep 3');
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', programOf(script)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const stderr = await text(child.stderr);
     assert.ok(Number(stderr) > 1_000_000 && Number(stderr) < 1_100_000, `${stderr} bytes wait`);
+    child.stdout.destroy();
   });
 });

@@ -97,9 +97,11 @@ describe('the DNS lookup by inspect', () => {
   test('resolutionProblem reports a name that does not exist in DNS, and accepts an IP address without a lookup', async () => {
     assert.equal(await resolutionProblem('127.0.0.1'), undefined);
     assert.equal(await resolutionProblem('localhost'), undefined);
-    assert.equal(await resolutionProblem('no-such-host.invalid'), 'does not resolve from here');
+    // The name server of this machine can be slow.
+    const problem = /^(does not resolve from here|was not resolved within 2 s)$/;
+    assert.match((await resolutionProblem('no-such-host.invalid')) ?? '', problem);
     // resolutionProblem receives the Service name in the registration, which can be any text.
-    assert.equal(await resolutionProblem('--version'), 'does not resolve from here');
+    assert.match((await resolutionProblem('--version')) ?? '', problem);
   });
 
   test('resolutionProblem does not wait for a name server that never responds', {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const PAUSE_MS = 10;
 /** Default time limit of `eventually`. It is long, because a shared machine can be slow for a minute. */
-const PATIENCE_MS = 50_000;
+const PATIENCE_MS = 120_000;
 
 /**
  * Calls `check` until it does not throw, and returns its result.

@@ -99,7 +99,12 @@ function observe(
     news.dispatchEvent(new Event('line'));
   });
   stderr.setEncoding('utf8').on('data', (text: string) => raw.push(text));
-  const ended = once(child, 'close').then(() => child.exitCode ?? child.signalCode);
+  let hasEnded = false;
+  // A process can have exited before its last lines are read. It emits `close` after them.
+  const ended = once(child, 'close').then(() => {
+    hasEnded = true;
+    return child.exitCode ?? child.signalCode;
+  });
   const output = () => raw.join('\n');
 
   async function line(message: string): Promise<LogLine> {
@@ -107,7 +112,7 @@ function observe(
     for (;;) {
       const found = lines.find((candidate) => candidate.message === message);
       if (found) return found;
-      if (child.exitCode !== null || child.signalCode !== null) {
+      if (hasEnded) {
         throw new Error(`the daemon ended before it said "${message}":\n${output()}`);
       }
       if (deadline.aborted) throw new Error(`the daemon has not said "${message}":\n${output()}`);

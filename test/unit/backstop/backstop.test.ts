@@ -6,7 +6,7 @@ import type { Json } from '../../support/builders/a-job.ts';
 import { recordedJob } from '../../support/builders/recorded-jobs.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-describe('the backstop', { timeout: 30_000 }, () => {
+describe('the backstop', { timeout: 300_000 }, () => {
   test('the backstop patches each uncapped Job once, at most eight at a time, and writes an Event about each', async (t) => {
     const { seen, lines, metrics, stop, ended } = startBackstop(t, 100);
     await eventually(() => assert.equal(seen.events.length, 100));

@@ -4,7 +4,7 @@ import { OperatorError } from '../../../src/lib/errors.ts';
 import { away, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually } from '../../support/eventually.ts';
 
-describe('the writer of Job Events', { timeout: 30_000 }, () => {
+describe('the writer of Job Events', { timeout: 300_000 }, () => {
   test('the Event writer retries an Event, even after another replica has taken the Lease', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let refusals = 3;

@@ -61,7 +61,7 @@ function start(t: TestContext, ...pages: readonly (Page | Promise<Page>)[]) {
   return { steps, warnings, standing, stop: () => stop.abort(), ended, listNow, listSoon };
 }
 
-describe('the watch of Jobs', { timeout: 30_000 }, () => {
+describe('the watch of Jobs', { timeout: 300_000 }, () => {
   test('watchJobs lists Jobs page by page, waits until each page is processed, and watches from the listed resourceVersion', async (t) => {
     const { steps, standing } = start(t, page(['a', 'b'], 'next'), page(['c']));
     await standing(0);

@@ -5,7 +5,7 @@ import { type Labels, terraformPolicy } from '../../../src/policy/policy.ts';
 import { aMissedJob, away, type Result, settled, startBackstop } from '../../support/builders/a-backstop.ts';
 import { eventually, promptly } from '../../support/eventually.ts';
 
-describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, () => {
+describe('caps of the backstop that fail or are reverted', { timeout: 300_000 }, () => {
   test('the backstop rate-limits the caps of a Job whose backoffLimit another writer keeps raising, and then caps its latest version', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { seen, lines, metrics, change, clock } = startBackstop(t, 1);
@@ -173,7 +173,7 @@ describe('caps of the backstop that fail or are reverted', { timeout: 30_000 }, 
   });
 });
 
-describe('caps of Jobs with OnFailure that have a Pod', { timeout: 30_000 }, () => {
+describe('caps of Jobs with OnFailure that have a Pod', { timeout: 300_000 }, () => {
   const running = (restartCount: number) => ({
     spec: { containers: [{ name: 'terraform-executor' }] },
     status: { containerStatuses: [{ name: 'terraform-executor', restartCount, state: { running: {} } }] },

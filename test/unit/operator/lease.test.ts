@@ -101,7 +101,7 @@ function start(
 
 const forbidden = new OperatorError('KUBE_FORBIDDEN', 'no rights');
 
-describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
+describe('holdLease', { concurrency: true, timeout: 300_000 }, () => {
   test('holdLease starts the backstop at once if the Lease is free, and releases the Lease at the stop', async (t) => {
     const { reported, ended, stop, stored } = start(t);
     await eventually(() => assert.equal(reported.at(-1), 'begun'));
@@ -132,7 +132,7 @@ describe('holdLease', { concurrency: true, timeout: 60_000 }, () => {
     await eventually(() => assert.deepEqual(changes, [true]));
     write('other/1');
     write(undefined);
-    await eventually(() => assert.deepEqual(changes, [true, false, true]), { withinMs: 10_000 });
+    await eventually(() => assert.deepEqual(changes, [true, false, true]));
   });
 
   test('holdLease restarts the backstop and reports once that etcd was restored, if the Lease is an older copy', async (t) => {

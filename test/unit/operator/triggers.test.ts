@@ -25,7 +25,7 @@ const ended = { done: true, value: undefined };
 const openTimersAndWatches = (): string[] =>
   process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout' || kind.startsWith('FSEvent'));
 
-describe('the triggers of reconciles', { timeout: 30_000 }, () => {
+describe('the triggers of reconciles', { timeout: 300_000 }, () => {
   test('the trigger loop yields each trigger that arrives, even if it has yielded the same trigger before', async (t) => {
     const { wake, next } = start(t);
     for (const reason of ['secret-changed', 'registration-changed', 'secret-changed'] as const) {
@@ -74,7 +74,7 @@ describe('the triggers of reconciles', { timeout: 30_000 }, () => {
   });
 });
 
-describe('the timer of the next resync', { timeout: 30_000 }, () => {
+describe('the timer of the next resync', { timeout: 300_000 }, () => {
   test('a resync is triggered once, after the time that was set', async (t) => {
     const { resyncIn, next, stop } = start(t);
     for (let round = 0; round < 3; round += 1) {
@@ -106,7 +106,7 @@ describe('the timer of the next resync', { timeout: 30_000 }, () => {
   });
 });
 
-describe('watchFolder', { timeout: 30_000 }, () => {
+describe('watchFolder', { timeout: 300_000 }, () => {
   function watchIn(t: TestContext, directory: string) {
     const { wake, next, signal } = start(t);
     watchFolder(directory, () => wake('files-changed'), signal);

@@ -31,13 +31,11 @@ describe('the checkout of the project for tests', { concurrency: 3 }, () => {
       t.after(() => child.kill('SIGKILL'));
       const lines = createInterface({ input: child.stdout });
       const folder = await new Promise<string>((resolve) => lines.once('line', resolve));
-      const pid = await eventually(() => Number(readFileSync(join(folder, 'pid'), 'utf8')), { withinMs: 30_000 });
+      const pid = await eventually(() => Number(readFileSync(join(folder, 'pid'), 'utf8')));
       assert.ok(isRunning(pid));
       assert.ok(existsSync(join(folder, 'README.md')));
       child.kill(signal);
-      await eventually(() => assert.deepEqual([existsSync(folder), isRunning(pid)], [false, false]), {
-        withinMs: 30_000,
-      });
+      await eventually(() => assert.deepEqual([existsSync(folder), isRunning(pid)], [false, false]));
     });
   }
 
