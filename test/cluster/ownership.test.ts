@@ -90,11 +90,17 @@ describe('the owner reference of objects of the daemon', () => {
     await kubectl(cluster.kubeconfig, ['get', 'mutatingwebhookconfigurations,clusterroles', '-o', 'name']).then((out) =>
       assert.doesNotMatch(out, /terraform/),
     );
-    const left = await kubectl(cluster.kubeconfig, [
-      ...['-n', NAMESPACE, 'get', '-o', 'name'],
-      'serviceaccounts,roles,rolebindings,secrets,leases,services,endpointslices,deployments,replicasets,pods,networkpolicies,poddisruptionbudgets',
-    ]);
-    assert.doesNotMatch(left, /terraform/);
+    const kinds =
+      'serviceaccounts,roles,rolebindings,secrets,leases,services,endpointslices,deployments,replicasets,pods,networkpolicies,poddisruptionbudgets';
+    // The garbage collector deletes the ReplicaSet after the Deployment, and the Pods after the ReplicaSet.
+    await eventually(
+      async () =>
+        assert.doesNotMatch(
+          await kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'get', '-o', 'name', kinds]),
+          /terraform/,
+        ),
+      { withinMs: COLLECTED_MS },
+    );
   });
 
   it('after its ClusterRole was deleted and created again, the daemon recreates its objects with the new owner', async () => {

@@ -38,6 +38,14 @@ const KEPT = [0, 'Never'];
 const markOf = ({ metadata }: V1Job) => metadata?.annotations?.['terraform.job.kb.io/capped'];
 const MARK = '{"rule":"terraform","backoffLimit":6,"restartPolicy":"OnFailure"}';
 
+/** Resolves when the API server uses the webhook or the MutatingAdmissionPolicy. */
+const untilInForce = ({ batch }: Cluster) =>
+  eventually(async () => {
+    const body = manifestOf('probe') as V1Job;
+    const stored = await batch.createNamespacedJob({ namespace: NAMESPACE, body, dryRun: 'All' });
+    assert.deepEqual(once(stored), KEPT);
+  });
+
 const version = await kubernetesVersion();
 const served = servedPolicyVersion(version);
 
@@ -69,11 +77,7 @@ for (const form of ['webhook', 'MutatingAdmissionPolicy'] as const) {
         const { stdout } = await promisify(execFile)(process.execPath, args);
         await kubectl(cluster.kubeconfig, ['apply', '-f', '-'], stdout);
       }
-      await eventually(async () => {
-        const body = manifestOf('probe') as V1Job;
-        const stored = await cluster.batch.createNamespacedJob({ namespace: NAMESPACE, body, dryRun: 'All' });
-        assert.deepEqual(once(stored), KEPT);
-      });
+      await untilInForce(cluster);
     });
     after(async () => {
       await daemon?.stop();
@@ -252,7 +256,7 @@ describe('a server-side apply after the backstop has capped the Job', () => {
     daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
     await daemon.line('uncapped job capped');
     assert.deepEqual(await owners(), ['terraform-daemon']);
-    await daemon.line('ready');
+    await untilInForce(cluster);
     await assert.rejects(apply(), /conflict with "terraform-daemon" using batch\/v1: \.spec\.backoffLimit/);
     await apply('--force-conflicts');
     assert.deepEqual(await owners(), ['kubectl']);

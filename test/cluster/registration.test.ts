@@ -7,6 +7,7 @@ import { terraformPolicy } from '../../src/policy/policy.ts';
 import { type Cluster, REGISTRATION, startCluster } from '../support/cluster/cluster.ts';
 import { startDaemon } from '../support/cluster/daemon.ts';
 import { rawApi } from '../support/cluster/raw-api.ts';
+import { eventually } from '../support/eventually.ts';
 
 const REGISTRATIONS = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
 const OWN = 'modify.terraform.job.kb.io';
@@ -23,6 +24,14 @@ describe('the webhook registration on a real API server', () => {
   /** Runs a daemon until it is ready. Returns its port and its log lines about the registration. */
   async function runOnce(port?: number, ...flags: string[]) {
     const daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig, flags, ...(port ? { port } : {}) });
+    await daemon.line('started watching jobs');
+    // The pass that publishes the webhook spec. A daemon can be ready before it, if it gets the Lease late.
+    await eventually(() => {
+      const lines = daemon.lines.slice(daemon.lines.findIndex(({ message }) => message === 'started watching jobs'));
+      assert.ok(
+        lines.some(({ message, reasons }) => message === 'reconciled' && `${reasons}`.includes('lease-changed')),
+      );
+    });
     await daemon.line('ready');
     assert.equal(await daemon.stop(), 0);
     const written = daemon.lines.find(({ message }) => message.startsWith('webhook configuration '));

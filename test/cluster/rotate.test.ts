@@ -97,7 +97,7 @@ describe('terraform-daemon rotate', () => {
     await daemon.stop();
     const { exitCode, stdout } = await rotate('--timeout=2s');
     assert.equal(exitCode, 1);
-    assert.match(stdout, /not done: no progress for \d s: is a daemon running\?/);
+    assert.match(stdout, /not done: no progress for \d+ s: is a daemon running\?/);
     assert.match(stdout, /kubectl -n vela-system rollout restart deployment terraform-daemon\n/);
     assert.match(stdout, /kubectl -n vela-system annotate secret terraform-job-webhook-cert .*\/rotate-\n$/);
     assert.equal(await annotation('rotate'), 'serving');

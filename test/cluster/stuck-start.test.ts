@@ -73,6 +73,14 @@ describe('a start that cannot get its certificates', () => {
     assert.match(problem.message, cause);
   }
 
+  /** Resolves when the API server refuses a new Secret in the namespace. */
+  const untilRefused = (namespace: string) =>
+    eventually(async () => {
+      const body = { metadata: { name: 'probe' } };
+      const { status } = await api.call('POST', `/api/v1/namespaces/${namespace}/secrets?dryRun=All`, body);
+      assert.notEqual(status, 201);
+    });
+
   async function missedJob(t: TestContext): Promise<void> {
     const job = await cluster.createJob(await recordedJob('create-terraform-apply', 'team-a'));
     const { name = '', namespace = '' } = job.metadata ?? {};
@@ -86,6 +94,7 @@ describe('a start that cannot get its certificates', () => {
     // The test writes the status of the quota, because no controller runs that would compute it.
     await api.call('PATCH', `${QUOTAS}/none/status`, { status });
     t.after(() => api.call('DELETE', `${QUOTAS}/none`));
+    await untilRefused(NAMESPACE);
     const daemon = await start(t);
     await assertStuck(daemon, { code: 'KUBE_REJECTED', cause: /exceeded quota: none/ });
     await assertInspected(/exceeded quota: none/);
@@ -120,11 +129,7 @@ describe('a start that cannot get its certificates', () => {
       await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicybindings/labels`);
       await api.call('DELETE', `${ADMISSION}/validatingadmissionpolicies/labels`);
     });
-    const body = { metadata: { name: 'probe' } };
-    await eventually(async () => {
-      const { status } = await api.call('POST', `/api/v1/namespaces/team-a/secrets?dryRun=All`, body);
-      assert.notEqual(status, 201, 'the policy is in force');
-    });
+    await untilRefused('team-a');
     const daemon = await start(t);
     await assertStuck(daemon, { code: 'KUBE_REJECTED', cause: /label team needed/ });
     await assertInspected(/label team needed/);
@@ -132,11 +137,14 @@ describe('a start that cannot get its certificates', () => {
     const labelled = await start(t, '--object-labels=team=payments', '--object-annotations=example.com/owner=Team A');
     await labelled.line('ready');
     await daemon.line('ready');
-    const made = [(await api.call('GET', LEASE)).body, await cluster.secret(), await cluster.registration()];
-    for (const { metadata } of made) {
-      assert.deepEqual(metadata.labels, { team: 'payments', 'app.kubernetes.io/managed-by': 'terraform-daemon' });
-      assert.equal(metadata.annotations['example.com/owner'], 'Team A');
-    }
+    // Either replica can create the registration. The Lease holder, which can get the Lease after it is ready, labels it.
+    await eventually(async () => {
+      const made = [(await api.call('GET', LEASE)).body, await cluster.secret(), await cluster.registration()];
+      for (const { metadata } of made) {
+        assert.deepEqual(metadata.labels, { team: 'payments', 'app.kubernetes.io/managed-by': 'terraform-daemon' });
+        assert.equal(metadata.annotations['example.com/owner'], 'Team A');
+      }
+    });
     assert.equal(
       labelled.lines.find(({ message }) => message.startsWith('lease unavailable')),
       undefined,

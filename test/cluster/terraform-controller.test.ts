@@ -11,7 +11,6 @@ import { projectFile } from '../support/docs.ts';
 import { eventually } from '../support/eventually.ts';
 
 const NAMESPACE = 'team-a';
-const DONE_MS = 60_000;
 
 describe('the Jobs of the real terraform-controller, with the real Job controller', () => {
   let cluster: Cluster;
@@ -31,59 +30,51 @@ describe('the Jobs of the real terraform-controller, with the real Job controlle
     await cluster?.stop();
   });
 
-  /** Returns the Job of the Configuration `bucket` when it is stored, with another uid than `formerUid`, and capped. */
-  const capped = (formerUid?: string) =>
-    eventually(
-      async () => {
-        const job = await cluster.batch.readNamespacedJob({ namespace: NAMESPACE, name: 'bucket-apply' });
-        assert.notEqual(job.metadata?.uid, formerUid);
-        // The backstop can cap it too, but then restartPolicy stays as it was.
-        assert.equal(job.spec?.backoffLimit, 0);
-        return job;
-      },
-      { withinMs: DONE_MS },
-    );
   const podsOf = async (uid = '') => {
     const labelSelector = `batch.kubernetes.io/controller-uid=${uid}`;
     return (await cluster.core.listNamespacedPod({ namespace: NAMESPACE, labelSelector })).items;
   };
-  const onlyPod = (uid: string | undefined) =>
+  /**
+   * Returns the Job of the Configuration `bucket`, and its only Pod, when the Job is stored with another uid than
+   * `formerUid` and is capped. terraform-controller can replace the Job between the two reads.
+   */
+  const capped = (formerUid?: string) =>
     eventually(async () => {
+      const job = await cluster.batch.readNamespacedJob({ namespace: NAMESPACE, name: 'bucket-apply' });
+      const uid = job.metadata?.uid;
+      assert.notEqual(uid, formerUid);
+      // The backstop can cap it too, but then restartPolicy stays as it was.
+      assert.equal(job.spec?.backoffLimit, 0);
       const [pod, ...others] = await podsOf(uid);
       assert.ok(pod);
       assert.deepEqual(others, []);
-      return pod;
+      return { job, uid, pod };
     });
 
   it('a Configuration leads to one Pod, to one more after its failed Job was deleted, and to one more after a change of its HCL', async () => {
     await createConfiguration(cluster, NAMESPACE, 'bucket');
-    const job = await capped();
-    const uid = job.metadata?.uid;
-    const pod = await onlyPod(uid);
+    const { uid, pod } = await capped();
     const name = { namespace: NAMESPACE, name: pod.metadata?.name ?? '' };
     // The status that a kubelet writes after the container has exited.
     await cluster.core.replaceNamespacedPodStatus({ ...name, body: { ...pod, status: { phase: 'Failed' } } });
-    await eventually(
-      async () => {
-        const { status } = await capped();
-        assert.ok(
-          status?.conditions?.some(({ type, reason }) => type === 'Failed' && reason === 'BackoffLimitExceeded'),
-        );
-      },
-      { withinMs: DONE_MS },
-    );
-    await onlyPod(uid);
+    await eventually(async () => {
+      const failed = await capped();
+      assert.equal(failed.uid, uid);
+      assert.ok(
+        failed.job.status?.conditions?.some(
+          ({ type, reason }) => type === 'Failed' && reason === 'BackoffLimitExceeded',
+        ),
+      );
+    });
 
     const propagationPolicy = 'Background';
     await cluster.batch.deleteNamespacedJob({ namespace: NAMESPACE, name: 'bucket-apply', propagationPolicy });
-    const { metadata: again } = await capped(uid);
-    await onlyPod(again?.uid);
+    const again = await capped(uid);
 
     const changed = ['--type=merge', '--patch', '{"spec":{"hcl":"# changed"}}'];
     await kubectl(cluster.kubeconfig, ['-n', NAMESPACE, 'patch', 'configuration', 'bucket', ...changed]);
-    const { metadata: last } = await capped(again?.uid);
-    assert.notEqual(last?.uid, uid);
-    await onlyPod(last?.uid);
+    const last = await capped(again.uid);
+    assert.notEqual(last.uid, uid);
   });
 
   it('npm run demo -- --with-controller applies a Configuration and checks its Job', async () => {
