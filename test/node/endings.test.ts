@@ -192,11 +192,16 @@ describe('the Event on a failed Job, on a real node', () => {
         const note = await notRetriedNote(stage, namespace, uid);
         t.diagnostic(note);
         assert.match(note, expectedNote(one, namespace, pod));
-        const { items } = await stage.core.listNamespacedPod({ namespace });
-        assert.equal(items.length, one.isPodKept ? 1 : 0);
+        // The Job can fail before the kubelet has removed its Pod.
+        await eventually(async () => {
+          const { items } = await stage.core.listNamespacedPod({ namespace });
+          assert.equal(items.length, one.isPodKept ? 1 : 0);
+        });
         if ('args' in one.log) return assert.match(await logOf(stage, note), /^hello$/m);
         const logs = ['logs', pod, '-c', 'terraform-executor'];
-        assert.doesNotMatch(await stage.kubectl('-n', namespace, ...logs).catch(() => ''), /hello/);
+        await eventually(async () =>
+          assert.doesNotMatch(await stage.kubectl('-n', namespace, ...logs).catch(() => ''), /hello/),
+        );
       });
     }
   });

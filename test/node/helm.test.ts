@@ -26,6 +26,7 @@ import {
   type Stage,
   startStage,
   untilCapped,
+  untilNoPods,
 } from './support.ts';
 import { startTicketSystem } from './tickets.ts';
 
@@ -98,8 +99,11 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
 
   it('helm test passes, and leaves no object', async () => {
     await run('helm test terraform-daemon --namespace vela-system');
-    const left = await stage.kubectl('-n', NAMESPACE, 'get', 'pods,serviceaccounts,roles', '-o', 'name');
-    assert.doesNotMatch(left, /terraform-daemon-test/);
+    // The kubelet can need a moment to remove the Pod.
+    await eventually(async () => {
+      const left = await stage.kubectl('-n', NAMESPACE, 'get', 'pods,serviceaccounts,roles', '-o', 'name');
+      assert.doesNotMatch(left, /terraform-daemon-test/);
+    });
   });
 
   it('a helm upgrade that restarts no Pod does not change Secret and registration', async () => {
@@ -123,6 +127,7 @@ describe('the Helm chart on a real node, as docs/how-to/install-with-helm.md say
     const namespaces = ['listed', 'unlisted'] as const;
     // No replica answers, so these Jobs are stored uncapped. They run no Pod.
     await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=0');
+    await untilNoPods(stage);
     await untilUncapped();
     for (const namespace of namespaces)
       await createTerraformJob(stage, namespace, change('stored-apply', { suspend: true }));

@@ -15,6 +15,7 @@ import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { bytesIn } from '../support/bytes-in.ts';
 import { startCluster } from '../support/cluster/cluster.ts';
 import { startDaemon } from '../support/cluster/daemon.ts';
+import { eventually } from '../support/eventually.ts';
 
 const MiB = 2 ** 20;
 const DAEMON_UID = 65532;
@@ -124,8 +125,11 @@ describe('the container image', () => {
     t.after(() => daemon.stop('SIGKILL'));
     await daemon.line('ready');
     assert.equal((await daemon.probe('/readyz')).status, 200);
-    const job = await cluster.createJob(await recordedJob('create-terraform-apply', 'default'));
-    assert.equal(job.spec?.backoffLimit, 0);
+    const body = await recordedJob('create-terraform-apply', 'default');
+    await eventually(async () => {
+      const job = await cluster.batch.createNamespacedJob({ namespace: 'default', body, dryRun: 'All' });
+      assert.equal(job.spec?.backoffLimit, 0);
+    });
     assert.equal(await daemon.stop(), 0);
   });
 });

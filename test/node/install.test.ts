@@ -21,6 +21,7 @@ import {
   ROLLOUT_MS,
   type Stage,
   startStage,
+  untilNoPods,
 } from './support.ts';
 
 /** Maximum time from `kubectl apply` to the first capped Job, with the image on the node. */
@@ -174,7 +175,7 @@ describe('an install with kubectl apply on a real node', () => {
   it('the kubectl plugin runs a command in a new Pod while no Pod of the daemon runs, and deletes the Pod', async () => {
     const plugin = await kubectlPlugin(stage.kubeconfig);
     await stage.kubectl('-n', NAMESPACE, 'scale', DEPLOYMENT, '--replicas=0');
-    await eventually(async () => assert.deepEqual(await stage.pods(), []), { withinMs: ROLLOUT_MS });
+    await untilNoPods(stage);
     const { exitCode, stdout, stderr } = await plugin.run('policy');
     assert.equal(exitCode, 0, stderr);
     assert.match(stdout, /^kind: MutatingAdmissionPolicy$/m);

@@ -28,7 +28,7 @@ const STEADY_MS = 3_000;
  * Until the kubelet and kube-proxy have noticed a killed container, the Service still sends calls to it. These calls
  * are refused without a retry, so they count as in flight.
  */
-const KNOWN_MS = 1_000;
+const KNOWN_MS = promisedMs(1_000);
 /** Maximum time until a Job that was stored without the endpoint is capped. */
 const HEAL_MS = promisedMs(5_000);
 const UPGRADE = `${DAEMON_IMAGE}-upgrade`;
@@ -144,7 +144,7 @@ describe('changes of the Deployment under a stream of Jobs through the real Serv
     await eventually(
       async () => {
         const again = (await stage.pods()).find((pod) => pod.metadata?.uid === metadata?.uid);
-        assert.equal(again?.status?.containerStatuses?.[0]?.restartCount, restarts + 1);
+        assert.ok((again?.status?.containerStatuses?.[0]?.restartCount ?? 0) > restarts);
       },
       { withinMs: ROLLOUT_MS },
     );

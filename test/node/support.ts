@@ -10,9 +10,10 @@ import { eventually } from '../support/eventually.ts';
 
 export const NAMESPACE = 'vela-system';
 export const DEPLOYMENT = 'deployment/terraform-daemon';
+const SELECTOR = 'app=terraform-daemon';
 
 /** Time limit until all Pods of a rollout are scheduled, started and ready. */
-export const ROLLOUT_MS = 60_000;
+export const ROLLOUT_MS = 120_000;
 
 /** Time limit until a Job has failed. The kubelet measures the volumes of a Pod once a minute. */
 const ENDED_MS = 240_000;
@@ -52,7 +53,7 @@ export async function startStage(
       batch: config.makeApiClient(BatchV1Api),
       kubectl: (...args) => kubectl(node.kubeconfig, args),
       pods: async () => {
-        const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector: 'app=terraform-daemon' });
+        const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector: SELECTOR });
         return items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
       },
       stop: node.stop,
@@ -81,6 +82,16 @@ export async function install(stage: Stage): Promise<number> {
   await stage.kubectl('-n', NAMESPACE, 'rollout', 'status', DEPLOYMENT, `--timeout=${ROLLOUT_MS}ms`);
   return tookMs;
 }
+
+/** Resolves when no Pod of the daemon is left, also none that still drains. */
+export const untilNoPods = ({ core }: Pick<Stage, 'core'>): Promise<void> =>
+  eventually(async () => {
+    const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector: SELECTOR });
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata?.name),
+      [],
+    );
+  });
 
 /** Resolves when the API server reaches the endpoint through the Service. */
 export async function untilCapped({ batch }: Pick<Stage, 'batch'>): Promise<void> {

@@ -14,7 +14,7 @@ import { type Outcome, startTicketSystem, type TicketSystem } from './tickets.ts
 const SETTLE_MS = 12_000;
 /** Time limit for a deleted Job to be there again. The document promises 15 s on an idle machine. */
 const BACK_MS = promisedMs(15_000);
-const DONE_MS = 90_000;
+const DONE_MS = 120_000;
 
 /** The Configurations of each team, by name. */
 const OUTCOMES = {
@@ -70,7 +70,7 @@ describe('terraform-controller on a real node, with the daemon', () => {
         for (const [name, outcome] of Object.entries(OUTCOMES)) await team.create(name, outcome);
         for (const name of ['apply-fails', 'init-fails']) await team.untilJob('Failed', name);
         for (const name of ['succeeds', 'destroy-fails']) await team.untilJob('Complete', name);
-        await eventually(async () => assert.equal(await team.runs('runs'), 1));
+        await eventually(async () => assert.equal(await team.runs('runs'), 1), { withinMs: DONE_MS });
         const { status } = await team.configuration('succeeds');
         rows.push({ version, mode, name: 'succeeds', state: status?.apply?.state, when: 'before it is read again' });
         // A restart and a change make terraform-controller read each Configuration again.
@@ -96,6 +96,16 @@ describe('terraform-controller on a real node, with the daemon', () => {
         assert.deepEqual([spec?.backoffLimit, spec?.template.spec?.restartPolicy], [0, 'Never']);
       };
 
+      /** Returns the only Event of the daemon on a Configuration. The daemon writes it after the Job has failed. */
+      const onlyReport = (name: string, reason: string) =>
+        eventually(
+          async () => {
+            const [report, ...others] = await team.reports(name);
+            assert.deepEqual([report?.reason, others], [reason, []]);
+            return report;
+          },
+          { withinMs: DONE_MS },
+        );
       const untilCounted = (number: number) =>
         eventually(async () => assert.equal(await failedApplies(stage, team.namespace), number), { withinMs: DONE_MS });
 
@@ -112,8 +122,7 @@ describe('terraform-controller on a real node, with the daemon', () => {
 
       it('a failed apply and a failed init are one Event each on their Configuration, and both count in the metric', async () => {
         for (const [name, seen] of Object.entries(SEEN)) {
-          const [report, ...others] = await team.reports(name);
-          assert.deepEqual([report?.reason, others], ['ApplyFailed', []]);
+          const report = await onlyReport(name, 'ApplyFailed');
           assert.match(report?.message ?? '', seen);
           assert.ok(
             report?.message?.includes(
@@ -143,6 +152,9 @@ describe('terraform-controller on a real node, with the daemon', () => {
       });
 
       it('the Configuration of an apply that succeeded is Available after terraform-controller read it again', async () => {
+        const untilAvailable = async () =>
+          assert.equal((await team.configuration('succeeds')).status?.apply?.state, 'Available');
+        await eventually(untilAvailable, { withinMs: DONE_MS });
         const { message, ...found } = await look('succeeds');
         assert.deepEqual(found, { runs: 1, state: 'Available', events: 0 });
         assert.equal(message, 'Cloud resources are deployed and ready to use');
@@ -205,10 +217,14 @@ describe('terraform-controller on a real node, with the daemon', () => {
         await stage.kubectl('-n', team.namespace, 'delete', 'configuration', '--all', '--wait=false');
         await team.untilJob('Failed', 'destroy-fails', 'destroy');
         await delay(SETTLE_MS);
-        assert.deepEqual(
-          await team.configurations(),
-          ['destroy-fails'],
-          'a Configuration without a state needs no destroy',
+        await eventually(
+          async () =>
+            assert.deepEqual(
+              await team.configurations(),
+              ['destroy-fails'],
+              'a Configuration without a state needs no destroy',
+            ),
+          { withinMs: DONE_MS },
         );
         assert.deepEqual(
           await Promise.all(['succeeds', 'apply-fails'].map((name) => team.runs(name, 'destroy'))),
@@ -217,8 +233,7 @@ describe('terraform-controller on a real node, with the daemon', () => {
         const found = await look('destroy-fails', 'destroy');
         const message = 'Cloud resources is being destroyed...';
         assert.deepEqual(found, { runs: 1, state: 'Destroying', message, events: 0 });
-        const [report, ...others] = await team.reports('destroy-fails');
-        assert.deepEqual([report?.reason, others], ['DestroyFailed', []]);
+        const report = await onlyReport('destroy-fails', 'DestroyFailed');
         assert.match(
           report?.message ?? '',
           /^The Job of terraform destroy failed and is not retried by policy\. Container /,

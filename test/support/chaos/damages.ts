@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  ApiException,
   PatchStrategy,
   setHeaderOptions,
   type V1MutatingWebhook,
@@ -98,13 +99,16 @@ export const entryDamages: readonly Damage[] = [
 export const entryOf = (live: V1MutatingWebhookConfiguration | undefined) =>
   live?.webhooks?.find(({ name }) => name === OWN);
 
-export async function edit(
-  { admission }: Cluster,
-  change: (live: V1MutatingWebhookConfiguration) => unknown,
-): Promise<void> {
-  const live = await admission.readMutatingWebhookConfiguration({ name: REGISTRATION });
+/** Edits the registration. Reads it again if a replica has written in between. */
+export async function edit(cluster: Cluster, change: (live: V1MutatingWebhookConfiguration) => unknown): Promise<void> {
+  const live = await cluster.admission.readMutatingWebhookConfiguration({ name: REGISTRATION });
   change(live);
-  await admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body: live });
+  try {
+    await cluster.admission.replaceMutatingWebhookConfiguration({ name: REGISTRATION, body: live });
+  } catch (error) {
+    if (!(error instanceof ApiException && error.code === 409)) throw error;
+    await edit(cluster, change);
+  }
 }
 
 const editEntry = (cluster: Cluster, change: (entry: V1MutatingWebhook) => unknown): Promise<void> =>

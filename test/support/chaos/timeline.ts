@@ -83,15 +83,12 @@ export async function startTimeline({ kubeconfig }: Pick<Cluster, 'kubeconfig'>)
         { withinMs },
       ),
     answer: (check, before) =>
-      eventually(
-        () => {
-          const [done, ...later] = moments.slice(before);
-          const seen = later.find(check);
-          if (done === undefined || seen === undefined) throw new Error('not answered on the API server in time');
-          return { done, seen };
-        },
-        { withinMs: 30_000 },
-      ),
+      eventually(() => {
+        const [done, ...later] = moments.slice(before);
+        const seen = later.find(check);
+        if (done === undefined || seen === undefined) throw new Error('not answered on the API server in time');
+        return { done, seen };
+      }),
     stop() {
       isStopped = true;
       for (const controller of controllers) controller.abort();
