@@ -16,7 +16,7 @@ export interface BackstopDependencies
   readonly metrics: JobWorkerDependencies['metrics'] & FailedAppliesDependencies['metrics'];
   /** Milliseconds since the process started. */
   readonly uptimeMs: () => number;
-  /** Registers a callback that is called after each change of the policy. The backstop then lists all Jobs again. */
+  /** Registers a callback that is called after each change of the policy. The backstop then lists the Jobs again. */
   readonly onPolicyChange: (changed: () => void) => void;
   readonly heal: Heal;
 }

@@ -19,9 +19,9 @@ export interface JobHandlers {
 export interface JobWatch {
   /** Resolves when the watch has ended, after the signal was aborted. */
   readonly ended: Promise<void>;
-  /** Lists all Jobs again now, or after a running list has finished. */
+  /** Lists the Jobs again now, or after a running list has finished. */
   listNow(): void;
-  /** Lists all Jobs again when the current watch ends, within about 30 s. */
+  /** Lists the Jobs again when the current watch ends, within about 30 s. */
   listSoon(): void;
 }
 

@@ -68,7 +68,8 @@ const VARIABLES = `
 Each option of run has an environment variable: TERRAFORM_DAEMON_ plus its name in upper case with
 underscores. An option overrides its variable.
 `;
-const NO_COMMAND = 'error: outside of a Pod, a command must come first: terraform-daemon run starts the daemon';
+const NO_COMMAND =
+  'error: outside of a Pod, a command must come first: terraform-daemon check checks the installed daemon (run starts another daemon)';
 const HELP_WIDTH = 100;
 
 /**

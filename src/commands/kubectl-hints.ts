@@ -14,6 +14,9 @@ export type Installation = Pick<Config, 'namespace' | 'secretName' | 'ownerClust
 export const withKubeconfig = (command: string, kubeconfig: string | undefined): string =>
   kubeconfig === undefined ? command : `${command} --kubeconfig ${word(kubeconfig)}`;
 
+/** The next step if nothing of the daemon is in the cluster. */
+export const INSTALL_STEP = 'To install the daemon, run terraform-daemon check --pre first (docs/how-to/install.md)';
+
 interface ObjectName {
   readonly namespace: string;
   readonly name: string;

@@ -30,7 +30,9 @@ export const runCommand = {
   description: 'issue certificates, register the webhook and serve it (the default in a Pod)',
   shared: optionNames,
   own: [],
-  help: '',
+  help: `
+Outside of a Pod it starts another daemon, with the rights of your kubeconfig. With the names of an
+installed daemon, it registers its own webhook in place of the installed one.`,
   async run(raw) {
     const policy = readPolicyOption(raw);
     const clientCa = readClientCaOption(raw);

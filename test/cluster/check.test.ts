@@ -194,7 +194,7 @@ describe('terraform-daemon check', () => {
 
   it('check names a missing registration', async () => {
     await failing(
-      /✗ registration +MutatingWebhookConfiguration \S+ does not exist: is a daemon running\? kubectl get pods -A/,
+      /✗ registration +MutatingWebhookConfiguration \S+ does not exist: is a daemon running\? To install .*\(docs\/how-to\/install\.md\) kubectl get pods -A/,
     );
   });
 

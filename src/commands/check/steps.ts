@@ -9,7 +9,7 @@ import { type LabelSelector, MARK_ANNOTATION, type Policy, terraformPolicy } fro
 import { ownWebhook } from '../../registration/desired.ts';
 import { liveBundle } from '../../registration/registration-step.ts';
 import { driftOf, objectOf, registeredEndpoint } from '../inspect/observations.ts';
-import { repairCommands } from '../kubectl-hints.ts';
+import { INSTALL_STEP, repairCommands } from '../kubectl-hints.ts';
 import { DRY_RUN_MS, type DryRun, type Observations } from './observations.ts';
 import { isAsWanted, isUnchanged, type ReturnedJob, wantedBy } from './sample-job.ts';
 
@@ -66,7 +66,7 @@ function registrationStep({ config, registration, policy }: Observations): Part 
   if (registration === 'refused') return skip(`${what}: ${NO_RIGHT}`);
   const live = objectOf(registration);
   const { restart, findPods } = commandsFor(live, config);
-  if (live === undefined) return fail(`${what} does not exist: is a daemon running?`, findPods);
+  if (live === undefined) return fail(`${what} does not exist: is a daemon running? ${INSTALL_STEP}`, findPods);
   const own = ownWebhook(live);
   if (own === undefined) return fail(`${what} has no webhook of the daemon`, restart);
   // The Service of another namespace is no drift: the Service is the registered one, and --namespace is where the Job

@@ -5,7 +5,7 @@ import { waitingAuthority } from '../../certs/serving-swap.ts';
 import { issuedAt, isTrustedBy, parseCertificate } from '../../certs/x509.ts';
 import { type Pem, splitCertificates } from '../../lib/pem.ts';
 import { ownWebhook } from '../../registration/desired.ts';
-import { repairCommands } from '../kubectl-hints.ts';
+import { INSTALL_STEP, repairCommands } from '../kubectl-hints.ts';
 import { namespaceHint, type Observations } from './observations.ts';
 
 /**
@@ -13,8 +13,7 @@ import { namespaceHint, type Observations } from './observations.ts';
  * message.
  */
 export const otherFindings = {
-  'not-installed':
-    'neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names',
+  'not-installed': `neither the Secret nor the webhook configuration exists: no daemon has run here, or it uses other names. ${INSTALL_STEP}`,
   'not-ours':
     'the Secret lacks the managed-by label, and the live CA bundle does not verify its certificate, so the daemon does not write it',
   paused: 'the annotation paused of the Secret stops all writes, so the daemon renews and repairs nothing',

@@ -59,7 +59,7 @@ export async function inspect(
   if (registration instanceof OperatorError && (secret === 'unused' || secret instanceof OperatorError)) {
     throw registration;
   }
-  const endpoint = await probe(registration, config, { address, isInPod, raw });
+  const endpoint = await probe({ secret, registration }, config, { address, isInPod, raw });
   const readings = { secret, registration, endpoint, failure, namespacePhase, applies };
   const report = createReport(readings, config, dependencies.now());
   const formats: Readonly<Record<InspectOptions['output'], () => string>> = {
@@ -82,7 +82,7 @@ async function readable<T>(reading: Promise<T | undefined>): Promise<Reading<T>>
 }
 
 async function probe(
-  registration: Readings['registration'],
+  { secret, registration }: Pick<Readings, 'secret' | 'registration'>,
   config: Config,
   { address, isInPod, raw }: Pick<InspectOptions, 'address'> & Pick<InspectDependencies, 'isInPod' | 'raw'>,
 ): Promise<ProbeResult> {
@@ -90,7 +90,8 @@ async function probe(
   const { serverName, port } = registeredEndpoint(live, config);
   const bundle = liveBundle(live) ?? ('' as Pem);
   if (address !== undefined) return probeEndpoint(address, serverName, bundle);
-  const how = probeCommands(live, config, { isInPod, raw });
+  const isInstalled = secret !== 'absent' || registration !== 'absent';
+  const how = isInstalled ? probeCommands(live, config, { isInPod, raw }) : [];
   const notProbed = (why: string): ProbeResult => ({ outcome: 'not-dialled', why, how });
   if (port === undefined) {
     const isRead = live !== undefined || registration === 'absent';

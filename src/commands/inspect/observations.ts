@@ -27,7 +27,7 @@ import { readSelectors } from './selectors.ts';
 export type Reading<T> = T | 'absent' | 'refused' | OperatorError;
 
 export type ProbeResult =
-  /** The endpoint was not called. `how` has commands with which the user can call it. */
+  /** The endpoint was not called. `how` has commands with which the user can call it, if a daemon is installed. */
   | { readonly outcome: 'not-dialled'; readonly why: string; readonly how: readonly string[] }
   | { readonly outcome: 'failed'; readonly address: string; readonly why: string }
   | {

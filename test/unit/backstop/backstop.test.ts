@@ -62,7 +62,7 @@ describe('the backstop', { timeout: 300_000 }, () => {
     assert.deepEqual([seen.failedApplies, seen.events], [{}, []]);
   });
 
-  test('the backstop lists all Jobs again when a new policy comes into force', async (t) => {
+  test('the backstop lists the Jobs again when a new policy comes into force', async (t) => {
     const { seen, lines, changePolicy } = startBackstop(t, 1);
     await eventually(() => assert.ok(lines.includes('info jobs listed')));
     changePolicy();

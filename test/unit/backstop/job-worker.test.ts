@@ -49,7 +49,7 @@ describe('caps of the backstop that fail or are reverted', { timeout: 300_000 },
     assert.equal(warnings.length, 2, 'and once more after a minute, as others could be written meanwhile');
   });
 
-  test('if its retry queue overflows, the backstop lists all Jobs at the end of the watch, and patches only the Jobs that the full queue dropped', async (t) => {
+  test('if its retry queue overflows, the backstop lists the Jobs again at the end of the watch, and patches only the Jobs that the full queue dropped', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let isAway = true;
     const { seen, endWatch } = startBackstop(t, 5_002, {

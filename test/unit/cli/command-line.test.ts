@@ -9,7 +9,7 @@ import { callCommand } from '../../support/command-in-process.ts';
 type Option = OptionDefinition<unknown>;
 
 /** The tests run outside of a Pod. test/component/command.test.ts has the case in a Pod. */
-const NO_COMMAND = /^error: outside of a Pod, a command must come first: terraform-daemon run starts the daemon$/m;
+const NO_COMMAND = /^error: outside of a Pod, a command must come first: terraform-daemon check checks the installed/m;
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 

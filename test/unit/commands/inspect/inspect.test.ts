@@ -19,6 +19,8 @@ const OPTIONS: RawOptions = { namespace: 'no-such-namespace' };
 interface Cluster {
   readonly raw?: RawOptions;
   readonly isInPod?: boolean;
+  /** `false`: neither the Secret nor the registration exists. */
+  readonly isInstalled?: boolean;
   readonly registration?: V1MutatingWebhookConfiguration;
   /** Thrown by the read of the Secret. */
   readonly problem?: Error;
@@ -39,14 +41,19 @@ const SERVICE = { name: 'other', namespace: 'no-such-namespace', port: 8443 };
 
 async function inspected(cluster: Cluster = {}) {
   const { raw = OPTIONS, isInPod = false, problem, registration, registrationProblem, failure, phase } = cluster;
-  const { readApplies = async () => noApplies, output = 'json' } = cluster;
+  const { readApplies = async () => noApplies, output = 'json', isInstalled = true } = cluster;
   const written: string[] = [];
   const exitCode = await inspect({ output, address: undefined }, readConfig(raw), {
-    secrets: { read: () => (problem === undefined ? Promise.resolve(stored(set)) : Promise.reject(problem)) },
+    secrets: {
+      async read() {
+        if (problem !== undefined) throw problem;
+        return isInstalled ? stored(set) : undefined;
+      },
+    },
     registrations: {
       async read() {
         if (registrationProblem !== undefined) throw registrationProblem;
-        return registration ?? aRegistrationOf(SERVICE);
+        return isInstalled ? (registration ?? aRegistrationOf(SERVICE)) : undefined;
       },
     },
     readFailure: async () => failure,
@@ -89,6 +96,13 @@ describe('inspect', () => {
     const elsewhere = await inspected({ isInPod: true, raw: { ...OPTIONS, 'webhook-bind-port': '9443' } });
     const given = '--namespace=no-such-namespace --webhook-bind-port=9443';
     assert.deepEqual(elsewhere.endpoint.how, [`terraform-daemon inspect ${given} --address 127.0.0.1:9443`]);
+  });
+
+  test('without an installed daemon inspect suggests check --pre and no port-forward', async () => {
+    const { endpoint, problems } = await inspected({ isInstalled: false });
+    assert.deepEqual(endpoint.how, []);
+    assert.equal(problems[0].reason, 'not-installed');
+    assert.match(problems[0].message, /To install the daemon, run terraform-daemon check --pre first/);
   });
 
   test('the proposed inspect repeats the options of this call, quoted for a shell, and no default and no empty text', async () => {
