@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startCluster } from '../test/support/cluster/cluster.ts';
+import { readArguments, usageError } from '../tools/arguments.ts';
 import { stderrProgress } from '../tools/control-plane/progress.ts';
 import { checkAgreement } from './agreement.ts';
 import { measureConnections, measureReplicas } from './curves.ts';
@@ -12,7 +12,7 @@ import { checkTools, describeMachine, othersLoad, pinToLoadCore } from './machin
 import { preparePrograms } from './programs.ts';
 import { writeReport } from './report.ts';
 import { measureRest } from './rest.ts';
-import { type PartName, type Parts, partNames, type Results, readResults, writeResults } from './results.ts';
+import { type PartName, type Parts, partNames, type Results, type Run, readResults, writeResults } from './results.ts';
 import { measureSizes } from './sizes.ts';
 import type { Stage } from './stage.ts';
 import { measureStarts } from './starts.ts';
@@ -26,6 +26,7 @@ docs/explanation/benchmarks.md, its figures (docs/explanation/benchmarks/results
 and wrk. Without cargo, the webhook in Rust is left out. Checks first that all webhooks answer the same, and fails if one does not.
 
 Parts to measure (default: all): ${partNames.join(', ')}
+The other parts keep their figures. The page has the date and the machine of each run.
 
   --rounds N   number of rounds; default 5
   --quick      measure for a few seconds only, and write no file
@@ -44,19 +45,22 @@ const measuring: { readonly [Name in PartName]: (stage: Stage) => Promise<Parts[
 };
 
 function readOptions() {
-  const { values, positionals } = parseArgs({
-    options: { rounds: { type: 'string' }, quick: { type: 'boolean' }, help: { type: 'boolean' } },
+  const { values, positionals } = readArguments(HELP, {
+    options: { rounds: { type: 'string' }, quick: { type: 'boolean' } },
     allowPositionals: true,
   });
   const unknown = positionals.filter((name) => !partNames.some((part) => part === name));
   const rounds = Number(values.rounds ?? 5);
   if (unknown.length > 0)
-    throw new Error(`part: invalid value ${JSON.stringify(unknown.join(' '))}: must be one of ${partNames.join(', ')}`);
+    usageError(
+      HELP,
+      `part: invalid value ${JSON.stringify(unknown.join(' '))}: must be one of ${partNames.join(', ')}`,
+    );
   if (!(Number.isInteger(rounds) && rounds > 0))
-    throw new Error(`--rounds: invalid value ${JSON.stringify(values.rounds)}: must be a whole number of at least 1`);
+    usageError(HELP, `--rounds: invalid value ${JSON.stringify(values.rounds)}: must be a whole number of at least 1`);
   const isQuick = values.quick === true;
   const parts = partNames.filter((part) => positionals.length === 0 || positionals.includes(part));
-  return { parts, rounds: isQuick ? 1 : rounds, isQuick, isHelp: values.help === true };
+  return { parts, rounds: isQuick ? 1 : rounds, isQuick };
 }
 
 /** Measures the parts and writes the results after each part, so that an interrupted run keeps its finished parts. */
@@ -68,7 +72,7 @@ async function measureParts(
   const progress = stderrProgress();
   const folder = await mkdtemp(join(tmpdir(), 'terraform-daemon-bench-'));
   try {
-    const about = {
+    const run: Run = {
       machine: describeMachine(),
       othersLoad: await othersLoad(),
       date: new Date().toISOString().slice(0, 10),
@@ -79,9 +83,9 @@ async function measureParts(
     try {
       const stage: Stage = { programs, cluster, folder, rounds, isQuick, progress };
       await checkAgreement(stage);
-      let results: Results = about;
+      let results: Results = {};
       for (const part of parts) {
-        results = { ...results, [part]: await measuring[part](stage) };
+        results = { ...results, [part]: await measuring[part](stage), runs: { ...results.runs, [part]: run } };
         if (!isQuick) await keep(results);
       }
       return results;
@@ -95,29 +99,15 @@ async function measureParts(
 
 /** Writes the results and the report. Parts that this run did not measure keep their earlier figures. */
 async function keep(results: Results): Promise<void> {
-  const all = { ...(await readResults()), ...results };
-  await writeResults(all);
+  const earlier = await readResults();
+  await writeResults({ ...earlier, ...results, runs: { ...earlier.runs, ...results.runs } });
   await writeReport(await readResults());
 }
 
-const printError = (text: string) => process.stderr.write(`npm run bench: ${text}\n`);
-
-async function main(): Promise<number> {
-  let options: ReturnType<typeof readOptions>;
-  try {
-    options = readOptions();
-  } catch (error) {
-    printError(`${(error as Error).message}\n\n${HELP}`);
-    return 2;
-  }
-  try {
-    const { parts, isHelp, ...how } = options;
-    process.stdout.write(isHelp ? HELP : `${summaryOf(await measureParts(parts, how))}\n`);
-    return 0;
-  } catch (error) {
-    printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    return 1;
-  }
+const { parts, ...how } = readOptions();
+try {
+  process.stdout.write(`${summaryOf(await measureParts(parts, how))}\n`);
+} catch (error) {
+  process.stderr.write(`npm run bench: ${error instanceof Error ? error.stack : error}\n`);
+  process.exitCode = 1;
 }
-
-process.exitCode = await main();

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { markdownTable } from '../tools/docs/markdown-table.ts';
 import { type Plot, plotsOf, writePlots } from './plots.ts';
-import { RESULTS, type Results } from './results.ts';
+import { partNames, RESULTS, type Results, type Run } from './results.ts';
 import { rowsOf, serverTexts } from './server-names.ts';
 import {
   apiTable,
@@ -34,11 +34,25 @@ ${choiceTable(endpoint)}
 
 ${standings(endpoint)}${endpoint.load.create.rust ? '' : '\n\nThe machine had no cargo, so there is no webhook in Rust.'}
 
-A factor says how many times as good the better figure is. It is left out if the turns of the two overlap. A cluster creates a few such Jobs a minute, so a user notices the
-memory and [the time that a Job takes](#latency-of-the-creation-of-a-job-at-the-api-server) rather than the peak.`;
+The table has medians of [several turns](#throughput-and-latency-at-${endpoint.connections}-connections), and the memory of one start. A
+factor says how many times as good the better figure is. It is left out if the turns of the two overlap. A cluster creates a few such Jobs a
+minute, so a user notices the memory and [the time that a Job takes](#latency-of-the-creation-of-a-job-at-the-api-server) rather than the peak.`;
 
 /** Number of busy cores up to which a machine counts as quiet. */
 const QUIET = 0.15;
+
+/** Returns the date and the machine of each run, with the names of its parts if the page has several runs. */
+function runTexts(runs: NonNullable<Results['runs']>): string {
+  const measured = partNames.filter((part) => runs[part] !== undefined);
+  const byRun = [...Map.groupBy(measured, (part) => JSON.stringify(runs[part]))];
+  const texts = byRun.map(([run, parts]) => {
+    const { date, machine, othersLoad }: Run = JSON.parse(run);
+    const used = `The run of ${date} used ${machine}, two cores`;
+    const what = byRun.length === 1 ? '' : `, for the parts ${parts.join(', ')}`;
+    return `${used}${what}.${othersLoad > QUIET ? `\n\n${busy(othersLoad)}` : ''}`;
+  });
+  return texts.join('\n\n');
+}
 
 const busy = (load: number): string =>
   `**The machine was not quiet**: other processes kept ${load.toFixed(1)} cores busy at the start. Rates and times are worse than on a
@@ -51,12 +65,12 @@ const COMMAND = '```sh unrun: takes about 35 minutes and needs a quiet machine\n
  * text.
  */
 export function reportOf(results: Results, plots: readonly Plot[] = plotsOf(results)): string {
-  const { machine, othersLoad = 0, date, endpoint, api, starts, sizes, connections, jobs, replicas, rest } = results;
+  const { runs = {}, endpoint, api, starts, sizes, connections, jobs, replicas, rest } = results;
   const sections = [
     `# Benchmarks
 
 \`npm run bench\` writes this page from [results.json](benchmarks/results.json). Do not edit the page.
-The run of ${date} used ${machine}, two cores.${othersLoad > QUIET ? `\n\n${busy(othersLoad)}` : ''}
+${runTexts(runs)}
 
 ${COMMAND}
 
@@ -78,16 +92,19 @@ Before the measurement, the benchmark sends all webhooks the recorded reviews an
 warnings and audit annotations, and the same log line for each capped Job. The webhooks in Go and Rust do nothing else: they manage no
 certificates, have no registration, no metrics and no backstop.
 
-Only one server is under load at a time. The servers take turns, in an order that changes. They run on one core, and
-the load runs on the other core. Connections use TLS 1.3, RSA 2048 and HTTP/1.1, and stay open. A figure with parentheses is the
-median of several turns, with the minimum and the maximum in the parentheses.
+Only one server is under load at a time. The servers run on one core, and the load runs on the other core. Connections use TLS 1.3, RSA 2048
+and HTTP/1.1, and stay open. A figure with parentheses is the median of several turns, with the minimum and the maximum in the parentheses: the
+servers take turns, in an order that changes.
 
 ## Targets
+
+The targets are goals for the code. Nothing fails and no user has to act if one is missed: [the choice](#the-choice) and
+[sizing](../how-to/sizing.md) show what it costs. [Performance notes](performance-notes.md) have what was tried.
 
 ${targetTable(results)}`,
     endpoint && `## Throughput and latency at ${endpoint.connections} connections\n\n${loadTable(endpoint)}`,
     endpoint &&
-      `## Memory\n\n${memoryTable(endpoint)}\n\nThe figure of the daemon includes its endpoint, watches, backstop and metrics.`,
+      `## Memory\n\n${memoryTable(endpoint)}\n\nEach row is one start of the server. The figure of the daemon includes its endpoint, watches, backstop and metrics.`,
     api &&
       `## Latency of the creation of a Job at the API server
 
@@ -98,12 +115,18 @@ ${apiTable(api)}`,
     starts && `## Time from the start to "ready"\n\n${startTable(starts)}`,
     sizes && `## Sizes\n\n${sizeTable(sizes)}`,
     connections &&
-      `## Throughput and latency by number of connections\n\n${images(plots, ['requests.svg', 'p99.svg'])}`,
+      `## Throughput and latency by number of connections\n\nEach point is one measurement of 3 s, in the same order of servers.\n\n${images(plots, ['requests.svg', 'p99.svg'])}`,
     jobs &&
-      `## Backstop by number of Jobs in the cluster\n\n${jobTable(jobs)}\n\n${images(plots, ['backstop.svg', 'backstop-memory.svg'])}`,
-    replicas && `## Start by number of replicas\n\n${replicaTable(replicas)}\n\n${images(plots, ['replicas.svg'])}`,
+      `## Backstop by number of Jobs in the cluster\n\nEach row is one start.\n\n${jobTable(jobs)}\n\n${images(plots, ['backstop.svg', 'backstop-memory.svg'])}`,
+    replicas &&
+      `## Start by number of replicas\n\nEach time is the median of several rounds.\n\n${replicaTable(replicas)}\n\n${images(plots, ['replicas.svg'])}`,
     rest &&
-      `## At rest\n\nTwo replicas run for ${rest.seconds} s in each turn, with their watches open, and nothing happens.\n\n${restTable(rest)}`,
+      `## At rest
+
+Two replicas run for ${rest.seconds} s in each turn, with their watches open, and nothing happens. The replica with the Lease calls the API server
+every four seconds to renew it. The other replica reads the Lease every two seconds, so it does not use less CPU.
+
+${restTable(rest)}`,
   ];
   return `${sections.filter((section) => section !== undefined).join('\n\n')}\n`;
 }

@@ -116,14 +116,17 @@ export interface Parts {
 export const partNames = ['endpoint', 'api', 'starts', 'sizes', 'connections', 'jobs', 'replicas', 'rest'] as const;
 export type PartName = (typeof partNames)[number];
 
-export type Results = Partial<Parts> & {
+/** When and where a part was measured. */
+export interface Run {
   /** Processor, kernel, Node.js and Go. */
-  readonly machine?: string;
+  readonly machine: string;
   /** Number of cores that other processes kept busy before the run. On a quiet machine it is near 0. */
-  readonly othersLoad?: number;
+  readonly othersLoad: number;
   /** Date of the run, as YYYY-MM-DD. */
-  readonly date?: string;
-};
+  readonly date: string;
+}
+
+export type Results = Partial<Parts> & { readonly runs?: Partial<Readonly<Record<PartName, Run>>> };
 
 export async function readResults(): Promise<Results> {
   try {

@@ -9,18 +9,20 @@ import { isMet, targetsOf } from './targets.ts';
 const count = (value: number): string => Math.round(value).toLocaleString('en');
 const digits = (value: number): string => (value >= 100 ? count(value) : String(Number(value.toPrecision(3))));
 
-/** Formats a median with the minimum and the maximum in parentheses. */
-const spread = ({ median, least, most }: Spread): string => `${digits(median)} (${digits(least)}–${digits(most)})`;
+/** Formats a median with the minimum and the maximum in parentheses, unless there is one value only. */
+const spread = ({ median, least, most }: Spread): string =>
+  least === most ? digits(median) : `${digits(median)} (${digits(least)}–${digits(most)})`;
 
+/** Compares each measured figure with its target. */
 export const targetTable = (results: Results): string =>
   markdownTable(
     ['figure', 'target', 'measured', 'result'],
-    targetsOf(results).map((target) => [
-      target.text,
-      `${target.bound} ${digits(target.limit)} ${target.unit}`.trim(),
-      target.found === undefined ? 'not measured' : `${digits(target.found)} ${target.unit}`.trim(),
-      isMet(target) ? 'met' : '**missed**',
-    ]),
+    targetsOf(results).flatMap((target) => {
+      const { text, bound, limit, unit, found } = target;
+      if (found === undefined) return [];
+      const [wanted, measured] = [limit, found].map((figure) => `${digits(figure)} ${unit}`.trim());
+      return [[text, `${bound} ${wanted}`, measured ?? '', isMet(target) ? 'met' : '**missed**']];
+    }),
   );
 
 /** The choice between the servers: the figures that a user compares first. */
@@ -111,7 +113,7 @@ export const apiTable = ({ total, added }: ApiResults): string =>
 
 /** Formats the measured parts for a terminal. */
 export function summaryOf(results: Results): string {
-  const { endpoint, api, starts, rest, ...others } = results;
+  const { endpoint, api, starts, rest, runs, ...others } = results;
   const parts = [
     targetTable(results),
     endpoint && choiceTable(endpoint),
@@ -120,7 +122,7 @@ export function summaryOf(results: Results): string {
     api && apiTable(api),
     starts && startTable(starts),
     rest && restTable(rest),
-    JSON.stringify(others, undefined, 1),
+    Object.keys(others).length > 0 ? JSON.stringify(others, undefined, 1) : undefined,
   ];
   return parts.filter((part) => part !== undefined).join('\n\n');
 }

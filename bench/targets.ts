@@ -11,8 +11,8 @@ export interface Target {
 }
 
 /**
- * Returns the performance targets of the daemon with their measured figures. A target relative to another server is the
- * quotient of two medians of one run, so that it depends little on the machine.
+ * Returns the performance targets of the daemon with their measured figures. A relative target is the quotient of two
+ * figures of one run, so that it depends little on the machine.
  */
 export function targetsOf({ endpoint, api, starts, jobs, rest }: Results): readonly Target[] {
   const create = endpoint?.load.create;
@@ -66,12 +66,12 @@ export function targetsOf({ endpoint, api, starts, jobs, rest }: Results): reado
     ...jobTargets(jobs, 'Complete'),
     ...jobTargets(jobs, 'Failed'),
     {
-      text: 'CPU at rest of the replica with the Lease, in thousandths of a core',
+      text: 'CPU at rest of the replica with the Lease, in thousandths of a core, the higher turn',
       ...{ bound: 'at most', limit: 3, unit: 'm' },
       found: rest && Math.max(...rest.turns.map(({ withLease }) => withLease.millicores)),
     },
     {
-      text: 'CPU at rest of a replica without the Lease, in thousandths of a core',
+      text: 'CPU at rest of a replica without the Lease, in thousandths of a core, the higher turn',
       ...{ bound: 'at most', limit: 2, unit: 'm' },
       found: rest && Math.max(...rest.turns.map(({ withoutLease }) => withoutLease.millicores)),
     },

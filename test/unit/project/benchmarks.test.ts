@@ -27,6 +27,18 @@ describe('the benchmark program', () => {
     assert.equal(await readDocument('docs/explanation/benchmarks.md'), reportOf(await readResults()));
   });
 
+  it('the benchmark page names the date, the machine and the parts of each run, if its parts are from several runs', () => {
+    const run = { machine: 'one', othersLoad: 0, date: '2026-11-01' };
+    const other = { ...run, machine: 'another', othersLoad: 1 };
+    const text = reportOf({ runs: { endpoint: run, rest: other, jobs: run } });
+    assert.match(text, /^The run of 2026-11-01 used one, two cores, for the parts endpoint, jobs\.$/m);
+    assert.match(
+      text,
+      /^The run of 2026-11-01 used another, two cores, for the parts rest\.\n\n\*\*The machine was not quiet\*\*/m,
+    );
+    assert.match(reportOf({ runs: { endpoint: run, jobs: run } }), /^The run of 2026-11-01 used one, two cores\.$/m);
+  });
+
   it('docs/explanation/benchmarks has an SVG file for each plot of the stored benchmark results', async () => {
     for (const { file } of plotsOf(await readResults())) {
       assert.match(await readFile(projectFile(`docs/explanation/benchmarks/${file}`), 'utf8'), /^<svg /, file);
