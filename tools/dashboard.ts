@@ -1,9 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { createMetrics } from '../src/telemetry/metrics.ts';
-
-/**
- * `npm run dashboard`: writes the Grafana dashboard. Titles and descriptions come from the help texts of the metrics.
- */
+import { readArguments } from './arguments.ts';
 
 export const DASHBOARD = new URL('../manifests/overlays/monitoring/dashboard.json', import.meta.url);
 
@@ -177,4 +174,9 @@ function toPanel(
   };
 }
 
-if (import.meta.main) await writeFile(DASHBOARD, await dashboard());
+if (import.meta.main) {
+  readArguments(`npm run dashboard
+
+Writes the Grafana dashboard. The descriptions of its panels are the help texts of the metrics.`);
+  await writeFile(DASHBOARD, await dashboard());
+}

@@ -1,13 +1,13 @@
+import { readArguments } from './arguments.ts';
 import { ensureBinaries, ensureTool } from './control-plane/binaries.ts';
 import { stderrProgress } from './control-plane/progress.ts';
 import { ensureBaseImages } from './image/base-images.ts';
 import { ensurePauseImage } from './image/images.ts';
 
-/**
- * `npm run test-programs`: builds the programs that the cluster tests and node tests start, in the order of their use.
- * `.ci/run` builds them while the fast tests run. A test waits for a program that is not built yet.
- */
+readArguments(`npm run test-programs
 
+Builds the programs that the cluster tests and node tests start, in the order of their use. A test waits for a program that is
+not built yet.`);
 const progress = stderrProgress();
 await ensureBinaries(['etcd', 'kube-apiserver'], progress);
 await ensureTool('vale', progress);

@@ -121,7 +121,10 @@ export async function parseCommandLine(
   try {
     if (!isForProgram && podNamespace() === undefined) program.error(NO_COMMAND);
     // Commander has a default command too, but it would treat a mistyped subcommand as an argument.
-    await program.parseAsync(isForProgram ? args : [defaultCommand?.name() ?? '', ...args], { from: 'user' });
+    const given = isForProgram ? args : [defaultCommand?.name() ?? '', ...args];
+    // After `help`, commander prints the whole help instead of an error that names the unknown command.
+    const isMistyped = given[0] === 'help' && program.commands.every((command) => command.name() !== given[1]);
+    await program.parseAsync(isMistyped && given.length > 1 ? given.slice(1) : given, { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, output);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { readArguments, usageError } from '../../tools/arguments.ts';
 
 export interface NumberFlag {
   readonly default: number;
@@ -19,19 +19,13 @@ export type FlagValues<F extends Flags> = {
   readonly [Name in keyof F]: F[Name] extends NumberFlag ? number : string;
 };
 
-/**
- * Reads the flags of a test program, each `--name value`.
- *
- * @throws Error with one line for each problem: the flag, the given value and the allowed values.
- */
-export function readFlags<const F extends Flags>(flags: F, argv: readonly string[]): FlagValues<F> {
+/** Reads the flags of a test program, each `--name value`. Exits with code 2 after invalid values. */
+export function readFlags<const F extends Flags>(flags: F, about: string): FlagValues<F> {
+  const lines = Object.entries(flags).map(([name, flag]) => `  --${name}: ${allowedOf(flag)}; default ${flag.default}`);
+  const usage = `${about}\n\n${lines.join('\n')}`;
   const options = Object.fromEntries(Object.keys(flags).map((name) => [name, { type: 'string' as const }]));
-  const { values, tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  const unknown = tokens.flatMap((token) => {
-    if (token.kind === 'positional') return [token.value];
-    return token.kind === 'option' && !(token.name in flags) ? [token.rawName] : [];
-  });
-  const problems = unknown.map((found) => `${found}: unknown flag; valid flags are ${describeFlags(flags)}`);
+  const { values } = readArguments(usage, { options });
+  const problems: string[] = [];
   const read = Object.entries(flags).map(([name, flag]) => {
     const text = values[name] ?? String(flag.default);
     const value = 'allowed' in flag ? textOf(flag, text) : numberOf(flag, text);
@@ -40,7 +34,7 @@ export function readFlags<const F extends Flags>(flags: F, argv: readonly string
     }
     return [name, value];
   });
-  if (problems.length > 0) throw new Error(problems.join('\n'));
+  if (problems.length > 0) usageError(usage, problems.join('\n'));
   return Object.fromEntries(read);
 }
 
@@ -54,8 +48,3 @@ function numberOf({ low, high }: NumberFlag, text: unknown): number | undefined 
 
 const allowedOf = (flag: NumberFlag | TextFlag): string =>
   'allowed' in flag ? flag.what : `a number from ${flag.low} to ${flag.high}`;
-
-export const describeFlags = (flags: Flags): string =>
-  Object.entries(flags)
-    .map(([name, flag]) => `--${name} (${flag.default})`)
-    .join(', ');

@@ -92,7 +92,7 @@ it('npm run demo names KUBEBUILDER_ASSETS, its value and the missing binary if t
 
 it('npm run demo -- --help prints its arguments and starts nothing', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [projectFile('test/demo/main.ts'), '--help']);
-  assert.match(stdout, /^npm run demo -- \[--keep\] \[--with-controller\]\n/);
+  assert.match(stdout, /^npm run demo \[-- --keep --with-controller\]\n/);
   assert.doesNotMatch(stdout, /control plane:/);
 });
 

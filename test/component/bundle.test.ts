@@ -8,7 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SOURCES = ['package.json', 'package-lock.json', 'tsconfig.json', 'src', 'tools/bundle', 'node_modules'];
+const SOURCES = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'src',
+  'tools/arguments.ts',
+  'tools/bundle',
+  'node_modules',
+];
 /** Large files that the build of the bundle does not read. */
 const NOT_NEEDED =
   /\/node_modules\/(?:\.bin|node|typescript|@typescript|@biomejs|@swc|@types|echarts|zrender)(?:\/|$)|\.(?:map|d\.[cm]?ts)$/;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import type { V1Job } from '@kubernetes/client-node';
+import { readArguments } from '../../tools/arguments.ts';
 import { chooseBinaries } from '../../tools/control-plane/binary-source.ts';
 import { createProcessGroup } from '../../tools/control-plane/process-group.ts';
 import { progressOn } from '../../tools/control-plane/progress.ts';
@@ -19,35 +20,19 @@ import {
   title,
 } from './report.ts';
 
-/**
- * `npm run demo` shows on a real API server that the daemon caps a Job. Exits with code 0 only if every expectation
- * held. `--with-controller` also starts the real terraform-controller and applies a Configuration. `--keep` keeps
- * everything running.
- */
-
 const TEAM = 'team-a';
 const CONFIGURATION = 'bucket';
 const print = (...lines: string[]) => process.stdout.write(`${lines.join('\n')}\n`);
 
-const ARGUMENTS = ['--keep', '--with-controller'];
-const isKept = process.argv.includes('--keep');
-const hasController = process.argv.includes('--with-controller');
-if (process.argv.includes('--help')) {
-  print(
-    'npm run demo -- [--keep] [--with-controller]',
-    '',
-    '  --keep             leave the control plane and the daemon running until Ctrl-C',
-    '  --with-controller  add the real terraform-controller, and apply a Configuration',
-  );
-  process.exit(0);
-}
-const unknown = process.argv.slice(2).filter((argument) => !ARGUMENTS.includes(argument));
-if (unknown.length > 0) {
-  print(
-    `npm run demo: ${unknown.join(' ')}: unknown argument; must be ${ARGUMENTS.join(' or ')} (npm run demo -- --keep)`,
-  );
-  process.exit(2);
-}
+const { keep: isKept = false, 'with-controller': hasController = false } = readArguments(
+  `npm run demo [-- --keep --with-controller]
+
+Shows on a real API server that the daemon caps a Job. Exits with code 0 only if all checks passed.
+
+  --keep             leave the control plane and the daemon running until Ctrl-C
+  --with-controller  add the real terraform-controller, and apply a Configuration`,
+  { options: { keep: { type: 'boolean' }, 'with-controller': { type: 'boolean' } } },
+).values;
 
 const start = performance.now();
 print(title('A control plane: etcd and kube-apiserver'));
@@ -66,12 +51,13 @@ try {
   daemon = await startDaemon({ kubeconfig: cluster.daemonKubeconfig });
   const expectations = await show(cluster, daemon);
   if (hasController) expectations.push(await showController(cluster));
-  print(title('What had to hold'), ...expectations.map(describeExpectation));
+  print(title('The checks'), ...expectations.map(describeExpectation));
   const isAllWell = expectations.every(({ holds }) => holds);
   if (!isAllWell) process.exitCode = 1;
   print(
     '',
-    `${isAllWell ? styleText('green', 'All of it held') : styleText('red', 'Not all of it held')}, in ${seconds()}.`,
+    `${isAllWell ? styleText('green', 'All checks passed') : styleText('red', 'A check failed')}, in ${seconds()}.`,
+    ...(isKept ? [] : ['Next: npm run demo -- --keep to look around, or docs/how-to/install.md.']),
   );
   if (isKept) await keep(cluster, daemon);
 } finally {
@@ -105,7 +91,7 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
   const storedTerraform = await createOnceCapped(cluster, terraform);
   const storedPlain = await cluster.createJob(plain);
   print(title('A Job of terraform-controller'), ...describeJob(terraform, storedTerraform));
-  print(title('A Job of somebody else'), ...describeJob(plain, storedPlain));
+  print(title('A Job that no rule matches'), ...describeJob(plain, storedPlain));
 
   const logged = daemon.lines.find(
     ({ message, name }) => message === 'admission request patched' && name === terraform.metadata?.name,
@@ -125,7 +111,7 @@ async function show(cluster: Cluster, daemon: Daemon): Promise<Expectation[]> {
     },
     { text: 'the daemon logged it with namespace and name', holds: logged?.namespace === TEAM },
     {
-      text: 'the other Job is stored as it came, and the endpoint was not asked about it',
+      text: 'the other Job is stored unchanged, and the API server has not called the endpoint for it',
       holds:
         storedPlain.spec?.backoffLimit === plain.spec?.backoffLimit &&
         !daemon.lines.some(({ name, uid }) => uid !== undefined && name === plain.metadata?.name),
@@ -175,7 +161,7 @@ async function isVerified(daemon: Daemon, caBundle: string | undefined): Promise
 async function keep(cluster: Cluster, daemon: Daemon): Promise<void> {
   const { probesPort } = await daemon.line('ready');
   print(
-    title('Left up. To look around, with a kubectl of yours:'),
+    title('It keeps running. To look around, with a kubectl of yours:'),
     `  export KUBECONFIG=${cluster.kubeconfig}`,
     `  kubectl -n ${TEAM} get jobs -o custom-columns=NAME:.metadata.name,LIMIT:.spec.backoffLimit`,
     '  kubectl -n vela-system describe secret terraform-job-webhook-cert',

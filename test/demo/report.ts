@@ -41,7 +41,7 @@ export function describeRegistration({ metadata, webhooks }: V1MutatingWebhookCo
 
 export function describeJob(sent: V1Job, stored: V1Job): string[] {
   const change = (name: string, before: unknown, after: unknown) =>
-    `    ${name.padEnd(14)} ${before}${before === after ? '  (as it came)' : styleText('green', `  ->  ${after}`)}`;
+    `    ${name.padEnd(14)} ${before}${before === after ? '  (unchanged)' : styleText('green', `  ->  ${after}`)}`;
   return [
     `  ${stored.metadata?.namespace}/${stored.metadata?.name}`,
     change('backoffLimit', sent.spec?.backoffLimit, stored.spec?.backoffLimit),

@@ -1,17 +1,18 @@
-import { parseArgs } from 'node:util';
+import { readArguments, usageError } from '../../tools/arguments.ts';
 import { BATCH, fuzz, type Tally } from './target.ts';
 import { targets } from './targets.ts';
 import { startWatchdog } from './watchdog.ts';
 
-const HELP = `Feeds everything that reads foreign input with what is made to hurt.
+const HELP = `npm run fuzz [-- OPTIONS]
 
-  npm run fuzz -- [--minutes N] [--seed S] [--target NAME]…
+Sends hostile input to each parser that reads what a client or a user has written.
 
-  --minutes  how long in all, shared by the targets (default: 1)
-  --seed     where the inputs begin; one that was printed with a finding comes upon it at once (default: by chance)
-  --target   one of them alone, may be given again: ${Object.keys(targets).join(', ')}
+  --minutes N    total time, shared by the targets (default: 1)
+  --seed S       first seed; the seed of a printed finding reproduces it (default: random)
+  --target NAME  only this target; repeatable: ${Object.keys(targets).join(', ')}
+  --help         print this text
 
-Ends with 1 where something was found, with 2 where it was called wrongly.
+Exit codes: 0 no finding, 1 a finding or a crash, 2 usage error.
 `;
 
 /** Maximum CPU time for one input: the default webhook timeout of the daemon. */
@@ -32,21 +33,20 @@ interface Sum {
 const say = (text: string) => process.stdout.write(`${text}\n`);
 
 function readOptions() {
-  const { values } = parseArgs({
+  const { values } = readArguments(HELP, {
     options: {
       minutes: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
       target: { type: 'string', multiple: true, default: Object.keys(targets) },
-      help: { type: 'boolean', default: false },
     },
   });
   const [ms, seed] = [Number(values.minutes) * 60_000, Number(values.seed)];
   const unknown = values.target.filter((name) => !Object.hasOwn(targets, name));
-  if (!(ms > 0)) throw new Error(`--minutes: invalid value ${values.minutes}: must be a number above 0`);
-  if (!Number.isInteger(seed)) throw new Error(`--seed: invalid value ${values.seed}: must be a whole number`);
+  if (!(ms > 0)) usageError(HELP, `--minutes: invalid value ${values.minutes}: must be a number above 0`);
+  if (!Number.isInteger(seed)) usageError(HELP, `--seed: invalid value ${values.seed}: must be a whole number`);
   if (unknown.length > 0)
-    throw new Error(`--target: invalid value ${unknown}: must be one of ${Object.keys(targets).join(', ')}`);
-  return { ms, seed, names: values.target, isHelp: values.help };
+    usageError(HELP, `--target: invalid value ${unknown}: must be one of ${Object.keys(targets).join(', ')}`);
+  return { ms, seed, names: values.target };
 }
 
 /** Runs one target once and prints its findings at once. */
@@ -110,11 +110,4 @@ async function run({ ms, seed, names }: ReturnType<typeof readOptions>): Promise
   return findings === 0 ? 0 : 1;
 }
 
-try {
-  const options = readOptions();
-  if (options.isHelp) say(HELP);
-  else process.exitCode = await run(options);
-} catch (error) {
-  process.stderr.write(`${(error as Error).stack}\n${HELP}`);
-  process.exitCode = 2;
-}
+process.exitCode = await run(readOptions());

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
 import type { InspectionReport } from '../../src/commands/inspect/report.ts';
 import { reportHtml } from '../../src/commands/inspect/report-html.ts';
+import { readArguments } from '../../tools/arguments.ts';
 import { noBrowser, startBrowser } from '../support/page/browser.ts';
 import { sampleReports } from '../support/page/sample-reports.ts';
 
-/** `npm run page`: makes the pictures of the page of `inspect` in docs/reference. */
+readArguments(`npm run page
+
+Makes the pictures of the page of inspect in docs/reference.`);
 
 const WIDTH = 920;
 const MARGIN = 24;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Job } from '@kubernetes/client-node';
+import { readArguments } from '../../tools/arguments.ts';
 import { recordedJob } from '../support/builders/recorded-jobs.ts';
 import { startAdmissionStream } from '../support/chaos/admission-stream.ts';
 import { startCluster } from '../support/cluster/cluster.ts';
@@ -9,11 +10,6 @@ import { type Daemon, startDaemon } from '../support/cluster/daemon.ts';
 import { asTheImage } from '../support/cluster/image-entrypoint.ts';
 import { createManyJobs } from '../support/cluster/many-jobs.ts';
 import { eventually } from '../support/eventually.ts';
-
-/**
- * `npm run sizing` prints the table of docs/how-to/sizing.md: memory and CPU of one replica. It takes about three
- * minutes.
- */
 
 const WINDOW_MS = 20_000;
 const SAMPLE_MS = 500;
@@ -31,11 +27,9 @@ interface Row {
   readonly cpu: number;
 }
 
-const given = process.argv.slice(2);
-if (given.length > 0) {
-  process.stderr.write(`npm run sizing: ${given.join(' ')}: unknown argument; npm run sizing has no arguments\n`);
-  process.exit(2);
-}
+readArguments(`npm run sizing
+
+Prints the table of docs/how-to/sizing.md: memory and CPU of one replica. Takes about three minutes.`);
 
 const cluster = await startCluster();
 try {

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { readArguments, usageError } from '../../tools/arguments.ts';
 import { allVersions, ensureOlderBinaries } from '../../tools/control-plane/binaries.ts';
 import { minorOf, readGoModule } from '../../tools/control-plane/go-module.ts';
 import { stderrProgress } from '../../tools/control-plane/progress.ts';
@@ -16,12 +17,6 @@ import {
   supportSentence,
   withSentence,
 } from './support-table.ts';
-
-/**
- * `npm run test:versions` runs the cluster tests with each Kubernetes version that has a go.mod. It writes the results
- * to docs/reference/versions.md and the tested versions to the README. `npm run test:versions -- 1.30 1.32` tests only
- * these versions and keeps the other rows.
- */
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -113,15 +108,13 @@ async function runFile(file: string, variables: Readonly<Record<string, string>>
 }
 
 const all = await allVersions();
-const asked = process.argv.slice(2);
+const usage = `npm run test:versions [-- VERSION…]
+
+Runs the cluster tests with each Kubernetes version that has a go.mod: ${[...all.keys()].join(', ')}. Writes the results
+to docs/reference/versions.md, and the tested versions to the README. With versions, it tests only these, and keeps the other rows.`;
+const { positionals: asked } = readArguments(usage, { allowPositionals: true });
 const unknown = asked.filter((minor) => !all.has(minor));
-if (unknown.length > 0) {
-  const allowed = [...all.keys()].join(', ');
-  process.stderr.write(
-    `npm run test:versions: invalid version ${unknown.join(' ')}: must be one of ${allowed}; no argument tests all\n`,
-  );
-  process.exit(2);
-}
+if (unknown.length > 0) usageError(usage, `version: invalid value ${JSON.stringify(unknown.join(' '))}`);
 for (const minor of asked.length === 0 ? all.keys() : asked) {
   const row = await tryVersion(minor);
   const { version, passed, failed, skipped } = row;

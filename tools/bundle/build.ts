@@ -1,9 +1,12 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { readArguments } from '../arguments.ts';
 import { LOWEST_NODE } from './node-versions.ts';
 import { alias, assertRulesInUse, plugins } from './slim.ts';
 
-/** `npm run build`: bundles the daemon and its dependencies into one file that Node.js runs without node_modules. */
+readArguments(`npm run build
+
+Bundles the daemon and its dependencies into one file that Node.js runs without node_modules.`);
 
 const { major, minor } = LOWEST_NODE;
 

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readArguments } from '../arguments.ts';
 
-/**
- * `npm run sbom`, after `npm run build`: writes the packages of the bundle as CycloneDX (`dist/sbom.cdx.json`) and the
- * licence texts that must be shipped (`dist/third-party-licenses.txt`). The same lock file and npm version give the
- * same bytes.
- */
+readArguments(`npm run sbom, after npm run build
+
+Writes the packages of the bundle as CycloneDX (dist/sbom.cdx.json) and the licence texts that must be shipped
+(dist/third-party-licenses.txt). The same lock file and npm version give the same bytes.`);
 
 /** The fields of CycloneDX that are used here. */
 interface Sbom {

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { readArguments } from '../arguments.ts';
 import { ensureBinaries } from './binaries.ts';
 import { chooseBinaries } from './binary-source.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -36,13 +37,10 @@ async function until(signal: AbortSignal, failed: Promise<string>): Promise<void
   }
 }
 
+readArguments(`npm run control-plane
+
+Starts etcd, kube-apiserver and kube-controller-manager until Ctrl-C, and prints an export line for KUBECONFIG.`);
 const progress = stderrProgress();
-const given = process.argv.slice(2);
-if (given.length > 0) {
-  progress(`npm run control-plane: unknown argument ${JSON.stringify(given.join(' '))}; the command has no arguments`);
-  progress('It starts etcd, kube-apiserver and kube-controller-manager, and prints an export line for KUBECONFIG.');
-  process.exit(2);
-}
 const interruption = new AbortController();
 interruption.signal.addEventListener('abort', () => progress('stopping'));
 // `on`, not `once`: npm and the terminal can both forward the same Ctrl-C.

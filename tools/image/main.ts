@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { parseArgs } from 'node:util';
 import packageJson from '../../package.json' with { type: 'json' };
+import { readArguments, usageError } from '../arguments.ts';
 
 /** `npm run image`: builds the image with buildah, podman or docker, the first that works. */
 
@@ -29,32 +29,19 @@ function fail(problem: string): never {
   process.exit(2);
 }
 
-function readArguments() {
-  const one = { type: 'string' } as const;
-  const options = { engine: one, 'build-base': one, 'run-base': one, npmrc: one, ca: one } as const;
-  try {
-    return parseArgs({
-      options: { ...options, tag: { type: 'string', multiple: true }, help: { type: 'boolean' } },
-      allowPositionals: true,
-      tokens: true,
-    });
-  } catch (error) {
-    return fail(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-  }
-}
-
-const { values, positionals, tokens } = readArguments();
-if (values.help) {
-  process.stdout.write(USAGE);
-  process.exit(0);
-}
+const one = { type: 'string' } as const;
+const { values, positionals, tokens } = readArguments(USAGE, {
+  options: { engine: one, 'build-base': one, 'run-base': one, npmrc: one, ca: one, tag: { ...one, multiple: true } },
+  allowPositionals: true,
+  tokens: true,
+});
 
 const [end] = tokens.filter(({ kind }) => kind === 'option-terminator');
 const stray = tokens.flatMap((token) =>
   token.kind === 'positional' && token.index < (end?.index ?? Number.POSITIVE_INFINITY) ? token.value : [],
 );
 if (stray.length > 0)
-  fail(`unknown argument ${JSON.stringify(stray.join(' '))}; arguments for ENGINE come after --\n\n${USAGE}`);
+  usageError(USAGE, `unknown argument ${JSON.stringify(stray.join(' '))}; arguments for ENGINE come after --`);
 
 /** Reports whether the engine works. A docker client without a running engine is installed, but its `info` fails. */
 const works = (engine: string) => spawnSync(engine, ['info'], { stdio: 'ignore' }).status === 0;

@@ -1,10 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ADDON, addonFiles } from '../addon/addon.ts';
+import { readArguments } from '../arguments.ts';
 import { CHART, chartFiles } from '../chart/chart.ts';
 import { INSTALL, installManifest } from './kustomize.ts';
 
-/** `npm run manifests`: writes manifests/install.yaml from the base, and the generated files of the chart and the addon. */
+readArguments(`npm run manifests
+
+Writes manifests/install.yaml from the base, and the generated files of the chart and the addon.`);
 await writeFile(INSTALL, await installManifest());
 await writeFiles(CHART, await chartFiles());
 await writeFiles(ADDON, await addonFiles());

@@ -65,6 +65,7 @@ describe('the command line', () => {
       'a mistyped flag of a subcommand': [['rotate', '--timout', '5m'], /^\(Did you mean --timeout\?\)$/m],
       'a flag of another command': [['policy', '--heal=off'], /'--heal=off'\n\(--help/],
       'an unknown command': [['xyz'], /^error: unknown command 'xyz'\n\(--help/m],
+      'help and an unknown command': [['help', 'xyz'], /^error: unknown command 'xyz'\n\(--help/m],
       'a mistyped command': [['inspct'], /^error: unknown command 'inspct'\n\(Did you mean inspect\?\)$/m],
       'no command': [[], NO_COMMAND],
       'a flag and no command': [['--namespace=a'], NO_COMMAND],
