@@ -7,6 +7,7 @@ import { rotated, spreadOf } from '../../../bench/figures.ts';
 import { plotsOf, toSvg } from '../../../bench/plots.ts';
 import { reportOf } from '../../../bench/report.ts';
 import { readResults } from '../../../bench/results.ts';
+import { targetTable } from '../../../bench/tables.ts';
 import { isMet, targetsOf } from '../../../bench/targets.ts';
 import { allowReasons, decide } from '../../../src/policy/decide.ts';
 import { terraformPolicy } from '../../../src/policy/policy.ts';
@@ -115,8 +116,9 @@ describe('the figures of the benchmark', () => {
     assert.deepEqual(rotated(['a', 'b', 'c'], 4), ['b', 'c', 'a']);
   });
 
-  it('a missing benchmark figure meets no target', () => {
+  it('a missing benchmark figure meets no target, and is not in the table', () => {
     for (const target of targetsOf({})) assert.equal(isMet(target), false, target.text);
+    assert.doesNotMatch(targetTable({}), /missed/);
   });
 
   it('a benchmark figure at the limit meets the target; one beyond it does not', () => {
