@@ -48,9 +48,12 @@ describe('the backstop', { timeout: 300_000 }, () => {
     };
     change(version('1'), 'ADDED');
     await eventually(() => assert.deepEqual(seen.failedApplies, { 'team-a': 1 }));
-    assert.deepEqual(
-      configurations.events.map(({ event }) => event.name),
-      ['apply-failed.j-1'],
+    // The Job counts before its Event is written.
+    await eventually(() =>
+      assert.deepEqual(
+        configurations.events.map(({ event }) => event.name),
+        ['apply-failed.j-1'],
+      ),
     );
     change(version('2'), 'DELETED');
     assert.deepEqual(seen.failedApplies, {});
