@@ -5,6 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const BEAT_MS = 2_000;
 const ABANDONED_MS = 20_000; // ten times the interval at which a running owner touches the folder
 const ASK_AGAIN_MS = 1_000;
+/**
+ * Number of checks in a row in which a folder must look abandoned. After a pause of the whole machine each folder does,
+ * until its owner touches it again.
+ */
+const ABANDONED_CHECKS = 3;
 
 export interface BuildFolderOptions {
   /** Called each second while another process owns the folder. */
@@ -27,7 +32,10 @@ export async function inBuildFolder(
 ): Promise<void> {
   const folder = join(parent, 'building');
   await mkdir(parent, { recursive: true });
+  let abandoned = 0;
   for (let waited = 0; !(await isClaimed(folder)); waited += ASK_AGAIN_MS) {
+    abandoned = (await isUntouched(folder)) ? abandoned + 1 : 0;
+    if (abandoned === ABANDONED_CHECKS) await removeAbandoned(folder);
     onWait(waited / 1000);
     await sleep(ASK_AGAIN_MS, undefined, signal && { signal });
   }
@@ -45,23 +53,30 @@ async function isClaimed(folder: string): Promise<boolean> {
     await mkdir(folder);
     return true;
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
+    if (hasCode(error, 'EEXIST')) return false;
+    throw error;
   }
-  try {
-    const { mtimeMs } = await stat(folder);
-    if (Date.now() - mtimeMs > ABANDONED_MS) await removeAbandoned(folder);
-  } catch (error) {
-    // The folder is missing (ENOENT) if its owner has finished, or if another waiting process has removed it as
-    // abandoned.
-    if (!hasCode(error, 'ENOENT')) throw error;
-  }
-  return false;
+}
+
+/** The folder is missing if its owner has finished, or if another waiting process has removed it as abandoned. */
+async function isUntouched(folder: string): Promise<boolean> {
+  const found = await unlessMissing(stat(folder));
+  return found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS;
 }
 
 async function removeAbandoned(folder: string): Promise<void> {
   const grave = `${folder}-abandoned-${process.pid}`;
-  await rename(folder, grave);
+  await unlessMissing(rename(folder, grave));
   await rm(grave, { recursive: true, force: true });
+}
+
+async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
 }
 
 function hasCode(error: unknown, code: string): boolean {

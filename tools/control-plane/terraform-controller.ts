@@ -22,7 +22,12 @@ const CRDS = ['configurations.terraform.core.oam.dev', 'providers.terraform.core
 /** Creates or updates the CustomResourceDefinitions of terraform-controller. Resolves when the API server serves them. */
 export async function applyTerraformCrds({ version, kubeconfig }: TerraformControllerOptions): Promise<void> {
   await kubectl(kubeconfig, ['apply', '-f', join(await toolSources(version), 'chart', 'crds')]);
-  await kubectl(kubeconfig, ['wait', '--for=condition=Established', ...CRDS.map((name) => `crd/${name}`)]);
+  await kubectl(kubeconfig, [
+    'wait',
+    '--timeout=2m',
+    '--for=condition=Established',
+    ...CRDS.map((name) => `crd/${name}`),
+  ]);
   // An API server answers 429 until its cache of the kind is ready, and kubectl then repeats the list.
   await kubectl(kubeconfig, ['get', '--all-namespaces', CRDS.join(',')]);
 }

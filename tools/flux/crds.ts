@@ -15,6 +15,6 @@ export async function applyFluxCrds(kubeconfig: string): Promise<void> {
     const folder = await moduleFolder(await readGoModule(import.meta.dirname, path), path);
     const file = join(folder, 'config', 'crd', 'bases', name);
     await kubectl(kubeconfig, ['apply', '--server-side', '-f', file]);
-    await kubectl(kubeconfig, ['wait', '--for=condition=Established', '-f', file]);
+    await kubectl(kubeconfig, ['wait', '--timeout=2m', '--for=condition=Established', '-f', file]);
   }
 }
