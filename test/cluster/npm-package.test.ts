@@ -82,7 +82,7 @@ describe('the npm package, installed in an empty folder', () => {
       command: async (flags) => [node, program, ...flags],
     });
     await daemon.line('ready');
-    assert.match(await npx('check', '--wait=30s'), /^verdict: passed/m);
+    assert.match(await npx('check', '--wait=2m'), /^verdict: passed/m);
     assert.match(
       await npx('inspect', `--service-port=${daemon.port}`, `--address=localhost:${daemon.port}`),
       /^verdict: healthy$/m,

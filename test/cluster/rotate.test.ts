@@ -60,9 +60,10 @@ describe('terraform-daemon rotate', () => {
   });
 
   it('rotate --ca rotates the CA and prints each phase', async () => {
-    await start();
+    // Much longer than the pause between two polls of the command, so that a slow command sees a phase too.
+    await start('4s');
     const before = await fingerprints();
-    const { exitCode, stdout } = await rotate('--ca');
+    const { exitCode, stdout } = await rotate('--ca', '--settle-time=4s');
     assert.equal(exitCode, 0, stdout);
     const after = await fingerprints();
     for (const [index, fingerprint] of after.entries()) assert.notEqual(fingerprint, before[index]);
