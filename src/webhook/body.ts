@@ -81,11 +81,12 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
 
   /**
    * Reads a body with event listeners, because an async iterator would add a tenth to the time of an admission request.
+   * Settles with the bytes and not with what they contain, because the listeners hold the result as long as the request.
    */
-  function read(request: IncomingMessage, settle: (body: Body) => void): void {
+  function read(request: IncomingMessage, settle: (body: Held | Refusal) => void): void {
     const mostBytes = Math.min(MOST_BYTES, lengthOf(request) ?? MOST_BYTES);
     const body: Held = { mostBytes, first: undefined, bytes: NOTHING, length: 0, isDropped: false };
-    const end = (result: Body): void => {
+    const end = (result: Held | Refusal): void => {
       bodies.delete(body);
       settle(result);
     };
@@ -98,18 +99,21 @@ export function createBodyReader(): (request: IncomingMessage) => Promise<Body> 
     };
     // A busy endpoint answers 503 only after the last byte, because a client that is still sending could miss the
     // response and its `Retry-After`.
-    const onEnd = (): void => end(body.isDropped ? busy : parse(body));
+    const onEnd = (): void => end(body.isDropped ? busy : body);
     request.on('data', onData);
     request.once('end', onEnd);
     // Node.js also emits `error` if the client disconnects.
     request.once('error', (error) => end({ status: 400, problem: messageOf(error) }));
   }
 
-  return (request) => {
+  return async (request) => {
     const refusal = refusalByHeaders(request);
-    if (refusal === undefined) return new Promise((resolve) => read(request, resolve));
-    request.resume();
-    return Promise.resolve(refusal);
+    if (refusal !== undefined) {
+      request.resume();
+      return refusal;
+    }
+    const body = await new Promise<Held | Refusal>((resolve) => read(request, resolve));
+    return 'problem' in body ? body : parse(body);
   };
 }
 
