@@ -198,7 +198,8 @@ const currentOf = ({ set, decision }: SecretFindings): CurrentCertificates | und
     serving: set.serving,
     caBundle: set.caBundle,
     own: set.caBundle,
-    waiting: waitingAuthority(set),
+    // The step `adopt` begins the phase `publishing`.
+    waiting: decision.action === 'adopt' ? set.ca.certificate : waitingAuthority(set),
     former: set.former,
     until: decision.action === 'keep' ? decision.until : undefined,
   };

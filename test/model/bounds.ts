@@ -1,4 +1,4 @@
-/** A fault. Each one in a history costs one of `Bounds.faults`. */
+/** A fault. */
 export const faultKinds = [
   'crash',
   'call-fails',
@@ -22,15 +22,15 @@ export interface Bounds {
   readonly start: 'empty' | 'rest';
   /** The values that users give to the annotation `rotate` in one history, in this order. */
   readonly asks: readonly ('ca' | 'serving')[];
-  /** Maximum number of faults in one history. */
-  readonly faults: number;
+  /** Maximum number of faults in one history; `each`: each kind can happen once. */
+  readonly faults: number | 'each';
   readonly kinds: readonly FaultKind[];
   readonly settle: number;
   /** Ticks after which each API server has loaded a change of the registration. */
   readonly lag: number;
   /** Ticks after which a replica that is cut off reaches the API servers again. */
   readonly longestCut: number;
-  /** By how many ticks the clock of the first replica can be ahead. */
+  /** By how many ticks the clock of one replica can be ahead. */
   readonly clocks: readonly number[];
   /** Whether each replica acts as the holder of the Lease, or none does. */
   readonly isLeaseHolder: boolean;
@@ -39,6 +39,11 @@ export interface Bounds {
    * present: until the settle time has passed, API servers may refuse it.
    */
   readonly exceptsStart: boolean;
+  /**
+   * Whether the Secret and the CA bundle are never destroyed together: of each CA that a called replica needs, other
+   * writers leave one of the two.
+   */
+  readonly exceptsDestruction: boolean;
 }
 
 const usual: Bounds = {
@@ -54,6 +59,7 @@ const usual: Bounds = {
   clocks: [0],
   isLeaseHolder: true,
   exceptsStart: false,
+  exceptsDestruction: false,
 };
 
 export const boundsOf = (changed: Partial<Bounds> = {}): Bounds => ({ ...usual, ...changed });

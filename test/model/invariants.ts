@@ -15,8 +15,8 @@ export function violationOf(world: World, state: State): string | undefined {
 }
 
 /**
- * Returns why an API server refuses the replica. A replica that began with a certificate that an API server refuses
- * (`Replica.begunFor`) is excepted for a settle time.
+ * Returns why an API server refuses the replica. A replica that became ready with a certificate that an API server
+ * refused (`Replica.begunFor`) is excepted for a settle time.
  */
 function refusalOf(world: World, state: State, index: number): string | undefined {
   const { isCalled, presented, begunFor } = world.replicaAt(state, index) ?? {};

@@ -5,12 +5,13 @@ import { explore } from './explorer.ts';
 import { createWorld } from './world.ts';
 
 describe('the known limits of the rotation', () => {
-  const settle = 4;
   const limits = {
     'API servers refuse a replica that is cut off from them for more than two settle times and still called': {
       kinds: ['cut-off'],
-      settle,
-      longestCut: 2 * settle + 1,
+      settle: 2,
+      lag: 1,
+      apiServers: 1,
+      longestCut: 5,
     },
     'API servers refuse a replica that starts within the settle time of a lost CA, before another replica has stored its certificate':
       { kinds: ['secret-deleted', 'crash'], faults: 2, asks: [] },

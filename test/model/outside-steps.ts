@@ -2,13 +2,13 @@ import { PHASE, ROTATE } from '../../src/certs/secret-annotations.ts';
 import type { Bounds, FaultKind } from './bounds.ts';
 import { type Objects, sorted } from './replica.ts';
 import type { State, States, Step } from './state.ts';
-import { FOREIGN } from './symbols.ts';
+import { authorityOf, FOREIGN } from './symbols.ts';
 
 const EMPTIED = '""';
 
 /** Returns the functions for the steps of API servers, of users, and of other writers of the objects. */
 export function createOutsideSteps(bounds: Bounds, states: States) {
-  const { registrationOf, textOf, objectsOf, secretOf, withRegistration, written, may, fault } = states;
+  const { replicaAt, registrationOf, textOf, objectsOf, secretOf, withRegistration, written, may, fault } = states;
 
   function apiServerSteps(state: State): Step[] {
     const { versions, at } = registrationOf(state);
@@ -36,6 +36,14 @@ export function createOutsideSteps(bounds: Bounds, states: States) {
     return [{ label: 'a backup of the Secret is taken', state: { ...state, backup: state.secret } }];
   }
 
+  /** Whether the Secret or the registration has the CA of each certificate that API servers must verify. */
+  function keepsTrust(state: State): boolean {
+    const { registration } = objectsOf(state);
+    const left = `${secretOf(state)?.data['ca.crt']} ${registration}`;
+    const called = state.replicas.map((_, index) => replicaAt(state, index)).filter((replica) => replica?.isCalled);
+    return called.every((replica) => left.includes(authorityOf(replica?.presented ?? '')));
+  }
+
   /** Steps of other writers of the Secret and of the registration. */
   function outsideSteps(state: State): Step[] {
     const { secret, registration } = objectsOf(state);
@@ -60,10 +68,11 @@ export function createOutsideSteps(bounds: Bounds, states: States) {
     ];
     return all
       .filter(([kind, isPossible]) => isPossible && may(state, kind))
-      .map(([, , label, changed]) => ({
+      .map(([kind, , label, changed]) => ({
         label,
-        state: fault(written(state, { secret, registration, ...changed }, true)),
-      }));
+        state: fault(written(state, { secret, registration, ...changed }, true), kind),
+      }))
+      .filter((step) => !bounds.exceptsDestruction || keepsTrust(step.state));
   }
   return { apiServerSteps, userSteps, backupSteps, outsideSteps };
 }

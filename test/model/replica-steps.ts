@@ -30,10 +30,10 @@ export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }
   }
 
   const turns = new Map<string, Turn>();
-  async function turn(state: State, index: number, fate: Fate): Promise<Turn> {
+  async function turn(state: State, index: number, fates: readonly Fate[]): Promise<Turn> {
     const objects = objectsOf(state);
     const free = unused(state);
-    const key = [state.replicas[index], state.secret, objects.registration, fate, free.key].join();
+    const key = [state.replicas[index], state.secret, objects.registration, fates, free.key].join();
     const known = turns.get(key);
     if (known) return known;
     // A symbol that was only ever renamed to has no certificate yet.
@@ -43,7 +43,7 @@ export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }
       authority: () => symbols.pair(free.authority),
       serving: (_, { certificate }) => symbols.pair(free.serving(symbols.symbolOf(certificate))),
     };
-    const result = await act(replicaAt(state, index) as Replica, objects, { fate, issuer });
+    const result = await act(replicaAt(state, index) as Replica, objects, { fates, issuer });
     turns.set(key, result);
     return result;
   }
@@ -87,7 +87,7 @@ export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }
         label: `${nameOf(index)} reads the ${what}`,
         state: withReplica(state, index, { ...replica, reads: { ...reads, [next]: done } }),
       },
-      ...(may(state, 'call-fails') ? [{ label, state: fault(failing) }] : []),
+      ...(may(state, 'call-fails') ? [{ label, state: fault(failing, 'call-fails') }] : []),
     ];
   }
 
@@ -101,39 +101,45 @@ export function createReplicaSteps(bounds: Bounds, { states, symbols, replicas }
       const next = { ...reached, dueIn: Math.min(replica.dueIn, 1) };
       steps.push({ label: `${name} reaches the API servers again`, state: withReplica(state, index, next) });
     } else if (may(state, 'cut-off')) {
-      const next = fault(withReplica(state, index, { ...replica, cutFor: 0 }));
+      const next = fault(withReplica(state, index, { ...replica, cutFor: 0 }), 'cut-off');
       steps.push({ label: `${name} is cut off from the API servers`, state: next });
     }
-    if (may(state, 'crash')) steps.push({ label: `${name} crashes`, state: fault(withReplica(state, index, null)) });
+    if (may(state, 'crash')) {
+      steps.push({ label: `${name} crashes`, state: fault(withReplica(state, index, null), 'crash') });
+    }
     const clocks = may(state, 'clock-step') ? bounds.clocks.filter((clock) => clock !== replica.clock) : [];
     for (const clock of clocks) {
-      const next = fault(withReplica(state, index, { ...replica, clock }));
+      const next = fault(withReplica(state, index, { ...replica, clock }), 'clock-step');
       steps.push({ label: `the clock of ${name} is set ${clock} ticks ahead`, state: next });
     }
     return steps;
   }
 
-  /** Returns the replica, marked if it begins with a certificate that an API server refuses now or may refuse later. */
+  /** Returns the replica, marked if it becomes ready with a certificate that an API server refuses now or may refuse later. */
   function begun(state: State, before: Replica, after: Replica | null): Replica | null {
-    if (!bounds.exceptsStart || before.phase !== 'starting' || after?.presented === undefined) return after;
-    const { presented } = after;
+    if (!bounds.exceptsStart || before.isCalled || !after?.isCalled) return after;
+    const { presented = '' } = after;
     const isRefused = registrationOf(state).versions.some((version) => refuses(version, presented));
-    return presented !== before.presented && isRefused ? { ...after, begunFor: 0 } : after;
+    return isRefused ? { ...after, begunFor: 0 } : after;
   }
 
+  /**
+   * Each write of a turn can fail, and the process can crash before and after it. Calls that fail in one turn are one
+   * fault, because they have one cause. The daemon writes a second time only if the first write failed.
+   */
   async function turnSteps(state: State, index: number, replica: Replica): Promise<Step[]> {
-    const { cutFor } = replica;
-    const take = async (fate: Fate) => {
-      const result = await turn(state, index, fate);
+    const steps: Step[] = [];
+    async function take(...chosen: readonly Fate[]): Promise<void> {
+      const kinds = [...new Set(chosen.map((fate) => kindOf[fate]))];
+      if (!may(state, ...kinds)) return;
+      const result = await turn(state, index, chosen);
       const after = begun(state, replica, result.replica);
       const next = withReplica(written(state, result.objects, false), index, after);
-      return { hasWritten: result.hasWritten, label: `${nameOf(index)} ${describe(result, fate)}`, state: next };
-    };
-    if (cutFor !== undefined) return [await take('refused')];
-    const done = await take('done');
-    const faulty = fates.filter((fate) => done.hasWritten && fate !== 'done' && may(state, kindOf[fate]));
-    const others = await Promise.all(faulty.map(take));
-    return [done, ...others.map((step) => ({ ...step, state: fault(step.state) }))];
+      steps.push({ label: `${nameOf(index)} ${describe(result.writes, chosen)}`, state: fault(next, ...kinds) });
+      if (result.writes > chosen.length) for (const fate of fates) await take(...chosen, fate);
+    }
+    await take();
+    return steps;
   }
   return replicaSteps;
 }
@@ -145,9 +151,15 @@ const kindOf = {
   'crash-after': 'crash',
 } as const;
 
-function describe({ hasWritten, replica }: Turn, fate: Fate): string {
-  if (replica === null) return fate === 'crash-before' ? 'crashes before its write' : 'crashes after its write';
-  if (!hasWritten) return 'ends its turn without a write';
-  if (fate === 'done') return 'writes';
-  return fate === 'refused' ? 'tries to write, and fails' : 'writes, and gets no answer';
+const labelOf = {
+  refused: 'tries to write, and fails',
+  unanswered: 'writes, and gets no answer',
+  'crash-before': 'crashes before its write',
+  'crash-after': 'crashes after its write',
+} as const;
+
+function describe(writes: number, chosen: readonly Fate[]): string {
+  if (writes === 0) return 'ends its turn without a write';
+  const labels = chosen.map((fate) => labelOf[fate]);
+  return [...labels, ...(writes > chosen.length ? ['writes'] : [])].join('; then it ');
 }

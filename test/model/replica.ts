@@ -56,7 +56,7 @@ export interface Replica {
   readonly isCalled: boolean;
   /** The symbol of the serving certificate that the endpoint presents. */
   readonly presented?: string | undefined;
-  /** Ticks since the replica began with a certificate that an API server refused; at most the settle time. */
+  /** Ticks since the replica became ready with a certificate that an API server refused; at most the settle time. */
   readonly begunFor?: number | undefined;
   /** For how many ticks no API server could be reached; `undefined` if they can be reached. */
   readonly cutFor?: number | undefined;
@@ -65,15 +65,16 @@ export interface Replica {
 /** Whether the replica has begun a pass. */
 export const isInPass = (replica: Replica | null): boolean => replica !== null && Object.keys(replica.reads).length > 0;
 
-/** What happens to the first write of a turn. */
-export const fates = ['done', 'refused', 'unanswered', 'crash-before', 'crash-after'] as const;
+/** What can happen to a write, other than that it is done. */
+export const fates = ['refused', 'unanswered', 'crash-before', 'crash-after'] as const;
 export type Fate = (typeof fates)[number];
 
 /** The result of a turn. `replica`: `null` if the process has crashed. */
 export interface Turn {
   readonly replica: Replica | null;
   readonly objects: Objects;
-  readonly hasWritten: boolean;
+  /** How many writes were tried. */
+  readonly writes: number;
 }
 
 class Crash extends Error {}
@@ -157,11 +158,11 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder }:
   async function act(
     replica: Replica,
     objects: Objects,
-    how: { readonly fate: Fate; readonly issuer: Issuer },
+    how: { readonly fates: readonly Fate[]; readonly issuer: Issuer },
   ): Promise<Turn> {
     const logic = createCertificateLogic(config.certificates, how.issuer);
     const stores = await storesOf(objects);
-    const { secrets, registrations, hasWritten } = fated(stores, how.fate);
+    const { secrets, registrations, writes } = fated(stores, how.fates);
     const memory = lift<Memory>(replica.memory);
     const observed = observedBy(replica);
     const plan = limit(createDecide(config, logic)(observed, memory), memory, SECRET_REFERENCE);
@@ -180,7 +181,7 @@ export async function createReplicas({ config, symbols, tickMs, isLeaseHolder }:
       secret: lowerSecret(stores.secrets.current()),
       registration: lowerRegistration(stores.registrations.current()),
     };
-    return { replica: after, objects: written, hasWritten: hasWritten() };
+    return { replica: after, objects: written, writes: writes() };
   }
 
   async function storesOf({ secret, registration }: Objects) {
@@ -265,12 +266,16 @@ function decisiveMemory({ phaseSeen, ...memory }: Memory): Memory {
   return { ...memory, phaseSeen: seen, published: {}, repairs: { secret: undefined, registration: undefined } };
 }
 
-/** Returns stores on which the first write has the given fate. */
-function fated(stores: { readonly secrets: SecretStore; readonly registrations: RegistrationStore }, fate: Fate) {
+/** Returns stores on which the first writes have the given fates, and each further write is done. */
+function fated(
+  stores: { readonly secrets: SecretStore; readonly registrations: RegistrationStore },
+  fates: readonly Fate[],
+) {
   let writes = 0;
   async function write<Result>(call: () => Promise<Result>): Promise<Result> {
+    const fate = fates[writes];
     writes += 1;
-    if (writes > 1 || fate === 'done') return call();
+    if (fate === undefined) return call();
     if (fate === 'crash-before') throw new Crash();
     if (fate === 'refused') throw new OperatorError('KUBE_UNAVAILABLE', 'not written');
     await call();
@@ -287,5 +292,5 @@ function fated(stores: { readonly secrets: SecretStore; readonly registrations: 
     apply: (...call) => write(() => stores.registrations.apply(...call)),
     replaceEntry: (...call) => write(() => stores.registrations.replaceEntry(...call)),
   };
-  return { secrets, registrations, hasWritten: () => writes > 0 };
+  return { secrets, registrations, writes: () => writes };
 }

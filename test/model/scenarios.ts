@@ -19,7 +19,7 @@ const delays: readonly FaultKind[] = ['call-fails', 'slow-pass', 'cut-off'];
 /** Clocks that differ by more than a settle time. */
 const CLOCKS = { clocks: [0, 6, -6] } as const;
 
-/** What the gate explores: everything that is not a fault, and the faults of a replica. */
+/** What the gate explores: rotations without faults, and with one of the faults for which it has the time. */
 export const gateScenarios: readonly Scenario[] = [
   scenario('a rotation without faults', { faults: 0 }),
   scenario('a rotation without faults, in finer time', { ...FINE, faults: 0 }),
@@ -38,32 +38,41 @@ export const gateScenarios: readonly Scenario[] = [
   scenario('secret-restored, in coarser time', { ...COARSE, kinds: ['secret-restored'] }),
 ];
 
-const needs = (kinds: readonly FaultKind[], faults: number): Partial<Bounds> => ({
-  ...(kinds.some((kind) => delays.includes(kind)) ? (faults > 1 ? FINER : FINE) : {}),
-  ...(kinds.includes('clock-step') ? CLOCKS : {}),
-  exceptsStart: kinds.includes('secret-deleted') || (faults > 1 && kinds.includes('secret-restored')),
-});
-
-/** A known limit: the Secret and the CA bundle are destroyed together. */
-const destroys = (one: FaultKind, other: FaultKind): boolean =>
-  one === 'secret-deleted' && ['bundle-emptied', 'registration-deleted'].includes(other);
+/** @param kinds of all faults of a history. */
+function needs(kinds: readonly FaultKind[]): Partial<Bounds> {
+  const late = kinds.filter((kind) => delays.includes(kind)).length;
+  return {
+    ...[{}, FINE, FINER][late],
+    ...(kinds.includes('clock-step') ? CLOCKS : {}),
+    exceptsStart: kinds.includes('secret-deleted') || (kinds.length > 1 && kinds.includes('secret-restored')),
+    exceptsDestruction: kinds.length > 1,
+  };
+}
 
 /** Two cuts, one directly after the other, are a longer cut, and so is a cut after another delay. */
 const pairKinds = faultKinds.filter((kind) => kind !== 'cut-off');
-const pairs = pairKinds
-  .flatMap((one, index) => pairKinds.slice(index).map((other) => [one, other] as const))
-  .filter(([one, other]) => !destroys(one, other));
+const pairs = pairKinds.flatMap((one, index) => pairKinds.slice(index).map((other) => [one, other] as const));
 
-/** What is explored by hand: each fault, each pair of faults, an install that begins, and more replicas. */
+const gateNames = new Set(gateScenarios.map(({ name }) => name));
+
+/** What is explored by hand: each fault, pairs of faults, an install that begins, and more replicas. */
 export const deepScenarios: readonly Scenario[] = [
   ...gateScenarios,
   scenario('an install that begins, and a rotation', { start: 'empty', faults: 0 }),
   scenario('two rotations', { asks: ['ca', 'ca'], faults: 0 }),
-  ...faultKinds.map((kind) => scenario(kind, { ...needs([kind], 1), kinds: [kind] })),
-  scenario('an install that begins, with a fault', {
+  scenario('call-fails, in finer time', { ...FINE, kinds: ['call-fails'] }),
+  ...faultKinds
+    .filter((kind) => !gateNames.has(kind))
+    .map((kind) => scenario(kind, { ...needs([kind]), kinds: [kind] })),
+  scenario('an install that begins, and a crash, a call that fails or a deleted registration', {
     start: 'empty',
     asks: [],
-    kinds: ['crash', 'call-fails', 'registration-deleted', 'secret-deleted'],
+    kinds: ['crash', 'call-fails', 'registration-deleted'],
+  }),
+  scenario('an install that begins, and the Secret is deleted', {
+    start: 'empty',
+    asks: [],
+    kinds: ['secret-deleted'],
     exceptsStart: true,
   }),
   scenario('cut-off for a quarter of the settle time', { ...FINER, longestCut: 2, kinds: ['cut-off'] }),
@@ -74,9 +83,11 @@ export const deepScenarios: readonly Scenario[] = [
     exceptsStart: true,
   }),
   // The bounds within which a rule is missed are free of violations with the rule.
-  ...rules.map(({ name, bounds }) => scenario(`with the rule: ${name}`, bounds)),
-  ...pairs.map(([one, other]) => {
-    const kinds = one === other ? [one] : [one, other];
-    return scenario(`two faults: ${one} and ${other}`, { ...needs(kinds, 2), kinds, faults: 2 });
-  }),
+  ...rules.map(({ name, bounds }) => ({ name: `with the rule: ${name}`, bounds })),
+  ...pairs.map(([one, other]) =>
+    scenario(`two faults: ${one} and ${other}`, {
+      ...needs([one, other]),
+      ...(one === other ? { kinds: [one], faults: 2 } : { kinds: [one, other], faults: 'each' }),
+    }),
+  ),
 ];

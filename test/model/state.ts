@@ -33,7 +33,7 @@ export interface State {
   /** The Secret that another writer can restore. */
   readonly backup: number;
   readonly replicas: readonly number[];
-  /** Faults that can still happen. */
+  /** How many faults can still happen; if each kind can happen once, a bit for each kind that still can. */
   readonly faults: number;
   /** How many of `Bounds.asks` have been asked. */
   readonly asked: number;
@@ -78,9 +78,18 @@ export function createStates({ replicas, apiServers, faults, kinds }: Bounds) {
     registration: put(trimmed(registration)),
   });
 
-  /** Whether the fault can still happen. */
-  const may = (state: State, kind: FaultKind): boolean => state.faults > 0 && kinds.includes(kind);
-  const fault = (state: State, cost = 1): State => ({ ...state, faults: state.faults - cost });
+  const isEach = faults === 'each';
+  const bits = (some: readonly FaultKind[]): number => some.reduce((sum, kind) => sum + 2 ** kinds.indexOf(kind), 0);
+  /** Whether the faults can still happen, all of them. */
+  function may(state: State, ...some: readonly FaultKind[]): boolean {
+    if (!some.every((kind) => kinds.includes(kind))) return false;
+    if (!isEach) return state.faults >= some.length;
+    return new Set(some).size === some.length && (state.faults & bits(some)) === bits(some);
+  }
+  const fault = (state: State, ...some: readonly FaultKind[]): State => ({
+    ...state,
+    faults: state.faults - (isEach ? bits(some) : some.length),
+  });
 
   /** Returns the state with other objects. What replicas have read of a changed object is no longer current. */
   function written(state: State, objects: Objects, isOutside: boolean): State {
@@ -106,7 +115,7 @@ export function createStates({ replicas, apiServers, faults, kinds }: Bounds) {
     }),
     backup: table.id(ABSENT),
     replicas: Array.from({ length: replicas }, () => put(null)),
-    faults,
+    faults: isEach ? bits(kinds) : faults,
     asked: 0,
   };
   const reads = { replicaAt, registrationOf, secretOf, textOf, objectsOf };

@@ -16,10 +16,11 @@ export function createTimeSteps(bounds: Bounds, states: States) {
     if (registration === undefined || !replicas.every((id) => id !== undefined)) return [];
     const secret = table.derived(state.secret, 'tick', () => table.id(oneTickLater(table.text(state.secret), ages)));
     const later = { ...state, secret: secret as number, registration, replicas };
-    const passes = state.replicas.filter((_, index) => isInPass(replicaAt(state, index))).length;
-    if (passes === 0) return [{ label: 'a tick of time', state: later }];
-    const isPossible = may(state, 'slow-pass') && passes <= state.faults;
-    return isPossible ? [{ label: 'a tick of time, during a pass', state: fault(later, passes) }] : [];
+    const slow = state.replicas.flatMap((_, index) =>
+      isInPass(replicaAt(state, index)) ? ['slow-pass' as const] : [],
+    );
+    if (slow.length === 0) return [{ label: 'a tick of time', state: later }];
+    return may(state, ...slow) ? [{ label: 'a tick of time, during a pass', state: fault(later, ...slow) }] : [];
   }
   function laterRegistration(state: State): number | undefined {
     const { versions, at } = registrationOf(state);

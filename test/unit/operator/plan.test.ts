@@ -79,6 +79,15 @@ const replaced = secret(
     phaseSince: ISSUED_AT,
   }),
 );
+/** The Secret after the CA `other` has become the current one. */
+const switched = secret(
+  stored({
+    ...other,
+    caBundle: joinCertificates([other.caBundle, set.caBundle]),
+    phase: 'retiring',
+    phaseSince: ISSUED_AT,
+  }),
+);
 
 interface Row {
   readonly observed?: Partial<Observed>;
@@ -147,9 +156,14 @@ const rows: Readonly<Record<string, Row>> = {
     plan: ['keep', '+ca-bundle', 'already'],
   },
   'presents a new certificate if the live CA bundle verifies it': {
-    observed: { ...secret(stored(other)), ...live(registration(both)) },
-    plan: ['+swapped', 'unchanged', '+present'],
+    observed: { ...switched, ...live(registration(both)) },
+    plan: ['keep', 'unchanged', '+present'],
   },
+  'keeps its certificate in the pass that adopts the certificates of another writer, which API servers may not trust yet':
+    {
+      observed: { ...secret(stored(other)), ...live(registration(both)) },
+      plan: ['+swapped', 'unchanged', 'settling'],
+    },
   'does not present a new certificate if the live CA bundle does not verify it': {
     observed: { phase: 'starting', ...secret(stored(other)) },
     plan: ['keep', '+ca-bundle', 'not-trusted-yet'],
@@ -343,7 +357,7 @@ describe('the limits on planned writes', () => {
   });
 
   test('the rate limit does not delay the presentation of a certificate', () => {
-    const observed = { ...secret(stored(other)), ...live(registration(both)) };
+    const observed = { ...switched, ...live(registration(both)) };
     const repairs = { secret: repaired(99), registration: repaired(99) };
     assert.notEqual(limited({ observed, memory: { repairs } }).presentation.step, undefined);
   });
