@@ -6,7 +6,7 @@ import { projectFile } from '../support/docs.ts';
 
 /** `start` and `prose` pass their arguments on. */
 const scripts = Object.entries(packageJson.scripts).flatMap(([name, command]) => {
-  const [, file] = /node (\S+\.ts)$/.exec(command) ?? [];
+  const [, file] = /node (?:--\S+ )?(\S+\.ts)$/.exec(command) ?? [];
   return file === undefined || ['start', 'prose'].includes(name) ? [] : [{ name, file }];
 });
 

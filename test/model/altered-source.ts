@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, '../..');
 export async function exploreWithout({ bounds, changes }: Pick<Rule, 'bounds' | 'changes'>): Promise<Exploration> {
   const copy = await mkdtemp(join(tmpdir(), 'terraform-daemon-model-'));
   try {
-    for (const part of ['src', 'test/model', 'test/support', 'package.json']) {
+    for (const part of ['src', 'test/model', 'test/support', 'tools/arguments.ts', 'package.json']) {
       await cp(join(root, part), join(copy, part), { recursive: true });
     }
     await symlink(join(root, 'node_modules'), join(copy, 'node_modules'));

@@ -1,4 +1,4 @@
-/** Explores the scenarios of the rotation and prints a row for each; a violation with its shortest history. */
+import { readArguments, usageError } from '../../tools/arguments.ts';
 import { type Exploration, explore } from './explorer.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { rowOf, scenarioColumns, scenarioRow } from './rows.ts';
@@ -26,23 +26,24 @@ async function exploreAll({ scenarios, mostStates }: Options): Promise<number> {
   return codes.includes(1) ? 1 : Math.max(...codes);
 }
 
-async function main(): Promise<number> {
-  let options: Options;
+function optionsGiven(): Options {
+  const text = { type: 'string' } as const;
+  const { values } = readArguments(HELP, {
+    options: { gate: { type: 'boolean' }, only: text, states: text, bounds: text },
+  });
   try {
-    options = readOptions(process.argv.slice(2));
+    return readOptions(values);
   } catch (error) {
-    process.stderr.write(`npm run model: ${(error as Error).message}\n`);
-    return 2;
+    return usageError(HELP, (error as Error).message);
   }
-  const { isHelp, bounds, mostStates } = options;
-  if (isHelp) {
-    process.stdout.write(HELP);
-    return 0;
-  }
+}
+
+async function main(options: Options): Promise<number> {
+  const { bounds, mostStates } = options;
   if (bounds === undefined) return exploreAll(options);
   const exploration = await explore(await createWorld(bounds), mostStates);
   say(JSON.stringify(exploration));
   return codeOf(exploration);
 }
 
-process.exitCode = await main();
+process.exitCode = await main(optionsGiven());

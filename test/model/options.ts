@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { type Bounds, boundsOf, faultKinds } from './bounds.ts';
 import { deepScenarios, gateScenarios, type Scenario } from './scenarios.ts';
 
@@ -14,7 +13,7 @@ Prints the shortest history to a violation below its row. Without options, this 
                   Prints the result as JSON
   --help          print this text
 
-Exit codes: 0 no violation, 1 a violation, 2 a usage error, 3 a scenario was given up.
+Exit codes: 0 no violation, 1 a violation, 2 usage error, 3 a scenario was given up.
 `;
 
 /** What the options ask for. `bounds`: the one scenario to explore, instead of `scenarios`. */
@@ -22,28 +21,24 @@ export interface Options {
   readonly scenarios: readonly Scenario[];
   readonly bounds: Bounds | undefined;
   readonly mostStates: number;
-  readonly isHelp: boolean;
 }
 
-/** @throws Error if an argument is wrong; its message is one line. */
-export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      gate: { type: 'boolean', default: false },
-      only: { type: 'string', default: '' },
-      states: { type: 'string', default: '10000000' },
-      bounds: { type: 'string' },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const mostStates = Number(values.states);
+/** The options of the command line, as text. */
+interface Values {
+  readonly gate?: boolean | undefined;
+  readonly only?: string | undefined;
+  readonly states?: string | undefined;
+  readonly bounds?: string | undefined;
+}
+
+/** @throws Error if a value is wrong. */
+export function readOptions({ gate = false, only = '', states = '10000000', bounds }: Values): Options {
+  const mostStates = Number(states);
   if (!(Number.isInteger(mostStates) && mostStates > 0)) {
-    throw new Error(`--states: invalid value ${JSON.stringify(values.states)}: must be a whole number of at least 1`);
+    throw new Error(`--states: invalid value ${JSON.stringify(states)}: must be a whole number of at least 1`);
   }
-  const scenarios = scenariosNamed(values.only, values.gate ? gateScenarios : deepScenarios);
-  const bounds = values.bounds === undefined ? undefined : readBounds(values.bounds);
-  return { scenarios, bounds, mostStates, isHelp: values.help };
+  const scenarios = scenariosNamed(only, gate ? gateScenarios : deepScenarios);
+  return { scenarios, bounds: bounds === undefined ? undefined : readBounds(bounds), mostStates };
 }
 
 function scenariosNamed(text: string, scenarios: readonly Scenario[]): readonly Scenario[] {
