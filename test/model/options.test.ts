@@ -17,7 +17,6 @@ describe('the options of npm run model', () => {
     assert.deepEqual(namesOf({ only: 'time', gate: true }), [
       'a rotation without faults, in finer time',
       'an install that begins, and the Secret is deleted, in coarser time',
-      'secret-restored, in coarser time',
     ]);
   });
 

@@ -35,7 +35,6 @@ export const gateScenarios: readonly Scenario[] = [
     kinds: ['secret-deleted'],
     exceptsStart: true,
   }),
-  scenario('secret-restored, in coarser time', { ...COARSE, kinds: ['secret-restored'] }),
 ];
 
 /** @param kinds of all faults of a history. */
@@ -58,6 +57,7 @@ const gateNames = new Set(gateScenarios.map(({ name }) => name));
 /** What is explored by hand: each fault, pairs of faults, an install that begins, and more replicas. */
 export const deepScenarios: readonly Scenario[] = [
   ...gateScenarios,
+  scenario('secret-restored, in coarser time', { ...COARSE, kinds: ['secret-restored'] }),
   scenario('an install that begins, and a rotation', { start: 'empty', faults: 0 }),
   scenario('two rotations', { asks: ['ca', 'ca'], faults: 0 }),
   scenario('call-fails, in finer time', { ...FINE, kinds: ['call-fails'] }),
