@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe as suite, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
 import { aReview } from '../support/builders/a-review.ts';
 import { withValue } from '../support/builders/any-job.ts';
@@ -12,6 +14,9 @@ import {
   startPost,
 } from '../support/cluster/endpoint.ts';
 import { eventually } from '../support/eventually.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const CRLF = '\r\n';
 const good = JSON.stringify(aReview());
@@ -106,15 +111,15 @@ suite('many large request bodies at once', () => {
   const large = JSON.stringify(aReview({ padding: 'x'.repeat(18 * MIB) }));
 
   /** Starts requests with a large body and sends all of it except the last byte. `finish` sends the last byte. */
-  async function hold(endpoint: Endpoint, count: number) {
+  async function hold(endpoint: Endpoint, count: number, body = large) {
     const calls = Array.from({ length: count }, () =>
-      startPost(endpoint, { headers: { 'Content-Type': 'application/json', 'Content-Length': String(large.length) } }),
+      startPost(endpoint, { headers: { 'Content-Type': 'application/json', 'Content-Length': String(body.length) } }),
     );
     await Promise.all(
-      calls.map(({ request }) => new Promise((resolve) => void request.write(large.slice(0, -1), resolve))),
+      calls.map(({ request }) => new Promise((resolve) => void request.write(body.slice(0, -1), resolve))),
     );
     const finish = () => {
-      for (const { request } of calls) request.end(large.slice(-1));
+      for (const { request } of calls) request.end(body.slice(-1));
       return Promise.all(calls.map(({ reply }) => reply));
     };
     return { calls, finish };
@@ -163,6 +168,22 @@ suite('many large request bodies at once', () => {
     }
     assert.equal((await endpoint.post(large)).status, 200);
     for (const { request } of announced) request.destroy();
+  });
+
+  test('while answers wait to be sent together, the memory of the endpoint holds the parsed values of one body only', async (t) => {
+    const heaps: number[] = [];
+    const info = () => {
+      collectGarbage();
+      heaps.push(process.memoryUsage().heapUsed / MIB);
+    };
+    const endpoint = await startEndpoint(t, { log: { info } });
+    const many = JSON.stringify(aReview({ padding: Array.from({ length: 190_000 }, () => ({})) }));
+    const { finish } = await hold(endpoint, 8, many);
+    // After this answer the endpoint has read all but the last bytes, so that all bodies are complete in one turn.
+    await assertServes(endpoint);
+    assert.ok((await finish()).every(({ status }) => status === 200));
+    // The values of each body take 11 MiB.
+    assert.ok(Math.max(...heaps) - Math.min(...heaps) < 22, `MiB at each decision: ${heaps.map(Math.round)}`);
   });
 });
 
