@@ -13,11 +13,11 @@ describe('the rules of the rotation', async () => {
       test(`the explorer finds a violation without the rule, and the page has it: ${rule.name}`, async (t) => {
         const exploration = await exploreWithout(rule);
         const { what = 'no violation', history = [] } = exploration.violation ?? {};
+        findings.push(JSON.stringify([exploration.states, history]));
         const row = ruleRow(rule, exploration);
         t.diagnostic(`${row} ${[...history, what].join('; ')}`);
         assert.match(what, violations[rule.violation]);
         assert.ok(page.includes(row), `${PAGE} needs this row: ${row}`);
-        findings.push(JSON.stringify([exploration.states, history]));
       });
     }
   });

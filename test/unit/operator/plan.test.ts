@@ -176,6 +176,12 @@ const rows: Readonly<Record<string, Row>> = {
     observed: { phase: 'serving', ...replaced, ...live(registration(both)) },
     plan: ['+settle', 'unchanged', 'settling'],
   },
+  'keeps its certificate if the Secret cannot be read, because API servers may not trust the CA in memory yet': {
+    observed: { certificates: { error: unavailable }, ...live(registration(both)) },
+    memory: { lastGood: { ...certificates, serving: other.serving, caBundle: both } },
+    plan: ['unread', 'unchanged', 'unread'],
+    failure: 'KUBE_UNAVAILABLE',
+  },
   'uses the last valid certificates if the Secret cannot be read': {
     observed: { certificates: { error: unavailable }, ...live(registration(other.caBundle)) },
     plan: ['unread', '+ca-bundle', 'already'],
