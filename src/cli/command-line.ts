@@ -123,8 +123,9 @@ export async function parseCommandLine(
     // Commander has a default command too, but it would treat a mistyped subcommand as an argument.
     const given = isForProgram ? args : [defaultCommand?.name() ?? '', ...args];
     // After `help`, commander prints the whole help instead of an error that names the unknown command.
-    const isMistyped = given[0] === 'help' && program.commands.every((command) => command.name() !== given[1]);
-    await program.parseAsync(isMistyped && given.length > 1 ? given.slice(1) : given, { from: 'user' });
+    const isMistyped =
+      given[0] === 'help' && given.length > 1 && program.commands.every((command) => command.name() !== given[1]);
+    await program.parseAsync(isMistyped ? given.slice(1) : given, { from: 'user' });
     return exitCode;
   } catch (error) {
     return exitCodeOf(error, output);

@@ -252,11 +252,10 @@ function planPresentation(
   { serving, waiting, former }: CurrentCertificates,
 ): Plan['presentation'] {
   const isStarting = phase === 'starting';
-  const situation = { now, presented, liveBundle: liveBundle(live) };
+  const bundle = liveBundle(live) ?? ('' as Pem);
+  const situation = { now, presented, liveBundle: bundle };
   // The certificates in memory can come from a Secret that has changed since, with a CA that API servers may not trust yet.
-  if ('error' in certificates && presented && logic.isVerified(presented, liveBundle(live) ?? ('' as Pem), now)) {
-    return { reason: 'unread' };
-  }
+  if ('error' in certificates && presented && logic.isVerified(presented, bundle, now)) return { reason: 'unread' };
   const isFormer = isStarting && waiting !== undefined && logic.isFormer(former, waiting, situation);
   const pair = isFormer && former ? former : serving;
   // A starting replica is not ready, so it does not wait for the settle time before it presents a certificate of a new

@@ -187,9 +187,9 @@ describe('changes of Secret and registration by other writers while a daemon run
     const events = await eventually(async () => {
       const { items } = await cluster.core.listNamespacedEvent({ namespace: NAMESPACE });
       const own = items.filter(({ involvedObject }) => involvedObject.name === SECRET);
-      const told = own.map(({ type, action, reason }) => [type, action, reason].join(' '));
+      const written = own.map(({ type, action, reason }) => [type, action, reason].join(' '));
       for (const one of ['Normal replace SecretAbsent', 'Normal created NoRegistration', 'Normal renew RotationAsked'])
-        assert.ok(told.includes(one), `${one} is missing in ${told}`);
+        assert.ok(written.includes(one), `no Event is ${one}: ${written}`);
       return own;
     });
     for (const { message, involvedObject } of events) {

@@ -32,7 +32,7 @@ export function crashes(cluster: () => Cluster, add: (row: LifecycleRow) => Life
             act: async (killed) => {
               victims.killAt(index + 1, killed);
               await ask(stage, 'ca');
-              await eventually(() => assert.equal(victims.kills(), index + 1, 'nobody was killed'));
+              await eventually(() => assert.equal(victims.kills(), index + 1, 'no replica was killed'));
               await victims.add();
             },
           });

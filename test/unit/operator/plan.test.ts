@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { V1MutatingWebhookConfiguration } from '@kubernetes/client-node';
 import { phaseKey } from '../../../src/certs/ca-rotation.ts';
 import { createCertificateLogic } from '../../../src/certs/certificate-logic.ts';
+import type { Phase } from '../../../src/certs/certificate-set.ts';
 import { issueServingCertificate } from '../../../src/certs/issue.ts';
 import type { StoredSecret } from '../../../src/certs/secret.ts';
 import { PAUSED } from '../../../src/certs/secret-annotations.ts';
@@ -70,24 +71,15 @@ const live = (value: V1MutatingWebhookConfiguration | undefined): Partial<Observ
 const junk = stored({ ...set, serving: { ...set.serving, privateKey: 'junk' as Pem } });
 const both = joinCertificates([set.caBundle, other.caBundle]);
 
+/** The Secret with the CA `other` as the current one, and the CA of `set` in its CA bundle. */
+const rotatedTo = (phase: Phase) =>
+  secret(
+    stored({ ...other, caBundle: joinCertificates([other.caBundle, set.caBundle]), phase, phaseSince: ISSUED_AT }),
+  );
 /** The Secret after its CA was replaced, during the settle time of the new CA. */
-const replaced = secret(
-  stored({
-    ...other,
-    caBundle: joinCertificates([other.caBundle, set.caBundle]),
-    phase: 'publishing',
-    phaseSince: ISSUED_AT,
-  }),
-);
+const replaced = rotatedTo('publishing');
 /** The Secret after the CA `other` has become the current one. */
-const switched = secret(
-  stored({
-    ...other,
-    caBundle: joinCertificates([other.caBundle, set.caBundle]),
-    phase: 'retiring',
-    phaseSince: ISSUED_AT,
-  }),
-);
+const switched = rotatedTo('retiring');
 
 interface Row {
   readonly observed?: Partial<Observed>;
